@@ -1,0 +1,142 @@
+//! Signing a request: claim, RFC 8785 bytes, signature, headers (PROTOCOL §§1–3).
+
+use super::Identity;
+use crate::claim::{MAX_CLAIM_BYTES, is_nonce};
+use crate::crypto::Signature;
+use crate::encoding::base64_encode;
+use crate::error::{Error, Result};
+use crate::headers;
+use crate::json::{self, Object, Value};
+use crate::purpose::Purpose;
+use crate::resource::Resource;
+use crate::time::Timestamp;
+
+/// What is to be signed. Only method, URL and purpose are required.
+#[derive(Clone, Debug)]
+pub struct SignRequest<'a> {
+    /// The request's method, for example `GET`.
+    pub method: &'a str,
+    /// The absolute URL that will be requested.
+    pub url: &'a str,
+    /// Why.
+    pub purpose: Purpose,
+    /// Claimed as `context.ads_displayed`.
+    pub ads_displayed: Option<bool>,
+    /// Further members of `context`, as RFC 8259 JSON text of an object.
+    pub context: Option<&'a str>,
+    /// The RFC 9530 digest of the body, from [`crate::digest::content_digest`].
+    pub content_digest: Option<&'a str>,
+    /// A visa, sent as `x-imagxp-payment`.
+    pub payment: Option<&'a str>,
+    /// An ad proof, sent as `x-imagxp-proof`.
+    pub proof: Option<&'a str>,
+    /// Also send `x-imagxp-credential`, for publishers that run the reference SDK.
+    pub compatible: bool,
+}
+
+impl<'a> SignRequest<'a> {
+    /// A request without options.
+    pub fn new(method: &'a str, url: &'a str, purpose: Purpose) -> Self {
+        Self {
+            method,
+            url,
+            purpose,
+            ads_displayed: None,
+            context: None,
+            content_digest: None,
+            payment: None,
+            proof: None,
+            compatible: false,
+        }
+    }
+}
+
+/// The headers to send, in order. `User-Agent` is not among them: see [`headers::user_agent`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedHeaders(Vec<(&'static str, String)>);
+
+impl SignedHeaders {
+    /// Name and value of each header.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The value of a header, by its lower-case name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+    }
+}
+
+impl Identity {
+    /// Signs one request.
+    ///
+    /// `now` becomes the claim's `ts`; `nonce` is 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`, unique for each request: use a random
+    /// UUID. Errors: `usage.argument` for a URL, method, nonce or token that no publisher would accept, `usage.signer`.
+    pub fn sign(&self, request: &SignRequest<'_>, now: Timestamp, nonce: &str) -> Result<SignedHeaders> {
+        let claim = self.claim(request, now, nonce)?;
+        let bytes = json::object_to_canonical(&claim);
+        if bytes.len() > MAX_CLAIM_BYTES {
+            return Err(Error::argument(format!("the claim has {} bytes; at most {MAX_CLAIM_BYTES} are accepted", bytes.len())));
+        }
+        let signature: Signature = self.signer().sign(&bytes)?.normalized(self.public_key().algorithm());
+        let mut list = vec![
+            (headers::PAYLOAD, base64_encode(&bytes)),
+            (headers::SIGNATURE, signature.to_hex()),
+            (headers::PUBLIC_KEY, self.public_key().to_spki_base64()),
+        ];
+        for (name, token) in [(headers::PAYMENT, request.payment), (headers::PROOF, request.proof)] {
+            let Some(token) = token else { continue };
+            if !token.bytes().all(|b| b.is_ascii_graphic()) || token.is_empty() {
+                return Err(Error::argument(format!("the token for {name} is not a compact JWS")));
+            }
+            list.push((name, token.to_owned()));
+            if request.compatible && name == headers::PAYMENT {
+                list.push((headers::CREDENTIAL, token.to_owned()));
+            }
+        }
+        Ok(SignedHeaders(list))
+    }
+
+    fn claim(&self, request: &SignRequest<'_>, now: Timestamp, nonce: &str) -> Result<Object<'static>> {
+        if !is_nonce(nonce) {
+            return Err(Error::argument("a nonce has 16 to 128 characters of A-Z a-z 0-9 - . _ ~"));
+        }
+        if Resource::parse(request.url).is_none_or(|resource| resource.origin.is_none()) {
+            return Err(Error::argument(format!("`{}` is not an absolute http or https URL without fragment", request.url)));
+        }
+        if request.method.is_empty() || !request.method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+            return Err(Error::argument(format!("`{}` is not an upper-case method", request.method)));
+        }
+        let ts = now.to_string();
+        if Timestamp::parse(&ts).is_none() {
+            return Err(Error::argument("the time is not in the years 2000 to 2100"));
+        }
+        let mut claim = Object::new();
+        claim.insert("v", "1.1");
+        claim.insert("agent_id", self.agent_id().as_str().to_owned());
+        claim.insert("purpose", request.purpose.as_str());
+        claim.insert("ts", ts);
+        claim.insert("nonce", nonce.to_owned());
+        claim.insert("resource", request.url.to_owned());
+        claim.insert("method", request.method.to_owned());
+        if let Some(digest) = request.content_digest {
+            claim.insert("content_digest", digest.to_owned());
+        }
+        let mut context = match request.context {
+            None => Object::new(),
+            Some(text) => json::parse_object(text.as_bytes(), &json::Limits::CLAIM)
+                .map_err(|error| Error::argument("context is not a strict JSON object").with_source(error))?
+                .into_owned(),
+        };
+        if let Some(displayed) = request.ads_displayed {
+            context.insert("ads_displayed", displayed);
+        }
+        if context.get("ads_displayed").is_some_and(|value| !matches!(value, Value::Bool(_))) {
+            return Err(Error::argument("context.ads_displayed is not true or false"));
+        }
+        if request.context.is_some() || !context.is_empty() {
+            claim.insert("context", context);
+        }
+        Ok(claim)
+    }
+}

@@ -1,0 +1,69 @@
+//! Money on the wire: decimal strings, held as integers (PROTOCOL §8; BROKER §1). No floats anywhere.
+
+use core::fmt;
+
+/// The digits after the decimal point that an [`Amount`] keeps.
+const SCALE: usize = 18;
+
+/// The scale as a factor.
+const UNIT: u128 = 1_000_000_000_000_000_000;
+
+/// A non-negative decimal amount, exact to 18 digits after the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(u128);
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Reads `^(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$`; `None` for anything else and for what does not fit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = match text.split_once('.') {
+            Some((_, "")) => return None,
+            Some((whole, fraction)) => (whole, fraction),
+            None => (text, ""),
+        };
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let leading_zero = whole.len() > 1 && whole.starts_with('0');
+        if whole.is_empty() || whole.len() > 21 || leading_zero || fraction.len() > SCALE || !digits(whole) || !digits(fraction) {
+            return None;
+        }
+        let fraction: u128 = format!("{fraction:0<SCALE$}").parse().ok()?;
+        whole.parse::<u128>().ok()?.checked_mul(UNIT)?.checked_add(fraction).map(Self)
+    }
+
+    /// Whether this is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Amount {
+    /// Writes the shortest decimal string, for example `0.001`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / UNIT, self.0 % UNIT);
+        if fraction == 0 {
+            return write!(f, "{whole}");
+        }
+        let digits = format!("{fraction:0>SCALE$}");
+        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_exactly() {
+        for (text, shown) in [("0", "0"), ("0.001", "0.001"), ("1.10", "1.1"), ("340282366920938463463", "340282366920938463463"),
+            ("0.000000000000000001", "0.000000000000000001"), ("7.000", "7")]
+        {
+            assert_eq!(Amount::parse(text).unwrap().to_string(), shown);
+        }
+        for bad in ["", ".", "1.", ".5", "01", "-1", "+1", "1e3", "1,0", " 1", "0.0000000000000000001", "999999999999999999999", "0x1", "١"] {
+            assert_eq!(Amount::parse(bad), None, "{bad}");
+        }
+        assert!(Amount::parse("0.0011").unwrap() > Amount::parse("0.001").unwrap());
+    }
+}

@@ -1,0 +1,270 @@
+//! Base64 and hex, in exactly the forms the protocol admits (PROTOCOL §2 and §3).
+//!
+//! A value that can be written in two ways invites two parties to read two things, so the decoders refuse whatever
+//! is not one of the named forms. For bytes *in* they never panic; nothing here is constant-time, because nothing
+//! secret passes through (private keys are read by the PKCS#8 and PEM decoders).
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(false)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(false)
+    .with_encode_padding(false)
+    .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+const JOSE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, UNPADDED);
+
+/// Decodes base64 as PROTOCOL §2 admits it: the standard or the URL-safe alphabet (RFC 4648 §4, §5), padded or not.
+///
+/// Refuses (`None`) a mix of the alphabets, partial or superfluous padding, white space and non-zero trailing bits.
+pub fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
+    // `Indifferent` also admits fewer `=` than needed; a padded text whose length is a multiple of four has them all.
+    if text.last() == Some(&b'=') && text.len() % 4 != 0 {
+        return None;
+    }
+    // The standard engine refuses `-` and `_`, the URL-safe one `+` and `/`: neither reads a mix.
+    let url_safe = text.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    if url_safe { URL_SAFE.decode(text).ok() } else { STANDARD.decode(text).ok() }
+}
+
+/// Encodes base64 as PROTOCOL §2 writes it: standard alphabet, padded (RFC 4648 §4).
+pub fn base64_encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Encodes base64url without padding, as JOSE does (RFC 7515 §2).
+pub fn base64url_encode(bytes: &[u8]) -> String {
+    JOSE.encode(bytes)
+}
+
+/// Decodes base64url as JOSE demands it (RFC 7515 §2): URL-safe alphabet, no padding, no non-zero trailing bits.
+pub fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
+    JOSE.decode(text).ok()
+}
+
+/// Encodes lower-case hex, two digits per byte.
+pub fn hex_encode(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
+}
+
+/// Decodes exactly `2 * N` hex digits of either case (PROTOCOL §3); anything else is `None`.
+pub fn hex_decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    if text.len() % 2 != 0 || text.len() / 2 != N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let &[high, low] = pair else { return None };
+        *byte = hex_value(high)? << 4 | hex_value(low)?;
+    }
+    Some(bytes)
+}
+
+/// The value of one hex digit of either case.
+pub(crate) const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// The lower-case digit of a value below 16.
+pub(crate) const fn hex_digit(value: u8) -> char {
+    (if value < 10 { b'0' + value } else { b'a' + value - 10 }) as char
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STANDARD_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    /// RFC 4648 §10.
+    #[test]
+    fn rfc4648_vectors() {
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64_encode(plain.as_bytes()), text);
+            assert_eq!(base64_decode(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
+            let unpadded = text.trim_end_matches('=');
+            assert_eq!(base64url_encode(plain.as_bytes()), unpadded);
+            assert_eq!(base64_decode(unpadded.as_bytes()).as_deref(), Some(plain.as_bytes()));
+            assert_eq!(base64url_decode(unpadded.as_bytes()).as_deref(), Some(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn base64_refusals() {
+        for text in [
+            "=",
+            "==",
+            "===",
+            "====",
+            "A",
+            "A=",
+            "A==",
+            "A===",
+            "AA=",
+            "AA===",
+            "AAA==",
+            "AAAA=",
+            "AAAA==",
+            "AAAA====",
+            "AA==AA==",
+            "=AAA",
+            "A=AA",
+            "AB",
+            "AB==",
+            "AAB",
+            "AAB=",
+            "AAA A",
+            " AAAA",
+            "AAAA\n",
+            "AA\r\nAA",
+            "+AA-",
+            "_AA/",
+            "++__",
+            "AA\0A",
+            "AAA\u{e9}",
+            "AAA.",
+            "AAAAA",
+            "AAAAAA=",
+            "//8",
+            "__8=x",
+        ] {
+            let refused = base64_decode(text.as_bytes()).is_none();
+            assert_eq!(refused, text != "//8", "{text}");
+        }
+        for text in ["AA==", "AAA=", "+/+/", "AB", "A", "AA\n", "-_-=", "=", "AAAAA"] {
+            assert_eq!(base64url_decode(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(base64_decode(b"-_-_"), base64_decode(b"+/+/"));
+        assert_eq!(base64url_decode(b"-_-_"), base64_decode(b"+/+/"));
+    }
+
+    /// All texts of up to five bytes over an alphabet with one of each kind, against the definition spelled out.
+    #[test]
+    fn base64_exhaustive() {
+        let kinds = *b"AQg+/-_=\n";
+        for length in 0..=5_u32 {
+            for mut index in 0..kinds.len().pow(length) {
+                let mut text = Vec::new();
+                for _ in 0..length {
+                    text.push(kinds[index % kinds.len()]);
+                    index /= kinds.len();
+                }
+                assert_eq!(base64_decode(&text), reference(&text), "{}", text.escape_ascii());
+            }
+        }
+    }
+
+    fn reference(text: &[u8]) -> Option<Vec<u8>> {
+        let has = |set: &[u8]| text.iter().any(|byte| set.contains(byte));
+        if has(b"+/") && has(b"-_") {
+            return None;
+        }
+        let data: Vec<u8> = text.iter().copied().take_while(|&byte| byte != b'=').collect();
+        let padding = &text[data.len()..];
+        let full = (4 - data.len() % 4) % 4;
+        if padding.iter().any(|&byte| byte != b'=')
+            || !(padding.is_empty() || padding.len() == full)
+            || full == 3
+        {
+            return None;
+        }
+        let mut bits = Vec::new();
+        for byte in &data {
+            let byte = match byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                other => *other,
+            };
+            let value = STANDARD_ALPHABET.iter().position(|&digit| digit == byte)?;
+            bits.extend((0..6).rev().map(|shift| value >> shift & 1));
+        }
+        let bytes = bits.len() / 8;
+        if bits[bytes * 8..].contains(&1) {
+            return None;
+        }
+        Some(
+            bits[..bytes * 8]
+                .chunks(8)
+                .map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | *bit as u8))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn hex() {
+        assert_eq!(hex_encode(&[]), "");
+        assert_eq!(hex_encode(&[0x00, 0x09, 0xaf, 0xff]), "0009afff");
+        assert_eq!(hex_decode(b"0009aFfF"), Some([0x00, 0x09, 0xaf, 0xff]));
+        assert_eq!(hex_decode::<0>(b""), Some([]));
+        for text in [
+            "0", "000", "0g", "g0", "0x", " 0", "0 ", "+0", "-1", "00 ", "0\u{e9}", "", "0000", ":0", "@0",
+            "`0", "/0",
+        ] {
+            assert_eq!(hex_decode::<1>(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn base64_round_trip(bytes: Vec<u8>) {
+            prop_assert_eq!(base64_decode(base64_encode(&bytes).as_bytes()), Some(bytes.clone()));
+            let url = base64url_encode(&bytes);
+            prop_assert_eq!(base64_decode(url.as_bytes()), Some(bytes.clone()));
+            prop_assert_eq!(base64url_decode(url.as_bytes()), Some(bytes.clone()));
+            let padded_url = base64_encode(&bytes).replace('+', "-").replace('/', "_");
+            prop_assert_eq!(base64_decode(padded_url.as_bytes()), Some(bytes));
+        }
+
+        /// Every change of one character gives another value or is refused, so no value has a second spelling.
+        #[test]
+        fn base64_mutations(bytes in prop::collection::vec(any::<u8>(), 1..24)) {
+            for text in [base64_encode(&bytes), base64url_encode(&bytes)] {
+                for at in 0..text.len() {
+                    for byte in 0..=255 {
+                        let mut mutant = text.clone().into_bytes();
+                        let was = core::mem::replace(&mut mutant[at], byte);
+                        let pair = (was.min(byte), was.max(byte));
+                        if was != byte && pair != (b'+', b'-') && pair != (b'/', b'_') {
+                            prop_assert!(base64_decode(&mutant).as_ref() != Some(&bytes));
+                            prop_assert!(base64url_decode(&mutant).as_ref() != Some(&bytes));
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn base64_of_anything(text: Vec<u8>) {
+            prop_assert_eq!(base64_decode(&text), reference(&text));
+            let _ = base64url_decode(&text);
+        }
+
+        #[test]
+        fn hex_round_trip(bytes: [u8; 64]) {
+            let text = hex_encode(&bytes);
+            prop_assert_eq!(hex_decode(text.as_bytes()), Some(bytes));
+            prop_assert_eq!(hex_decode(text.to_uppercase().as_bytes()), Some(bytes));
+            prop_assert_eq!(hex_decode::<63>(text.as_bytes()), None);
+        }
+    }
+}

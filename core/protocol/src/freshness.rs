@@ -1,0 +1,150 @@
+//! When a fetched document is fresh, stale or gone: pure state, shared by the key directory and the JWKS cache.
+
+use crate::code::Code;
+use crate::time::Timestamp;
+
+/// The times of a cache, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Fresh for this long when the answer named no `max-age`.
+    pub(crate) default_fresh: i64,
+    /// `max-age` is clamped to at least this.
+    pub(crate) min_fresh: i64,
+    /// `max-age` is clamped to at most this.
+    pub(crate) max_fresh: i64,
+    /// An old document serves this long after the last success while refreshing fails.
+    pub(crate) stale: i64,
+    /// A failure is remembered this long.
+    pub(crate) negative: i64,
+    /// A document that lacks a key is fetched again at most this often.
+    pub(crate) retry: i64,
+}
+
+/// A clock that stepped back further than this makes times in the future worthless.
+const MAX_STEP_BACK: i64 = 60;
+
+/// What is known about one document.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<T> {
+    value: Option<(T, Timestamp, Timestamp)>,
+    failure: Option<(Code, Timestamp)>,
+}
+
+/// What to do about one document now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State<T> {
+    /// Use it.
+    Fresh(T),
+    /// Use it: refreshing failed a moment ago, and it is not too old.
+    Stale(T),
+    /// Fetch it first.
+    Needed,
+    /// Fetching failed a moment ago; there is nothing to use.
+    Failed(Code),
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Self { value: None, failure: None }
+    }
+}
+
+impl<T> Entry<T> {
+    /// Records a success. `max_age` is the answer's `Cache-Control: max-age` in seconds.
+    pub(crate) fn succeed(&mut self, value: T, max_age: Option<u32>, rules: &Rules, now: Timestamp) {
+        let fresh = max_age.map_or(rules.default_fresh, |age| i64::from(age).clamp(rules.min_fresh, rules.max_fresh));
+        self.value = Some((value, now, now.saturating_add_secs(fresh)));
+        self.failure = None;
+    }
+
+    /// Records a failure; an older value stays.
+    pub(crate) fn fail(&mut self, code: Code, now: Timestamp) {
+        self.failure = Some((code, now));
+    }
+
+    /// Whether a document was ever fetched.
+    pub(crate) fn has_value(&self) -> bool {
+        self.value.is_some()
+    }
+
+    pub(crate) fn state(&self, rules: &Rules, now: Timestamp) -> State<&T> {
+        let failure = self.failure.filter(|(_, at)| age(*at, now).is_some_and(|age| age < rules.negative * 1000));
+        let known = self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
+        match (known, failure) {
+            (Some((value, _, until)), _) if now < until => State::Fresh(value),
+            (Some((value, age, _)), Some(_)) if age <= rules.stale * 1000 => State::Stale(value),
+            (_, Some((code, _))) => State::Failed(code),
+            (_, None) => State::Needed,
+        }
+    }
+
+    /// Whether a document that lacks a key may be fetched again.
+    pub(crate) fn may_retry(&self, rules: &Rules, now: Timestamp) -> bool {
+        let times = [self.value.as_ref().map(|(_, at, _)| *at), self.failure.map(|(_, at)| at)];
+        times.into_iter().flatten().all(|at| age(at, now).is_none_or(|age| age >= rules.retry * 1000))
+    }
+}
+
+/// Milliseconds since `at`, at least 0; `None` when `at` lies too far in the future to be believed.
+fn age(at: Timestamp, now: Timestamp) -> Option<i64> {
+    let age = now.millis_since(at);
+    (age >= -MAX_STEP_BACK * 1000).then_some(age.max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules { default_fresh: 300, min_fresh: 60, max_fresh: 3600, stale: 3600, negative: 60, retry: 30 };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_800_000_000 + seconds)
+    }
+
+    #[test]
+    fn fresh_stale_gone() {
+        let mut entry = Entry::default();
+        assert_eq!(entry.state(&RULES, at(0)), State::Needed);
+        entry.succeed("a", None, &RULES, at(0));
+        assert_eq!(entry.state(&RULES, at(299)), State::Fresh(&"a"));
+        assert_eq!(entry.state(&RULES, at(300)), State::Needed);
+        entry.fail(Code::IdentityFetchFailed, at(300));
+        assert_eq!(entry.state(&RULES, at(301)), State::Stale(&"a"));
+        assert_eq!(entry.state(&RULES, at(360)), State::Needed);
+        entry.fail(Code::IdentityFetchFailed, at(3599));
+        assert_eq!(entry.state(&RULES, at(3600)), State::Stale(&"a"));
+        assert_eq!(entry.state(&RULES, at(3601)), State::Failed(Code::IdentityFetchFailed));
+        entry.succeed("b", None, &RULES, at(3602));
+        assert_eq!(entry.state(&RULES, at(3602)), State::Fresh(&"b"));
+    }
+
+    #[test]
+    fn max_age_is_clamped() {
+        for (max_age, fresh) in [(0, 60), (120, 120), (u32::MAX, 3600)] {
+            let mut entry = Entry::default();
+            entry.succeed((), Some(max_age), &RULES, at(0));
+            assert_eq!(entry.state(&RULES, at(fresh - 1)), State::Fresh(&()));
+            assert_eq!(entry.state(&RULES, at(fresh)), State::Needed);
+        }
+    }
+
+    #[test]
+    fn a_wild_clock_keeps_nothing_fresh_for_ever() {
+        let mut entry = Entry::default();
+        entry.succeed((), None, &RULES, at(1_000_000_000));
+        assert_eq!(entry.state(&RULES, at(0)), State::Needed);
+        entry.succeed((), None, &RULES, at(30));
+        assert_eq!(entry.state(&RULES, at(0)), State::Fresh(&()));
+    }
+
+    #[test]
+    fn retries_are_spaced() {
+        let mut entry = Entry::default();
+        assert!(entry.may_retry(&RULES, at(0)));
+        entry.succeed((), None, &RULES, at(0));
+        assert!(!entry.may_retry(&RULES, at(29)));
+        assert!(entry.may_retry(&RULES, at(30)));
+        entry.fail(Code::IdentityFetchFailed, at(30));
+        assert!(!entry.may_retry(&RULES, at(59)));
+    }
+}

@@ -1,0 +1,55 @@
+//! Brokers' key sets by URL, with the freshness rules of PROTOCOL §8, as pure state.
+
+use crate::code::Code;
+use crate::freshness::{Entry, Rules, State};
+use crate::jwks::JwkSet;
+use crate::time::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const RULES: Rules =
+    Rules { default_fresh: 300, min_fresh: 300, max_fresh: 86_400, stale: 3600, negative: 60, retry: 60 };
+
+/// Key sets of the configured brokers and ad networks; nothing else ever enters, so the map needs no bound.
+#[derive(Debug)]
+pub(crate) struct JwksCache {
+    sets: HashMap<String, Entry<Arc<JwkSet>>>,
+}
+
+impl JwksCache {
+    /// A cache for exactly these URLs.
+    pub(crate) fn new(urls: impl IntoIterator<Item = String>) -> Self {
+        Self { sets: urls.into_iter().map(|url| (url, Entry::default())).collect() }
+    }
+
+    /// Whether the URL is one of the configured ones.
+    pub(crate) fn is_configured(&self, url: &str) -> bool {
+        self.sets.contains_key(url)
+    }
+
+    pub(crate) fn look_up(&self, url: &str, now: Timestamp) -> State<Arc<JwkSet>> {
+        match self.sets.get(url).map(|entry| entry.state(&RULES, now)) {
+            Some(State::Fresh(set)) => State::Fresh(Arc::clone(set)),
+            Some(State::Stale(set)) => State::Stale(Arc::clone(set)),
+            Some(State::Failed(code)) => State::Failed(code),
+            Some(State::Needed) | None => State::Needed,
+        }
+    }
+
+    /// Whether a set that lacks a kid may be fetched again (at most once a minute).
+    pub(crate) fn may_refresh(&self, url: &str, now: Timestamp) -> bool {
+        self.sets.get(url).is_some_and(|entry| entry.may_retry(&RULES, now))
+    }
+
+    pub(crate) fn supply(&mut self, url: &str, set: JwkSet, max_age: Option<u32>, now: Timestamp) {
+        if let Some(entry) = self.sets.get_mut(url) {
+            entry.succeed(Arc::new(set), max_age, &RULES, now);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, url: &str, now: Timestamp) {
+        if let Some(entry) = self.sets.get_mut(url) {
+            entry.fail(Code::PaymentJwksUnavailable, now);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod agent_id;
+pub mod amount;
+pub mod claim;
+pub mod code;
+pub mod crypto;
+mod directory;
+pub mod digest;
+pub mod encoding;
+pub mod error;
+pub mod explain;
+mod freshness;
+pub mod headers;
+pub mod json;
+pub mod jwks;
+mod jwks_cache;
+pub mod limits;
+pub mod manifest;
+pub mod policy;
+pub mod publisher;
+pub mod purpose;
+pub mod replay;
+pub mod resource;
+pub mod time;
+pub mod token;
+pub mod visa;
+
+pub use agent_id::AgentId;
+pub use claim::Claim;
+pub use code::{Code, Retry};
+pub use error::{Error, ErrorKind, Result};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use policy::Policy;
+pub use publisher::{Publisher, Request, Verdict};
+pub use purpose::Purpose;
+pub use time::Timestamp;

@@ -1,0 +1,393 @@
+//! The policy document: the typed form of PROTOCOL §7. Unknown members are refused.
+
+use super::{Money, policy_error};
+use crate::amount::Amount;
+use crate::error::Result;
+use crate::purpose::Purpose;
+use crate::resource::{Origin, Resource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A publisher's policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The version of this format: 1.
+    pub version: u8,
+    /// The origins that this publisher serves, `https://host[:port]`; requests are bound to them, never to a `Host` header.
+    pub origins: Vec<String>,
+    /// Whether verdicts are enforced or only reported.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What visitors without a signature may read.
+    #[serde(default)]
+    pub unsigned: Unsigned,
+    /// Whether the agent's domain must vouch for its key.
+    #[serde(default)]
+    pub identity: IdentityMode,
+    /// Whether a claim must name its resource.
+    #[serde(default = "yes")]
+    pub require_resource: bool,
+    /// How the claim's resource is compared with the request.
+    #[serde(default)]
+    pub resource_match: ResourceMatch,
+    /// Whether agents without `IMAGXP/1.0` in their User-Agent are refused, rather than warned about.
+    #[serde(default)]
+    pub require_user_agent: bool,
+    /// The methods that agents may use.
+    #[serde(default = "read_methods")]
+    pub methods: Vec<String>,
+    /// How far a claim's time may be off.
+    #[serde(default)]
+    pub clock: Clock,
+    /// What agents may read for; a purpose that is not listed is denied. EMBEDDING falls under CRAWL_TRAINING's rule unless listed.
+    #[serde(default)]
+    pub purposes: BTreeMap<Purpose, PurposeRule>,
+    /// Rules for single agents; the most specific match wins, among equally specific ones deny wins.
+    #[serde(default)]
+    pub agents: Vec<AgentRule>,
+    /// Rules for parts of the site; every match is consulted, deny wins, the most specific price counts.
+    #[serde(default)]
+    pub paths: Vec<PathRule>,
+    /// How agents pay.
+    #[serde(default)]
+    pub payment: Payment,
+    /// The price where no narrower rule names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// How often each agent may ask, where its own rule does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// What is said about the content's origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// Development only: admits loopback origins and agents over http. A server on a public address refuses to start with it.
+    #[serde(default)]
+    pub allow_loopback: bool,
+}
+
+/// Whether verdicts are enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Refusals are refused.
+    #[default]
+    Enforce,
+    /// Everything passes; the verdict says what would have happened.
+    Observe,
+}
+
+/// What visitors without a signature may read; ordered from open to closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unsigned {
+    /// Everyone.
+    Allow,
+    /// What looks like a browser. This is a guess: a browser can be imitated.
+    Browsers,
+    /// Nobody.
+    #[default]
+    Deny,
+}
+
+/// Whether the agent's domain must vouch for its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityMode {
+    /// The key must be published in the manifest at the agent's domain.
+    #[default]
+    Bound,
+    /// The key in the request is enough: it proves continuity, not the domain.
+    KeyOnly,
+}
+
+/// How the claim's resource is compared with the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceMatch {
+    /// Origin, path and query.
+    #[default]
+    Strict,
+    /// Path and query; a relative resource is accepted.
+    Path,
+    /// Not at all.
+    Off,
+}
+
+/// How far a claim's time may be off, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// How old a claim may be: at most 300.
+    #[serde(default = "default_past")]
+    pub past_s: u16,
+    /// How far ahead a claim may be: 60 by default, at most 300.
+    #[serde(default = "default_future")]
+    pub future_s: u16,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { past_s: default_past(), future_s: default_future() }
+    }
+}
+
+/// Whether a purpose is allowed, and its price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeRule {
+    /// Whether agents may read for this purpose; a listed purpose is allowed unless this says otherwise.
+    #[serde(default = "yes")]
+    pub allow: bool,
+    /// The price for this purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// A rule for an agent or for the agents below a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentRule {
+    /// A domain, or `*.domain` for everything below it (not the domain itself).
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// Whether these agents may read at all.
+    #[serde(default = "yes")]
+    pub allow: bool,
+    /// What these agents may read for, in addition to the document's `purposes`; a deny on either side wins.
+    #[serde(default)]
+    pub purposes: BTreeMap<Purpose, PurposeRule>,
+    /// How often each of these agents may ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// A rule for a part of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathRule {
+    /// A pattern for the whole decoded path: `*` stands for any run of characters, `/` included, as in robots.txt; `?` for one.
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// What agents may read for here; a deny anywhere wins.
+    #[serde(default)]
+    pub purposes: BTreeMap<Purpose, PurposeRule>,
+    /// The price here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// What visitors without a signature may read here; it can only tighten the document's `unsigned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<Unsigned>,
+}
+
+/// How agents pay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Payment {
+    /// Whether agents need a visa even where no price is set.
+    #[serde(default)]
+    pub required: bool,
+    /// The brokers whose visas are accepted.
+    #[serde(default)]
+    pub brokers: Vec<Broker>,
+    /// Whether an ad-impression proof is accepted in the place of a visa.
+    #[serde(default)]
+    pub accept_ads: bool,
+    /// The ad networks whose proofs are accepted.
+    #[serde(default)]
+    pub ad_networks: Vec<AdNetwork>,
+}
+
+/// A broker whose visas are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// The exact `iss` of its visas, an https URL.
+    pub issuer: String,
+    /// Where its JWKS is, an https URL.
+    pub jwks_uri: String,
+    /// Whether visas are bound to their agent.
+    #[serde(default)]
+    pub binding: Binding,
+    /// Whether visas are checked here alone or redeemed at the broker.
+    #[serde(default)]
+    pub check: Check,
+}
+
+/// Whether visas are bound to their agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Binding {
+    /// `sub`, `jti` and `cnf` are checked.
+    #[default]
+    Agent,
+    /// Whoever bears the token may use it; the verdict carries the warning `payment.bearer`.
+    Bearer,
+}
+
+/// Whether visas are checked here alone or redeemed at the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The signature is enough; the publisher redeems later.
+    #[default]
+    Offline,
+    /// The broker confirms each visa before the content is served.
+    Redeem,
+}
+
+/// An ad network whose impression proofs are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdNetwork {
+    /// The exact `iss` of its proofs, an https URL.
+    pub issuer: String,
+    /// Where its JWKS is, an https URL.
+    pub jwks_uri: String,
+    /// The exact `aud` that its proofs must contain.
+    pub audience: String,
+}
+
+/// A price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// A decimal string, for example `"0.001"`; `"0"` means free.
+    pub amount: String,
+    /// The currency or asset: 2 to 12 characters of `A-Z 0-9`.
+    pub currency: String,
+}
+
+/// A rate: so many requests in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Requests, at least 1.
+    pub requests: u32,
+    /// Seconds, 1 to 86 400.
+    pub per_s: u32,
+}
+
+/// What is said about the content's origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Sent as `x-imagxp-content-origin`.
+    pub origin: ContentOrigin,
+    /// Whether readers must attribute the content.
+    #[serde(default)]
+    pub attribution_required: bool,
+}
+
+/// Who made the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ContentOrigin {
+    /// People.
+    Human,
+    /// Machines.
+    Synthetic,
+    /// Both.
+    Hybrid,
+}
+
+impl ContentOrigin {
+    /// The header's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "HUMAN",
+            Self::Synthetic => "SYNTHETIC",
+            Self::Hybrid => "HYBRID",
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn read_methods() -> Vec<String> {
+    vec!["GET".into(), "HEAD".into()]
+}
+
+fn default_past() -> u16 {
+    300
+}
+
+fn default_future() -> u16 {
+    60
+}
+
+impl Price {
+    pub(super) fn read(&self, place: &str) -> Result<Money> {
+        let amount = Amount::parse(&self.amount)
+            .ok_or_else(|| policy_error(format!("`{place}.amount`: `{}` is not a decimal amount", self.amount)))?;
+        let currency_ok = (2..=12).contains(&self.currency.len())
+            && self.currency.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        if !currency_ok {
+            return Err(policy_error(format!("`{place}.currency`: `{}` is not a currency", self.currency)));
+        }
+        Ok(Money { amount, currency: self.currency.clone() })
+    }
+}
+
+impl Document {
+    /// Checks what the types do not: ranges, URLs, names. Returns the origins.
+    pub(super) fn check(&self) -> Result<Vec<Origin>> {
+        if self.version != 1 {
+            return Err(policy_error(format!("`version`: {} is not supported; use 1", self.version)));
+        }
+        if self.origins.is_empty() {
+            return Err(policy_error("`origins`: at least one origin is needed"));
+        }
+        let origins = self
+            .origins
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                Origin::parse(text, self.allow_loopback)
+                    .map_err(|reason| policy_error(format!("`origins[{index}]`: `{text}`: {reason}")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if self.clock.past_s > 300 || self.clock.future_s > 300 {
+            return Err(policy_error("`clock`: past_s and future_s are at most 300"));
+        }
+        let is_method = |m: &String| !m.is_empty() && m.len() <= 32 && m.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if let Some(method) = self.methods.iter().find(|method| !is_method(method)) {
+            return Err(policy_error(format!("`methods`: `{method}` is not an upper-case method")));
+        }
+        let rates = self.agents.iter().enumerate().map(|(i, agent)| (format!("agents[{i}].rate"), agent.rate));
+        for (place, rate) in rates.chain([("rate".to_owned(), self.rate)]) {
+            if rate.is_some_and(|rate| rate.requests == 0 || !(1..=86_400).contains(&rate.per_s)) {
+                return Err(policy_error(format!("`{place}`: requests is at least 1, per_s 1 to 86400")));
+            }
+        }
+        self.check_payment()?;
+        Ok(origins)
+    }
+
+    fn check_payment(&self) -> Result<()> {
+        let brokers = self.payment.brokers.iter().map(|b| ("brokers", &b.issuer, &b.jwks_uri));
+        let networks = self.payment.ad_networks.iter().map(|n| ("ad_networks", &n.issuer, &n.jwks_uri));
+        let mut seen: Vec<(&str, &String)> = Vec::new();
+        for (list, issuer, jwks_uri) in brokers.chain(networks) {
+            for (member, url) in [("issuer", issuer), ("jwks_uri", jwks_uri)] {
+                let fetchable = Resource::parse(url).and_then(|resource| resource.origin).is_some_and(|origin| {
+                    Origin::parse(&origin.to_string(), self.allow_loopback).is_ok()
+                });
+                if !fetchable {
+                    return Err(policy_error(format!("`payment.{list}`: {member} `{url}` is not an https URL")));
+                }
+            }
+            if seen.contains(&(list, issuer)) {
+                return Err(policy_error(format!("`payment.{list}`: issuer `{issuer}` occurs twice")));
+            }
+            seen.push((list, issuer));
+        }
+        match self.payment.ad_networks.iter().find(|network| network.audience.is_empty()) {
+            Some(network) => Err(policy_error(format!("`payment.ad_networks`: `{}` has no audience", network.issuer))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What a publisher allows, to whom, for what and at which price (PROTOCOL §7).
+
+mod document;
+mod evaluate;
+mod path;
+pub(crate) mod public;
+
+pub use document::{
+    AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode, PathRule, Payment, Price,
+    Provenance, PurposeRule, Rate, ResourceMatch, Unsigned,
+};
+pub use evaluate::{Decision, Question, Reason};
+pub use path::PathPattern;
+pub use public::WELL_KNOWN_PATH;
+
+use crate::amount::Amount;
+use crate::code::Code;
+use crate::error::{Error, ErrorKind, Result};
+use crate::json;
+use crate::resource::Origin;
+use sha2::{Digest, Sha256};
+
+/// A price whose amount has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// The amount.
+    pub amount: Amount,
+    /// The currency or asset, for example `USD`.
+    pub currency: String,
+}
+
+/// A policy document whose every rule holds, ready to be evaluated.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    document: Document,
+    origins: Vec<Origin>,
+    rules: evaluate::Rules,
+    hash: [u8; 32],
+}
+
+impl Policy {
+    /// Reads a policy from JSON: strict (no duplicate or unknown members), at most 256 KiB.
+    ///
+    /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong, and its line when the syntax is.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        // serde_json takes the last of two equal members; the strict parser refuses them, and bounds depth and size first.
+        let value = json::parse(bytes, &json::Limits::POLICY).map_err(|error| {
+            let line = bytes.iter().take(error.offset()).filter(|&&b| b == b'\n').count() + 1;
+            policy_error(format!("line {line}: {}", describe(error.code())))
+        })?;
+        let canonical = json::to_canonical(&value);
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let document: Document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            let message = inner.to_string();
+            // serde_json appends " at line L column C"; the line goes first here.
+            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+            policy_error(format!("line {}: `{path}`: {message}", inner.line()))
+        })?;
+        Self::compile(document, Sha256::digest(canonical).into())
+    }
+
+    /// Checks a policy that was built in code.
+    pub fn from_document(document: Document) -> Result<Self> {
+        let bytes = serde_json::to_vec(&document).map_err(|error| policy_error("the document cannot be written").with_source(error))?;
+        Self::from_json(&bytes)
+    }
+
+    fn compile(document: Document, hash: [u8; 32]) -> Result<Self> {
+        let origins = document.check()?;
+        let rules = evaluate::Rules::compile(&document)?;
+        Ok(Self { document, origins, rules, hash })
+    }
+
+    /// The document.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The publisher's origins, in the document's order.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
+    /// SHA-256 of the document's RFC 8785 form.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Decides about purpose, agent and path (step 10 of PROTOCOL §5), and says what is to be paid.
+    pub fn evaluate(&self, question: &Question<'_>) -> Decision {
+        self.rules.evaluate(question, None)
+    }
+
+    /// Like [`Policy::evaluate`], with every rule that had a say, in order.
+    pub fn explain(&self, question: &Question<'_>) -> (Decision, Vec<Reason>) {
+        let mut reasons = Vec::new();
+        let decision = self.rules.evaluate(question, Some(&mut reasons));
+        (decision, reasons)
+    }
+
+    /// Who may read this path without a signature: `unsigned`, tightened by every path rule that matches.
+    pub fn unsigned_at(&self, routed_path: &str) -> Unsigned {
+        self.rules.unsigned_at(routed_path)
+    }
+
+    /// The strictest `unsigned` of all rules: for a path that cannot be read.
+    pub fn unsigned_strictest(&self) -> Unsigned {
+        self.rules.unsigned_strictest()
+    }
+
+    /// The public part, served at `/.well-known/imagxp-policy.json`: purposes, prices and brokers; no agent lists. RFC 8785 JSON.
+    pub fn public_json(&self) -> Vec<u8> {
+        public::to_json(self)
+    }
+
+    /// The JSON Schema (2020-12) of policy documents, as pretty-printed JSON.
+    pub fn schema() -> String {
+        let schema = schemars::schema_for!(Document);
+        serde_json::to_string_pretty(&schema).unwrap_or_default()
+    }
+
+    /// Sentences about what is allowed but hardly meant: for `imagxp policy check`.
+    pub fn remarks(&self) -> Vec<String> {
+        public::remarks(self)
+    }
+}
+
+pub(crate) fn policy_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Policy, message)
+}
+
+fn describe(code: Code) -> &'static str {
+    match code {
+        Code::JsonMalformed => "not valid JSON",
+        Code::JsonDuplicateKey => "a member occurs twice",
+        Code::JsonTooDeep => "nested too deeply",
+        Code::JsonTooMany => "too many members or values",
+        Code::JsonNumberRange => "a number is out of range",
+        Code::JsonInvalidUnicode => "not valid UTF-8",
+        _ => "too large",
+    }
+}

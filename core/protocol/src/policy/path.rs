@@ -1,0 +1,112 @@
+//! Path patterns: `*` for any run of characters and `?` for one, over the whole path (PROTOCOL §7 `paths`).
+
+use super::policy_error;
+use crate::error::Result;
+
+/// A checked pattern for a whole path.
+///
+/// `*` crosses slashes, as publishers know it from robots.txt (RFC 9309 §2.2.3): a rule for `/premium/*` must not leave
+/// `/premium/a/b` open. `**` means the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    literal: usize,
+}
+
+impl PathPattern {
+    /// Reads a pattern: it starts with `/` or `*`, has at most 1024 bytes and at most 16 runs of stars.
+    pub fn parse(text: &str) -> Result<Self> {
+        if !text.starts_with(['/', '*']) {
+            return Err(policy_error(format!("path pattern `{text}` does not start with `/`")));
+        }
+        let mut folded = String::with_capacity(text.len());
+        for character in text.chars() {
+            if character != '*' || !folded.ends_with('*') {
+                folded.push(character);
+            }
+        }
+        let stars = folded.matches('*').count();
+        if text.len() > 1024 || stars > 16 {
+            return Err(policy_error("a path pattern has at most 1024 bytes and 16 stars"));
+        }
+        let literal = folded.chars().filter(|character| !matches!(character, '*' | '?')).count();
+        Ok(Self { text: folded, literal })
+    }
+
+    /// How specific the pattern is: its characters that stand for themselves (RFC 9309 §2.2.2).
+    pub fn specificity(&self) -> usize {
+        self.literal
+    }
+
+    /// Whether the pattern matches the whole path. Linear in the path for each star, without recursion.
+    pub fn matches(&self, path: &str) -> bool {
+        let (pattern, path) = (self.text.as_bytes(), path.as_bytes());
+        let (mut p, mut t) = (0_usize, 0_usize);
+        let mut retry: Option<(usize, usize)> = None;
+        while let Some(&byte) = path.get(t) {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    p += 1;
+                    retry = Some((p, t));
+                }
+                Some(b'?') => {
+                    p += 1;
+                    // One character, however many bytes it has.
+                    t += 1;
+                    while path.get(t).is_some_and(|b| b & 0xc0 == 0x80) {
+                        t += 1;
+                    }
+                }
+                Some(&expected) if expected == byte => {
+                    p += 1;
+                    t += 1;
+                }
+                _ => match retry {
+                    Some((after_star, start)) => {
+                        p = after_star;
+                        t = start + 1;
+                        retry = Some((after_star, t));
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern.get(p..).is_some_and(|rest| rest.iter().all(|&b| b == b'*'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_whole_paths() {
+        for (pattern, path, expected) in [
+            ("/premium/*", "/premium/", true),
+            ("/premium/*", "/premium/a/b", true),
+            ("/premium/**", "/premium/a/b", true),
+            ("/premium/*", "/premium", false),
+            ("/premium/*", "/free/premium/", false),
+            ("/a", "/a", true),
+            ("/a", "/ab", false),
+            ("/*.pdf", "/x/y.pdf", true),
+            ("/*.pdf", "/x/y.pdf.html", false),
+            ("/?/x", "/é/x", true),
+            ("/?/x", "/ab/x", false),
+            ("*", "/", true),
+            ("/*a*b", "/xaxaxb", true),
+            ("/*a*b", "/xbxa", false),
+        ] {
+            assert_eq!(PathPattern::parse(pattern).unwrap().matches(path), expected, "{pattern} {path}");
+        }
+        assert!(PathPattern::parse("premium").is_err());
+        assert!(PathPattern::parse(&format!("/{}", "*a".repeat(17))).is_err());
+        assert_eq!(PathPattern::parse("/a/*").unwrap().specificity(), 3);
+    }
+
+    #[test]
+    fn hostile_patterns_stay_cheap() {
+        let pattern = PathPattern::parse(&format!("/{}b", "*a".repeat(15))).unwrap();
+        assert!(!pattern.matches(&format!("/{}", "a".repeat(4096))));
+    }
+}

@@ -1,0 +1,118 @@
+//! The public part of a policy, and remarks about what is hardly meant.
+
+use super::{Document, Policy, Price, Unsigned};
+use crate::json::{self, Object, Value};
+use crate::purpose::Purpose;
+use std::collections::BTreeMap;
+
+/// Where the public policy is served.
+pub const WELL_KNOWN_PATH: &str = "/.well-known/imagxp-policy.json";
+
+pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
+    let document = policy.document();
+    let mut object = Object::new();
+    object.insert("version", 1);
+    object.insert("origins", policy.origins().iter().map(|origin| Value::from(origin.to_string())).collect::<Vec<_>>());
+    object.insert("identity", if document.identity == super::IdentityMode::Bound { "bound" } else { "key_only" });
+    object.insert(
+        "unsigned",
+        match document.unsigned {
+            Unsigned::Allow => "allow",
+            Unsigned::Browsers => "browsers",
+            Unsigned::Deny => "deny",
+        },
+    );
+    object.insert("methods", document.methods.iter().map(|method| Value::from(method.clone())).collect::<Vec<_>>());
+    object.insert("purposes", purposes(&document.purposes));
+    if let Some(price) = &document.price {
+        object.insert("price", price_object(price));
+    }
+    let paths = document.paths.iter().map(|rule| {
+        let mut member = Object::new();
+        member.insert("match", rule.matches.clone());
+        member.insert("purposes", purposes(&rule.purposes));
+        if let Some(price) = &rule.price {
+            member.insert("price", price_object(price));
+        }
+        Value::Object(member)
+    });
+    object.insert("paths", paths.collect::<Vec<_>>());
+    object.insert("payment", payment(document));
+    if let Some(provenance) = document.provenance {
+        let mut member = Object::new();
+        member.insert("origin", provenance.origin.as_str());
+        member.insert("attribution_required", provenance.attribution_required);
+        object.insert("provenance", member);
+    }
+    json::object_to_canonical(&object)
+}
+
+fn purposes(rules: &BTreeMap<Purpose, super::PurposeRule>) -> Object<'static> {
+    let mut object = Object::new();
+    for (purpose, rule) in rules {
+        let mut member = Object::new();
+        member.insert("allow", rule.allow);
+        if let Some(price) = &rule.price {
+            member.insert("price", price_object(price));
+        }
+        object.insert(purpose.as_str(), member);
+    }
+    object
+}
+
+pub(crate) fn price_object(price: &Price) -> Object<'static> {
+    let mut object = Object::new();
+    object.insert("amount", price.amount.clone());
+    object.insert("currency", price.currency.clone());
+    object
+}
+
+fn payment(document: &Document) -> Object<'static> {
+    let mut object = Object::new();
+    object.insert("required", document.payment.required);
+    object.insert("accept_ads", document.payment.accept_ads);
+    object.insert("brokers", brokers(document));
+    object
+}
+
+/// The brokers as agents need them: issuer and token endpoint (PROTOCOL §8, BROKER §3).
+pub(crate) fn brokers(document: &Document) -> Vec<Value<'static>> {
+    let member = |broker: &super::Broker| {
+        let mut member = Object::new();
+        member.insert("issuer", broker.issuer.clone());
+        member.insert("token_endpoint", format!("{}/oauth/token", broker.issuer.trim_end_matches('/')));
+        Value::Object(member)
+    };
+    document.payment.brokers.iter().map(member).collect()
+}
+
+pub(super) fn remarks(policy: &Policy) -> Vec<String> {
+    let document = policy.document();
+    let mut remarks = Vec::new();
+    let priced = document.price.is_some()
+        || document.purposes.values().any(|rule| rule.price.is_some())
+        || document.agents.iter().any(|agent| agent.purposes.values().any(|rule| rule.price.is_some()))
+        || document.paths.iter().any(|path| path.price.is_some() || path.purposes.values().any(|rule| rule.price.is_some()));
+    let payable = !document.payment.brokers.is_empty() || (document.payment.accept_ads && !document.payment.ad_networks.is_empty());
+    if (priced || document.payment.required) && !payable {
+        remarks.push("a payment is asked for, but no broker or ad network is accepted: nobody can pay".into());
+    }
+    if document.payment.accept_ads && document.payment.ad_networks.is_empty() {
+        remarks.push("`accept_ads` is set, but `ad_networks` is empty: no proof will be accepted".into());
+    }
+    if document.purposes.is_empty() && document.agents.is_empty() && document.paths.is_empty() {
+        remarks.push("no purpose is listed: every agent is refused".into());
+    }
+    if document.allow_loopback {
+        remarks.push("`allow_loopback` is for development only".into());
+    }
+    if document.unsigned == Unsigned::Browsers {
+        remarks.push("`unsigned: browsers` is a guess: a browser can be imitated".into());
+    }
+    for (index, path) in document.paths.iter().enumerate() {
+        if path.unsigned.is_some_and(|unsigned| unsigned < document.unsigned) {
+            remarks.push(format!("`paths[{index}].unsigned` cannot loosen the document's `unsigned` and has no effect"));
+        }
+    }
+    remarks
+}

@@ -1,0 +1,212 @@
+//! Steps 7 and 8: the agent's key, and the signature.
+
+use super::verdict::{KeyBinding, Need, NeedKind, Visitor, Warning};
+use super::verify::{Refusal, Run};
+use crate::claim::Claim;
+use crate::code::Code;
+use crate::crypto::{Algorithm, PublicKey, Signature, Thumbprint};
+use crate::directory::State;
+use crate::explain::StepResult;
+use crate::headers::{self, RequestHeaders};
+use crate::manifest::Manifest;
+use crate::policy::IdentityMode;
+
+/// The signed bytes, in the two readings of PROTOCOL §3.
+struct Signed<'a> {
+    canonical: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a Signature,
+}
+
+impl Signed<'_> {
+    /// Against the RFC 8785 form; if the received bytes are another form, then against those.
+    fn verifies(&self, key: &PublicKey) -> bool {
+        key.verify(self.canonical, self.signature)
+            || (self.payload != self.canonical && key.verify(self.payload, self.signature))
+    }
+}
+
+impl Run<'_> {
+    /// Finds the key, checks the signature, and records who it is. Returns the key's thumbprint.
+    pub(super) fn identify(
+        &mut self,
+        headers: &RequestHeaders<'_>,
+        claim: &Claim,
+        payload: &[u8],
+        signature: &Signature,
+        hint: Option<&[u8]>,
+    ) -> Result<Thumbprint, Refusal> {
+        let signed = Signed { canonical: &claim.canonical, payload, signature };
+        let known = self.publisher.directory().look_up(&claim.agent_id, self.now);
+        let (key, binding) = if self.publisher.policy.document().identity == IdentityMode::KeyOnly {
+            self.hinted_key(&known, &signed, hint)?
+        } else {
+            (self.published_key(claim, known, &signed, hint)?, KeyBinding::Domain)
+        };
+        self.check_alg_copy(headers, &key)?;
+        self.facts.visitor = Visitor::VerifiedAgent;
+        self.facts.agent_id = Some(claim.agent_id.clone());
+        self.facts.key_id = Some(key.thumbprint().clone());
+        self.facts.purpose = Some(claim.purpose);
+        self.facts.resource = claim.resource.as_ref().map(ToString::to_string);
+        self.facts.binding = binding;
+        Ok(key.thumbprint().clone())
+    }
+
+    /// Identity `bound`: one of the keys that the agent's domain publishes.
+    fn published_key(
+        &mut self,
+        claim: &Claim,
+        known: State<std::sync::Arc<Manifest>>,
+        signed: &Signed<'_>,
+        hint: Option<&[u8]>,
+    ) -> Result<PublicKey, Refusal> {
+        let manifest = match known {
+            State::Fresh(manifest) => manifest,
+            State::Stale(manifest) => {
+                self.facts.warnings.push(Warning::ManifestStale);
+                manifest
+            }
+            State::Failed(code) => {
+                let refusal = Refusal::new(code).detail("an earlier attempt to fetch the manifest failed");
+                return Err(self.refuse_key(claim, refusal, "fetching it failed a moment ago"));
+            }
+            State::Needed => {
+                // Garbage must never cause a fetch: what the hint can refute is refused first.
+                if let Some(der) = hint {
+                    let key = self.read_hint(der)?;
+                    self.check_signature(&key, signed)?;
+                }
+                return Err(self.need_manifest(claim, "no manifest at hand"));
+            }
+        };
+        self.note(7, "key: manifest", StepResult::Passed, || {
+            (claim.agent_id.manifest_url(), format!("{} keys", manifest.keys().len()))
+        });
+        let received_at = self.received_at;
+        let keys = || manifest.keys_at(received_at);
+        if let Some(der) = hint {
+            let hinted = match keys().find(|key| key.spki_der_matches(der)) {
+                Some(key) => key.clone(),
+                None => self.read_hint(der)?,
+            };
+            if keys().any(|key| *key == hinted) {
+                self.check_signature(&hinted, signed)?;
+                return Ok(hinted);
+            }
+            if signed.verifies(&hinted) {
+                return Err(self.unlisted_key(claim, &hinted));
+            }
+            // The hint lies; a hint decides nothing, so the published keys are tried all the same.
+            return match keys().find(|key| signed.verifies(key)) {
+                Some(key) => Ok(key.clone()),
+                None => {
+                    self.check_signature(&hinted, signed)?;
+                    Err(Refusal::new(Code::SigInvalid))
+                }
+            };
+        }
+        if let Some(key) = keys().find(|key| signed.verifies(key)) {
+            let key = key.clone();
+            self.note_signature(&key, StepResult::Passed);
+            return Ok(key);
+        }
+        // Without a hint nobody can tell a forged signature from a new key; one refresh per 30 s settles it.
+        if self.may_refresh(claim) {
+            return Err(self.need_manifest(claim, "no key of the cached manifest made this signature"));
+        }
+        let refusal = Refusal::new(Code::SigInvalid).detail("no key of the manifest made this signature");
+        self.check(8, "signature", Some(refusal), || ("by a key of the manifest".into(), "by none of them".into()))?;
+        Err(Refusal::new(Code::SigInvalid))
+    }
+
+    /// Identity `key_only`: the key that came with the request; the domain's word counts when it happens to be known.
+    fn hinted_key(
+        &mut self,
+        known: &State<std::sync::Arc<Manifest>>,
+        signed: &Signed<'_>,
+        hint: Option<&[u8]>,
+    ) -> Result<(PublicKey, KeyBinding), Refusal> {
+        let refusal = hint.is_none().then(|| Refusal::new(Code::HeaderMissing).detail(headers::PUBLIC_KEY));
+        self.check(7, "key: hint", refusal, || {
+            (format!("{}, because identity is key_only", headers::PUBLIC_KEY), hint.map_or("none", |_| "present").into())
+        })?;
+        let key = self.read_hint(hint.unwrap_or_default())?;
+        self.check_signature(&key, signed)?;
+        let listed = match known {
+            State::Fresh(manifest) | State::Stale(manifest) => manifest.keys_at(self.received_at).any(|other| *other == key),
+            State::Needed | State::Failed(_) => false,
+        };
+        Ok((key, if listed { KeyBinding::Domain } else { KeyBinding::KeyOnly }))
+    }
+
+    fn read_hint(&mut self, der: &[u8]) -> Result<PublicKey, Refusal> {
+        let key = PublicKey::from_spki_der(der);
+        let refusal = key.as_ref().err().map(|error| Refusal::new(Code::KeyMalformed).detail(error.message().to_owned()));
+        self.check(7, "key: hint", refusal, || {
+            let received = match &key {
+                Ok(key) => key.thumbprint().as_str().to_owned(),
+                Err(error) => error.message().to_owned(),
+            };
+            ("a P-256 or Ed25519 SubjectPublicKeyInfo".into(), received)
+        })?;
+        key.map_err(|_| Refusal::new(Code::KeyMalformed))
+    }
+
+    fn check_signature(&mut self, key: &PublicKey, signed: &Signed<'_>) -> Result<(), Refusal> {
+        if signed.verifies(key) {
+            self.note_signature(key, StepResult::Passed);
+            return Ok(());
+        }
+        self.note_signature(key, StepResult::Failed);
+        Err(Refusal::new(Code::SigInvalid))
+    }
+
+    fn note_signature(&mut self, key: &PublicKey, result: StepResult) {
+        self.note(8, "signature", result, || {
+            let received = if result == StepResult::Passed { "it is" } else { "it is not" };
+            (format!("made by {} {}", key.algorithm().as_str(), key.thumbprint().as_str()), received.into())
+        });
+    }
+
+    /// The signature is good, but the manifest does not list its key: perhaps it does now.
+    fn unlisted_key(&mut self, claim: &Claim, key: &PublicKey) -> Refusal {
+        if self.may_refresh(claim) {
+            return self.need_manifest(claim, "the cached manifest lacks the signing key");
+        }
+        let refusal = Refusal::new(Code::IdentityKeyMismatch);
+        self.refuse_key(claim, refusal, &format!("it lacks the signing key {}", key.thumbprint().as_str()))
+    }
+
+    fn may_refresh(&self, claim: &Claim) -> bool {
+        self.publisher.directory().may_refresh(&claim.agent_id, self.now)
+    }
+
+    fn need_manifest(&mut self, claim: &Claim, why: &'static str) -> Refusal {
+        let need = Need { kind: NeedKind::Manifest, url: claim.agent_id.manifest_url() };
+        let refusal = Refusal::new(Code::IdentityManifestNeeded).detail(why).needing(need);
+        self.refuse_key(claim, refusal, why)
+    }
+
+    fn refuse_key(&mut self, claim: &Claim, refusal: Refusal, received: &str) -> Refusal {
+        let result = if refusal.code.is_undecided() { StepResult::Undecided } else { StepResult::Failed };
+        self.note(7, "key: manifest", result, || (claim.agent_id.manifest_url(), received.to_owned()));
+        refusal
+    }
+
+    /// The unsigned copy of the algorithm, now that the key is known.
+    fn check_alg_copy(&mut self, headers: &RequestHeaders<'_>, key: &PublicKey) -> Result<(), Refusal> {
+        let names: &[&str] = match key.algorithm() {
+            Algorithm::Es256 => &["ES256", "ecdsa-p256-sha256", "ECDSA"],
+            Algorithm::EdDsa => &["EdDSA", "Ed25519"],
+        };
+        let agrees = |copy: &[u8]| names.iter().any(|name| copy.eq_ignore_ascii_case(name.as_bytes()));
+        match headers.alg {
+            Some(copy) if !agrees(copy) => {
+                let refusal = Refusal::new(Code::HeaderConflict).detail(headers::ALG);
+                self.check(8, "unsigned copies", Some(refusal), || (names.join(" or "), crate::explain::shown(copy)))
+            }
+            _ => Ok(()),
+        }
+    }
+}

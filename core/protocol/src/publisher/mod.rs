@@ -1,0 +1,151 @@
+//! What a site does: one request in, one verdict out (PROTOCOL §§5, 6).
+//!
+//! A [`Publisher`] holds a policy and what it has learned: keys, nonces, rates. It does no I/O: a verdict that lacks a document says so
+//! in `needs`; the caller fetches it, calls [`Publisher::supply`] and then [`Publisher::resume`].
+
+mod identify;
+mod pay;
+mod rate;
+mod request;
+mod supply;
+mod unsigned;
+mod verdict;
+mod verify;
+
+pub use request::{Pending, Redemption, Request, Verification};
+pub use supply::FetchFailure;
+pub use verdict::{
+    KeyBinding, Need, NeedKind, Outcome, PaymentFacts, PaymentState, Verdict, Visitor, Warning,
+};
+
+use crate::claim::Claim;
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::explain::Explanation;
+use crate::jwks_cache::JwksCache;
+use crate::limits::Limits;
+use crate::policy::Policy;
+use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
+use crate::time::Timestamp;
+use core::sync::atomic::{AtomicU64, Ordering};
+use rate::RateLimiter;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use unsigned::BotList;
+
+/// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5).
+pub trait CustomPolicy: Send + Sync {
+    /// Whether this verified and paid claim may pass: `false` is `policy.denied`, an error `policy.error` (503).
+    fn allows(&self, claim: &Claim, path: &str) -> Result<bool, Error>;
+}
+
+/// A site that verifies its readers. Shared between threads without further locks.
+pub struct Publisher {
+    policy: Policy,
+    limits: Limits,
+    keyer: Keyer,
+    replay: Arc<dyn ReplayStore>,
+    custom: Option<Arc<dyn CustomPolicy>>,
+    directory: Mutex<Directory>,
+    jwks: Mutex<JwksCache>,
+    rates: Mutex<RateLimiter>,
+    bots: BotList,
+    counter: AtomicU64,
+}
+
+impl Publisher {
+    /// A publisher with an in-memory replay store.
+    ///
+    /// `secret` keys the hashes of nonces: 16 random bytes, the same in every process that shares a replay store.
+    pub fn new(policy: Policy, secret: [u8; 16]) -> Self {
+        let limits = Limits::DEFAULT;
+        let payment = &policy.document().payment;
+        let urls = payment.brokers.iter().map(|broker| broker.jwks_uri.clone());
+        let jwks = JwksCache::new(urls.chain(payment.ad_networks.iter().map(|network| network.jwks_uri.clone())));
+        Self {
+            policy,
+            limits,
+            keyer: Keyer::new(secret),
+            replay: Arc::new(MemoryReplayStore::default()),
+            custom: None,
+            directory: Mutex::new(Directory::new(limits.directory())),
+            jwks: Mutex::new(jwks),
+            rates: Mutex::new(RateLimiter::new(limits.directory())),
+            bots: BotList::new(),
+            counter: AtomicU64::new(0),
+        }
+    }
+
+    /// Uses another replay store, for example one that several processes share.
+    #[must_use]
+    pub fn with_replay_store(mut self, store: Arc<dyn ReplayStore>) -> Self {
+        self.replay = store;
+        self
+    }
+
+    /// Uses other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.directory = Mutex::new(Directory::new(limits.directory()));
+        self.rates = Mutex::new(RateLimiter::new(limits.directory()));
+        self
+    }
+
+    /// Adds a rule of the publisher's own.
+    #[must_use]
+    pub fn with_custom_policy(mut self, custom: Arc<dyn CustomPolicy>) -> Self {
+        self.custom = Some(custom);
+        self
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Verifies one request, in exactly the order of PROTOCOL §5.
+    ///
+    /// When the verdict has `needs`, the verification is pending: fetch what they name, [`Publisher::supply`] it, then
+    /// [`Publisher::resume`]. Nothing that has been spent is spent again.
+    pub fn verify(&self, request: &Request<'_>, now: Timestamp) -> Verification {
+        let trace_id = self.keyer.trace(self.counter.fetch_add(1, Ordering::Relaxed), now);
+        verify::run(self, request, now, now, request::Progress::default(), trace_id)
+    }
+
+    /// Takes up a pending verification where it stopped. The claim's time is judged by when the request came, not by `now`.
+    pub fn resume(&self, pending: Pending, now: Timestamp) -> Verification {
+        pending.with_request(|request| {
+            verify::run(self, request, pending.received_at, now, pending.progress, pending.trace_id)
+        })
+    }
+
+    /// Verifies without spending anything, and tells each step with what was expected and received.
+    ///
+    /// It reads this publisher's real state, so it says what [`Publisher::verify`] would say now.
+    pub fn explain(&self, request: &Request<'_>, now: Timestamp) -> Explanation {
+        verify::explain(self, request, now, self.keyer.trace(u64::MAX, now))
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        lock(&self.directory)
+    }
+
+    fn jwks(&self) -> MutexGuard<'_, JwksCache> {
+        lock(&self.jwks)
+    }
+
+    fn rates(&self) -> MutexGuard<'_, RateLimiter> {
+        lock(&self.rates)
+    }
+}
+
+/// The caches hold derived knowledge only and no code panics between changes that belong together: a poisoned one is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl core::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Publisher").field("origins", &self.policy.origins()).finish_non_exhaustive()
+    }
+}

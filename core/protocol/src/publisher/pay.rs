@@ -1,0 +1,269 @@
+//! Step 11: the visa or ad proof (PROTOCOL §8).
+
+use super::request::Redemption;
+use super::verdict::{Need, NeedKind, PaymentFacts, PaymentState, Warning};
+use super::verify::{Refusal, Run, insert_refusal};
+use crate::claim::Claim;
+use crate::code::Code;
+use crate::crypto::{Jws, Thumbprint};
+use crate::explain::StepResult;
+use crate::freshness::State;
+use crate::headers::RequestHeaders;
+use crate::jwks::JwkSet;
+use crate::policy::{Binding, Check, Decision};
+use crate::replay::{Insert, ReplayEntry, Seen};
+use crate::visa::{self, Checked, Expectation, LEEWAY_S, TokenClaims, TokenKind};
+use std::sync::Arc;
+
+/// How much longer than its token lives a use is remembered, in seconds.
+const MARGIN_S: i64 = 5;
+
+/// An issuer as the policy configures it.
+struct Issuer {
+    issuer: String,
+    jwks_uri: String,
+    binding: Binding,
+    check: Check,
+    audience: Option<String>,
+}
+
+impl Run<'_> {
+    /// Before the nonce is spent: whether the key set that step 11 will need is at hand. Pure.
+    pub(super) fn payment_ready(
+        &mut self,
+        headers: &RequestHeaders<'_>,
+        claim: &Claim,
+        decision: &Decision,
+    ) -> Result<(), Refusal> {
+        if decision.refusal.is_some() || !decision.payment_needed {
+            return Ok(());
+        }
+        let Some((kind, token)) = self.token(headers, claim) else { return Ok(()) };
+        let Some(issuer) = self.issuer(kind, token).ok().flatten() else { return Ok(()) };
+        let needed = {
+            let jwks = self.publisher.jwks();
+            match jwks.look_up(&issuer.jwks_uri, self.now) {
+                State::Needed => true,
+                State::Fresh(set) | State::Stale(set) => {
+                    lacks_kid(token, self.publisher.limits.token(), &set) && jwks.may_refresh(&issuer.jwks_uri, self.now)
+                }
+                State::Failed(_) => false,
+            }
+        };
+        if !needed {
+            return Ok(());
+        }
+        let need = Need { kind: NeedKind::Jwks, url: issuer.jwks_uri.clone() };
+        self.check(11, "payment: issuer's keys", Some(Refusal::new(Code::PaymentJwksNeeded).needing(need)), || {
+            (issuer.jwks_uri, "not at hand".into())
+        })
+    }
+
+    /// Verifies the payment and counts its use.
+    pub(super) fn pay(
+        &mut self,
+        headers: &RequestHeaders<'_>,
+        claim: &Claim,
+        key_id: &Thumbprint,
+        path: &str,
+        decision: &Decision,
+    ) -> Result<(), Refusal> {
+        if !decision.payment_needed {
+            self.note(11, "payment", StepResult::Skipped, Default::default);
+            return Ok(());
+        }
+        self.facts.payment = PaymentFacts::new(PaymentState::Unpaid);
+        let price = || match &decision.price {
+            Some(price) => format!("{} {}", price.amount, price.currency),
+            None => "any visa of a configured broker".into(),
+        };
+        let token = self.token(headers, claim);
+        let refusal = token.is_none().then(|| Refusal::new(Code::PaymentRequired));
+        self.check(11, "payment: present", refusal, || (price(), token.map_or("no token", |_| "a token").into()))?;
+        let Some((kind, token)) = token else { return Err(Refusal::new(Code::PaymentRequired)) };
+
+        let issuer = self.issuer(kind, token);
+        let refusal = match &issuer {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(Refusal::new(Code::PaymentInvalidToken).detail("iss is not a configured issuer")),
+            Err(refused) => Some(Refusal::new(refused.code).detail(refused.detail)),
+        };
+        self.check(11, "payment: issuer", refusal, || {
+            let received = match &issuer {
+                Ok(Some(issuer)) => issuer.issuer.clone(),
+                Ok(None) => "another issuer".into(),
+                Err(refused) => refused.detail.into(),
+            };
+            ("an issuer that the policy names".into(), received)
+        })?;
+        let Ok(Some(issuer)) = issuer else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+        let jwks = self.issuer_keys(&issuer)?;
+
+        let audiences = self.audiences(claim, &issuer);
+        let expected = Expectation {
+            kind,
+            issuer: &issuer.issuer,
+            audiences: &audiences,
+            binding: issuer.binding,
+            agent_id: &claim.agent_id,
+            key: key_id,
+            purpose: claim.purpose,
+            path,
+            price: decision.price.as_ref(),
+        };
+        let checked = visa::verify(token, self.publisher.limits.token(), &jwks, &expected, self.received_at);
+        let refusal = match &checked {
+            Ok(Checked::Good(_)) => None,
+            Ok(Checked::UnknownKid) => Some(Refusal::new(Code::PaymentInvalidToken).detail("kid is not in the key set")),
+            Err(refused) => Some(Refusal::new(refused.code).detail(refused.detail)),
+        };
+        let received = refusal.as_ref().and_then(|refusal| refusal.detail.clone());
+        self.check(11, "payment: token", refusal, || {
+            let expected = format!("{} for {} from {}, {}", price(), audiences.join(" or "), issuer.issuer, claim.agent_id);
+            (expected, received.map_or("it is".into(), std::borrow::Cow::into_owned))
+        })?;
+        let Ok(Checked::Good(token)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+
+        self.count_use(&issuer, &token, claim)?;
+        self.redeem(&issuer, kind)?;
+        if issuer.binding == Binding::Bearer {
+            self.facts.warnings.push(Warning::PaymentBearer);
+        }
+        self.facts.payment = PaymentFacts {
+            state: if kind == TokenKind::Visa { PaymentState::Visa } else { PaymentState::Ads },
+            jti: token.jti,
+            issuer: Some(token.iss),
+            amount: token.amount,
+            currency: token.currency,
+        };
+        Ok(())
+    }
+
+    /// The token that is to pay: the visa, else the ad proof where ads are accepted and were displayed.
+    fn token<'h>(&self, headers: &RequestHeaders<'h>, claim: &Claim) -> Option<(TokenKind, &'h [u8])> {
+        let ads = self.publisher.policy.document().payment.accept_ads && claim.ads_displayed == Some(true);
+        headers
+            .payment
+            .map(|token| (TokenKind::Visa, token))
+            .or_else(|| headers.proof.filter(|_| ads).map(|token| (TokenKind::AdProof, token)))
+    }
+
+    /// The configured issuer that the token names; `None` when it names another one.
+    fn issuer(&self, kind: TokenKind, token: &[u8]) -> Result<Option<Issuer>, visa::Refused> {
+        let named = visa::read_issuer(token, self.publisher.limits.token())?;
+        let payment = &self.publisher.policy.document().payment;
+        Ok(match kind {
+            TokenKind::Visa => payment.brokers.iter().find(|broker| broker.issuer == named).map(|broker| Issuer {
+                issuer: named,
+                jwks_uri: broker.jwks_uri.clone(),
+                binding: broker.binding,
+                check: broker.check,
+                audience: None,
+            }),
+            TokenKind::AdProof => payment.ad_networks.iter().find(|network| network.issuer == named).map(|network| Issuer {
+                issuer: named,
+                jwks_uri: network.jwks_uri.clone(),
+                binding: Binding::Agent,
+                check: Check::Offline,
+                audience: Some(network.audience.clone()),
+            }),
+        })
+    }
+
+    fn issuer_keys(&mut self, issuer: &Issuer) -> Result<Arc<JwkSet>, Refusal> {
+        let state = self.publisher.jwks().look_up(&issuer.jwks_uri, self.now);
+        let (found, refusal) = match state {
+            State::Fresh(set) => (Some(set), None),
+            State::Stale(set) => {
+                self.facts.warnings.push(Warning::JwksStale);
+                (Some(set), None)
+            }
+            State::Failed(code) => (None, Some(Refusal::new(code))),
+            // Between steps 8 and 11 only a set that expired this instant can get here.
+            State::Needed => {
+                let need = Need { kind: NeedKind::Jwks, url: issuer.jwks_uri.clone() };
+                (None, Some(Refusal::new(Code::PaymentJwksNeeded).needing(need)))
+            }
+        };
+        self.check(11, "payment: issuer's keys", refusal, || {
+            (issuer.jwks_uri.clone(), found.as_ref().map_or("not at hand".into(), |set| format!("{} keys", set.keys().len())))
+        })?;
+        found.ok_or_else(|| Refusal::new(Code::PaymentJwksUnavailable))
+    }
+
+    /// `https://host` and bare `host` of the origin that was signed, or of every origin when none was.
+    fn audiences(&self, claim: &Claim, issuer: &Issuer) -> Vec<String> {
+        if let Some(audience) = &issuer.audience {
+            return vec![audience.clone()];
+        }
+        let origins = self.publisher.policy.origins();
+        let signed = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
+        let ours = origins.iter().filter(|origin| signed.is_none_or(|signed| signed == *origin || !origins.contains(signed)));
+        ours.flat_map(|origin| [origin.to_string(), origin.authority()]).collect()
+    }
+
+    /// Counts one use of the token at this publisher. Each use is a key of its own in the replay store, `0 .. max_uses`, so that
+    /// insert-if-absent alone makes the count atomic, in every kind of store.
+    fn count_use(&mut self, issuer: &Issuer, token: &TokenClaims, claim: &Claim) -> Result<(), Refusal> {
+        let max = match (issuer.binding, token.max_uses) {
+            (_, Some(max)) => max,
+            (Binding::Agent, None) => 1,
+            // Plain bearer tokens are meant to be shown again until they expire.
+            (Binding::Bearer, None) => return Ok(()),
+        };
+        let Some(jti) = token.jti.as_deref().filter(|_| !self.progress.use_counted) else { return Ok(()) };
+        let publisher = self.publisher;
+        let key = |number: u32| publisher.keyer.token_use(&issuer.issuer, jti, number);
+        let expires_at = token.exp.saturating_add_secs(LEEWAY_S + MARGIN_S);
+        let agent = publisher.keyer.agent(&claim.agent_id);
+        // Uses fill the numbers from below, so the first free one is found by bisection.
+        let (mut low, mut high) = (0_u32, max);
+        let mut answer = Insert::Seen;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match publisher.replay.seen(&key(middle), self.now) {
+                Seen::Yes => low = middle + 1,
+                Seen::No => high = middle,
+                Seen::Error => {
+                    answer = Insert::Error;
+                    break;
+                }
+            }
+        }
+        while answer == Insert::Seen && low < max {
+            let entry = ReplayEntry { key: key(low), agent, expires_at };
+            answer = if self.is_dry() { Insert::Fresh } else { publisher.replay.insert_if_absent(&entry, self.now) };
+            low += 1;
+        }
+        let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);
+        self.check(11, "payment: uses", refusal, || (format!("at most {max}"), format!("use {low}: {answer:?}")))?;
+        self.progress.use_counted = true;
+        Ok(())
+    }
+
+    /// Asks for the broker's word where the policy wants it before the content is served.
+    fn redeem(&mut self, issuer: &Issuer, kind: TokenKind) -> Result<(), Refusal> {
+        if kind != TokenKind::Visa || issuer.check != Check::Redeem {
+            return Ok(());
+        }
+        let answer = self.progress.redemption;
+        let url = format!("{}/v1/visas/redeem", issuer.issuer.trim_end_matches('/'));
+        let refusal = match answer {
+            Some(Redemption::Accepted) => None,
+            Some(Redemption::Refused) => {
+                Some(Refusal::new(Code::PaymentInvalidToken).detail("the broker refuses to redeem the visa"))
+            }
+            Some(Redemption::Unavailable) => Some(Refusal::new(Code::PaymentRedeemUnavailable)),
+            None => {
+                let need = Need { kind: NeedKind::Redeem, url: url.clone() };
+                Some(Refusal::new(Code::PaymentRedeemNeeded).needing(need))
+            }
+        };
+        self.check(11, "payment: redemption", refusal, || (url, answer.map_or("not asked yet".into(), |a| format!("{a:?}"))))
+    }
+}
+
+/// Whether the token names a kid that the set lacks.
+fn lacks_kid(token: &[u8], max_bytes: usize, set: &JwkSet) -> bool {
+    Jws::parse(token, max_bytes).is_ok_and(|jws| jws.kid().is_some_and(|kid| set.find(kid).is_none()))
+}

@@ -1,0 +1,127 @@
+//! Replay protection: each nonce of an agent counts once (PROTOCOL §5, replay store contract).
+
+mod memory;
+
+pub use memory::MemoryReplayStore;
+
+use crate::agent_id::AgentId;
+use crate::time::Timestamp;
+use core::hash::Hasher;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+/// What to remember: 16-byte keyed hashes, so that a store never sees a nonce and an attacker cannot choose collisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayEntry {
+    /// Keyed hash over what must be unique.
+    pub key: [u8; 16],
+    /// Keyed hash over the agent_id, for per-agent quotas.
+    pub agent: [u8; 16],
+    /// Until when the entry must be kept.
+    pub expires_at: Timestamp,
+}
+
+/// The answer of [`ReplayStore::insert_if_absent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insert {
+    /// The key was absent and is stored now.
+    Fresh,
+    /// The key was present.
+    Seen,
+    /// The store, or the agent's share of it, is full; nothing was stored and nothing evicted.
+    Full,
+    /// The store does not answer; nothing is known.
+    Error,
+}
+
+/// The answer of [`ReplayStore::seen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The key is absent, or the store cannot tell without inserting.
+    No,
+    /// The key is present.
+    Yes,
+    /// The store does not answer.
+    Error,
+}
+
+/// A set of keys with expiry. Every doubt must fail closed: answer [`Insert::Error`] rather than [`Insert::Fresh`].
+///
+/// A key must be kept until `expires_at`, however the clock moves, and the insertion must be atomic across everything that shares
+/// the store.
+pub trait ReplayStore: Send + Sync {
+    /// Stores the key unless it is present.
+    fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert;
+
+    /// Looks without storing. A store that cannot may answer [`Seen::No`]: it only makes a replay cost one signature check.
+    fn seen(&self, key: &[u8; 16], now: Timestamp) -> Seen;
+
+    /// Everything that expired at or before this time may have been forgotten; claims from then are refused (PROTOCOL §5).
+    ///
+    /// `None` when nothing has been forgotten that a clock stepping back could reopen.
+    fn horizon(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// Makes the keyed hashes of [`ReplayEntry`] (SipHash-2-4, 128 bits).
+#[derive(Clone)]
+pub(crate) struct Keyer {
+    secret: [u8; 16],
+}
+
+impl Keyer {
+    pub(crate) const fn new(secret: [u8; 16]) -> Self {
+        Self { secret }
+    }
+
+    /// The key of an agent's nonce: a hash over the length-prefixed agent_id and nonce.
+    pub(crate) fn nonce(&self, agent: &AgentId, nonce: &str) -> [u8; 16] {
+        self.hash(b"nonce", &[agent.as_str().as_bytes(), nonce.as_bytes()])
+    }
+
+    /// The key of an agent, for quotas.
+    pub(crate) fn agent(&self, agent: &AgentId) -> [u8; 16] {
+        self.hash(b"agent", &[agent.as_str().as_bytes()])
+    }
+
+    /// The key of the n-th use of a token at this publisher.
+    pub(crate) fn token_use(&self, issuer: &str, id: &str, number: u32) -> [u8; 16] {
+        self.hash(b"token", &[issuer.as_bytes(), id.as_bytes(), &number.to_le_bytes()])
+    }
+
+    /// A trace id: unique per publisher, of no meaning to anyone else.
+    pub(crate) fn trace(&self, counter: u64, now: Timestamp) -> [u8; 16] {
+        self.hash(b"trace", &[&counter.to_le_bytes(), &now.as_millis().to_le_bytes()])
+    }
+
+    fn hash(&self, domain: &[u8; 5], parts: &[&[u8]]) -> [u8; 16] {
+        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        hasher.write(domain);
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.finish128().as_bytes()
+    }
+}
+
+impl core::fmt::Debug for Keyer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Keyer(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_separated_by_length_kind_and_secret() {
+        let keyer = Keyer::new([7; 16]);
+        let agent = |name: &str| AgentId::parse(name, false).unwrap();
+        assert_ne!(keyer.nonce(&agent("a.bc"), "d"), keyer.nonce(&agent("a.b"), "cd"));
+        assert_ne!(keyer.nonce(&agent("a.b"), ""), keyer.agent(&agent("a.b")));
+        assert_ne!(keyer.agent(&agent("a.b")), Keyer::new([8; 16]).agent(&agent("a.b")));
+        assert_ne!(keyer.token_use("i", "j", 0), keyer.token_use("i", "j", 1));
+    }
+}

@@ -1,0 +1,296 @@
+//! What is being requested: origins and URLs, compared after RFC 3986 §6.2.2 normalisation (PROTOCOL §5 step 6).
+
+use core::fmt;
+
+/// A web origin: scheme, host and port (RFC 6454), normalised.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    secure: bool,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// Reads `https://host[:port]`, optionally with the path `/`; http only for a loopback host, and only when allowed.
+    ///
+    /// Returns one sentence that says what is wrong.
+    pub fn parse(text: &str, allow_loopback: bool) -> Result<Self, &'static str> {
+        let (origin, rest) = split(text).ok_or("not an absolute http or https URL")?;
+        if !matches!(rest, "" | "/") {
+            return Err("an origin has no path, query or fragment");
+        }
+        if origin.is_loopback() && !allow_loopback {
+            return Err("loopback hosts need allow_loopback");
+        }
+        if !origin.secure && !origin.is_loopback() {
+            return Err("only https is accepted");
+        }
+        Ok(origin)
+    }
+
+    /// Whether the host is this machine: `localhost`, `127.0.0.1` or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+    }
+
+    /// The host and, when it is not the scheme's own, the port: `pub.example` or `pub.example:8443`.
+    pub fn authority(&self) -> String {
+        let default = if self.secure { 443 } else { 80 };
+        if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+/// A requested resource: an absolute URL, or a path with an optional query (a request target in origin form).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The origin; `None` for a bare path.
+    pub origin: Option<Origin>,
+    /// The normalised path, which starts with `/`.
+    pub path: String,
+    /// The normalised query without its `?`; `None` when there is no `?`.
+    pub query: Option<String>,
+}
+
+impl Resource {
+    /// Reads an absolute http(s) URL or a path that starts with exactly one `/`.
+    ///
+    /// `None` for anything else: user information, a fragment, white space, control characters, a back slash, a malformed
+    /// percent-encoding. Characters outside ASCII are read as UTF-8 and compared percent-encoded (RFC 3987 §3.1).
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'\\' || b == b'#') {
+            return None;
+        }
+        let (origin, target) = if text.starts_with('/') {
+            if text.starts_with("//") {
+                return None;
+            }
+            (None, text)
+        } else {
+            let (origin, rest) = split(text)?;
+            (Some(origin), rest)
+        };
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let path = if path.is_empty() { "/".to_owned() } else { remove_dot_segments(&normalise(path)?) };
+        let query = match query {
+            Some(query) => Some(normalise(query)?),
+            None => None,
+        };
+        Some(Self { origin, path, query })
+    }
+
+    /// Whether path and query are the same after normalisation.
+    pub fn same_target(&self, other: &Self) -> bool {
+        self.path == other.path && self.query == other.query
+    }
+
+    /// The path as a server routes it: fully percent-decoded, repeated slashes folded, dot segments removed.
+    ///
+    /// Path rules match this form, so that `/%70remium//x` and `/a/..%2Fpremium/x` cannot slip past a rule for `/premium/*`.
+    pub fn routed_path(&self) -> String {
+        let bytes = self.path.as_bytes();
+        let mut decoded = Vec::with_capacity(bytes.len());
+        let mut rest = bytes.iter().copied();
+        while let Some(byte) = rest.next() {
+            let byte = if byte == b'%' {
+                match (rest.next().and_then(hex_value), rest.next().and_then(hex_value)) {
+                    (Some(high), Some(low)) => high << 4 | low,
+                    _ => b'%',
+                }
+            } else {
+                byte
+            };
+            if byte != b'/' || decoded.last() != Some(&b'/') {
+                decoded.push(byte);
+            }
+        }
+        remove_dot_segments(&String::from_utf8_lossy(&decoded))
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}")?;
+        }
+        f.write_str(&self.path)?;
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Splits an absolute URL into its origin and the rest, which is empty or starts with `/` or `?`.
+fn split(text: &str) -> Option<(Origin, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let secure = match scheme {
+        _ if scheme.eq_ignore_ascii_case("https") => true,
+        _ if scheme.eq_ignore_ascii_case("http") => false,
+        _ => return None,
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end)?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let host_ok = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<core::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.len() <= 253
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        }
+    };
+    let port = match port {
+        None | Some("") => Some(if secure { 443 } else { 80 }),
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok().filter(|&port| port != 0),
+        Some(_) => None,
+    }?;
+    host_ok.then(|| (Origin { secure, host: host.to_ascii_lowercase(), port }, rest))
+}
+
+/// RFC 3986 §6.2.2: percent-encodings of unreserved characters are decoded, the others written in upper case, and
+/// whatever may not stand in a path or query is percent-encoded. `None` for a malformed percent-encoding.
+fn normalise(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let value = hex_value(bytes.next()?)? << 4 | hex_value(bytes.next()?)?;
+            if is_unreserved(value) { out.push(char::from(value)) } else { push_encoded(&mut out, value) }
+        } else if is_unreserved(byte) || b"!$&'()*+,;=:@/?".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            push_encoded(&mut out, byte);
+        }
+    }
+    Some(out)
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn push_encoded(out: &mut String, byte: u8) {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
+    out.push('%');
+    out.push(digit(byte >> 4));
+    out.push(digit(byte & 15));
+}
+
+const fn hex_value(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// RFC 3986 §5.2.4 for an absolute path.
+fn remove_dot_segments(path: &str) -> String {
+    if !path.contains("/.") {
+        return path.to_owned();
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let mut open = false;
+    for segment in path.split('/').skip(1) {
+        open = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => kept.push(segment),
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    for segment in &kept {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if open || out.is_empty() {
+        out.push('/');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        let (a, b) = (Resource::parse(a).unwrap(), Resource::parse(b).unwrap());
+        a.origin == b.origin && a.same_target(&b)
+    }
+
+    #[test]
+    fn equal_after_normalisation() {
+        assert!(same("https://pub.example", "https://pub.example/"));
+        assert!(same("HTTPS://Pub.Example:443/", "https://pub.example/"));
+        assert!(same("https://pub.example/caf%c3%a9", "https://pub.example/café"));
+        assert!(same("https://pub.example/%7Euser/./a/../b", "https://pub.example/~user/b"));
+        assert!(same("https://pub.example/a|b?x=|", "https://pub.example/a%7Cb?x=%7c"));
+        assert!(same("https://pub.example?x", "https://pub.example/?x"));
+        assert!(same("/%2e%2e/a", "/a"));
+    }
+
+    #[test]
+    fn different_after_normalisation() {
+        assert!(!same("https://pub.example/a", "https://pub.example/a/"));
+        assert!(!same("https://pub.example/a%2Fb", "https://pub.example/a/b"));
+        assert!(!same("https://pub.example/?", "https://pub.example/"));
+        assert!(!same("https://pub.example/A", "https://pub.example/a"));
+        assert!(!same("https://pub.example:8443/", "https://pub.example/"));
+        assert!(!same("http://pub.example/", "https://pub.example/"));
+        assert!(!same("https://pub.example/?a=1&b=2", "https://pub.example/?b=2&a=1"));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_resource() {
+        for bad in ["", "pub.example/", "ftp://pub.example/", "https://", "https:///x", "https://u@pub.example/", "//pub.example/",
+            "https://pub.example:0/", "https://pub.example:65536/", "https://pub.example/%4", "https://pub.example/%zz",
+            "https://pub.example/#x", "https://pub.example/a b", "https://pub.example/\\x", "https://[::g]/", "https://bücher.example/", "x:"]
+        {
+            assert!(Resource::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn routed_path_leaves_no_disguise() {
+        for disguise in ["/premium/x", "//premium///x", "/%70remium/x", "/premium%2Fx", "/a/..%2Fpremium/x", "/a/%2E%2e/premium/x"] {
+            let resource = Resource::parse(&format!("https://pub.example{disguise}")).unwrap();
+            assert_eq!(resource.routed_path(), "/premium/x", "{disguise}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        assert_eq!(Origin::parse("https://Pub.example:443/", false).unwrap().to_string(), "https://pub.example");
+        assert_eq!(Origin::parse("https://pub.example:8443", false).unwrap().authority(), "pub.example:8443");
+        assert!(Origin::parse("http://pub.example", true).is_err());
+        assert!(Origin::parse("http://127.0.0.1:8000", false).is_err());
+        assert!(Origin::parse("http://127.0.0.1:8000", true).is_ok());
+        assert!(Origin::parse("https://pub.example/x", false).is_err());
+    }
+
+    #[test]
+    fn dot_segments() {
+        for (path, out) in [("/a/b/c/./../../g", "/a/g"), ("/..", "/"), ("/a/..", "/"), ("/a/.", "/a/"), ("/.a/..b", "/.a/..b"), ("/./", "/")] {
+            assert_eq!(remove_dot_segments(path), out, "{path}");
+        }
+    }
+}

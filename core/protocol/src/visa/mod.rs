@@ -1,0 +1,21 @@
+//! Visas and ad proofs: a third party's word, as a compact JWS, that a request is paid for (PROTOCOL §8).
+
+mod claims;
+mod issue;
+mod verify;
+
+pub use claims::TokenClaims;
+pub use issue::{NewVisa, issue};
+pub use verify::{Expectation, TokenKind};
+pub(crate) use verify::{Checked, Refused, read_issuer, verify};
+
+/// The `typ` of a visa; plain `JWT` is accepted too.
+pub const VISA_TYP: &str = "imagxp-visa+jwt";
+/// The `typ` of an ad proof.
+pub const AD_PROOF_TYP: &str = "imagxp-adproof+jwt";
+/// The longest life of a token, in seconds.
+pub const MAX_LIFETIME_S: i64 = 3600;
+/// How far the issuer's clock may be off, in seconds.
+pub const LEEWAY_S: i64 = 5;
+/// The most uses that a token may grant.
+pub const MAX_USES: u32 = 1_000_000;

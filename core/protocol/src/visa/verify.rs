@@ -1,0 +1,195 @@
+//! Verification of a visa or ad proof against the issuer's keys (step 11 of PROTOCOL §5). Pure: counting uses is the caller's.
+
+use super::{AD_PROOF_TYP, LEEWAY_S, MAX_LIFETIME_S, TokenClaims, VISA_TYP};
+use crate::agent_id::AgentId;
+use crate::code::Code;
+use crate::crypto::{Algorithm, PublicKey, Thumbprint};
+use crate::crypto::jws::{Jws, JwsError};
+use crate::json::Value;
+use crate::jwks::JwkSet;
+use crate::policy::{Binding, Money};
+use crate::purpose::Purpose;
+use crate::time::Timestamp;
+
+/// What kind of token is expected. Tokens of one kind are refused in the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// A broker's visa.
+    Visa,
+    /// An ad network's proof.
+    AdProof,
+}
+
+/// What a token must say to be accepted.
+#[derive(Clone, Debug)]
+pub struct Expectation<'a> {
+    /// Visa or ad proof.
+    pub kind: TokenKind,
+    /// The exact `iss`.
+    pub issuer: &'a str,
+    /// The `aud` values any of which will do.
+    pub audiences: &'a [String],
+    /// Whether the token is bound to its agent.
+    pub binding: Binding,
+    /// The claim's agent.
+    pub agent_id: &'a AgentId,
+    /// The request's key.
+    pub key: &'a Thumbprint,
+    /// The claim's purpose.
+    pub purpose: Purpose,
+    /// The request's path, as routed.
+    pub path: &'a str,
+    /// The price, if there is one.
+    pub price: Option<&'a Money>,
+}
+
+/// A refusal: the code, and a sentence for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: Code,
+    pub(crate) detail: &'static str,
+}
+
+/// A token that was verified, or the kid for which a newer key set may have the key.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    Good(Box<TokenClaims>),
+    UnknownKid,
+}
+
+const fn refuse(code: Code, detail: &'static str) -> Refused {
+    Refused { code, detail }
+}
+
+impl From<JwsError> for Refused {
+    fn from(error: JwsError) -> Self {
+        match error {
+            JwsError::Malformed(detail) => refuse(Code::PaymentMalformed, detail),
+            JwsError::Refused(detail) => refuse(Code::PaymentInvalidToken, detail),
+        }
+    }
+}
+
+/// The issuer that an unverified token names: to find the keys, never to trust it.
+pub(crate) fn read_issuer(token: &[u8], max_bytes: usize) -> Result<String, Refused> {
+    let jws = Jws::parse(token, max_bytes)?;
+    let claims = jws.claims().map_err(|_| refuse(Code::PaymentInvalidToken, "the payload is not a strict JSON object"))?;
+    match claims.get("iss") {
+        Some(Value::String(issuer)) => Ok(issuer.clone().into_owned()),
+        _ => Err(refuse(Code::PaymentInvalidToken, "iss is missing or not a string")),
+    }
+}
+
+/// Verifies a token: form, type, key and signature, then each claim.
+pub(crate) fn verify(
+    token: &[u8],
+    max_bytes: usize,
+    jwks: &JwkSet,
+    expected: &Expectation<'_>,
+    now: Timestamp,
+) -> Result<Checked, Refused> {
+    let invalid = |detail| refuse(Code::PaymentInvalidToken, detail);
+    let jws = Jws::parse(token, max_bytes)?;
+    let typ_ok = match (expected.kind, jws.typ()) {
+        (TokenKind::Visa, Some(typ)) => is_typ(typ, VISA_TYP) || is_typ(typ, "JWT"),
+        (TokenKind::AdProof, Some(typ)) => is_typ(typ, AD_PROOF_TYP),
+        // RFC 7519 §5.1 leaves typ out at will; only the visa's plain form may.
+        (TokenKind::Visa, None) => true,
+        (TokenKind::AdProof, None) => false,
+    };
+    if !typ_ok {
+        return Err(invalid("typ names another kind of token"));
+    }
+    let signed = match jws.kid() {
+        Some(kid) => match jwks.find(kid) {
+            Some(jwk) if jwk.key().algorithm() == Algorithm::Es256 => jws.verify(jwk.key()),
+            Some(_) => return Err(invalid("the key is not an ES256 key")),
+            None => return Ok(Checked::UnknownKid),
+        },
+        None => es256_keys(jwks).take(3).any(|key| jws.verify(key)),
+    };
+    if !signed {
+        return Err(invalid("the signature does not match"));
+    }
+    let object = jws.claims().map_err(|_| invalid("the payload is not a strict JSON object"))?;
+    let claims = TokenClaims::read(&object).map_err(invalid)?;
+    check(&claims, expected, now)?;
+    Ok(Checked::Good(Box::new(claims)))
+}
+
+fn es256_keys(jwks: &JwkSet) -> impl Iterator<Item = &PublicKey> {
+    jwks.keys().iter().map(crate::jwks::Jwk::key).filter(|key| key.algorithm() == Algorithm::Es256)
+}
+
+/// Media types compare without case, with or without `application/` (RFC 7515 §4.1.9).
+fn is_typ(typ: &str, expected: &str) -> bool {
+    let prefix = "application/";
+    let short = match typ.get(..prefix.len()) {
+        Some(start) if start.eq_ignore_ascii_case(prefix) => typ.get(prefix.len()..).unwrap_or(typ),
+        _ => typ,
+    };
+    short.eq_ignore_ascii_case(expected)
+}
+
+fn check(claims: &TokenClaims, expected: &Expectation<'_>, now: Timestamp) -> Result<(), Refused> {
+    let invalid = |detail| Err(refuse(Code::PaymentInvalidToken, detail));
+    if claims.iss != expected.issuer {
+        return invalid("iss is not the configured issuer");
+    }
+    if !claims.aud.iter().any(|aud| expected.audiences.contains(aud)) {
+        return Err(refuse(Code::PaymentWrongAudience, "aud does not name this publisher"));
+    }
+    if now > claims.exp.saturating_add_secs(LEEWAY_S) {
+        return Err(refuse(Code::PaymentExpired, "exp has passed"));
+    }
+    let latest = now.saturating_add_secs(LEEWAY_S);
+    if claims.iat > latest {
+        return invalid("iat lies in the future");
+    }
+    if claims.nbf.is_some_and(|nbf| nbf > latest) {
+        return invalid("nbf lies in the future");
+    }
+    if !(0..=MAX_LIFETIME_S * 1000).contains(&claims.exp.millis_since(claims.iat)) {
+        return invalid("exp - iat is not 0 to 3600 seconds");
+    }
+    if expected.binding == Binding::Agent {
+        match &claims.jti {
+            Some(jti) if (8..=128).contains(&jti.len()) => {}
+            _ => return invalid("jti is missing or not 8 to 128 bytes"),
+        }
+        match &claims.sub {
+            None => return invalid("sub is missing"),
+            Some(sub) if sub != expected.agent_id.as_str() => {
+                return Err(refuse(Code::PaymentWrongHolder, "sub is not the claim's agent_id"));
+            }
+            Some(_) => {}
+        }
+        if claims.jkt.as_ref().is_some_and(|jkt| jkt != expected.key) {
+            return Err(refuse(Code::PaymentWrongHolder, "cnf.jkt is not the request's key"));
+        }
+    }
+    if expected.kind == TokenKind::Visa {
+        check_amount(claims, expected)?;
+    }
+    if claims.purposes.as_ref().is_some_and(|purposes| !purposes.contains(&expected.purpose)) {
+        return invalid("purposes does not list the claim's purpose");
+    }
+    if claims.paths.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.matches(expected.path))) {
+        return invalid("path does not cover the request");
+    }
+    Ok(())
+}
+
+fn check_amount(claims: &TokenClaims, expected: &Expectation<'_>) -> Result<(), Refused> {
+    let insufficient = |detail| Err(refuse(Code::PaymentInsufficient, detail));
+    if claims.payment_status.as_deref().is_some_and(|status| status != "paid") {
+        return insufficient("payment_status is not paid");
+    }
+    let Some(price) = expected.price else { return Ok(()) };
+    match (&claims.amount, &claims.currency) {
+        (Some(amount), Some(currency)) if *currency == price.currency && *amount >= price.amount => Ok(()),
+        (Some(_), Some(currency)) if *currency == price.currency => insufficient("amount is below the price"),
+        (Some(_), Some(_)) => insufficient("currency is not the price's"),
+        _ => insufficient("amount or currency is missing"),
+    }
+}
