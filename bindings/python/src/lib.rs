@@ -1,0 +1,69 @@
+//! The private extension module `imagxp._imagxp`: convert, call, convert.
+//!
+//! Nothing here decides anything: values of Python become values of the crate [`imagxp`], one function of it is called with the
+//! interpreter released, and the result becomes values of Python again. One file per noun, with the core's names.
+
+mod agent_id;
+mod boundary;
+mod claim;
+mod code;
+mod digest;
+mod errors;
+mod explain;
+mod headers;
+mod identity;
+mod json;
+mod jwks;
+mod key;
+mod key_file;
+mod limits;
+mod manifest;
+mod policy;
+mod publisher;
+mod purpose;
+mod replay;
+mod signer;
+mod time;
+mod token;
+mod verdict;
+mod verification;
+mod visa;
+
+use pyo3::prelude::*;
+
+/// The IMAGXP core for Python. Import `imagxp` instead.
+#[pymodule]
+fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("CODES", code::table(module.py())?)?;
+    module.add("PURPOSES", purpose::names(module.py())?)?;
+
+    module.add_class::<claim::Claim>()?;
+    module.add_class::<explain::Explanation>()?;
+    module.add_class::<explain::Step>()?;
+    module.add_class::<identity::Identity>()?;
+    module.add_class::<jwks::JwkSet>()?;
+    module.add_class::<key::PrivateKey>()?;
+    module.add_class::<key::PublicKey>()?;
+    module.add_class::<limits::Limits>()?;
+    module.add_class::<manifest::Manifest>()?;
+    module.add_class::<manifest::ManifestKey>()?;
+    module.add_class::<policy::Policy>()?;
+    module.add_class::<publisher::Publisher>()?;
+    module.add_class::<replay::MemoryReplayStore>()?;
+    module.add_class::<verdict::Need>()?;
+    module.add_class::<verdict::Payment>()?;
+    module.add_class::<verdict::Verdict>()?;
+    module.add_class::<verification::Pending>()?;
+    module.add_class::<verification::Verification>()?;
+
+    module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
+    module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
+    module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
+    module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
+    module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
+    module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;
+    module.add_function(wrap_pyfunction!(visa::issue_visa, module)?)?;
+    Ok(())
+}

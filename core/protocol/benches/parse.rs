@@ -2,7 +2,10 @@
 //!
 //! A verifier parses before it can authenticate anybody, so what counts is the worst case, and that it is small
 //! beside the signature check that follows.
-#![expect(clippy::expect_used, reason = "a benchmark may panic; clippy exempts test functions only, not their helpers")]
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark may panic; clippy exempts test functions only, not their helpers"
+)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use imagxp::json::{self, Limits};

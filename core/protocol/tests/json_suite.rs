@@ -1,5 +1,8 @@
 //! Nicolas Seriot's JSONTestSuite ("Parsing JSON is a Minefield") against the parser.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic; clippy exempts test functions only, not their helpers")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy exempts test functions only, not their helpers"
+)]
 
 mod common;
 

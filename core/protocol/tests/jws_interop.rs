@@ -219,9 +219,8 @@ fn differential_over_signed_nonsense() {
     assert_eq!(accepted.filter(|accepted| *accepted).count(), 7 * 7);
 }
 
-/// JSON that is nearly a header or a claim set: members of interest with values of any type.
-fn member() -> impl Strategy<Value = String> {
-    let name = prop_oneof!["alg|typ|kid|jku|x5u|jwk|crit|b64|iss|exp|aud", "[a-z]{1,4}"];
+/// A member with a value of any type.
+fn member(name: &'static str) -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("\"ES256\"".to_owned()),
         "\"[ -!#-\\[\\]-~]{0,6}\"",
@@ -240,8 +239,9 @@ proptest! {
 
     #[test]
     fn differential_over_random_documents(
-        header in proptest::collection::vec(member(), 0..4),
-        payload in proptest::collection::vec(member(), 0..6),
+        header in proptest::collection::vec(member("alg|typ|kid|jku|x5u|jwk|crit|b64|[a-z]{1,2}"), 0..4),
+        // No registered claims: they type some of those, which for us is the business of whoever reads the claims.
+        payload in proptest::collection::vec(member("[a-z]{1,2}"), 0..6),
         plain: bool,
     ) {
         let mut header = header;

@@ -5,7 +5,7 @@ use super::limits::Limits;
 use super::number::Number;
 use super::object::{Member, Object};
 use super::parse::parse;
-use super::scan::plain_run;
+use super::scan::{is_plain, plain_run};
 use super::value::Value;
 use crate::encoding::hex_digit;
 use core::cmp::Ordering;
@@ -112,10 +112,13 @@ fn write_number(number: &Number<'_>, out: &mut Vec<u8>) {
 fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    loop {
-        let (plain, tail) = rest.split_at(plain_run(rest));
-        out.extend_from_slice(plain);
-        let Some((&byte, tail)) = tail.split_first() else { break };
+    while let Some((&byte, tail)) = rest.split_first() {
+        if is_plain(byte) {
+            let (plain, tail) = rest.split_at(plain_run(rest));
+            out.extend_from_slice(plain);
+            rest = tail;
+            continue;
+        }
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             0x08 => out.extend_from_slice(b"\\b"),
@@ -137,6 +140,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::Code;
     use proptest::prelude::*;
 
     fn canonical(text: &str) -> String {
@@ -204,9 +208,9 @@ mod tests {
     fn values() -> impl Strategy<Value = Value<'static>> {
         let text =
             prop_oneof!["[ab\u{7f}\u{e9}\u{e000}\u{ffff}\u{10000}\"\\\\/\n\u{1}]{0,12}", any::<String>()];
-        let double = prop::num::f64::ANY.prop_filter_map("not I-JSON", |value| {
+        let double = prop::num::f64::ANY.prop_map(|value| {
             let readable = value.abs() < 9_007_199_254_740_992.0 || value.abs() >= 1e21;
-            Number::from_f64(value).filter(|_| readable).map(Value::from)
+            Number::from_f64(value).filter(|_| readable).map_or(Value::Null, Value::from)
         });
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -243,11 +247,18 @@ mod tests {
             prop_assert_eq!(to_canonical(&back), bytes);
         }
 
-        /// Whatever is accepted can be written canonically and read again.
+        /// Whatever is accepted can be written canonically and read again, but for doubles that RFC 8785 writes as integers beyond
+        /// 2^53: those are refused as integers.
         #[test]
         fn what_is_read_can_be_written(text in "([]\\[{}:,\"\\\\ 0-9a-eE.+-]|true|null|\"a\":|\\\\u[0-9a-f]{4}){0,24}|-?[0-9]{1,18}(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,3})?") {
             if let Ok(bytes) = canonicalize(text.as_bytes(), &Limits::CLAIM) {
-                prop_assert_eq!(canonicalize(&bytes, &Limits::CLAIM), Ok(bytes.clone()));
+                match canonicalize(&bytes, &Limits::CLAIM) {
+                    Ok(again) => prop_assert_eq!(again, bytes),
+                    Err(error) => {
+                        prop_assert_eq!(error.code(), Code::JsonNumberRange);
+                        prop_assert!(text.contains(['.', 'e', 'E']));
+                    }
+                }
             }
         }
     }

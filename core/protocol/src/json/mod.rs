@@ -6,7 +6,7 @@
 //! integers that a double cannot hold. It never allocates in proportion to something it has not yet checked against
 //! [`Limits`].
 //!
-//! Noncharacters such as U+FFFF are admitted: RFC 7493 §2.1 discourages them, but every parser reads them alike.
+//! Noncharacters such as U+FFFF are admitted: RFC 7493 §2.1 forbids them, but every parser reads them alike.
 //!
 //! ```
 //! use imagxp::json::{self, Limits};

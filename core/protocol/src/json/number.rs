@@ -90,13 +90,11 @@ pub(super) fn integer_value(text: &str) -> Result<f64, &'static str> {
 }
 
 /// The value of a number with a fraction or an exponent, or why it is refused.
+///
+/// Such a number is a double by its form, whatever its magnitude, and RFC 8785 writes those from 2^53 to 10^21 as integers: their
+/// canonical text is one that [`parse`](super::parse) refuses. Signing such a value therefore needs the non-canonical payload form.
 pub(super) fn decimal_value(text: &str) -> Result<f64, &'static str> {
-    let value = nearest_double(text).filter(|value| value.is_finite()).ok_or("number too large")?;
-    // From 10^21 on the canonical form has an exponent. Below, it is an integer that we would refuse to read.
-    if value.abs() > MAX_SAFE_INTEGER as f64 && value.abs() < 1e21 {
-        return Err(BEYOND);
-    }
-    Ok(value)
+    nearest_double(text).filter(|value| value.is_finite()).ok_or("number too large")
 }
 
 /// The double nearest to a number that follows the grammar; `None` or infinite when it is beyond all doubles.

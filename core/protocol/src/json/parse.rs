@@ -19,8 +19,8 @@ type Result<T> = core::result::Result<T, ParseError>;
 ///
 /// `json.malformed` (syntax, byte order mark, trailing data), `json.invalid_unicode` (invalid UTF-8 anywhere, lone
 /// surrogates), `json.duplicate_key` (after unescaping, at any depth), `json.too_deep`, `json.too_many` (members of
-/// one object, values in all), `json.number_range` (integers beyond ±(2^53 − 1), however written, unless their
-/// canonical form has an exponent; numbers too large for a double; number text too long), `header.too_large` (the
+/// one object, values in all), `json.number_range` (integers beyond ±(2^53 − 1) that are
+/// written without fraction or exponent; numbers too large for a double; number text too long), `header.too_large` (the
 /// document or one string is too long).
 pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Value<'a>> {
     Parser::new(bytes, limits)?.document()
@@ -479,11 +479,6 @@ mod tests {
             ("99999999999999999", JsonNumberRange),
             ("10000000000000000000", JsonNumberRange),
             ("18446744073709551617", JsonNumberRange),
-            // What RFC 8785 would write as such an integer.
-            ("9007199254740992.0", JsonNumberRange),
-            ("9.007199254740993e15", JsonNumberRange),
-            ("1e20", JsonNumberRange),
-            ("-99999999999999999999.0", JsonNumberRange),
             ("1e309", JsonNumberRange),
             ("-1e309", JsonNumberRange),
             ("1.7976931348623159e308", JsonNumberRange),
@@ -585,8 +580,8 @@ mod tests {
         let two = format!("[{},{{\"a\":{}}}]", members(64), members(64));
         assert_eq!(code_of(two.as_bytes(), &Limits::CLAIM), None);
         let array = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-        assert_eq!(code_of(array(1023).as_bytes(), &Limits::CLAIM), None);
-        assert_eq!(code_of(array(1024).as_bytes(), &Limits::CLAIM), Some(Code::JsonTooMany));
+        assert_eq!(code_of(array(255).as_bytes(), &Limits::CLAIM), None);
+        assert_eq!(code_of(array(256).as_bytes(), &Limits::CLAIM), Some(Code::JsonTooMany));
     }
 
     #[test]

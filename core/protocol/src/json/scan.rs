@@ -24,7 +24,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
     run + words.remainder().iter().take_while(|&&byte| is_plain(byte)).count()
 }
 
-const fn is_plain(byte: u8) -> bool {
+/// Whether a byte stands for itself in a string.
+pub(super) const fn is_plain(byte: u8) -> bool {
     byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 

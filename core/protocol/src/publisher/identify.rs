@@ -53,6 +53,31 @@ impl Run<'_> {
         Ok(key.thumbprint().clone())
     }
 
+    /// For a claim that is refused at step 6 in any case: `sig.invalid` when the keys at hand refute it, else nothing.
+    ///
+    /// Reads only, fetches nothing, and costs no more than the signature check that a fitting resource would have led to.
+    pub(super) fn refute(
+        &mut self,
+        claim: &Claim,
+        payload: &[u8],
+        signature: &Signature,
+        hint: Option<&[u8]>,
+    ) -> Result<(), Refusal> {
+        let signed = Signed { canonical: &claim.canonical, payload, signature };
+        let known = self.publisher.directory().look_up(&claim.agent_id, self.now);
+        let hinted = hint.and_then(|der| PublicKey::from_spki_der(der).ok());
+        let mut keys: Vec<PublicKey> = hinted.into_iter().collect();
+        if let State::Fresh(manifest) | State::Stale(manifest) = known {
+            keys.extend(manifest.keys_at(self.received_at).filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
+        }
+        if keys.is_empty() || keys.iter().any(|key| signed.verifies(key)) {
+            return Ok(());
+        }
+        self.check(8, "signature", Some(Refusal::new(Code::SigInvalid)), || {
+            ("made by the agent, even for another resource".into(), "made by no key at hand".into())
+        })
+    }
+
     /// Identity `bound`: one of the keys that the agent's domain publishes.
     fn published_key(
         &mut self,

@@ -47,7 +47,7 @@ mod tests {
         let agent = AgentId::parse("agent.example", false).unwrap();
         let mut limiter = RateLimiter::new(10);
         let rate = Rate { requests: 3, per_s: 60 };
-        let at = |seconds| Timestamp::from_secs(1_800_000_000 + seconds);
+        let at = |seconds: i64| Timestamp::from_secs(1_800_000_000 + seconds);
         for _ in 0..3 {
             assert_eq!(limiter.take(&agent, rate, at(0), false), Ok(()));
         }

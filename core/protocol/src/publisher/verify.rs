@@ -173,7 +173,14 @@ impl<'r> Run<'r> {
         self.version_and_time(&claim)?;
         let nonce_key = self.publisher.keyer.nonce(&claim.agent_id, &claim.nonce);
         self.look_up_nonce(&nonce_key)?;
-        let requested = self.bind(&claim)?;
+        let requested = match self.bind(&claim) {
+            // "Signed for another resource" is said only of what the agent signed: a forgery is called one.
+            Err(refusal) if refusal.code == Code::ClaimResourceMismatch => {
+                self.refute(&claim, &payload, &signature, hint.as_deref())?;
+                return Err(refusal);
+            }
+            bound => bound?,
+        };
         let path = requested.routed_path();
         let key_id = self.identify(&headers, &claim, &payload, &signature, hint.as_deref())?;
 

@@ -1,0 +1,92 @@
+"""IMAGXP: machine readers that say who they are, what they want and how they pay.
+
+An agent signs its requests with an `Identity`; a site asks its `Publisher` for one `Verdict` per request. `imagxp.httpx` signs for
+httpx, `imagxp.asgi` verifies for any ASGI application. Everything is decided by one core that all languages share.
+"""
+
+from __future__ import annotations
+
+from . import codes, errors
+from ._imagxp import (
+    PURPOSES,
+    Claim,
+    Explanation,
+    Identity,
+    JwkSet,
+    Limits,
+    Manifest,
+    ManifestKey,
+    MemoryReplayStore,
+    Need,
+    Payment,
+    Pending,
+    Policy,
+    PrivateKey,
+    PublicKey,
+    Publisher,
+    Step,
+    Verdict,
+    Verification,
+    __version__,
+    canonicalize,
+    content_digest,
+    is_agent_id,
+    issue_visa,
+    manifest_url,
+    user_agent,
+    verify_token,
+)
+from .errors import (
+    ImagxpError,
+    InternalError,
+    JsonError,
+    KeyFormatError,
+    ManifestError,
+    PolicyError,
+    SignerError,
+    TokenError,
+    UsageError,
+)
+from .replay import ReplayStore
+
+__all__ = [
+    "PURPOSES",
+    "Claim",
+    "Explanation",
+    "Identity",
+    "ImagxpError",
+    "InternalError",
+    "JsonError",
+    "JwkSet",
+    "KeyFormatError",
+    "Limits",
+    "Manifest",
+    "ManifestError",
+    "ManifestKey",
+    "MemoryReplayStore",
+    "Need",
+    "Payment",
+    "Pending",
+    "Policy",
+    "PolicyError",
+    "PrivateKey",
+    "PublicKey",
+    "Publisher",
+    "ReplayStore",
+    "SignerError",
+    "Step",
+    "TokenError",
+    "UsageError",
+    "Verdict",
+    "Verification",
+    "__version__",
+    "canonicalize",
+    "codes",
+    "content_digest",
+    "errors",
+    "is_agent_id",
+    "issue_visa",
+    "manifest_url",
+    "user_agent",
+    "verify_token",
+]

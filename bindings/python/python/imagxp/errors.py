@@ -1,0 +1,76 @@
+"""Exceptions of misuse and of broken environments. A refused request is a verdict, never an exception."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ImagxpError",
+    "InternalError",
+    "JsonError",
+    "KeyFormatError",
+    "ManifestError",
+    "PolicyError",
+    "SignerError",
+    "TokenError",
+    "UsageError",
+]
+
+
+class ImagxpError(Exception):
+    """Base of every exception of this package: a stable dotted `code` and one sentence; it never holds a secret."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class UsageError(ImagxpError, ValueError):
+    """An argument is out of range or of the wrong form (`usage.argument`)."""
+
+
+class PolicyError(ImagxpError, ValueError):
+    """A policy document is not acceptable (`usage.policy`)."""
+
+
+class SignerError(ImagxpError):
+    """An external signer failed or answered nonsense (`usage.signer`); its own exception is the `__cause__`."""
+
+
+class KeyFormatError(ImagxpError, ValueError):
+    """A key or a key set cannot be read (`key.malformed`)."""
+
+
+class ManifestError(ImagxpError, ValueError):
+    """A manifest breaks a rule (`identity.manifest_invalid`)."""
+
+
+class TokenError(ImagxpError, ValueError):
+    """A signed token is refused (`payment.*`)."""
+
+
+class JsonError(ImagxpError, ValueError):
+    """A text is not strict I-JSON, or too large (`json.*`, `header.too_large`)."""
+
+
+class InternalError(ImagxpError):
+    """A bug in this package (`internal.*`). The process goes on; please report it."""
+
+
+_EXACT: dict[str, type[ImagxpError]] = {
+    "usage.argument": UsageError,
+    "usage.policy": PolicyError,
+    "usage.signer": SignerError,
+    "key.malformed": KeyFormatError,
+    "identity.manifest_invalid": ManifestError,
+    "header.too_large": JsonError,
+}
+_BY_GROUP: dict[str, type[ImagxpError]] = {"payment": TokenError, "json": JsonError, "internal": InternalError}
+
+
+def from_code(code: str, message: str) -> ImagxpError:
+    """The exception for an error of the core; its class follows from the code."""
+    group = code.partition(".")[0]
+    return (_EXACT.get(code) or _BY_GROUP.get(group) or ImagxpError)(code, message)

@@ -1,0 +1,170 @@
+//! What a site does: one request in, one verdict out.
+
+use crate::claim::Claim;
+use crate::errors;
+use crate::explain::Explanation;
+use crate::headers::Headers;
+use crate::json::Document;
+use crate::limits::Limits;
+use crate::policy::Policy;
+use crate::replay::{MemoryReplayStore, PythonStore};
+use crate::time::{self, Time};
+use crate::verification::{Pending, Verification};
+use crate::{boundary, key};
+use imagxp::publisher::{self as core, FetchFailure};
+use imagxp::{Error, ErrorKind, Request};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use std::sync::Arc;
+
+/// A site that verifies its readers; shared between threads without locks.
+#[pyclass(frozen, module = "imagxp")]
+pub(crate) struct Publisher {
+    inner: core::Publisher,
+    policy: Py<Policy>,
+    calls_python: bool,
+}
+
+/// A rule of the publisher's own, written in Python.
+struct PythonRule(Py<PyAny>);
+
+impl core::CustomPolicy for PythonRule {
+    fn allows(&self, claim: &imagxp::Claim, path: &str) -> imagxp::Result<bool> {
+        let answer = Python::attach(|py| {
+            let allowed = self.0.bind(py).call1((Claim::new(claim.clone()), path)).and_then(|answer| answer.extract::<bool>());
+            allowed.map_err(|error| errors::log(py, "the custom policy failed", &error))
+        });
+        answer.map_err(|()| Error::new(ErrorKind::Policy, "the custom policy failed; see the log"))
+    }
+}
+
+#[pymethods]
+impl Publisher {
+    /// A publisher.
+    ///
+    /// `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
+    /// not given. `replay_store`: in memory unless given. `custom_policy`: called last, with the verified claim and the decoded path;
+    /// it returns whether the request may pass; an exception is `policy.error` (503).
+    #[new]
+    #[pyo3(signature = (policy, *, secret = None, replay_store = None, custom_policy = None, limits = None))]
+    fn new(
+        py: Python<'_>,
+        policy: Py<Policy>,
+        secret: Option<&[u8]>,
+        replay_store: Option<&Bound<'_, PyAny>>,
+        custom_policy: Option<Py<PyAny>>,
+        limits: Option<&Limits>,
+    ) -> PyResult<Self> {
+        let secret: [u8; 16] = match secret {
+            Some(secret) => secret.try_into().map_err(|_| errors::argument(py, "the secret is not 16 bytes"))?,
+            None => boundary::call(py, || {
+                let mut secret = [0; 16];
+                key::entropy(&mut secret)?;
+                Ok(secret)
+            })?,
+        };
+        let mut calls_python = false;
+        let mut inner = core::Publisher::new(policy.get().0.as_ref().clone(), secret);
+        if let Some(store) = replay_store {
+            inner = match store.cast::<MemoryReplayStore>() {
+                Ok(memory) => inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.get().0)),
+                Err(_) => {
+                    calls_python = true;
+                    inner.with_replay_store(Arc::new(PythonStore::new(store)?))
+                }
+            };
+        }
+        if let Some(rule) = custom_policy {
+            if !rule.bind(py).is_callable() {
+                return Err(PyTypeError::new_err("custom_policy is not callable"));
+            }
+            calls_python = true;
+            inner = inner.with_custom_policy(Arc::new(PythonRule(rule)));
+        }
+        if let Some(limits) = limits {
+            inner = inner.with_limits(limits.0);
+        }
+        Ok(Self { inner, policy, calls_python })
+    }
+
+    /// The policy.
+    #[getter]
+    fn policy(&self, py: Python<'_>) -> Py<Policy> {
+        self.policy.clone_ref(py)
+    }
+
+    /// Whether verifying calls Python code (a replay store, a rule), which may wait.
+    #[getter]
+    fn calls_python(&self) -> bool {
+        self.calls_python
+    }
+
+    /// Verifies one request.
+    ///
+    /// `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in
+    /// whatever form the framework has them. `body_digest`: `content_digest(body)` when there is a body.
+    #[pyo3(signature = (method, url, headers, *, now = None, body_digest = None))]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        url: &str,
+        headers: Headers<'_>,
+        now: Option<Time>,
+        body_digest: Option<&str>,
+    ) -> PyResult<Verification> {
+        let now = time::or_now(now);
+        let lines = headers.lines();
+        let request = Request { method, url, headers: &lines, body_digest };
+        let verification = boundary::compute(py, || self.inner.verify(&request, now))?;
+        Verification::new(py, verification)
+    }
+
+    /// Takes up a pending verification where it stopped; only once.
+    #[pyo3(signature = (pending, *, now = None))]
+    fn resume(&self, py: Python<'_>, pending: &Pending, now: Option<Time>) -> PyResult<Verification> {
+        let pending = pending.take(py)?;
+        let now = time::or_now(now);
+        let verification = boundary::compute(py, || self.inner.resume(pending, now))?;
+        Verification::new(py, verification)
+    }
+
+    /// Verifies without spending anything, and tells each step with what was expected and received.
+    #[pyo3(signature = (method, url, headers, *, now = None, body_digest = None))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        url: &str,
+        headers: Headers<'_>,
+        now: Option<Time>,
+        body_digest: Option<&str>,
+    ) -> PyResult<Explanation> {
+        let now = time::or_now(now);
+        let lines = headers.lines();
+        let request = Request { method, url, headers: &lines, body_digest };
+        Ok(Explanation::new(boundary::compute(py, || self.inner.explain(&request, now))?))
+    }
+
+    /// Hands in the body that a URL from `needs` answered with, and its `Cache-Control: max-age` in seconds if it had one.
+    ///
+    /// A body that breaks a rule is recorded as a failure and raised as `ManifestError` or `KeyFormatError`; resume either way.
+    #[pyo3(signature = (url, body, *, max_age = None, now = None))]
+    fn supply(&self, py: Python<'_>, url: &str, body: Document, max_age: Option<u32>, now: Option<Time>) -> PyResult<()> {
+        let now = time::or_now(now);
+        boundary::call(py, || self.inner.supply(url, &body.0, max_age, now))
+    }
+
+    /// Reports that a URL from `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
+    #[pyo3(signature = (url, failure, *, now = None))]
+    fn supply_failure(&self, py: Python<'_>, url: &str, failure: &str, now: Option<Time>) -> PyResult<()> {
+        let failure = FetchFailure::from_name(failure)
+            .ok_or_else(|| errors::argument(py, &format!("`{failure}` is not the name of a fetch failure")))?;
+        let now = time::or_now(now);
+        boundary::call(py, || self.inner.supply_failure(url, failure, now))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("Publisher({})", self.policy.bind(py).repr().map_or_else(|_| String::new(), |text| text.to_string()))
+    }
+}

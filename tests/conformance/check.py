@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Feeds every vector set to one language's conformance runner and compares the answers.
+
+Usage: check.py <rust|c|python> [set ...]
+
+The sets are built in sets.py, each a list of cases with the members that the answer must have. Every language gets the
+same cases; a set that is missing is an error in CI and SKIPPED elsewhere, an operation that surface.json lists as a gap
+must answer `unsupported`, and every other one must not. Standard library only.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import sets
+
+HERE = Path(__file__).resolve().parent
+
+
+def agrees(expected, answer):
+    """Whether the answer has every expected member; objects are compared member by member."""
+    if isinstance(expected, dict) and isinstance(answer, dict):
+        return all(name in answer and agrees(value, answer[name]) for name, value in expected.items())
+    if isinstance(expected, list) and isinstance(answer, list):
+        return len(expected) == len(answer) and all(map(agrees, expected, answer))
+    return expected == answer
+
+
+def ask(language, cases):
+    """The runner's answers by id; the runner must answer every case, in order, and end well."""
+    lines = "".join(json.dumps({k: v for k, v in case.items() if k not in ("expect", "why")}) + "\n" for case in cases)
+    done = subprocess.run([str(HERE / "run"), language], input=lines, capture_output=True, text=True, timeout=1200)
+    if done.returncode != 0:
+        sys.exit(f"the {language} runner ended with {done.returncode}: {done.stderr[-2000:]}")
+    answers = [json.loads(line) for line in done.stdout.split("\n") if line]
+    # str.splitlines would also split at U+2028, which JSON strings may hold.
+    if [a.get("id") for a in answers] != [c["id"] for c in cases]:
+        sys.exit(f"the {language} runner gave {len(answers)} answers to {len(cases)} cases, or in another order")
+    return answers
+
+
+def expected_answer(case):
+    """A sequence's expectations are a list; everything else is an object of members."""
+    expect = case["expect"]
+    return {"results": expect} if isinstance(expect, list) else expect
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    language, wanted = sys.argv[1], sys.argv[2:]
+    passed = failed = skipped = 0
+    for name, build in sets.ALL.items():
+        if wanted and name not in wanted:
+            continue
+        cases = build()
+        if cases is None:
+            skipped += 1
+            print(f"SKIPPED {name}: its vectors are not on this machine")
+            continue
+        if not cases:
+            sys.exit(f"{name} has no cases: a set that cannot fail proves nothing")
+        begin = time.monotonic()
+        wrong = []
+        for case, answer in zip(cases, ask(language, cases)):
+            if not agrees(expected_answer(case), answer):
+                wrong.append((case, answer))
+        for case, answer in wrong[:10]:
+            print(f"FAILED {language} {name} {case['id']} ({case.get('why', '')})")
+            print(f"  expected {json.dumps(expected_answer(case))[:600]}\n  answered {json.dumps(answer)[:600]}")
+        passed += len(cases) - len(wrong)
+        failed += len(wrong)
+        print(f"{language:7} {name:22} {len(cases) - len(wrong):6} of {len(cases):6}  {time.monotonic() - begin:6.2f} s")
+    if not passed and not failed:
+        sys.exit("no set was run")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

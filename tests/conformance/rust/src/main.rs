@@ -1,0 +1,19 @@
+//! The Rust conformance runner (DESIGN §6): one JSON line in, one JSON line out, through the crate's public API.
+
+mod answer;
+mod operations;
+
+use std::io::{BufRead, Write};
+
+fn main() -> std::io::Result<()> {
+    let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    for line in input.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        writeln!(output, "{}", operations::answer_line(&line))?;
+        output.flush()?;
+    }
+    Ok(())
+}
