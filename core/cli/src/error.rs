@@ -2,7 +2,6 @@
 
 use imagxp::json::{Object, Value};
 use imagxp::publisher::{Outcome, Verdict};
-use std::fmt;
 use std::process::ExitCode;
 
 /// How a run ended, as an exit code.
@@ -56,8 +55,12 @@ impl CliError {
     pub(crate) const TOO_LARGE: &'static str = "file.too_large";
     /// A file is not what it should be.
     pub(crate) const MALFORMED: &'static str = "file.malformed";
+    /// A private key can be read by others; a warning.
+    pub(crate) const PERMISSIONS: &'static str = "file.permissions";
     /// A secret was about to be shown on a terminal.
     pub(crate) const TERMINAL: &'static str = "output.terminal";
+    /// A policy says something that is hardly meant; a warning.
+    pub(crate) const REMARK: &'static str = "policy.remark";
     /// The operating system gives no randomness, or the clock makes no sense.
     pub(crate) const SYSTEM: &'static str = "system.unavailable";
 
@@ -85,13 +88,18 @@ impl CliError {
         self
     }
 
-    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
-        self
-    }
-
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// One line: `FILE:LINE: error: CODE: message`, which editors find their way by.
+    pub(crate) fn line(&self, kind: &str) -> String {
+        let place = match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}: "),
+            (Some(file), None) => format!("{file}: "),
+            (None, _) => String::new(),
+        };
+        format!("{place}{kind}: {}: {}", self.code, self.message)
     }
 
     /// `{"error": {"code", "message", "file"?, "line"?}}`, or the same under another name.
@@ -108,20 +116,6 @@ impl CliError {
         let mut object = Object::new();
         object.insert(member, Value::Object(error));
         object
-    }
-}
-
-impl fmt::Display for CliError {
-    /// Writes `file:line: code: message`, as editors read it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            f.write_str(file)?;
-            if let Some(line) = self.line {
-                write!(f, ":{line}")?;
-            }
-            f.write_str(": ")?;
-        }
-        write!(f, "{}: {}", self.code, self.message)
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn private(context: &Context, path: &Path) -> Result<PrivateKey, CliE
     let key = key.map_err(|error| CliError::from(error).in_file(name(path)))?;
     if let Some(mode) = open_to_others(path) {
         let message = format!("a private key that others can read (mode {mode:04o}); use chmod 600");
-        context.out.warning(&CliError::new("file.permissions", message).in_file(name(path)));
+        context.out.warning(&CliError::new(CliError::PERMISSIONS, message).in_file(name(path)));
     }
     Ok(key)
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// One step of a path such as `paths[0].price`.
+/// One step of a path such as `paths[0].price`; `?` is a name that is not told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment<'a> {
     Name(&'a str),
@@ -18,26 +18,28 @@ pub(crate) fn line_of(text: &str, offset: usize) -> usize {
 
 /// The line of a member of a TOML document, or of the innermost member around it that can be found.
 pub(crate) fn in_toml(text: &str, document: &DeTable<'_>, path: &str) -> Option<usize> {
-    let mut found: Option<Range<usize>> = None;
-    let mut table = Some(document);
-    let mut value: Option<&Spanned<DeValue<'_>>> = None;
-    for segment in segments(path) {
-        let next = match segment {
-            Segment::Name(wanted) => table.and_then(|table| table.iter().find(|(name, _)| name.get_ref() == wanted)).map(
-                |(name, value)| {
-                    found = Some(name.span());
-                    value
-                },
-            ),
-            Segment::Index(index) => value.and_then(|value| value.get_ref().as_array()).and_then(|list| list.get(index)).inspect(
-                |element| found = Some(element.span()),
-            ),
-        };
-        let Some(next) = next else { break };
-        table = next.get_ref().as_table();
-        value = Some(next);
-    }
-    found.map(|span| line_of(text, span.start))
+    let (_, span) = deepest_in_table(document, &segments(path))?;
+    Some(line_of(text, span.start))
+}
+
+/// How many segments could be followed, and where the last one of them leads.
+type Found = Option<(usize, Range<usize>)>;
+
+fn deepest_in_table(table: &DeTable<'_>, path: &[Segment<'_>]) -> Found {
+    let (Segment::Name(wanted), rest) = path.split_first()? else { return None };
+    let matching = table.iter().filter(|(name, _)| *wanted == "?" || name.get_ref() == wanted);
+    matching.filter_map(|(name, value)| below(name.span(), value, rest)).max_by_key(|(depth, _)| *depth)
+}
+
+fn below(own: Range<usize>, value: &Spanned<DeValue<'_>>, rest: &[Segment<'_>]) -> Found {
+    let deeper = match (value.get_ref(), rest.split_first()) {
+        (DeValue::Table(table), Some(_)) => deepest_in_table(table, rest),
+        (DeValue::Array(list), Some((Segment::Index(index), rest))) => {
+            list.get(*index).and_then(|element| below(element.span(), element, rest))
+        }
+        _ => None,
+    };
+    Some(deeper.map_or((1, own), |(depth, span)| (depth + 1, span)))
 }
 
 /// The line of a member of a JSON document, or of the innermost member around it that can be found.
@@ -198,6 +200,8 @@ mod tests {
             ("paths[1].price.amount", Some(6)),
             ("paths[1].none", Some(4)),
             ("payment.required", Some(8)),
+            ("payment.?", Some(8)),
+            ("?.required", Some(8)),
             ("none", None),
         ] {
             assert_eq!(in_toml(TOML, document.get_ref(), path), line, "{path}");

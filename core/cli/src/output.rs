@@ -74,7 +74,7 @@ impl Output {
             let text = String::from_utf8_lossy(&object_to_canonical(&remark.to_json(kind))).into_owned();
             self.complain(&json_lines(&text));
         } else {
-            self.complain(&format!("{kind}: {}\n", shown(&remark.to_string())));
+            self.complain(&format!("{}\n", shown(&remark.line(kind))));
         }
     }
 }

@@ -56,7 +56,7 @@ fn from_toml(text: &str) -> Result<PolicyFile, CliError> {
     let policy = Policy::from_json(&json).map_err(|error| {
         // The line that the core names is one of the JSON text, which has but one.
         let (_, sentence) = split_line(error.message());
-        let line = member(sentence).and_then(|path| locate::in_toml(text, document, path));
+        let line = member(sentence).and_then(|path| locate::in_toml(text, document, &with_variant(path, sentence)));
         CliError::from(error_with(&error, sentence)).at_line(line)
     })?;
     let remarks = remarks(&policy, |path| locate::in_toml(text, document, path));
@@ -82,6 +82,15 @@ fn member(sentence: &str) -> Option<&str> {
     let (_, rest) = sentence.split_once('`')?;
     let (path, _) = rest.split_once('`')?;
     Some(path.split_once(':').map_or(path, |(path, _)| path))
+}
+
+/// A path that ends in an unknown name has `?` there, and the sentence tells the name.
+fn with_variant(path: &str, sentence: &str) -> String {
+    let variant = sentence.split_once("unknown variant `").and_then(|(_, rest)| rest.split_once('`'));
+    match (path.strip_suffix('?'), variant) {
+        (Some(path), Some((name, _))) => format!("{path}{name}"),
+        _ => path.to_owned(),
+    }
 }
 
 fn error_with(error: &imagxp::Error, sentence: &str) -> imagxp::Error {
@@ -152,5 +161,6 @@ mod tests {
         assert_eq!(split_line("`a`: no"), (None, "`a`: no"));
         assert_eq!(member("x `unsigned: browsers` y"), Some("unsigned"));
         assert_eq!(member("none"), None);
+        assert_eq!(with_variant("purposes.?", "`purposes.?`: unknown variant `X`, expected"), "purposes.X");
     }
 }

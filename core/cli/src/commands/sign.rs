@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DOMAIN")]
     agent_id: String,
     /// Why the agent reads
-    #[arg(long, value_parser = purpose(), hide_possible_values = false)]
+    #[arg(long, value_parser = purpose())]
     purpose: Purpose,
     /// The absolute URL that will be requested
     #[arg(long)]
@@ -63,19 +63,18 @@ pub(crate) struct Args {
     /// Also send the visa as x-imagxp-credential, for publishers that run the reference SDK
     #[arg(long)]
     compatible: bool,
-    /// What to print; --json is short for --format json
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// What to print [default: headers; with --json: json]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Admit localhost and 127.0.0.1 as agents, for development
     #[arg(long)]
     allow_loopback: bool,
 }
 
 /// What is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// One header to a line
-    #[default]
     Headers,
     /// The whole request, as `imagxp verify` reads it
     Json,
@@ -85,6 +84,11 @@ enum Format {
 
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let format = match (self.format, context.out.is_json()) {
+            (None | Some(Format::Json), true) => Format::Json,
+            (Some(_), true) => return Err(CliError::usage("--json prints JSON; leave --format out")),
+            (named, false) => named.unwrap_or(Format::Headers),
+        };
         let from_option = |value: &Option<String>| {
             value.as_deref().map(|value| input::or_file(&context.input, value)).transpose()
         };
@@ -106,13 +110,13 @@ impl Args {
         };
         let signed = identity.sign(&request, time::now_or(self.now)?, &nonce)?;
         let lines = lines(&self.user_agent, &signed)?;
-        if context.out.is_json() || self.format == Format::Json {
-            context.out.object(&json(&request, &lines))?;
-        } else if self.format == Format::Curl {
-            context.out.text(&curl(&request, &lines, self.body.as_deref())?)?;
-        } else {
-            let text: String = lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-            context.out.text(&text)?;
+        match format {
+            Format::Json => context.out.object(&json(&request, &lines))?,
+            Format::Curl => context.out.text(&curl(&request, &lines, self.body.as_deref())?)?,
+            Format::Headers => {
+                let text: String = lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                context.out.text(&text)?;
+            }
         }
         Ok(Exit::Ok)
     }

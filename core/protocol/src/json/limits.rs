@@ -63,10 +63,10 @@ mod tests {
     fn figures() {
         let figures =
             |limits: Limits| (limits.max_bytes, limits.max_depth, limits.max_members, limits.max_values);
-        assert_eq!(figures(Limits::CLAIM), (8192, 8, 64, 1024));
+        assert_eq!(figures(Limits::CLAIM), (8192, 8, 64, 256));
         assert_eq!(figures(Limits::MANIFEST), (16_384, 8, 64, 1024));
         assert_eq!(figures(Limits::JWKS), (65_536, 8, 64, 4096));
-        assert_eq!(figures(Limits::JWT), (16_384, 4, 64, 1024));
+        assert_eq!(figures(Limits::JWT), (16_384, 4, 64, 256));
         assert_eq!(figures(Limits::POLICY), (262_144, 8, 4096, 65_536));
         let strings = [Limits::CLAIM, Limits::MANIFEST, Limits::JWKS, Limits::JWT, Limits::POLICY]
             .map(|limits| (limits.max_string, limits.max_number));

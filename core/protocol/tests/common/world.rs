@@ -45,12 +45,19 @@ pub(crate) fn identity(seed: u8) -> Identity {
 }
 
 /// A signed request that owns its parts, for tampering.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Signed {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body_digest: Option<String>,
+}
+
+impl std::fmt::Debug for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} {} (body digest {:?})", self.method, self.url, self.body_digest)?;
+        self.headers.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {}", value.escape_ascii()))
+    }
 }
 
 impl Signed {

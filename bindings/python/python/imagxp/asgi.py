@@ -1,0 +1,307 @@
+"""ASGI middleware: one verdict per request, for any ASGI 3 application.
+
+    app = ImagxpMiddleware(app, policy=Policy.from_file("policy.toml"))
+
+The verdict is in `scope["imagxp"]`. A refused request is answered here and never reaches the application. Needs httpx, to fetch the
+manifests of agents: `pip install imagxp[httpx]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final, Literal
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from . import codes
+from ._imagxp import Need, Policy, Publisher, Verdict, Verification, content_digest
+from .errors import ImagxpError
+from .fetch import Fetcher, FetchError, SingleFlight
+
+__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "Redeem", "Redemption"]
+
+WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Redemption = Literal["accepted", "refused", "unavailable"]
+Redeem = Callable[[Need, str], Awaitable[Redemption]]
+"""Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa."""
+
+_LOG = logging.getLogger("imagxp")
+_VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
+_TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
+# Manifest, key set, redemption; a refresh may ask for one of the first two again.
+_MAX_ROUNDS: Final = 6
+# RFC 3986 leaves these as they are in a path; a % that is there already is somebody's encoding.
+_PATH_SAFE: Final = "/%:@!$&'()*+,;=-._~"
+
+
+class ImagxpMiddleware:
+    """Verifies every request before the application sees it; put it outermost.
+
+    Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
+    says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
+    agent has signed. Websockets are verified like a GET of their path.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        policy: Policy | None = None,
+        *,
+        publisher: Publisher | None = None,
+        fetcher: Fetcher | None = None,
+        redeem: Redeem | None = None,
+        max_body: int = 1024 * 1024,
+    ) -> None:
+        if (policy is None) == (publisher is None):
+            raise TypeError("give either a policy or a publisher")
+        self._app = app
+        self._publisher = publisher if publisher is not None else Publisher(policy)  # type: ignore[arg-type]
+        self._fetcher = fetcher
+        self._owns_fetcher = fetcher is None
+        self._flights = SingleFlight()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._redeem = redeem
+        self._max_body = max_body
+        self._public = self._publisher.policy.public_json()
+
+    @property
+    def publisher(self) -> Publisher:
+        """The publisher that decides."""
+        return self._publisher
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one connection."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            # An unknown kind of connection would pass without a verdict.
+            raise ValueError(f"unknown ASGI scope type {scope['type']!r}")
+
+    async def aclose(self) -> None:
+        """Ends fetches that run; called when the server's lifespan ends."""
+        await self._flights.cancel()
+        if self._owns_fetcher and self._fetcher is not None:
+            fetcher, self._fetcher = self._fetcher, None
+            await fetcher.aclose()
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self.aclose()
+            await send(message)
+
+        await self._app(scope, receive, closing)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD") and scope["path"] == WELL_KNOWN_PATH:
+            return await self._serve_policy(scope, send)
+        receive_again: Receive | None = receive
+        try:
+            verification = await self._call(scope["method"], scope, None)
+            # The check of the digest comes before anything is spent, so the request can be verified again with it. It is computed
+            # only when the claim asks for it: strangers cannot make us buffer bodies.
+            if verification.verdict.code == "claim.digest_mismatch":
+                body, receive_again = await self._read_body(receive)
+                if receive_again is None:
+                    return None
+                if body is not None:
+                    verification = await self._call(scope["method"], scope, await self._digest(body))
+            verdict = await self._complete(scope, verification)
+        except Exception:
+            # Whatever it is, it must not become a way in.
+            _LOG.exception("verification failed")
+            await _answer(send, 500, [], _internal_body(), head=scope["method"] == "HEAD")
+            return None
+        if not verdict.is_allowed:
+            headers = _encoded(verdict.response_headers)
+            await _answer(send, verdict.http, headers, verdict.body(), head=scope["method"] == "HEAD")
+            return None
+        await self._app(_passed_on(scope, verdict), receive_again, _adding(send, verdict))
+        return None
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            verdict: Verdict | None = await self._complete(scope, await self._call("GET", scope, None))
+        except Exception:
+            _LOG.exception("verification failed")
+            verdict = None
+        if verdict is not None and verdict.is_allowed:
+            await self._app(_passed_on(scope, verdict), receive, send)
+            return
+        await receive()  # websocket.connect
+        if "websocket.http.response" in (scope.get("extensions") or {}):
+            status = 500 if verdict is None else verdict.http
+            body = _internal_body() if verdict is None else verdict.body()
+            headers = [] if verdict is None else _encoded(verdict.response_headers)
+            await _answer(send, status, headers, body, head=False, prefix="websocket.http.response")
+        else:
+            await send({"type": "websocket.close", "code": 1008 if verdict is not None else 1011})
+
+    async def _call(self, method: str, scope: Scope, body_digest: str | None) -> Verification:
+        arguments = (method, _target(scope), scope["headers"])
+        if self._publisher.calls_python:
+            # A replay store or rule of the site's own may wait for a network.
+            return await asyncio.to_thread(self._publisher.verify, *arguments, body_digest=body_digest)
+        return self._publisher.verify(*arguments, body_digest=body_digest)
+
+    async def _resume(self, verification: Verification) -> Verification:
+        assert verification.pending is not None  # noqa: S101 (the caller's loop condition, for the type checker)
+        if self._publisher.calls_python:
+            return await asyncio.to_thread(self._publisher.resume, verification.pending)
+        return self._publisher.resume(verification.pending)
+
+    async def _complete(self, scope: Scope, verification: Verification) -> Verdict:
+        """Fetches what the verdict needs until it needs nothing more."""
+        for _ in range(_MAX_ROUNDS):
+            if verification.pending is None:
+                break
+            for need in verification.verdict.needs:
+                if need.kind == "redeem":
+                    verification.pending.redeemed(await self._ask_broker(scope, need))
+                else:
+                    await self._fetch(need.url, need.kind)
+            verification = await self._resume(verification)
+        return verification.verdict
+
+    async def _fetch(self, url: str, kind: Literal["manifest", "jwks"]) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Sockets and tasks belong to the loop that made them; a test may run several after another.
+            self._loop = loop
+            self._flights = SingleFlight()
+            if self._owns_fetcher:
+                self._fetcher = Fetcher(allow_loopback=self._publisher.policy.allow_loopback)
+
+        async def fetch_and_supply() -> None:
+            assert self._fetcher is not None  # noqa: S101 (made above unless given)
+            try:
+                fetched = await self._fetcher.fetch(url, kind)
+            except FetchError as error:
+                _LOG.info("cannot fetch %s: %s", url, error.reason)
+                self._publisher.supply_failure(url, error.failure)
+                return
+            try:
+                self._publisher.supply(url, fetched.body, max_age=fetched.max_age)
+            except ImagxpError as error:
+                # The publisher has recorded it; the verdict will say so.
+                _LOG.info("%s: %s", url, error)
+
+        await self._flights.run(url, fetch_and_supply)
+
+    async def _ask_broker(self, scope: Scope, need: Need) -> Redemption:
+        if self._redeem is None:
+            return "unavailable"
+        visas = [value for name, value in scope["headers"] if name.lower() in _TOKEN_HEADERS]
+        try:
+            return await self._redeem(need, visas[0].strip().decode("ascii"))
+        except Exception:
+            _LOG.exception("asking the broker failed")
+            return "unavailable"
+
+    async def _digest(self, body: bytes) -> str:
+        return await asyncio.to_thread(content_digest, body)
+
+    async def _read_body(self, receive: Receive) -> tuple[bytes | None, Receive | None]:
+        """The whole body and a `receive` that gives it again; no body when it is too large; no `receive` when the client has gone."""
+        messages: list[Message] = []
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None, None
+            messages.append(message)
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if size > self._max_body:
+                _LOG.info("a signed body has more than %d bytes", self._max_body)
+                return None, _replaying(messages, receive)
+        return b"".join(message.get("body", b"") for message in messages), _replaying(messages, receive)
+
+    async def _serve_policy(self, scope: Scope, send: Send) -> None:
+        headers = [(b"cache-control", b"public, max-age=300"), (b"access-control-allow-origin", b"*")]
+        await _answer(send, 200, headers, self._public, head=scope["method"] == "HEAD")
+
+
+def _target(scope: Scope) -> str:
+    """The request target as it came: path and query. The origin is the policy's business."""
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    served = (path, scope.get("root_path", "") + path)
+    if raw is None or unquote_to_bytes(raw).decode("utf-8", "surrogateescape") not in served:
+        # Someone before us changed the path: what is verified must be what is served.
+        raw = quote_from_bytes(path.encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=-._~").encode("ascii")
+    query: bytes = scope.get("query_string", b"")
+    return _ascii(raw) + (f"?{_ascii(query)}" if query else "")
+
+
+def _ascii(raw: bytes) -> str:
+    """As text; bytes outside ASCII, which no valid target has, percent-encoded."""
+    return raw.decode("ascii") if raw.isascii() else "".join(chr(b) if b < 0x80 else f"%{b:02X}" for b in raw)
+
+
+def _passed_on(scope: Scope, verdict: Verdict) -> Scope:
+    """The scope for the application, in which only we speak of verdicts."""
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if not name.lower().replace(b"_", b"-").startswith(_VERDICT_PREFIX)
+    ]
+    return {**scope, "headers": headers, "imagxp": verdict}
+
+
+def _adding(send: Send, verdict: Verdict) -> Send:
+    added = _encoded(verdict.response_headers)
+    if not added:
+        return send
+
+    async def adding(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *added]}
+        await send(message)
+
+    return adding
+
+
+def _replaying(messages: list[Message], receive: Receive) -> Receive:
+    waiting = list(reversed(messages))
+
+    async def replaying() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replaying
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+
+
+def _internal_body() -> bytes:
+    code = codes.by_name("internal.invariant")
+    text = f'{{"error":{{"code":"{code.name}","hint":"{code.hint}","message":"{code.message}","retry":"{code.retry}"}}}}'
+    return text.encode("ascii")
+
+
+async def _answer(
+    send: Send,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    *,
+    head: bool,
+    prefix: str = "http.response",
+) -> None:
+    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
+    await send({"type": f"{prefix}.start", "status": status, "headers": own + headers})
+    await send({"type": f"{prefix}.body", "body": b"" if head else body})

@@ -1,0 +1,249 @@
+"""Signing for httpx, synchronous and asynchronous.
+
+    client = httpx.Client(auth=ImagxpAuth(Identity.load("bot.example.com", "key.pem"), purpose="RAG_RETRIEVAL"))
+
+Every request is signed anew. Per request, `extensions={"imagxp": {"purpose": "SUMMARY", "visa": token}}` overrides the client's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from ._imagxp import Identity, content_digest, user_agent
+from .errors import UsageError
+
+__all__ = ["ImagxpAuth", "Offer", "Visas"]
+
+_PREFIX: Final = b"x-imagxp-"
+_OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context"})
+_MAX_OFFER_BYTES: Final = 64 * 1024
+_MAX_REDIRECTS: Final = 10
+# Only these may be sent again by us; anything else could happen twice.
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a 402 answer asks for, as the publisher states it: a stranger's words."""
+
+    url: str
+    """What was asked for."""
+    purpose: str
+    """For which purpose."""
+    agent_id: str
+    """To whom a visa must be issued (`sub`)."""
+    key_id: str
+    """To which key (`cnf.jkt`)."""
+    code: str | None
+    """Why the request was not paid for: `payment.required`, `payment.expired`, …"""
+    terms: Mapping[str, Any]
+    """Price, currency, purposes and brokers."""
+
+
+Visas = Callable[[Offer], "str | None | Awaitable[str | None]"]
+"""Gets an offer and returns a visa, or `None` to leave it. An asynchronous one works with `httpx.AsyncClient` only."""
+
+
+class ImagxpAuth(httpx.Auth):
+    """Signs each request with a new nonce, and adds `IMAGXP/1.0` to its User-Agent.
+
+    `visas` is asked when a publisher answers 402; the request is then sent once more, newly signed and with the visa. Redirects that
+    the client follows never carry these headers; a redirected GET or HEAD that stayed on its origin is signed anew and repeated.
+    `compatible` also sends the visa under the reference SDK's header name.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        purpose: str,
+        *,
+        visas: Visas | None = None,
+        compatible: bool = False,
+    ) -> None:
+        self._identity = identity
+        self._purpose = purpose
+        self._visas = visas
+        self._compatible = compatible
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """The flow of `httpx.Client`."""
+        request.read()
+        flow = self._flow(request)
+        step = next(flow)
+        while True:
+            if isinstance(step, Offer):
+                answer: Any = self._ask(step)
+                if inspect.isawaitable(answer):
+                    if inspect.iscoroutine(answer):
+                        answer.close()
+                    raise TypeError("an asynchronous visas needs httpx.AsyncClient")
+            elif isinstance(step, _ReadOffer):
+                answer = step.response.read()
+            else:
+                self._sign(step)
+                answer = yield step.request
+            try:
+                step = flow.send(answer)
+            except StopIteration:
+                return
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """The flow of `httpx.AsyncClient`."""
+        await request.aread()
+        flow = self._flow(request)
+        step = next(flow)
+        while True:
+            if isinstance(step, Offer):
+                answer: Any = self._ask(step)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+            elif isinstance(step, _ReadOffer):
+                answer = await step.response.aread()
+            else:
+                if self._identity.is_external:
+                    # A KMS answers over a network.
+                    await asyncio.to_thread(self._sign, step)
+                else:
+                    self._sign(step)
+                answer = yield step.request
+            try:
+                step = flow.send(answer)
+            except StopIteration:
+                return
+
+    def _ask(self, offer: Offer) -> str | None | Awaitable[str | None]:
+        return self._visas(offer) if self._visas is not None else None
+
+    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Offer, Any, None]:
+        """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
+        options = _Options.of(request, self._purpose)
+        visa = options.visa
+        asked = False
+        for _ in range(_MAX_REDIRECTS + 2):
+            sent = _Sign(request, options, visa)
+            response: httpx.Response = yield sent
+            if response.status_code == 402 and not asked and self._visas is not None and response.request is request:
+                asked = True
+                length = response.headers.get("content-length", "")
+                if not (length.isascii() and length.isdigit() and int(length) <= _MAX_OFFER_BYTES):
+                    return
+                offer = self._offer(request, options, (yield _ReadOffer(response)))
+                visa = (yield offer) if offer is not None else None
+                if visa is None:
+                    return
+            elif (redirected := _redirected(request, response)) is not None:
+                request = redirected
+            else:
+                return
+
+    def _sign(self, step: _Sign) -> None:
+        request, options = step.request, step.options
+        url = str(request.url.copy_with(fragment=None, username=None, password=None))
+        signed = self._identity.sign(
+            request.method,
+            url,
+            options.purpose,
+            content_digest=content_digest(request.content) if request.content else None,
+            payment=step.visa,
+            proof=options.proof,
+            ads_displayed=options.ads_displayed,
+            context=options.context,
+            compatible=self._compatible,
+        )
+        headers = _without_ours(request.headers)
+        headers["User-Agent"] = user_agent(headers.get("User-Agent", ""))
+        request.headers = _SignedHeaders(headers, signed)
+
+    def _offer(self, request: httpx.Request, options: _Options, body: bytes) -> Offer | None:
+        try:
+            document = json.loads(body)
+            terms, error = document["offer"], document.get("error") or {}
+            code = error.get("code")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        if not isinstance(terms, dict):
+            return None
+        return Offer(
+            url=str(request.url),
+            purpose=options.purpose,
+            agent_id=self._identity.agent_id,
+            key_id=self._identity.key_id,
+            code=code if isinstance(code, str) else None,
+            terms=terms,
+        )
+
+
+class _SignedHeaders(httpx.Headers):
+    """Headers that carry a signature on the wire and nowhere else.
+
+    When the client follows a redirect by itself, it copies the headers of the request: a copy of these lacks the signature and the
+    visa, which were made for one URL and must not reach another origin. A test holds httpx to that.
+    """
+
+    def __init__(self, headers: httpx.Headers, signed: list[tuple[str, str]]) -> None:
+        super().__init__(headers)
+        self._signed = [(name.encode("ascii"), value.encode("ascii")) for name, value in signed]
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """What is sent."""
+        return [*super().raw, *self._signed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a request may override."""
+
+    purpose: str
+    visa: str | None = None
+    proof: str | None = None
+    ads_displayed: bool | None = None
+    context: Mapping[str, object] | None = None
+
+    @classmethod
+    def of(cls, request: httpx.Request, purpose: str) -> _Options:
+        given = dict(request.extensions.get("imagxp") or {})
+        unknown = given.keys() - _OPTIONS
+        if unknown:
+            raise UsageError("usage.argument", f"unknown options in extensions: {', '.join(sorted(map(str, unknown)))}")
+        return cls(**{"purpose": purpose, **given})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    request: httpx.Request
+    options: _Options
+    visa: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadOffer:
+    response: httpx.Response
+
+
+def _without_ours(headers: httpx.Headers) -> httpx.Headers:
+    """A copy without what the protocol speaks of: we alone say it, once."""
+    kept = [(name, value) for name, value in httpx.Headers(headers).raw if not name.lower().startswith(_PREFIX)]
+    return httpx.Headers(kept)
+
+
+def _redirected(sent: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """The request at the end of a redirect that the client followed unsigned, if it is ours to sign again."""
+    last = response.request
+    if last is sent or last.method not in _SAFE_METHODS:
+        return None
+    urls = [hop.request.url for hop in response.history] + [last.url]
+    # Once elsewhere, always elsewhere: what another origin redirects to is that origin's choice.
+    return last if all(_origin(url) == _origin(sent.url) for url in urls) else None
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    default = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, url.port or default

@@ -1,0 +1,257 @@
+//! The project's own vectors, `tests/vectors/*.json`: made by the core, read by every language.
+//!
+//! Each file is `{"about", "cases": [conformance case with its `expect`]}`. The test compares the files with what the core makes now;
+//! `UPDATE=1 cargo test -p imagxp --test vectors` rewrites them. What the core answers is not taken on trust: each case states its
+//! outcome here, and the runners of all languages check it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod common;
+
+use common::world::*;
+use imagxp::agent::{Identity, SignRequest};
+use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp::json::{Limits, canonicalize};
+use imagxp::{Purpose, Timestamp};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The private key of a seed as a JWK: these keys are public test data.
+fn private_jwk(seed: u8, algorithm: Algorithm) -> Value {
+    let key = key(seed, algorithm);
+    let mut jwk: Value = from_core(&imagxp::json::object_to_canonical(&key.public_key().to_jwk()));
+    // The secret half is the PKCS#8 form's only variable part; take it from there rather than repeat the generator's rule.
+    let der = key.to_pkcs8_der();
+    let secret = match algorithm {
+        Algorithm::EdDsa => &der[16..48],
+        _ => &der[36..68],
+    };
+    jwk["d"] = json!(imagxp::encoding::base64url_encode(secret));
+    let check = imagxp::json::parse_object(jwk.to_string().as_bytes(), &Limits::CLAIM).unwrap().into_owned();
+    assert_eq!(PrivateKey::from_jwk(&check).unwrap().public_key(), key.public_key());
+    jwk
+}
+
+fn from_core(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+const TIME: &str = "2026-03-01T12:00:00.000Z";
+
+/// A policy as an object, with members replaced.
+fn policy_with(changes: Value) -> Value {
+    let mut policy: Value = serde_json::from_str(POLICY).unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        policy[name] = value.clone();
+    }
+    policy
+}
+
+fn request(signed: &Signed) -> Value {
+    let headers: Vec<Value> =
+        signed.headers.iter().map(|(name, value)| json!([name, String::from_utf8(value.clone()).unwrap()])).collect();
+    let mut request = json!({ "method": signed.method, "url": signed.url, "headers": headers });
+    if let Some(digest) = &signed.body_digest {
+        request["body_digest"] = json!(digest);
+    }
+    request
+}
+
+fn verify_case(id: &str, why: &str, policy: Value, signed: &Signed, expect: Value) -> Value {
+    json!({
+        "id": id, "why": why, "op": "verify", "now": TIME, "policy": policy,
+        "manifests": { MANIFEST_URL: from_core(&manifest(&[1])) }, "jwks": { JWKS_URL: from_core(&jwks()) },
+        "request": request(signed), "expect": expect,
+    })
+}
+
+fn deny(code: imagxp::Code) -> Value {
+    let outcome = if code.is_undecided() { "undecided" } else { "deny" };
+    json!({ "outcome": outcome, "code": code.as_str(), "http": code.http() })
+}
+
+fn signed(number: u32, change: impl FnOnce(&mut SignRequest<'_>)) -> Signed {
+    let mut request = SignRequest::new("GET", URL, Purpose::RagRetrieval);
+    change(&mut request);
+    Signed::new(&identity(1), &request, now(), &format!("vector-{number:012}"))
+}
+
+fn sign_vectors() -> Vec<Value> {
+    let mut cases = Vec::new();
+    for (id, algorithm) in [("es256", Algorithm::Es256), ("eddsa", Algorithm::EdDsa)] {
+        for (part, context, payment, compatible) in [
+            ("plain", None, None, false),
+            ("context", Some(r#"{"ads_displayed":true,"é":[1.5,"\u0001",null]}"#), None, false),
+            ("payment", None, Some("a.b.c"), false),
+            ("compatible", None, Some("a.b.c"), true),
+        ] {
+            let identity = Identity::new(imagxp::AgentId::parse(AGENT, false).unwrap(), key(5, algorithm));
+            let mut request = SignRequest::new("GET", "https://pub.example/café?q=1", Purpose::Quotation);
+            (request.context, request.payment, request.compatible) = (context, payment, compatible);
+            let headers = identity.sign(&request, now(), "00000000-0000-4000-8000-000000000001").unwrap();
+            let headers: Vec<Value> = headers.iter().map(|(name, value)| json!([name, value])).collect();
+            let mut case = json!({
+                "id": format!("sign-{id}-{part}"), "why": "deterministic signatures: the same bytes in every language", "op": "sign",
+                "key": private_jwk(5, algorithm), "agent_id": AGENT, "method": "GET", "url": request.url,
+                "purpose": "QUOTATION", "now": TIME, "nonce": "00000000-0000-4000-8000-000000000001",
+                "expect": { "headers": headers },
+            });
+            if let Some(context) = context {
+                case["context"] = serde_json::from_str(context).unwrap();
+            }
+            if let Some(payment) = payment {
+                case["payment"] = json!(payment);
+                case["compatible"] = json!(compatible);
+            }
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+fn policy_vectors() -> Vec<Value> {
+    use imagxp::Code::{PolicyAgentDenied, PolicyPurposeDenied};
+    let allow = || json!({ "outcome": "allow", "code": null, "http": 200 });
+    let purposes = |rules: Value| json!({ "purposes": rules, "paths": [] });
+    let embedding = |number| signed(number, |request| request.purpose = Purpose::Embedding);
+    let rules: Vec<(&str, &str, Value, Signed, Value)> = vec![
+        ("unlisted", "a purpose that no rule lists is denied", purposes(json!({})), signed(1, |_| ()), deny(PolicyPurposeDenied)),
+        ("embedding-follows-training", "EMBEDDING falls under CRAWL_TRAINING's rule", purposes(json!({"CRAWL_TRAINING": {"allow": true}})), embedding(2), allow()),
+        ("embedding-listed", "unless it is listed", purposes(json!({"CRAWL_TRAINING": {"allow": true}, "EMBEDDING": {"allow": false}})), embedding(3), deny(PolicyPurposeDenied)),
+        ("agent-specific-wins", "the exact name is more specific than the wildcard",
+            json!({"agents": [{"match": "*.example", "allow": false}, {"match": "agent.example"}]}), signed(4, |_| ()), allow()),
+        ("agent-equal-deny-wins", "among equally specific rules deny wins",
+            json!({"agents": [{"match": "agent.example"}, {"match": "agent.example", "allow": false}]}), signed(5, |_| ()), deny(PolicyAgentDenied)),
+        ("agent-purpose-added", "an agent's rule may allow what the document does not list",
+            json!({"purposes": {}, "agents": [{"match": "agent.example", "purposes": {"RAG_RETRIEVAL": {"allow": true}}}]}), signed(6, |_| ()), allow()),
+        ("agent-purpose-deny-wins", "it cannot allow what the document denies",
+            json!({"purposes": {"RAG_RETRIEVAL": {"allow": false}}, "agents": [{"match": "agent.example", "purposes": {"RAG_RETRIEVAL": {"allow": true}}}]}),
+            signed(7, |_| ()), deny(PolicyPurposeDenied)),
+        ("path-denies", "a path rule closes a part of the site",
+            json!({"paths": [{"match": "/posts/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}), signed(8, |_| ()), deny(PolicyPurposeDenied)),
+        ("path-elsewhere", "and leaves the rest alone",
+            json!({"paths": [{"match": "/other/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}), signed(9, |_| ()), allow()),
+        ("path-disguised", "a percent-encoded path is matched as it is routed",
+            json!({"paths": [{"match": "/posts/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}),
+            signed(10, |request| request.url = "https://pub.example/%70osts%2F1"), deny(PolicyPurposeDenied)),
+        ("free-path", "a price of zero frees a part of a priced site",
+            json!({"price": {"amount": "1", "currency": "USD"}, "paths": [{"match": "/posts/*", "price": {"amount": "0", "currency": "USD"}}]}), signed(11, |_| ()), allow()),
+        ("narrow-price", "the narrowest price counts",
+            json!({"price": {"amount": "0", "currency": "USD"}, "paths": [{"match": "/posts/*", "price": {"amount": "1", "currency": "USD"}}]}),
+            signed(12, |_| ()), deny(imagxp::Code::PaymentRequired)),
+        ("visa-required-without-price", "payment.required asks for a visa even where no price is set",
+            json!({"payment": {"required": true, "brokers": [{"issuer": "https://broker.example", "jwks_uri": JWKS_URL}]}}), signed(13, |_| ()), deny(imagxp::Code::PaymentRequired)),
+    ];
+    rules.into_iter().map(|(id, why, change, signed, expect)| verify_case(&format!("policy-{id}"), why, policy_with(change), &signed, expect)).collect()
+}
+
+fn visa_vectors() -> Vec<Value> {
+    use imagxp::Code::*;
+    let paid = |number: u32, token: &str| {
+        signed(number, |request| {
+            request.url = "https://pub.example/premium/1";
+            request.payment = Some(Box::leak(token.to_owned().into_boxed_str()));
+        })
+    };
+    let jti = |number: u32| format!("vector-jti-{number:04}");
+    let later = |seconds: i64| now().saturating_add_secs(seconds);
+    let allow = json!({ "outcome": "allow", "payment": { "state": "visa", "issuer": "https://broker.example", "amount": "0.01", "currency": "USD" } });
+    let cases: Vec<(&str, &str, String, Value)> = vec![
+        ("good", "amount equals the price", visa(&jti(1), |_| ()), allow.clone()),
+        ("bare-host", "aud as a bare host", visa(&jti(2), |v| v.audience = "pub.example"), allow.clone()),
+        ("uppercase-host", "nothing else matches", visa(&jti(3), |v| v.audience = "https://PUB.example"), deny(PaymentWrongAudience)),
+        ("purpose", "limited to the claim's purpose", visa(&jti(4), |v| v.purposes = &[Purpose::RagRetrieval]), allow),
+        ("expired", "6 s after its end", visa(&jti(5), |v| (v.issued_at, v.lifetime_s) = (later(-606), 600)), deny(PaymentExpired)),
+        ("other-issuer", "an issuer that the policy does not name", visa(&jti(6), |v| v.issuer = "https://other.example"), deny(PaymentInvalidToken)),
+        ("other-key", "bound to another key of the same agent", visa(&jti(7), |v| v.key = Some(Box::leak(Box::new(*key(2, Algorithm::Es256).public_key().thumbprint())))), deny(PaymentWrongHolder)),
+    ];
+    let policy = || policy_with(json!({}));
+    let mut all: Vec<Value> = cases
+        .into_iter()
+        .zip(100..)
+        .map(|((id, why, token, expect), number)| verify_case(&format!("visa-{id}"), why, policy(), &paid(number, &token), expect))
+        .collect();
+    // The rest of the signed claims cannot be reached through the issuing primitive: it refuses to make them.
+    let twice = visa(&jti(20), |_| ());
+    let steps = [200, 201].map(|number| json!({ "now": TIME, "request": request(&paid(number, &twice)) }));
+    all.push(json!({
+        "id": "visa-used-twice", "why": "one use unless the visa grants more", "op": "sequence", "policy": policy(),
+        "manifests": { MANIFEST_URL: from_core(&manifest(&[1])) }, "jwks": { JWKS_URL: from_core(&jwks()) },
+        "steps": steps, "expect": [{ "outcome": "allow" }, deny(PaymentAlreadyUsed)],
+    }));
+    all.push(json!({
+        "id": "visa-issue", "why": "issuing is deterministic", "op": "visa", "key": private_jwk(9, Algorithm::Es256), "issuer": "https://broker.example",
+        "audience": "https://pub.example", "agent_id": AGENT, "jkt": key(1, Algorithm::Es256).public_key().thumbprint().as_str(), "jti": jti(30),
+        "now": TIME, "lifetime_s": 600, "amount": "0.01", "currency": "USD", "expect": { "token": visa(&jti(30), |_| ()) },
+    }));
+    all
+}
+
+fn json_vectors() -> Vec<Value> {
+    let mut cases = Vec::new();
+    for (id, text) in [
+        ("empty", "{}"),
+        ("order", r#"{"b":1,"a":2,"\ud83d\ude00":3,"\ufb33":4}"#),
+        ("escapes", r#"{"a":"\u0000\u001f\"\\\/\b\f\n\r\t\u007f\u2028é"}"#),
+        ("numbers", "[0,-0,1.0,1e21,1E-7,0.1,123456789012345,9007199254740991,5e-324]"),
+        ("double-integer", "[1e20,9007199254740993.0]"),
+    ] {
+        let canonical = String::from_utf8(canonicalize(text.as_bytes(), &Limits::INTERCHANGE).unwrap()).unwrap();
+        cases.push(json!({ "id": format!("json-{id}"), "op": "canonicalize", "json": text, "expect": { "canonical": canonical } }));
+    }
+    for (id, text, code) in [
+        ("duplicate", r#"{"a":1,"\u0061":2}"#, "json.duplicate_key"),
+        ("trailing", "{}x", "json.malformed"),
+        ("safe-integer", "[9007199254740992]", "json.number_range"),
+        ("overflow", "[1e309]", "json.number_range"),
+        ("surrogate", r#"["\ud800"]"#, "json.invalid_unicode"),
+    ] {
+        cases.push(json!({ "id": format!("json-{id}"), "op": "canonicalize", "json": text, "expect": { "code": code } }));
+    }
+    cases
+}
+
+fn manifest_vectors() -> Vec<Value> {
+    let document = from_core(&manifest(&[1, 2]));
+    let thumbprint = |seed: u8| json!(key(seed, Algorithm::Es256).public_key().thumbprint().as_str());
+    let mut dated = document.clone();
+    dated["keys"][0]["not_after"] = json!("2026-02-28T23:59:59Z");
+    let mut lies = document.clone();
+    lies["keys"][1]["kid"] = thumbprint(1);
+    let mut no_key = document.clone();
+    no_key.as_object_mut().unwrap().retain(|name, _| name == "agent_id");
+    let bad = json!({ "valid": false, "code": "identity.manifest_invalid", "keys": [] });
+    [
+        ("two-keys", "the current key first", document, json!({ "valid": true, "code": null, "keys": [thumbprint(1), thumbprint(2)] })),
+        ("dated", "outside its dates a key does not exist", dated, json!({ "valid": true, "keys": [thumbprint(2)] })),
+        ("kid-lies", "kid must be the thumbprint", lies, bad.clone()),
+        ("no-key", "neither public_key nor keys", no_key, bad),
+    ]
+    .into_iter()
+    .map(|(id, why, manifest, expect)| {
+        json!({ "id": format!("manifest-{id}"), "why": why, "op": "manifest", "agent_id": AGENT, "manifest": manifest, "now": TIME, "expect": expect })
+    })
+    .collect()
+}
+
+#[test]
+fn files_are_what_the_core_makes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
+    let update = std::env::var_os("UPDATE").is_some();
+    assert_eq!(Timestamp::parse(TIME), Some(now()));
+    for (name, about, cases) in [
+        ("sign", "signing: key, request and time in, headers out", sign_vectors()),
+        ("policy", "evaluation of policies (PROTOCOL §7)", policy_vectors()),
+        ("visa", "visas: verification and issuing (PROTOCOL §8)", visa_vectors()),
+        ("json", "strict I-JSON and RFC 8785", json_vectors()),
+        ("manifest", "manifests (PROTOCOL §4)", manifest_vectors()),
+    ] {
+        let file = folder.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(&json!({ "about": about, "cases": cases })).unwrap() + "\n";
+        if update {
+            std::fs::write(&file, text).unwrap();
+        } else {
+            let found = std::fs::read_to_string(&file).unwrap_or_default();
+            assert_eq!(found, text, "{} is out of date: run with UPDATE=1", file.display());
+        }
+    }
+}

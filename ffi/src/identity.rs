@@ -1,0 +1,124 @@
+//! An agent's identity: its domain and its key.
+
+use crate::boundary::{accessor, boundary};
+use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::error::imagxp_error;
+use crate::handle::{give, need};
+use crate::headers::imagxp_headers;
+use crate::key::{imagxp_key, os_random};
+use crate::manifest::imagxp_manifest;
+use crate::sign::imagxp_sign_request;
+use crate::status::imagxp_status;
+use core::mem::MaybeUninit;
+use imagxp::agent::Identity;
+use imagxp::{AgentId, Error, Result, Timestamp};
+
+/// An agent: its domain name and the key with which it signs. It may be used by several threads.
+pub struct imagxp_identity {
+    identity: Identity,
+}
+
+pub(crate) fn agent_id(text: imagxp_slice<'_>, allow_loopback: bool) -> Result<AgentId> {
+    let text = text.text("agent_id")?;
+    AgentId::parse(text, allow_loopback).ok_or_else(|| Error::argument(format!("`{text}` is not a public domain name")))
+}
+
+/// Whether this may be an agent_id: a public domain name in lower-case A-labels. `allow_loopback` also admits `localhost` and `127.0.0.1`
+/// with a port, for development.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_agent_id_is_valid(text: imagxp_slice<'_>, allow_loopback: bool) -> bool {
+    accessor(false, || agent_id(text, allow_loopback).is_ok())
+}
+
+/// The URL where an agent publishes its manifest.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_agent_id_manifest_url(
+    text: imagxp_slice<'_>,
+    allow_loopback: bool,
+    url: Option<&mut MaybeUninit<imagxp_bytes>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || give_bytes(url, || Ok(agent_id(text, allow_loopback)?.manifest_url())))
+}
+
+/// Joins a domain with a key. The key is shared: its handle may be freed at once. Free the identity with `imagxp_identity_free`.
+///
+/// `allow_loopback` is the switch of `imagxp_agent_id_is_valid`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_identity_new(
+    agent: imagxp_slice<'_>,
+    key: Option<&imagxp_key>,
+    allow_loopback: bool,
+    identity: Option<&mut MaybeUninit<*mut imagxp_identity>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(identity, || {
+            let signer = need(key, "key")?.signer();
+            Ok(imagxp_identity { identity: Identity::with_signer(agent_id(agent, allow_loopback)?, signer) })
+        })
+    })
+}
+
+/// Signs one request. Free the headers with `imagxp_headers_free`.
+///
+/// `now_ms` becomes the claim's time. `nonce` is 16 to 128 characters of `A-Z a-z 0-9 - . _ ~`, never used before; empty: a random UUID from
+/// the operating system. Errors: `usage.argument` for what no publisher would accept, `usage.signer`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_identity_sign(
+    identity: Option<&imagxp_identity>,
+    request: Option<&imagxp_sign_request>,
+    now_ms: i64,
+    nonce: imagxp_slice<'_>,
+    headers: Option<&mut MaybeUninit<*mut imagxp_headers>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(headers, || {
+            let identity = &need(identity, "identity")?.identity;
+            let request = need(request, "request")?.request();
+            let random;
+            let nonce = match nonce.optional("nonce")? {
+                Some(nonce) => nonce,
+                None => {
+                    random = uuid()?;
+                    &random
+                }
+            };
+            Ok(imagxp_headers { headers: identity.sign(&request, Timestamp::from_millis(now_ms), nonce)? })
+        })
+    })
+}
+
+/// The manifest to publish, with this identity's key. `contact` may be empty. For a rotation, add the other key with `imagxp_manifest_add_key`.
+/// Free the manifest with `imagxp_manifest_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_identity_manifest(
+    identity: Option<&imagxp_identity>,
+    contact: imagxp_slice<'_>,
+    manifest: Option<&mut MaybeUninit<*mut imagxp_manifest>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(manifest, || {
+            let contact = contact.optional("contact")?.map(str::to_owned);
+            Ok(imagxp_manifest::new(need(identity, "identity")?.identity.manifest(contact, &[])?))
+        })
+    })
+}
+
+/// Frees the identity. NULL is accepted.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_identity_free(identity: Option<Box<imagxp_identity>>) {
+    accessor((), || drop(identity));
+}
+
+/// A random UUID, version 4 (RFC 9562 §5.4).
+fn uuid() -> Result<String> {
+    let mut bytes = [0_u8; 16];
+    os_random(&mut bytes)?;
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{number:032x}");
+    let group = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    Ok([group(0, 8), group(8, 12), group(12, 16), group(16, 20), group(20, 32)].join("-"))
+}

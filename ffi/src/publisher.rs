@@ -1,0 +1,285 @@
+//! The publisher's side: a request in, a verdict out.
+
+use crate::boundary::{accessor, boundary};
+use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::error::imagxp_error;
+use crate::handle::{give, need};
+use crate::policy::imagxp_policy;
+use crate::replay::imagxp_replay_store;
+use crate::request::imagxp_request;
+use crate::status::imagxp_status;
+use crate::verdict::imagxp_verdict;
+use core::mem::MaybeUninit;
+use imagxp::publisher::FetchFailure;
+use imagxp::replay::ReplayStore;
+use imagxp::{Error, Limits, Publisher, Timestamp, json};
+use std::sync::Arc;
+
+/// A site that verifies its readers: a policy and what it has learned (keys, nonces, rates). It may be used by several threads at once.
+///
+/// After `fork()` the child has a copy of its own, so nonces in memory are no longer common knowledge: processes that serve the
+/// same site share a store (`imagxp_replay_store_new`). Fork while no other thread is inside a call on the publisher.
+pub struct imagxp_publisher {
+    publisher: Publisher,
+}
+
+/// Options of a publisher.
+pub struct imagxp_publisher_options {
+    replay: Option<Arc<dyn ReplayStore>>,
+    limits: Limits,
+}
+
+/// A size limit of PROTOCOL §14.
+pub type imagxp_limit = u32;
+
+/// Bytes of the base64 payload header: 12 KiB, at most 16 KiB.
+pub const IMAGXP_LIMIT_PAYLOAD_HEADER: imagxp_limit = 1;
+/// Bytes of the public-key header: 512, at most 512.
+pub const IMAGXP_LIMIT_KEY_HEADER: imagxp_limit = 2;
+/// Bytes of a visa or ad proof: 8 KiB, at most 16 KiB.
+pub const IMAGXP_LIMIT_TOKEN: imagxp_limit = 3;
+/// Header lines in a request: 100, at most 100.
+pub const IMAGXP_LIMIT_HEADER_LINES: imagxp_limit = 4;
+/// Bytes of all headers together: 32 KiB, at most 64 KiB.
+pub const IMAGXP_LIMIT_HEADER_BYTES: imagxp_limit = 5;
+/// Bytes of one string in a claim: 4 KiB, at most 8 KiB.
+pub const IMAGXP_LIMIT_STRING: imagxp_limit = 6;
+/// Bytes of the claim's resource: 4 KiB, at most 8 KiB.
+pub const IMAGXP_LIMIT_RESOURCE: imagxp_limit = 7;
+/// Bytes of a manifest: 16 KiB, at most 64 KiB.
+pub const IMAGXP_LIMIT_MANIFEST: imagxp_limit = 8;
+/// Agents whose keys are cached: 10 000, at most 100 000.
+pub const IMAGXP_LIMIT_DIRECTORY: imagxp_limit = 9;
+
+/// Why a document could not be fetched.
+pub type imagxp_fetch_failure = u32;
+
+/// Network, TLS, deadline, or a 5xx status: it may work later.
+pub const IMAGXP_FETCH_FAILED: imagxp_fetch_failure = 1;
+/// There is no such document (404, 410).
+pub const IMAGXP_FETCH_NOT_FOUND: imagxp_fetch_failure = 2;
+/// The server redirects; redirects are not followed.
+pub const IMAGXP_FETCH_REDIRECT: imagxp_fetch_failure = 3;
+/// The name resolves to an address that must not be fetched from.
+pub const IMAGXP_FETCH_ADDRESS_DENIED: imagxp_fetch_failure = 4;
+/// The fetcher has too much to do.
+pub const IMAGXP_FETCH_BUSY: imagxp_fetch_failure = 5;
+/// The answer is too large, encoded, or not what it should be.
+pub const IMAGXP_FETCH_INVALID: imagxp_fetch_failure = 6;
+
+/// The answer had no `Cache-Control: max-age`.
+pub const IMAGXP_MAX_AGE_NONE: u32 = u32::MAX;
+
+/// How an explanation is written.
+pub type imagxp_format = u32;
+
+/// A few lines per step, for people; whatever a stranger sent is escaped.
+pub const IMAGXP_FORMAT_TEXT: imagxp_format = 1;
+/// `{"steps": […], "verdict": {…}}`.
+pub const IMAGXP_FORMAT_JSON: imagxp_format = 2;
+
+/// Options with their defaults: a replay store in memory, the limits of PROTOCOL §14. Free them with `imagxp_publisher_options_free`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_options_new(
+    options: Option<&mut MaybeUninit<*mut imagxp_publisher_options>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || give(options, || Ok(imagxp_publisher_options { replay: None, limits: Limits::DEFAULT })))
+}
+
+/// Uses this replay store; it is shared, so its handle may be freed at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_options_set_replay_store(
+    options: Option<&mut imagxp_publisher_options>,
+    store: Option<&imagxp_replay_store>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        need(options, "options")?.replay = Some(Arc::clone(&need(store, "store")?.store));
+        Ok(())
+    })
+}
+
+/// Sets a limit. A value above the limit's maximum becomes that maximum.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_options_set_limit(
+    options: Option<&mut imagxp_publisher_options>,
+    limit: imagxp_limit,
+    value: usize,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        let options = need(options, "options")?;
+        let limits = options.limits;
+        options.limits = match limit {
+            IMAGXP_LIMIT_PAYLOAD_HEADER => limits.with_payload_header(value),
+            IMAGXP_LIMIT_KEY_HEADER => limits.with_key_header(value),
+            IMAGXP_LIMIT_TOKEN => limits.with_token(value),
+            IMAGXP_LIMIT_HEADER_LINES => limits.with_header_lines(value),
+            IMAGXP_LIMIT_HEADER_BYTES => limits.with_header_bytes(value),
+            IMAGXP_LIMIT_STRING => limits.with_string(value),
+            IMAGXP_LIMIT_RESOURCE => limits.with_resource(value),
+            IMAGXP_LIMIT_MANIFEST => limits.with_manifest(value),
+            IMAGXP_LIMIT_DIRECTORY => limits.with_directory(value),
+            other => return Err(Error::argument(format!("{other} is not a limit"))),
+        };
+        Ok(())
+    })
+}
+
+/// Frees the options. NULL is accepted.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_options_free(options: Option<Box<imagxp_publisher_options>>) {
+    accessor((), || drop(options));
+}
+
+/// Makes a publisher. Policy and options are copied: their handles may be freed at once. Free it with `imagxp_publisher_free`.
+///
+/// `secret` is 16 random bytes, the same in every process that shares a replay store; empty: 16 bytes from the operating system.
+/// `options` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_new(
+    policy: Option<&imagxp_policy>,
+    secret: imagxp_slice<'_>,
+    options: Option<&imagxp_publisher_options>,
+    publisher: Option<&mut MaybeUninit<*mut imagxp_publisher>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(publisher, || {
+            let policy = need(policy, "policy")?.policy.clone();
+            let secret = secret.bytes()?;
+            let mut key = [0_u8; 16];
+            if secret.is_empty() {
+                crate::key::os_random(&mut key)?;
+            } else {
+                key = secret.try_into().map_err(|_| Error::argument(format!("a secret has 16 bytes, not {}", secret.len())))?;
+            }
+            let mut publisher = Publisher::new(policy, key);
+            if let Some(options) = options {
+                publisher = publisher.with_limits(options.limits);
+                if let Some(store) = &options.replay {
+                    publisher = publisher.with_replay_store(Arc::clone(store));
+                }
+            }
+            Ok(imagxp_publisher { publisher })
+        })
+    })
+}
+
+/// Verifies one request. A refusal is a verdict, not an error. Free the verdict with `imagxp_verdict_free`.
+///
+/// `now_ms` is the time in milliseconds since 1970. When `imagxp_verdict_is_pending`, fetch what the verdict needs, hand it in by
+/// `imagxp_publisher_supply` or `imagxp_publisher_supply_failure`, and call `imagxp_publisher_resume`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_verify(
+    publisher: Option<&imagxp_publisher>,
+    request: Option<&imagxp_request>,
+    now_ms: i64,
+    verdict: Option<&mut MaybeUninit<*mut imagxp_verdict>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(verdict, || {
+            let publisher = &need(publisher, "publisher")?.publisher;
+            let request = need(request, "request")?;
+            let now = Timestamp::from_millis(now_ms);
+            Ok(imagxp_verdict::new(request.with(|request| publisher.verify(request, now))))
+        })
+    })
+}
+
+/// Takes up a pending verification where it stopped, and spends nothing twice. Free the new verdict with `imagxp_verdict_free`.
+///
+/// `pending` keeps its fields and its owner, but is no longer pending: it can be resumed once, on the publisher that made it.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_resume(
+    publisher: Option<&imagxp_publisher>,
+    pending: Option<&mut imagxp_verdict>,
+    now_ms: i64,
+    verdict: Option<&mut MaybeUninit<*mut imagxp_verdict>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(verdict, || {
+            let publisher = &need(publisher, "publisher")?.publisher;
+            let pending = need(pending, "pending")?.take_pending()?;
+            Ok(imagxp_verdict::new(publisher.resume(pending, Timestamp::from_millis(now_ms))))
+        })
+    })
+}
+
+/// Tells each step of a verification, with what was expected and received, and spends nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_explain(
+    publisher: Option<&imagxp_publisher>,
+    request: Option<&imagxp_request>,
+    now_ms: i64,
+    format: imagxp_format,
+    explanation: Option<&mut MaybeUninit<imagxp_bytes>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give_bytes(explanation, || {
+            let publisher = &need(publisher, "publisher")?.publisher;
+            let request = need(request, "request")?;
+            let explain = || request.with(|request| publisher.explain(request, Timestamp::from_millis(now_ms)));
+            match format {
+                IMAGXP_FORMAT_TEXT => Ok(explain().to_string().into_bytes()),
+                IMAGXP_FORMAT_JSON => Ok(json::object_to_canonical(&explain().to_json())),
+                other => Err(Error::argument(format!("{other} is not a format"))),
+            }
+        })
+    })
+}
+
+/// Hands in the body that a URL from a verdict's needs answered with status 200, and the answer's `Cache-Control: max-age` in seconds or
+/// `IMAGXP_MAX_AGE_NONE`.
+///
+/// Errors: `identity.manifest_invalid` or `key.malformed` for a body that breaks a rule (resuming then gives the verdict),
+/// `usage.argument` for a URL that this publisher cannot need.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_supply(
+    publisher: Option<&imagxp_publisher>,
+    url: imagxp_slice<'_>,
+    body: imagxp_slice<'_>,
+    max_age_s: u32,
+    now_ms: i64,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        let publisher = &need(publisher, "publisher")?.publisher;
+        let max_age = (max_age_s != IMAGXP_MAX_AGE_NONE).then_some(max_age_s);
+        publisher.supply(url.text("url")?, body.bytes()?, max_age, Timestamp::from_millis(now_ms))
+    })
+}
+
+/// Reports that a URL from a verdict's needs could not be fetched. It is remembered for 60 s.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_supply_failure(
+    publisher: Option<&imagxp_publisher>,
+    url: imagxp_slice<'_>,
+    failure: imagxp_fetch_failure,
+    now_ms: i64,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        let publisher = &need(publisher, "publisher")?.publisher;
+        let failure = match failure {
+            IMAGXP_FETCH_FAILED => FetchFailure::Failed,
+            IMAGXP_FETCH_NOT_FOUND => FetchFailure::NotFound,
+            IMAGXP_FETCH_REDIRECT => FetchFailure::Redirect,
+            IMAGXP_FETCH_ADDRESS_DENIED => FetchFailure::AddressDenied,
+            IMAGXP_FETCH_BUSY => FetchFailure::Busy,
+            IMAGXP_FETCH_INVALID => FetchFailure::Invalid,
+            other => return Err(Error::argument(format!("{other} is not a fetch failure"))),
+        };
+        publisher.supply_failure(url.text("url")?, failure, Timestamp::from_millis(now_ms))
+    })
+}
+
+/// Frees the publisher. NULL is accepted.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_publisher_free(publisher: Option<Box<imagxp_publisher>>) {
+    accessor((), || drop(publisher));
+}
