@@ -7,7 +7,7 @@ use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
 use imagxp::digest::content_digest;
 
-/// The RFC 9530 digest of a body, `sha-256=:…:`: for `imagxp_sign_request_set_content_digest` and `imagxp_request_set_body_digest`.
+/// The RFC 9530 digest of a body, `sha-256=:...:`: for `imagxp_sign_request_set_content_digest` and `imagxp_request_set_body_digest`.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_content_digest(
     body: imagxp_slice<'_>,

@@ -113,7 +113,7 @@ pub extern "C" fn imagxp_identity_free(identity: Option<Box<imagxp_identity>>) {
     accessor((), || drop(identity));
 }
 
-/// A random UUID, version 4 (RFC 9562 §5.4).
+/// A random UUID, version 4 (RFC 9562 section 5.4).
 fn uuid() -> Result<String> {
     let mut bytes = [0_u8; 16];
     os_random(&mut bytes)?;

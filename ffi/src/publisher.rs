@@ -29,7 +29,7 @@ pub struct imagxp_publisher_options {
     limits: Limits,
 }
 
-/// A size limit of PROTOCOL §14.
+/// A size limit of PROTOCOL section 14.
 pub type imagxp_limit = u32;
 
 /// Bytes of the base64 payload header: 12 KiB, at most 16 KiB.
@@ -75,10 +75,10 @@ pub type imagxp_format = u32;
 
 /// A few lines per step, for people; whatever a stranger sent is escaped.
 pub const IMAGXP_FORMAT_TEXT: imagxp_format = 1;
-/// `{"steps": […], "verdict": {…}}`.
+/// `{"steps": [...], "verdict": {...}}`.
 pub const IMAGXP_FORMAT_JSON: imagxp_format = 2;
 
-/// Options with their defaults: a replay store in memory, the limits of PROTOCOL §14. Free them with `imagxp_publisher_options_free`.
+/// Options with their defaults: a replay store in memory, the limits of PROTOCOL section 14. Free them with `imagxp_publisher_options_free`.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_publisher_options_new(
     options: Option<&mut MaybeUninit<*mut imagxp_publisher_options>>,

@@ -28,7 +28,7 @@ pub const IMAGXP_SEEN_YES: i32 = 2;
 pub const IMAGXP_SEEN_ERROR: i32 = 3;
 
 /// Stores the 16 bytes at `key` unless they are present, atomically across everything that shares the store, and keeps them until
-/// `expires_at_ms`, however the clock moves. The 16 bytes at `agent` name the agent, for quotas. Returns an `IMAGXP_INSERT_…`; in doubt
+/// `expires_at_ms`, however the clock moves. The 16 bytes at `agent` name the agent, for quotas. Returns an `IMAGXP_INSERT_*`; in doubt
 /// `IMAGXP_INSERT_ERROR`, never `IMAGXP_INSERT_FRESH`.
 ///
 /// For all three callbacks: pointers are valid during the call; they must not unwind (C++ exceptions, longjmp), must not use the publisher
@@ -43,7 +43,7 @@ pub type imagxp_insert_fn = Option<
     ) -> c_int,
 >;
 
-/// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_…`.
+/// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`.
 pub type imagxp_seen_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, key: *const u8, now_ms: i64) -> c_int>;
 
 /// The time up to which the store may have forgotten keys, in milliseconds since 1970; `IMAGXP_TIME_NONE` when it has forgotten none.

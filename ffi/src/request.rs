@@ -62,7 +62,7 @@ impl imagxp_request {
     }
 }
 
-/// A URL as text: bytes that are not UTF-8 are percent-encoded, which names the same resource (RFC 3986 §2.1).
+/// A URL as text: bytes that are not UTF-8 are percent-encoded, which names the same resource (RFC 3986 section 2.1).
 fn escape(url: &[u8]) -> String {
     let mut text = String::with_capacity(url.len());
     for chunk in url.utf8_chunks() {
@@ -78,11 +78,11 @@ fn escape(url: &[u8]) -> String {
 /// Copies a request. Free it with `imagxp_request_free`.
 ///
 /// `url` is the request target (`/path?query`) or an absolute URL whose origin the server itself vouches for: never build that
-/// from a `Host` header. `headers` points to 2 × `header_count` slices: name, value, name, value, …, every line in order, duplicates included;
+/// from a `Host` header. `headers` points to 2 x `header_count` slices: name, value, name, value, ..., every line in order, duplicates included;
 /// it may be NULL when `header_count` is 0. Whatever a stranger may put into method, URL and headers is accepted here and judged by the verdict.
 ///
 /// # Safety
-/// `headers` points to 2 × `header_count` slices.
+/// `headers` points to 2 x `header_count` slices.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn imagxp_request_new(
     method: imagxp_slice<'_>,

@@ -181,7 +181,7 @@ pub extern "C" fn imagxp_status_hint(status: imagxp_status) -> imagxp_slice<'sta
     accessor(imagxp_slice::NONE, || Code::from_number(status).map(Code::hint).into())
 }
 
-/// The n-th code of PROTOCOL §13, counted from 0, to list them all; `IMAGXP_OK` after the last.
+/// The n-th code of PROTOCOL section 13, counted from 0, to list them all; `IMAGXP_OK` after the last.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_status_at(index: usize) -> imagxp_status {
     accessor(IMAGXP_OK, || Code::ALL.get(index).map_or(IMAGXP_OK, |code| code.number()))

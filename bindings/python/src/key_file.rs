@@ -3,7 +3,7 @@
 use crate::{boundary, key};
 use imagxp::crypto::PrivateKey;
 use imagxp::encoding::hex_encode;
-use pyo3::exceptions::PyFileExistsError;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -65,12 +65,10 @@ fn naming(error: io::Error, path: &Path) -> PyErr {
     let path: PathBuf = path.to_owned();
     match error.raw_os_error() {
         Some(number) => {
-            let text = error.kind().to_string();
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                return PyFileExistsError::new_err((number, text, path));
-            }
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
             // OSError picks its subclass (FileNotFoundError, PermissionError, …) by the number.
-            pyo3::exceptions::PyOSError::new_err((number, text, path))
+            PyOSError::new_err((number, text, path))
         }
         None => error.into(),
     }

@@ -152,8 +152,8 @@ fn mutate(original: &Signed, other: &Signed, random: &mut Random) -> Signed {
             signed.headers.push((name.to_ascii_uppercase(), copy));
         }
         6 => drop(signed.headers.remove(index)),
-        // Another good request's header.
-        7 => match other.headers.iter().find(|(candidate, _)| candidate == name) {
+        // Another good request's header; not its visa, which the same agent may spend here just as well.
+        7 => match other.headers.iter().find(|(candidate, _)| candidate == name && name != "x-imagxp-payment") {
             Some((_, theirs)) => value.clone_from(theirs),
             None => drop(signed.headers.remove(index)),
         },

@@ -9,10 +9,11 @@ manifests of agents: `pip install imagxp[httpx]`.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, Literal
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote, unquote
 
 from . import codes
 from ._imagxp import Need, Policy, Publisher, Verdict, Verification, content_digest
@@ -37,8 +38,8 @@ _VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
 _TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
 _MAX_ROUNDS: Final = 6
-# RFC 3986 leaves these as they are in a path; a % that is there already is somebody's encoding.
-_PATH_SAFE: Final = "/%:@!$&'()*+,;=-._~"
+# What RFC 3986 §3.3 leaves as it is in a path.
+_PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"
 
 
 class ImagxpMiddleware:
@@ -106,15 +107,15 @@ class ImagxpMiddleware:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD") and scope["path"] == WELL_KNOWN_PATH:
             return await self._serve_policy(scope, send)
-        receive_again: Receive | None = receive
         try:
             verification = await self._call(scope["method"], scope, None)
             # The check of the digest comes before anything is spent, so the request can be verified again with it. It is computed
             # only when the claim asks for it: strangers cannot make us buffer bodies.
             if verification.verdict.code == "claim.digest_mismatch":
-                body, receive_again = await self._read_body(receive)
-                if receive_again is None:
+                body, again = await self._read_body(receive)
+                if again is None:
                     return None
+                receive = again
                 if body is not None:
                     verification = await self._call(scope["method"], scope, await self._digest(body))
             verdict = await self._complete(scope, verification)
@@ -127,7 +128,7 @@ class ImagxpMiddleware:
             headers = _encoded(verdict.response_headers)
             await _answer(send, verdict.http, headers, verdict.body(), head=scope["method"] == "HEAD")
             return None
-        await self._app(_passed_on(scope, verdict), receive_again, _adding(send, verdict))
+        await self._app(_passed_on(scope, verdict), receive, _adding(send, verdict))
         return None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -239,9 +240,12 @@ def _target(scope: Scope) -> str:
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
     served = (path, scope.get("root_path", "") + path)
-    if raw is None or unquote_to_bytes(raw).decode("utf-8", "surrogateescape") not in served:
+    if raw is None or unquote(_ascii(raw)) not in served:
         # Someone before us changed the path: what is verified must be what is served.
-        raw = quote_from_bytes(path.encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=-._~").encode("ascii")
+        raw = quote(path, safe=_PATH_SAFE, errors="surrogateescape").encode("ascii")
+    if not raw.startswith(b"/"):
+        # An absolute URL would bring an origin of the client's choice; no rule fits what is no path.
+        return "*"
     query: bytes = scope.get("query_string", b"")
     return _ascii(raw) + (f"?{_ascii(query)}" if query else "")
 
@@ -254,9 +258,7 @@ def _ascii(raw: bytes) -> str:
 def _passed_on(scope: Scope, verdict: Verdict) -> Scope:
     """The scope for the application, in which only we speak of verdicts."""
     headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        if not name.lower().replace(b"_", b"-").startswith(_VERDICT_PREFIX)
+        (name, value) for name, value in scope["headers"] if not name.lower().replace(b"_", b"-").startswith(_VERDICT_PREFIX)
     ]
     return {**scope, "headers": headers, "imagxp": verdict}
 
@@ -289,8 +291,8 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 def _internal_body() -> bytes:
     code = codes.by_name("internal.invariant")
-    text = f'{{"error":{{"code":"{code.name}","hint":"{code.hint}","message":"{code.message}","retry":"{code.retry}"}}}}'
-    return text.encode("ascii")
+    error = {"code": code.name, "hint": code.hint, "message": code.message, "retry": code.retry}
+    return json.dumps({"error": error}, separators=(",", ":")).encode("ascii")
 
 
 async def _answer(

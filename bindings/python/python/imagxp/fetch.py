@@ -12,8 +12,8 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Literal, NamedTuple
 
 import httpx
 
@@ -34,7 +34,6 @@ _TRANSLATED: Final = tuple(
 # IPv6 global unicast is what IANA has allocated so far; everything else is refused whatever Python's tables say.
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _MAX_AGE: Final = re.compile(r"max-age=\"?([0-9]{1,10})\"?", re.ASCII)
-_T = TypeVar("_T")
 
 
 class FetchError(Exception):
@@ -67,21 +66,21 @@ def is_public_address(text: str) -> bool:
 
 
 class SingleFlight:
-    """Runs one call per key at a time; whoever asks meanwhile gets the same result."""
+    """Runs one call per key at a time; whoever asks meanwhile waits for that one."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self, key: str, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of `call`, or of the one that is running for this key. A waiter that is cancelled leaves it running."""
+    async def run(self, key: str, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Waits for `call`, or for the one that is running for this key. A waiter that is cancelled leaves it running."""
         task = self._tasks.get(key)
         if task is None:
-            task = asyncio.ensure_future(_awaited(call))
+            task = asyncio.create_task(call())
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)  # type: ignore[return-value]
+        await asyncio.shield(task)
 
-    def _finished(self, key: str, task: asyncio.Task[object]) -> None:
+    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
         del self._tasks[key]
         if not task.cancelled():
             # Marks the exception as seen: every waiter may have gone away.
@@ -93,10 +92,6 @@ class SingleFlight:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _awaited(call: Callable[[], Awaitable[_T]]) -> _T:
-    return await call()
 
 
 class Fetcher:
@@ -111,8 +106,13 @@ class Fetcher:
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         # Connections are made to addresses, and checked for names: none may be kept for the next name on the same address.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        # The deadline of `fetch` covers the whole exchange; httpx's own starts anew with every chunk.
         self._client = httpx.AsyncClient(
-            verify=context, trust_env=False, follow_redirects=False, limits=limits, timeout=None, http2=False
+            verify=context,
+            trust_env=False,
+            follow_redirects=False,
+            limits=limits,
+            timeout=None,  # noqa: S113
         )
         self._in_flight = 0
         self._allowance = float(_MAX_PER_SECOND)

@@ -47,7 +47,7 @@ class Offer:
     """Price, currency, purposes and brokers."""
 
 
-Visas = Callable[[Offer], "str | None | Awaitable[str | None]"]
+Visas = Callable[[Offer], "str | Awaitable[str | None] | None"]
 """Gets an offer and returns a visa, or `None` to leave it. An asynchronous one works with `httpx.AsyncClient` only."""
 
 
@@ -118,7 +118,7 @@ class ImagxpAuth(httpx.Auth):
             except StopIteration:
                 return
 
-    def _ask(self, offer: Offer) -> str | None | Awaitable[str | None]:
+    def _ask(self, offer: Offer) -> str | Awaitable[str | None] | None:
         return self._visas(offer) if self._visas is not None else None
 
     def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Offer, Any, None]:

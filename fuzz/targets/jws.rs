@@ -1,0 +1,67 @@
+//! Tokens: nothing verifies but the one token that the key signed.
+#![no_main]
+
+use imagxp::agent_id::AgentId;
+use imagxp::crypto::{Algorithm, Jws};
+use imagxp::jwks::JwkSet;
+use imagxp::json::{Object, Value, object_to_canonical};
+use imagxp::policy::Money;
+use imagxp::token::{MAX_TOKEN_BYTES, TokenExpectation, verify_token};
+use imagxp::visa::{NewVisa, issue};
+use imagxp_fuzz::{AGENT, NOW, key};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static GOOD: LazyLock<(String, JwkSet)> = LazyLock::new(|| {
+    let broker = key(Algorithm::Es256, 9);
+    let mut jwk = broker.public_key().to_jwk();
+    jwk.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
+    let mut set = Object::new();
+    set.insert("keys", vec![Value::Object(jwk)]);
+    let visa = NewVisa {
+        issuer: "https://broker.example",
+        audience: "https://example.org",
+        agent_id: &AgentId::parse(AGENT, false).expect("a public domain"),
+        key: None,
+        jti: "visa-0001",
+        issued_at: NOW,
+        lifetime_s: 600,
+        paid: &Money { amount: "0.05".parse().expect("an amount"), currency: "USD".into() },
+        purposes: &[],
+        max_uses: 1,
+    };
+    (issue(&visa, &broker).expect("a good visa"), JwkSet::parse(&object_to_canonical(&set)).expect("a good set"))
+});
+
+fuzz_target!(|data: &[u8]| {
+    let (good, keys) = &*GOOD;
+    let Some((mode, rest)) = data.split_first() else { return };
+    let token: Vec<u8> = match mode % 3 {
+        0 => rest.to_vec(),
+        // The good token with bytes overwritten, cut off or repeated.
+        1 => {
+            let mut token = good.clone().into_bytes();
+            for edit in rest.chunks_exact(3) {
+                let place = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % token.len();
+                token[place] ^= edit[2];
+            }
+            token
+        }
+        _ => {
+            let cut = usize::from(rest.first().copied().unwrap_or(0)) * 4 % good.len();
+            [&good.as_bytes()[..cut], rest, &good.as_bytes()[cut..]].concat()
+        }
+    };
+    let parsed = Jws::parse(&token, MAX_TOKEN_BYTES);
+    let expect = TokenExpectation { issuer: Some("https://broker.example"), ..TokenExpectation::default() };
+    let verified = verify_token(&token, keys, NOW, &expect);
+    if verified.is_ok() {
+        let parsed = parsed.expect("what verifies can be parsed");
+        let original = Jws::parse(good.as_bytes(), MAX_TOKEN_BYTES).expect("the good token");
+        assert_eq!(parsed.signing_input(), original.signing_input(), "a token verifies that nobody signed");
+    } else {
+        assert_ne!(token, good.as_bytes(), "the good token is refused");
+    }
+    // Whatever the text is, no JWKS made of it may panic either.
+    let _ = JwkSet::parse(rest);
+});
