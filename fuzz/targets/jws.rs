@@ -2,6 +2,7 @@
 #![no_main]
 
 use imagxp::agent_id::AgentId;
+use imagxp::amount::Amount;
 use imagxp::crypto::{Algorithm, Jws};
 use imagxp::jwks::JwkSet;
 use imagxp::json::{Object, Value, object_to_canonical};
@@ -26,7 +27,7 @@ static GOOD: LazyLock<(String, JwkSet)> = LazyLock::new(|| {
         jti: "visa-0001",
         issued_at: NOW,
         lifetime_s: 600,
-        paid: &Money { amount: "0.05".parse().expect("an amount"), currency: "USD".into() },
+        paid: &Money { amount: Amount::parse("0.05").expect("an amount"), currency: "USD".into() },
         purposes: &[],
         max_uses: 1,
     };
@@ -54,7 +55,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let parsed = Jws::parse(&token, MAX_TOKEN_BYTES);
     let expect = TokenExpectation { issuer: Some("https://broker.example"), ..TokenExpectation::default() };
-    let verified = verify_token(&token, keys, NOW, &expect);
+    let verified = verify_token(&token, keys, &expect, NOW);
     if verified.is_ok() {
         let parsed = parsed.expect("what verifies can be parsed");
         let original = Jws::parse(good.as_bytes(), MAX_TOKEN_BYTES).expect("the good token");

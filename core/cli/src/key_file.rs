@@ -15,7 +15,9 @@ use std::path::Path;
 pub(crate) fn private(context: &Context, path: &Path) -> Result<PrivateKey, CliError> {
     let content = context.input.secret(path)?;
     let key = match Form::of(&content) {
-        Form::Jwk => parse_object(&content, &Limits::JWKS).map_err(Into::into).and_then(|jwk| PrivateKey::from_jwk(&jwk)),
+        Form::Jwk => parse_object(&content, &Limits::JWKS)
+            .map_err(Into::into)
+            .and_then(|jwk| PrivateKey::from_jwk(&jwk)),
         Form::Pem(text) => PrivateKey::from_pem(text),
         Form::Der => PrivateKey::from_pkcs8_der(&content),
         Form::Base64(_) => Err(imagxp::Error::protocol(imagxp::Code::KeyMalformed, "not a private key")),
@@ -33,13 +35,17 @@ pub(crate) fn public(context: &Context, path: &Path) -> Result<PublicKey, CliErr
     let content = context.input.secret(path)?;
     let of = |key: PrivateKey| key.public_key().clone();
     let key = match Form::of(&content) {
-        Form::Jwk => parse_object(&content, &Limits::JWKS).map_err(Into::into).and_then(|jwk| match jwk.get("d") {
-            Some(_) => PrivateKey::from_jwk(&jwk).map(of),
-            None => PublicKey::from_jwk(&jwk),
-        }),
+        Form::Jwk => {
+            parse_object(&content, &Limits::JWKS).map_err(Into::into).and_then(|jwk| match jwk.get("d") {
+                Some(_) => PrivateKey::from_jwk(&jwk).map(of),
+                None => PublicKey::from_jwk(&jwk),
+            })
+        }
         Form::Pem(text) if text.contains("PRIVATE KEY-----") => PrivateKey::from_pem(text).map(of),
         Form::Pem(text) => PublicKey::from_pem(text),
-        Form::Der => PublicKey::from_spki_der(&content).or_else(|_| PrivateKey::from_pkcs8_der(&content).map(of)),
+        Form::Der => {
+            PublicKey::from_spki_der(&content).or_else(|_| PrivateKey::from_pkcs8_der(&content).map(of))
+        }
         Form::Base64(text) => PublicKey::from_spki_base64(text),
     };
     key.map_err(|error| CliError::from(error).in_file(name(path)))
@@ -89,7 +95,12 @@ pub(crate) fn facts_text(key: &PublicKey) -> String {
 }
 
 /// Prints the public facts of a key, below a first line or member that says what they are of.
-pub(crate) fn print_facts(out: &Output, key: &PublicKey, file: Option<&Path>, title: &str) -> Result<(), CliError> {
+pub(crate) fn print_facts(
+    out: &Output,
+    key: &PublicKey,
+    file: Option<&Path>,
+    title: &str,
+) -> Result<(), CliError> {
     if !out.is_json() {
         return out.text(&format!("{title}{}", facts_text(key)));
     }

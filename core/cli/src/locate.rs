@@ -1,5 +1,8 @@
 //! On which line of a document a member stands: for messages that name a member by its path.
 
+use imagxp::Code;
+use imagxp::json::ParseError;
+use std::collections::HashSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -55,6 +58,31 @@ pub(crate) fn in_json(text: &str, path: &str) -> Option<usize> {
         }
     }
     found.map(|offset| line_of(text, offset))
+}
+
+/// The line of what the strict parser refused. It reports the object in which a name occurs twice; this finds the second one.
+pub(crate) fn of_refusal(bytes: &[u8], refusal: &ParseError) -> usize {
+    let second = || second_of_a_name(bytes, refusal.offset());
+    let duplicate = (refusal.code() == Code::JsonDuplicateKey).then(second).flatten();
+    let before = bytes.get(..duplicate.unwrap_or(refusal.offset())).unwrap_or(bytes);
+    before.iter().filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// Where the first repeated name of an object stands; `None` when it is written in two ways, once with escapes.
+fn second_of_a_name(bytes: &[u8], object: usize) -> Option<usize> {
+    let mut cursor = Cursor { bytes, at: object };
+    let mut names = HashSet::new();
+    // The offset may be that of the brace or lie behind it.
+    let _ = cursor.eat(b'{');
+    loop {
+        cursor.space();
+        let start = cursor.at;
+        if !names.insert(cursor.string()?) {
+            return Some(start);
+        }
+        cursor.skip_value();
+        cursor.eat(b',')?;
+    }
 }
 
 /// Reads `a.b[0].c`; what cannot be read ends the path.
@@ -183,11 +211,28 @@ mod tests {
     }
 
     #[test]
+    fn finds_the_second_of_a_name() {
+        for (text, line) in [
+            ("{\n\"a\": {\"b\": \"}\"},\n\"b\": 1,\n\"a\": 2}", 4),
+            ("[{\"x\": 1},\n{\"x\": 1,\n\"x\": 1}]", 3),
+            ("{\n\"a\": 1,\n\"\\u0061\": 2}", 1),
+        ] {
+            let refusal = imagxp::json::parse(text.as_bytes(), &imagxp::json::Limits::CLAIM).unwrap_err();
+            assert_eq!(
+                (refusal.code(), of_refusal(text.as_bytes(), &refusal)),
+                (Code::JsonDuplicateKey, line),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn broken_documents_do_no_harm() {
         for cut in 0..JSON.len() {
             for path in ["a[1].b", "paths[1].price.amount"] {
                 let _ = in_json(JSON.get(..cut).unwrap(), path);
             }
+            let _ = second_of_a_name(JSON.get(..cut).unwrap().as_bytes(), 0);
         }
     }
 

@@ -85,7 +85,11 @@ pub(crate) fn shown(text: &str) -> impl fmt::Display + '_ {
     impl fmt::Display for Shown<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             self.0.chars().try_for_each(|character| {
-                if is_hostile(character) { write!(f, "{}", character.escape_unicode()) } else { f.write_char(character) }
+                if is_hostile(character) {
+                    write!(f, "{}", character.escape_unicode())
+                } else {
+                    f.write_char(character)
+                }
             })
         }
     }

@@ -5,7 +5,7 @@ use crate::error::CliError;
 use crate::input::name;
 use crate::locate;
 use imagxp::Policy;
-use imagxp::json::{Number, Object, Value, object_to_canonical};
+use imagxp::json::{self, Limits, Number, Object, Value, object_to_canonical};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -37,7 +37,10 @@ pub(crate) fn read(context: &Context, path: &Path) -> Result<PolicyFile, CliErro
 fn from_json(text: &str) -> Result<PolicyFile, CliError> {
     let policy = Policy::from_json(text.as_bytes()).map_err(|error| {
         let (line, sentence) = split_line(error.message());
-        let line = line.or_else(|| locate::in_json(text, member(sentence)?));
+        let line = match json::parse(text.as_bytes(), &Limits::POLICY) {
+            Err(refusal) => Some(locate::of_refusal(text.as_bytes(), &refusal)),
+            Ok(_) => line.or_else(|| locate::in_json(text, member(sentence)?)),
+        };
         CliError::from(error_with(&error, sentence)).at_line(line)
     })?;
     let remarks = remarks(&policy, |path| locate::in_json(text, path));
@@ -50,13 +53,14 @@ fn from_toml(text: &str) -> Result<PolicyFile, CliError> {
         policy_error(error.message().replace('\n', "; ")).at_line(line)
     })?;
     let document = document.get_ref();
-    let json = object_to_canonical(&object(document, 1).map_err(|(error, span)| {
-        error.at_line(Some(locate::line_of(text, span)))
-    })?);
+    let json = object_to_canonical(
+        &object(document, 1).map_err(|(error, span)| error.at_line(Some(locate::line_of(text, span))))?,
+    );
     let policy = Policy::from_json(&json).map_err(|error| {
         // The line that the core names is one of the JSON text, which has but one.
         let (_, sentence) = split_line(error.message());
-        let line = member(sentence).and_then(|path| locate::in_toml(text, document, &with_variant(path, sentence)));
+        let line =
+            member(sentence).and_then(|path| locate::in_toml(text, document, &with_variant(path, sentence)));
         CliError::from(error_with(&error, sentence)).at_line(line)
     })?;
     let remarks = remarks(&policy, |path| locate::in_toml(text, document, path));
@@ -107,12 +111,12 @@ type At<T> = Result<T, (CliError, usize)>;
 fn object(table: &DeTable<'_>, depth: usize) -> At<Object<'static>> {
     let mut object = Object::new();
     for (name, value) in table {
-        object.insert(name.get_ref().clone().into_owned(), json(value, depth)?);
+        object.insert(name.get_ref().clone().into_owned(), value_of(value, depth)?);
     }
     Ok(object)
 }
 
-fn json(value: &Spanned<DeValue<'_>>, depth: usize) -> At<Value<'static>> {
+fn value_of(value: &Spanned<DeValue<'_>>, depth: usize) -> At<Value<'static>> {
     let start = value.span().start;
     let refuse = |message: &str| Err((policy_error(message), start));
     if depth > MAX_DEPTH {
@@ -133,13 +137,11 @@ fn json(value: &Spanned<DeValue<'_>>, depth: usize) -> At<Value<'static>> {
             None => return refuse("a number is not finite"),
         },
         DeValue::Datetime(_) => return refuse("a policy has no dates; write a string"),
-        DeValue::Array(list) => list.iter().map(|value| json(value, depth + 1)).collect::<At<Vec<_>>>()?.into(),
-        DeValue::Table(table) => object_value(table, depth + 1)?,
+        DeValue::Array(list) => {
+            list.iter().map(|value| value_of(value, depth + 1)).collect::<At<Vec<_>>>()?.into()
+        }
+        DeValue::Table(table) => object(table, depth + 1)?.into(),
     })
-}
-
-fn object_value(table: &DeTable<'_>, depth: usize) -> At<Value<'static>> {
-    object(table, depth).map(Value::Object)
 }
 
 #[cfg(test)]

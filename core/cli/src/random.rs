@@ -11,8 +11,9 @@ pub(crate) fn fill(buffer: &mut [u8]) -> imagxp::Result<()> {
 /// A random UUID (RFC 9562, version 4) for nonces and token names.
 pub(crate) fn uuid() -> Result<String, CliError> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CliError::new(CliError::SYSTEM, format!("the system gives no randomness: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        CliError::new(CliError::SYSTEM, format!("the system gives no randomness: {error}"))
+    })?;
     Ok(uuid_from(bytes))
 }
 

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::CliError;
 use crate::input::name;
+use crate::locate;
 use clap::ValueEnum;
 use imagxp::Request;
 use imagxp::digest::content_digest;
@@ -45,15 +46,20 @@ pub(crate) struct RequestFile {
 
 impl RequestFile {
     /// Reads a request; `body` is the file with its body, when that is not part of the request file.
-    pub(crate) fn read(context: &Context, path: &Path, form: Form, body: Option<&Path>) -> Result<Self, CliError> {
+    pub(crate) fn read(
+        context: &Context,
+        path: &Path,
+        form: Form,
+        body: Option<&Path>,
+    ) -> Result<Self, CliError> {
         let bytes = context.input.bytes(path)?;
         let is_json = match form {
             Form::Json => true,
             Form::Http => false,
             Form::Auto => bytes.trim_ascii_start().first() == Some(&b'{'),
         };
-        let mut request =
-            if is_json { from_json(&bytes) } else { from_http(&bytes) }.map_err(|error| error.in_file(name(path)))?;
+        let mut request = if is_json { from_json(&bytes) } else { from_http(&bytes) }
+            .map_err(|error| error.in_file(name(path)))?;
         if let Some(body) = body {
             if request.body_digest.is_some() {
                 return Err(CliError::usage("the request file has a body of its own; leave --body out"));
@@ -78,7 +84,7 @@ impl RequestFile {
 
 fn from_json(bytes: &[u8]) -> Result<RequestFile, CliError> {
     let object = parse_object(bytes, &LIMITS).map_err(|error| {
-        let line = bytes.iter().take(error.offset()).filter(|&&byte| byte == b'\n').count() + 1;
+        let line = locate::of_refusal(bytes, &error);
         CliError::malformed(format!("not a request in JSON: {}", error.reason())).at_line(Some(line))
     })?;
     if let Some((unknown, _)) =
@@ -112,7 +118,8 @@ fn header(line: &Value<'_>) -> Result<(Vec<u8>, Vec<u8>), CliError> {
 
 /// Every line as it came, duplicates included. The URL is the request target: never built from `Host`, which is the client's word.
 fn from_http(bytes: &[u8]) -> Result<RequestFile, CliError> {
-    let malformed = |reason: &str| CliError::malformed(format!("not the head of an HTTP/1.x request: {reason}"));
+    let malformed =
+        |reason: &str| CliError::malformed(format!("not the head of an HTTP/1.x request: {reason}"));
     let mut room = 128_usize;
     loop {
         let mut lines = vec![httparse::EMPTY_HEADER; room];
@@ -126,7 +133,9 @@ fn from_http(bytes: &[u8]) -> Result<RequestFile, CliError> {
             }
             Err(error) => return Err(malformed(&error.to_string())),
         };
-        let (Some(method), Some(url)) = (head.method, head.path) else { return Err(malformed("it has no request line")) };
+        let (Some(method), Some(url)) = (head.method, head.path) else {
+            return Err(malformed("it has no request line"));
+        };
         let headers: Vec<_> =
             head.headers.iter().map(|line| (line.name.as_bytes().to_vec(), line.value.to_vec())).collect();
         let body = bytes.get(end..).filter(|body| !body.is_empty());
@@ -142,7 +151,10 @@ fn from_http(bytes: &[u8]) -> Result<RequestFile, CliError> {
 /// The digest of a body that follows its head in the file.
 fn digest(body: &[u8], headers: &[(Vec<u8>, Vec<u8>)]) -> Result<String, CliError> {
     let values = |name: &'static str| {
-        headers.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.trim_ascii())
+        headers
+            .iter()
+            .filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value.trim_ascii())
     };
     if values("transfer-encoding").next().is_some() {
         return Err(CliError::malformed("the body is transfer-encoded; decode it, and give it with --body"));
@@ -183,16 +195,28 @@ mod tests {
         let file = |more: &str| format!("POST / HTTP/1.1\r\n{more}\r\nhello");
         let good = from_http(file("Content-Length: 5\r\n").as_bytes()).unwrap();
         assert_eq!(good.body_digest, Some(content_digest(b"hello")));
-        for bad in ["", "Content-Length: 4\r\n", "Content-Length: 5\r\nContent-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"] {
+        for bad in [
+            "",
+            "Content-Length: 4\r\n",
+            "Content-Length: 5\r\nContent-Length: 4\r\n",
+            "Transfer-Encoding: chunked\r\n",
+        ] {
             assert!(from_http(file(bad).as_bytes()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn refuses_what_is_not_a_head() {
-        for bad in ["", "GET", "GET / HTTP/1.1\r\na: b\r\n", "GET / HTTP/2\r\n\r\n", "GET / HTTP/1.1\r\na : b\r\n\r\n",
-            "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "GET / HTTP/1.1\r\na: b\0\r\n\r\n"]
-        {
+        for bad in [
+            "",
+            "GET",
+            "GET / HTTP/1.1\r\na: b\r\n",
+            "GET / HTTP/2\r\n\r\n",
+            "GET / HTTP/1.1\r\na : b\r\n\r\n",
+            "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "GET / HTTP/1.1\r\na: b\0\r\n\r\n",
+        ] {
             assert!(from_http(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }
@@ -200,11 +224,16 @@ mod tests {
     #[test]
     fn json_is_exact() {
         assert!(from_json(br#"{"method":"GET","url":"/","headers":[["a","b"]],"body_digest":"x"}"#).is_ok());
-        for bad in [r#"{"method":"GET","url":"/"}"#, r#"{"method":"GET","url":"/","headers":{"a":"b"}}"#,
-            r#"{"method":"GET","url":"/","headers":[["a"]]}"#, r#"{"method":"GET","url":"/","headers":[["a",1]]}"#,
-            r#"{"method":"GET","url":"/","headers":[],"now":1}"#, r#"{"method":"GET","url":"/","headers":[],"body_digest":null}"#,
-            r#"{"method":"GET","method":"PUT","url":"/","headers":[]}"#, "[]"]
-        {
+        for bad in [
+            r#"{"method":"GET","url":"/"}"#,
+            r#"{"method":"GET","url":"/","headers":{"a":"b"}}"#,
+            r#"{"method":"GET","url":"/","headers":[["a"]]}"#,
+            r#"{"method":"GET","url":"/","headers":[["a",1]]}"#,
+            r#"{"method":"GET","url":"/","headers":[],"now":1}"#,
+            r#"{"method":"GET","url":"/","headers":[],"body_digest":null}"#,
+            r#"{"method":"GET","method":"PUT","url":"/","headers":[]}"#,
+            "[]",
+        ] {
             assert!(from_json(bad.as_bytes()).is_err(), "{bad}");
         }
     }

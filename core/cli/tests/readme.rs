@@ -7,7 +7,12 @@ use std::process::Command;
 const README: &str = include_str!("../README.md");
 
 fn blocks() -> Vec<&'static str> {
-    README.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
+    README
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| block)
+        .collect()
 }
 
 #[test]
@@ -15,19 +20,34 @@ fn every_block_runs() {
     let folder = tempfile::tempdir().unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_imagxp")).parent().unwrap();
     let path = std::env::join_paths(
-        std::iter::once(binary.to_path_buf()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        std::iter::once(binary.to_path_buf())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     let path = path.unwrap();
     assert!(blocks().len() >= 10, "the README has lost its blocks");
     for block in blocks() {
         // Without `pipefail`, which not every sh has, the last command of a pipe decides: here always the one that is shown.
-        let output = Command::new("sh").args(["-euc", block]).current_dir(&folder).env("PATH", &path).output().unwrap();
+        let output = Command::new("sh")
+            .args(["-euc", block])
+            .current_dir(&folder)
+            .env("PATH", &path)
+            .output()
+            .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{block}\n{}\n{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{block}");
     }
     let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
-    for name in ["manifest.json", "request.json", "request.sh", "visa.txt", "jwks.json", "policy.schema.json", "imagxp.bash", "man1/imagxp.1"] {
+    for name in [
+        "manifest.json",
+        "request.json",
+        "request.sh",
+        "visa.txt",
+        "jwks.json",
+        "policy.schema.json",
+        "imagxp.bash",
+        "man1/imagxp.1",
+    ] {
         assert!(size(name) > 0, "{name}");
     }
 }
@@ -36,8 +56,12 @@ fn every_block_runs() {
 fn every_command_has_an_example() {
     let help = Command::new(env!("CARGO_BIN_EXE_imagxp")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let commands: Vec<&str> = commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    let commands =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     assert!(commands.len() >= 12, "{commands:?}");
     let shown = blocks().concat();
     for command in commands.iter().filter(|command| **command != "help") {

@@ -38,3 +38,6 @@ pub use policy::Policy;
 pub use publisher::{Publisher, Request, Verdict};
 pub use purpose::Purpose;
 pub use time::Timestamp;
+
+/// The version of this library, the same in every language.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The purpose of a request. There is exactly one per claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+// Read as text first: errors in a policy can then name the purpose, which a key of an enum's own type hides.
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", try_from = "String")]
+#[schemars(!try_from)]
 pub enum Purpose {
     /// Content becomes training data of a model.
     CrawlTraining,
@@ -39,6 +41,14 @@ impl Purpose {
     /// The purpose with this exact wire name; case counts.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
+    }
+}
+
+impl TryFrom<String> for Purpose {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::from_name(&name).ok_or_else(|| format!("`{name}` is not a purpose"))
     }
 }
 

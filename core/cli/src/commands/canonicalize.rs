@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
-use crate::locate::line_of;
+use crate::locate;
 use imagxp::json::{Limits, Object, canonicalize};
 use std::path::PathBuf;
 
@@ -19,9 +19,8 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let bytes = context.input.bytes(&self.file)?;
         let canonical = canonicalize(&bytes, &Limits::INTERCHANGE).map_err(|error| {
-            // Invalid UTF-8 is replaced character by character, which keeps the line feeds before the error.
-            let line = line_of(&String::from_utf8_lossy(bytes.get(..error.offset()).unwrap_or(&bytes)), usize::MAX);
-            CliError::new(error.code().as_str(), error.to_string()).in_file(name(&self.file)).at_line(Some(line))
+            let line = locate::of_refusal(&bytes, &error);
+            CliError::new(error.code().as_str(), error.reason()).in_file(name(&self.file)).at_line(Some(line))
         })?;
         let canonical = String::from_utf8(canonical).map_err(|_| CliError::malformed("not UTF-8"))?;
         if context.out.is_json() {

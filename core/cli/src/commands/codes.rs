@@ -16,7 +16,8 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let prefix = self.prefix.unwrap_or_default();
-        let codes: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.as_str().starts_with(&prefix)).collect();
+        let codes: Vec<Code> =
+            Code::ALL.iter().copied().filter(|code| code.as_str().starts_with(&prefix)).collect();
         if codes.is_empty() {
             return Err(CliError::usage(format!("no code begins with `{prefix}`")));
         }
@@ -28,7 +29,14 @@ impl Args {
             let mut text = String::new();
             for code in codes {
                 // Writing to a string does not fail.
-                let _ = writeln!(text, "{:<29} {:>4}  {}  {}", code.as_str(), code.number(), code.http(), code.retry());
+                let _ = writeln!(
+                    text,
+                    "{:<29} {:>4}  {}  {}",
+                    code.as_str(),
+                    code.number(),
+                    code.http(),
+                    code.retry()
+                );
                 let _ = writeln!(text, "    {}", code.message());
                 let _ = writeln!(text, "    hint: {}", code.hint());
             }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long)]
     stdout: bool,
     /// Print the private key even to a terminal, which may keep it
-    #[arg(long, requires = "stdout")]
+    #[arg(long, requires = "stdout", conflicts_with = "out")]
     even_to_a_terminal: bool,
 }
 
@@ -59,7 +59,11 @@ impl Args {
             }
             Some(path) => {
                 secret_file::write(path, key.to_pem().as_bytes(), self.force)?;
-                let title = format!("{}: new {} key, readable by its owner only\n", shown(&name(path)), key.algorithm());
+                let title = format!(
+                    "{}: new {} key, readable by its owner only\n",
+                    shown(&name(path)),
+                    key.algorithm()
+                );
                 print_facts(&context.out, key.public_key(), Some(path), &title)?;
             }
             None => self.print(context, &key)?,

@@ -18,7 +18,8 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, _: &Context) -> Result<Exit, CliError> {
         clap_mangen::generate_to(Cli::command(), &self.folder).map_err(|error| {
-            CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}")).in_file(name(&self.folder))
+            CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}"))
+                .in_file(name(&self.folder))
         })?;
         Ok(Exit::Ok)
     }

@@ -8,9 +8,9 @@ use crate::key_file::public;
 use crate::output::shown;
 use crate::time;
 use clap::Subcommand;
+use imagxp::Timestamp;
 use imagxp::json::{Object, Value};
 use imagxp::manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestKey};
-use imagxp::Timestamp;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,12 @@ impl Args {
 
     fn make(self, context: &Context) -> Result<Exit, CliError> {
         let agent = agent_id(self.agent_id.as_deref().unwrap_or_default(), self.allow_loopback)?;
-        let keys = self.key.iter().chain(&self.also).map(|text| dated_key(context, text)).collect::<Result<_, _>>()?;
+        let keys = self
+            .key
+            .iter()
+            .chain(&self.also)
+            .map(|text| dated_key(context, text))
+            .collect::<Result<_, _>>()?;
         let manifest = Manifest::new(agent, self.contact, keys)?;
         let json = manifest.to_json();
         // What is printed here is what publishers will read.
@@ -93,7 +98,8 @@ fn check(
     let manifest = Manifest::parse(&context.input.bytes(file)?, &agent, MAX_MANIFEST_BYTES)
         .map_err(|error| CliError::from(error).in_file(name(file)))?;
     if manifest.keys_at(now).next().is_none() {
-        let warning = CliError::new(imagxp::Code::IdentityKeyMismatch.as_str(), format!("no key exists at {now}"));
+        let warning =
+            CliError::new(imagxp::Code::IdentityKeyMismatch.as_str(), format!("no key exists at {now}"));
         context.out.warning(&warning.in_file(name(file)));
     }
     if context.out.is_json() {

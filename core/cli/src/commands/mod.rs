@@ -26,7 +26,11 @@ pub(crate) fn purpose() -> impl TypedValueParser<Value = Purpose> {
 /// Reads an agent_id.
 pub(crate) fn agent_id(text: &str, allow_loopback: bool) -> Result<AgentId, crate::error::CliError> {
     AgentId::parse(text, allow_loopback).ok_or_else(|| {
-        let more = if AgentId::parse(text, true).is_some() { "; --allow-loopback admits it for development" } else { "" };
+        let more = if AgentId::parse(text, true).is_some() {
+            "; --allow-loopback admits it for development"
+        } else {
+            ""
+        };
         crate::error::CliError::usage(format!("`{text}` is not a public domain name{more}"))
     })
 }

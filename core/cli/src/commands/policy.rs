@@ -69,7 +69,9 @@ fn check(context: &Context, file: &Path, strict: bool) -> Result<Exit, CliError>
         context.out.object(&object)?;
     } else {
         for (line, message) in &read.remarks {
-            context.out.warning(&CliError::new(CliError::REMARK, message.clone()).in_file(name(file)).at_line(*line));
+            context.out.warning(
+                &CliError::new(CliError::REMARK, message.clone()).in_file(name(file)).at_line(*line),
+            );
         }
         let result = if failed { "refused because of its warnings" } else { "ok" };
         context.out.text(&format!("{}: {result}\n", shown(&name(file))))?;

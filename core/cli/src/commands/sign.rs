@@ -95,8 +95,16 @@ impl Args {
         let payment = from_option(&self.payment)?;
         let proof = from_option(&self.proof)?;
         let claim_context = from_option(&self.context)?;
-        let digest = self.body.as_deref().map(|body| context.input.bytes(body)).transpose()?.map(|body| content_digest(&body));
-        let identity = Identity::new(agent_id(&self.agent_id, self.allow_loopback)?, key_file::private(context, &self.key)?);
+        let digest = self
+            .body
+            .as_deref()
+            .map(|body| context.input.bytes(body))
+            .transpose()?
+            .map(|body| content_digest(&body));
+        let identity = Identity::new(
+            agent_id(&self.agent_id, self.allow_loopback)?,
+            key_file::private(context, &self.key)?,
+        );
         let nonce = self.nonce.clone().map_or_else(random::uuid, Ok)?;
         let url = to_uri(&self.url);
         let request = SignRequest {
@@ -145,7 +153,11 @@ fn json(request: &SignRequest<'_>, lines: &[(&'static str, String)]) -> Object<'
 }
 
 /// A command line for a POSIX shell.
-fn curl(request: &SignRequest<'_>, lines: &[(&'static str, String)], body: Option<&Path>) -> Result<String, CliError> {
+fn curl(
+    request: &SignRequest<'_>,
+    lines: &[(&'static str, String)],
+    body: Option<&Path>,
+) -> Result<String, CliError> {
     // curl would follow `[1-9]` and `/../` in its own ways, and the signed URL is the one that must be sent.
     let mut text = String::from("curl --globoff --path-as-is");
     // `--request HEAD` waits for a body that never comes.

@@ -75,7 +75,9 @@ impl Args {
         let Prepared { publisher, request, now } = self.inputs.prepare(context)?;
         let mut verification = request.with(|request| publisher.verify(request, now));
         let wants_broker = verification.verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
-        if let (Some(answer), true, Some(mut pending)) = (self.redeemed, wants_broker, verification.pending.take()) {
+        if let (Some(answer), true, Some(mut pending)) =
+            (self.redeemed, wants_broker, verification.pending.take())
+        {
             pending.redeemed(answer.into());
             verification = publisher.resume(pending, now);
         }
@@ -100,6 +102,7 @@ impl Inputs {
     /// Reads the files and supplies what was fetched. A manifest or key set that breaks a rule is warned about, and the verdict
     /// then says what it leads to, as it would on a site.
     pub(crate) fn prepare(&self, context: &Context) -> Result<Prepared, CliError> {
+        self.expect_one_stdin()?;
         let now = time::now_or(self.now)?;
         let policy = policy_file::read(context, &self.policy)?.policy;
         // A process of one request has no replays to hide: a fixed secret makes runs repeatable, trace id included.
@@ -121,6 +124,18 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// Files are parsed as they are read, and an empty policy would be a puzzling answer to the second `-`.
+    fn expect_one_stdin(&self) -> Result<(), CliError> {
+        let documents = self.manifest.iter().chain(&self.jwks).map(|argument| split_url(argument).1);
+        let files = [&self.request, &self.policy].into_iter().chain(&self.body).cloned();
+        match files.chain(documents).filter(|path| path == Path::new("-")).count() {
+            0 | 1 => Ok(()),
+            _ => Err(CliError::usage("standard input can be read for one argument only")),
+        }
+    }
+}
+
 fn supply(
     context: &Context,
     publisher: &Publisher,
@@ -131,7 +146,9 @@ fn supply(
 ) -> Result<(), CliError> {
     match publisher.supply(url, body, None, now) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::Argument => return Err(CliError::from(error).in_file(name(path))),
+        Err(error) if error.kind() == ErrorKind::Argument => {
+            return Err(CliError::from(error).in_file(name(path)));
+        }
         Err(error) => context.out.warning(&CliError::from(error).in_file(name(path))),
     }
     Ok(())

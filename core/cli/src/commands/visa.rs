@@ -27,6 +27,10 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "imagxp visa issue [OPTIONS] --key <FILE> --issuer <URL> --audience <ORIGIN>\n       \
+    --agent-id <DOMAIN> --amount <AMOUNT>"
+)]
 struct Issue {
     /// The broker's private ES256 key; `-` is standard input
     #[arg(long, value_name = "FILE")]

@@ -44,12 +44,14 @@ fn exit_codes_are_those_of_verify() {
 fn hostile_bytes_are_shown_escaped() {
     let sandbox = Sandbox::new();
     let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}gnp.exe\u{2028}";
-    let json = serde_json::json!({"method": "GET", "url": "/", "headers": [["x-imagxp-payload", hostile], ["x-imagxp-signature", hostile]]});
+    let json = serde_json::json!({"method": "GET", "url": "/", "headers": [["user-agent", "IMAGXP/1.0"], ["x-imagxp-payload", hostile], ["x-imagxp-signature", hostile]]});
     sandbox.write("request.json", &json.to_string());
     for command in ["verify", "explain"] {
         for form in ["", "--json"] {
             let run = sandbox.judge(command, form).exits(1);
-            let harmless = |text: &str| !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{2028}'));
+            let harmless = |text: &str| {
+                !text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{2028}'))
+            };
             assert!(harmless(&run.out) && harmless(&run.err), "{run:?}");
         }
     }

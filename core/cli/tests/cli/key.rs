@@ -9,9 +9,11 @@ fn reads_every_form() {
     assert_eq!(facts["thumbprint"], KNOWN_THUMBPRINT);
     let spki = facts["spki"].as_str().unwrap();
     sandbox.write("public.txt", &format!("{spki}\n"));
-    let body: String = spki.as_bytes().chunks(64).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
+    let body: String =
+        spki.as_bytes().chunks(64).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
     sandbox.write("public.pem", &format!("-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n"));
-    std::fs::write(sandbox.path("public.der"), imagxp::encoding::base64_decode(spki.as_bytes()).unwrap()).unwrap();
+    std::fs::write(sandbox.path("public.der"), imagxp::encoding::base64_decode(spki.as_bytes()).unwrap())
+        .unwrap();
     let private = imagxp::json::parse_object(KNOWN_KEY.as_bytes(), &imagxp::json::Limits::JWKS).unwrap();
     let private = imagxp::crypto::PrivateKey::from_jwk(&private).unwrap();
     std::fs::write(sandbox.path("private.der"), private.to_pkcs8_der().as_slice()).unwrap();

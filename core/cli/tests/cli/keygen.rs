@@ -31,7 +31,8 @@ fn writes_a_private_key_for_its_owner_alone() {
 /// Whether none of a PEM's lines was printed.
 fn no_line_of(pem: &str, run: &Run) -> bool {
     let secret = pem.lines().filter(|line| !line.starts_with("-----"));
-    !secret.into_iter().any(|line| run.out.contains(line) || run.err.contains(line)) && !run.out.contains("PRIVATE")
+    !secret.into_iter().any(|line| run.out.contains(line) || run.err.contains(line))
+        && !run.out.contains("PRIVATE")
 }
 
 #[test]
@@ -77,7 +78,14 @@ fn leaves_no_drafts_behind() {
 fn of_many_at_once_one_wins() {
     let sandbox = Sandbox::new();
     let children: Vec<_> = (0..12)
-        .map(|_| sandbox.command(["keygen", "-o", "race.pem", "--json"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap())
+        .map(|_| {
+            sandbox
+                .command(["keygen", "-o", "race.pem", "--json"])
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
         .collect();
     let outputs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     let winners: Vec<_> = outputs.iter().filter(|output| output.status.success()).collect();
@@ -114,7 +122,10 @@ fn standard_output_needs_to_be_asked_for() {
     sandbox.sh("keygen --even-to-a-terminal -o a.pem").exits(2);
     assert!(sandbox.sh("keygen -o -").exits(2).err.contains("--stdout"));
     let run = sandbox.sh("keygen --stdout").exits(0);
-    assert!(run.out.starts_with("-----BEGIN PRIVATE KEY-----\n") && run.out.ends_with("-----END PRIVATE KEY-----\n"));
+    assert!(
+        run.out.starts_with("-----BEGIN PRIVATE KEY-----\n")
+            && run.out.ends_with("-----END PRIVATE KEY-----\n")
+    );
     assert!(run.err.contains("thumbprint") && !run.err.contains("PRIVATE"));
     let json = sandbox.sh("keygen --stdout --json").exits(0).json();
     assert!(json["private_key"].as_str().unwrap().contains("PRIVATE KEY"));

@@ -2,13 +2,17 @@
 
 use crate::sandbox::Sandbox;
 
-const GOOD: &str = "version = 1\norigins = [\"https://pub.example\"]\nunsigned = \"deny\"\n\n[purposes.SUMMARY]\n";
+const GOOD: &str =
+    "version = 1\norigins = [\"https://pub.example\"]\nunsigned = \"deny\"\n\n[purposes.SUMMARY]\n";
 
 #[test]
 fn good_policies() {
     let sandbox = Sandbox::new();
     sandbox.write("policy.toml", GOOD);
-    sandbox.write("same.json", r#"{"version":1,"origins":["https://pub.example"],"unsigned":"deny","purposes":{"SUMMARY":{}}}"#);
+    sandbox.write(
+        "same.json",
+        r#"{"version":1,"origins":["https://pub.example"],"unsigned":"deny","purposes":{"SUMMARY":{}}}"#,
+    );
     assert_eq!(sandbox.sh("policy check policy.toml --strict").exits(0).out, "policy.toml: ok\n");
     let toml = sandbox.sh("policy check policy.toml --json").exits(0).json();
     let json = sandbox.sh("policy check same.json --json").exits(0).json();
@@ -41,9 +45,21 @@ fn errors_name_file_and_line() {
     let sandbox = Sandbox::new();
     let toml: &[(&str, u64, &str)] = &[
         ("version = 1\norigins = [\n  \"https://a.example\",\n  \"http://b.example\",\n]\n", 4, "only https"),
-        ("version = 1\norigins = ['https://a.example']\n\n[purposes.SUMMARY]\n[purposes.QUOTATION]\nalow = true\n", 6, "alow"),
-        ("version = 1\norigins = ['https://a.example']\n[purposes.SUMMARY]\n[purposes.READING]\n", 4, "READING"),
-        ("version = 1\norigins = ['https://a.example']\n[[paths]]\nmatch = '/a'\n[[paths]]\nmatch = '/b'\nprice = { amount = '1,5', currency = 'USD' }\n", 7, "1,5"),
+        (
+            "version = 1\norigins = ['https://a.example']\n\n[purposes.SUMMARY]\n[purposes.QUOTATION]\nalow = true\n",
+            6,
+            "alow",
+        ),
+        (
+            "version = 1\norigins = ['https://a.example']\n[purposes.SUMMARY]\n[purposes.READING]\n",
+            4,
+            "READING",
+        ),
+        (
+            "version = 1\norigins = ['https://a.example']\n[[paths]]\nmatch = '/a'\n[[paths]]\nmatch = '/b'\nprice = { amount = '1,5', currency = 'USD' }\n",
+            7,
+            "1,5",
+        ),
         ("version = 2\norigins = ['https://a.example']\n", 1, "not supported"),
         ("version = 1\norigins = ['https://a.example']\nversion = 1\n", 3, "duplicate"),
         ("version = 1\norigins = ['https://a.example'\nmode = 'observe'\n", 3, ""),
@@ -57,7 +73,11 @@ fn errors_name_file_and_line() {
         ("{\"version\": 1,\n\"origins\": [\"https://a.example\"],\n\"foo\": 1}", 3, "foo"),
         ("{\"version\": 1,\n\"origins\": [],\n\"version\": 1}", 3, "twice"),
         ("{\"version\": 1,\n", 2, "JSON"),
-        ("{\"version\": 1, \"origins\": [\"https://a.example\"],\n\"paths\": [{\"match\": \"/\"},\n{\"match\":\n\"x\"}]}", 4, "does not start"),
+        (
+            "{\"version\": 1, \"origins\": [\"https://a.example\"],\n\"paths\": [{\"match\": \"/\"},\n{\"match\":\n\"x\"}]}",
+            3,
+            "does not start",
+        ),
     ];
     for (extension, cases) in [("toml", toml), ("json", json)] {
         for (text, line, word) in cases {
@@ -65,7 +85,11 @@ fn errors_name_file_and_line() {
             sandbox.write(&file, text);
             let error = sandbox.sh(&format!("policy check {file} --json")).json_error();
             assert_eq!(error["code"], "usage.policy", "{text}");
-            assert_eq!((error["file"].as_str(), error["line"].as_u64()), (Some(file.as_str()), Some(*line)), "{text}: {error}");
+            assert_eq!(
+                (error["file"].as_str(), error["line"].as_u64()),
+                (Some(file.as_str()), Some(*line)),
+                "{text}: {error}"
+            );
             assert!(error["message"].as_str().unwrap().contains(word), "{text}: {error}");
             let run = sandbox.sh(&format!("policy check {file}")).exits(2);
             assert!(run.err.starts_with(&format!("{file}:{line}: error: usage.policy: ")), "{run:#?}");

@@ -41,9 +41,13 @@ impl Run {
     #[track_caller]
     pub(crate) fn json_error(&self) -> Value {
         assert_eq!((self.code, self.out.as_str(), self.err.lines().count()), (2, "", 1), "{self:#?}");
-        let value: Value = serde_json::from_str(&self.err).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        let value: Value =
+            serde_json::from_str(&self.err).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
         let error = value["error"].clone();
-        assert!(error["code"].is_string() && error["message"].as_str().is_some_and(|text| !text.is_empty()), "{self:#?}");
+        assert!(
+            error["code"].is_string() && error["message"].as_str().is_some_and(|text| !text.is_empty()),
+            "{self:#?}"
+        );
         error
     }
 }
@@ -52,7 +56,11 @@ impl From<Output> for Run {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
         // A signal, such as SIGABRT of a panic while panicking, shows as -1.
-        let run = Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+        let run = Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
         assert!(!run.err.contains("panicked"), "{run:#?}");
         run
     }
@@ -68,12 +76,17 @@ impl Sandbox {
         let sandbox = Self { folder: tempfile::tempdir().unwrap() };
         sandbox.write("agent.jwk", KNOWN_KEY);
         #[cfg(unix)]
-        std::fs::set_permissions(sandbox.path("agent.jwk"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(
+            sandbox.path("agent.jwk"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .unwrap();
         sandbox.write(
             "policy.json",
             r#"{"version":1,"origins":["https://pub.example"],"purposes":{"RAG_RETRIEVAL":{}},"require_user_agent":true,"methods":["GET","HEAD","POST"]}"#,
         );
-        let manifest = sandbox.run(["manifest", "--agent-id", "bot.example.com", "--key", "agent.jwk"]).exits(0).out;
+        let manifest =
+            sandbox.run(["manifest", "--agent-id", "bot.example.com", "--key", "agent.jwk"]).exits(0).out;
         sandbox.write("manifest.json", &manifest);
         sandbox
     }
@@ -93,7 +106,8 @@ impl Sandbox {
     /// The names of all files, hidden ones included.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -116,7 +130,8 @@ impl Sandbox {
 
     pub(crate) fn run_with(&self, stdin: &[u8], args: &str) -> Run {
         let mut command = self.command(args.split_whitespace());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A program that refuses its arguments may be gone before it has read.
         let _ = child.stdin.take().unwrap().write_all(stdin);
         child.wait_with_output().unwrap().into()
@@ -133,6 +148,8 @@ impl Sandbox {
 
     /// `verify` or `explain` of `request.json` with all that is at hand.
     pub(crate) fn judge(&self, command: &str, more: &str) -> Run {
-        self.sh(&format!("{command} request.json --policy policy.json --manifest manifest.json --now {NOW} {more}"))
+        self.sh(&format!(
+            "{command} request.json --policy policy.json --manifest manifest.json --now {NOW} {more}"
+        ))
     }
 }

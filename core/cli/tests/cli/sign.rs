@@ -19,11 +19,17 @@ fn the_formats_say_the_same() {
     assert_eq!(sandbox.sh(&format!("{args} --json")).exits(0).out, json.out);
     let request = json.json();
     assert_eq!((request["method"].as_str(), request["url"].as_str()), (Some("GET"), Some(URL)));
-    let names: Vec<&str> = request["headers"].as_array().unwrap().iter().map(|line| line[0].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        request["headers"].as_array().unwrap().iter().map(|line| line[0].as_str().unwrap()).collect();
     assert_eq!(names, ["User-Agent", "x-imagxp-payload", "x-imagxp-signature", "x-imagxp-public-key"]);
     assert!(request["headers"][0][1].as_str().unwrap().ends_with(" IMAGXP/1.0"));
 
-    let lines: String = request["headers"].as_array().unwrap().iter().map(|line| format!("{}: {}\n", line[0].as_str().unwrap(), line[1].as_str().unwrap())).collect();
+    let lines: String = request["headers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| format!("{}: {}\n", line[0].as_str().unwrap(), line[1].as_str().unwrap()))
+        .collect();
     assert_eq!(sandbox.sh(&args).exits(0).out, lines);
     let curl = sandbox.sh(&format!("{args} --format curl")).exits(0).out;
     for line in lines.lines() {
@@ -53,7 +59,9 @@ fn everything_asked_for_is_in_the_claim() {
     assert_eq!(claim["content_digest"], "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:");
     assert_eq!(claim["context"], serde_json::json!({"session": "s-1", "ads_displayed": true}));
     assert_eq!(request["body_digest"], claim["content_digest"]);
-    let value = |name: &str| request["headers"].as_array().unwrap().iter().find(|line| line[0] == name).map(|line| line[1].clone());
+    let value = |name: &str| {
+        request["headers"].as_array().unwrap().iter().find(|line| line[0] == name).map(|line| line[1].clone())
+    };
     assert_eq!(value("x-imagxp-payment").unwrap(), "a.b.c");
     assert_eq!(value("x-imagxp-credential").unwrap(), "a.b.c");
     assert_eq!(value("x-imagxp-proof").unwrap(), "d.e.f");
@@ -63,10 +71,15 @@ fn everything_asked_for_is_in_the_claim() {
 #[test]
 fn nonce_and_time_are_fresh_by_default() {
     let sandbox = Sandbox::new();
-    let claims: Vec<_> = (0..2).map(|_| claim(&sandbox.sh(&format!("{BASE} --url {URL} --json")).exits(0).json()["headers"])).collect();
+    let claims: Vec<_> = (0..2)
+        .map(|_| claim(&sandbox.sh(&format!("{BASE} --url {URL} --json")).exits(0).json()["headers"]))
+        .collect();
     assert_ne!(claims[0]["nonce"], claims[1]["nonce"]);
     let nonce = claims[0]["nonce"].as_str().unwrap();
-    assert!(nonce.len() == 36 && nonce.as_bytes()[14] == b'4' && b"89ab".contains(&nonce.as_bytes()[19]), "{nonce}");
+    assert!(
+        nonce.len() == 36 && nonce.as_bytes()[14] == b'4' && b"89ab".contains(&nonce.as_bytes()[19]),
+        "{nonce}"
+    );
     let ts = imagxp::Timestamp::parse(claims[0]["ts"].as_str().unwrap()).unwrap();
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!(ts.as_secs().abs_diff(i64::try_from(clock).unwrap()) < 60);
@@ -79,13 +92,19 @@ fn the_curl_command_survives_a_shell() {
     let sandbox = Sandbox::new();
     sandbox.write("it's $(touch owned).json", "{}");
     sandbox.write("curl", "#!/bin/sh\nprintf '%s\\n' \"$@\" > argv\n");
-    std::fs::set_permissions(sandbox.path("curl"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(sandbox.path("curl"), std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .unwrap();
     let url = "https://pub.example/a?q='$(touch${IFS}owned)`touch,owned`&x=[1-2];{a,b}";
     let mut args: Vec<&str> = BASE.split(' ').collect();
     args.extend(["--url", url, "--format", "curl", "--method", "POST", "--body", "it's $(touch owned).json"]);
     args.extend(["--user-agent", "a'b \"c\" $(touch owned) \\"]);
     let script = sandbox.run(args).exits(0).out;
-    let status = std::process::Command::new("sh").args(["-euc", &script]).current_dir(sandbox.path("")).env("PATH", format!("{}:/usr/bin:/bin", sandbox.path("").display())).status().unwrap();
+    let status = std::process::Command::new("sh")
+        .args(["-euc", &script])
+        .current_dir(sandbox.path(""))
+        .env("PATH", format!("{}:/usr/bin:/bin", sandbox.path("").display()))
+        .status()
+        .unwrap();
     assert!(status.success());
     let argv = sandbox.read("argv");
     let argv: Vec<&str> = argv.lines().collect();
@@ -118,10 +137,13 @@ fn refuses_what_no_publisher_would_accept() {
     sandbox.run(BASE.split(' ').chain(newline)).exits(2);
     sandbox.sh(&BASE.replace("RAG_RETRIEVAL", "rag")).exits(2);
     sandbox.sh(&format!("{} --url {URL}", BASE.replace("bot.example.com", "localhost"))).exits(2);
-    sandbox.sh(&format!("{} --url {URL} --allow-loopback", BASE.replace("bot.example.com", "localhost"))).exits(0);
+    sandbox
+        .sh(&format!("{} --url {URL} --allow-loopback", BASE.replace("bot.example.com", "localhost")))
+        .exits(0);
     sandbox.sh("jwk agent.jwk").exits(0);
     sandbox.write("public.jwk", &sandbox.sh("jwk agent.jwk").out);
-    let error = sandbox.sh(&format!("{} --url {URL} --json", BASE.replace("agent.jwk", "public.jwk"))).json_error();
+    let error =
+        sandbox.sh(&format!("{} --url {URL} --json", BASE.replace("agent.jwk", "public.jwk"))).json_error();
     assert_eq!((error["code"].as_str(), error["file"].as_str()), (Some("key.malformed"), Some("public.jwk")));
 }
 
@@ -130,7 +152,11 @@ fn refuses_what_no_publisher_would_accept() {
 fn warns_about_a_key_that_others_can_read() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.sh(&format!("{BASE} --url {URL}")).exits(0).err, "");
-    std::fs::set_permissions(sandbox.path("agent.jwk"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(sandbox.path("agent.jwk"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
     let run = sandbox.sh(&format!("{BASE} --url {URL}")).exits(0);
-    assert_eq!(run.err, "agent.jwk: warning: file.permissions: a private key that others can read (mode 0644); use chmod 600\n");
+    assert_eq!(
+        run.err,
+        "agent.jwk: warning: file.permissions: a private key that others can read (mode 0644); use chmod 600\n"
+    );
 }

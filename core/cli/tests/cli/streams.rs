@@ -28,12 +28,18 @@ fn a_closed_pipe_is_no_error() {
         ("verify request.json --policy policy.json --manifest manifest.json", 1),
         ("explain request.json --policy policy.json --manifest manifest.json --json", 1),
     ] {
-        let output = sandbox.command(args.split(' ')).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
+        let output =
+            sandbox.command(args.split(' ')).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
         let run = Run::from(output).exits(code);
         assert_eq!(run.err, "", "{args}");
     }
     // Nor is a standard error that nobody reads.
-    let output = sandbox.command(["verify", "none", "--policy", "none"]).stdout(closed()).stderr(closed()).output().unwrap();
+    let output = sandbox
+        .command(["verify", "none", "--policy", "none"])
+        .stdout(closed())
+        .stderr(closed())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -65,7 +71,11 @@ fn large_files_are_refused_before_they_are_read() {
             "key show huge.json",
         ] {
             let error = sandbox.sh(&format!("{args} --json")).json_error();
-            assert_eq!((error["code"].as_str(), error["file"].as_str()), (Some("file.too_large"), Some("huge.json")), "{args}");
+            assert_eq!(
+                (error["code"].as_str(), error["file"].as_str()),
+                (Some("file.too_large"), Some("huge.json")),
+                "{args}"
+            );
         }
     }
     let fits = format!("[{}]", " ".repeat((1 << 20) - 2));

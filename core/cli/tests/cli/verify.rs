@@ -7,12 +7,19 @@ use serde_json::Value;
 fn head(sandbox: &Sandbox, target: &str, more: &str) -> Vec<u8> {
     let request: Value = serde_json::from_str(&sandbox.read("request.json")).unwrap();
     let lines = request["headers"].as_array().unwrap().iter();
-    let lines: String = lines.map(|line| format!("{}: {}\r\n", line[0].as_str().unwrap(), line[1].as_str().unwrap())).collect();
-    format!("{} {target} HTTP/1.1\r\nHost: elsewhere.example\r\n{lines}{more}\r\n", request["method"].as_str().unwrap()).into_bytes()
+    let lines: String = lines
+        .map(|line| format!("{}: {}\r\n", line[0].as_str().unwrap(), line[1].as_str().unwrap()))
+        .collect();
+    format!(
+        "{} {target} HTTP/1.1\r\nHost: elsewhere.example\r\n{lines}{more}\r\n",
+        request["method"].as_str().unwrap()
+    )
+    .into_bytes()
 }
 
 fn judge_head(sandbox: &Sandbox, head: &[u8]) -> crate::sandbox::Run {
-    sandbox.run_with(head, &format!("verify - --policy policy.json --manifest manifest.json --now {NOW} --json"))
+    sandbox
+        .run_with(head, &format!("verify - --policy policy.json --manifest manifest.json --now {NOW} --json"))
 }
 
 #[test]
@@ -32,7 +39,19 @@ fn allow_is_0() {
     ] {
         assert_eq!(verdict[member], value, "{member}");
     }
-    let members = ["http", "message", "hint", "detail", "code", "would_deny", "payment", "warnings", "needs", "response_headers", "trace_id"];
+    let members = [
+        "http",
+        "message",
+        "hint",
+        "detail",
+        "code",
+        "would_deny",
+        "payment",
+        "warnings",
+        "needs",
+        "response_headers",
+        "trace_id",
+    ];
     for member in members {
         assert!(verdict.as_object().unwrap().contains_key(member), "{member}");
     }
@@ -49,7 +68,9 @@ fn deny_is_1() {
     let text = sandbox.judge("verify", "").exits(1).out;
     assert!(text.starts_with("deny  policy.purpose_denied (http 403): "), "{text}");
     sandbox.sign("RAG_RETRIEVAL", "");
-    let late = sandbox.sh("verify request.json --policy policy.json --manifest manifest.json --now 2026-11-21T12:10:00Z --json");
+    let late = sandbox.sh(
+        "verify request.json --policy policy.json --manifest manifest.json --now 2026-11-21T12:10:00Z --json",
+    );
     assert_eq!(late.exits(1).json()["code"], "time.expired");
     // Without --now it is the clock that counts, and that is not exactly then.
     sandbox.sh("verify request.json --policy policy.json --manifest manifest.json").exits(1);
@@ -83,21 +104,34 @@ fn raw_heads_are_read_as_they_came() {
     let sandbox = Sandbox::new();
     sandbox.sign("RAG_RETRIEVAL", "");
     // Origin form: the target is the URL, and Host has no say.
-    assert_eq!(judge_head(&sandbox, &head(&sandbox, "/article?id=1", "")).exits(0).json()["outcome"], "allow");
+    assert_eq!(
+        judge_head(&sandbox, &head(&sandbox, "/article?id=1", "")).exits(0).json()["outcome"],
+        "allow"
+    );
     assert_eq!(judge_head(&sandbox, &head(&sandbox, URL, "")).exits(0).json()["outcome"], "allow");
     for (target, code) in [
         ("/article?id=2", "claim.resource_mismatch"),
         ("https://elsewhere.example/article?id=1", "claim.resource_mismatch"),
         ("*", "claim.resource_mismatch"),
     ] {
-        assert_eq!(judge_head(&sandbox, &head(&sandbox, target, "")).exits(1).json()["code"], code, "{target}");
+        assert_eq!(
+            judge_head(&sandbox, &head(&sandbox, target, "")).exits(1).json()["code"],
+            code,
+            "{target}"
+        );
     }
     // A duplicate must reach the core, whatever the case of its name.
     for more in ["X-IMAGXP-Signature: 00\r\n", "x-imagxp-other: 1\r\nX-Imagxp-Other: 2\r\n"] {
-        assert_eq!(judge_head(&sandbox, &head(&sandbox, "/article?id=1", more)).exits(1).json()["code"], "header.duplicate");
+        assert_eq!(
+            judge_head(&sandbox, &head(&sandbox, "/article?id=1", more)).exits(1).json()["code"],
+            "header.duplicate"
+        );
     }
     let many = "a: b\r\n".repeat(500);
-    assert_eq!(judge_head(&sandbox, &head(&sandbox, "/article?id=1", &many)).exits(1).json()["code"], "header.too_large");
+    assert_eq!(
+        judge_head(&sandbox, &head(&sandbox, "/article?id=1", &many)).exits(1).json()["code"],
+        "header.too_large"
+    );
 }
 
 #[test]
@@ -124,7 +158,10 @@ fn bodies_are_checked_against_the_claim() {
     request.as_object_mut().unwrap().remove("body_digest");
     sandbox.write("request.json", &request.to_string());
     assert_eq!(sandbox.judge("verify", "--json").exits(1).json()["code"], "claim.digest_mismatch");
-    assert_eq!(sandbox.judge("verify", "--body other.txt --json").exits(1).json()["code"], "claim.digest_mismatch");
+    assert_eq!(
+        sandbox.judge("verify", "--body other.txt --json").exits(1).json()["code"],
+        "claim.digest_mismatch"
+    );
     sandbox.judge("verify", "--body body.txt").exits(0);
     bare.extend(b"hello");
     judge_head(&sandbox, &bare).exits(0);
@@ -135,15 +172,19 @@ fn bodies_are_checked_against_the_claim() {
 #[test]
 fn visas_are_checked_against_a_key_set() {
     let sandbox = Sandbox::new();
-    let policy = |check: &str| format!(
-        r#"{{"version":1,"origins":["https://pub.example"],"purposes":{{"RAG_RETRIEVAL":{{"price":{{"amount":"0.05","currency":"USD"}}}}}},
+    let policy = |check: &str| {
+        format!(
+            r#"{{"version":1,"origins":["https://pub.example"],"purposes":{{"RAG_RETRIEVAL":{{"price":{{"amount":"0.05","currency":"USD"}}}}}},
         "payment":{{"brokers":[{{"issuer":"https://broker.example","jwks_uri":"https://broker.example/jwks.json","check":"{check}"}}]}}}}"#
-    );
+        )
+    };
     sandbox.write("policy.json", &policy("offline"));
     sandbox.sh("keygen -o broker.pem").exits(0);
     sandbox.write("jwks.json", &sandbox.sh("jwk --set broker.pem").exits(0).out);
     let visa = |amount: &str| {
-        let args = format!("visa issue --key broker.pem --issuer https://broker.example --audience https://pub.example --agent-id bot.example.com --jkt {KNOWN_THUMBPRINT} --amount {amount} --now {NOW}");
+        let args = format!(
+            "visa issue --key broker.pem --issuer https://broker.example --audience https://pub.example --agent-id bot.example.com --jkt {KNOWN_THUMBPRINT} --amount {amount} --now {NOW}"
+        );
         sandbox.write("visa.txt", &sandbox.sh(&args).exits(0).out);
     };
     visa("0.05");
@@ -152,11 +193,22 @@ fn visas_are_checked_against_a_key_set() {
     let verdict = sandbox.judge("verify", "--json").exits(3).json();
     assert_eq!(verdict["needs"][0]["kind"], "jwks");
     let paid = sandbox.judge("verify", &format!("{jwks} --json")).exits(0).json();
-    assert_eq!((paid["payment"]["state"].as_str(), paid["payment"]["amount"].as_str()), (Some("visa"), Some("0.05")));
-    assert!(sandbox.judge("verify", jwks).out.contains("  payment   visa, 0.05 USD, from https://broker.example, jti "));
+    assert_eq!(
+        (paid["payment"]["state"].as_str(), paid["payment"]["amount"].as_str()),
+        (Some("visa"), Some("0.05"))
+    );
+    assert!(
+        sandbox
+            .judge("verify", jwks)
+            .out
+            .contains("  payment   visa, 0.05 USD, from https://broker.example, jti ")
+    );
     visa("0.01");
     sandbox.sign("RAG_RETRIEVAL", "--payment @visa.txt");
-    assert_eq!(sandbox.judge("verify", &format!("{jwks} --json")).exits(1).json()["code"], "payment.insufficient");
+    assert_eq!(
+        sandbox.judge("verify", &format!("{jwks} --json")).exits(1).json()["code"],
+        "payment.insufficient"
+    );
     sandbox.sign("RAG_RETRIEVAL", "");
     assert_eq!(sandbox.judge("verify", "--json").exits(1).json()["code"], "payment.required");
 
@@ -196,9 +248,15 @@ fn broken_input_is_2() {
         ("verify request.json --policy none.json", "file.unreadable"),
         ("verify request.json --policy nobody.json", "usage.policy"),
         ("verify request.json --policy policy.json --manifest nobody.json", "file.malformed"),
-        ("verify request.json --policy policy.json --manifest https://x.example/y=manifest.json", "usage.argument"),
+        (
+            "verify request.json --policy policy.json --manifest https://x.example/y=manifest.json",
+            "usage.argument",
+        ),
         ("verify request.json --policy policy.json --jwks manifest.json", "usage.argument"),
-        ("verify request.json --policy policy.json --jwks https://x.example/jwks=manifest.json", "usage.argument"),
+        (
+            "verify request.json --policy policy.json --jwks https://x.example/jwks=manifest.json",
+            "usage.argument",
+        ),
         ("verify request.json --policy policy.json --now yesterday", "usage.argument"),
         ("verify request.json", "usage.argument"),
         ("verify - --policy -", "usage.argument"),
@@ -211,8 +269,13 @@ fn broken_input_is_2() {
 #[test]
 fn loopback_agents_need_a_policy_that_admits_them() {
     let sandbox = Sandbox::new();
-    sandbox.write("manifest.json", &sandbox.sh("manifest --agent-id localhost:8080 --key agent.jwk --allow-loopback").exits(0).out);
-    let args = format!("sign --key agent.jwk --agent-id localhost:8080 --allow-loopback --purpose RAG_RETRIEVAL --url {URL} --now {NOW} --nonce {NONCE} --json");
+    sandbox.write(
+        "manifest.json",
+        &sandbox.sh("manifest --agent-id localhost:8080 --key agent.jwk --allow-loopback").exits(0).out,
+    );
+    let args = format!(
+        "sign --key agent.jwk --agent-id localhost:8080 --allow-loopback --purpose RAG_RETRIEVAL --url {URL} --now {NOW} --nonce {NONCE} --json"
+    );
     sandbox.write("request.json", &sandbox.sh(&args).exits(0).out);
     sandbox.judge("verify", "").exits(2);
     sandbox.write("policy.json", &sandbox.read("policy.json").replacen('{', r#"{"allow_loopback":true,"#, 1));

@@ -7,14 +7,17 @@ const BASE: &str = "visa issue --issuer https://broker.example --audience https:
 #[test]
 fn says_what_it_was_told() {
     let sandbox = Sandbox::new();
-    let args = format!("{BASE} --key agent.jwk --jkt {KNOWN_THUMBPRINT} --amount 0.10 --lifetime 60 --jti visa-0001 --max-uses 3 --purpose SUMMARY --now {NOW} --json");
+    let args = format!(
+        "{BASE} --key agent.jwk --jkt {KNOWN_THUMBPRINT} --amount 0.10 --lifetime 60 --jti visa-0001 --max-uses 3 --purpose SUMMARY --now {NOW} --json"
+    );
     let issued = sandbox.sh(&args).exits(0).json();
     assert_eq!(issued["kid"], KNOWN_THUMBPRINT);
     assert_eq!(issued["jti"], "visa-0001");
     assert_eq!(issued["expires_at"], "2026-11-21T12:01:00.000Z");
     let token = issued["token"].as_str().unwrap();
     let part = token.split('.').nth(1).unwrap();
-    let claims: serde_json::Value = serde_json::from_slice(&imagxp::encoding::base64url_decode(part.as_bytes()).unwrap()).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&imagxp::encoding::base64url_decode(part.as_bytes()).unwrap()).unwrap();
     assert_eq!(claims["iss"], "https://broker.example");
     assert_eq!(claims["aud"], "https://pub.example");
     assert_eq!(claims["sub"], "bot.example.com");
@@ -24,13 +27,18 @@ fn says_what_it_was_told() {
     assert_eq!(claims["max_uses"], 3);
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
     assert_eq!(claims["purposes"], serde_json::json!(["SUMMARY"]));
-    assert_eq!(sandbox.sh(&args.replace(" --json", "")).exits(0).out, format!("{token}\n"), "the same input gives the same token");
+    assert_eq!(
+        sandbox.sh(&args.replace(" --json", "")).exits(0).out,
+        format!("{token}\n"),
+        "the same input gives the same token"
+    );
 }
 
 #[test]
 fn names_are_fresh_by_default() {
     let sandbox = Sandbox::new();
-    let issue = || sandbox.sh(&format!("{BASE} --key agent.jwk --amount 1 --json")).exits(0).json()["jti"].clone();
+    let issue =
+        || sandbox.sh(&format!("{BASE} --key agent.jwk --amount 1 --json")).exits(0).json()["jti"].clone();
     assert_ne!(issue(), issue());
 }
 
@@ -51,6 +59,10 @@ fn refuses_what_no_publisher_would_accept() {
         "--key agent.jwk",
         "--key agent.jwk --amount 1 --agent-id localhost",
     ] {
-        assert_eq!(sandbox.sh(&format!("{BASE} {args} --json")).json_error()["code"], "usage.argument", "{args}");
+        assert_eq!(
+            sandbox.sh(&format!("{BASE} {args} --json")).json_error()["code"],
+            "usage.argument",
+            "{args}"
+        );
     }
 }

@@ -1,0 +1,150 @@
+//! Policy documents: what is refused and why, evaluation rule by rule, the public part, and the published JSON Schema.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod common;
+
+use common::world::POLICY;
+use imagxp::policy::{Question, Unsigned};
+use imagxp::{AgentId, Code, Policy, Purpose};
+use serde_json::{Value, json};
+
+fn parse(value: &Value) -> imagxp::Result<Policy> {
+    Policy::from_json(value.to_string().as_bytes())
+}
+
+fn with(changes: Value) -> Value {
+    let mut policy: Value = serde_json::from_str(POLICY).unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        policy[name] = value.clone();
+    }
+    policy
+}
+
+#[test]
+fn errors_name_the_member_and_the_reason() {
+    for (changes, says) in [
+        (json!({"version": 2}), "`version`"),
+        (json!({"origins": []}), "`origins`"),
+        (json!({"origins": ["http://pub.example"]}), "`origins[0]`: `http://pub.example`: only https"),
+        (json!({"origins": ["https://pub.example/path"]}), "no path"),
+        (json!({"origins": ["http://127.0.0.1:8000"]}), "allow_loopback"),
+        (json!({"colour": "red"}), "unknown field `colour`"),
+        (json!({"mode": "maybe"}), "`mode`"),
+        (json!({"clock": {"past_s": 301}}), "`clock`"),
+        (json!({"clock": {"future_s": 301}}), "`clock`"),
+        (json!({"clock": {"past": 1}}), "unknown field `past`"),
+        (json!({"methods": ["get"]}), "`methods`: `get`"),
+        (json!({"purposes": {"READ": {"allow": true}}}), "READ"),
+        (json!({"purposes": {"SUMMARY": {"allow": "yes"}}}), "`purposes.SUMMARY.allow`"),
+        (json!({"purposes": {"SUMMARY": {"price": {"amount": "1e3", "currency": "USD"}}}}), "`purposes.SUMMARY.price.amount`"),
+        (json!({"price": {"amount": 0.1, "currency": "USD"}}), "`price.amount`"),
+        (json!({"price": {"amount": "0.1", "currency": "usd"}}), "`price.currency`"),
+        (json!({"agents": [{"match": "AGENT.example"}]}), "`agents[0].match`"),
+        (json!({"agents": [{"match": "*"}]}), "`agents[0].match`"),
+        (json!({"agents": [{"match": "a.example", "rate": {"requests": 0, "per_s": 1}}]}), "`agents[0].rate`"),
+        (json!({"rate": {"requests": 1, "per_s": 0}}), "`rate`"),
+        (json!({"paths": [{"match": "premium"}]}), "`paths[0].match`"),
+        (json!({"payment": {"brokers": [{"issuer": "broker", "jwks_uri": "https://b.example/j"}]}}), "issuer `broker`"),
+        (json!({"payment": {"brokers": [{"issuer": "https://b.example", "jwks_uri": "http://b.example/j"}]}}), "jwks_uri"),
+        (json!({"payment": {"ad_networks": [{"issuer": "https://b.example", "jwks_uri": "https://b.example/j", "audience": ""}]}}), "audience"),
+        (json!({"provenance": {"origin": "human"}}), "`provenance.origin`"),
+    ] {
+        let error = parse(&with(changes.clone())).unwrap_err();
+        assert_eq!(error.code(), "usage.policy");
+        assert!(error.message().contains(says), "{changes}: {}", error.message());
+    }
+    let twice = POLICY.replacen("\"version\":1", "\"version\":1,\n \"version\":1", 1);
+    let error = Policy::from_json(twice.as_bytes()).unwrap_err();
+    assert!(error.message().contains("a member occurs twice"), "{}", error.message());
+    let broken = POLICY.replacen("\"paths\"", "\n\n\"paths\" oops", 1);
+    let error = Policy::from_json(broken.as_bytes()).unwrap_err();
+    assert!(error.message().starts_with("line 4"), "{}", error.message());
+    assert!(Policy::from_json(format!("{}{POLICY}", " ".repeat(300_000)).as_bytes()).is_err());
+    for bytes in [&b""[..], b"[]", b"null", b"\xff", b"{}"] {
+        assert_eq!(Policy::from_json(bytes).unwrap_err().code(), "usage.policy");
+    }
+}
+
+#[test]
+fn a_document_survives_being_written() {
+    let policy = Policy::from_json(POLICY.as_bytes()).unwrap();
+    let again = Policy::from_document(policy.document().clone()).unwrap();
+    assert_eq!(policy.document(), again.document());
+}
+
+#[test]
+fn every_rule_that_spoke_is_explained() {
+    let policy = parse(&with(json!({
+        "agents": [{"match": "*.example", "purposes": {"SUMMARY": {"allow": true}}}, {"match": "agent.example", "purposes": {"QUOTATION": {"allow": true}}}],
+        "paths": [{"match": "*", "price": {"amount": "2", "currency": "USD"}}, {"match": "/a/*", "price": {"amount": "1", "currency": "USD"}},
+                  {"match": "/a/b*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]
+    })))
+    .unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    let ask = |purpose, path| policy.explain(&Question { agent_id: &agent, domain_bound: true, purpose, path });
+    let (decision, reasons) = ask(Purpose::RagRetrieval, "/a/x");
+    assert_eq!(decision.refusal, None);
+    assert_eq!(decision.price.unwrap().amount.to_string(), "1");
+    let rules: Vec<String> = reasons.into_iter().map(|reason| format!("{}={}", reason.rule, reason.says)).collect();
+    assert_eq!(rules, ["purposes.RAG_RETRIEVAL=allow", "agents[1]=allow", "price=1 USD"]);
+    let (decision, reasons) = ask(Purpose::RagRetrieval, "/a/bc");
+    assert_eq!(decision.refusal, Some(Code::PolicyPurposeDenied));
+    assert!(reasons.iter().any(|reason| reason.rule == "paths[2].purposes.RAG_RETRIEVAL" && reason.says == "deny"));
+    // The wildcard's rule does not add to the more specific one.
+    assert_eq!(ask(Purpose::Summary, "/").0.refusal, Some(Code::PolicyPurposeDenied));
+    assert_eq!(ask(Purpose::Quotation, "/").0.refusal, None);
+    let (_, reasons) = ask(Purpose::Summary, "/");
+    assert!(reasons.iter().any(|reason| reason.says.contains("no rule lists it")));
+}
+
+#[test]
+fn paths_only_tighten_what_unsigned_visitors_may_read() {
+    let policy = parse(&with(json!({"unsigned": "browsers", "paths": [
+        {"match": "/members/*", "unsigned": "deny"}, {"match": "/members/open/*", "unsigned": "allow"}]})))
+    .unwrap();
+    assert_eq!(policy.unsigned_at("/x"), Unsigned::Browsers);
+    assert_eq!(policy.unsigned_at("/members/x"), Unsigned::Deny);
+    assert_eq!(policy.unsigned_at("/members/open/x"), Unsigned::Deny);
+    assert_eq!(policy.unsigned_strictest(), Unsigned::Deny);
+    assert!(policy.remarks().iter().any(|remark| remark.contains("paths[1].unsigned")));
+}
+
+#[test]
+fn the_public_part_has_no_agent_lists() {
+    let policy = parse(&with(json!({"agents": [{"match": "secret.example", "allow": false}], "rate": {"requests": 7, "per_s": 1}}))).unwrap();
+    let public: Value = serde_json::from_slice(&policy.public_json()).unwrap();
+    assert!(!public.to_string().contains("secret") && public.get("agents").is_none() && public.get("rate").is_none());
+    assert_eq!(public["purposes"]["RAG_RETRIEVAL"]["allow"], true);
+    assert_eq!(public["paths"][0]["price"]["amount"], "0.01");
+    assert_eq!(public["payment"]["brokers"][0]["token_endpoint"], "https://broker.example/oauth/token");
+}
+
+#[test]
+fn remarks_point_out_what_nobody_means() {
+    let remark = |changes: Value| parse(&with(changes)).unwrap().remarks().join("; ");
+    assert!(remark(json!({"payment": {}})).contains("nobody can pay"));
+    assert!(remark(json!({"payment": {"accept_ads": true}})).contains("ad_networks"));
+    assert!(remark(json!({"purposes": {}, "paths": []})).contains("every agent is refused"));
+    assert!(remark(json!({"allow_loopback": true})).contains("development"));
+    assert!(remark(json!({"unsigned": "browsers"})).contains("imitated"));
+    assert_eq!(remark(json!({})), "");
+}
+
+#[test]
+fn the_published_schema_is_the_types_schema() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.schema.json");
+    let schema = Policy::schema() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(file, &schema).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap_or_default();
+    assert_eq!(found, schema, "docs/policy.schema.json is out of date: run with UPDATE=1");
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    // Every member of the contract is a property of the schema.
+    for member in ["version", "origins", "mode", "unsigned", "identity", "require_resource", "resource_match", "require_user_agent", "methods",
+        "clock", "purposes", "agents", "paths", "payment", "price", "rate", "provenance", "allow_loopback"]
+    {
+        assert!(schema["properties"].get(member).is_some(), "{member}");
+    }
+}
