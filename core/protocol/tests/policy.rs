@@ -58,7 +58,7 @@ fn errors_name_the_member_and_the_reason() {
     assert!(error.message().contains("a member occurs twice"), "{}", error.message());
     let broken = POLICY.replacen("\"paths\"", "\n\n\"paths\" oops", 1);
     let error = Policy::from_json(broken.as_bytes()).unwrap_err();
-    assert!(error.message().starts_with("line 4"), "{}", error.message());
+    assert!(error.message().starts_with("line 5:"), "{}", error.message());
     assert!(Policy::from_json(format!("{}{POLICY}", " ".repeat(300_000)).as_bytes()).is_err());
     for bytes in [&b""[..], b"[]", b"null", b"\xff", b"{}"] {
         assert_eq!(Policy::from_json(bytes).unwrap_err().code(), "usage.policy");
@@ -141,6 +141,10 @@ fn the_published_schema_is_the_types_schema() {
     assert_eq!(found, schema, "docs/policy.schema.json is out of date: run with UPDATE=1");
     let schema: Value = serde_json::from_str(&schema).unwrap();
     assert_eq!(schema["additionalProperties"], false);
+    for purposes in ["/properties", "/$defs/AgentRule/properties", "/$defs/PathRule/properties"] {
+        let names = schema.pointer(&format!("{purposes}/purposes/propertyNames/enum")).unwrap();
+        assert_eq!(names, &json!(Purpose::ALL.map(Purpose::as_str)));
+    }
     // Every member of the contract is a property of the schema.
     for member in ["version", "origins", "mode", "unsigned", "identity", "require_resource", "resource_match", "require_user_agent", "methods",
         "clock", "purposes", "agents", "paths", "payment", "price", "rate", "provenance", "allow_loopback"]

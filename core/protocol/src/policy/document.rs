@@ -43,6 +43,7 @@ pub struct Document {
     pub clock: Clock,
     /// What agents may read for; a purpose that is not listed is denied. EMBEDDING falls under CRAWL_TRAINING's rule unless listed.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// Rules for single agents; the most specific match wins, among equally specific ones deny wins.
     #[serde(default)]
@@ -157,6 +158,7 @@ pub struct AgentRule {
     pub allow: bool,
     /// What these agents may read for, in addition to the document's `purposes`; a deny on either side wins.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// How often each of these agents may ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +174,7 @@ pub struct PathRule {
     pub matches: String,
     /// What agents may read for here; a deny anywhere wins.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// The price here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
