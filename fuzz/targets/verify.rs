@@ -82,7 +82,7 @@ fn member(lines: &mut Lines, name: u8, value: Option<Value<'_>>) {
     claim(lines, |bytes| {
         let mut object = parse_object(&bytes, &Limits::CLAIM).ok()?.into_owned();
         match value {
-            Some(value) => object.insert(name, value.into_owned()),
+            Some(value) => drop(object.insert(name, value.into_owned())),
             None => drop(object.remove(name)),
         }
         Some(object_to_canonical(&object))

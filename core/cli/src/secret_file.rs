@@ -39,10 +39,7 @@ fn place(path: &Path, secret: &[u8], force: bool) -> io::Result<()> {
     hidden.push(file_name);
     hidden.push(format!(".{unique}"));
     let draft = Draft(folder.join(hidden));
-    let mut file = create(&draft.0)?;
-    file.write_all(secret)?;
-    file.sync_all()?;
-    drop(file);
+    fill(&draft.0, secret)?;
     if force {
         fs::rename(&draft.0, path)?;
     } else if let Err(error) = fs::hard_link(&draft.0, path) {
@@ -50,13 +47,22 @@ fn place(path: &Path, secret: &[u8], force: bool) -> io::Result<()> {
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Err(error);
         }
-        let mut file = create(path)?;
-        file.write_all(secret)?;
-        file.sync_all()?;
+        fill(path, secret)?;
     }
     drop(draft);
     sync_folder(folder);
     Ok(())
+}
+
+/// Makes a new file with this content, or none.
+fn fill(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let mut file = create(path)?;
+    let written = file.write_all(secret).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Ours since `create` succeeded; the first error is the one to report.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// `O_EXCL`: whatever is there already, a link included, is an error.

@@ -1,5 +1,6 @@
 //! The README's shell blocks do what it says, and every command has one.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
 use std::path::Path;
 use std::process::Command;

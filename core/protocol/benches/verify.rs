@@ -31,14 +31,17 @@ fn identity() -> Identity {
 fn publisher() -> Publisher {
     let publisher = Publisher::new(Policy::from_json(POLICY.as_bytes()).unwrap(), [7; 16]);
     let manifest = identity().manifest(None, &[]).unwrap();
-    publisher.supply("https://agent.example/.well-known/imagxp-agent.json", &manifest.to_json(), None, now()).unwrap();
+    publisher
+        .supply("https://agent.example/.well-known/imagxp-agent.json", &manifest.to_json(), None, now())
+        .unwrap();
     publisher
 }
 
 type Headers = Vec<(String, Vec<u8>)>;
 
 fn signed(nonce: &str) -> Headers {
-    let headers = identity().sign(&SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), nonce).unwrap();
+    let headers =
+        identity().sign(&SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), nonce).unwrap();
     let usual = [
         ("host", "pub.example"),
         ("user-agent", "bot/1 IMAGXP/1.0"),
@@ -51,7 +54,8 @@ fn signed(nonce: &str) -> Headers {
 }
 
 fn with<T>(headers: &Headers, act: impl FnOnce(&Request<'_>) -> T) -> T {
-    let lines: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+    let lines: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
     act(&Request { method: "GET", url: URL, headers: &lines, body_digest: None })
 }
 
@@ -81,8 +85,10 @@ fn claim_filled(open: &str, item: &str, close: &str, most: usize) -> Headers {
 
 /// Requests that are refused, or get, at the latest just before the signature check; each as costly as it can be made.
 fn refusals() -> Vec<(&'static str, Headers)> {
-    let mut many: Headers = (0..91).map(|number| (format!("x-imagxp-{number:0>300}"), b"y".to_vec())).collect();
+    let mut many: Headers =
+        (0..91).map(|number| (format!("x-imagxp-{number:0>300}"), b"y".to_vec())).collect();
     many.extend(signed("00000000-0000-4000-8000-000000000001"));
+    many.push((format!("X-Imagxp-{:0>300}", 90), b"y".to_vec()));
     // r = 0 is refused without arithmetic on the curve: this is the whole way to the signature.
     let zero = Signature::from_bytes([0; 64]).to_hex().into_bytes();
     let to_signature = |mut headers: Headers| {
@@ -94,9 +100,15 @@ fn refusals() -> Vec<(&'static str, Headers)> {
         ("100 long header lines", many),
         ("12 KiB of invalid base64", replaced("x-imagxp-payload", [vec![b'A'; 12287], vec![b'!']].concat())),
         ("8 KiB of one string", to_signature(claim_filled("\"", &"x".repeat(4000), "\"", 1))),
-        ("8 KiB of escapes", to_signature(claim_filled("[", "\"\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\"", "]", 200))),
+        (
+            "8 KiB of escapes",
+            to_signature(claim_filled("[", "\"\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\"", "]", 200)),
+        ),
         ("8 KiB of short strings", to_signature(claim_filled("[", "\"\\n\"", "]", 200))),
-        ("200 half-way numbers", to_signature(claim_filled("[", "9007199254740993.000000000000001", "]", 200))),
+        (
+            "200 half-way numbers",
+            to_signature(claim_filled("[", "9007199254740993.000000000000001", "]", 200)),
+        ),
         ("200 objects", to_signature(claim_filled("[", "{\"\":0}", "]", 110))),
         ("members in every object", to_signature(claim_filled("{", "\"name#\":{\"b\":0,\"a\":1}", "}", 60))),
         ("8 KiB of digits", to_signature(claim_filled("[", "123456789012345", "]", 200))),
@@ -111,9 +123,12 @@ fn refuse(criterion: &mut Criterion) {
     for (name, headers) in refusals() {
         let verdict = with(&headers, |request| publisher.verify(request, now()).verdict);
         assert_eq!(verdict.outcome, Outcome::Deny, "{name}: {verdict:?}");
-        group.bench_function(BenchmarkId::from_parameter(format!("{name} ({})", verdict.code.unwrap())), |bencher| {
-            bencher.iter(|| with(&headers, |request| publisher.verify(black_box(request), now())));
-        });
+        group.bench_function(
+            BenchmarkId::from_parameter(format!("{name} ({})", verdict.code.unwrap())),
+            |bencher| {
+                bencher.iter(|| with(&headers, |request| publisher.verify(black_box(request), now())));
+            },
+        );
     }
     group.finish();
 }
@@ -128,7 +143,8 @@ fn overhead(_: &mut Criterion) {
     let signature = identity.signer().sign(&message).unwrap();
     let (mut whole, mut raw) = (Vec::new(), Vec::new());
     for headers in &requests {
-        let lines: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        let lines: Vec<(&[u8], &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let request = Request { method: "GET", url: URL, headers: &lines, body_digest: None };
         let begin = Instant::now();
         let verdict = black_box(publisher.verify(black_box(&request), now())).verdict;
@@ -141,7 +157,10 @@ fn overhead(_: &mut Criterion) {
     whole.sort_unstable();
     raw.sort_unstable();
     let (whole, raw) = (whole[ROUNDS / 2], raw[ROUNDS / 2]);
-    println!("verify/whole {whole:?}, raw signature check {raw:?}, overhead {:?} (bar 6 µs)", whole.saturating_sub(raw));
+    println!(
+        "verify/whole {whole:?}, raw signature check {raw:?}, overhead {:?} (bar 6 µs)",
+        whole.saturating_sub(raw)
+    );
 }
 
 criterion_group!(benches, refuse, overhead);

@@ -6,8 +6,20 @@ use std::sync::Arc;
 
 /// Top-level names that never resolve on the public Internet: RFC 6761/6762/7686/8375/9476, ICANN's reserved
 /// private-use names, and the local suffixes in common use. `example` stays: it is for documentation, and harmless.
-const SPECIAL_USE: &[&str] =
-    &["alt", "arpa", "corp", "home", "internal", "invalid", "lan", "local", "localdomain", "localhost", "onion", "test"];
+const SPECIAL_USE: &[&str] = &[
+    "alt",
+    "arpa",
+    "corp",
+    "home",
+    "internal",
+    "invalid",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "test",
+];
 
 /// The path of the manifest at the agent's domain (PROTOCOL §4).
 pub const MANIFEST_PATH: &str = "/.well-known/imagxp-agent.json";
@@ -104,12 +116,40 @@ mod tests {
 
     #[test]
     fn admits_public_names_only() {
-        for ok in ["bot.openai.com", "a.b", "xn--bcher-kva.example", "3m.com", "a-b.example", "xn--e1afmkfd.xn--p1ai"] {
+        for ok in [
+            "bot.openai.com",
+            "a.b",
+            "xn--bcher-kva.example",
+            "3m.com",
+            "a-b.example",
+            "xn--e1afmkfd.xn--p1ai",
+        ] {
             assert!(AgentId::parse(ok, false).is_some(), "{ok}");
         }
-        for bad in ["", "a", "a.b.", ".a.b", "A.b", "a_b.c", "1.2.3.4", "127.1", "0x7f.1", "a.0x1", "xn--.com", "xn--a.com",
-            "localhost", "localhost:1", "x.test", "x.local", "user@a.b", "a.b:443", "a.b/c", "bücher.example", "a..b", "x.arpa"]
-        {
+        for bad in [
+            "",
+            "a",
+            "a.b.",
+            ".a.b",
+            "A.b",
+            "a_b.c",
+            "1.2.3.4",
+            "127.1",
+            "0x7f.1",
+            "a.0x1",
+            "xn--.com",
+            "xn--a.com",
+            "localhost",
+            "localhost:1",
+            "x.test",
+            "x.local",
+            "user@a.b",
+            "a.b:443",
+            "a.b/c",
+            "bücher.example",
+            "a..b",
+            "x.arpa",
+        ] {
             assert!(AgentId::parse(bad, false).is_none(), "{bad}");
         }
     }
@@ -121,7 +161,9 @@ mod tests {
             let id = AgentId::parse(name, true).unwrap();
             assert_eq!(AgentId::from_manifest_url(&id.manifest_url()), Some(id));
         }
-        for bad in ["localhost:0", "localhost:08", "localhost:65536", "localhost:", "127.0.0.2", "localhost:1:2"] {
+        for bad in
+            ["localhost:0", "localhost:08", "localhost:65536", "localhost:", "127.0.0.2", "localhost:1:2"]
+        {
             assert!(AgentId::parse(bad, true).is_none(), "{bad}");
         }
     }
@@ -129,7 +171,9 @@ mod tests {
     #[test]
     fn manifest_urls_are_exact() {
         assert!(AgentId::from_manifest_url("http://agent.example/.well-known/imagxp-agent.json").is_none());
-        assert!(AgentId::from_manifest_url("https://agent.example/.well-known/imagxp-agent.json?x").is_none());
+        assert!(
+            AgentId::from_manifest_url("https://agent.example/.well-known/imagxp-agent.json?x").is_none()
+        );
         assert!(AgentId::from_manifest_url("https://agent.example/.well-known/imagxp-agent.json").is_some());
     }
 }

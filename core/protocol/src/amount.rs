@@ -25,7 +25,13 @@ impl Amount {
         };
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let leading_zero = whole.len() > 1 && whole.starts_with('0');
-        if whole.is_empty() || whole.len() > 21 || leading_zero || fraction.len() > SCALE || !digits(whole) || !digits(fraction) {
+        if whole.is_empty()
+            || whole.len() > 21
+            || leading_zero
+            || fraction.len() > SCALE
+            || !digits(whole)
+            || !digits(fraction)
+        {
             return None;
         }
         let fraction: u128 = format!("{fraction:0<SCALE$}").parse().ok()?;
@@ -56,12 +62,32 @@ mod tests {
 
     #[test]
     fn reads_and_writes_exactly() {
-        for (text, shown) in [("0", "0"), ("0.001", "0.001"), ("1.10", "1.1"), ("340282366920938463463", "340282366920938463463"),
-            ("0.000000000000000001", "0.000000000000000001"), ("7.000", "7")]
-        {
+        for (text, shown) in [
+            ("0", "0"),
+            ("0.001", "0.001"),
+            ("1.10", "1.1"),
+            ("340282366920938463463", "340282366920938463463"),
+            ("0.000000000000000001", "0.000000000000000001"),
+            ("7.000", "7"),
+        ] {
             assert_eq!(Amount::parse(text).unwrap().to_string(), shown);
         }
-        for bad in ["", ".", "1.", ".5", "01", "-1", "+1", "1e3", "1,0", " 1", "0.0000000000000000001", "999999999999999999999", "0x1", "١"] {
+        for bad in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "01",
+            "-1",
+            "+1",
+            "1e3",
+            "1,0",
+            " 1",
+            "0.0000000000000000001",
+            "999999999999999999999",
+            "0x1",
+            "١",
+        ] {
             assert_eq!(Amount::parse(bad), None, "{bad}");
         }
         assert!(Amount::parse("0.0011").unwrap() > Amount::parse("0.001").unwrap());

@@ -81,7 +81,8 @@ impl Claim {
         let agent_id = text(object, "agent_id")
             .and_then(|id| AgentId::parse(id, allow_loopback))
             .ok_or(Code::ClaimAgentIdInvalid)?;
-        let purpose = text(object, "purpose").and_then(Purpose::from_name).ok_or(Code::ClaimPurposeInvalid)?;
+        let purpose =
+            text(object, "purpose").and_then(Purpose::from_name).ok_or(Code::ClaimPurposeInvalid)?;
         let (ts, ts_text) = time(object, version)?;
         let nonce = text(object, "nonce").filter(|nonce| is_nonce(nonce)).ok_or(Code::ClaimNonceInvalid)?;
         let resource = match object.get("resource") {
@@ -115,8 +116,18 @@ impl Claim {
     }
 }
 
-const KNOWN: &[&str] =
-    &["v", "agent_id", "purpose", "ts", "timestamp", "nonce", "resource", "method", "content_digest", "context"];
+const KNOWN: &[&str] = &[
+    "v",
+    "agent_id",
+    "purpose",
+    "ts",
+    "timestamp",
+    "nonce",
+    "resource",
+    "method",
+    "content_digest",
+    "context",
+];
 
 /// Whether this is an acceptable nonce (PROTOCOL §2).
 pub fn is_nonce(text: &str) -> bool {

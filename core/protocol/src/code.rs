@@ -249,7 +249,10 @@ mod tests {
             assert_eq!(Code::from_number(code.number()), Some(code));
             assert!(code.message().len() <= 120 && code.hint().len() <= 120, "{code} text too long");
             assert!(!code.message().ends_with('.') && !code.message().is_empty(), "{code} message style");
-            assert!(matches!(code.http(), 400 | 401 | 402 | 403 | 409 | 413 | 429 | 500 | 503), "{code} http");
+            assert!(
+                matches!(code.http(), 400 | 401 | 402 | 403 | 409 | 413 | 429 | 500 | 503),
+                "{code} http"
+            );
         }
     }
 }

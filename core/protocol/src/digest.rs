@@ -32,7 +32,9 @@ fn members(text: &str) -> Option<Vec<(&str, &str)>> {
         let (name, value) = part.trim_matches([' ', '\t']).split_once('=')?;
         let value = value.strip_prefix(':')?.strip_suffix(':')?;
         let name_ok = !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.' | b'*'));
+            && name.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.' | b'*')
+            });
         if !name_ok
             || crate::encoding::base64_decode(value.as_bytes()).is_none()
             || found.iter().any(|(seen, _)| *seen == name)
@@ -57,7 +59,16 @@ mod tests {
         assert!(digests_agree(&format!("{hello}, sha-512=:AAAA:"), &hello));
         assert!(!digests_agree("sha-512=:AAAA:", &hello));
         assert!(!digests_agree(&content_digest(b"hullo"), &hello));
-        for bad in ["", "sha-256", "sha-256=x", "sha-256=:", "=::", "sha-256=:A:", "SHA-256=:AAAA:", "a=:AAAA:,a=:AAAA:"] {
+        for bad in [
+            "",
+            "sha-256",
+            "sha-256=x",
+            "sha-256=:",
+            "=::",
+            "sha-256=:A:",
+            "SHA-256=:AAAA:",
+            "a=:AAAA:,a=:AAAA:",
+        ] {
             assert!(!digests_agree(bad, bad), "{bad}");
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::agent_id::AgentId;
 use crate::code::Code;
-use crate::freshness::{Entry, Rules};
 pub(crate) use crate::freshness::State;
+use crate::freshness::{Entry, Rules};
 use crate::manifest::Manifest;
 use crate::time::Timestamp;
 use lru::LruCache;

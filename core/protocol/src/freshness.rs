@@ -52,7 +52,8 @@ impl<T> Default for Entry<T> {
 impl<T> Entry<T> {
     /// Records a success. `max_age` is the answer's `Cache-Control: max-age` in seconds.
     pub(crate) fn succeed(&mut self, value: T, max_age: Option<u32>, rules: &Rules, now: Timestamp) {
-        let fresh = max_age.map_or(rules.default_fresh, |age| i64::from(age).clamp(rules.min_fresh, rules.max_fresh));
+        let fresh =
+            max_age.map_or(rules.default_fresh, |age| i64::from(age).clamp(rules.min_fresh, rules.max_fresh));
         self.value = Some((value, now, now.saturating_add_secs(fresh)));
         self.failure = None;
     }
@@ -68,8 +69,10 @@ impl<T> Entry<T> {
     }
 
     pub(crate) fn state(&self, rules: &Rules, now: Timestamp) -> State<&T> {
-        let failure = self.failure.filter(|(_, at)| age(*at, now).is_some_and(|age| age < rules.negative * 1000));
-        let known = self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
+        let failure =
+            self.failure.filter(|(_, at)| age(*at, now).is_some_and(|age| age < rules.negative * 1000));
+        let known =
+            self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
         match (known, failure) {
             (Some((value, _, until)), _) if now < until => State::Fresh(value),
             (Some((value, age, _)), Some(_)) if age <= rules.stale * 1000 => State::Stale(value),
@@ -95,7 +98,8 @@ fn age(at: Timestamp, now: Timestamp) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { default_fresh: 300, min_fresh: 60, max_fresh: 3600, stale: 3600, negative: 60, retry: 30 };
+    const RULES: Rules =
+        Rules { default_fresh: 300, min_fresh: 60, max_fresh: 3600, stale: 3600, negative: 60, retry: 30 };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_secs(1_800_000_000 + seconds)

@@ -59,7 +59,9 @@ impl<'a> RequestHeaders<'a> {
     /// Step 1 of PROTOCOL §5: count, sizes, duplicates, conflicts, in this order.
     pub(crate) fn read(lines: &[HeaderLine<'a>], limits: &Limits) -> Result<Self, HeaderRefusal> {
         let refuse = |code, header| Err(HeaderRefusal { code, header });
-        let total = lines.iter().fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()));
+        let total = lines
+            .iter()
+            .fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()));
         if lines.len() > limits.header_lines() || total > limits.header_bytes() {
             return refuse(Code::HeaderTooLarge, "all headers");
         }
@@ -127,10 +129,8 @@ impl<'a> RequestHeaders<'a> {
                 return refuse(Code::HeaderDuplicate, label);
             }
         }
-        if let (Some(payment), Some(credential)) = (found.payment, credential) {
-            if payment != credential {
-                return refuse(Code::HeaderConflict, CREDENTIAL);
-            }
+        if found.payment.zip(credential).is_some_and(|(payment, credential)| payment != credential) {
+            return refuse(Code::HeaderConflict, CREDENTIAL);
         }
         found.payment = found.payment.or(credential);
         Ok(found)
@@ -143,7 +143,8 @@ impl<'a> RequestHeaders<'a> {
 
     /// Whether `User-Agent` carries the product token.
     pub(crate) fn has_product(&self) -> bool {
-        self.user_agent.is_some_and(|value| value.windows(PRODUCT.len()).any(|window| window == PRODUCT.as_bytes()))
+        self.user_agent
+            .is_some_and(|value| value.windows(PRODUCT.len()).any(|window| window == PRODUCT.as_bytes()))
     }
 }
 
@@ -195,7 +196,9 @@ fn match_name(name: &[u8]) -> Option<Slot> {
         }
         b'u' | b'U' if is("user-agent") => Some(Slot::UserAgent),
         b'a' | b'A' if is("accept-language") => Some(Slot::AcceptLanguage),
-        b's' | b'S' if name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"sec-fetch-")) => Some(Slot::SecFetch),
+        b's' | b'S' if name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"sec-fetch-")) => {
+            Some(Slot::SecFetch)
+        }
         _ => None,
     }
 }
@@ -218,9 +221,25 @@ mod tests {
 
     #[test]
     fn any_of_ours_twice_is_a_duplicate() {
-        for name in [PAYLOAD, SIGNATURE, PUBLIC_KEY, PAYMENT, CREDENTIAL, PROOF, FEEDBACK, AGENT_ID, TIMESTAMP, ALG, "x-imagxp-new"] {
+        for name in [
+            PAYLOAD,
+            SIGNATURE,
+            PUBLIC_KEY,
+            PAYMENT,
+            CREDENTIAL,
+            PROOF,
+            FEEDBACK,
+            AGENT_ID,
+            TIMESTAMP,
+            ALG,
+            "x-imagxp-new",
+        ] {
             let upper = name.to_ascii_uppercase();
-            assert_eq!(read(&[(name, "a"), (&upper, "a")]).unwrap_err().code, Code::HeaderDuplicate, "{name}");
+            assert_eq!(
+                read(&[(name, "a"), (&upper, "a")]).unwrap_err().code,
+                Code::HeaderDuplicate,
+                "{name}"
+            );
         }
         assert_eq!(read(&[(PAYLOAD, "a,b")]).unwrap_err().code, Code::HeaderDuplicate);
         assert!(read(&[("accept", "a"), ("accept", "b")]).is_ok());

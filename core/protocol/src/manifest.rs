@@ -67,8 +67,9 @@ impl Manifest {
     /// is an error with the code `identity.manifest_invalid`.
     pub fn parse(bytes: &[u8], agent_id: &AgentId, max_bytes: usize) -> Result<Self> {
         let limits = json::Limits { max_bytes, ..json::Limits::MANIFEST };
-        let object = json::parse_object(bytes, &limits)
-            .map_err(|error| invalid(format!("the manifest is not acceptable JSON: {}", error.code())).with_source(error))?;
+        let object = json::parse_object(bytes, &limits).map_err(|error| {
+            invalid(format!("the manifest is not acceptable JSON: {}", error.code())).with_source(error)
+        })?;
         let named = object.get("agent_id").and_then(Value::as_str);
         if named != Some(agent_id.as_str()) {
             return Err(invalid(format!("the manifest's agent_id is not `{agent_id}`")));
@@ -153,7 +154,8 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 fn read_spki(value: &Value<'_>) -> Result<PublicKey> {
     let text = value.as_str().ok_or_else(|| invalid("public_key is not a string"))?;
     let der = base64_decode(text.as_bytes()).ok_or_else(|| invalid("public_key is not base64"))?;
-    PublicKey::from_spki_der(&der).map_err(|error| invalid("public_key is not a P-256 or Ed25519 key").with_source(error))
+    PublicKey::from_spki_der(&der)
+        .map_err(|error| invalid("public_key is not a P-256 or Ed25519 key").with_source(error))
 }
 
 fn read_keys(entries: &[Value<'_>]) -> Result<Vec<ManifestKey>> {
@@ -171,7 +173,9 @@ fn read_keys(entries: &[Value<'_>]) -> Result<Vec<ManifestKey>> {
         if alg.is_some_and(|alg| alg != key.algorithm().as_str()) {
             return Err(invalid("alg does not fit the key"));
         }
-        if optional(entry, "kid")?.is_some_and(|kid| Thumbprint::parse(kid).as_ref() != Some(key.thumbprint())) {
+        if optional(entry, "kid")?
+            .is_some_and(|kid| Thumbprint::parse(kid).as_ref() != Some(key.thumbprint()))
+        {
             return Err(invalid("kid is not the key's RFC 7638 thumbprint"));
         }
         let (not_before, not_after) = (date(entry, "not_before")?, date(entry, "not_after")?);
@@ -193,7 +197,9 @@ fn optional<'a>(entry: &'a Object<'_>, name: &str) -> Result<Option<&'a str>> {
 fn date(entry: &Object<'_>, name: &str) -> Result<Option<Timestamp>> {
     match optional(entry, name)? {
         None => Ok(None),
-        Some(text) => Timestamp::parse(text).map(Some).ok_or_else(|| invalid(format!("{name} is not an RFC 3339 time in UTC"))),
+        Some(text) => Timestamp::parse(text)
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{name} is not an RFC 3339 time in UTC"))),
     }
 }
 
@@ -223,7 +229,10 @@ mod tests {
     #[test]
     fn round_trips() {
         let keys = vec![
-            ManifestKey { not_after: Timestamp::parse("2027-01-01T00:00:00Z"), ..ManifestKey::new(key(1, Algorithm::Es256)) },
+            ManifestKey {
+                not_after: Timestamp::parse("2027-01-01T00:00:00Z"),
+                ..ManifestKey::new(key(1, Algorithm::Es256))
+            },
             ManifestKey::new(key(2, Algorithm::EdDsa)),
         ];
         let manifest = Manifest::new(agent(), Some("ops@agent.example".into()), keys).unwrap();
@@ -233,7 +242,9 @@ mod tests {
     #[test]
     fn seed_form_and_contact_email() {
         let spki = key(1, Algorithm::Es256).to_spki_base64();
-        let manifest = parse(&format!(r#"{{"agent_id":"agent.example","public_key":"{spki}","contact_email":"a@b"}}"#)).unwrap();
+        let manifest =
+            parse(&format!(r#"{{"agent_id":"agent.example","public_key":"{spki}","contact_email":"a@b"}}"#))
+                .unwrap();
         assert_eq!(manifest.keys().len(), 1);
         assert_eq!(manifest.contact(), Some("a@b"));
     }
@@ -252,9 +263,13 @@ mod tests {
     #[test]
     fn refuses_what_breaks_a_rule() {
         let spki = key(1, Algorithm::Es256).to_spki_base64();
-        let good = format!(r#"{{"agent_id":"agent.example","keys":[{{"public_key":"{spki}","alg":"ES256"}}]}}"#);
+        let good =
+            format!(r#"{{"agent_id":"agent.example","keys":[{{"public_key":"{spki}","alg":"ES256"}}]}}"#);
         assert!(parse(&good).is_ok());
-        let nine = format!(r#"{{"agent_id":"agent.example","keys":[{}]}}"#, vec![format!(r#"{{"public_key":"{spki}"}}"#); 9].join(","));
+        let nine = format!(
+            r#"{{"agent_id":"agent.example","keys":[{}]}}"#,
+            vec![format!(r#"{{"public_key":"{spki}"}}"#); 9].join(",")
+        );
         for bad in [
             good.replace("agent.example", "other.example"),
             good.replace("ES256", "EdDSA"),

@@ -81,7 +81,8 @@ impl Resource {
             let (origin, rest) = split(text)?;
             (Some(origin), rest)
         };
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let path = if path.is_empty() { "/".to_owned() } else { remove_dot_segments(&normalise(path)?) };
         let query = match query {
             Some(query) => Some(normalise(query)?),
@@ -156,7 +157,9 @@ fn split(text: &str) -> Option<(Origin, &str)> {
     };
     let port = match port {
         None | Some("") => Some(if secure { 443 } else { 80 }),
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok().filter(|&port| port != 0),
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits.parse().ok().filter(|&port| port != 0)
+        }
         Some(_) => None,
     }?;
     host_ok.then(|| (Origin { secure, host: host.to_ascii_lowercase(), port }, rest))
@@ -261,17 +264,39 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_resource() {
-        for bad in ["", "pub.example/", "ftp://pub.example/", "https://", "https:///x", "https://u@pub.example/", "//pub.example/",
-            "https://pub.example:0/", "https://pub.example:65536/", "https://pub.example/%4", "https://pub.example/%zz",
-            "https://pub.example/#x", "https://pub.example/a b", "https://pub.example/\\x", "https://[::g]/", "https://bücher.example/", "x:"]
-        {
+        for bad in [
+            "",
+            "pub.example/",
+            "ftp://pub.example/",
+            "https://",
+            "https:///x",
+            "https://u@pub.example/",
+            "//pub.example/",
+            "https://pub.example:0/",
+            "https://pub.example:65536/",
+            "https://pub.example/%4",
+            "https://pub.example/%zz",
+            "https://pub.example/#x",
+            "https://pub.example/a b",
+            "https://pub.example/\\x",
+            "https://[::g]/",
+            "https://bücher.example/",
+            "x:",
+        ] {
             assert!(Resource::parse(bad).is_none(), "{bad}");
         }
     }
 
     #[test]
     fn routed_path_leaves_no_disguise() {
-        for disguise in ["/premium/x", "//premium///x", "/%70remium/x", "/premium%2Fx", "/a/..%2Fpremium/x", "/a/%2E%2e/premium/x"] {
+        for disguise in [
+            "/premium/x",
+            "//premium///x",
+            "/%70remium/x",
+            "/premium%2Fx",
+            "/a/..%2Fpremium/x",
+            "/a/%2E%2e/premium/x",
+        ] {
             let resource = Resource::parse(&format!("https://pub.example{disguise}")).unwrap();
             assert_eq!(resource.routed_path(), "/premium/x", "{disguise}");
         }
@@ -279,7 +304,10 @@ mod tests {
 
     #[test]
     fn origins() {
-        assert_eq!(Origin::parse("https://Pub.example:443/", false).unwrap().to_string(), "https://pub.example");
+        assert_eq!(
+            Origin::parse("https://Pub.example:443/", false).unwrap().to_string(),
+            "https://pub.example"
+        );
         assert_eq!(Origin::parse("https://pub.example:8443", false).unwrap().authority(), "pub.example:8443");
         assert!(Origin::parse("http://pub.example", true).is_err());
         assert!(Origin::parse("http://127.0.0.1:8000", false).is_err());
@@ -289,7 +317,14 @@ mod tests {
 
     #[test]
     fn dot_segments() {
-        for (path, out) in [("/a/b/c/./../../g", "/a/g"), ("/..", "/"), ("/a/..", "/"), ("/a/.", "/a/"), ("/.a/..b", "/.a/..b"), ("/./", "/")] {
+        for (path, out) in [
+            ("/a/b/c/./../../g", "/a/g"),
+            ("/..", "/"),
+            ("/a/..", "/"),
+            ("/a/.", "/a/"),
+            ("/.a/..b", "/.a/..b"),
+            ("/./", "/"),
+        ] {
             assert_eq!(remove_dot_segments(path), out, "{path}");
         }
     }

@@ -52,7 +52,9 @@ pub fn verify_token(
     };
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(number)) if number.as_f64() >= 0.0 && number.as_f64() <= 4_200_000_000.0 => Ok(Some(number.as_f64())),
+        Some(Value::Number(number)) if number.as_f64() >= 0.0 && number.as_f64() <= 4_200_000_000.0 => {
+            Ok(Some(number.as_f64()))
+        }
         Some(_) => Err(Code::PaymentInvalidToken),
     };
     #[expect(clippy::cast_precision_loss, reason = "seconds of this century are exact in a double")]

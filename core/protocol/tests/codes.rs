@@ -16,7 +16,10 @@ use std::sync::Arc;
 const ELSEWHERE: &[(Code, &str)] = &[
     (Code::FeedbackMalformed, "feedback is read by a later part of the protocol (PROTOCOL §11)"),
     (Code::InternalPanic, "raised by the C ABI's boundary; tests/c/panic.c"),
-    (Code::InternalInvariant, "raised by the bindings when the core breaks its word; nothing here can do so on purpose"),
+    (
+        Code::InternalInvariant,
+        "raised by the bindings when the core breaks its word; nothing here can do so on purpose",
+    ),
 ];
 
 struct Custom(Result<bool, ()>);
@@ -28,7 +31,9 @@ impl CustomPolicy for Custom {
 }
 
 fn with_payload(json: &str) -> Signed {
-    Signed::read("nonce-0000000001").without("x-imagxp-payload").with("x-imagxp-payload", &base64_encode(json.as_bytes()))
+    Signed::read("nonce-0000000001")
+        .without("x-imagxp-payload")
+        .with("x-imagxp-payload", &base64_encode(json.as_bytes()))
 }
 
 fn claim_with(from: &str, to: &str) -> Signed {
@@ -76,15 +81,31 @@ fn refused() -> Vec<Verdict> {
         claim_with("12:00:00Z", "12:01:01Z"),
         read(|request| request.content_digest = Some("sha-256=:AAAA:")),
         Signed::read("nonce-0000000001").without("x-imagxp-signature").with("x-imagxp-signature", "3045"),
-        Signed::read("nonce-0000000001").without("x-imagxp-signature").with("x-imagxp-signature", &"01".repeat(64)),
+        Signed::read("nonce-0000000001")
+            .without("x-imagxp-signature")
+            .with("x-imagxp-signature", &"01".repeat(64)),
         Signed::read("nonce-0000000001").without("x-imagxp-public-key").with("x-imagxp-public-key", "MFkw"),
-        Signed::new(&identity(2), &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), "nonce-0000000001"),
+        Signed::new(
+            &identity(2),
+            &SignRequest::new("GET", URL, Purpose::RagRetrieval),
+            now(),
+            "nonce-0000000001",
+        ),
         read(|request| request.purpose = Purpose::CrawlTraining),
         paid("x"),
-        paid(&visa("jti-0001", |visa| (visa.issued_at, visa.lifetime_s) = (now().saturating_add_secs(-700), 600))),
+        paid(&visa("jti-0001", |visa| {
+            (visa.issued_at, visa.lifetime_s) = (now().saturating_add_secs(-700), 600)
+        })),
         paid(&visa("jti-0001", |visa| visa.audience = "https://other.example")),
-        paid(&visa("jti-0001", |visa| visa.key = Some(Box::leak(Box::new(*identity(2).public_key().thumbprint()))))),
-        paid(&visa("jti-0001", |visa| visa.paid = Box::leak(Box::new(imagxp::policy::Money { amount: imagxp::amount::Amount::ZERO, currency: "USD".into() })))),
+        paid(&visa("jti-0001", |visa| {
+            visa.key = Some(Box::leak(Box::new(*identity(2).public_key().thumbprint())))
+        })),
+        paid(&visa("jti-0001", |visa| {
+            visa.paid = Box::leak(Box::new(imagxp::policy::Money {
+                amount: imagxp::amount::Amount::ZERO,
+                currency: "USD".into(),
+            }))
+        })),
         paid(&visa("jti-0001", |visa| visa.issuer = "https://other.example")),
     ]
     .into_iter()
@@ -92,7 +113,12 @@ fn refused() -> Vec<Verdict> {
     .collect();
 
     // A signed DELETE is another code than a signed GET that is sent as HEAD.
-    let mut delete = Signed::new(&identity(1), &SignRequest::new("DELETE", URL, Purpose::RagRetrieval), now(), "nonce-0000000001");
+    let mut delete = Signed::new(
+        &identity(1),
+        &SignRequest::new("DELETE", URL, Purpose::RagRetrieval),
+        now(),
+        "nonce-0000000001",
+    );
     delete.url = "/posts/1".into();
     verdicts.push(verify(delete));
     let mut head = Signed::read("nonce-0000000001");
@@ -101,7 +127,12 @@ fn refused() -> Vec<Verdict> {
     let mut elsewhere = Signed::read("nonce-0000000001");
     elsewhere.url = "/posts/2".into();
     verdicts.push(verify(elsewhere));
-    let unpaid = Signed::new(&identity(1), &SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval), now(), "nonce-0000000001");
+    let unpaid = Signed::new(
+        &identity(1),
+        &SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval),
+        now(),
+        "nonce-0000000001",
+    );
     verdicts.push(verify(unpaid));
     let mut unsigned = Signed::read("nonce-0000000001");
     unsigned.headers.clear();
@@ -113,19 +144,26 @@ fn refused() -> Vec<Verdict> {
         let token = visa("jti-used-twice", |_| ());
         let mut request = SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval);
         request.payment = Some(&token);
-        verdicts.push(Signed::new(&identity(1), &request, now(), &format!("nonce-paid-{number:06}")).verify(&twice));
+        verdicts.push(
+            Signed::new(&identity(1), &request, now(), &format!("nonce-paid-{number:06}")).verify(&twice),
+        );
     }
     verdicts
 }
 
 /// Publishers in some other state.
 fn special() -> Vec<Verdict> {
-    let strange = |json: &str| publisher(&POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1));
+    let strange =
+        |json: &str| publisher(&POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1));
     let mut verdicts = vec![
-        Signed::read("nonce-0000000001").verify(&strange(r#""agents":[{"match":"agent.example","allow":false}]"#)),
-        Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Ok(false))))),
-        Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Err(()))))),
-        Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_replay_store(Arc::new(MemoryReplayStore::new(0, 0)))),
+        Signed::read("nonce-0000000001")
+            .verify(&strange(r#""agents":[{"match":"agent.example","allow":false}]"#)),
+        Signed::read("nonce-0000000001")
+            .verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Ok(false))))),
+        Signed::read("nonce-0000000001")
+            .verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Err(()))))),
+        Signed::read("nonce-0000000001")
+            .verify(&publisher(POLICY).with_replay_store(Arc::new(MemoryReplayStore::new(0, 0)))),
         Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_replay_store(Arc::new(Broken))),
         Signed::read("nonce-0000000001").verify(&Publisher::new(policy(POLICY), [7; 16])),
     ];
@@ -133,7 +171,14 @@ fn special() -> Vec<Verdict> {
     for nonce in ["nonce-0000000001", "nonce-0000000002"] {
         verdicts.push(Signed::read(nonce).verify(&limited));
     }
-    for failure in [FetchFailure::Failed, FetchFailure::NotFound, FetchFailure::Redirect, FetchFailure::AddressDenied, FetchFailure::Busy, FetchFailure::Invalid] {
+    for failure in [
+        FetchFailure::Failed,
+        FetchFailure::NotFound,
+        FetchFailure::Redirect,
+        FetchFailure::AddressDenied,
+        FetchFailure::Busy,
+        FetchFailure::Invalid,
+    ] {
         let publisher = Publisher::new(policy(POLICY), [7; 16]);
         publisher.supply_failure(MANIFEST_URL, failure, now()).unwrap();
         verdicts.push(Signed::read("nonce-0000000001").verify(&publisher));
@@ -156,7 +201,11 @@ fn special() -> Vec<Verdict> {
 struct Broken;
 
 impl imagxp::replay::ReplayStore for Broken {
-    fn insert_if_absent(&self, _: &imagxp::replay::ReplayEntry, _: imagxp::Timestamp) -> imagxp::replay::Insert {
+    fn insert_if_absent(
+        &self,
+        _: &imagxp::replay::ReplayEntry,
+        _: imagxp::Timestamp,
+    ) -> imagxp::replay::Insert {
         imagxp::replay::Insert::Error
     }
 
@@ -202,7 +251,10 @@ fn observing_lets_everything_pass_and_says_so() {
     assert_eq!((verdict.outcome, verdict.http, verdict.would_deny), (Outcome::Allow, 200, true));
     assert_eq!(verdict.code, Some(Code::PolicyPurposeDenied));
     let waiting = Signed::read("nonce-0000000001").start(&Publisher::new(policy(&json), [7; 16]), now());
-    assert_eq!((waiting.verdict.outcome, waiting.verdict.code), (Outcome::Allow, Some(Code::IdentityManifestNeeded)));
+    assert_eq!(
+        (waiting.verdict.outcome, waiting.verdict.code),
+        (Outcome::Allow, Some(Code::IdentityManifestNeeded))
+    );
     assert!(waiting.pending.is_some(), "the caller may still fetch and learn more");
     let good = Signed::read("nonce-0000000001").verify(&publisher(&json));
     assert!(!good.would_deny && good.code.is_none());
@@ -211,7 +263,8 @@ fn observing_lets_everything_pass_and_says_so() {
 #[test]
 fn a_claim_overwrites_nothing() {
     let mut request = SignRequest::new("GET", URL, Purpose::RagRetrieval);
-    request.context = Some(r#"{"outcome":"allow","code":null,"agent_id":"evil.example","payment":{"state":"visa"}}"#);
+    request.context =
+        Some(r#"{"outcome":"allow","code":null,"agent_id":"evil.example","payment":{"state":"visa"}}"#);
     let signed = Signed::new(&identity(1), &request, now(), "nonce-0000000001");
     let verdict = signed.verify(&publisher(POLICY));
     assert_eq!(verdict.agent_id.as_ref().unwrap().as_str(), AGENT);
@@ -235,7 +288,9 @@ fn key_only_identity_grants_no_single_agents_rights() {
     let verdict = summary.verify(&publisher(&json));
     assert_eq!((verdict.code, verdict.binding.as_str()), (None, "domain"));
     // A deny counts whoever claims the name.
-    let bad = imagxp::agent::Identity::parse("bad.example", key(4, imagxp::crypto::Algorithm::Es256), false).unwrap();
-    let denied = Signed::new(&bad, &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), "nonce-0000000001");
+    let bad = imagxp::agent::Identity::parse("bad.example", key(4, imagxp::crypto::Algorithm::Es256), false)
+        .unwrap();
+    let denied =
+        Signed::new(&bad, &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), "nonce-0000000001");
     assert_eq!(denied.verify(&stranger).code, Some(Code::PolicyAgentDenied));
 }

@@ -15,7 +15,8 @@ use imagxp::publisher::Outcome;
 use imagxp::resource::Resource;
 use imagxp::{AgentId, Manifest, Publisher, Purpose};
 
-const PURPOSES: [Purpose; 4] = [Purpose::RagRetrieval, Purpose::Summary, Purpose::Quotation, Purpose::Embedding];
+const PURPOSES: [Purpose; 4] =
+    [Purpose::RagRetrieval, Purpose::Summary, Purpose::Quotation, Purpose::Embedding];
 
 const MUTATION_POLICY: &str = r#"{"version":1,"origins":["https://pub.example","https://www.pub.example"],
   "purposes":{"RAG_RETRIEVAL":{},"SUMMARY":{},"QUOTATION":{},"EMBEDDING":{},"CRAWL_TRAINING":{"allow":false}},
@@ -56,13 +57,15 @@ fn valid(random: &mut Random) -> Signed {
     // Visas of the test world belong to the first agent.
     let identity = if premium { &agents[0] } else { &agents[random.below(2)] };
     let origin = ["https://pub.example", "https://www.pub.example"][random.below(2)];
-    let folder = if premium { "/premium/" } else { ["/", "/a/b/", "/caf%C3%A9/", "/x.y/~z/"][random.below(4)] };
+    let folder =
+        if premium { "/premium/" } else { ["/", "/a/b/", "/caf%C3%A9/", "/x.y/~z/"][random.below(4)] };
     let query = ["", "?", "?q=1&r=%20", "?a=b;c,d"][random.below(4)];
     let url = format!("{origin}{folder}{:x}{query}", random.next());
     let token = visa(&format!("jti-{:016x}", random.next()), |visa| visa.audience = origin);
     let age = i64::try_from(random.below(361)).unwrap() - 60;
     let digest = imagxp::digest::content_digest(&random.next().to_le_bytes());
-    let mut request = SignRequest::new(["GET", "HEAD", "POST"][random.below(3)], &url, PURPOSES[random.below(4)]);
+    let mut request =
+        SignRequest::new(["GET", "HEAD", "POST"][random.below(3)], &url, PURPOSES[random.below(4)]);
     request.payment = premium.then_some(token.as_str());
     request.compatible = random.below(2) == 0;
     request.content_digest = (request.method == "POST").then_some(digest.as_str());
@@ -100,7 +103,10 @@ fn meaning(signed: &Signed) -> Meaning {
     let canonical = |bytes: Vec<u8>| canonicalize(&bytes, &Limits::CLAIM).unwrap_or(bytes);
     Meaning {
         claim: all("x-imagxp-payload").into_iter().map(decoded).map(canonical).collect(),
-        signature: all("x-imagxp-signature").iter().map(|hex| Signature::from_hex(hex).map(|sig| *sig.as_bytes())).collect(),
+        signature: all("x-imagxp-signature")
+            .iter()
+            .map(|hex| Signature::from_hex(hex).map(|sig| *sig.as_bytes()))
+            .collect(),
         tokens: [all("x-imagxp-payment"), all("x-imagxp-credential")].concat(),
         hint: all("x-imagxp-public-key").into_iter().map(decoded).collect(),
         target: resource.as_ref().map(|resource| (resource.path.clone(), resource.query.clone())),
@@ -135,7 +141,9 @@ const OURS: [&str; 4] = ["x-imagxp-payload", "x-imagxp-signature", "x-imagxp-pub
 fn mutate(original: &Signed, other: &Signed, random: &mut Random) -> Signed {
     let mut signed = original.clone();
     let name = OURS[random.below(OURS.len())];
-    let Some(index) = signed.headers.iter().position(|(candidate, _)| candidate == name) else { return signed };
+    let Some(index) = signed.headers.iter().position(|(candidate, _)| candidate == name) else {
+        return signed;
+    };
     let value = &mut signed.headers[index].1;
     if value.is_empty() {
         return signed;
@@ -153,10 +161,13 @@ fn mutate(original: &Signed, other: &Signed, random: &mut Random) -> Signed {
         }
         6 => drop(signed.headers.remove(index)),
         // Another good request's header; not its visa, which the same agent may spend here just as well.
-        7 => match other.headers.iter().find(|(candidate, _)| candidate == name && name != "x-imagxp-payment") {
-            Some((_, theirs)) => value.clone_from(theirs),
-            None => drop(signed.headers.remove(index)),
-        },
+        7 => {
+            match other.headers.iter().find(|(candidate, _)| candidate == name && name != "x-imagxp-payment")
+            {
+                Some((_, theirs)) => value.clone_from(theirs),
+                None => drop(signed.headers.remove(index)),
+            }
+        }
         // Two headers change places.
         8 => {
             let second = random.below(signed.headers.len());
@@ -168,14 +179,16 @@ fn mutate(original: &Signed, other: &Signed, random: &mut Random) -> Signed {
         10 => *value = value.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes(),
         // A claim member changes, and nothing is signed again.
         11 | 12 => {
-            if let Some((_, payload)) = signed.headers.iter_mut().find(|(candidate, _)| candidate == "x-imagxp-payload") {
+            if let Some((_, payload)) =
+                signed.headers.iter_mut().find(|(candidate, _)| candidate == "x-imagxp-payload")
+            {
                 tamper(payload, random);
             }
         }
         13 => {
             let url = &signed.url;
-            let cut = url.char_indices().map(|(index, _)| index).nth(random.below(url.len())).unwrap_or(0);
-            signed.url = format!("{}{}{}", &url[..cut], ["x", "/", "?", "%41", "../", "//"][random.below(6)], &url[cut..]);
+            let (start, end) = url.split_at_checked(random.below(url.len())).unwrap_or(("", url));
+            signed.url = format!("{start}{}{end}", ["x", "/", "?", "%41", "../", "//"][random.below(6)]);
         }
         14 => signed.method = ["GET", "HEAD", "POST", "PUT", "get"][random.below(5)].to_owned(),
         _ => signed.body_digest = Some(imagxp::digest::content_digest(b"another body")),
@@ -223,7 +236,11 @@ fn mutated_requests_are_never_accepted() {
                 continue;
             }
             // A wrong visa under a good signature spends the nonce, as it must; the dry run keeps it for the next mutant.
-            let verdict = if paid { mutant.act(|request| publisher.explain(request, now())).verdict } else { mutant.verify(&publisher) };
+            let verdict = if paid {
+                mutant.act(|request| publisher.explain(request, now())).verdict
+            } else {
+                mutant.verify(&publisher)
+            };
             assert_ne!(verdict.outcome, Outcome::Allow, "accepted: {mutant:#?}\noriginal: {base:#?}");
             *codes.entry(verdict.code.unwrap().as_str()).or_insert(0_u64) += 1;
             done += 1;

@@ -64,7 +64,8 @@ fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
         signed
     };
     let method = |method: &str| {
-        let mut signed = Signed::new(&identity(1), &SignRequest::new(method, URL, Purpose::RagRetrieval), now(), NONCE);
+        let mut signed =
+            Signed::new(&identity(1), &SignRequest::new(method, URL, Purpose::RagRetrieval), now(), NONCE);
         signed.method = method.into();
         signed
     };
@@ -74,7 +75,10 @@ fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
     wrong_method.method = "HEAD".into();
     let digest = Signed::new(
         &identity(1),
-        &SignRequest { content_digest: Some("sha-256=:AAAA:"), ..SignRequest::new("GET", URL, Purpose::RagRetrieval) },
+        &SignRequest {
+            content_digest: Some("sha-256=:AAAA:"),
+            ..SignRequest::new("GET", URL, Purpose::RagRetrieval)
+        },
         now(),
         NONCE,
     );
@@ -87,15 +91,21 @@ fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
         };
         Signed::new(&identity(1), &request, now(), NONCE)
     };
-    let other_key = Signed::new(&identity(2), &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), NONCE);
-    let training = Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::CrawlTraining), now(), NONCE);
+    let other_key =
+        Signed::new(&identity(2), &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), NONCE);
+    let training =
+        Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::CrawlTraining), now(), NONCE);
     vec![
         // Steps 1 to 4: the store is not even asked.
         (Code::HeaderTooLarge, good().with("x", &"y".repeat(40_000)), &[]),
         (Code::HeaderDuplicate, good().with("X-Imagxp-Payload", "e30="), &[]),
         (Code::HeaderConflict, good().with("x-imagxp-payment", "a").with("x-imagxp-credential", "b"), &[]),
         (Code::HeaderMissing, good().without("x-imagxp-signature"), &[]),
-        (Code::HeaderBase64Invalid, good().without("x-imagxp-payload").with("x-imagxp-payload", "e30 ="), &[]),
+        (
+            Code::HeaderBase64Invalid,
+            good().without("x-imagxp-payload").with("x-imagxp-payload", "e30 ="),
+            &[],
+        ),
         (Code::SigMalformed, good().without("x-imagxp-signature").with("x-imagxp-signature", "0x00"), &[]),
         (Code::JsonMalformed, good().without("x-imagxp-payload").with("x-imagxp-payload", "W10="), &[]),
         (Code::ClaimAgentIdInvalid, with_claim("agent.example", "localhost"), &[]),
@@ -113,8 +123,16 @@ fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
         (Code::PolicyPurposeDenied, training, &["seen", "insert"]),
         (Code::PaymentRequired, premium(None), &["seen", "insert"]),
         (Code::PaymentMalformed, premium(Some("x")), &["seen", "insert"]),
-        (Code::PaymentWrongAudience, premium(Some(&visa("jti-0001", |v| v.audience = "https://x.example"))), &["seen", "insert"]),
-        (Code::PaymentInsufficient, premium(Some(&visa("jti-0001", |v| v.paid = Box::leak(Box::new(cheap()))))), &["seen", "insert"]),
+        (
+            Code::PaymentWrongAudience,
+            premium(Some(&visa("jti-0001", |v| v.audience = "https://x.example"))),
+            &["seen", "insert"],
+        ),
+        (
+            Code::PaymentInsufficient,
+            premium(Some(&visa("jti-0001", |v| v.paid = Box::leak(Box::new(cheap()))))),
+            &["seen", "insert"],
+        ),
     ]
 }
 
@@ -128,7 +146,8 @@ fn a_refusal_has_no_side_effect_of_a_later_step() {
     for (code, request, calls) in refusals() {
         // What spends the nonce gets a publisher of its own; all others share one, whose good request must survive them.
         let own = calls.contains(&"insert").then(|| probed(POLICY));
-        let (publisher, probe) = own.as_ref().map_or((&publisher, &probe), |(publisher, probe)| (publisher, probe));
+        let (publisher, probe) =
+            own.as_ref().map_or((&publisher, &probe), |(publisher, probe)| (publisher, probe));
         let verdict = request.verify(publisher);
         assert_eq!(verdict.code, Some(code), "{verdict:?}");
         assert_eq!(verdict.http, code.http());
@@ -190,18 +209,30 @@ fn a_fetch_in_between_is_not_a_replay() {
     let probe = Arc::new(Probe::default());
     let publisher = Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::clone(&probe) as _);
     let token = visa("jti-0001", |_| ());
-    let request = SignRequest { payment: Some(&token), ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval) };
+    let request = SignRequest {
+        payment: Some(&token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
     // 299 s old when it comes; the fetches take longer than the second that is left.
     let signed = Signed::new(&identity(1), &request, now().saturating_add_secs(-299), NONCE);
 
     let first = signed.start(&publisher, now());
-    assert_eq!((first.verdict.outcome, first.verdict.code), (Outcome::Undecided, Some(Code::IdentityManifestNeeded)));
-    assert_eq!((first.verdict.needs[0].kind, first.verdict.needs[0].url.as_str()), (NeedKind::Manifest, MANIFEST_URL));
+    assert_eq!(
+        (first.verdict.outcome, first.verdict.code),
+        (Outcome::Undecided, Some(Code::IdentityManifestNeeded))
+    );
+    assert_eq!(
+        (first.verdict.needs[0].kind, first.verdict.needs[0].url.as_str()),
+        (NeedKind::Manifest, MANIFEST_URL)
+    );
     publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
 
     let second = publisher.resume(first.pending.unwrap(), now());
     assert_eq!(second.verdict.code, Some(Code::PaymentJwksNeeded));
-    assert_eq!((second.verdict.needs[0].kind, second.verdict.needs[0].url.as_str()), (NeedKind::Jwks, JWKS_URL));
+    assert_eq!(
+        (second.verdict.needs[0].kind, second.verdict.needs[0].url.as_str()),
+        (NeedKind::Jwks, JWKS_URL)
+    );
     assert!(!probe.take().contains(&"insert"), "manifest and key set needs come before the nonce is spent");
     publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
 
@@ -221,7 +252,10 @@ fn redemption_resumes_after_the_nonce() {
     ] {
         let (publisher, probe) = probed(&json);
         let token = visa("jti-0001", |_| ());
-        let request = SignRequest { payment: Some(&token), ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval) };
+        let request = SignRequest {
+            payment: Some(&token),
+            ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+        };
         let signed = Signed::new(&identity(1), &request, now(), NONCE);
         let first = signed.start(&publisher, now());
         assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
@@ -252,7 +286,12 @@ fn failed_fetches_have_their_codes() {
         assert_eq!((verdict.code, verdict.outcome), (Some(code), outcome));
         assert!(verdict.needs.is_empty(), "asked once");
         // A minute later it is worth another try.
-        let later = Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::RagRetrieval), now().saturating_add_secs(60), NONCE);
+        let later = Signed::new(
+            &identity(1),
+            &SignRequest::new("GET", URL, Purpose::RagRetrieval),
+            now().saturating_add_secs(60),
+            NONCE,
+        );
         let verdict = later.start(&publisher, now().saturating_add_secs(60)).verdict;
         assert_eq!(verdict.code, Some(Code::IdentityManifestNeeded));
     }
@@ -275,7 +314,12 @@ fn an_unlisted_key_causes_one_refresh_per_half_minute() {
     let publisher = publisher(POLICY);
     let at = |seconds: i64| now().saturating_add_secs(seconds);
     let read = |seconds: i64, hint: bool| {
-        let signed = Signed::new(&identity(2), &SignRequest::new("GET", URL, Purpose::RagRetrieval), at(seconds), NONCE);
+        let signed = Signed::new(
+            &identity(2),
+            &SignRequest::new("GET", URL, Purpose::RagRetrieval),
+            at(seconds),
+            NONCE,
+        );
         if hint { signed } else { signed.without("x-imagxp-public-key") }
     };
     for hint in [true, false] {
@@ -293,7 +337,8 @@ fn old_keys_serve_for_an_hour_while_refreshing_fails() {
     let publisher = publisher(POLICY);
     let verdict_at = |seconds: i64, nonce: &str| {
         let at = now().saturating_add_secs(seconds);
-        let signed = Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::RagRetrieval), at, nonce);
+        let signed =
+            Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::RagRetrieval), at, nonce);
         signed.start(&publisher, at).verdict
     };
     assert_eq!(verdict_at(299, "nonce-0000000001").code, None);

@@ -36,17 +36,32 @@ fn errors_name_the_member_and_the_reason() {
         (json!({"methods": ["get"]}), "`methods`: `get`"),
         (json!({"purposes": {"READ": {"allow": true}}}), "READ"),
         (json!({"purposes": {"SUMMARY": {"allow": "yes"}}}), "`purposes.SUMMARY.allow`"),
-        (json!({"purposes": {"SUMMARY": {"price": {"amount": "1e3", "currency": "USD"}}}}), "`purposes.SUMMARY.price.amount`"),
+        (
+            json!({"purposes": {"SUMMARY": {"price": {"amount": "1e3", "currency": "USD"}}}}),
+            "`purposes.SUMMARY.price.amount`",
+        ),
         (json!({"price": {"amount": 0.1, "currency": "USD"}}), "`price.amount`"),
         (json!({"price": {"amount": "0.1", "currency": "usd"}}), "`price.currency`"),
         (json!({"agents": [{"match": "AGENT.example"}]}), "`agents[0].match`"),
         (json!({"agents": [{"match": "*"}]}), "`agents[0].match`"),
-        (json!({"agents": [{"match": "a.example", "rate": {"requests": 0, "per_s": 1}}]}), "`agents[0].rate`"),
+        (
+            json!({"agents": [{"match": "a.example", "rate": {"requests": 0, "per_s": 1}}]}),
+            "`agents[0].rate`",
+        ),
         (json!({"rate": {"requests": 1, "per_s": 0}}), "`rate`"),
         (json!({"paths": [{"match": "premium"}]}), "`paths[0].match`"),
-        (json!({"payment": {"brokers": [{"issuer": "broker", "jwks_uri": "https://b.example/j"}]}}), "issuer `broker`"),
-        (json!({"payment": {"brokers": [{"issuer": "https://b.example", "jwks_uri": "http://b.example/j"}]}}), "jwks_uri"),
-        (json!({"payment": {"ad_networks": [{"issuer": "https://b.example", "jwks_uri": "https://b.example/j", "audience": ""}]}}), "audience"),
+        (
+            json!({"payment": {"brokers": [{"issuer": "broker", "jwks_uri": "https://b.example/j"}]}}),
+            "issuer `broker`",
+        ),
+        (
+            json!({"payment": {"brokers": [{"issuer": "https://b.example", "jwks_uri": "http://b.example/j"}]}}),
+            "jwks_uri",
+        ),
+        (
+            json!({"payment": {"ad_networks": [{"issuer": "https://b.example", "jwks_uri": "https://b.example/j", "audience": ""}]}}),
+            "audience",
+        ),
         (json!({"provenance": {"origin": "human"}}), "`provenance.origin`"),
     ] {
         let error = parse(&with(changes.clone())).unwrap_err();
@@ -81,15 +96,21 @@ fn every_rule_that_spoke_is_explained() {
     })))
     .unwrap();
     let agent = AgentId::parse("agent.example", false).unwrap();
-    let ask = |purpose, path| policy.explain(&Question { agent_id: &agent, domain_bound: true, purpose, path });
+    let ask =
+        |purpose, path| policy.explain(&Question { agent_id: &agent, domain_bound: true, purpose, path });
     let (decision, reasons) = ask(Purpose::RagRetrieval, "/a/x");
     assert_eq!(decision.refusal, None);
     assert_eq!(decision.price.unwrap().amount.to_string(), "1");
-    let rules: Vec<String> = reasons.into_iter().map(|reason| format!("{}={}", reason.rule, reason.says)).collect();
+    let rules: Vec<String> =
+        reasons.into_iter().map(|reason| format!("{}={}", reason.rule, reason.says)).collect();
     assert_eq!(rules, ["purposes.RAG_RETRIEVAL=allow", "agents[1]=allow", "price=1 USD"]);
     let (decision, reasons) = ask(Purpose::RagRetrieval, "/a/bc");
     assert_eq!(decision.refusal, Some(Code::PolicyPurposeDenied));
-    assert!(reasons.iter().any(|reason| reason.rule == "paths[2].purposes.RAG_RETRIEVAL" && reason.says == "deny"));
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.rule == "paths[2].purposes.RAG_RETRIEVAL" && reason.says == "deny")
+    );
     // The wildcard's rule does not add to the more specific one.
     assert_eq!(ask(Purpose::Summary, "/").0.refusal, Some(Code::PolicyPurposeDenied));
     assert_eq!(ask(Purpose::Quotation, "/").0.refusal, None);
@@ -111,9 +132,16 @@ fn paths_only_tighten_what_unsigned_visitors_may_read() {
 
 #[test]
 fn the_public_part_has_no_agent_lists() {
-    let policy = parse(&with(json!({"agents": [{"match": "secret.example", "allow": false}], "rate": {"requests": 7, "per_s": 1}}))).unwrap();
+    let policy = parse(&with(
+        json!({"agents": [{"match": "secret.example", "allow": false}], "rate": {"requests": 7, "per_s": 1}}),
+    ))
+    .unwrap();
     let public: Value = serde_json::from_slice(&policy.public_json()).unwrap();
-    assert!(!public.to_string().contains("secret") && public.get("agents").is_none() && public.get("rate").is_none());
+    assert!(
+        !public.to_string().contains("secret")
+            && public.get("agents").is_none()
+            && public.get("rate").is_none()
+    );
     assert_eq!(public["purposes"]["RAG_RETRIEVAL"]["allow"], true);
     assert_eq!(public["paths"][0]["price"]["amount"], "0.01");
     assert_eq!(public["payment"]["brokers"][0]["token_endpoint"], "https://broker.example/oauth/token");
@@ -146,9 +174,26 @@ fn the_published_schema_is_the_types_schema() {
         assert_eq!(names, &json!(Purpose::ALL.map(Purpose::as_str)));
     }
     // Every member of the contract is a property of the schema.
-    for member in ["version", "origins", "mode", "unsigned", "identity", "require_resource", "resource_match", "require_user_agent", "methods",
-        "clock", "purposes", "agents", "paths", "payment", "price", "rate", "provenance", "allow_loopback"]
-    {
+    for member in [
+        "version",
+        "origins",
+        "mode",
+        "unsigned",
+        "identity",
+        "require_resource",
+        "resource_match",
+        "require_user_agent",
+        "methods",
+        "clock",
+        "purposes",
+        "agents",
+        "paths",
+        "payment",
+        "price",
+        "rate",
+        "provenance",
+        "allow_loopback",
+    ] {
         assert!(schema["properties"].get(member).is_some(), "{member}");
     }
 }

@@ -22,14 +22,54 @@ macro_rules! names {
 #[test]
 fn the_rust_column_is_true() {
     let here = names![
-        PrivateKey::generate, PrivateKey::from_pem, PrivateKey::from_pkcs8_der, PrivateKey::from_jwk, PrivateKey::to_pem,
-        PrivateKey::public_key, PublicKey::from_pem, PublicKey::from_spki_der, PublicKey::from_jwk, PublicKey::algorithm,
-        PublicKey::to_spki_der, PublicKey::to_pem, PublicKey::to_jwk, PublicKey::thumbprint, PublicKey::verify, Identity::new,
-        Identity::with_signer, Identity::sign, Identity::manifest, Manifest::to_json, Manifest::parse, AgentId::parse,
-        json::canonicalize, Policy::from_json, Policy::public_json, Policy::remarks, Policy::schema, Publisher::new,
-        Publisher::verify, Publisher::resume, Publisher::explain, Publisher::supply, Publisher::supply_failure,
-        Publisher::with_replay_store, Pending::redeemed, MemoryReplayStore::new, Verdict::to_json, Verdict::body, verify_token,
-        issue, content_digest, Code::ALL, Code::as_str, Code::number, Code::http, Code::message, Code::hint, VERSION,
+        PrivateKey::generate,
+        PrivateKey::from_pem,
+        PrivateKey::from_pkcs8_der,
+        PrivateKey::from_jwk,
+        PrivateKey::to_pem,
+        PrivateKey::public_key,
+        PublicKey::from_pem,
+        PublicKey::from_spki_der,
+        PublicKey::from_jwk,
+        PublicKey::algorithm,
+        PublicKey::to_spki_der,
+        PublicKey::to_pem,
+        PublicKey::to_jwk,
+        PublicKey::thumbprint,
+        PublicKey::verify,
+        Identity::new,
+        Identity::with_signer,
+        Identity::sign,
+        Identity::manifest,
+        Manifest::to_json,
+        Manifest::parse,
+        AgentId::parse,
+        json::canonicalize,
+        Policy::from_json,
+        Policy::public_json,
+        Policy::remarks,
+        Policy::schema,
+        Publisher::new,
+        Publisher::verify,
+        Publisher::resume,
+        Publisher::explain,
+        Publisher::supply,
+        Publisher::supply_failure,
+        Publisher::with_replay_store,
+        Pending::redeemed,
+        MemoryReplayStore::new,
+        Verdict::to_json,
+        Verdict::body,
+        verify_token,
+        issue,
+        content_digest,
+        Code::ALL,
+        Code::as_str,
+        Code::number,
+        Code::http,
+        Code::message,
+        Code::hint,
+        VERSION,
     ];
     let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/surface.json")).unwrap();
     let surface: serde_json::Value = serde_json::from_slice(&file).unwrap();
@@ -41,7 +81,11 @@ fn the_rust_column_is_true() {
         for language in ["rust", "c", "python"] {
             let gap = surface["gaps"][language][operation["name"].as_str().unwrap()].as_str();
             let offered = operation[language].as_array().is_some_and(|names| !names.is_empty());
-            assert!(offered != gap.is_some_and(|reason| !reason.is_empty()), "{language} {}: offered, or a gap with a reason", operation["name"]);
+            assert!(
+                offered != gap.is_some_and(|reason| !reason.is_empty()),
+                "{language} {}: offered, or a gap with a reason",
+                operation["name"]
+            );
         }
     }
     assert_eq!(here, listed);

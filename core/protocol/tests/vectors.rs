@@ -47,8 +47,11 @@ fn policy_with(changes: Value) -> Value {
 }
 
 fn request(signed: &Signed) -> Value {
-    let headers: Vec<Value> =
-        signed.headers.iter().map(|(name, value)| json!([name, String::from_utf8(value.clone()).unwrap()])).collect();
+    let headers: Vec<Value> = signed
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name, String::from_utf8(value.clone()).unwrap()]))
+        .collect();
     let mut request = json!({ "method": signed.method, "url": signed.url, "headers": headers });
     if let Some(digest) = &signed.body_digest {
         request["body_digest"] = json!(digest);
@@ -114,34 +117,104 @@ fn policy_vectors() -> Vec<Value> {
     let purposes = |rules: Value| json!({ "purposes": rules, "paths": [] });
     let embedding = |number| signed(number, |request| request.purpose = Purpose::Embedding);
     let rules: Vec<(&str, &str, Value, Signed, Value)> = vec![
-        ("unlisted", "a purpose that no rule lists is denied", purposes(json!({})), signed(1, |_| ()), deny(PolicyPurposeDenied)),
-        ("embedding-follows-training", "EMBEDDING falls under CRAWL_TRAINING's rule", purposes(json!({"CRAWL_TRAINING": {"allow": true}})), embedding(2), allow()),
-        ("embedding-listed", "unless it is listed", purposes(json!({"CRAWL_TRAINING": {"allow": true}, "EMBEDDING": {"allow": false}})), embedding(3), deny(PolicyPurposeDenied)),
-        ("agent-specific-wins", "the exact name is more specific than the wildcard",
-            json!({"agents": [{"match": "*.example", "allow": false}, {"match": "agent.example"}]}), signed(4, |_| ()), allow()),
-        ("agent-equal-deny-wins", "among equally specific rules deny wins",
-            json!({"agents": [{"match": "agent.example"}, {"match": "agent.example", "allow": false}]}), signed(5, |_| ()), deny(PolicyAgentDenied)),
-        ("agent-purpose-added", "an agent's rule may allow what the document does not list",
-            json!({"purposes": {}, "agents": [{"match": "agent.example", "purposes": {"RAG_RETRIEVAL": {"allow": true}}}]}), signed(6, |_| ()), allow()),
-        ("agent-purpose-deny-wins", "it cannot allow what the document denies",
+        (
+            "unlisted",
+            "a purpose that no rule lists is denied",
+            purposes(json!({})),
+            signed(1, |_| ()),
+            deny(PolicyPurposeDenied),
+        ),
+        (
+            "embedding-follows-training",
+            "EMBEDDING falls under CRAWL_TRAINING's rule",
+            purposes(json!({"CRAWL_TRAINING": {"allow": true}})),
+            embedding(2),
+            allow(),
+        ),
+        (
+            "embedding-listed",
+            "unless it is listed",
+            purposes(json!({"CRAWL_TRAINING": {"allow": true}, "EMBEDDING": {"allow": false}})),
+            embedding(3),
+            deny(PolicyPurposeDenied),
+        ),
+        (
+            "agent-specific-wins",
+            "the exact name is more specific than the wildcard",
+            json!({"agents": [{"match": "*.example", "allow": false}, {"match": "agent.example"}]}),
+            signed(4, |_| ()),
+            allow(),
+        ),
+        (
+            "agent-equal-deny-wins",
+            "among equally specific rules deny wins",
+            json!({"agents": [{"match": "agent.example"}, {"match": "agent.example", "allow": false}]}),
+            signed(5, |_| ()),
+            deny(PolicyAgentDenied),
+        ),
+        (
+            "agent-purpose-added",
+            "an agent's rule may allow what the document does not list",
+            json!({"purposes": {}, "agents": [{"match": "agent.example", "purposes": {"RAG_RETRIEVAL": {"allow": true}}}]}),
+            signed(6, |_| ()),
+            allow(),
+        ),
+        (
+            "agent-purpose-deny-wins",
+            "it cannot allow what the document denies",
             json!({"purposes": {"RAG_RETRIEVAL": {"allow": false}}, "agents": [{"match": "agent.example", "purposes": {"RAG_RETRIEVAL": {"allow": true}}}]}),
-            signed(7, |_| ()), deny(PolicyPurposeDenied)),
-        ("path-denies", "a path rule closes a part of the site",
-            json!({"paths": [{"match": "/posts/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}), signed(8, |_| ()), deny(PolicyPurposeDenied)),
-        ("path-elsewhere", "and leaves the rest alone",
-            json!({"paths": [{"match": "/other/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}), signed(9, |_| ()), allow()),
-        ("path-disguised", "a percent-encoded path is matched as it is routed",
+            signed(7, |_| ()),
+            deny(PolicyPurposeDenied),
+        ),
+        (
+            "path-denies",
+            "a path rule closes a part of the site",
             json!({"paths": [{"match": "/posts/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}),
-            signed(10, |request| request.url = "https://pub.example/%70osts%2F1"), deny(PolicyPurposeDenied)),
-        ("free-path", "a price of zero frees a part of a priced site",
-            json!({"price": {"amount": "1", "currency": "USD"}, "paths": [{"match": "/posts/*", "price": {"amount": "0", "currency": "USD"}}]}), signed(11, |_| ()), allow()),
-        ("narrow-price", "the narrowest price counts",
+            signed(8, |_| ()),
+            deny(PolicyPurposeDenied),
+        ),
+        (
+            "path-elsewhere",
+            "and leaves the rest alone",
+            json!({"paths": [{"match": "/other/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}),
+            signed(9, |_| ()),
+            allow(),
+        ),
+        (
+            "path-disguised",
+            "a percent-encoded path is matched as it is routed",
+            json!({"paths": [{"match": "/posts/*", "purposes": {"RAG_RETRIEVAL": {"allow": false}}}]}),
+            signed(10, |request| request.url = "https://pub.example/%70osts%2F1"),
+            deny(PolicyPurposeDenied),
+        ),
+        (
+            "free-path",
+            "a price of zero frees a part of a priced site",
+            json!({"price": {"amount": "1", "currency": "USD"}, "paths": [{"match": "/posts/*", "price": {"amount": "0", "currency": "USD"}}]}),
+            signed(11, |_| ()),
+            allow(),
+        ),
+        (
+            "narrow-price",
+            "the narrowest price counts",
             json!({"price": {"amount": "0", "currency": "USD"}, "paths": [{"match": "/posts/*", "price": {"amount": "1", "currency": "USD"}}]}),
-            signed(12, |_| ()), deny(imagxp::Code::PaymentRequired)),
-        ("visa-required-without-price", "payment.required asks for a visa even where no price is set",
-            json!({"payment": {"required": true, "brokers": [{"issuer": "https://broker.example", "jwks_uri": JWKS_URL}]}}), signed(13, |_| ()), deny(imagxp::Code::PaymentRequired)),
+            signed(12, |_| ()),
+            deny(imagxp::Code::PaymentRequired),
+        ),
+        (
+            "visa-required-without-price",
+            "payment.required asks for a visa even where no price is set",
+            json!({"payment": {"required": true, "brokers": [{"issuer": "https://broker.example", "jwks_uri": JWKS_URL}]}}),
+            signed(13, |_| ()),
+            deny(imagxp::Code::PaymentRequired),
+        ),
     ];
-    rules.into_iter().map(|(id, why, change, signed, expect)| verify_case(&format!("policy-{id}"), why, policy_with(change), &signed, expect)).collect()
+    rules
+        .into_iter()
+        .map(|(id, why, change, signed, expect)| {
+            verify_case(&format!("policy-{id}"), why, policy_with(change), &signed, expect)
+        })
+        .collect()
 }
 
 fn visa_vectors() -> Vec<Value> {
@@ -158,17 +231,46 @@ fn visa_vectors() -> Vec<Value> {
     let cases: Vec<(&str, &str, String, Value)> = vec![
         ("good", "amount equals the price", visa(&jti(1), |_| ()), allow.clone()),
         ("bare-host", "aud as a bare host", visa(&jti(2), |v| v.audience = "pub.example"), allow.clone()),
-        ("uppercase-host", "nothing else matches", visa(&jti(3), |v| v.audience = "https://PUB.example"), deny(PaymentWrongAudience)),
-        ("purpose", "limited to the claim's purpose", visa(&jti(4), |v| v.purposes = &[Purpose::RagRetrieval]), allow),
-        ("expired", "6 s after its end", visa(&jti(5), |v| (v.issued_at, v.lifetime_s) = (later(-606), 600)), deny(PaymentExpired)),
-        ("other-issuer", "an issuer that the policy does not name", visa(&jti(6), |v| v.issuer = "https://other.example"), deny(PaymentInvalidToken)),
-        ("other-key", "bound to another key of the same agent", visa(&jti(7), |v| v.key = Some(Box::leak(Box::new(*key(2, Algorithm::Es256).public_key().thumbprint())))), deny(PaymentWrongHolder)),
+        (
+            "uppercase-host",
+            "nothing else matches",
+            visa(&jti(3), |v| v.audience = "https://PUB.example"),
+            deny(PaymentWrongAudience),
+        ),
+        (
+            "purpose",
+            "limited to the claim's purpose",
+            visa(&jti(4), |v| v.purposes = &[Purpose::RagRetrieval]),
+            allow,
+        ),
+        (
+            "expired",
+            "6 s after its end",
+            visa(&jti(5), |v| (v.issued_at, v.lifetime_s) = (later(-606), 600)),
+            deny(PaymentExpired),
+        ),
+        (
+            "other-issuer",
+            "an issuer that the policy does not name",
+            visa(&jti(6), |v| v.issuer = "https://other.example"),
+            deny(PaymentInvalidToken),
+        ),
+        (
+            "other-key",
+            "bound to another key of the same agent",
+            visa(&jti(7), |v| {
+                v.key = Some(Box::leak(Box::new(*key(2, Algorithm::Es256).public_key().thumbprint())))
+            }),
+            deny(PaymentWrongHolder),
+        ),
     ];
     let policy = || policy_with(json!({}));
     let mut all: Vec<Value> = cases
         .into_iter()
         .zip(100..)
-        .map(|((id, why, token, expect), number)| verify_case(&format!("visa-{id}"), why, policy(), &paid(number, &token), expect))
+        .map(|((id, why, token, expect), number)| {
+            verify_case(&format!("visa-{id}"), why, policy(), &paid(number, &token), expect)
+        })
         .collect();
     // The rest of the signed claims cannot be reached through the issuing primitive: it refuses to make them.
     let twice = visa(&jti(20), |_| ());
@@ -195,7 +297,8 @@ fn json_vectors() -> Vec<Value> {
         ("numbers", "[0,-0,1.0,1e21,1E-7,0.1,123456789012345,9007199254740991,5e-324]"),
         ("double-integer", "[1e20,9007199254740993.0]"),
     ] {
-        let canonical = String::from_utf8(canonicalize(text.as_bytes(), &Limits::INTERCHANGE).unwrap()).unwrap();
+        let canonical =
+            String::from_utf8(canonicalize(text.as_bytes(), &Limits::INTERCHANGE).unwrap()).unwrap();
         cases.push(json!({ "id": format!("json-{id}"), "op": "canonicalize", "json": text, "expect": { "canonical": canonical } }));
     }
     for (id, text, code) in [

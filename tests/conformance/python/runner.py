@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -151,11 +152,9 @@ def _step(publisher: imagxp.Publisher, case: Case, step: Case) -> Answer:
     """One request on a publisher; what the case has of manifests and key sets counts as fetched at the step's `now`."""
     for documents in ("manifests", "jwks"):
         for url, body in (case.get(documents) or {}).items():
-            try:
+            # A document that is refused is part of the case: the verdict tells.
+            with contextlib.suppress(imagxp.ImagxpError):
                 publisher.supply(url, _text(body), now=step["now"])
-            except imagxp.ImagxpError:
-                # A document that is refused is part of the case: the verdict tells.
-                pass
     request = step["request"]
     headers = [(name, value) for name, value in request["headers"]]
     verification = publisher.verify(

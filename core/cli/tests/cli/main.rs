@@ -1,4 +1,11 @@
 //! The real binary, as a shell would run it: every command, every exit code, good and bad input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
 
 mod canonicalize;
 mod codes;
@@ -7,9 +14,11 @@ mod help;
 mod key;
 mod keygen;
 mod manifest;
+mod mutation;
 mod policy;
 mod sandbox;
 mod sign;
 mod streams;
+mod vectors;
 mod verify;
 mod visa;

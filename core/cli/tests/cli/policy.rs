@@ -125,3 +125,16 @@ fn deep_toml_is_refused_calmly() {
     sandbox.write("deep.toml", &format!("{} = 1\n", vec!["a"; 5000].join(".")));
     assert_eq!(sandbox.sh("policy check deep.toml --json").json_error()["code"], "usage.policy");
 }
+
+#[test]
+fn a_policy_is_at_most_256_kib() {
+    let sandbox = Sandbox::new();
+    let origins: String =
+        (0..10_000).map(|n| format!("'https://a-rather-long-name-{n:05}.example',")).collect();
+    sandbox.write("large.toml", &format!("version = 1\norigins = [{origins}]\n"));
+    let error = sandbox.sh("policy check large.toml --json").json_error();
+    assert_eq!(
+        (error["code"].as_str(), error["message"].as_str()),
+        (Some("usage.policy"), Some("too large"))
+    );
+}

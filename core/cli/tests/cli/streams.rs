@@ -55,10 +55,10 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn large_files_are_refused_before_they_are_read() {
+fn large_files_are_refused() {
     let sandbox = Sandbox::new();
     sandbox.sign("RAG_RETRIEVAL", "");
-    // Sparse: as large as a disk, and read in no time only when it is not read.
+    // Sparse files: they take no room on the disk.
     for size in [(1 << 20) + 1, 1 << 40] {
         std::fs::File::create(sandbox.path("huge.json")).unwrap().set_len(size).unwrap();
         for args in [

@@ -77,6 +77,24 @@ fn deny_is_1() {
 }
 
 #[test]
+fn forgeries_are_told_apart() {
+    let sandbox = Sandbox::new();
+    sandbox.sign("RAG_RETRIEVAL", "");
+    let good = sandbox.read("request.json");
+    let signature = good.split("x-imagxp-signature\",\"").nth(1).unwrap();
+    let (first, rest) = signature.split_at(1);
+    let flipped = if first == "0" { "1" } else { "0" };
+    sandbox.write("request.json", &good.replace(signature, &format!("{flipped}{rest}")));
+    assert_eq!(sandbox.judge("verify", "--json").exits(1).json()["code"], "sig.invalid");
+    // Somebody else's key under this agent's name.
+    sandbox.write("request.json", &good);
+    sandbox.sh("keygen -o other.pem").exits(0);
+    let manifest = sandbox.sh("manifest --agent-id bot.example.com --key other.pem").exits(0).out;
+    sandbox.write("manifest.json", &manifest);
+    assert_eq!(sandbox.judge("verify", "--json").exits(1).json()["code"], "identity.key_mismatch");
+}
+
+#[test]
 fn undecided_is_3_and_says_what_it_needs() {
     let sandbox = Sandbox::new();
     sandbox.sign("RAG_RETRIEVAL", "");

@@ -76,7 +76,10 @@ impl Identity {
         let claim = self.claim(request, now, nonce)?;
         let bytes = json::object_to_canonical(&claim);
         if bytes.len() > MAX_CLAIM_BYTES {
-            return Err(Error::argument(format!("the claim has {} bytes; at most {MAX_CLAIM_BYTES} are accepted", bytes.len())));
+            return Err(Error::argument(format!(
+                "the claim has {} bytes; at most {MAX_CLAIM_BYTES} are accepted",
+                bytes.len()
+            )));
         }
         let signature: Signature = self.signer().sign(&bytes)?.normalized(self.public_key().algorithm());
         let mut list = vec![
@@ -102,7 +105,10 @@ impl Identity {
             return Err(Error::argument("a nonce has 16 to 128 characters of A-Z a-z 0-9 - . _ ~"));
         }
         if Resource::parse(request.url).is_none_or(|resource| resource.origin.is_none()) {
-            return Err(Error::argument(format!("`{}` is not an absolute http or https URL without fragment", request.url)));
+            return Err(Error::argument(format!(
+                "`{}` is not an absolute http or https URL without fragment",
+                request.url
+            )));
         }
         if request.method.is_empty() || !request.method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
             return Err(Error::argument(format!("`{}` is not an upper-case method", request.method)));

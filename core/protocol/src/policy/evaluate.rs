@@ -80,7 +80,9 @@ struct Path {
 
 impl Rules {
     pub(super) fn compile(document: &Document) -> Result<Self> {
-        let read_price = |price: &Option<super::Price>, place: &str| price.as_ref().map(|price| price.read(place)).transpose();
+        let read_price = |price: &Option<super::Price>, place: &str| {
+            price.as_ref().map(|price| price.read(place)).transpose()
+        };
         let mut agents = Vec::with_capacity(document.agents.len());
         for (index, rule) in document.agents.iter().enumerate() {
             let (domain, below) = match rule.matches.strip_prefix("*.") {
@@ -90,7 +92,10 @@ impl Rules {
             // `*.example` is a fine pattern although `example` is no agent_id: check it as the parent of one.
             let probe = if below { format!("x.{domain}") } else { domain.to_owned() };
             if AgentId::parse(&probe, document.allow_loopback).is_none() {
-                return Err(policy_error(format!("`agents[{index}].match`: `{}` is not a domain or *.domain", rule.matches)));
+                return Err(policy_error(format!(
+                    "`agents[{index}].match`: `{}` is not a domain or *.domain",
+                    rule.matches
+                )));
             }
             agents.push(Agent {
                 domain: domain.to_owned(),
@@ -122,7 +127,8 @@ impl Rules {
     }
 
     pub(super) fn unsigned_at(&self, path: &str) -> Unsigned {
-        let matching = self.paths.iter().filter(|rule| rule.pattern.matches(path)).filter_map(|rule| rule.unsigned);
+        let matching =
+            self.paths.iter().filter(|rule| rule.pattern.matches(path)).filter_map(|rule| rule.unsigned);
         matching.fold(self.unsigned, Unsigned::max)
     }
 
@@ -130,7 +136,11 @@ impl Rules {
         self.paths.iter().filter_map(|rule| rule.unsigned).fold(self.unsigned, Unsigned::max)
     }
 
-    pub(super) fn evaluate(&self, question: &Question<'_>, mut reasons: Option<&mut Vec<Reason>>) -> Decision {
+    pub(super) fn evaluate(
+        &self,
+        question: &Question<'_>,
+        mut reasons: Option<&mut Vec<Reason>>,
+    ) -> Decision {
         let mut note = |rule: String, says: &str| {
             if let Some(reasons) = reasons.as_deref_mut() {
                 reasons.push(Reason { rule, says: says.to_owned() });
@@ -144,7 +154,10 @@ impl Rules {
         // The narrowest price wins: path and purpose, path, agent and purpose, purpose, document.
         let mut price = self.price.as_ref();
 
-        let mut hear = |purposes: &Purposes, place: &dyn Fn() -> String, may_allow: bool, note: &mut dyn FnMut(String, &str)| {
+        let mut hear = |purposes: &Purposes,
+                        place: &dyn Fn() -> String,
+                        may_allow: bool,
+                        note: &mut dyn FnMut(String, &str)| {
             let Some((listed, (allow, _))) = purposes.rule(purpose) else { return };
             denied |= !allow;
             allowed |= *allow && may_allow;
@@ -180,7 +193,8 @@ impl Rules {
             if let Some(candidate) = narrow.or(path.price.as_ref()) {
                 let rank = (path.pattern.specificity(), narrow.is_some());
                 let better = path_price.is_none_or(|(specific, narrow, money)| {
-                    rank > (specific, narrow) || (rank == (specific, narrow) && candidate.amount > money.amount)
+                    rank > (specific, narrow)
+                        || (rank == (specific, narrow) && candidate.amount > money.amount)
                 });
                 if better {
                     path_price = Some((rank.0, rank.1, candidate));
@@ -220,7 +234,11 @@ impl Agent {
 impl Purposes {
     fn compile(rules: &BTreeMap<Purpose, PurposeRule>, place: &str) -> Result<Self> {
         let read = |(purpose, rule): (&Purpose, &PurposeRule)| {
-            let price = rule.price.as_ref().map(|price| price.read(&format!("{place}.{purpose}.price"))).transpose()?;
+            let price = rule
+                .price
+                .as_ref()
+                .map(|price| price.read(&format!("{place}.{purpose}.price")))
+                .transpose()?;
             Ok((*purpose, (rule.allow, price)))
         };
         rules.iter().map(read).collect::<Result<_>>().map(Self)
@@ -229,7 +247,8 @@ impl Purposes {
     /// The rule for a purpose; EMBEDDING falls under CRAWL_TRAINING's unless it is listed.
     fn rule(&self, purpose: Purpose) -> Option<(Purpose, &(bool, Option<Money>))> {
         let listed = |purpose| self.0.get(&purpose).map(|rule| (purpose, rule));
-        listed(purpose).or_else(|| (purpose == Purpose::Embedding).then(|| listed(Purpose::CrawlTraining)).flatten())
+        listed(purpose)
+            .or_else(|| (purpose == Purpose::Embedding).then(|| listed(Purpose::CrawlTraining)).flatten())
     }
 
     fn price(&self, purpose: Purpose) -> Option<&Money> {

@@ -1,13 +1,14 @@
 //! What a publisher allows, to whom, for what and at which price (PROTOCOL §7).
 
+mod check;
 mod document;
 mod evaluate;
 mod path;
 pub(crate) mod public;
 
 pub use document::{
-    AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode, PathRule, Payment, Price,
-    Provenance, PurposeRule, Rate, ResourceMatch, Unsigned,
+    AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode,
+    PathRule, Payment, Price, Provenance, PurposeRule, Rate, ResourceMatch, Unsigned,
 };
 pub use evaluate::{Decision, Question, Reason};
 pub use path::PathPattern;
@@ -63,7 +64,8 @@ impl Policy {
 
     /// Checks a policy that was built in code.
     pub fn from_document(document: Document) -> Result<Self> {
-        let bytes = serde_json::to_vec(&document).map_err(|error| policy_error("the document cannot be written").with_source(error))?;
+        let bytes = serde_json::to_vec(&document)
+            .map_err(|error| policy_error("the document cannot be written").with_source(error))?;
         Self::from_json(&bytes)
     }
 

@@ -12,8 +12,14 @@ pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     let document = policy.document();
     let mut object = Object::new();
     object.insert("version", 1);
-    object.insert("origins", policy.origins().iter().map(|origin| Value::from(origin.to_string())).collect::<Vec<_>>());
-    object.insert("identity", if document.identity == super::IdentityMode::Bound { "bound" } else { "key_only" });
+    object.insert(
+        "origins",
+        policy.origins().iter().map(|origin| Value::from(origin.to_string())).collect::<Vec<_>>(),
+    );
+    object.insert(
+        "identity",
+        if document.identity == super::IdentityMode::Bound { "bound" } else { "key_only" },
+    );
     object.insert(
         "unsigned",
         match document.unsigned {
@@ -22,7 +28,10 @@ pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
             Unsigned::Deny => "deny",
         },
     );
-    object.insert("methods", document.methods.iter().map(|method| Value::from(method.clone())).collect::<Vec<_>>());
+    object.insert(
+        "methods",
+        document.methods.iter().map(|method| Value::from(method.clone())).collect::<Vec<_>>(),
+    );
     object.insert("purposes", purposes(&document.purposes));
     if let Some(price) = &document.price {
         object.insert("price", price_object(price));
@@ -92,10 +101,15 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     let priced = document.price.is_some()
         || document.purposes.values().any(|rule| rule.price.is_some())
         || document.agents.iter().any(|agent| agent.purposes.values().any(|rule| rule.price.is_some()))
-        || document.paths.iter().any(|path| path.price.is_some() || path.purposes.values().any(|rule| rule.price.is_some()));
-    let payable = !document.payment.brokers.is_empty() || (document.payment.accept_ads && !document.payment.ad_networks.is_empty());
+        || document
+            .paths
+            .iter()
+            .any(|path| path.price.is_some() || path.purposes.values().any(|rule| rule.price.is_some()));
+    let payable = !document.payment.brokers.is_empty()
+        || (document.payment.accept_ads && !document.payment.ad_networks.is_empty());
     if (priced || document.payment.required) && !payable {
-        remarks.push("a payment is asked for, but no broker or ad network is accepted: nobody can pay".into());
+        remarks
+            .push("a payment is asked for, but no broker or ad network is accepted: nobody can pay".into());
     }
     if document.payment.accept_ads && document.payment.ad_networks.is_empty() {
         remarks.push("`accept_ads` is set, but `ad_networks` is empty: no proof will be accepted".into());
@@ -111,7 +125,9 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     }
     for (index, path) in document.paths.iter().enumerate() {
         if path.unsigned.is_some_and(|unsigned| unsigned < document.unsigned) {
-            remarks.push(format!("`paths[{index}].unsigned` cannot loosen the document's `unsigned` and has no effect"));
+            remarks.push(format!(
+                "`paths[{index}].unsigned` cannot loosen the document's `unsigned` and has no effect"
+            ));
         }
     }
     remarks

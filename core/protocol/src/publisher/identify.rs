@@ -1,5 +1,6 @@
 //! Steps 7 and 8: the agent's key, and the signature.
 
+use super::read::Decoded;
 use super::verdict::{KeyBinding, Need, NeedKind, Visitor, Warning};
 use super::verify::{Refusal, Run};
 use crate::claim::Claim;
@@ -18,7 +19,11 @@ struct Signed<'a> {
     signature: &'a Signature,
 }
 
-impl Signed<'_> {
+impl<'a> Signed<'a> {
+    fn new(claim: &'a Claim, decoded: &'a Decoded) -> Self {
+        Self { canonical: &claim.canonical, payload: &decoded.payload, signature: &decoded.signature }
+    }
+
     /// Against the RFC 8785 form; if the received bytes are another form, then against those.
     fn verifies(&self, key: &PublicKey) -> bool {
         key.verify(self.canonical, self.signature)
@@ -32,11 +37,10 @@ impl Run<'_> {
         &mut self,
         headers: &RequestHeaders<'_>,
         claim: &Claim,
-        payload: &[u8],
-        signature: &Signature,
-        hint: Option<&[u8]>,
+        decoded: &Decoded,
     ) -> Result<Thumbprint, Refusal> {
-        let signed = Signed { canonical: &claim.canonical, payload, signature };
+        let signed = Signed::new(claim, decoded);
+        let hint = decoded.hint.as_deref();
         let known = self.publisher.directory().look_up(&claim.agent_id, self.now);
         let (key, binding) = if self.publisher.policy.document().identity == IdentityMode::KeyOnly {
             self.hinted_key(&known, &signed, hint)?
@@ -46,29 +50,29 @@ impl Run<'_> {
         self.check_alg_copy(headers, &key)?;
         self.facts.visitor = Visitor::VerifiedAgent;
         self.facts.agent_id = Some(claim.agent_id.clone());
-        self.facts.key_id = Some(key.thumbprint().clone());
+        self.facts.key_id = Some(*key.thumbprint());
         self.facts.purpose = Some(claim.purpose);
         self.facts.resource = claim.resource.as_ref().map(ToString::to_string);
         self.facts.binding = binding;
-        Ok(key.thumbprint().clone())
+        Ok(*key.thumbprint())
     }
 
     /// For a claim that is refused at step 6 in any case: `sig.invalid` when the keys at hand refute it, else nothing.
     ///
     /// Reads only, fetches nothing, and costs no more than the signature check that a fitting resource would have led to.
-    pub(super) fn refute(
-        &mut self,
-        claim: &Claim,
-        payload: &[u8],
-        signature: &Signature,
-        hint: Option<&[u8]>,
-    ) -> Result<(), Refusal> {
-        let signed = Signed { canonical: &claim.canonical, payload, signature };
+    pub(super) fn refute(&mut self, claim: &Claim, decoded: &Decoded) -> Result<(), Refusal> {
+        let signed = Signed::new(claim, decoded);
         let known = self.publisher.directory().look_up(&claim.agent_id, self.now);
-        let hinted = hint.and_then(|der| PublicKey::from_spki_der(der).ok());
+        let hinted = decoded.hint.as_deref().and_then(|der| PublicKey::from_spki_der(der).ok());
         let mut keys: Vec<PublicKey> = hinted.into_iter().collect();
         if let State::Fresh(manifest) | State::Stale(manifest) = known {
-            keys.extend(manifest.keys_at(self.received_at).filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
+            keys.extend(
+                manifest
+                    .keys_at(self.received_at)
+                    .filter(|key| !keys.contains(key))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
         }
         if keys.is_empty() || keys.iter().any(|key| signed.verifies(key)) {
             return Ok(());
@@ -130,7 +134,9 @@ impl Run<'_> {
             return Err(self.need_manifest(claim, "no key of the cached manifest made this signature"));
         }
         let refusal = Refusal::new(Code::SigInvalid).detail("no key of the manifest made this signature");
-        self.check(8, "signature", Some(refusal), || ("by a key of the manifest".into(), "by none of them".into()))?;
+        self.check(8, "signature", Some(refusal), || {
+            ("by a key of the manifest".into(), "by none of them".into())
+        })?;
         Err(Refusal::new(Code::SigInvalid))
     }
 
@@ -143,12 +149,17 @@ impl Run<'_> {
     ) -> Result<(PublicKey, KeyBinding), Refusal> {
         let refusal = hint.is_none().then(|| Refusal::new(Code::HeaderMissing).detail(headers::PUBLIC_KEY));
         self.check(7, "key: hint", refusal, || {
-            (format!("{}, because identity is key_only", headers::PUBLIC_KEY), hint.map_or("none", |_| "present").into())
+            (
+                format!("{}, because identity is key_only", headers::PUBLIC_KEY),
+                hint.map_or("none", |_| "present").into(),
+            )
         })?;
         let key = self.read_hint(hint.unwrap_or_default())?;
         self.check_signature(&key, signed)?;
         let listed = match known {
-            State::Fresh(manifest) | State::Stale(manifest) => manifest.keys_at(self.received_at).any(|other| *other == key),
+            State::Fresh(manifest) | State::Stale(manifest) => {
+                manifest.keys_at(self.received_at).any(|other| *other == key)
+            }
             State::Needed | State::Failed(_) => false,
         };
         Ok((key, if listed { KeyBinding::Domain } else { KeyBinding::KeyOnly }))
@@ -156,7 +167,10 @@ impl Run<'_> {
 
     fn read_hint(&mut self, der: &[u8]) -> Result<PublicKey, Refusal> {
         let key = PublicKey::from_spki_der(der);
-        let refusal = key.as_ref().err().map(|error| Refusal::new(Code::KeyMalformed).detail(error.message().to_owned()));
+        let refusal = key
+            .as_ref()
+            .err()
+            .map(|error| Refusal::new(Code::KeyMalformed).detail(error.message().to_owned()));
         self.check(7, "key: hint", refusal, || {
             let received = match &key {
                 Ok(key) => key.thumbprint().as_str().to_owned(),
@@ -218,7 +232,9 @@ impl Run<'_> {
         match headers.alg {
             Some(copy) if !agrees(copy) => {
                 let refusal = Refusal::new(Code::HeaderConflict).detail(headers::ALG);
-                self.check(8, "unsigned copies", Some(refusal), || (names.join(" or "), crate::explain::shown(copy)))
+                self.check(8, "unsigned copies", Some(refusal), || {
+                    (names.join(" or "), crate::explain::shown(copy))
+                })
             }
             _ => Ok(()),
         }

@@ -3,9 +3,11 @@
 //! A [`Publisher`] holds a policy and what it has learned: keys, nonces, rates. It does no I/O: a verdict that lacks a document says so
 //! in `needs`; the caller fetches it, calls [`Publisher::supply`] and then [`Publisher::resume`].
 
+mod conclude;
 mod identify;
 mod pay;
 mod rate;
+mod read;
 mod request;
 mod supply;
 mod unsigned;
@@ -60,7 +62,8 @@ impl Publisher {
         let limits = Limits::DEFAULT;
         let payment = &policy.document().payment;
         let urls = payment.brokers.iter().map(|broker| broker.jwks_uri.clone());
-        let jwks = JwksCache::new(urls.chain(payment.ad_networks.iter().map(|network| network.jwks_uri.clone())));
+        let jwks =
+            JwksCache::new(urls.chain(payment.ad_networks.iter().map(|network| network.jwks_uri.clone())));
         Self {
             policy,
             limits,

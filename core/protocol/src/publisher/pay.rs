@@ -45,7 +45,8 @@ impl Run<'_> {
             match jwks.look_up(&issuer.jwks_uri, self.now) {
                 State::Needed => true,
                 State::Fresh(set) | State::Stale(set) => {
-                    lacks_kid(token, self.publisher.limits.token(), &set) && jwks.may_refresh(&issuer.jwks_uri, self.now)
+                    lacks_kid(token, self.publisher.limits.token(), &set)
+                        && jwks.may_refresh(&issuer.jwks_uri, self.now)
                 }
                 State::Failed(_) => false,
             }
@@ -54,9 +55,12 @@ impl Run<'_> {
             return Ok(());
         }
         let need = Need { kind: NeedKind::Jwks, url: issuer.jwks_uri.clone() };
-        self.check(11, "payment: issuer's keys", Some(Refusal::new(Code::PaymentJwksNeeded).needing(need)), || {
-            (issuer.jwks_uri, "not at hand".into())
-        })
+        self.check(
+            11,
+            "payment: issuer's keys",
+            Some(Refusal::new(Code::PaymentJwksNeeded).needing(need)),
+            || (issuer.jwks_uri, "not at hand".into()),
+        )
     }
 
     /// Verifies the payment and counts its use.
@@ -79,13 +83,17 @@ impl Run<'_> {
         };
         let token = self.token(headers, claim);
         let refusal = token.is_none().then(|| Refusal::new(Code::PaymentRequired));
-        self.check(11, "payment: present", refusal, || (price(), token.map_or("no token", |_| "a token").into()))?;
+        self.check(11, "payment: present", refusal, || {
+            (price(), token.map_or("no token", |_| "a token").into())
+        })?;
         let Some((kind, token)) = token else { return Err(Refusal::new(Code::PaymentRequired)) };
 
         let issuer = self.issuer(kind, token);
         let refusal = match &issuer {
             Ok(Some(_)) => None,
-            Ok(None) => Some(Refusal::new(Code::PaymentInvalidToken).detail("iss is not a configured issuer")),
+            Ok(None) => {
+                Some(Refusal::new(Code::PaymentInvalidToken).detail("iss is not a configured issuer"))
+            }
             Err(refused) => Some(Refusal::new(refused.code).detail(refused.detail)),
         };
         self.check(11, "payment: issuer", refusal, || {
@@ -114,12 +122,20 @@ impl Run<'_> {
         let checked = visa::verify(token, self.publisher.limits.token(), &jwks, &expected, self.received_at);
         let refusal = match &checked {
             Ok(Checked::Good(_)) => None,
-            Ok(Checked::UnknownKid) => Some(Refusal::new(Code::PaymentInvalidToken).detail("kid is not in the key set")),
+            Ok(Checked::UnknownKid) => {
+                Some(Refusal::new(Code::PaymentInvalidToken).detail("kid is not in the key set"))
+            }
             Err(refused) => Some(Refusal::new(refused.code).detail(refused.detail)),
         };
         let received = refusal.as_ref().and_then(|refusal| refusal.detail.clone());
         self.check(11, "payment: token", refusal, || {
-            let expected = format!("{} for {} from {}, {}", price(), audiences.join(" or "), issuer.issuer, claim.agent_id);
+            let expected = format!(
+                "{} for {} from {}, {}",
+                price(),
+                audiences.join(" or "),
+                issuer.issuer,
+                claim.agent_id
+            );
             (expected, received.map_or("it is".into(), std::borrow::Cow::into_owned))
         })?;
         let Ok(Checked::Good(token)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
@@ -153,20 +169,24 @@ impl Run<'_> {
         let named = visa::read_issuer(token, self.publisher.limits.token())?;
         let payment = &self.publisher.policy.document().payment;
         Ok(match kind {
-            TokenKind::Visa => payment.brokers.iter().find(|broker| broker.issuer == named).map(|broker| Issuer {
-                issuer: named,
-                jwks_uri: broker.jwks_uri.clone(),
-                binding: broker.binding,
-                check: broker.check,
-                audience: None,
-            }),
-            TokenKind::AdProof => payment.ad_networks.iter().find(|network| network.issuer == named).map(|network| Issuer {
-                issuer: named,
-                jwks_uri: network.jwks_uri.clone(),
-                binding: Binding::Agent,
-                check: Check::Offline,
-                audience: Some(network.audience.clone()),
-            }),
+            TokenKind::Visa => {
+                payment.brokers.iter().find(|broker| broker.issuer == named).map(|broker| Issuer {
+                    issuer: named,
+                    jwks_uri: broker.jwks_uri.clone(),
+                    binding: broker.binding,
+                    check: broker.check,
+                    audience: None,
+                })
+            }
+            TokenKind::AdProof => {
+                payment.ad_networks.iter().find(|network| network.issuer == named).map(|network| Issuer {
+                    issuer: named,
+                    jwks_uri: network.jwks_uri.clone(),
+                    binding: Binding::Agent,
+                    check: Check::Offline,
+                    audience: Some(network.audience.clone()),
+                })
+            }
         })
     }
 
@@ -186,7 +206,10 @@ impl Run<'_> {
             }
         };
         self.check(11, "payment: issuer's keys", refusal, || {
-            (issuer.jwks_uri.clone(), found.as_ref().map_or("not at hand".into(), |set| format!("{} keys", set.keys().len())))
+            (
+                issuer.jwks_uri.clone(),
+                found.as_ref().map_or("not at hand".into(), |set| format!("{} keys", set.keys().len())),
+            )
         })?;
         found.ok_or_else(|| Refusal::new(Code::PaymentJwksUnavailable))
     }
@@ -198,7 +221,9 @@ impl Run<'_> {
         }
         let origins = self.publisher.policy.origins();
         let signed = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
-        let ours = origins.iter().filter(|origin| signed.is_none_or(|signed| signed == *origin || !origins.contains(signed)));
+        let ours = origins
+            .iter()
+            .filter(|origin| signed.is_none_or(|signed| signed == *origin || !origins.contains(signed)));
         ours.flat_map(|origin| [origin.to_string(), origin.authority()]).collect()
     }
 
@@ -232,11 +257,17 @@ impl Run<'_> {
         }
         while answer == Insert::Seen && low < max {
             let entry = ReplayEntry { key: key(low), agent, expires_at };
-            answer = if self.is_dry() { Insert::Fresh } else { publisher.replay.insert_if_absent(&entry, self.now) };
+            answer = if self.is_dry() {
+                Insert::Fresh
+            } else {
+                publisher.replay.insert_if_absent(&entry, self.now)
+            };
             low += 1;
         }
         let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);
-        self.check(11, "payment: uses", refusal, || (format!("at most {max}"), format!("use {low}: {answer:?}")))?;
+        self.check(11, "payment: uses", refusal, || {
+            (format!("at most {max}"), format!("use {low}: {answer:?}"))
+        })?;
         self.progress.use_counted = true;
         Ok(())
     }
@@ -259,7 +290,9 @@ impl Run<'_> {
                 Some(Refusal::new(Code::PaymentRedeemNeeded).needing(need))
             }
         };
-        self.check(11, "payment: redemption", refusal, || (url, answer.map_or("not asked yet".into(), |a| format!("{a:?}"))))
+        self.check(11, "payment: redemption", refusal, || {
+            (url, answer.map_or("not asked yet".into(), |a| format!("{a:?}")))
+        })
     }
 }
 

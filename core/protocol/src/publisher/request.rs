@@ -60,7 +60,12 @@ pub struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(request: &Request<'_>, received_at: Timestamp, progress: Progress, trace_id: [u8; 16]) -> Self {
+    pub(super) fn new(
+        request: &Request<'_>,
+        received_at: Timestamp,
+        progress: Progress,
+        trace_id: [u8; 16],
+    ) -> Self {
         Self {
             method: request.method.to_owned(),
             url: request.url.to_owned(),

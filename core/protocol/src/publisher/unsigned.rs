@@ -1,6 +1,11 @@
 //! Visitors without a signature: browser or not? A guess, and named as one (PROTOCOL §7).
 
+use super::verdict::Visitor;
+use super::verify::{Refusal, Run};
+use crate::code::Code;
 use crate::headers::RequestHeaders;
+use crate::policy::Unsigned;
+use crate::resource::Resource;
 use regex_lite::{Regex, RegexBuilder};
 
 /// The patterns of the `isbot` crate, one regular expression a line. A test compares this copy with the crate, which cannot be
@@ -42,10 +47,44 @@ impl BotList {
 
     /// Whether this looks like a browser: a User-Agent that is no bot's, a language, and fetch metadata.
     pub(super) fn is_browser(&self, headers: &RequestHeaders<'_>) -> bool {
-        let Some(user_agent) = headers.user_agent.and_then(|value| core::str::from_utf8(value).ok()) else { return false };
+        let Some(user_agent) = headers.user_agent.and_then(|value| core::str::from_utf8(value).ok()) else {
+            return false;
+        };
         let speaks = headers.accept_language.is_some_and(|value| !value.is_empty());
         // The cheap signs first: most clients that are no browser fail them.
-        speaks && headers.has_sec_fetch && !user_agent.is_empty() && user_agent.len() <= 1024 && !self.is_bot(user_agent)
+        speaks
+            && headers.has_sec_fetch
+            && !user_agent.is_empty()
+            && user_agent.len() <= 1024
+            && !self.is_bot(user_agent)
+    }
+}
+
+impl Run<'_> {
+    /// The whole verification of a visitor without a signature.
+    pub(super) fn unsigned(&mut self, headers: &RequestHeaders<'_>) -> Result<(), Refusal> {
+        let rule = match Resource::parse(self.request.url) {
+            Some(resource) => self.publisher.policy.unsigned_at(&resource.routed_path()),
+            None => self.publisher.policy.unsigned_strictest(),
+        };
+        let browser = self.publisher.bots.is_browser(headers);
+        self.facts.visitor = if browser { Visitor::UnsignedBrowser } else { Visitor::UnsignedClient };
+        let allowed = match rule {
+            Unsigned::Allow => true,
+            Unsigned::Browsers => browser,
+            Unsigned::Deny => false,
+        };
+        let refusal = (!allowed).then(|| Refusal::new(Code::AuthRequired));
+        self.check(10, "visitors without a signature", refusal, || {
+            let expected = match rule {
+                Unsigned::Allow => "anyone",
+                Unsigned::Browsers => "what looks like a browser",
+                Unsigned::Deny => "a signed request",
+            };
+            let received =
+                if browser { "looks like a browser (a guess)" } else { "does not look like a browser" };
+            (expected.into(), received.into())
+        })
     }
 }
 
@@ -56,11 +95,20 @@ mod tests {
     const SAMPLES: &[(&str, bool)] = &[
         ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", false),
         ("Mozilla/5.0 (Linux; Android 9; CUBOT_P20) Chrome/120", false),
-        ("Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36", false),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1", false),
+        (
+            "Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/100.0 Mobile Safari/537.36",
+            false,
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1",
+            false,
+        ),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", true),
         ("GPTBot/1.0", true),
-        ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)", true),
+        (
+            "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
+            true,
+        ),
         ("curl/8.0", true),
         ("python-requests/2.31", true),
         ("Scrapy/2.11 (+https://scrapy.org)", true),

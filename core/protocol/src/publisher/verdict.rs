@@ -215,7 +215,10 @@ impl Verdict {
             object.insert("url", need.url.clone());
             Value::Object(object)
         });
-        let headers = self.response_headers.iter().map(|(name, value)| Value::Array(vec![(*name).into(), value.clone().into()]));
+        let headers = self
+            .response_headers
+            .iter()
+            .map(|(name, value)| Value::Array(vec![(*name).into(), value.clone().into()]));
         let mut object = Object::new();
         object.insert("outcome", self.outcome.as_str());
         object.insert("code", text(self.code.map(|code| code.as_str().to_owned())));
@@ -232,7 +235,10 @@ impl Verdict {
         object.insert("resource", text(self.resource.clone()));
         object.insert("binding", self.binding.as_str());
         object.insert("payment", payment);
-        object.insert("warnings", self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect::<Vec<_>>());
+        object.insert(
+            "warnings",
+            self.warnings.iter().map(|warning| Value::from(warning.as_str())).collect::<Vec<_>>(),
+        );
         object.insert("needs", needs.collect::<Vec<_>>());
         object.insert("response_headers", headers.collect::<Vec<_>>());
         object.insert("trace_id", self.trace_id.clone());

@@ -94,7 +94,10 @@ fn time(object: &Object<'_>, name: &str, flaw: Flaw) -> Result<Option<Timestamp>
                 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
                 (0.0..=4_200_000_000.0).contains(&value).then_some(value as i64)
             });
-            seconds.filter(|s| (0..=4_200_000_000).contains(s)).map(|s| Some(Timestamp::from_secs(s))).ok_or(flaw)
+            seconds
+                .filter(|s| (0..=4_200_000_000).contains(s))
+                .map(|s| Some(Timestamp::from_secs(s)))
+                .ok_or(flaw)
         }
         Some(_) => Err(flaw),
     }
@@ -104,9 +107,10 @@ fn audience(object: &Object<'_>) -> Result<Vec<String>, Flaw> {
     match object.get("aud") {
         None => Err("aud is missing"),
         Some(Value::String(aud)) => Ok(vec![aud.clone().into_owned()]),
-        Some(Value::Array(list)) if list.len() <= 32 => {
-            list.iter().map(|aud| aud.as_str().map(str::to_owned).ok_or("aud lists what is not a string")).collect()
-        }
+        Some(Value::Array(list)) if list.len() <= 32 => list
+            .iter()
+            .map(|aud| aud.as_str().map(str::to_owned).ok_or("aud lists what is not a string"))
+            .collect(),
         Some(_) => Err("aud is neither a string nor a list of strings"),
     }
 }
@@ -128,7 +132,9 @@ fn purposes(object: &Object<'_>) -> Result<Option<Vec<Purpose>>, Flaw> {
         Some(Value::Array(list)) => {
             // A purpose from a later version limits the token to what we cannot serve; it grants nothing.
             let names: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
-            names.map(|names| Some(names.into_iter().filter_map(Purpose::from_name).collect())).ok_or("purposes lists what is not a string")
+            names
+                .map(|names| Some(names.into_iter().filter_map(Purpose::from_name).collect()))
+                .ok_or("purposes lists what is not a string")
         }
         Some(_) => Err("purposes is not a list"),
     }

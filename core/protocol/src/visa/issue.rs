@@ -48,7 +48,9 @@ pub fn issue(visa: &NewVisa<'_>, signer: &dyn Signer) -> Result<String> {
         return Err(Error::argument(format!("max_uses is 1 to {MAX_USES}")));
     }
     let seconds = |time: Timestamp| {
-        Number::from_i64(time.as_secs()).map(Value::Number).ok_or_else(|| Error::argument("the time is out of range"))
+        Number::from_i64(time.as_secs())
+            .map(Value::Number)
+            .ok_or_else(|| Error::argument("the time is out of range"))
     };
     let mut claims = Object::new();
     claims.insert("iss", visa.issuer);
@@ -66,7 +68,10 @@ pub fn issue(visa: &NewVisa<'_>, signer: &dyn Signer) -> Result<String> {
         claims.insert("cnf", cnf);
     }
     if !visa.purposes.is_empty() {
-        claims.insert("purposes", visa.purposes.iter().map(|purpose| Value::from(purpose.as_str())).collect::<Vec<_>>());
+        claims.insert(
+            "purposes",
+            visa.purposes.iter().map(|purpose| Value::from(purpose.as_str())).collect::<Vec<_>>(),
+        );
     }
     if visa.max_uses > 1 {
         claims.insert("max_uses", visa.max_uses);

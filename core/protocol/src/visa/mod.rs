@@ -6,8 +6,8 @@ mod verify;
 
 pub use claims::TokenClaims;
 pub use issue::{NewVisa, issue};
-pub use verify::{Expectation, TokenKind};
 pub(crate) use verify::{Checked, Refused, read_issuer, verify};
+pub use verify::{Expectation, TokenKind};
 
 /// The `typ` of a visa; plain `JWT` is accepted too.
 pub const VISA_TYP: &str = "imagxp-visa+jwt";

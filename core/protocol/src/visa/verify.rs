@@ -3,8 +3,8 @@
 use super::{AD_PROOF_TYP, LEEWAY_S, MAX_LIFETIME_S, TokenClaims, VISA_TYP};
 use crate::agent_id::AgentId;
 use crate::code::Code;
-use crate::crypto::{Algorithm, PublicKey, Thumbprint};
 use crate::crypto::jws::{Jws, JwsError};
+use crate::crypto::{Algorithm, PublicKey, Thumbprint};
 use crate::json::Value;
 use crate::jwks::JwkSet;
 use crate::policy::{Binding, Money};
@@ -73,7 +73,9 @@ impl From<JwsError> for Refused {
 /// The issuer that an unverified token names: to find the keys, never to trust it.
 pub(crate) fn read_issuer(token: &[u8], max_bytes: usize) -> Result<String, Refused> {
     let jws = Jws::parse(token, max_bytes)?;
-    let claims = jws.claims().map_err(|_| refuse(Code::PaymentInvalidToken, "the payload is not a strict JSON object"))?;
+    let claims = jws
+        .claims()
+        .map_err(|_| refuse(Code::PaymentInvalidToken, "the payload is not a strict JSON object"))?;
     match claims.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer.clone().into_owned()),
         _ => Err(refuse(Code::PaymentInvalidToken, "iss is missing or not a string")),

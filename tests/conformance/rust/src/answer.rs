@@ -33,7 +33,8 @@ pub(crate) fn optional<'a>(case: &'a Value, name: &str) -> Option<&'a str> {
 
 /// A time.
 pub(crate) fn time(case: &Value, name: &str) -> Result<imagxp::Timestamp, Failure> {
-    imagxp::Timestamp::parse(text(case, name)?).ok_or_else(|| Failure::Case(format!("`{name}` is not a time")))
+    imagxp::Timestamp::parse(text(case, name)?)
+        .ok_or_else(|| Failure::Case(format!("`{name}` is not a time")))
 }
 
 /// Bytes in hex.
@@ -49,5 +50,7 @@ pub(crate) fn hex(case: &Value, name: &str) -> Result<Vec<u8>, Failure> {
 
 /// The text of a JSON member, for functions that read JSON themselves.
 pub(crate) fn json(case: &Value, name: &str) -> Result<Vec<u8>, Failure> {
-    case.get(name).map(|value| value.to_string().into_bytes()).ok_or_else(|| Failure::Case(format!("`{name}` is missing")))
+    case.get(name)
+        .map(|value| value.to_string().into_bytes())
+        .ok_or_else(|| Failure::Case(format!("`{name}` is missing")))
 }

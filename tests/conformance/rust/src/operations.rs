@@ -26,7 +26,9 @@ pub(crate) fn answer_line(line: &str) -> String {
         Some("key") => key(&case),
         Some("signature") => signature(&case),
         Some("jws") => jws(&case),
-        Some("host") => text(&case, "name").map(|name| json!({ "valid": AgentId::parse(name, false).is_some() })),
+        Some("host") => {
+            text(&case, "name").map(|name| json!({ "valid": AgentId::parse(name, false).is_some() }))
+        }
         Some("manifest") => manifest(&case),
         Some("visa") => visa(&case),
         _ => Err(Failure::Unsupported),
@@ -44,12 +46,15 @@ pub(crate) fn answer_line(line: &str) -> String {
 
 fn verify(case: &Value) -> Answer {
     let publisher = publisher(case)?;
-    Ok(step(&publisher, case, case)?)
+    step(&publisher, case, case)
 }
 
 fn sequence(case: &Value) -> Answer {
     let publisher = publisher(case)?;
-    let steps = case.get("steps").and_then(Value::as_array).ok_or_else(|| Failure::Case("`steps` is missing".into()))?;
+    let steps = case
+        .get("steps")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Failure::Case("`steps` is missing".into()))?;
     let results = steps.iter().map(|item| step(&publisher, case, item)).collect::<Result<Vec<_>, _>>()?;
     Ok(json!({ "results": results }))
 }
@@ -68,10 +73,15 @@ fn step(publisher: &Publisher, case: &Value, step: &Value) -> Answer {
         }
     }
     let request = step.get("request").ok_or_else(|| Failure::Case("`request` is missing".into()))?;
-    let lines = request.get("headers").and_then(Value::as_array).ok_or_else(|| Failure::Case("`headers` is missing".into()))?;
-    let part = |line: &Value, index: usize| line.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let lines = request
+        .get("headers")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Failure::Case("`headers` is missing".into()))?;
+    let part =
+        |line: &Value, index: usize| line.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
     let lines: Vec<(String, String)> = lines.iter().map(|line| (part(line, 0), part(line, 1))).collect();
-    let headers: Vec<(&[u8], &[u8])> = lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let headers: Vec<(&[u8], &[u8])> =
+        lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let request = Request {
         method: text(request, "method")?,
         url: text(request, "url")?,
@@ -89,7 +99,8 @@ fn verdict(verdict: &Verdict) -> Answer {
 fn sign(case: &Value) -> Answer {
     let key = PrivateKey::from_jwk(&object(case, "key")?)?;
     let identity = Identity::parse(text(case, "agent_id")?, key, true)?;
-    let purpose = Purpose::from_name(text(case, "purpose")?).ok_or_else(|| Failure::Case("unknown purpose".into()))?;
+    let purpose =
+        Purpose::from_name(text(case, "purpose")?).ok_or_else(|| Failure::Case("unknown purpose".into()))?;
     let context = case.get("context").map(ToString::to_string);
     let request = SignRequest {
         context: context.as_deref(),
@@ -104,7 +115,9 @@ fn sign(case: &Value) -> Answer {
 
 fn canonical(case: &Value) -> Answer {
     let bytes = match optional(case, "json_b64") {
-        Some(text) => base64_decode(text.as_bytes()).ok_or_else(|| Failure::Case("`json_b64` is not base64".into()))?,
+        Some(text) => {
+            base64_decode(text.as_bytes()).ok_or_else(|| Failure::Case("`json_b64` is not base64".into()))?
+        }
         None => text(case, "json")?.as_bytes().to_vec(),
     };
     Ok(match canonicalize(&bytes, &Limits::INTERCHANGE) {
@@ -160,7 +173,8 @@ fn jws(case: &Value) -> Answer {
     };
     Ok(match verify_token(text(case, "token")?.as_bytes(), &set, &expected, time(case, "now")?) {
         Ok(claims) => {
-            let claims = claims.map(|claims| String::from_utf8(object_to_canonical(&claims)).unwrap_or_default());
+            let claims =
+                claims.map(|claims| String::from_utf8(object_to_canonical(&claims)).unwrap_or_default());
             let claims: Option<Value> = claims.and_then(|text| serde_json::from_str(&text).ok());
             json!({ "valid": true, "code": null, "claims": claims })
         }
@@ -169,7 +183,8 @@ fn jws(case: &Value) -> Answer {
 }
 
 fn manifest(case: &Value) -> Answer {
-    let agent = AgentId::parse(text(case, "agent_id")?, false).ok_or_else(|| Failure::Case("bad agent_id".into()))?;
+    let agent =
+        AgentId::parse(text(case, "agent_id")?, false).ok_or_else(|| Failure::Case("bad agent_id".into()))?;
     let now = time(case, "now")?;
     Ok(match Manifest::parse(&json(case, "manifest")?, &agent, 16 * 1024) {
         Ok(manifest) => {
@@ -182,12 +197,16 @@ fn manifest(case: &Value) -> Answer {
 
 fn visa(case: &Value) -> Answer {
     let key = PrivateKey::from_jwk(&object(case, "key")?)?;
-    let agent_id = AgentId::parse(text(case, "agent_id")?, true).ok_or_else(|| Failure::Case("bad agent_id".into()))?;
-    let amount = imagxp::amount::Amount::parse(text(case, "amount")?).ok_or_else(|| Failure::Case("bad amount".into()))?;
+    let agent_id =
+        AgentId::parse(text(case, "agent_id")?, true).ok_or_else(|| Failure::Case("bad agent_id".into()))?;
+    let amount = imagxp::amount::Amount::parse(text(case, "amount")?)
+        .ok_or_else(|| Failure::Case("bad amount".into()))?;
     let jkt = optional(case, "jkt").and_then(Thumbprint::parse);
     let purposes = case.get("purposes").and_then(Value::as_array).into_iter().flatten();
-    let purposes: Vec<Purpose> = purposes.filter_map(|name| name.as_str().and_then(Purpose::from_name)).collect();
-    let number = |name: &str| case.get(name).and_then(Value::as_u64).and_then(|value| u32::try_from(value).ok());
+    let purposes: Vec<Purpose> =
+        purposes.filter_map(|name| name.as_str().and_then(Purpose::from_name)).collect();
+    let number =
+        |name: &str| case.get(name).and_then(Value::as_u64).and_then(|value| u32::try_from(value).ok());
     let token = issue(
         &NewVisa {
             issuer: text(case, "issuer")?,
@@ -214,4 +233,3 @@ fn object(case: &Value, name: &str) -> Result<Object<'static>, Failure> {
         Err(error) => Err(Failure::Library(error.into())),
     }
 }
-

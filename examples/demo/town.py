@@ -1,0 +1,169 @@
+"""The demo's world on loopback: real servers on free ports, run by one event loop in one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from imagxp import Identity, Policy, PrivateKey, issue_visa
+from imagxp.asgi import ImagxpMiddleware
+from imagxp.httpx import Offer
+
+App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+MANIFEST_PATH = "/.well-known/imagxp-agent.json"
+JWKS_PATH = "/.well-known/jwks.json"
+
+
+class Documents:
+    """A site that serves JSON documents: an agent's domain, or a broker's keys. What it serves can be exchanged while it runs."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self.fetched = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers one request."""
+        body = self.bodies.get(scope["path"])
+        self.fetched += body is not None
+        await respond(send, 404 if body is None else 200, body or b"{}")
+
+
+async def articles(scope: Any, receive: Any, send: Any) -> None:
+    """The publisher's application: tells the reader what the middleware found out about it."""
+    verdict = scope["imagxp"]
+    facts = {"visitor": verdict.visitor, "agent_id": verdict.agent_id, "paid": verdict.payment.state}
+    await respond(send, 200, json.dumps({"article": scope["path"], **facts}).encode())
+
+
+async def respond(send: Any, status: int, body: bytes) -> None:
+    """Sends one JSON answer."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Town:
+    """Starts servers on 127.0.0.1 and stops them at the end of the `with` block."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="town")
+        self._running: list[tuple[uvicorn.Server, Any]] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for server, _ in self._running:
+            server.should_exit = True
+        for _, future in self._running:
+            future.result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+    def reserve(self) -> socket.socket:
+        """A socket on a free port: the address is known before the application that needs to know it exists."""
+        return socket.create_server(("127.0.0.1", 0))
+
+    def serve(self, listener: socket.socket, app: App) -> None:
+        """Serves an application until the end."""
+        config = uvicorn.Config(app, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        future = asyncio.run_coroutine_threadsafe(server.serve(sockets=[listener]), self._loop)
+        self._running.append((server, future))
+        deadline = time.monotonic() + 5
+        while not server.started:
+            if future.done() or time.monotonic() > deadline:
+                raise RuntimeError("a server of the demo does not start")
+            time.sleep(0.005)
+
+
+def address(listener: socket.socket) -> str:
+    """`127.0.0.1:port`, which is also an agent_id under `allow_loopback`."""
+    host, port = listener.getsockname()
+    return f"{host}:{port}"
+
+
+class AgentDomain:
+    """An agent's domain: a name, its current key, and the site with its manifest."""
+
+    def __init__(self, town: Town) -> None:
+        listener = town.reserve()
+        self.site = Documents()
+        self.identity = Identity.generate(address(listener), allow_loopback=True)
+        self.publish()
+        town.serve(listener, self.site)
+
+    def publish(self, *others: Any) -> None:
+        """Publishes the current key, and others with it."""
+        manifest = self.identity.manifest(contact="demo@agent.example", others=others)
+        self.site.bodies[MANIFEST_PATH] = manifest.to_json()
+
+    @property
+    def manifest_url(self) -> str:
+        """Where the manifest is."""
+        return f"http://{self.identity.agent_id}{MANIFEST_PATH}"
+
+    @property
+    def manifest(self) -> bytes:
+        """The manifest as it is served now."""
+        return self.site.bodies[MANIFEST_PATH]
+
+
+class Broker:
+    """A test broker: a key, the site with its key set, and visas for whoever asks. A real one has a ledger."""
+
+    def __init__(self, town: Town) -> None:
+        listener = town.reserve()
+        self.key = PrivateKey.generate()
+        self.issuer = f"http://{address(listener)}"
+        self.jwks_url = self.issuer + JWKS_PATH
+        self.site = Documents()
+        public = self.key.public_key
+        jwk = {**public.to_jwk(), "kid": public.thumbprint, "alg": "ES256", "use": "sig"}
+        self.jwks = json.dumps({"keys": [jwk]}).encode()
+        self.site.bodies[JWKS_PATH] = self.jwks
+        self._issued = 0
+        town.serve(listener, self.site)
+
+    def sell(self, offer: Offer) -> str:
+        """A visa for what a 402 answer asks for."""
+        self._issued += 1
+        return issue_visa(
+            self.key,
+            issuer=self.issuer,
+            audience=offer.url.split("/premium/")[0],
+            agent_id=offer.agent_id,
+            jkt=offer.key_id,
+            jti=f"visa-{self._issued:08}",
+            amount=offer.terms["price"],
+            currency=offer.terms["currency"],
+            allow_loopback=True,
+        )
+
+
+class Publisher:
+    """A publisher: a uvicorn server behind the middleware."""
+
+    def __init__(self, town: Town, broker: Broker) -> None:
+        listener = town.reserve()
+        self.origin = f"http://{address(listener)}"
+        self.policy: dict[str, Any] = {
+            "version": 1,
+            "origins": [self.origin],
+            "allow_loopback": True,
+            "unsigned": "browsers",
+            "purposes": {"RAG_RETRIEVAL": {"allow": True}, "CRAWL_TRAINING": {"allow": False}},
+            "paths": [{"match": "/premium/*", "price": {"amount": "0.05", "currency": "EUR"}}],
+            "payment": {"brokers": [{"issuer": broker.issuer, "jwks_uri": broker.jwks_url}]},
+        }
+        town.serve(listener, ImagxpMiddleware(articles, Policy.from_dict(self.policy)))

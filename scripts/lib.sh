@@ -1,0 +1,36 @@
+# shellcheck shell=sh
+# Sourced by every script here: where things are, how to say something, and what has been done before.
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$root"
+target=${CARGO_TARGET_DIR:-$root/target}
+venv=$root/.venv
+stamps=$target/stamps
+# One target folder and one interpreter for everything: pyo3 is rebuilt whenever the interpreter it finds changes.
+export CARGO_TARGET_DIR="$target" PYO3_PYTHON="$venv/bin/python" IMAGXP_PYTHON="$venv/bin/python"
+export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+mkdir -p "$stamps"
+
+say() { printf '%s\n' "$*"; }
+skip() { say "SKIPPED: $*"; }
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The hash of files and, recursively, of the files in folders; what is generated while building does not count.
+hash_of() {
+    find "$@" -type f ! -name '*.so' ! -path '*/__pycache__/*' ! -path '*/.*_cache/*' -print0 | sort -z |
+        xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
+}
+
+# `done_before NAME HASH` holds when `mark_done NAME HASH` was the last thing said about NAME.
+done_before() { [ "$(cat "$stamps/$1" 2>/dev/null || true)" = "$2" ]; }
+mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
+
+# Once every crate is there, cargo is told not to look for newer ones: the second run needs no network.
+locks_hash() { cat Cargo.lock fuzz/Cargo.lock | sha256sum | cut -d ' ' -f 1; }
+if done_before crates "$(locks_hash)"; then
+    export CARGO_NET_OFFLINE=true
+fi

@@ -1,0 +1,83 @@
+#!/bin/sh
+# Installs what is missing, says so in one line each, and does nothing the second time.
+#
+# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+# command, header or Python module that shows that a package is there : Debian package
+tools="gcc:gcc g++:g++ cmake:cmake valgrind:valgrind pkg-config:pkg-config"
+
+tools() {
+    missing=
+    for tool in $tools; do
+        have "${tool%%:*}" || missing="$missing ${tool#*:}"
+    done
+    { have pkg-config && pkg-config --exists jansson; } || missing="$missing libjansson-dev"
+    python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+    [ -n "$missing" ] || return 0
+    have apt-get || die "please install:$missing"
+    [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install$missing"
+    say "setup: apt-get install$missing"
+    # shellcheck disable=SC2086 # a list of words
+    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
+        >"$target/apt.log" 2>&1 || {
+        tail -n 20 "$target/apt.log" >&2
+        die "apt-get could not install:$missing"
+    }
+}
+
+rust() {
+    have cargo || die "Rust is missing: see https://rustup.rs"
+    for component in rustfmt clippy; do
+        cargo "$(echo "$component" | sed 's/rustfmt/fmt/')" --version >/dev/null 2>&1 && continue
+        say "setup: rustup component add $component"
+        rustup component add "$component"
+    done
+}
+
+crates() {
+    hash=$(locks_hash)
+    done_before crates "$hash" && return 0
+    say "setup: cargo fetch"
+    cargo fetch --locked --quiet
+    cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
+    mark_done crates "$hash"
+}
+
+python() {
+    requirements=bindings/python/requirements-dev.txt
+    hash=$(hash_of "$requirements")
+    [ -x "$venv/bin/python" ] && done_before python "$hash" && return 0
+    say "setup: .venv with $(grep -c '^[a-z]' "$requirements") pinned packages"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --requirement "$requirements"
+    rm -f "$stamps/extension"
+    mark_done python "$hash"
+}
+
+# The sources are hashed, not dated: a clone or a checkout gives every file a new date.
+extension() {
+    python
+    hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml bindings/python/src \
+        bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
+    if done_before extension "$hash" && "$venv/bin/python" -c 'import imagxp' 2>/dev/null; then
+        return 0
+    fi
+    say "setup: maturin develop (the Python extension)"
+    VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked \
+        --manifest-path bindings/python/Cargo.toml >"$target/maturin.log" 2>&1 || {
+        tail -n 40 "$target/maturin.log" >&2
+        die "the extension could not be built"
+    }
+    mark_done extension "$hash"
+}
+
+[ $# -gt 0 ] || die "which part? tools rust crates python extension"
+for part in "$@"; do
+    case $part in
+    tools | rust | crates | python | extension) "$part" ;;
+    *) die "there is no part $part" ;;
+    esac
+done
