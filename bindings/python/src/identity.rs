@@ -8,6 +8,7 @@ use crate::time::{self, Time};
 use crate::{agent_id, boundary, errors, key, key_file, purpose};
 use imagxp::agent::{self, SignRequest, SignedHeaders};
 use imagxp::{Purpose, Timestamp, crypto};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyMapping, PyType};
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ impl Identity {
         allow_loopback: bool,
     ) -> PyResult<Self> {
         if !sign.bind(py).is_callable() {
-            return Err(pyo3::exceptions::PyTypeError::new_err("sign is not callable"));
+            return Err(PyTypeError::new_err("sign is not callable"));
         }
         let agent_id = agent_id::parse(py, agent_id, allow_loopback)?;
         let signer = Arc::new(ExternalSigner::new(public_key.0.clone(), sign, der));
@@ -179,6 +180,11 @@ impl Identity {
     fn manifest(&self, py: Python<'_>, contact: Option<String>, others: Vec<PyRef<'_, ManifestKey>>) -> PyResult<Manifest> {
         let others: Vec<_> = others.iter().map(|key| key.0.clone()).collect();
         boundary::call(py, || self.inner.manifest(contact, &others).map(Manifest))
+    }
+
+    /// Refused: what is pickled travels. The default refuses from protocol 2 on only.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("an identity cannot be pickled or copied"))
     }
 
     fn __repr__(&self) -> String {

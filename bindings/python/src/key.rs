@@ -5,6 +5,7 @@ use crate::{boundary, errors, key_file};
 use core::hash::{Hash, Hasher};
 use imagxp::crypto::{self, Algorithm, Signature};
 use imagxp::json::Limits;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 use std::hash::DefaultHasher;
@@ -180,6 +181,11 @@ impl PrivateKey {
     fn sign<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let signature = boundary::compute(py, || self.0.sign(message))?;
         Ok(PyBytes::new(py, signature.as_bytes()))
+    }
+
+    /// Refused: what is pickled travels. The default refuses from protocol 2 on only.
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err("a private key cannot be pickled or copied"))
     }
 
     fn __repr__(&self) -> String {

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Far more than a PEM file with one key has, comments included.
@@ -62,7 +62,7 @@ fn publish(temporary: &Path, path: &Path, overwrite: bool) -> io::Result<()> {
 
 /// The `OSError` that Python's own `open` would raise, with the path in `filename`.
 fn naming(error: io::Error, path: &Path) -> PyErr {
-    let path: PathBuf = path.to_owned();
+    let path = path.as_os_str().to_owned();
     match error.raw_os_error() {
         Some(number) => {
             let text = error.to_string();
