@@ -15,12 +15,25 @@ pub(crate) fn boundary(
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
     body: impl FnOnce() -> Result<()>,
 ) -> imagxp_status {
-    let error = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => return IMAGXP_OK,
-        Ok(Err(error)) => error,
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => IMAGXP_OK,
+        Ok(Err(error)) => report(error, err),
         // The payload is not shown: it could quote what a stranger sent.
-        Err(_payload) => Error::protocol(Code::InternalPanic, "a defect in libimagxp was caught; the call had no effect"),
-    };
+        Err(_payload) => report(defect(), err),
+    }
+}
+
+// One copy for all entries: inlined into each, these would be a tenth of the library.
+
+#[cold]
+#[inline(never)]
+fn defect() -> Error {
+    Error::protocol(Code::InternalPanic, "a defect in libimagxp was caught; the call had no effect")
+}
+
+#[cold]
+#[inline(never)]
+fn report(error: Error, err: Option<&mut MaybeUninit<*mut imagxp_error>>) -> imagxp_status {
     let status = error.kind().number();
     if let Some(err) = err {
         err.write(hand_out(imagxp_error::new(error)));

@@ -36,6 +36,7 @@ impl<'a> imagxp_slice<'a> {
     /// The bytes.
     ///
     /// Errors: `usage.argument` for NULL with a length, and for lengths that no object can have.
+    #[inline(never)]
     pub(crate) fn bytes(self) -> Result<&'a [u8]> {
         if self.len == 0 {
             return Ok(&[]);
@@ -52,6 +53,7 @@ impl<'a> imagxp_slice<'a> {
     }
 
     /// The bytes as text.
+    #[inline(never)]
     pub(crate) fn text(self, name: &'static str) -> Result<&'a str> {
         core::str::from_utf8(self.bytes()?).map_err(|_| Error::argument(format!("`{name}` is not UTF-8")))
     }
@@ -81,6 +83,7 @@ impl<'a> From<Option<&'a str>> for imagxp_slice<'a> {
 }
 
 impl imagxp_bytes {
+    #[inline(never)]
     fn new(bytes: &[u8]) -> Self {
         let mut owned = Vec::with_capacity(bytes.len().saturating_add(1));
         owned.extend_from_slice(bytes);

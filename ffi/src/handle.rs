@@ -5,7 +5,13 @@ use imagxp::{Error, Result};
 
 /// A handle that must not be NULL.
 pub(crate) fn need<T>(handle: Option<T>, name: &'static str) -> Result<T> {
-    handle.ok_or_else(|| Error::argument(format!("`{name}` is NULL")))
+    handle.ok_or_else(|| null(name))
+}
+
+#[cold]
+#[inline(never)]
+fn null(name: &'static str) -> Error {
+    Error::argument(format!("`{name}` is NULL"))
 }
 
 /// Makes a value and gives it to C, who frees it. Nothing is made when there is nowhere to put it: making may spend a nonce.

@@ -1,5 +1,7 @@
 //! What several fuzz targets need: fixed keys, a fixed time, and a publisher.
 
+pub mod c;
+
 use imagxp::agent::Identity;
 use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::{Policy, Publisher, Timestamp};

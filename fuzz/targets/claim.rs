@@ -2,7 +2,7 @@
 #![no_main]
 
 use imagxp::claim::{Claim, MAX_CLAIM_BYTES, is_nonce};
-use imagxp::{Limits, Timestamp};
+use imagxp::{Code, Limits, Timestamp};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(is_nonce(&claim.nonce));
     assert!(claim.ts >= Timestamp::from_secs(0));
     assert!(allow_loopback || !claim.agent_id.is_loopback());
-    // The canonical form may be longer than what was received (numbers, escapes): only then may it be refused.
+    // The canonical form may be longer than what was received, and writes 2e20 as an integer: only then may it be refused.
     match Claim::parse(&claim.canonical, &Limits::DEFAULT, allow_loopback) {
         Ok(again) => {
             assert_eq!(again.canonical, claim.canonical);
@@ -21,6 +21,8 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!((again.ts, again.purpose, again.version), (claim.ts, claim.purpose, claim.version));
             assert_eq!(again.agent_id.as_str(), claim.agent_id.as_str());
         }
-        Err(code) => assert!(claim.canonical.len() > data.len(), "{code:?}"),
+        Err(code) => {
+            assert!(claim.canonical.len() > data.len() || code == Code::JsonNumberRange, "{code:?}");
+        }
     }
 });

@@ -11,10 +11,12 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Some(resource) = Resource::parse(text) {
         let written = resource.to_string();
-        let again = Resource::parse(&written).expect("what we write we can read");
+        // A path such as `/.//a` becomes `//a`, which by itself would read as a host (RFC 3986 §3.3): it needs its origin.
+        let absolute = if resource.origin.is_none() { format!("https://example.org{written}") } else { written.clone() };
+        let again = Resource::parse(&absolute).expect("what we write we can read");
         assert!(resource.same_target(&again), "{text} became {written}");
-        assert_eq!(again.to_string(), written, "normalising is not a fixed point");
-        assert!(resource.routed_path().starts_with('/') || resource.path.is_empty());
+        assert!(again.to_string().ends_with(&written), "normalising is not a fixed point");
+        assert!(resource.routed_path().starts_with('/'));
     }
     if let Some(agent) = AgentId::parse(text, false) {
         assert!(text.parse::<IpAddr>().is_err() && agent.as_str().contains('.'));

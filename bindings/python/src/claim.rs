@@ -67,7 +67,7 @@ impl Claim {
     /// Every other member, signed and uninterpreted.
     #[getter]
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        json::object(py, &self.0.extra)
+        json::object(py, &self.0.extra())
     }
 
     fn __repr__(&self) -> String {

@@ -3,7 +3,7 @@
 use imagxp::headers::HeaderLine;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 /// One name or value. Bytes are immutable in Python, so they are borrowed even while the interpreter is released.
 enum Field<'py> {
@@ -22,8 +22,8 @@ impl Field<'_> {
 
 /// Every header line of a request, in order.
 ///
-/// Accepts an iterable of pairs (ASGI's byte pairs, lists of tuples), a mapping (`dict`; multi-dicts whose `items()` repeat a name),
-/// and objects with `raw` byte pairs, as `httpx.Headers` and Starlette's `Headers` have: their `items()` joins or drops duplicates.
+/// Accepts an iterable of pairs (ASGI's byte pairs, lists of tuples), whatever has `items()` (`dict`;
+/// multi-dicts repeat a name there), and objects with `raw` byte pairs, as `httpx.Headers` and Starlette's `Headers` have: their `items()` joins or drops duplicates.
 pub(crate) struct Headers<'py>(Vec<(Field<'py>, Field<'py>)>);
 
 impl Headers<'_> {
@@ -40,12 +40,10 @@ impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
         if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
             return Err(not_headers());
         }
-        let pairs = if let Some(raw) = object.getattr_opt("raw")? {
-            raw
-        } else if object.cast::<PyMapping>().is_ok() {
-            object.call_method0("items")?
-        } else {
-            object.to_owned()
+        let pairs = match (object.getattr_opt("raw")?, object.getattr_opt("items")?) {
+            (Some(raw), _) => raw,
+            (None, Some(items)) => items.call0()?,
+            (None, None) => object.to_owned(),
         };
         let mut lines = Vec::new();
         for pair in pairs.try_iter().map_err(|_| not_headers())? {

@@ -31,7 +31,7 @@ impl Signer for ExternalSigner {
         });
         // The caller's exception becomes the cause of ours (`errors::raise`); our sentence repeats nothing of it.
         let answer = answer
-            .map_err(|error| Error::new(ErrorKind::Signer, "the signer failed").with_source(Box::new(error)))?;
+            .map_err(|error| Error::new(ErrorKind::Signer, "the signer failed").with_source(error))?;
         let signature = if self.der {
             Signature::from_ecdsa_der(&answer)
         } else {

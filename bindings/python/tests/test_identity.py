@@ -87,7 +87,7 @@ def test_a_thousand_random_requests_cross_verify() -> None:
     publisher = knowing(identity)
     for number in range(1000):
         text = "".join(rng.choice("aé€😀\"\\/\u2028\n\t\x01") for _ in range(rng.randrange(12)))
-        context = {text or "x": [rng.uniform(-1e6, 1e21), rng.randrange(-(2**53) + 1, 2**53), text], "number": number}
+        context = {text or "x": [rng.uniform(-1e6, 1e15), rng.randrange(-(2**53) + 1, 2**53), text], "number": number}
         path = f"/{number}?q={rng.randrange(10**9)}"
         if number % 2:
             headers = identity.sign("GET", ORIGIN + path, "RAG_RETRIEVAL", now=NOW, context=context)

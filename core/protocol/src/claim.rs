@@ -40,10 +40,10 @@ pub struct Claim {
     pub content_digest: Option<String>,
     /// `context.ads_displayed`, if any.
     pub ads_displayed: Option<bool>,
-    /// Every other member, signed and uninterpreted.
-    pub extra: Object<'static>,
     /// The `ts` or `timestamp` as it was written, for comparison with the unsigned copy.
     pub ts_text: String,
+    /// The bytes as they were received.
+    pub payload: Vec<u8>,
     /// The RFC 8785 form.
     pub canonical: Vec<u8>,
 }
@@ -58,11 +58,25 @@ impl Claim {
     /// broken: all of JSON's first, then the members in the order of the table in PROTOCOL §2.
     pub fn parse(bytes: &[u8], limits: &Limits, allow_loopback: bool) -> Result<Self, Code> {
         let object = Self::parse_json(bytes, limits)?;
-        Self::from_object(&object, limits, allow_loopback)
+        Self::from_object(bytes, &object, limits, allow_loopback)
+    }
+
+    /// Every member that is not named in PROTOCOL §2: signed and uninterpreted.
+    ///
+    /// Read from [`Claim::payload`] on demand, since hardly anybody asks.
+    pub fn extra(&self) -> Object<'_> {
+        let limits = json::Limits { max_string: self.payload.len(), ..json::Limits::CLAIM };
+        let mut extra = Object::new();
+        for (name, value) in json::parse_object(&self.payload, &limits).unwrap_or_default() {
+            if !KNOWN.contains(&&*name) {
+                extra.insert(name, value);
+            }
+        }
+        extra
     }
 
     /// Step 2: strict JSON whose top level is an object.
-    pub fn parse_json<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Object<'a>, Code> {
+    pub(crate) fn parse_json<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Object<'a>, Code> {
         if bytes.len() > MAX_CLAIM_BYTES {
             return Err(Code::HeaderTooLarge);
         }
@@ -70,8 +84,13 @@ impl Claim {
         json::parse_object(bytes, &limits).map_err(|error| error.code())
     }
 
-    /// Step 3: types and values.
-    pub fn from_object(object: &Object<'_>, limits: &Limits, allow_loopback: bool) -> Result<Self, Code> {
+    /// Step 3: types and values of the object that [`Claim::parse_json`] made of these bytes.
+    pub(crate) fn from_object(
+        bytes: &[u8],
+        object: &Object<'_>,
+        limits: &Limits,
+        allow_loopback: bool,
+    ) -> Result<Self, Code> {
         let version = match object.get("v") {
             None => Some(Version::V1_0),
             Some(Value::String(v)) if v == "1.0" => Some(Version::V1_0),
@@ -95,10 +114,6 @@ impl Claim {
         let method = optional_text(object, "method", Code::ClaimMethodMismatch)?;
         let content_digest = optional_text(object, "content_digest", Code::ClaimDigestMismatch)?;
         let ads_displayed = context(object)?;
-        let mut extra = Object::new();
-        for (name, value) in object.iter().filter(|(name, _)| !KNOWN.contains(name)) {
-            extra.insert(name.to_owned(), value.clone().into_owned());
-        }
         Ok(Self {
             agent_id,
             version,
@@ -109,8 +124,8 @@ impl Claim {
             method,
             content_digest,
             ads_displayed,
-            extra,
             ts_text,
+            payload: bytes.to_vec(),
             canonical: json::object_to_canonical(object),
         })
     }
@@ -191,7 +206,7 @@ mod tests {
         let claim = Claim::parse(GOOD.as_bytes(), &Limits::DEFAULT, false).unwrap();
         assert_eq!(claim.version, Some(Version::V1_1));
         assert_eq!(claim.agent_id.as_str(), "agent.example");
-        assert_eq!(claim.extra.len(), 1);
+        assert_eq!(claim.extra().len(), 1);
         assert!(claim.canonical.starts_with(b"{\"agent_id\""));
     }
 

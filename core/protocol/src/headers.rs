@@ -29,6 +29,9 @@ pub const CONTENT_ORIGIN: &str = "x-imagxp-content-origin";
 /// The product token that agents send in `User-Agent` (PROTOCOL §1).
 pub const PRODUCT: &str = "IMAGXP/1.0";
 
+/// The most `x-imagxp-` headers that are not known here.
+const MAX_OTHERS: usize = 16;
+
 /// One header line: name and value as they came, in bytes. A list keeps duplicates that a map would hide.
 pub type HeaderLine<'a> = (&'a [u8], &'a [u8]);
 
@@ -84,6 +87,10 @@ impl<'a> RequestHeaders<'a> {
                 Some(Slot::Timestamp) => (&mut found.timestamp, TIMESTAMP),
                 Some(Slot::Alg) => (&mut found.alg, ALG),
                 Some(Slot::OtherImagxp) => {
+                    // A bound of their own: comparing a hundred long names with each other would cost more than a signature.
+                    if others.len() == MAX_OTHERS {
+                        return refuse(Code::HeaderTooLarge, "x-imagxp- headers");
+                    }
                     if others.iter().any(|other| other.eq_ignore_ascii_case(name)) {
                         duplicate = duplicate.or(Some("an x-imagxp- header"));
                     }
@@ -250,6 +257,10 @@ mod tests {
         let long = "a".repeat(12 * 1024 + 1);
         assert_eq!(read(&[(PAYLOAD, "a"), (PAYLOAD, &long)]).unwrap_err().code, Code::HeaderTooLarge);
         assert_eq!(read(&[("x", "y"); 101]).unwrap_err().code, Code::HeaderTooLarge);
+        let others: Vec<String> = (0..17).map(|number| format!("x-imagxp-{number}")).collect();
+        let others: Vec<(&str, &str)> = others.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(read(&others[..16]).is_ok());
+        assert_eq!(read(&others).unwrap_err().code, Code::HeaderTooLarge);
         assert_eq!(read(&[(PAYMENT, "a"), (CREDENTIAL, "b")]).unwrap_err().code, Code::HeaderConflict);
         assert_eq!(read(&[(CREDENTIAL, "b")]).unwrap().payment, Some(&b"b"[..]));
         assert_eq!(read(&[(PUBLIC_KEY, &"a".repeat(513))]).unwrap_err().code, Code::HeaderTooLarge);

@@ -25,7 +25,7 @@ impl Limits {
     /// The greatest depth that any limits can admit.
     pub const DEPTH_CAP: usize = 64;
 
-    /// A claim (PROTOCOL §2). 256 values in all are more than any claim needs, and keep the worst 8 KiB within 20 µs.
+    /// A claim (PROTOCOL §2). 256 values in all, a decimal of more than 20 bytes counting for eight, are more than any claim needs, and keep the worst 8 KiB within 20 µs.
     pub const CLAIM: Self = Self {
         max_bytes: 8 * KIB,
         max_depth: 8,

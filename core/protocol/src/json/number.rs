@@ -8,7 +8,7 @@ const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// Digits of that: an integer without leading zeros that has more is out of range.
 const SAFE_DIGITS: usize = 16;
 /// A fraction or power of ten up to this length has at most 19 significant digits, which fit into 64 bits.
-const QUICK_DECIMAL: usize = 20;
+pub(super) const QUICK_DECIMAL: usize = 20;
 const BEYOND: &str = "integer beyond 2^53 - 1";
 
 /// A JSON number: its text as it was written, and its value as a double.

@@ -3,7 +3,7 @@
 use super::error::ParseError;
 use super::limits::Limits;
 use super::names::has_duplicate;
-use super::number::{Number, decimal_value, integer_value};
+use super::number::{Number, QUICK_DECIMAL, decimal_value, integer_value};
 use super::object::Object;
 use super::scan::plain_run;
 use super::value::Value;
@@ -42,6 +42,9 @@ pub fn parse_object<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Object<'a>> 
         _ => Err(wrong),
     }
 }
+
+/// For how many values a decimal counts that needs the slow conversion, see [`decimal_value`].
+const LONG_DECIMAL_VALUES: usize = 8;
 
 struct Parser<'a, 'l> {
     text: &'a str,
@@ -317,6 +320,13 @@ impl<'a, 'l> Parser<'a, 'l> {
         if text.len() > self.limits.max_number {
             return Err(range("number too long"));
         }
+        if !plain && text.len() > QUICK_DECIMAL {
+            // Such a number costs as much as several ordinary values: it counts for as many.
+            self.count += LONG_DECIMAL_VALUES - 1;
+            if self.count > self.limits.max_values {
+                return Err(ParseError::new(Code::JsonTooMany, start, "too many values"));
+            }
+        }
         let value = if plain { integer_value(text) } else { decimal_value(text) };
         self.values.push(Number::from_parts(text, value.map_err(range)?).into());
         Ok(())
@@ -579,6 +589,10 @@ mod tests {
         // The limit is one per object, not one for all that are open.
         let two = format!("[{},{{\"a\":{}}}]", members(64), members(64));
         assert_eq!(code_of(two.as_bytes(), &Limits::CLAIM), None);
+        // A decimal of more than 20 bytes counts for eight.
+        let long = |count: usize| format!("[{}0]", "0.3000000000000000000001,".repeat(count));
+        assert_eq!(code_of(long(31).as_bytes(), &Limits::CLAIM), None);
+        assert_eq!(code_of(long(32).as_bytes(), &Limits::CLAIM), Some(Code::JsonTooMany));
         let array = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         assert_eq!(code_of(array(255).as_bytes(), &Limits::CLAIM), None);
         assert_eq!(code_of(array(256).as_bytes(), &Limits::CLAIM), Some(Code::JsonTooMany));

@@ -21,7 +21,7 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn new(claim: &'a Claim, decoded: &'a Decoded) -> Self {
-        Self { canonical: &claim.canonical, payload: &decoded.payload, signature: &decoded.signature }
+        Self { canonical: &claim.canonical, payload: &claim.payload, signature: &decoded.signature }
     }
 
     /// Against the RFC 8785 form; if the received bytes are another form, then against those.

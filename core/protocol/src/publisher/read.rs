@@ -95,7 +95,8 @@ impl<'r> Run<'r> {
             ("one I-JSON object within the limits".into(), shown(payload))
         })?;
         let object: Object<'_> = object.map_err(Refusal::new)?;
-        let claim = Claim::from_object(&object, limits, self.publisher.policy.document().allow_loopback);
+        let claim =
+            Claim::from_object(payload, &object, limits, self.publisher.policy.document().allow_loopback);
         let refusal = claim.as_ref().err().map(|code| Refusal::new(*code));
         self.check(3, "claim: types and values", refusal, || {
             let received = match &claim {

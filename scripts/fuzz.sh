@@ -1,0 +1,104 @@
+#!/bin/sh
+# Fuzzes every target for a while, with AddressSanitizer, on stable Rust and without the tool cargo-fuzz.
+#
+# Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [TARGET...]
+#
+# Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
+# the seeds (fuzz/seeds/TARGET) and what earlier runs found (fuzz/corpus-run/TARGET, not in git), and new inputs from those.
+# A crash is kept in fuzz/artifacts/TARGET; move it to fuzz/regressions/TARGET when it is mended.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+seconds=10
+hours=0
+while getopts s:h: option; do
+    case $option in
+    s) seconds=$OPTARG ;;
+    h) hours=$OPTARG ;;
+    *) die "usage: scripts/fuzz.sh [-s SECONDS] [-h HOURS] [TARGET...]" ;;
+    esac
+done
+shift $((OPTIND - 1))
+all="json claim jws manifest policy verify headers key time encoding resource c_calls"
+targets=${*:-$all}
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+bin=$target/fuzz/$host/release
+
+# The flags are cargo-fuzz's. The sanitizer is an unstable flag, which RUSTC_BOOTSTRAP admits on a stable compiler; naming the
+# target keeps the flags away from build scripts and procedural macros.
+build() {
+    llvm="-Cllvm-args=-sanitizer-coverage"
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz \
+        RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table \
+            $llvm-trace-compares $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
+            -Zsanitizer=address -Ccodegen-units=1" \
+        cargo build --quiet --locked --release --target "$host" --bins --manifest-path fuzz/Cargo.toml
+}
+
+# run TARGET SECONDS
+run() {
+    name=$1
+    corpus=fuzz/corpus-run/$name
+    artifacts=fuzz/artifacts/$name
+    mkdir -p "$corpus" "$artifacts" "$target/fuzz/logs"
+    log=$target/fuzz/logs/$name.log
+    dictionary=
+    [ ! -f "fuzz/dictionaries/$name.dict" ] || dictionary=-dict=fuzz/dictionaries/$name.dict
+    seeds=
+    for folder in "fuzz/regressions/$name" "fuzz/seeds/$name"; do
+        [ ! -d "$folder" ] || seeds="$seeds $folder"
+    done
+    # shellcheck disable=SC2086 # lists of words
+    if "$bin/$name" -max_total_time="$2" -timeout=10 -rss_limit_mb=3000 -max_len=16384 -use_value_profile=1 \
+        -print_final_stats=1 -artifact_prefix="$artifacts/" $dictionary "$corpus" $seeds >"$log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        # A target that is given time and runs nothing proves nothing.
+        [ "${runs:-0}" -gt 100 ] || return 1
+        printf '%-9s %9s inputs, %5s in its corpus\n' "$name" "$runs" "$(find "$corpus" -type f | wc -l)"
+    else
+        return 1
+    fi
+}
+
+canary() {
+    mkdir -p "$target/fuzz/logs"
+    log=$target/fuzz/logs/canary.log
+    if "$bin/canary" -seed=1 -max_total_time=60 -artifact_prefix="$target/fuzz/" >"$log" 2>&1; then
+        die "the canary, a seeded fault, was not found in 60 s: the harness is blind"
+    fi
+    grep -q 'AddressSanitizer: heap-buffer-overflow' "$log" || {
+        tail -n 20 "$log" >&2
+        die "the canary did not end by AddressSanitizer"
+    }
+    say "canary    found, as it must be"
+}
+
+round() {
+    for name in $targets; do
+        run "$name" "$1" || {
+            tail -n 40 "$target/fuzz/logs/$name.log" >&2
+            say "$count passed, 1 failed"
+            die "the fuzz target $name failed; its input is in fuzz/artifacts/$name"
+        }
+        count=$((count + 1))
+    done
+}
+
+[ "$(uname -s)" = Linux ] || {
+    skip "the fuzz targets are built for Linux only"
+    exit 0
+}
+build
+canary
+count=1
+if [ "$hours" = 0 ]; then
+    round "$seconds"
+else
+    end=$(($(date +%s) + hours * 3600))
+    while [ "$(date +%s)" -lt "$end" ]; do
+        round 600
+        count=1
+    done
+fi
+say "$count passed, 0 failed"
