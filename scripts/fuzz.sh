@@ -4,7 +4,7 @@
 # Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [TARGET...]
 #
 # Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
-# the seeds (fuzz/seeds/TARGET) and what earlier runs found (fuzz/corpus-run/TARGET, not in git), and new inputs from those.
+# the seeds (fuzz/seeds/TARGET, and those that fuzz_seeds.py makes of tests/vectors) and what earlier runs found (fuzz/corpus-run/TARGET, not in git), and new inputs from those.
 # A crash is kept in fuzz/artifacts/TARGET; move it to fuzz/regressions/TARGET when it is mended.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -46,7 +46,7 @@ run() {
     dictionary=
     [ ! -f "fuzz/dictionaries/$name.dict" ] || dictionary=-dict=fuzz/dictionaries/$name.dict
     seeds=
-    for folder in "fuzz/regressions/$name" "fuzz/seeds/$name"; do
+    for folder in "fuzz/regressions/$name" "fuzz/seeds/$name" "$target/fuzz/seeds/$name"; do
         [ ! -d "$folder" ] || seeds="$seeds $folder"
     done
     # shellcheck disable=SC2086 # lists of words
@@ -90,6 +90,8 @@ round() {
     exit 0
 }
 build
+rm -rf "$target/fuzz/seeds"
+python3 scripts/fuzz_seeds.py "$target/fuzz/seeds"
 canary
 count=1
 if [ "$hours" = 0 ]; then

@@ -31,6 +31,9 @@ mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 
 # Once every crate is there, cargo is told not to look for newer ones: the second run needs no network.
 locks_hash() { cat Cargo.lock fuzz/Cargo.lock | sha256sum | cut -d ' ' -f 1; }
-if done_before crates "$(locks_hash)"; then
-    export CARGO_NET_OFFLINE=true
-fi
+offline_when_fetched() {
+    if done_before crates "$(locks_hash)"; then
+        export CARGO_NET_OFFLINE=true
+    fi
+}
+offline_when_fetched

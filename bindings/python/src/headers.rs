@@ -22,8 +22,8 @@ impl Field<'_> {
 
 /// Every header line of a request, in order.
 ///
-/// Accepts an iterable of pairs (ASGI's byte pairs, lists of tuples), whatever has `items()` (`dict`;
-/// multi-dicts repeat a name there), and objects with `raw` byte pairs, as `httpx.Headers` and Starlette's `Headers` have: their `items()` joins or drops duplicates.
+/// Accepts an iterable of pairs (ASGI's byte pairs, lists of tuples), whatever has `items()` (a `dict`; multi-dicts repeat a name
+/// there), and objects with `raw` byte pairs, as `httpx.Headers` and Starlette's have: their `items()` joins or drops duplicates.
 pub(crate) struct Headers<'py>(Vec<(Field<'py>, Field<'py>)>);
 
 impl Headers<'_> {

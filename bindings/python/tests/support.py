@@ -68,7 +68,8 @@ class Server:
         self.thread.start()
         deadline = time.monotonic() + 10
         while not self.server.started:
-            assert self.thread.is_alive() and time.monotonic() < deadline, "the server does not start"
+            assert self.thread.is_alive(), "the server has stopped"
+            assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.005)
         return self
 

@@ -86,7 +86,7 @@ def test_a_thousand_random_requests_cross_verify() -> None:
     identity = Identity("bot.example.com", PrivateKey.from_pem(pem))
     publisher = knowing(identity)
     for number in range(1000):
-        text = "".join(rng.choice("aé€😀\"\\/\u2028\n\t\x01") for _ in range(rng.randrange(12)))
+        text = "".join(rng.choice('aé€😀"\\/\u2028\n\t\x01') for _ in range(rng.randrange(12)))
         context = {text or "x": [rng.uniform(-1e6, 1e15), rng.randrange(-(2**53) + 1, 2**53), text], "number": number}
         path = f"/{number}?q={rng.randrange(10**9)}"
         if number % 2:
@@ -133,7 +133,9 @@ def test_times_in_every_form(agent: Identity, now: Any, millis: int) -> None:
     assert datetime.fromisoformat(ts) == datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=millis)
 
 
-@pytest.mark.parametrize("now", [datetime(2026, 3, 1), "yesterday", "2026-03-01 12:00:00Z", 2**70, datetime(1900, 1, 1, tzinfo=UTC)])  # noqa: DTZ001
+@pytest.mark.parametrize(
+    "now", [datetime(2026, 3, 1), "yesterday", "2026-03-01 12:00:00Z", 2**70, datetime(1900, 1, 1, tzinfo=UTC)]
+)
 def test_times_that_are_refused(agent: Identity, now: Any) -> None:
     with pytest.raises(UsageError):
         agent.sign("GET", ORIGIN, "SUMMARY", now=now)
@@ -212,7 +214,10 @@ def test_external_signers_sign(agent: Identity) -> None:
     publisher = knowing(identity)
     for number in range(20):
         headers = signed(identity, f"/{number}")
-        assert int(dict(headers)["x-imagxp-signature"][64:], 16) <= 0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8
+        assert (
+            int(dict(headers)["x-imagxp-signature"][64:], 16)
+            <= 0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8
+        )
         assert publisher.verify("GET", f"/{number}", headers, now=NOW).verdict.is_allowed
     with pytest.raises(UsageError):
         identity.save("never.pem")

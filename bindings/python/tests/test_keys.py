@@ -75,9 +75,7 @@ def test_we_verify_signatures_of_cryptography() -> None:
 
 def test_ed25519_with_cryptography_in_both_directions() -> None:
     theirs = ed25519.Ed25519PrivateKey.generate()
-    pem = theirs.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = theirs.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     ours = PrivateKey.from_pem(pem.decode())
     assert ours.sign(b"message") == theirs.sign(b"message")
     assert ours.public_key.verify(b"message", theirs.sign(b"message"))
@@ -88,9 +86,7 @@ def test_sec1_pem_of_openssl_is_read() -> None:
     pem = theirs.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    assert PrivateKey.from_pem(pem.decode()).public_key.verify(
-        b"m", PrivateKey.from_pem(pem.decode()).sign(b"m")
-    )
+    assert PrivateKey.from_pem(pem.decode()).public_key.verify(b"m", PrivateKey.from_pem(pem.decode()).sign(b"m"))
 
 
 def test_the_thumbprint_is_rfc_7638s() -> None:

@@ -66,7 +66,9 @@ def test_duplicates_are_seen(agent: Identity, form: str) -> None:
     assert knowing(agent).verify("GET", "/a", FORMS[form](headers), now=NOW).verdict.code == "header.duplicate"
 
 
-@pytest.mark.parametrize("headers", ["abc", b"abc", 5, None, ["ab"], [b"ab"], [("a",)], [("a", "b", "c")], [("a", 1)], {"a": ["b"]}, [5]])
+@pytest.mark.parametrize(
+    "headers", ["abc", b"abcd", 5, None, ["ab"], [b"ab"], [("a",)], [("a", "b", "c")], [("a", 1)], {"a": ["b"]}, [5]]
+)
 def test_what_is_no_headers(headers: Any) -> None:
     with pytest.raises(TypeError):
         Publisher(policy()).verify("GET", "/a", headers)
@@ -343,7 +345,9 @@ def test_a_broken_store_fails_closed_and_is_logged(
     assert publisher.verify("GET", "/a", signed(agent), now=NOW).verdict.is_allowed, "it recovers"
 
 
-@pytest.mark.parametrize(("answer", "code"), [("full", "replay.store_full"), ("error", "replay.store_error"), ("seen", "replay.nonce_seen")])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("full", "replay.store_full"), ("error", "replay.store_error"), ("seen", "replay.nonce_seen")]
+)
 def test_every_answer_of_a_store(agent: Identity, answer: Insert, code: str) -> None:
     store = SharedStore()
     store.insert_if_absent = lambda *_: answer  # type: ignore[assignment,method-assign]
@@ -520,7 +524,9 @@ def test_one_nonce_passes_once_in_many_threads(agent: Identity) -> None:
             headers = signed(agent, f"/{round_}")
             barrier = threading.Barrier(8)
 
-            def attempt(path: str = f"/{round_}", headers: Any = headers, publisher: Any = publisher, barrier: Any = barrier) -> Any:
+            def attempt(
+                path: str = f"/{round_}", headers: Any = headers, publisher: Any = publisher, barrier: Any = barrier
+            ) -> Any:
                 barrier.wait()
                 return publisher.verify("GET", path, headers, now=NOW).verdict.code
 
@@ -580,5 +586,7 @@ def test_objects_do_not_leak(agent: Identity) -> None:
             publisher.verify("GET", "/a", headers, now=NOW).verdict.to_dict()
             with pytest.raises(TypeError):
                 publisher.verify("GET", "/a", [("a", 1)])  # type: ignore[list-item]
-        counts.append((sys.getrefcount(headers), sys.getrefcount(headers[0]), sys.getrefcount(publisher), sys.getrefcount(TypeError)))
+        counts.append(
+            (sys.getrefcount(headers), sys.getrefcount(headers[0]), sys.getrefcount(publisher), sys.getrefcount(TypeError))
+        )
     assert counts[0] == counts[1] == counts[2]

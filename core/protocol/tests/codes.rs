@@ -294,3 +294,22 @@ fn key_only_identity_grants_no_single_agents_rights() {
         Signed::new(&bad, &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), "nonce-0000000001");
     assert_eq!(denied.verify(&stranger).code, Some(Code::PolicyAgentDenied));
 }
+
+#[test]
+fn the_published_table_is_the_codes_table() {
+    let mut text = String::from(
+        "# Codes\n\nStable, never reused; the same string in every language, the number in the C ABI. Made from `code.rs`: `UPDATE=1 cargo test -p imagxp --test codes`.\n\n\
+         | code | number | http | what happened | what to do | retry |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for code in Code::ALL {
+        let (message, hint) = (code.message(), code.hint());
+        text += &format!("| `{code}` | {} | {} | {message} | {hint} | {} |\n", code.number(), code.http(), code.retry());
+    }
+    text += "\nWarnings, which do not decide: `header.user_agent_missing`, `payment.bearer`, `identity.manifest_stale`, `payment.jwks_stale`.\n\n\
+             Errors of misuse, which are no verdicts: `usage.argument`, `usage.policy`, `usage.signer`.\n";
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(file, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), text, "docs/codes.md is out of date: run with UPDATE=1");
+}

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Literal, NamedTuple
 
 import httpx
@@ -26,12 +27,16 @@ _MAX_BYTES: Final[Mapping[str, int]] = {"manifest": 16 * 1024, "jwks": 64 * 1024
 _MAX_IN_FLIGHT: Final = 32
 _MAX_PER_SECOND: Final = 50
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-# What Python calls global, but leads to IPv4 addresses that it does not look at: NAT64, 6to4, Teredo, IPv4-compatible.
-_TRANSLATED: Final = tuple(
-    ipaddress.IPv6Network(text)
-    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0/96", "::ffff:0:0:0/96")
+# What `ipaddress` calls global, at least in some versions of Python, and is not for a manifest: AS112, AMT, 6to4 relays; and in
+# IPv6 besides these what leads to IPv4 addresses that nobody would look at: NAT64, 6to4, Teredo; and documentation.
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24"),
+        *("64:ff9b::/96", "64:ff9b:1::/48", "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    )
 )
-# IPv6 global unicast is what IANA has allocated so far; everything else is refused whatever Python's tables say.
+# IPv6 global unicast as IANA has allocated it so far; everything else is refused whatever the tables of Python say.
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _MAX_AGE: Final = re.compile(r"max-age=\"?([0-9]{1,10})\"?", re.ASCII)
 
@@ -58,9 +63,9 @@ def is_public_address(text: str) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _UNICAST or any(address in network for network in _TRANSLATED)
-    ):
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
+    if any(address in network for network in _SPECIAL):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
@@ -105,6 +110,8 @@ class Fetcher:
         context = ssl_context or ssl.create_default_context()
         context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         # Connections are made to addresses, and checked for names: none may be kept for the next name on the same address.
+        # For the same reason nothing may be remembered: cookies would go to whoever has the address next.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         # The deadline of `fetch` covers the whole exchange; httpx's own starts anew with every chunk.
         self._client = httpx.AsyncClient(
@@ -112,6 +119,7 @@ class Fetcher:
             trust_env=False,
             follow_redirects=False,
             limits=limits,
+            cookies=cookies,
             timeout=None,  # noqa: S113
         )
         self._in_flight = 0

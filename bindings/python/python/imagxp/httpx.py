@@ -74,7 +74,6 @@ class ImagxpAuth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The flow of `httpx.Client`."""
-        request.read()
         flow = self._flow(request)
         step = next(flow)
         while True:
@@ -87,6 +86,8 @@ class ImagxpAuth(httpx.Auth):
             elif isinstance(step, _ReadOffer):
                 answer = step.response.read()
             else:
+                # A request that the client made for a redirect has not been read yet.
+                step.request.read()
                 self._sign(step)
                 answer = yield step.request
             try:
@@ -96,7 +97,6 @@ class ImagxpAuth(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """The flow of `httpx.AsyncClient`."""
-        await request.aread()
         flow = self._flow(request)
         step = next(flow)
         while True:
@@ -107,6 +107,7 @@ class ImagxpAuth(httpx.Auth):
             elif isinstance(step, _ReadOffer):
                 answer = await step.response.aread()
             else:
+                await step.request.aread()
                 if self._identity.is_external:
                     # A KMS answers over a network.
                     await asyncio.to_thread(self._sign, step)

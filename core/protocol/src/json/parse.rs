@@ -255,9 +255,10 @@ impl<'a, 'l> Parser<'a, 'l> {
     }
 
     /// Reads one escape, or the two of a surrogate pair; the position is at the backslash.
+    #[inline]
     fn escape(&mut self) -> Result<char> {
         let start = self.position;
-        let lone = ParseError::new(Code::JsonInvalidUnicode, start, "lone surrogate");
+        let lone = || ParseError::new(Code::JsonInvalidUnicode, start, "lone surrogate");
         self.position += 1;
         let byte = self.peek();
         self.position += 1;
@@ -271,31 +272,32 @@ impl<'a, 'l> Parser<'a, 'l> {
             Some(b'u') => {
                 let unit = self.code_unit(start)?;
                 if !(0xD800..=0xDBFF).contains(&unit) {
-                    return char::from_u32(unit).ok_or(lone);
+                    return char::from_u32(unit).ok_or_else(lone);
                 }
                 if !self.rest().starts_with(b"\\u") {
-                    return Err(lone);
+                    return Err(lone());
                 }
                 self.position += 2;
                 let low = self.code_unit(start)?;
                 if !(0xDC00..=0xDFFF).contains(&low) {
-                    return Err(lone);
+                    return Err(lone());
                 }
-                return char::from_u32(0x1_0000 + ((unit - 0xD800) << 10 | (low - 0xDC00))).ok_or(lone);
+                return char::from_u32(0x1_0000 + ((unit - 0xD800) << 10 | (low - 0xDC00))).ok_or_else(lone);
             }
             _ => return Err(ParseError::new(Code::JsonMalformed, start, "unknown escape")),
         })
     }
 
     /// Reads the four digits of a `\u` escape that began at `start`.
+    #[inline]
     fn code_unit(&mut self, start: usize) -> Result<u32> {
-        let malformed = ParseError::new(Code::JsonMalformed, start, "`\\u` without four hex digits");
-        let digits = self.rest().get(..4).ok_or(malformed)?;
-        let unit = digits
-            .iter()
-            .try_fold(0, |unit, digit| hex_value(*digit).map(|value| unit << 4 | u32::from(value)));
+        let unit = self.rest().first_chunk::<4>().and_then(|digits| {
+            // One branch for all four: a digit that is none gives 0xFF, which no shift can hide.
+            let [a, b, c, d] = digits.map(|digit| hex_value(digit).map_or(0xFF, u32::from));
+            ((a | b | c | d) < 16).then_some(a << 12 | b << 8 | c << 4 | d)
+        });
         self.position += 4;
-        unit.ok_or(malformed)
+        unit.ok_or_else(|| ParseError::new(Code::JsonMalformed, start, "`\\u` without four hex digits"))
     }
 
     fn number(&mut self) -> Result<()> {

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Builds what is shipped: libimagxp.so and .a, the command line, and the Python extension (into .venv).
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+scripts/setup.sh rust crates extension
+offline_when_fetched
+cargo build --locked --release -p imagxp-ffi -p imagxp-cli
+ls -l "$target/release/libimagxp.so" "$target/release/libimagxp.a" "$target/release/imagxp"

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Adds up what the steps of scripts/test.sh counted: tally.py LOG...
+
+A step whose runner counts nothing (a formatter, a linter) counts as one. Ends with the line that CI reads. Standard library only.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
+NEXTEST = re.compile(r"^\s*Summary \[.*\] +\d+ tests? run: (\d+) passed(?: \([^)]*\))?(?:, (\d+) failed)?(?:, (\d+) skipped)?")
+PYTEST = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|error)\b.*) in [\d.]+s\b.*=+$")
+PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def count(line):
+    """What one line says has passed, failed and been skipped; None when it says nothing."""
+    for pattern in (CARGO, NEXTEST, PLAIN):
+        if match := pattern.match(line):
+            return [int(number or 0) for number in match.groups()]
+    if match := PYTEST.match(line):
+        words = dict.fromkeys(("passed", "failed", "error", "skipped", "xfailed"), 0)
+        for number, word in re.findall(r"(\d+) (\w+)", match[1]):
+            words[word.rstrip("s") if word == "errors" else word] = int(number)
+        return [words["passed"] + words["xfailed"], words["failed"] + words["error"], words["skipped"]]
+    if line.startswith("SKIPPED:"):
+        return [0, 0, 1]
+    return None
+
+
+def self_test():
+    """The sum is what CI believes."""
+    for line, expected in [
+        ("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s", [12, 0, 1]),
+        ("     Summary [   3.2s] 310 tests run: 309 passed (2 slow), 1 failed, 4 skipped", [309, 1, 4]),
+        ("     Summary [   3.2s] 310 tests run: 310 passed, 4 skipped", [310, 0, 4]),
+        ("============ 41 passed, 2 skipped, 1 error in 12.31s ============", [41, 1, 2]),
+        ("c: 7 passed, 0 failed, 1 skipped", [7, 0, 1]),
+        ("SKIPPED: no valgrind", [0, 0, 1]),
+        ("SKIPPED cctv: its vectors are not on this machine", None),
+        ("12 passed", None),
+    ]:
+        if count(line) != expected:
+            sys.exit(f"tally.py misreads: {line}")
+
+
+def main():
+    self_test()
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    total = [0, 0, 0]
+    for name in sys.argv[1:]:
+        lines = COLOUR.sub("", Path(name).read_text(errors="replace")).split("\n")
+        counts = [found for line in lines if (found := count(line.rstrip())) is not None]
+        if not any(passed or failed for passed, failed, _ in counts):
+            counts.append([1, 0, 0] if not counts else [0, 0, 0])
+        step = [sum(column) for column in zip(*counts, strict=True)]
+        total = [a + b for a, b in zip(total, step, strict=True)]
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    sys.exit(1 if total[1] or not total[0] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+#!/bin/sh
+# Everything that must hold before a change is merged, in the order in which it is cheapest to know. Stops at the first failure.
+#
+# Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
+# Each step's output is kept in target/test-logs; the last line of all is `N passed, 0 failed, K skipped`.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+logs=$target/test-logs
+python=$venv/bin/python
+
+clippy() {
+    cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+    # The targets are linted as plain programs: the instrumentation is not what is judged.
+    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
+}
+
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp; }
+
+rust() {
+    packages="-p imagxp -p imagxp-ffi -p imagxp-conformance"
+    # shellcheck disable=SC2086 # a list of words
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --status-level fail $packages
+        cargo test --quiet --locked --doc -p imagxp
+    else
+        cargo test --quiet --locked $packages
+    fi
+}
+
+wasm() { scripts/wasm_check.sh; }
+
+deny() {
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --locked --offline check bans licenses sources
+    else
+        scripts/deny.py
+        skip "cargo-deny is not installed; scripts/deny.py has checked licences, bans and sources instead"
+    fi
+}
+
+build() {
+    cargo build --quiet --locked --workspace --exclude imagxp-python
+    cargo build --quiet --locked --release -p imagxp-ffi
+}
+
+c() { tests/c/run.sh; }
+
+python_tests() {
+    (cd bindings/python && "$python" -m pytest --quiet -p no:cacheprovider tests)
+    (cd bindings/python && "$python" -m mypy --cache-dir "$target/mypy")
+    (cd bindings/python && "$python" -m mypy.stubtest imagxp --mypy-config-file pyproject.toml)
+}
+
+conformance() {
+    for language in rust c python; do
+        "$python" tests/conformance/check.py "$language"
+    done
+}
+
+cli() { cargo test --quiet --locked -p imagxp-cli; }
+
+docs() { "$python" scripts/check_docs.py; }
+
+demo() { scripts/demo.sh; }
+
+# step NAME HEADING COMMAND...
+step() {
+    name=$1
+    heading=$2
+    shift 2
+    case " $wanted " in
+    *" $name "* | "  ") ;;
+    *) return 0 ;;
+    esac
+    number=$((number + 1))
+    log=$logs/$(printf '%02d' "$number")-$name.log
+    begin=$(date +%s)
+    printf '\n== %s\n' "$heading"
+    # A function in a pipe would lose its exit code, and `set -e` does not reach into a condition: each step is a process.
+    {
+        status=0
+        scripts/test.sh --run "$@" 2>&1 || status=$?
+        echo "$status" >"$log.status"
+    } | tee "$log"
+    took=$(($(date +%s) - begin))
+    if [ "$(cat "$log.status")" != 0 ]; then
+        printf '\n== FAILED after %s s: %s\n' "$took" "$heading"
+        exit 1
+    fi
+    printf -- '-- %s s: %s\n' "$took" "$heading"
+    printf '%5s s  %s\n' "$took" "$heading" >>"$logs/times"
+}
+
+if [ "${1:-}" = --run ]; then
+    shift
+    "$@"
+    exit
+fi
+
+wanted=$*
+number=0
+all_begin=$(date +%s)
+rm -rf "$logs"
+mkdir -p "$logs"
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension
+offline_when_fetched
+step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
+step clippy "clippy" clippy
+step doc "documentation of the core" doc
+step rust "Rust tests" rust
+step generated "generated files are up to date" scripts/generated.sh
+step wasm "the core for wasm32-unknown-unknown" wasm
+step deny "licences, bans and sources of dependencies" deny
+step build "libraries, command line and conformance runners" build
+step c "C tests" c
+step python "Python tests, types and stubs" python_tests
+step conformance "conformance in Rust, C and Python" conformance
+step cli "command line tests" cli
+step docs "code blocks of the documentation" docs
+step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
+step demo "demo" demo
+
+printf '\n== durations\n'
+cat "$logs/times"
+printf '%5s s  in all\n\n' $(($(date +%s) - all_begin))
+"$python" scripts/tally.py "$logs"/*.log

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Cross-signing: random requests signed in each language and verified in every other one.
+
+Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all three languages, a random seed that is printed)
+
+Every request is signed with a P-256 or an Ed25519 key; ECDSA here is deterministic (RFC 6979), so all languages must also
+agree on every byte. Then each request is spoiled in one place, and every verifier must refuse it with the same code.
+Standard library only.
+"""
+
+import argparse
+import json
+import random
+import secrets
+import sys
+from pathlib import Path
+
+from check import ask
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENT, ORIGIN, NOW = "agent.example", "https://pub.example", "2026-03-01T12:00:00.000Z"
+PURPOSES = ["RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]
+POLICY = {"version": 1, "origins": [ORIGIN], "purposes": {name: {"allow": True} for name in PURPOSES}, "methods": ["GET", "HEAD", "POST"]}
+
+
+def keys():
+    """The private test keys of tests/vectors/sign.json, by algorithm."""
+    cases = json.loads((ROOT / "tests" / "vectors" / "sign.json").read_text(encoding="utf-8"))["cases"]
+    return {case["key"]["kty"]: case["key"] for case in cases}
+
+
+def manifest(case):
+    spki = dict(case["expect"]["headers"])["x-imagxp-public-key"]
+    return {"agent_id": AGENT, "public_key": spki}
+
+
+def random_text(rng):
+    alphabet = "abcXYZ019 _-~é€😀\"\\\n\t\u2028/"
+    return "".join(rng.choice(alphabet) for _ in range(rng.randrange(12)))
+
+
+def sign_cases(rng, count, private):
+    cases = []
+    for number in range(count):
+        path = "/".join(rng.choice(["a", "b c".replace(" ", "%20"), "caf%C3%A9", "é", "x~y", "..", "."]) for _ in range(rng.randrange(1, 5)))
+        case = {
+            "id": number,
+            "op": "sign",
+            "key": private[rng.choice(sorted(private))],
+            "agent_id": AGENT,
+            "method": rng.choice(POLICY["methods"]),
+            "url": f"{ORIGIN}/{path}{rng.choice(['', '?', '?q=1&r=a%2fb'])}",
+            "purpose": rng.choice(PURPOSES),
+            "now": f"2026-03-01T{rng.choice(['11:55:00.000', '11:59:59.999', '12:00:00.000', '12:01:00.000'])}Z",
+            "nonce": f"{rng.getrandbits(128):032x}",
+        }
+        if rng.random() < 0.5:
+            case["context"] = {random_text(rng): rng.choice([None, True, rng.randrange(-9, 9), rng.random(), random_text(rng), [1, {"z": 1, "a": 2}]])}
+        cases.append(case)
+    return cases
+
+
+def spoil(rng, request):
+    """One change that no verifier may accept."""
+    name = rng.choice(["x-imagxp-signature", "x-imagxp-payload"])
+    headers = []
+    for key, value in request["headers"]:
+        if key == name:
+            at = rng.randrange(len(value) - 4)
+            digit = rng.choice([c for c in "0123456789abcdef" if c != value[at].lower()])
+            value = value[:at] + digit + value[at + 1 :]
+        headers.append([key, value])
+    return {**request, "headers": headers}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("languages", nargs="*", default=["rust", "c", "python"])
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    rng = random.Random(options.seed)
+    private = keys()
+    manifests = {}
+    for case in json.loads((ROOT / "tests" / "vectors" / "sign.json").read_text(encoding="utf-8"))["cases"]:
+        manifests[case["key"]["kty"]] = manifest(case)
+    cases = sign_cases(rng, options.count, private)
+    signed = {language: ask(language, cases) for language in options.languages}
+    passed = failed = 0
+
+    def count(ok, what):
+        nonlocal passed, failed
+        passed, failed = passed + ok, failed + (not ok)
+        if not ok and failed <= 10:
+            print("FAILED", what)
+
+    first = options.languages[0]
+    for language in options.languages[1:]:
+        for case, one, two in zip(cases, signed[first], signed[language]):
+            count(one == two and "headers" in one, f"{first} and {language} sign case {case['id']} differently: {one} {two}")
+    for signer in options.languages:
+        verify, spoiled = [], []
+        for case, answer in zip(cases, signed[signer]):
+            request = {"method": case["method"], "url": case["url"], "headers": [["User-Agent", "x IMAGXP/1.0"], *answer["headers"]]}
+            item = {
+                "id": case["id"],
+                "op": "verify",
+                "policy": POLICY,
+                "now": NOW,
+                "manifests": {f"https://{AGENT}/.well-known/imagxp-agent.json": manifests[case["key"]["kty"]]},
+                "jwks": {},
+                "request": request,
+            }
+            verify.append(item)
+            spoiled.append({**item, "request": spoil(rng, request)})
+        codes = {}
+        for verifier in options.languages:
+            for case, answer in zip(verify, ask(verifier, verify)):
+                ok = answer.get("outcome") == "allow" and answer.get("agent_id") == AGENT
+                count(ok, f"signed in {signer}, verified in {verifier}: case {case['id']}: {json.dumps(answer)[:300]}")
+            answers = ask(verifier, spoiled)
+            codes[verifier] = [answer.get("code") for answer in answers]
+            for case, answer in zip(spoiled, answers):
+                count(answer.get("outcome") == "deny", f"spoiled, signed in {signer}, verified in {verifier}: {json.dumps(case)[:900]}")
+        for language in options.languages[1:]:
+            count(codes[language] == codes[options.languages[0]], f"{language} refuses with other codes than {options.languages[0]}")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
