@@ -154,7 +154,7 @@ typedef int (*imagxp_sign_fn)(void *user_data, const uint8_t *message, size_t me
 typedef uint32_t imagxp_purpose;
 
 // Stores the 16 bytes at `key` unless they are present, atomically across everything that shares the store, and keeps them until
-// `expires_at_ms`, however the clock moves. The 16 bytes at `agent` name the agent, for quotas. Returns an `IMAGXP_INSERT_…`; in doubt
+// `expires_at_ms`, however the clock moves. The 16 bytes at `agent` name the agent, for quotas. Returns an `IMAGXP_INSERT_*`; in doubt
 // `IMAGXP_INSERT_ERROR`, never `IMAGXP_INSERT_FRESH`.
 //
 // For all three callbacks: pointers are valid during the call; they must not unwind (C++ exceptions, longjmp), must not use the publisher
@@ -165,14 +165,14 @@ typedef int (*imagxp_insert_fn)(void *user_data,
                                 int64_t expires_at_ms,
                                 int64_t now_ms);
 
-// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_…`.
+// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`.
 typedef int (*imagxp_seen_fn)(void *user_data, const uint8_t *key, int64_t now_ms);
 
 // The time up to which the store may have forgotten keys, in milliseconds since 1970; `IMAGXP_TIME_NONE` when it has forgotten none.
 // Claims that old are refused, so that a clock that steps back re-opens nothing.
 typedef int64_t (*imagxp_horizon_fn)(void *user_data);
 
-// A size limit of PROTOCOL §14.
+// A size limit of PROTOCOL section 14.
 typedef uint32_t imagxp_limit;
 
 // How an explanation is written.
@@ -463,7 +463,7 @@ typedef uint32_t imagxp_redemption;
 // A few lines per step, for people; whatever a stranger sent is escaped.
 #define IMAGXP_FORMAT_TEXT 1
 
-// `{"steps": […], "verdict": {…}}`.
+// `{"steps": [...], "verdict": {...}}`.
 #define IMAGXP_FORMAT_JSON 2
 
 // The request may pass.
@@ -566,7 +566,7 @@ imagxp_slice imagxp_status_message(imagxp_status status);
 // One sentence that says what to do, safe to send to a stranger; it lives forever. Empty when there is none.
 imagxp_slice imagxp_status_hint(imagxp_status status);
 
-// The n-th code of PROTOCOL §13, counted from 0, to list them all; `IMAGXP_OK` after the last.
+// The n-th code of PROTOCOL section 13, counted from 0, to list them all; `IMAGXP_OK` after the last.
 imagxp_status imagxp_status_at(size_t index);
 
 // The slice of a C string; NULL gives the empty slice. It borrows `text`.
@@ -892,7 +892,7 @@ imagxp_status imagxp_replay_store_new(void *user_data,
 // Frees the store once no publisher uses it any more. NULL is accepted.
 void imagxp_replay_store_free(imagxp_replay_store *store);
 
-// Options with their defaults: a replay store in memory, the limits of PROTOCOL §14. Free them with `imagxp_publisher_options_free`.
+// Options with their defaults: a replay store in memory, the limits of PROTOCOL section 14. Free them with `imagxp_publisher_options_free`.
 imagxp_status imagxp_publisher_options_new(imagxp_publisher_options **options,
                                            imagxp_error **err);
 
@@ -972,11 +972,11 @@ void imagxp_publisher_free(imagxp_publisher *publisher);
 // Copies a request. Free it with `imagxp_request_free`.
 //
 // `url` is the request target (`/path?query`) or an absolute URL whose origin the server itself vouches for: never build that
-// from a `Host` header. `headers` points to 2 × `header_count` slices: name, value, name, value, …, every line in order, duplicates included;
+// from a `Host` header. `headers` points to 2 x `header_count` slices: name, value, name, value, ..., every line in order, duplicates included;
 // it may be NULL when `header_count` is 0. Whatever a stranger may put into method, URL and headers is accepted here and judged by the verdict.
 //
 // # Safety
-// `headers` points to 2 × `header_count` slices.
+// `headers` points to 2 x `header_count` slices.
 imagxp_status imagxp_request_new(imagxp_slice method,
                                  imagxp_slice url,
                                  const imagxp_slice *headers,
@@ -1154,7 +1154,7 @@ imagxp_status imagxp_json_canonicalize(imagxp_slice json,
                                        imagxp_bytes *canonical,
                                        imagxp_error **err);
 
-// The RFC 9530 digest of a body, `sha-256=:…:`: for `imagxp_sign_request_set_content_digest` and `imagxp_request_set_body_digest`.
+// The RFC 9530 digest of a body, `sha-256=:...:`: for `imagxp_sign_request_set_content_digest` and `imagxp_request_set_body_digest`.
 imagxp_status imagxp_content_digest(imagxp_slice body,
                                     imagxp_bytes *digest,
                                     imagxp_error **err);

@@ -6,6 +6,7 @@ set -eu
 scripts/setup.sh rust crates python extension
 offline_when_fetched
 cargo build --quiet --locked -p imagxp-cli
-PATH=$target/debug:$venv/bin:$PATH
-export PATH
+# So that the last act is a call of the real program.
+IMAGXP_CLI=$target/debug/imagxp
+export IMAGXP_CLI
 exec "$venv/bin/python" examples/demo/demo.py "$@"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Files that are generated and in git: the C header, the vectors, the policy schema, the fuzz declarations, the surface table.
+# Files that are generated and in git: the C header, the vectors, the policy schema, the list of symbols,
+# the declarations of the fuzz target c_calls.
 # Without an argument they are compared, with `--update` rewritten. All of them come from the core or from ffi.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -13,6 +14,8 @@ fi
 cargo test --quiet --locked -p imagxp --test vectors --test policy
 cargo test --quiet --locked -p imagxp-ffi --test header
 if [ -n "${UPDATE:-}" ]; then
+    # The list of symbols needs the release library; `make test` compares it among the Rust tests.
+    cargo test --quiet --locked -p imagxp-ffi --test library
     scripts/c_declarations.py
 else
     scripts/c_declarations.py --check

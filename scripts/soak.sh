@@ -4,10 +4,11 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh tools rust crates python extension
-IMAGXP_SOAK=1
-export IMAGXP_SOAK
-say "== a million mutated requests, a million numbers"
-cargo test --release --locked -p imagxp -- --nocapture
+say "== a million mutated requests, 200 000 valid ones, a million numbers"
+IMAGXP_MUTATIONS=1000000 IMAGXP_VALID=200000 \
+    cargo test --release --locked -p imagxp --test mutation --test jcs_suite -- --include-ignored --nocapture
+say "== 20 000 broken files for the command line"
+IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

@@ -211,6 +211,7 @@ def test_the_demo_does_not_trust_a_command_line_that_says_nothing() -> None:
 def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
     """The crawler's command line against the publisher's application, with the policy moved to loopback."""
     domain_at, site_at = reserve(), reserve()
+    origin = f"http://{address(site_at)}"
     agent_id = address(domain_at)
     identity = Identity.generate(agent_id, allow_loopback=True)
     identity.save(tmp_path / "key.pem")
@@ -241,8 +242,8 @@ def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
             env={**ENVIRONMENT, "IMAGXP_POLICY": str(tmp_path / "policy.toml")},
             pass_fds=[site_at.fileno()],
         )
+        site_at.close()
         try:
-            origin = f"http://{address(site_at)}"
             # The socket listens already: the crawler waits until the publisher has started.
             good = run(*crawler, f"{origin}/posts/1", f"{origin}/posts/2")
             assert (good.returncode, good.stderr) == (0, "")
