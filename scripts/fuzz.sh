@@ -29,10 +29,12 @@ bin=$target/fuzz/$host/release
 # target keeps the flags away from build scripts and procedural macros.
 build() {
     llvm="-Cllvm-args=-sanitizer-coverage"
-    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz \
-        RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table \
-            $llvm-trace-compares $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
-            -Zsanitizer=address -Ccodegen-units=1" \
+    FUZZ_ROOT=$root
+    FUZZ_COVERAGE="-Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table $llvm-trace-compares \
+        $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0"
+    export FUZZ_ROOT FUZZ_COVERAGE
+    RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$root/scripts/fuzz_rustc.sh CARGO_TARGET_DIR=$target/fuzz \
+        RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1" \
         cargo build --quiet --locked --release --target "$host" --bins --manifest-path fuzz/Cargo.toml
 }
 

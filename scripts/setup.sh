@@ -49,7 +49,7 @@ python() {
     requirements=bindings/python/requirements-dev.txt
     hash=$(hash_of "$requirements")
     [ -x "$venv/bin/python" ] && done_before python "$hash" && return 0
-    say "setup: .venv with $(grep -c '^[a-z]' "$requirements") pinned packages"
+    say "setup: .venv with $(grep -c '==' "$requirements") pinned packages"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --requirement "$requirements"

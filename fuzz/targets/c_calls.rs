@@ -167,6 +167,7 @@ enum Blob<'a> {
 /// Which handle of the kind; when there are fewer, NULL.
 type Pick = u8;
 
+#[rustfmt::skip] // a line for each call
 #[derive(Arbitrary, Debug)]
 enum Call<'a> {
     Read { which: u8, blob: Blob<'a> },
@@ -298,7 +299,11 @@ impl Caller {
         let mut handle: Handle = null_mut();
         let out: *mut Handle = if self.output { &mut handle } else { null_mut() };
         let good = self.call(|error| call(out, error));
-        assert_eq!(!handle.is_null(), good, "the output is written on success only, and success needs an output");
+        assert_eq!(
+            !handle.is_null(),
+            good,
+            "the output is written on success only, and success needs an output"
+        );
         if good {
             self.handles.entry(kind).or_default().push(handle);
         }
@@ -308,7 +313,11 @@ impl Caller {
         let mut bytes = Bytes { ptr: null_mut(), len: 0 };
         let out: *mut Bytes = if self.output { &mut bytes } else { null_mut() };
         let good = self.call(|error| call(out, error));
-        assert_eq!(!bytes.ptr.is_null(), good, "the output is written on success only, and success needs an output");
+        assert_eq!(
+            !bytes.ptr.is_null(),
+            good,
+            "the output is written on success only, and success needs an output"
+        );
         if good {
             // SAFETY: just written, with its terminator.
             self.last = unsafe { core::slice::from_raw_parts(bytes.ptr, bytes.len + 1) }.to_vec();
@@ -369,11 +378,15 @@ impl Caller {
                 Call::Free { kind, pick } => self.free(FREE[usize::from(*kind) % FREE.len()].0, *pick),
                 Call::Generate { algorithm, own_fill } => {
                     let fill: Option<FillFn> = if *own_fill { Some(fill) } else { None };
-                    self.make(Key, |out, error| imagxp_key_generate(algorithm % 4, fill, null_mut(), out, error));
+                    self.make(Key, |out, error| {
+                        imagxp_key_generate(algorithm % 4, fill, null_mut(), out, error)
+                    });
                 }
                 Call::External { public } => {
                     let public = self.handle(PublicKey, *public);
-                    self.make(Key, |out, error| imagxp_key_external(public, Some(sign), null_mut(), out, error));
+                    self.make(Key, |out, error| {
+                        imagxp_key_external(public, Some(sign), null_mut(), out, error)
+                    });
                 }
                 Call::Sign { key, message } => {
                     let (key, message) = (self.handle(Key, *key), self.slice(message));
@@ -395,9 +408,12 @@ impl Caller {
                     self.make(Identity, |out, error| imagxp_identity_new(agent, key, *loopback, out, error));
                 }
                 Call::IdentitySign { identity, request, now, at_now, nonce } => {
-                    let (identity, request) = (self.handle(Identity, *identity), self.handle(SignRequest, *request));
+                    let (identity, request) =
+                        (self.handle(Identity, *identity), self.handle(SignRequest, *request));
                     let (now, nonce) = (self.time(*now, *at_now), self.slice(nonce));
-                    self.make(Headers, |out, error| imagxp_identity_sign(identity, request, now, nonce, out, error));
+                    self.make(Headers, |out, error| {
+                        imagxp_identity_sign(identity, request, now, nonce, out, error)
+                    });
                 }
                 Call::IdentityManifest { identity, contact } => {
                     let (identity, contact) = (self.handle(Identity, *identity), self.slice(contact));
@@ -405,7 +421,9 @@ impl Caller {
                 }
                 Call::NewSignRequest { method, url, purpose } => {
                     let (method, url) = (self.slice(method), self.slice(url));
-                    self.make(SignRequest, |out, error| imagxp_sign_request_new(method, url, purpose % 7, out, error));
+                    self.make(SignRequest, |out, error| {
+                        imagxp_sign_request_new(method, url, purpose % 7, out, error)
+                    });
                 }
                 Call::SignFlags { request, displayed, compatible } => {
                     let request = self.handle(SignRequest, *request);
@@ -414,10 +432,13 @@ impl Caller {
                 }
                 Call::ParseManifest { agent, loopback, json } => {
                     let (agent, json) = (self.slice(agent), self.slice(json));
-                    self.make(Manifest, |out, error| imagxp_manifest_parse(agent, *loopback, json, out, error));
+                    self.make(Manifest, |out, error| {
+                        imagxp_manifest_parse(agent, *loopback, json, out, error)
+                    });
                 }
                 Call::AddKey { manifest, public, from, to } => {
-                    let (manifest, public) = (self.handle(Manifest, *manifest), self.handle(PublicKey, *public));
+                    let (manifest, public) =
+                        (self.handle(Manifest, *manifest), self.handle(PublicKey, *public));
                     self.call(|error| imagxp_manifest_add_key(manifest, public, *from, *to, error));
                 }
                 Call::ManifestKey { manifest, index, now } => {
@@ -429,7 +450,9 @@ impl Caller {
                 }
                 Call::MemoryStore { entries, per_agent } => {
                     let entries = usize::from(*entries);
-                    self.make(Store, |out, error| imagxp_replay_store_memory(entries, *per_agent, out, error));
+                    self.make(Store, |out, error| {
+                        imagxp_replay_store_memory(entries, *per_agent, out, error)
+                    });
                 }
                 Call::OwnStore { insert: with_insert, seen: with_seen, horizon: with_horizon } => {
                     let insert: Option<InsertFn> = if *with_insert { Some(insert) } else { None };
@@ -456,19 +479,26 @@ impl Caller {
                     }
                     let (policy, options) = (self.handle(Policy, *policy), self.handle(Options, *options));
                     let secret = self.slice(secret);
-                    self.make(Publisher, |out, error| imagxp_publisher_new(policy, secret, options, out, error));
+                    self.make(Publisher, |out, error| {
+                        imagxp_publisher_new(policy, secret, options, out, error)
+                    });
                 }
                 Call::Request { method, url, lines } => {
                     let mut slices: Vec<Slice> = lines.iter().map(|blob| self.slice(blob)).collect();
                     slices.truncate(slices.len() / 2 * 2);
                     let (method, url) = (self.slice(method), self.slice(url));
-                    let (lines, count) = if slices.is_empty() { (null(), 0) } else { (slices.as_ptr(), slices.len() / 2) };
-                    self.make(Request, |out, error| imagxp_request_new(method, url, lines, count, out, error));
+                    let (lines, count) =
+                        if slices.is_empty() { (null(), 0) } else { (slices.as_ptr(), slices.len() / 2) };
+                    self.make(Request, |out, error| {
+                        imagxp_request_new(method, url, lines, count, out, error)
+                    });
                 }
                 Call::SignedRequest { headers, url } => {
                     let headers = self.handle(Headers, *headers);
                     let slices: Vec<Slice> = (0..imagxp_headers_count(headers))
-                        .flat_map(|index| [imagxp_headers_name(headers, index), imagxp_headers_value(headers, index)])
+                        .flat_map(|index| {
+                            [imagxp_headers_name(headers, index), imagxp_headers_value(headers, index)]
+                        })
                         .collect();
                     let method = Slice { ptr: b"GET".as_ptr(), len: 3 };
                     let url = self.slice(url);
@@ -477,29 +507,39 @@ impl Caller {
                     });
                 }
                 Call::Verify { publisher, request, now, at_now } => {
-                    let (publisher, request) = (self.handle(Publisher, *publisher), self.handle(Request, *request));
+                    let (publisher, request) =
+                        (self.handle(Publisher, *publisher), self.handle(Request, *request));
                     let now = self.time(*now, *at_now);
-                    self.make(Verdict, |out, error| imagxp_publisher_verify(publisher, request, now, out, error));
+                    self.make(Verdict, |out, error| {
+                        imagxp_publisher_verify(publisher, request, now, out, error)
+                    });
                 }
                 Call::Resume { publisher, verdict, now, at_now } => {
-                    let (publisher, verdict) = (self.handle(Publisher, *publisher), self.handle(Verdict, *verdict));
+                    let (publisher, verdict) =
+                        (self.handle(Publisher, *publisher), self.handle(Verdict, *verdict));
                     let now = self.time(*now, *at_now);
-                    self.make(Verdict, |out, error| imagxp_publisher_resume(publisher, verdict, now, out, error));
+                    self.make(Verdict, |out, error| {
+                        imagxp_publisher_resume(publisher, verdict, now, out, error)
+                    });
                 }
                 Call::Explain { publisher, request, now, format } => {
-                    let (publisher, request) = (self.handle(Publisher, *publisher), self.handle(Request, *request));
+                    let (publisher, request) =
+                        (self.handle(Publisher, *publisher), self.handle(Request, *request));
                     self.bytes(|out, error| {
                         imagxp_publisher_explain(publisher, request, *now, format % 4, out, error)
                     });
                 }
                 Call::Supply { publisher, url, body, max_age, now, at_now } => {
-                    let (publisher, url, body) = (self.handle(Publisher, *publisher), self.slice(url), self.slice(body));
+                    let (publisher, url, body) =
+                        (self.handle(Publisher, *publisher), self.slice(url), self.slice(body));
                     let now = self.time(*now, *at_now);
                     self.call(|error| imagxp_publisher_supply(publisher, url, body, *max_age, now, error));
                 }
                 Call::SupplyFailure { publisher, url, failure, now } => {
                     let (publisher, url) = (self.handle(Publisher, *publisher), self.slice(url));
-                    self.call(|error| imagxp_publisher_supply_failure(publisher, url, failure % 8, *now, error));
+                    self.call(|error| {
+                        imagxp_publisher_supply_failure(publisher, url, failure % 8, *now, error)
+                    });
                 }
                 Call::Redeemed { verdict, answer } => {
                     let verdict = self.handle(Verdict, *verdict);
@@ -507,7 +547,11 @@ impl Caller {
                 }
                 Call::Need { verdict, index } => {
                     let verdict = self.handle(Verdict, *verdict);
-                    assert_eq!(imagxp_verdict_need(verdict, *index | 1 << 32), 0, "there are not so many needs");
+                    assert_eq!(
+                        imagxp_verdict_need(verdict, *index | 1 << 32),
+                        0,
+                        "there are not so many needs"
+                    );
                     let counts = [
                         imagxp_verdict_need_count(verdict),
                         imagxp_verdict_warning_count(verdict),
@@ -526,10 +570,13 @@ impl Caller {
                 Call::Token { token, jwks, expect, now } => {
                     let (token, jwks, expect) = (self.slice(token), self.slice(jwks), self.slice(expect));
                     let none = Slice { ptr: null(), len: 0 };
-                    self.bytes(|out, error| imagxp_token_verify(token, jwks, expect, none, expect, *now, out, error));
+                    self.bytes(|out, error| {
+                        imagxp_token_verify(token, jwks, expect, none, expect, *now, out, error)
+                    });
                 }
                 Call::Visa { issuer, audience, agent, jti, amount, currency } => {
-                    let (issuer, audience, agent) = (self.slice(issuer), self.slice(audience), self.slice(agent));
+                    let (issuer, audience, agent) =
+                        (self.slice(issuer), self.slice(audience), self.slice(agent));
                     let (jti, amount, currency) = (self.slice(jti), self.slice(amount), self.slice(currency));
                     self.make(Visa, |out, error| {
                         imagxp_visa_new(issuer, audience, agent, jti, amount, currency, out, error)

@@ -51,7 +51,8 @@ fuzz_target!(|input: Input<'_>| {
             Name::Any(name) => (*name, *value),
         })
         .collect();
-    let request = Request { method: input.method, url: input.url, headers: &lines, body_digest: input.digest };
+    let request =
+        Request { method: input.method, url: input.url, headers: &lines, body_digest: input.digest };
     let verification = PUBLISHER.verify(&request, NOW);
     let verdict = &verification.verdict;
     assert_ne!(verdict.outcome, Outcome::Allow, "nobody signed this: {verdict:?}");
@@ -60,6 +61,10 @@ fuzz_target!(|input: Input<'_>| {
     assert!(verdict.agent_id.is_none(), "an identity that nobody proved");
     assert_eq!(verification.pending.is_some(), !verdict.needs.is_empty());
     let explained = PUBLISHER.explain(&request, NOW).verdict;
-    assert_eq!((explained.outcome, explained.code), (verdict.outcome, verdict.code), "explain says something else");
+    assert_eq!(
+        (explained.outcome, explained.code),
+        (verdict.outcome, verdict.code),
+        "explain says something else"
+    );
     assert!(verdict.body().starts_with(b"{"));
 });

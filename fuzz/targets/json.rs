@@ -14,7 +14,9 @@ fuzz_target!(|data: &[u8]| {
     let again = match parse(&canonical, &Limits::INTERCHANGE) {
         Ok(again) => again,
         // RFC 8785 writes 2e20 as an integer, which I-JSON does not admit (json/number.rs).
-        Err(error) => return assert_eq!(error.code(), Code::JsonNumberRange, "the canonical form is not strict JSON"),
+        Err(error) => {
+            return assert_eq!(error.code(), Code::JsonNumberRange, "the canonical form is not strict JSON");
+        }
     };
     assert_eq!(to_canonical(&again), canonical, "the canonical form is not a fixed point");
     assert_eq!(canonicalize(data, &Limits::INTERCHANGE).expect("accepted above"), canonical);

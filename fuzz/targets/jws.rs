@@ -4,8 +4,8 @@
 use imagxp::agent_id::AgentId;
 use imagxp::amount::Amount;
 use imagxp::crypto::{Algorithm, Jws};
-use imagxp::jwks::JwkSet;
 use imagxp::json::{Object, Value, object_to_canonical};
+use imagxp::jwks::JwkSet;
 use imagxp::policy::Money;
 use imagxp::token::{MAX_TOKEN_BYTES, TokenExpectation, verify_token};
 use imagxp::visa::{NewVisa, issue};
@@ -31,7 +31,10 @@ static GOOD: LazyLock<(String, JwkSet)> = LazyLock::new(|| {
         purposes: &[],
         max_uses: 1,
     };
-    (issue(&visa, &broker).expect("a good visa"), JwkSet::parse(&object_to_canonical(&set)).expect("a good set"))
+    (
+        issue(&visa, &broker).expect("a good visa"),
+        JwkSet::parse(&object_to_canonical(&set)).expect("a good set"),
+    )
 });
 
 fuzz_target!(|data: &[u8]| {

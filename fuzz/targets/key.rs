@@ -24,9 +24,14 @@ fn private(key: &PrivateKey) {
     public(key.public_key());
     let again = PrivateKey::from_pkcs8_der(&key.to_pkcs8_der()).expect("what we write we can read");
     assert!(again.public_key() == key.public_key());
-    assert!(PrivateKey::from_pem(&key.to_pem()).expect("what we write we can read").public_key() == key.public_key());
+    assert!(
+        PrivateKey::from_pem(&key.to_pem()).expect("what we write we can read").public_key()
+            == key.public_key()
+    );
     let signature = key.sign(b"message");
-    assert!(key.public_key().verify(b"message", &signature) && !key.public_key().verify(b"massage", &signature));
+    assert!(
+        key.public_key().verify(b"message", &signature) && !key.public_key().verify(b"massage", &signature)
+    );
 }
 
 fuzz_target!(|data: &[u8]| {

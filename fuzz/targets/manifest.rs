@@ -12,8 +12,12 @@ fuzz_target!(|data: &[u8]| {
     let Ok(manifest) = Manifest::parse(data, &agent, MAX_MANIFEST_BYTES) else { return };
     assert!(data.len() <= MAX_MANIFEST_BYTES);
     assert_eq!(manifest.agent_id(), &agent);
-    assert!((1..=MAX_KEYS + 1).contains(&manifest.keys().len()));
+    assert!(manifest.keys().len() <= MAX_KEYS + 1);
     assert!(manifest.keys_at(NOW).count() <= manifest.keys().len());
+    if manifest.keys().is_empty() {
+        // Every key was of an algorithm that we do not know: it may be read, nothing can be verified by it, nobody writes it.
+        return;
+    }
     let written = manifest.to_json();
     let again = Manifest::parse(&written, &agent, MAX_MANIFEST_BYTES).expect("what we write we can read");
     for key in manifest.keys() {

@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| {
     if let Some(resource) = Resource::parse(text) {
         let written = resource.to_string();
         // A path such as `/.//a` becomes `//a`, which by itself would read as a host (RFC 3986 §3.3): it needs its origin.
-        let absolute = if resource.origin.is_none() { format!("https://example.org{written}") } else { written.clone() };
+        let absolute =
+            if resource.origin.is_none() { format!("https://example.org{written}") } else { written.clone() };
         let again = Resource::parse(&absolute).expect("what we write we can read");
         assert!(resource.same_target(&again), "{text} became {written}");
         assert!(again.to_string().ends_with(&written), "normalising is not a fixed point");

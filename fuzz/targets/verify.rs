@@ -27,8 +27,18 @@ const NAMES: [&str; 8] = [
     headers::TIMESTAMP,
     headers::ALG,
 ];
-const MEMBERS: [&str; 10] =
-    ["v", "agent_id", "purpose", "ts", "timestamp", "nonce", "resource", "method", "content_digest", "context"];
+const MEMBERS: [&str; 10] = [
+    "v",
+    "agent_id",
+    "purpose",
+    "ts",
+    "timestamp",
+    "nonce",
+    "resource",
+    "method",
+    "content_digest",
+    "context",
+];
 
 type Lines = Vec<(String, Vec<u8>)>;
 
@@ -135,7 +145,9 @@ fn apply(lines: &mut Lines, change: &Change<'_>) {
         }
         Change::Replace { line, value } => lines[at(*line)].1 = value.to_vec(),
         Change::UrlSafeBase64 => {
-            let Some((_, value)) = lines.iter_mut().find(|(name, _)| name == headers::PAYLOAD) else { return };
+            let Some((_, value)) = lines.iter_mut().find(|(name, _)| name == headers::PAYLOAD) else {
+                return;
+            };
             if let Some(bytes) = base64_decode(value) {
                 *value = base64url_encode(&bytes).into_bytes();
             }
@@ -150,7 +162,9 @@ fn apply(lines: &mut Lines, change: &Change<'_>) {
             Some(bytes)
         }),
         Change::NegateS => {
-            let Some((_, value)) = lines.iter_mut().find(|(name, _)| name == headers::SIGNATURE) else { return };
+            let Some((_, value)) = lines.iter_mut().find(|(name, _)| name == headers::SIGNATURE) else {
+                return;
+            };
             if let Some(signature) = Signature::from_hex(value) {
                 *value = negated(&signature).to_hex().into_bytes();
             }
@@ -161,8 +175,8 @@ fn apply(lines: &mut Lines, change: &Change<'_>) {
 /// The other valid ECDSA signature of the same message: `s` becomes `n - s`. PROTOCOL §3 accepts it.
 fn negated(signature: &Signature) -> Signature {
     const ORDER: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
-        0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ];
     let mut bytes = *signature.as_bytes();
     let mut borrow = 0_i16;
@@ -175,7 +189,10 @@ fn negated(signature: &Signature) -> Signature {
 }
 
 fn value<'l>(lines: &'l Lines, name: &str) -> Option<&'l [u8]> {
-    lines.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim_ascii())
+    lines
+        .iter()
+        .find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim_ascii())
 }
 
 /// The claim in canonical form, and the signature whichever of its two forms was sent.
@@ -196,7 +213,8 @@ fuzz_target!(|input: Input<'_>| {
     for change in &input.changes {
         apply(&mut lines, change);
     }
-    let headers: Vec<HeaderLine<'_>> = lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+    let headers: Vec<HeaderLine<'_>> =
+        lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
     let method = input.method.unwrap_or("GET");
     let url = input.url.unwrap_or(TARGET);
     let now = NOW.saturating_add_secs(i64::from(input.later_s));
@@ -204,7 +222,11 @@ fuzz_target!(|input: Input<'_>| {
 
     let expected = world.publisher.explain(&request, now).verdict;
     let verdict = world.publisher.verify(&request, now).verdict;
-    assert_eq!((verdict.outcome, verdict.code), (expected.outcome, expected.code), "verify and explain disagree");
+    assert_eq!(
+        (verdict.outcome, verdict.code),
+        (expected.outcome, expected.code),
+        "verify and explain disagree"
+    );
     let passes = verdict.outcome == Outcome::Allow;
     if passes {
         assert_eq!(signed_part(&lines), signed_part(&signed), "what passed is not what was signed");

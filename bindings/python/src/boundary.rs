@@ -35,7 +35,10 @@ where
 
 fn panicked(py: Python<'_>, payload: &(dyn Any + Send)) -> PyErr {
     // Panic messages of the standard library hold indices and lengths, never contents.
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let message = format!("a bug in imagxp: {}", text.unwrap_or("unknown"));
     errors::with_code(py, Code::InternalPanic.as_str(), &message)
 }

@@ -23,7 +23,12 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    fn with_key(py: Python<'_>, name: &str, key: Arc<crypto::PrivateKey>, allow_loopback: bool) -> PyResult<Self> {
+    fn with_key(
+        py: Python<'_>,
+        name: &str,
+        key: Arc<crypto::PrivateKey>,
+        allow_loopback: bool,
+    ) -> PyResult<Self> {
         let agent_id = agent_id::parse(py, name, allow_loopback)?;
         let signer: Arc<dyn crypto::Signer> = Arc::<crypto::PrivateKey>::clone(&key);
         Ok(Self { inner: agent::Identity::with_signer(agent_id, signer), key: Some(key) })
@@ -177,7 +182,12 @@ impl Identity {
     ///
     /// To rotate: publish both keys, wait one cache lifetime (an hour at most), sign with the new one, then leave the old one out.
     #[pyo3(signature = (*, contact = None, others = Vec::new()))]
-    fn manifest(&self, py: Python<'_>, contact: Option<String>, others: Vec<PyRef<'_, ManifestKey>>) -> PyResult<Manifest> {
+    fn manifest(
+        &self,
+        py: Python<'_>,
+        contact: Option<String>,
+        others: Vec<PyRef<'_, ManifestKey>>,
+    ) -> PyResult<Manifest> {
         let others: Vec<_> = others.iter().map(|key| key.0.clone()).collect();
         boundary::call(py, || self.inner.manifest(contact, &others).map(Manifest))
     }
@@ -198,7 +208,10 @@ fn sign_all(
     purpose: Purpose,
     now: Timestamp,
 ) -> imagxp::Result<Vec<SignedHeaders>> {
-    requests.iter().map(|(method, url)| identity.sign(&SignRequest::new(method, url, purpose), now, &random_uuid()?)).collect()
+    requests
+        .iter()
+        .map(|(method, url)| identity.sign(&SignRequest::new(method, url, purpose), now, &random_uuid()?))
+        .collect()
 }
 
 fn header_list<'py>(py: Python<'py>, headers: &SignedHeaders) -> PyResult<Bound<'py, PyList>> {

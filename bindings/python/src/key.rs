@@ -102,8 +102,9 @@ pub(crate) struct PrivateKey(pub(crate) Arc<crypto::PrivateKey>);
 
 impl PrivateKey {
     pub(crate) fn generate_key(py: Python<'_>, algorithm: &str) -> PyResult<crypto::PrivateKey> {
-        let known = Algorithm::from_name(algorithm)
-            .ok_or_else(|| errors::argument(py, &format!("`{algorithm}` is not an algorithm; use ES256 or EdDSA")))?;
+        let known = Algorithm::from_name(algorithm).ok_or_else(|| {
+            errors::argument(py, &format!("`{algorithm}` is not an algorithm; use ES256 or EdDSA"))
+        })?;
         boundary::call(py, || crypto::PrivateKey::generate(known, &mut entropy))
     }
 }

@@ -32,7 +32,8 @@ impl Policy {
     #[pyo3(signature = (document, /))]
     fn from_toml(cls: &Bound<'_, PyType>, py: Python<'_>, document: &str) -> PyResult<Self> {
         let parsed = py.import("tomllib")?.getattr("loads")?.call1((document,)).map_err(|cause| {
-            let error = crate::errors::with_code(py, "usage.policy", &format!("not valid TOML: {}", cause.value(py)));
+            let error =
+                crate::errors::with_code(py, "usage.policy", &format!("not valid TOML: {}", cause.value(py)));
             error.set_cause(py, Some(cause));
             error
         })?;
@@ -43,7 +44,12 @@ impl Policy {
     #[classmethod]
     #[pyo3(signature = (path, /))]
     fn from_file(cls: &Bound<'_, PyType>, py: Python<'_>, path: std::path::PathBuf) -> PyResult<Self> {
-        let text: String = py.import("pathlib")?.getattr("Path")?.call1((&path,))?.call_method1("read_text", ("utf-8",))?.extract()?;
+        let text: String = py
+            .import("pathlib")?
+            .getattr("Path")?
+            .call1((&path,))?
+            .call_method1("read_text", ("utf-8",))?
+            .extract()?;
         if path.extension().is_some_and(|extension| extension == "toml") {
             Self::from_toml(cls, py, &text)
         } else {

@@ -31,7 +31,11 @@ struct PythonRule(Py<PyAny>);
 impl core::CustomPolicy for PythonRule {
     fn allows(&self, claim: &imagxp::Claim, path: &str) -> imagxp::Result<bool> {
         let answer = Python::attach(|py| {
-            let allowed = self.0.bind(py).call1((Claim::new(claim.clone()), path)).and_then(|answer| answer.extract::<bool>());
+            let allowed = self
+                .0
+                .bind(py)
+                .call1((Claim::new(claim.clone()), path))
+                .and_then(|answer| answer.extract::<bool>());
             allowed.map_err(|error| errors::log(py, "the custom policy failed", &error))
         });
         answer.map_err(|()| Error::new(ErrorKind::Policy, "the custom policy failed; see the log"))
@@ -56,7 +60,9 @@ impl Publisher {
         limits: Option<&Limits>,
     ) -> PyResult<Self> {
         let secret: [u8; 16] = match secret {
-            Some(secret) => secret.try_into().map_err(|_| errors::argument(py, "the secret is not 16 bytes"))?,
+            Some(secret) => {
+                secret.try_into().map_err(|_| errors::argument(py, "the secret is not 16 bytes"))?
+            }
             None => boundary::call(py, || {
                 let mut secret = [0; 16];
                 key::entropy(&mut secret)?;
@@ -67,7 +73,9 @@ impl Publisher {
         let mut inner = core::Publisher::new(policy.get().0.as_ref().clone(), secret);
         if let Some(store) = replay_store {
             inner = match store.cast::<MemoryReplayStore>() {
-                Ok(memory) => inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.get().0)),
+                Ok(memory) => {
+                    inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.get().0))
+                }
                 Err(_) => {
                     calls_python = true;
                     inner.with_replay_store(Arc::new(PythonStore::new(store)?))
@@ -150,7 +158,14 @@ impl Publisher {
     ///
     /// A body that breaks a rule is recorded as a failure and raised as `ManifestError` or `KeyFormatError`; resume either way.
     #[pyo3(signature = (url, body, *, max_age = None, now = None))]
-    fn supply(&self, py: Python<'_>, url: &str, body: Document, max_age: Option<u32>, now: Option<Time>) -> PyResult<()> {
+    fn supply(
+        &self,
+        py: Python<'_>,
+        url: &str,
+        body: Document,
+        max_age: Option<u32>,
+        now: Option<Time>,
+    ) -> PyResult<()> {
         let now = time::or_now(now);
         boundary::call(py, || self.inner.supply(url, &body.0, max_age, now))
     }
@@ -158,13 +173,17 @@ impl Publisher {
     /// Reports that a URL from `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
     #[pyo3(signature = (url, failure, *, now = None))]
     fn supply_failure(&self, py: Python<'_>, url: &str, failure: &str, now: Option<Time>) -> PyResult<()> {
-        let failure = FetchFailure::from_name(failure)
-            .ok_or_else(|| errors::argument(py, &format!("`{failure}` is not the name of a fetch failure")))?;
+        let failure = FetchFailure::from_name(failure).ok_or_else(|| {
+            errors::argument(py, &format!("`{failure}` is not the name of a fetch failure"))
+        })?;
         let now = time::or_now(now);
         boundary::call(py, || self.inner.supply_failure(url, failure, now))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        format!("Publisher({})", self.policy.bind(py).repr().map_or_else(|_| String::new(), |text| text.to_string()))
+        format!(
+            "Publisher({})",
+            self.policy.bind(py).repr().map_or_else(|_| String::new(), |text| text.to_string())
+        )
     }
 }

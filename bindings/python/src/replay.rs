@@ -60,7 +60,9 @@ impl PythonStore {
     fn ask<T>(&self, what: &str, ask: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<T>) -> Option<T> {
         // `try_attach`: at the interpreter's end there is nobody to ask.
         Python::try_attach(|py| {
-            ask(self.0.bind(py)).map_err(|error| errors::log(py, &format!("the replay store failed in {what}"), &error)).ok()
+            ask(self.0.bind(py))
+                .map_err(|error| errors::log(py, &format!("the replay store failed in {what}"), &error))
+                .ok()
         })
         .flatten()
     }

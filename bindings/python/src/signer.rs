@@ -30,15 +30,22 @@ impl Signer for ExternalSigner {
             PyResult::Ok(answer.cast::<PyBytes>()?.as_bytes().to_vec())
         });
         // The caller's exception becomes the cause of ours (`errors::raise`); our sentence repeats nothing of it.
-        let answer = answer
-            .map_err(|error| Error::new(ErrorKind::Signer, "the signer failed").with_source(error))?;
+        let answer =
+            answer.map_err(|error| Error::new(ErrorKind::Signer, "the signer failed").with_source(error))?;
         let signature = if self.der {
             Signature::from_ecdsa_der(&answer)
         } else {
             answer.try_into().ok().map(Signature::from_bytes)
         };
         let signature = signature.ok_or_else(|| {
-            Error::new(ErrorKind::Signer, if self.der { "the signer's answer is not DER" } else { "the signer's answer is not 64 bytes" })
+            Error::new(
+                ErrorKind::Signer,
+                if self.der {
+                    "the signer's answer is not DER"
+                } else {
+                    "the signer's answer is not 64 bytes"
+                },
+            )
         })?;
         // A key that was changed at the KMS would otherwise show only as refusals at every publisher.
         if self.public_key.verify(message, &signature) {

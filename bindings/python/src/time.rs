@@ -34,7 +34,9 @@ fn from_datetime(object: &Bound<'_, PyAny>) -> PyResult<Time> {
     let py = object.py();
     let datetime = py.import("datetime")?;
     if !object.is_instance(&datetime.getattr("datetime")?)? {
-        return Err(PyTypeError::new_err("a time is an aware datetime, milliseconds as int, or RFC 3339 text"));
+        return Err(PyTypeError::new_err(
+            "a time is an aware datetime, milliseconds as int, or RFC 3339 text",
+        ));
     }
     if object.call_method0("utcoffset")?.is_none() {
         return Err(errors::argument(py, "the datetime is naive; give it a tzinfo"));

@@ -33,8 +33,10 @@ pub(crate) fn issue_visa(
     allow_loopback: bool,
 ) -> PyResult<String> {
     let agent_id = agent_id::parse(py, agent_id, allow_loopback)?;
-    let amount = Amount::parse(amount).ok_or_else(|| errors::argument(py, "the amount is not a decimal string"))?;
-    let thumbprint = |text| Thumbprint::parse(text).ok_or_else(|| errors::argument(py, "jkt is not a thumbprint"));
+    let amount =
+        Amount::parse(amount).ok_or_else(|| errors::argument(py, "the amount is not a decimal string"))?;
+    let thumbprint =
+        |text| Thumbprint::parse(text).ok_or_else(|| errors::argument(py, "jkt is not a thumbprint"));
     let jkt = jkt.map(thumbprint).transpose()?;
     let purposes = purposes.iter().map(|name| purpose::parse(py, name)).collect::<PyResult<Vec<_>>>()?;
     let paid = Money { amount, currency };

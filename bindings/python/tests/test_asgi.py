@@ -548,7 +548,7 @@ async def call(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def ok(scope: Any, receive: Any, send: Any) -> None:
-    await respond(send, 200, scope["path"].encode())
+    await respond(send, 200, scope["path"].encode("utf-8", "surrogateescape"))
 
 
 def test_scopes_that_a_server_may_make() -> None:

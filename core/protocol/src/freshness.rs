@@ -23,6 +23,9 @@ pub(crate) struct Rules {
 /// A clock that stepped back further than this makes times in the future worthless.
 const MAX_STEP_BACK: i64 = 60;
 
+/// For this many seconds nobody asks again after the fetcher was busy, as `Retry-After` tells the agent.
+const BUSY: i64 = 2;
+
 /// What is known about one document.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<T> {
@@ -69,8 +72,9 @@ impl<T> Entry<T> {
     }
 
     pub(crate) fn state(&self, rules: &Rules, now: Timestamp) -> State<&T> {
-        let failure =
-            self.failure.filter(|(_, at)| age(*at, now).is_some_and(|age| age < rules.negative * 1000));
+        let failure = self
+            .failure
+            .filter(|(code, at)| age(*at, now).is_some_and(|age| age < memory(*code, rules) * 1000));
         let known =
             self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
         match (known, failure) {
@@ -86,6 +90,12 @@ impl<T> Entry<T> {
         let times = [self.value.as_ref().map(|(_, at, _)| *at), self.failure.map(|(_, at)| at)];
         times.into_iter().flatten().all(|at| age(at, now).is_none_or(|age| age >= rules.retry * 1000))
     }
+}
+
+/// How long a failure is remembered, in seconds. That *we* were busy says nothing about the document: were it remembered like the
+/// rest, a stranger who keeps the fetcher busy could shut out every agent that is new in that minute.
+fn memory(code: Code, rules: &Rules) -> i64 {
+    if code == Code::IdentityFetchBusy { rules.negative.min(BUSY) } else { rules.negative }
 }
 
 /// Milliseconds since `at`, at least 0; `None` when `at` lies too far in the future to be believed.
@@ -139,6 +149,15 @@ mod tests {
         assert_eq!(entry.state(&RULES, at(0)), State::Needed);
         entry.succeed((), None, &RULES, at(30));
         assert_eq!(entry.state(&RULES, at(0)), State::Fresh(&()));
+    }
+
+    #[test]
+    fn being_busy_is_soon_forgotten() {
+        let mut entry = Entry::<()>::default();
+        entry.fail(Code::IdentityFetchBusy, at(0));
+        assert_eq!(entry.state(&RULES, at(1)), State::Failed(Code::IdentityFetchBusy));
+        assert_eq!(entry.state(&RULES, at(2)), State::Needed);
+        assert_eq!(Code::IdentityFetchBusy.retry(), crate::code::Retry::After(2));
     }
 
     #[test]

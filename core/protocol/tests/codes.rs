@@ -303,7 +303,12 @@ fn the_published_table_is_the_codes_table() {
     );
     for code in Code::ALL {
         let (message, hint) = (code.message(), code.hint());
-        text += &format!("| `{code}` | {} | {} | {message} | {hint} | {} |\n", code.number(), code.http(), code.retry());
+        text += &format!(
+            "| `{code}` | {} | {} | {message} | {hint} | {} |\n",
+            code.number(),
+            code.http(),
+            code.retry()
+        );
     }
     text += "\nWarnings, which do not decide: `header.user_agent_missing`, `payment.bearer`, `identity.manifest_stale`, `payment.jwks_stale`.\n\n\
              Errors of misuse, which are no verdicts: `usage.argument`, `usage.policy`, `usage.signer`.\n";
@@ -311,5 +316,9 @@ fn the_published_table_is_the_codes_table() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(file, &text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), text, "docs/codes.md is out of date: run with UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(file).unwrap_or_default(),
+        text,
+        "docs/codes.md is out of date: run with UPDATE=1"
+    );
 }

@@ -243,6 +243,41 @@ fn a_fetch_in_between_is_not_a_replay() {
 }
 
 #[test]
+fn copies_that_were_pending_together_meet_in_the_store() {
+    // Two copies of a request arrive in its last second; the manifest comes when its time has run out.
+    let publisher = Publisher::new(policy(POLICY), [7; 16]);
+    let token =
+        visa("jti-0001", |visa| (visa.issued_at, visa.lifetime_s) = (now().saturating_add_secs(-600), 600));
+    let request = SignRequest {
+        payment: Some(&token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    let old = now().saturating_add_secs(-300);
+    let copies = [NONCE, NONCE, "nonce-of-another-request"]
+        .map(|nonce| Signed::new(&identity(1), &request, old, nonce));
+    let mut pending = copies.map(|signed| signed.start(&publisher, now()).pending.unwrap()).into_iter();
+    publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
+    let mut resume = |seconds: i64| {
+        let later = now().saturating_add_secs(seconds);
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), None, later).unwrap();
+        publisher.resume(pending.next().unwrap(), later).verdict.code
+    };
+    assert_eq!(resume(50), None);
+    assert_eq!(resume(55), Some(Code::ReplayNonceSeen));
+    // Another request with the same visa, whose end has passed meanwhile too.
+    assert_eq!(resume(60), Some(Code::PaymentAlreadyUsed));
+}
+
+#[test]
+fn nothing_stays_pending_for_ever() {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]);
+    let pending = Signed::read(NONCE).start(&publisher, now()).pending.unwrap();
+    let later = now().saturating_add_millis(60_001);
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, later).unwrap();
+    assert_eq!(publisher.resume(pending, later).verdict.code, Some(Code::TimeExpired));
+}
+
+#[test]
 fn redemption_resumes_after_the_nonce() {
     let json = POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}");
     for (answer, code) in [

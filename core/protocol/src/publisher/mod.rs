@@ -115,7 +115,8 @@ impl Publisher {
         verify::run(self, request, now, now, request::Progress::default(), trace_id)
     }
 
-    /// Takes up a pending verification where it stopped. The claim's time is judged by when the request came, not by `now`.
+    /// Takes up a pending verification where it stopped. The claim's time is judged by when the request came, not by `now`; after more
+    /// than 60 s it is `time.expired` all the same.
     pub fn resume(&self, pending: Pending, now: Timestamp) -> Verification {
         pending.with_request(|request| {
             verify::run(self, request, pending.received_at, now, pending.progress, pending.trace_id)

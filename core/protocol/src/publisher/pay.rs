@@ -1,6 +1,6 @@
 //! Step 11: the visa or ad proof (PROTOCOL §8).
 
-use super::request::Redemption;
+use super::request::{KEEP_S, Redemption};
 use super::verdict::{Need, NeedKind, PaymentFacts, PaymentState, Warning};
 use super::verify::{Refusal, Run, insert_refusal};
 use crate::claim::Claim;
@@ -14,9 +14,6 @@ use crate::policy::{Binding, Check, Decision};
 use crate::replay::{Insert, ReplayEntry, Seen};
 use crate::visa::{self, Checked, Expectation, LEEWAY_S, TokenClaims, TokenKind};
 use std::sync::Arc;
-
-/// How much longer than its token lives a use is remembered, in seconds.
-const MARGIN_S: i64 = 5;
 
 /// An issuer as the policy configures it.
 struct Issuer {
@@ -239,7 +236,7 @@ impl Run<'_> {
         let Some(jti) = token.jti.as_deref().filter(|_| !self.progress.use_counted) else { return Ok(()) };
         let publisher = self.publisher;
         let key = |number: u32| publisher.keyer.token_use(&issuer.issuer, jti, number);
-        let expires_at = token.exp.saturating_add_secs(LEEWAY_S + MARGIN_S);
+        let expires_at = token.exp.saturating_add_secs(LEEWAY_S + KEEP_S);
         let agent = publisher.keyer.agent(&claim.agent_id);
         // Uses fill the numbers from below, so the first free one is found by bisection.
         let (mut low, mut high) = (0_u32, max);

@@ -39,6 +39,13 @@ pub enum Redemption {
     Unavailable,
 }
 
+/// How long a verification may stay pending, in seconds. Fetches have deadlines of 3 s at most; whoever waits longer signs again.
+pub(super) const MAX_PENDING_S: i64 = 60;
+
+/// How much longer than its claim or token lives a key is kept in the replay store, in seconds: two copies of a request that were both
+/// pending when their time ran out must still meet each other there.
+pub(super) const KEEP_S: i64 = MAX_PENDING_S + 5;
+
 /// What has been spent already, and what has been learned meanwhile.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Progress {

@@ -1,7 +1,7 @@
 //! The pipeline: PROTOCOL §5 in exactly its order. Nothing before step 9 has a side effect.
 
 use super::Publisher;
-use super::request::{Pending, Progress, Request, Verification};
+use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
 use super::verdict::{KeyBinding, Need, PaymentFacts, PaymentState, Visitor, Warning};
 use crate::agent_id::AgentId;
 use crate::claim::Claim;
@@ -15,9 +15,6 @@ use crate::replay::{Insert, ReplayEntry, Seen};
 use crate::resource::Resource;
 use crate::time::Timestamp;
 use std::borrow::Cow;
-
-/// How much longer than its claim lives a nonce is kept, in seconds.
-const MARGIN_S: i64 = 5;
 
 /// Why the pipeline stopped.
 #[derive(Debug)]
@@ -217,6 +214,9 @@ impl<'r> Run<'r> {
         let future = i64::from(clock.future_s) * 1000;
         let end = claim.ts.saturating_add_millis(past);
         let seconds = |millis: i64| millis.unsigned_abs().div_ceil(1000);
+        let pending = self.now.millis_since(self.received_at);
+        // A resumed claim may end before the horizon without having been forgotten: its nonce would have been kept longer.
+        let kept = if pending > 0 { end.saturating_add_secs(KEEP_S) } else { end };
         let refusal = if age < -future {
             let hint = format!(
                 "your clock is {} s ahead of ours; at most {} s are accepted",
@@ -228,7 +228,9 @@ impl<'r> Run<'r> {
             let hint =
                 format!("the claim is {} s old; at most {} s are accepted", seconds(age), clock.past_s);
             Some(Refusal::new(Code::TimeExpired).hint(hint))
-        } else if self.publisher.replay.horizon().is_some_and(|horizon| end <= horizon) {
+        } else if pending > MAX_PENDING_S * 1000 {
+            Some(Refusal::new(Code::TimeExpired).detail("the verification was pending for too long"))
+        } else if self.publisher.replay.horizon().is_some_and(|horizon| kept <= horizon) {
             Some(
                 Refusal::new(Code::TimeExpired)
                     .detail("nonces of that time have been forgotten: the clock has stepped back"),
@@ -321,7 +323,7 @@ impl<'r> Run<'r> {
         let entry = ReplayEntry {
             key,
             agent: self.publisher.keyer.agent(&claim.agent_id),
-            expires_at: claim.ts.saturating_add_secs(window + MARGIN_S),
+            expires_at: claim.ts.saturating_add_secs(window + KEEP_S),
         };
         let inserted = if self.is_dry() {
             Insert::Fresh

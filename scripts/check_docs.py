@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
+
+Blocks marked sh, python or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
+of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
+A block that cannot run has `<!-- not run: reason -->` on the line before it. Standard library only.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PYTHON = os.environ.get("IMAGXP_PYTHON", str(ROOT / ".venv" / "bin" / "python"))
+LIBRARY = TARGET / "release"
+FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
+SECONDS = 60
+
+
+class Wrong(Exception):
+    """A block did not do what a reader would expect."""
+
+
+def execute(command, folder):
+    """Runs one command in the folder, with the built programs first on the path."""
+    path = os.pathsep.join([str(TARGET / "debug"), str(Path(PYTHON).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": str(LIBRARY), "IMAGXP_ROOT": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
+    )
+    if done.returncode != 0:
+        raise Wrong(f"exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def run_sh(text, folder):
+    execute(["sh", "-euc", text], folder)
+
+
+def run_python(text, folder):
+    execute([PYTHON, "-W", "error", "-c", text], folder)
+
+
+def run_c(text, folder):
+    (folder / "block.c").write_text(text)
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", f"-L{LIBRARY}", "-limagxp"]
+    execute(["cc", "block.c", "-o", "block", *flags], folder)
+    soname = next(iter(sorted(LIBRARY.glob("libimagxp.so.*"))), None)
+    if soname is None:
+        # The SONAME is a link that the installation makes; here it stands beside the program.
+        shown = subprocess.run(["readelf", "-d", str(LIBRARY / "libimagxp.so")], capture_output=True, text=True, check=True)
+        name = re.search(r"SONAME.*\[(.+)\]", shown.stdout)
+        (folder / (name[1] if name else "libimagxp.so")).symlink_to(LIBRARY / "libimagxp.so")
+    execute(["env", f"LD_LIBRARY_PATH={folder}:{LIBRARY}", "./block"], folder)
+
+
+def run_json(text, _folder):
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
+
+
+RUN = {"sh": run_sh, "python": run_python, "c": run_c, "json": run_json}
+
+
+def blocks(text):
+    """Line number, language, code and the reason not to run it, of every fenced block."""
+    for match in FENCE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        reason = NOT_RUN.search(text[: match.start()])
+        indent = len(match[1])
+        code = "".join(row[indent:] for row in match[3].splitlines(keepends=True))
+        yield line, match[2], code, reason[1] if reason else None
+
+
+def self_test():
+    """A check that cannot fail proves nothing."""
+    found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
+    if [(line, language, reason) for line, language, _, reason in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
+        sys.exit("check_docs.py does not find its own blocks")
+    for run, bad in ((run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_c, "int main(void) { return 1; }")):
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                run(bad, Path(folder))
+            except Wrong:
+                continue
+            sys.exit("check_docs.py takes a failing block for a good one")
+
+
+def main():
+    self_test()
+    files = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    passed = failed = skipped = 0
+    for file in files:
+        with tempfile.TemporaryDirectory() as folder:
+            for line, language, code, reason in blocks(file.read_text()):
+                if language not in RUN:
+                    continue
+                where = f"{file.relative_to(ROOT)}:{line} ({language})"
+                if reason:
+                    skipped += 1
+                    print(f"not run {where}: {reason}")
+                    continue
+                try:
+                    RUN[language](code, Path(folder))
+                    passed += 1
+                except (Wrong, subprocess.TimeoutExpired) as error:
+                    failed += 1
+                    print(f"FAILED {where}: {error}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or not passed else 0)
+
+
+if __name__ == "__main__":
+    main()
