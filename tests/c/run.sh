@@ -24,7 +24,7 @@ die() {
 one() {
     what=$1
     shift
-    "$@" >"$build/log" 2>&1 || { cat "$build/log" >&2; die "$what"; }
+    "$@" >"$build/one" 2>&1 || { cat "$build/one" >&2; die "$what"; }
     passed=$((passed + 1))
     echo "ok  $what"
 }

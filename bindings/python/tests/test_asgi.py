@@ -578,6 +578,23 @@ def test_scopes_that_a_server_may_make() -> None:
         asyncio.run(call(app, {"type": "carrier-pigeon", "path": "/"}))
 
 
+@pytest.mark.parametrize(
+    ("server", "status"),
+    [
+        *[(server, 200) for server in (("127.0.0.1", 80), ("::1", 80), ("testserver", 80), ("/run/site.sock", None), None)],
+        *[((address, 80), 500) for address in ("192.0.2.1", "0.0.0.0", "10.0.0.1", "2001:db8::1")],
+    ],
+)
+def test_the_development_switch_works_on_loopback_only(server: Any, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    document = {"version": 1, "origins": ["https://pub.example"], "unsigned": "allow", "allow_loopback": True}
+    sent = asyncio.run(call(ImagxpMiddleware(ok, Policy.from_dict(document)), {"type": "http", "path": "/", "server": server}))
+    assert sent[0]["status"] == status
+    assert ("allow_loopback" in caplog.text) == (status == 500)
+    del document["allow_loopback"]
+    sent = asyncio.run(call(ImagxpMiddleware(ok, Policy.from_dict(document)), {"type": "http", "path": "/", "server": server}))
+    assert sent[0]["status"] == 200
+
+
 def test_websockets_are_verified_before_they_are_accepted(domain: Domain) -> None:
     with Site(server={"ws": "websockets-sansio"}) as site:
         url = site.origin.replace("http", "ws") + "/ws"

@@ -1,14 +1,14 @@
 //! Why an agent reads: the closed list of PROTOCOL §2 `purpose`.
 
 use core::fmt;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The purpose of a request. There is exactly one per claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 // Read as text first: errors in a policy can then name the purpose, which a key of an enum's own type hides.
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", try_from = "String")]
-#[schemars(!try_from)]
+#[cfg_attr(test, schemars(!try_from))]
 pub enum Purpose {
     /// Content becomes training data of a model.
     CrawlTraining,

@@ -9,6 +9,7 @@ manifests of agents: `pip install imagxp[httpx]`.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -47,7 +48,7 @@ class ImagxpMiddleware:
 
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
     says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
-    agent has signed. Websockets are verified like a GET of their path.
+    agent has signed. A policy with `allow_loopback` is refused on any other address. Websockets are verified like a GET of their path.
     """
 
     def __init__(
@@ -109,8 +110,8 @@ class ImagxpMiddleware:
             return await self._serve_policy(scope, send)
         try:
             verification = await self._call(scope["method"], scope, None)
-            # The check of the digest comes before anything is spent, so the request can be verified again with it. It is computed
-            # only when the claim asks for it: strangers cannot make us buffer bodies.
+            # The check of the digest comes before anything is spent, so the request can be verified again with it. It also comes
+            # before the signature: a stranger can make us hold `max_body` bytes for as long as the server lets a body take.
             if verification.verdict.code == "claim.digest_mismatch":
                 body, again = await self._read_body(receive)
                 if again is None:
@@ -150,6 +151,8 @@ class ImagxpMiddleware:
             await send({"type": "websocket.close", "code": 1008 if verdict is not None else 1011})
 
     async def _call(self, method: str, scope: Scope, body_digest: str | None) -> Verification:
+        if self._publisher.policy.allow_loopback and _is_public(scope):
+            raise RuntimeError("the policy has allow_loopback, which is for development; this server listens on another address")
         arguments = (method, _target(scope), scope["headers"])
         if self._publisher.calls_python:
             # A replay store or rule of the site's own may wait for a network.
@@ -233,6 +236,14 @@ class ImagxpMiddleware:
     async def _serve_policy(self, scope: Scope, send: Send) -> None:
         headers = [(b"cache-control", b"public, max-age=300"), (b"access-control-allow-origin", b"*")]
         await _answer(send, 200, headers, self._public, head=scope["method"] == "HEAD")
+
+
+def _is_public(scope: Scope) -> bool:
+    """Whether the connection came in by an address that is not loopback; a name or a Unix socket does not tell."""
+    try:
+        return not ipaddress.ip_address(scope["server"][0]).is_loopback
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _target(scope: Scope) -> str:

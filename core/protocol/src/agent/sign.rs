@@ -81,6 +81,11 @@ impl Identity {
                 bytes.len()
             )));
         }
+        // What no publisher could read must not be signed: too many values, or a double that RFC 8785 writes as an integer beyond 2^53.
+        json::parse_object(&bytes, &json::Limits::CLAIM).map_err(|error| {
+            Error::argument(format!("no publisher would accept the claim: {}", error.code()))
+                .with_source(error)
+        })?;
         let signature: Signature = self.signer().sign(&bytes)?.normalized(self.public_key().algorithm());
         let mut list = vec![
             (headers::PAYLOAD, base64_encode(&bytes)),
@@ -144,5 +149,64 @@ impl Identity {
             claim.insert("context", context);
         }
         Ok(claim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Algorithm, PrivateKey};
+
+    fn sign(change: impl FnOnce(&mut SignRequest<'_>)) -> Result<SignedHeaders> {
+        let fill = &mut |bytes: &mut [u8]| {
+            bytes.fill(1);
+            Ok(())
+        };
+        let key = PrivateKey::generate(Algorithm::Es256, fill)?;
+        let mut request = SignRequest::new("GET", "https://pub.example/", Purpose::Summary);
+        change(&mut request);
+        Identity::parse("agent.example", key, false)?.sign(
+            &request,
+            Timestamp::from_secs(1_800_000_000),
+            "0123456789abcdef",
+        )
+    }
+
+    #[test]
+    fn what_no_publisher_would_accept_is_not_signed() {
+        assert!(sign(|_| ()).is_ok());
+        let many = format!("{{\"a\":[{}0]}}", "0,".repeat(300));
+        for context in [
+            "[]",
+            "{",
+            "{\"a\":1,\"a\":2}",
+            "{\"ads_displayed\":1}",
+            "{\"n\":6.1e20}",
+            "{\"n\":1e400}",
+            &many,
+        ] {
+            assert_eq!(
+                sign(|request| request.context = Some(context)).unwrap_err().code(),
+                "usage.argument",
+                "{context}"
+            );
+        }
+        for url in ["", "/path", "https://u@pub.example/", "https://pub.example/#x", "ftp://pub.example/"] {
+            assert_eq!(sign(|request| request.url = url).unwrap_err().code(), "usage.argument", "{url}");
+        }
+        for method in ["", "get", "GET "] {
+            assert_eq!(
+                sign(|request| request.method = method).unwrap_err().code(),
+                "usage.argument",
+                "{method}"
+            );
+        }
+        for token in ["", "a b", "a\nb", "é"] {
+            assert_eq!(
+                sign(|request| request.payment = Some(token)).unwrap_err().code(),
+                "usage.argument",
+                "{token}"
+            );
+        }
     }
 }

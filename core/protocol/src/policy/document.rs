@@ -1,12 +1,12 @@
 //! The policy document: the typed form of PROTOCOL §7. Unknown members are refused.
 
 use crate::purpose::Purpose;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A publisher's policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// The version of this format: 1.
@@ -39,7 +39,7 @@ pub struct Document {
     pub clock: Clock,
     /// What agents may read for; a purpose that is not listed is denied. EMBEDDING falls under CRAWL_TRAINING's rule unless listed.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]})))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// Rules for single agents; the most specific match wins, among equally specific ones deny wins.
     #[serde(default)]
@@ -65,7 +65,8 @@ pub struct Document {
 }
 
 /// Whether verdicts are enforced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Refusals are refused.
@@ -76,7 +77,8 @@ pub enum Mode {
 }
 
 /// What visitors without a signature may read; ordered from open to closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unsigned {
     /// Everyone.
@@ -89,7 +91,8 @@ pub enum Unsigned {
 }
 
 /// Whether the agent's domain must vouch for its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityMode {
     /// The key must be published in the manifest at the agent's domain.
@@ -100,7 +103,8 @@ pub enum IdentityMode {
 }
 
 /// How the claim's resource is compared with the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceMatch {
     /// Origin, path and query.
@@ -113,7 +117,8 @@ pub enum ResourceMatch {
 }
 
 /// How far a claim's time may be off, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
     /// How old a claim may be: at most 300.
@@ -131,7 +136,8 @@ impl Default for Clock {
 }
 
 /// Whether a purpose is allowed, and its price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PurposeRule {
     /// Whether agents may read for this purpose; a listed purpose is allowed unless this says otherwise.
@@ -143,7 +149,8 @@ pub struct PurposeRule {
 }
 
 /// A rule for an agent or for the agents below a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AgentRule {
     /// A domain, or `*.domain` for everything below it (not the domain itself).
@@ -154,7 +161,7 @@ pub struct AgentRule {
     pub allow: bool,
     /// What these agents may read for, in addition to the document's `purposes`; a deny on either side wins.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]})))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// How often each of these agents may ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +169,8 @@ pub struct AgentRule {
 }
 
 /// A rule for a part of the site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PathRule {
     /// A pattern for the whole decoded path: `*` stands for any run of characters, `/` included, as in robots.txt; `?` for one.
@@ -170,7 +178,7 @@ pub struct PathRule {
     pub matches: String,
     /// What agents may read for here; a deny anywhere wins.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]}))]
+    #[cfg_attr(test, schemars(extend("propertyNames" = {"enum": ["CRAWL_TRAINING", "RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]})))]
     pub purposes: BTreeMap<Purpose, PurposeRule>,
     /// The price here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +189,8 @@ pub struct PathRule {
 }
 
 /// How agents pay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Payment {
     /// Whether agents need a visa even where no price is set.
@@ -199,7 +208,8 @@ pub struct Payment {
 }
 
 /// A broker whose visas are accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
     /// The exact `iss` of its visas, an https URL.
@@ -215,7 +225,8 @@ pub struct Broker {
 }
 
 /// Whether visas are bound to their agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {
     /// `sub`, `jti` and `cnf` are checked.
@@ -226,7 +237,8 @@ pub enum Binding {
 }
 
 /// Whether visas are checked here alone or redeemed at the broker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// The signature is enough; the publisher redeems later.
@@ -237,7 +249,8 @@ pub enum Check {
 }
 
 /// An ad network whose impression proofs are accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AdNetwork {
     /// The exact `iss` of its proofs, an https URL.
@@ -249,7 +262,8 @@ pub struct AdNetwork {
 }
 
 /// A price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// A decimal string, for example `"0.001"`; `"0"` means free.
@@ -259,7 +273,8 @@ pub struct Price {
 }
 
 /// A rate: so many requests in so many seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Requests, at least 1.
@@ -269,7 +284,8 @@ pub struct Rate {
 }
 
 /// What is said about the content's origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Sent as `x-imagxp-content-origin`.
@@ -280,7 +296,8 @@ pub struct Provenance {
 }
 
 /// Who made the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ContentOrigin {
     /// People.

@@ -21,6 +21,9 @@ use crate::json;
 use crate::resource::Origin;
 use sha2::{Digest, Sha256};
 
+/// Written by the test below from the types, and kept as text: the generator would be a tenth of the shared library.
+const SCHEMA: &str = include_str!("schema.json");
+
 /// A price whose amount has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Money {
@@ -119,8 +122,7 @@ impl Policy {
 
     /// The JSON Schema (2020-12) of policy documents, as pretty-printed JSON.
     pub fn schema() -> String {
-        let schema = schemars::schema_for!(Document);
-        serde_json::to_string_pretty(&schema).unwrap_or_default()
+        SCHEMA.trim_end().to_owned()
     }
 
     /// Sentences about what is allowed but hardly meant: for `imagxp policy check`.
@@ -142,5 +144,20 @@ fn describe(code: Code) -> &'static str {
         Code::JsonNumberRange => "a number is out of range",
         Code::JsonInvalidUnicode => "not valid UTF-8",
         _ => "too large",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_is_what_the_types_say() {
+        let schema = schemars::schema_for!(Document);
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/policy/schema.json"), &schema).unwrap();
+        }
+        assert!(SCHEMA == schema, "src/policy/schema.json is out of date: run with UPDATE=1");
     }
 }
