@@ -11,7 +11,9 @@ fn main() {
         "linux" | "freebsd" | "netbsd" | "openbsd" | "android" => {
             println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libimagxp.so.{ABI}");
         }
-        "macos" | "ios" => println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libimagxp.{ABI}.dylib"),
+        "macos" | "ios" => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libimagxp.{ABI}.dylib")
+        }
         _ => {}
     }
 }

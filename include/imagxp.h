@@ -932,7 +932,8 @@ imagxp_status imagxp_publisher_verify(const imagxp_publisher *publisher,
 
 // Takes up a pending verification where it stopped, and spends nothing twice. Free the new verdict with `imagxp_verdict_free`.
 //
-// `pending` keeps its fields and its owner, but is no longer pending: it can be resumed once, on the publisher that made it.
+// `pending` keeps its fields and its owner, but is no longer pending: it can be resumed once, on the publisher that made it, and
+// within 60 s; later the new verdict is `time.expired`.
 imagxp_status imagxp_publisher_resume(const imagxp_publisher *publisher,
                                       imagxp_verdict *pending,
                                       int64_t now_ms,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Files that are generated and in git: the C header, the vectors, the policy schema, the list of symbols,
-# the declarations of the fuzz target c_calls.
+# the declarations of the fuzz target c_calls, the lock file of fuzz/.
 # Without an argument they are compared, with `--update` rewritten. All of them come from the core or from ffi.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -17,6 +17,8 @@ if [ -n "${UPDATE:-}" ]; then
     # The list of symbols needs the release library; `make test` compares it among the Rust tests.
     cargo test --quiet --locked -p imagxp-ffi --test library
     scripts/c_declarations.py
+    # The second lock file follows the core's dependencies.
+    cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 else
     scripts/c_declarations.py --check
 fi

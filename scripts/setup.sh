@@ -41,7 +41,7 @@ crates() {
     done_before crates "$hash" && return 0
     say "setup: cargo fetch"
     cargo fetch --locked --quiet
-    cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
+    cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml || die "fuzz/Cargo.lock is out of date: run make vectors"
     mark_done crates "$hash"
 }
 

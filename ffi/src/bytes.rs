@@ -119,7 +119,8 @@ pub unsafe extern "C" fn imagxp_slice_of(text: *const c_char) -> imagxp_slice<'s
 pub extern "C" fn imagxp_bytes_free(bytes: Option<&mut imagxp_bytes>) {
     accessor((), || {
         let Some(bytes) = bytes else { return };
-        let imagxp_bytes { ptr, len } = core::mem::replace(bytes, imagxp_bytes { ptr: core::ptr::null_mut(), len: 0 });
+        let imagxp_bytes { ptr, len } =
+            core::mem::replace(bytes, imagxp_bytes { ptr: core::ptr::null_mut(), len: 0 });
         if ptr.is_null() {
             return;
         }

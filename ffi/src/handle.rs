@@ -20,7 +20,10 @@ pub(crate) fn give<T>(out: Option<&mut MaybeUninit<*mut T>>, make: impl FnOnce()
 }
 
 /// Like [`give`], for values that cross as they are.
-pub(crate) fn give_plain<T>(out: Option<&mut MaybeUninit<T>>, make: impl FnOnce() -> Result<T>) -> Result<()> {
+pub(crate) fn give_plain<T>(
+    out: Option<&mut MaybeUninit<T>>,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<()> {
     let out = need(out, "the output")?;
     out.write(make()?);
     Ok(())

@@ -22,13 +22,17 @@ pub extern "C" fn imagxp_headers_count(headers: Option<&imagxp_headers>) -> usiz
 /// The name of the n-th header, counted from 0, in lower case; empty beyond the last. Lives as long as the headers.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_headers_name(headers: Option<&imagxp_headers>, index: usize) -> imagxp_slice<'_> {
-    accessor(imagxp_slice::NONE, || headers.and_then(|headers| headers.headers.iter().nth(index)).map(|line| line.0).into())
+    accessor(imagxp_slice::NONE, || {
+        headers.and_then(|headers| headers.headers.iter().nth(index)).map(|line| line.0).into()
+    })
 }
 
 /// The value of the n-th header; empty beyond the last. Lives as long as the headers.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_headers_value(headers: Option<&imagxp_headers>, index: usize) -> imagxp_slice<'_> {
-    accessor(imagxp_slice::NONE, || headers.and_then(|headers| headers.headers.iter().nth(index)).map(|line| line.1).into())
+    accessor(imagxp_slice::NONE, || {
+        headers.and_then(|headers| headers.headers.iter().nth(index)).map(|line| line.1).into()
+    })
 }
 
 /// Frees the headers. NULL is accepted.

@@ -20,7 +20,8 @@ pub struct imagxp_identity {
 
 pub(crate) fn agent_id(text: imagxp_slice<'_>, allow_loopback: bool) -> Result<AgentId> {
     let text = text.text("agent_id")?;
-    AgentId::parse(text, allow_loopback).ok_or_else(|| Error::argument(format!("`{text}` is not a public domain name")))
+    AgentId::parse(text, allow_loopback)
+        .ok_or_else(|| Error::argument(format!("`{text}` is not a public domain name")))
 }
 
 /// Whether this may be an agent_id: a public domain name in lower-case A-labels. `allow_loopback` also admits `localhost` and `127.0.0.1`

@@ -23,7 +23,8 @@ pub const IMAGXP_ALGORITHM_EDDSA: imagxp_algorithm = 2;
 
 /// Fills `len` bytes at `buffer` with cryptographic randomness and returns 0; anything else is a failure. Called only before
 /// `imagxp_key_generate` returns.
-pub type imagxp_fill_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, buffer: *mut u8, len: usize) -> c_int>;
+pub type imagxp_fill_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, buffer: *mut u8, len: usize) -> c_int>;
 
 /// Signs `message_len` bytes at `message`, writes 64 bytes (r and s, or the Ed25519 signature) to `signature` and returns 0; anything else is a
 /// failure. For ES256 the message is hashed with SHA-256 first, by the callback; low-s is made by the library. The pointers are
@@ -70,7 +71,8 @@ impl Signer for External {
     fn sign(&self, message: &[u8]) -> Result<Signature> {
         let mut signature = [0_u8; 64];
         // SAFETY: the pointers are valid for the lengths that `imagxp_sign_fn` names; C promises the rest there.
-        let status = unsafe { (self.sign)(self.user_data, message.as_ptr(), message.len(), signature.as_mut_ptr()) };
+        let status =
+            unsafe { (self.sign)(self.user_data, message.as_ptr(), message.len(), signature.as_mut_ptr()) };
         if status != 0 {
             return Err(Error::new(ErrorKind::Signer, format!("the signer failed with {status}")));
         }
@@ -113,7 +115,8 @@ impl AsRef<[u8]> for PemText {
 }
 
 pub(crate) fn os_random(buffer: &mut [u8]) -> Result<()> {
-    getrandom::fill(buffer).map_err(|error| Error::argument("the system delivers no randomness").with_source(error))
+    getrandom::fill(buffer)
+        .map_err(|error| Error::argument("the system delivers no randomness").with_source(error))
 }
 
 fn jwk(json: imagxp_slice<'_>) -> Result<json::Object<'_>> {

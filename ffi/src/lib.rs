@@ -8,7 +8,10 @@
 //! - `imagxp_slice<'_>` is borrowed memory; its lifetime is the call's, and safe Rust cannot make one that dangles.
 //! - What C must promise for all of them is written at the top of the header.
 
-#![expect(unsafe_code, reason = "this crate is where C's promises become Rust's types; each block says which promise")]
+#![expect(
+    unsafe_code,
+    reason = "this crate is where C's promises become Rust's types; each block says which promise"
+)]
 #![expect(non_camel_case_types, reason = "the names are C's")]
 
 mod boundary;

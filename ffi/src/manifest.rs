@@ -102,7 +102,11 @@ pub extern "C" fn imagxp_manifest_key_count(manifest: Option<&imagxp_manifest>) 
 
 /// Whether the n-th key, counted from 0, exists at this time; outside its dates it does not. False beyond the last.
 #[unsafe(no_mangle)]
-pub extern "C" fn imagxp_manifest_key_exists(manifest: Option<&imagxp_manifest>, index: usize, now_ms: i64) -> bool {
+pub extern "C" fn imagxp_manifest_key_exists(
+    manifest: Option<&imagxp_manifest>,
+    index: usize,
+    now_ms: i64,
+) -> bool {
     accessor(false, || {
         let key = manifest.and_then(|this| this.key(index));
         key.is_some_and(|key| key.exists_at(Timestamp::from_millis(now_ms)))

@@ -44,7 +44,9 @@ pub extern "C" fn imagxp_policy_public_json(
 /// SHA-256 of the document's canonical form, 32 bytes. Lives as long as the policy.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_policy_hash(policy: Option<&imagxp_policy>) -> imagxp_slice<'_> {
-    accessor(imagxp_slice::NONE, || policy.map_or(imagxp_slice::NONE, |this| this.policy.hash().as_slice().into()))
+    accessor(imagxp_slice::NONE, || {
+        policy.map_or(imagxp_slice::NONE, |this| this.policy.hash().as_slice().into())
+    })
 }
 
 /// How many remarks there are: sentences about what is allowed but hardly meant. 0 for NULL.
@@ -56,7 +58,9 @@ pub extern "C" fn imagxp_policy_remark_count(policy: Option<&imagxp_policy>) -> 
 /// The n-th remark, counted from 0; empty beyond the last. Lives as long as the policy.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_policy_remark(policy: Option<&imagxp_policy>, index: usize) -> imagxp_slice<'_> {
-    accessor(imagxp_slice::NONE, || policy.and_then(|this| this.remarks.get(index)).map(String::as_str).into())
+    accessor(imagxp_slice::NONE, || {
+        policy.and_then(|this| this.remarks.get(index)).map(String::as_str).into()
+    })
 }
 
 /// Writes the JSON Schema (2020-12) of policy documents.

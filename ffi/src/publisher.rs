@@ -153,7 +153,9 @@ pub extern "C" fn imagxp_publisher_new(
             if secret.is_empty() {
                 crate::key::os_random(&mut key)?;
             } else {
-                key = secret.try_into().map_err(|_| Error::argument(format!("a secret has 16 bytes, not {}", secret.len())))?;
+                key = secret
+                    .try_into()
+                    .map_err(|_| Error::argument(format!("a secret has 16 bytes, not {}", secret.len())))?;
             }
             let mut publisher = Publisher::new(policy, key);
             if let Some(options) = options {
@@ -191,7 +193,8 @@ pub extern "C" fn imagxp_publisher_verify(
 
 /// Takes up a pending verification where it stopped, and spends nothing twice. Free the new verdict with `imagxp_verdict_free`.
 ///
-/// `pending` keeps its fields and its owner, but is no longer pending: it can be resumed once, on the publisher that made it.
+/// `pending` keeps its fields and its owner, but is no longer pending: it can be resumed once, on the publisher that made it, and
+/// within 60 s; later the new verdict is `time.expired`.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_publisher_resume(
     publisher: Option<&imagxp_publisher>,
@@ -223,7 +226,8 @@ pub extern "C" fn imagxp_publisher_explain(
         give_bytes(explanation, || {
             let publisher = &need(publisher, "publisher")?.publisher;
             let request = need(request, "request")?;
-            let explain = || request.with(|request| publisher.explain(request, Timestamp::from_millis(now_ms)));
+            let explain =
+                || request.with(|request| publisher.explain(request, Timestamp::from_millis(now_ms)));
             match format {
                 IMAGXP_FORMAT_TEXT => Ok(explain().to_string().into_bytes()),
                 IMAGXP_FORMAT_JSON => Ok(json::object_to_canonical(&explain().to_json())),

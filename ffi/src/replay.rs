@@ -44,7 +44,8 @@ pub type imagxp_insert_fn = Option<
 >;
 
 /// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`.
-pub type imagxp_seen_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, key: *const u8, now_ms: i64) -> c_int>;
+pub type imagxp_seen_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, key: *const u8, now_ms: i64) -> c_int>;
 
 /// The time up to which the store may have forgotten keys, in milliseconds since 1970; `IMAGXP_TIME_NONE` when it has forgotten none.
 /// Claims that old are refused, so that a clock that steps back re-opens nothing.
@@ -72,7 +73,9 @@ impl ReplayStore for Callbacks {
     fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
         let (key, agent) = (entry.key.as_ptr(), entry.agent.as_ptr());
         // SAFETY: both pointers are to 16 bytes, as `imagxp_insert_fn` says; C promises the rest there.
-        match unsafe { (self.insert)(self.user_data, key, agent, entry.expires_at.as_millis(), now.as_millis()) } {
+        match unsafe {
+            (self.insert)(self.user_data, key, agent, entry.expires_at.as_millis(), now.as_millis())
+        } {
             IMAGXP_INSERT_FRESH => Insert::Fresh,
             IMAGXP_INSERT_SEEN => Insert::Seen,
             IMAGXP_INSERT_FULL => Insert::Full,

@@ -29,14 +29,22 @@ struct Line {
 impl imagxp_request {
     pub(crate) fn with<T>(&self, act: impl FnOnce(&Request<'_>) -> T) -> T {
         let part = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        let headers: Vec<HeaderLine<'_>> = self.lines.iter().map(|line| (part(&line.name), part(&line.value))).collect();
-        act(&Request { method: &self.method, url: &self.url, headers: &headers, body_digest: self.body_digest.as_deref() })
+        let headers: Vec<HeaderLine<'_>> =
+            self.lines.iter().map(|line| (part(&line.name), part(&line.value))).collect();
+        act(&Request {
+            method: &self.method,
+            url: &self.url,
+            headers: &headers,
+            body_digest: self.body_digest.as_deref(),
+        })
     }
 
     fn read(method: imagxp_slice<'_>, url: imagxp_slice<'_>, headers: &[imagxp_slice<'_>]) -> Result<Self> {
         let mut total = 0_usize;
         for part in headers {
-            total = total.checked_add(part.bytes()?.len()).ok_or_else(|| Error::argument("the headers are too large"))?;
+            total = total
+                .checked_add(part.bytes()?.len())
+                .ok_or_else(|| Error::argument("the headers are too large"))?;
         }
         let mut request = Self {
             // A stranger chose these bytes, so whatever they are, the answer is a verdict: a method that is not text is allowed nowhere.
@@ -95,7 +103,8 @@ pub unsafe extern "C" fn imagxp_request_new(
     boundary(err, || {
         give(request, || {
             let count = header_count.checked_mul(2).filter(|count| fits::<imagxp_slice<'_>>(*count));
-            let count = count.ok_or_else(|| Error::argument(format!("there cannot be {header_count} headers")))?;
+            let count =
+                count.ok_or_else(|| Error::argument(format!("there cannot be {header_count} headers")))?;
             let headers = match count {
                 0 => &[],
                 _ if headers.is_null() => return Err(Error::argument("`headers` is NULL")),

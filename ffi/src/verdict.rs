@@ -9,7 +9,8 @@ use crate::status::{IMAGXP_INTERNAL, IMAGXP_OK, imagxp_status};
 use core::mem::MaybeUninit;
 use imagxp::crypto::Thumbprint;
 use imagxp::publisher::{
-    KeyBinding, Need, NeedKind, Outcome, PaymentState, Pending, Redemption, Verdict, Verification, Visitor, Warning,
+    KeyBinding, Need, NeedKind, Outcome, PaymentState, Pending, Redemption, Verdict, Verification, Visitor,
+    Warning,
 };
 use imagxp::{AgentId, Code, Error, Result, Retry, json};
 
@@ -107,7 +108,9 @@ impl imagxp_verdict {
     }
 
     pub(crate) fn take_pending(&mut self) -> Result<Pending> {
-        self.pending.take().ok_or_else(|| Error::argument("the verdict is not pending, or has been resumed already"))
+        self.pending
+            .take()
+            .ok_or_else(|| Error::argument("the verdict is not pending, or has been resumed already"))
     }
 
     fn need(&self, index: usize) -> Option<&Need> {
@@ -115,7 +118,10 @@ impl imagxp_verdict {
     }
 }
 
-fn text<'a>(this: Option<&'a imagxp_verdict>, field: impl FnOnce(&'a Verdict) -> Option<&'a str>) -> imagxp_slice<'a> {
+fn text<'a>(
+    this: Option<&'a imagxp_verdict>,
+    field: impl FnOnce(&'a Verdict) -> Option<&'a str>,
+) -> imagxp_slice<'a> {
     accessor(imagxp_slice::NONE, || this.and_then(|this| field(&this.verdict)).into())
 }
 
@@ -322,7 +328,10 @@ pub extern "C" fn imagxp_verdict_need(verdict: Option<&imagxp_verdict>, index: u
 
 /// The URL of the n-th need. Empty beyond the last.
 #[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_need_url(verdict: Option<&imagxp_verdict>, index: usize) -> imagxp_slice<'_> {
+pub extern "C" fn imagxp_verdict_need_url(
+    verdict: Option<&imagxp_verdict>,
+    index: usize,
+) -> imagxp_slice<'_> {
     text(verdict, |verdict| verdict.needs.get(index).map(|need| need.url.as_str()))
 }
 
@@ -334,13 +343,19 @@ pub extern "C" fn imagxp_verdict_response_header_count(verdict: Option<&imagxp_v
 
 /// The name of the n-th response header, counted from 0. Empty beyond the last.
 #[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_response_header_name(verdict: Option<&imagxp_verdict>, index: usize) -> imagxp_slice<'_> {
+pub extern "C" fn imagxp_verdict_response_header_name(
+    verdict: Option<&imagxp_verdict>,
+    index: usize,
+) -> imagxp_slice<'_> {
     text(verdict, |verdict| verdict.response_headers.get(index).map(|(name, _)| *name))
 }
 
 /// The value of the n-th response header. Empty beyond the last.
 #[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_response_header_value(verdict: Option<&imagxp_verdict>, index: usize) -> imagxp_slice<'_> {
+pub extern "C" fn imagxp_verdict_response_header_value(
+    verdict: Option<&imagxp_verdict>,
+    index: usize,
+) -> imagxp_slice<'_> {
     text(verdict, |verdict| verdict.response_headers.get(index).map(|(_, value)| value.as_str()))
 }
 
@@ -367,7 +382,9 @@ pub extern "C" fn imagxp_verdict_json(
     json: Option<&mut MaybeUninit<imagxp_bytes>>,
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
-    boundary(err, || give_bytes(json, || Ok(json::object_to_canonical(&need(verdict, "verdict")?.verdict.to_json()))))
+    boundary(err, || {
+        give_bytes(json, || Ok(json::object_to_canonical(&need(verdict, "verdict")?.verdict.to_json())))
+    })
 }
 
 /// Records the broker's answer to an `IMAGXP_NEED_REDEEM`; then resume. `usage.argument` when the verdict is not pending.

@@ -43,7 +43,8 @@ pub extern "C" fn imagxp_visa_new(
 ) -> imagxp_status {
     boundary(err, || {
         give(visa, || {
-            let amount = Amount::parse(amount.text("amount")?).ok_or_else(|| Error::argument("the amount is not a decimal"))?;
+            let amount = Amount::parse(amount.text("amount")?)
+                .ok_or_else(|| Error::argument("the amount is not a decimal"))?;
             Ok(imagxp_visa {
                 issuer: issuer.text("issuer")?.to_owned(),
                 audience: audience.text("audience")?.to_owned(),
@@ -68,7 +69,8 @@ pub extern "C" fn imagxp_visa_set_holder(
 ) -> imagxp_status {
     boundary(err, || {
         let thumbprint = Thumbprint::parse(thumbprint.text("thumbprint")?);
-        let thumbprint = thumbprint.ok_or_else(|| Error::argument("the thumbprint is not one of RFC 7638 with SHA-256"))?;
+        let thumbprint = thumbprint
+            .ok_or_else(|| Error::argument("the thumbprint is not one of RFC 7638 with SHA-256"))?;
         need(visa, "visa")?.holder = Some(thumbprint);
         Ok(())
     })

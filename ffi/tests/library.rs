@@ -1,5 +1,7 @@
 //! The library as it ships: its symbols, its SONAME, its size and what it links.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,13 +24,18 @@ fn library() -> &'static Path {
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let messages = String::from_utf8_lossy(&built.stdout).into_owned();
         let name = if cfg!(target_os = "macos") { "libimagxp.dylib" } else { "libimagxp.so" };
-        let path = messages.split('"').rfind(|part| part.ends_with(&format!("/{name}"))).expect("a shared library");
+        let path =
+            messages.split('"').rfind(|part| part.ends_with(&format!("/{name}"))).expect("a shared library");
         PathBuf::from(path)
     })
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {
-    let done = Command::new(program).args(arguments).arg(library()).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    let done = Command::new(program)
+        .args(arguments)
+        .arg(library())
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).expect("text")
 }
@@ -54,7 +61,10 @@ fn exports_exactly_the_listed_symbols() {
         let added: String = new.iter().map(|name| format!("{name}\n")).collect();
         fs::write(&list, text + &added).expect("write");
     } else {
-        assert!(new.is_empty(), "{new:?} are not in symbols.txt: run UPDATE=1 cargo test -p imagxp-ffi --test library");
+        assert!(
+            new.is_empty(),
+            "{new:?} are not in symbols.txt: run UPDATE=1 cargo test -p imagxp-ffi --test library"
+        );
     }
     assert!(exported.iter().all(|name| name.starts_with("imagxp_")), "every symbol has the prefix");
 }
@@ -62,7 +72,8 @@ fn exports_exactly_the_listed_symbols() {
 #[test]
 #[cfg(target_os = "linux")]
 fn declares_what_it_exports() {
-    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/imagxp.h")).expect("imagxp.h");
+    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/imagxp.h"))
+        .expect("imagxp.h");
     let words: BTreeSet<&str> = header.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let undeclared: Vec<String> =
         dynamic_symbols("--defined-only").into_iter().filter(|name| !words.contains(name.as_str())).collect();
@@ -75,7 +86,8 @@ fn carries_the_abi_number() {
     let text = output("readelf", &["-d"]);
     let soname = format!("[libimagxp.so.{}]", env!("IMAGXP_ABI"));
     assert!(text.contains(&soname), "no SONAME {soname}");
-    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/imagxp.h")).expect("imagxp.h");
+    let header = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/imagxp.h"))
+        .expect("imagxp.h");
     assert!(header.contains(&format!("#define IMAGXP_ABI_VERSION {}\n", env!("IMAGXP_ABI"))));
 }
 
@@ -88,7 +100,19 @@ fn links_the_c_library_only() {
         let allowed = ["linux-vdso", "libc.so", "libgcc_s.so", "libm.so", "ld-linux"];
         assert!(allowed.iter().any(|allowed| name.contains(allowed)), "it links {name}");
     }
-    let forbidden = ["pthread_create", "clone", "fork", "socket", "connect", "bind", "listen", "getaddrinfo", "sqlite3", "SSL_", "dlopen"];
+    let forbidden = [
+        "pthread_create",
+        "clone",
+        "fork",
+        "socket",
+        "connect",
+        "bind",
+        "listen",
+        "getaddrinfo",
+        "sqlite3",
+        "SSL_",
+        "dlopen",
+    ];
     for name in dynamic_symbols("--undefined-only") {
         assert!(!forbidden.iter().any(|prefix| name.starts_with(prefix)), "it calls {name}");
     }

@@ -61,6 +61,26 @@ static void a_good_request_passes_once(void) {
     world_close(&world);
 }
 
+/* A fetch that takes too long decides, too. */
+static void a_resumption_has_a_minute(void) {
+    const int64_t waits[2] = {60 * 1000, 60 * 1000 + 1};
+    const imagxp_status codes[2] = {IMAGXP_OK, IMAGXP_TIME_EXPIRED};
+    for (size_t i = 0; i < 2; i++) {
+        struct world world;
+        imagxp_verdict *resumed = NULL;
+        world_open(&world, FREE_POLICY, NULL);
+        imagxp_request *request = signed_request(&world, PAGE);
+        imagxp_verdict *verdict = verify(&world, request, NOW);
+        world_supply(&world, NOW + waits[i]);
+        OK(imagxp_publisher_resume(world.publisher, verdict, NOW + waits[i], &resumed, &err));
+        CHECK(imagxp_verdict_code(resumed) == codes[i]);
+        imagxp_verdict_free(resumed);
+        imagxp_verdict_free(verdict);
+        imagxp_request_free(request);
+        world_close(&world);
+    }
+}
+
 static void refusals_say_why(void) {
     struct world world;
     imagxp_bytes body = {NULL, 0};
@@ -305,6 +325,7 @@ static void json_is_canonicalized(void) {
 int main(void) {
     static const struct test tests[] = {
         {"a_good_request_passes_once", a_good_request_passes_once},
+        {"a_resumption_has_a_minute", a_resumption_has_a_minute},
         {"refusals_say_why", refusals_say_why},
         {"strangers_bytes_are_judged", strangers_bytes_are_judged},
         {"failed_fetches_decide", failed_fetches_decide},

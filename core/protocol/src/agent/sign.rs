@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::crypto::{Algorithm, PrivateKey};
 
-    fn sign(change: impl FnOnce(&mut SignRequest<'_>)) -> Result<SignedHeaders> {
+    fn sign<'a>(change: impl FnOnce(&mut SignRequest<'a>)) -> Result<SignedHeaders> {
         let fill = &mut |bytes: &mut [u8]| {
             bytes.fill(1);
             Ok(())
