@@ -1065,15 +1065,6 @@ size_t imagxp_verdict_warning_count(const imagxp_verdict *verdict);
 // The n-th warning, counted from 0: a dotted string such as `payment.bearer`. Empty beyond the last.
 imagxp_slice imagxp_verdict_warning(const imagxp_verdict *verdict, size_t index);
 
-// How many documents the verdict needs.
-size_t imagxp_verdict_need_count(const imagxp_verdict *verdict);
-
-// What the n-th need is, counted from 0. 0 beyond the last.
-imagxp_need imagxp_verdict_need(const imagxp_verdict *verdict, size_t index);
-
-// The URL of the n-th need. Empty beyond the last.
-imagxp_slice imagxp_verdict_need_url(const imagxp_verdict *verdict, size_t index);
-
 // How many headers to add to the response, whatever it will be.
 size_t imagxp_verdict_response_header_count(const imagxp_verdict *verdict);
 
@@ -1092,13 +1083,22 @@ imagxp_status imagxp_verdict_body(const imagxp_verdict *verdict, imagxp_bytes *j
 // Writes every field as a JSON object, `detail` included: for logs, not for strangers.
 imagxp_status imagxp_verdict_json(const imagxp_verdict *verdict, imagxp_bytes *json, imagxp_error **err);
 
+// Frees the verdict. NULL is accepted.
+void imagxp_verdict_free(imagxp_verdict *verdict);
+
+// How many documents the verdict needs.
+size_t imagxp_verdict_need_count(const imagxp_verdict *verdict);
+
+// What the n-th need is, counted from 0. 0 beyond the last.
+imagxp_need imagxp_verdict_need(const imagxp_verdict *verdict, size_t index);
+
+// The URL of the n-th need. Empty beyond the last.
+imagxp_slice imagxp_verdict_need_url(const imagxp_verdict *verdict, size_t index);
+
 // Records the broker's answer to an `IMAGXP_NEED_REDEEM`; then resume. `usage.argument` when the verdict is not pending.
 imagxp_status imagxp_verdict_redeemed(imagxp_verdict *verdict,
                                       imagxp_redemption answer,
                                       imagxp_error **err);
-
-// Frees the verdict. NULL is accepted.
-void imagxp_verdict_free(imagxp_verdict *verdict);
 
 // Verifies an ES256 token against a JSON Web Key Set and writes its claims as JSON (`null` when the payload is no JSON object). `issuer`,
 // `audience` and `typ` are compared unless they are empty; `exp` and `nbf` are always judged by `now_ms`.

@@ -3,7 +3,8 @@
 
 Blocks marked sh, python or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
 of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
-A block that cannot run has `<!-- not run: reason -->` on the line before it. Standard library only.
+A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
+`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Standard library only.
 """
 
 import json
@@ -20,6 +21,7 @@ PYTHON = os.environ.get("IMAGXP_PYTHON", str(ROOT / ".venv" / "bin" / "python"))
 LIBRARY = TARGET / "release"
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
+EXCERPT = re.compile(r"<!-- excerpt of (\S+) -->\s*\Z")
 SECONDS = 60
 
 
@@ -70,19 +72,32 @@ RUN = {"sh": run_sh, "python": run_python, "c": run_c, "json": run_json}
 
 
 def blocks(text):
-    """Line number, language, code and the reason not to run it, of every fenced block."""
+    """Line number, language, code, the reason not to run it, and the file it is an excerpt of, of every fenced block."""
     for match in FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         reason = NOT_RUN.search(text[: match.start()])
+        excerpt = EXCERPT.search(text[: match.start()])
         indent = len(match[1])
         code = "".join(row[indent:] for row in match[3].splitlines(keepends=True))
-        yield line, match[2], code, reason[1] if reason else None
+        yield line, match[2], code, reason[1] if reason else None, excerpt[1] if excerpt else None
+
+
+def whole_program(text, excerpt):
+    """The program that an excerpt is a part of; its lines must be there, however they are indented."""
+    program = (ROOT / excerpt).read_text()
+
+    def dedented(lines):
+        return "\n".join(line.strip() for line in lines.strip().splitlines())
+
+    if dedented(text) not in dedented(program):
+        raise Wrong(f"these lines are not in {excerpt}")
+    return program
 
 
 def self_test():
     """A check that cannot fail proves nothing."""
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
-    if [(line, language, reason) for line, language, _, reason in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
+    if [(line, language, reason) for line, language, _, reason, _ in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
         sys.exit("check_docs.py does not find its own blocks")
     for run, bad in ((run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_c, "int main(void) { return 1; }")):
         with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +106,11 @@ def self_test():
             except Wrong:
                 continue
             sys.exit("check_docs.py takes a failing block for a good one")
+    try:
+        whole_program("no such line", "README.md")
+    except Wrong:
+        return
+    sys.exit("check_docs.py takes any text for an excerpt")
 
 
 def main():
@@ -99,7 +119,7 @@ def main():
     passed = failed = skipped = 0
     for file in files:
         with tempfile.TemporaryDirectory() as folder:
-            for line, language, code, reason in blocks(file.read_text()):
+            for line, language, code, reason, excerpt in blocks(file.read_text()):
                 if language not in RUN:
                     continue
                 where = f"{file.relative_to(ROOT)}:{line} ({language})"
@@ -108,7 +128,7 @@ def main():
                     print(f"not run {where}: {reason}")
                     continue
                 try:
-                    RUN[language](code, Path(folder))
+                    RUN[language](whole_program(code, excerpt) if excerpt else code, Path(folder))
                     passed += 1
                 except (Wrong, subprocess.TimeoutExpired) as error:
                     failed += 1

@@ -30,18 +30,18 @@ def satisfied(expression, allowed):
 
     def license_or_group():
         nonlocal place
-        token = tokens[place]
+        name = tokens[place]
         place += 1
-        if token == "(":
+        if name == "(":
             value = alternatives()
             if tokens[place] != ")":
                 raise ValueError(expression)
             place += 1
             return value
         if place < len(tokens) and tokens[place] == "WITH":
-            token = f"{token} WITH {tokens[place + 1]}"
+            name = f"{name} WITH {tokens[place + 1]}"
             place += 2
-        return token in allowed
+        return name in allowed
 
     def all_of():
         nonlocal place

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Files that are generated and in git: the C header, the vectors, the policy schema, the list of symbols,
-# the declarations of the fuzz target c_calls, the lock file of fuzz/.
+# Files that are generated and in git: the C header, the vectors, the policy schema, the table of codes, the list of symbols,
+# a golden text of the command line, the declarations of the fuzz target c_calls, the lock file of fuzz/.
 # Without an argument they are compared, with `--update` rewritten. All of them come from the core or from ffi.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -11,8 +11,11 @@ if [ "${1:-}" = --update ]; then
 else
     unset UPDATE
 fi
-cargo test --quiet --locked -p imagxp --test vectors --test policy
+# The schema first: the others are compiled with it.
+cargo test --quiet --locked -p imagxp --lib schema
+cargo test --quiet --locked -p imagxp --test vectors --test policy --test codes
 cargo test --quiet --locked -p imagxp-ffi --test header
+cargo test --quiet --locked -p imagxp-cli --test cli explain
 if [ -n "${UPDATE:-}" ]; then
     # The list of symbols needs the release library; `make test` compares it among the Rust tests.
     cargo test --quiet --locked -p imagxp-ffi --test library

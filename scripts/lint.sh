@@ -4,22 +4,22 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 ruff=$venv/bin/ruff
-python_files="bindings/python examples scripts tests"
+python_files="bindings/python/python bindings/python/tests examples scripts tests"
 
 if [ "${1:-}" = fix ]; then
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
     # shellcheck disable=SC2086 # a list of words
-    "$ruff" format --config bindings/python/pyproject.toml $python_files
+    "$ruff" format $python_files
     exit
 fi
 
 cargo fmt --all --check
 cargo fmt --manifest-path fuzz/Cargo.toml -p imagxp-fuzz --check
 # shellcheck disable=SC2086 # a list of words
-"$ruff" format --config bindings/python/pyproject.toml --check $python_files
+"$ruff" format --check $python_files
 # shellcheck disable=SC2086 # a list of words
-"$ruff" check --quiet --config bindings/python/pyproject.toml $python_files
+"$ruff" check --quiet $python_files
 
 git ls-files -co --exclude-standard | while read -r file; do
     [ -f "$file" ] || continue

@@ -23,15 +23,14 @@ FORBIDDEN_CRATES = {
 
 
 def product_lines(path):
-    """The numbered lines before the file's tests, without comments."""
-    for number, line in enumerate(path.read_text().split("\n"), 1):
-        if line.startswith("#[cfg(test)]"):
-            # By convention the tests come last; `mod tests;` or `mod fixtures;` may stand among other `mod` lines.
-            if path.name != "mod.rs":
-                return
-            continue
-        code = line.split("//")[0]
-        yield number, code
+    """The numbered lines before the file's tests, without comments and without `mod` lines that are for tests only."""
+    lines = path.read_text().split("\n")
+    for number, line in enumerate(lines, 1):
+        if line.startswith("#[cfg(test)]") and lines[number].endswith("{"):
+            # By convention the tests come last.
+            return
+        if not line.startswith("//"):
+            yield number, line.split(" //")[0]
 
 
 def main():

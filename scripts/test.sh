@@ -56,6 +56,7 @@ conformance() {
     for language in rust c python; do
         "$python" tests/conformance/check.py "$language"
     done
+    "$python" tests/conformance/cross.py
 }
 
 cli() { cargo test --quiet --locked -p imagxp-cli; }

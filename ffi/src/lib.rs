@@ -24,6 +24,7 @@ pub mod identity;
 pub mod json;
 pub mod key;
 pub mod manifest;
+pub mod need;
 pub mod policy;
 pub mod public_key;
 pub mod publisher;

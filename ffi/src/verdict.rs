@@ -9,16 +9,15 @@ use crate::status::{IMAGXP_INTERNAL, IMAGXP_OK, imagxp_status};
 use core::mem::MaybeUninit;
 use imagxp::crypto::Thumbprint;
 use imagxp::publisher::{
-    KeyBinding, Need, NeedKind, Outcome, PaymentState, Pending, Redemption, Verdict, Verification, Visitor,
-    Warning,
+    KeyBinding, Outcome, PaymentState, Pending, Verdict, Verification, Visitor, Warning,
 };
 use imagxp::{AgentId, Code, Error, Result, Retry, json};
 
 /// A verdict on one request. Slices that its accessors return live as long as it does. All accessors accept NULL, and then answer
 /// like a verdict that allows nothing.
 pub struct imagxp_verdict {
-    verdict: Verdict,
-    pending: Option<Pending>,
+    pub(crate) verdict: Verdict,
+    pub(crate) pending: Option<Pending>,
     /// As text, so that the accessor can lend it.
     amount: Option<String>,
 }
@@ -81,26 +80,6 @@ pub const IMAGXP_PAYMENT_ADS: imagxp_payment = 3;
 /// It ought to be, and is not.
 pub const IMAGXP_PAYMENT_UNPAID: imagxp_payment = 4;
 
-/// What the caller may fetch and hand back.
-pub type imagxp_need = u32;
-
-/// An agent's manifest: GET the URL, then `imagxp_publisher_supply`.
-pub const IMAGXP_NEED_MANIFEST: imagxp_need = 1;
-/// An issuer's key set: GET the URL, then `imagxp_publisher_supply`.
-pub const IMAGXP_NEED_JWKS: imagxp_need = 2;
-/// A broker's word on a visa: POST to the URL, then `imagxp_verdict_redeemed`.
-pub const IMAGXP_NEED_REDEEM: imagxp_need = 3;
-
-/// A broker's answer about a visa.
-pub type imagxp_redemption = u32;
-
-/// The money stands behind the visa.
-pub const IMAGXP_REDEMPTION_ACCEPTED: imagxp_redemption = 1;
-/// The broker refuses the visa.
-pub const IMAGXP_REDEMPTION_REFUSED: imagxp_redemption = 2;
-/// The broker cannot be asked.
-pub const IMAGXP_REDEMPTION_UNAVAILABLE: imagxp_redemption = 3;
-
 impl imagxp_verdict {
     pub(crate) fn new(verification: Verification) -> Self {
         let Verification { verdict, pending } = verification;
@@ -112,13 +91,9 @@ impl imagxp_verdict {
             .take()
             .ok_or_else(|| Error::argument("the verdict is not pending, or has been resumed already"))
     }
-
-    fn need(&self, index: usize) -> Option<&Need> {
-        self.verdict.needs.get(index)
-    }
 }
 
-fn text<'a>(
+pub(crate) fn text<'a>(
     this: Option<&'a imagxp_verdict>,
     field: impl FnOnce(&'a Verdict) -> Option<&'a str>,
 ) -> imagxp_slice<'a> {
@@ -308,33 +283,6 @@ pub extern "C" fn imagxp_verdict_warning(verdict: Option<&imagxp_verdict>, index
     text(verdict, |verdict| verdict.warnings.get(index).copied().map(Warning::as_str))
 }
 
-/// How many documents the verdict needs.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_need_count(verdict: Option<&imagxp_verdict>) -> usize {
-    accessor(0, || verdict.map_or(0, |this| this.verdict.needs.len()))
-}
-
-/// What the n-th need is, counted from 0. 0 beyond the last.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_need(verdict: Option<&imagxp_verdict>, index: usize) -> imagxp_need {
-    accessor(0, || {
-        verdict.and_then(|this| this.need(index)).map_or(0, |need| match need.kind {
-            NeedKind::Manifest => IMAGXP_NEED_MANIFEST,
-            NeedKind::Jwks => IMAGXP_NEED_JWKS,
-            NeedKind::Redeem => IMAGXP_NEED_REDEEM,
-        })
-    })
-}
-
-/// The URL of the n-th need. Empty beyond the last.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_need_url(
-    verdict: Option<&imagxp_verdict>,
-    index: usize,
-) -> imagxp_slice<'_> {
-    text(verdict, |verdict| verdict.needs.get(index).map(|need| need.url.as_str()))
-}
-
 /// How many headers to add to the response, whatever it will be.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_verdict_response_header_count(verdict: Option<&imagxp_verdict>) -> usize {
@@ -384,26 +332,6 @@ pub extern "C" fn imagxp_verdict_json(
 ) -> imagxp_status {
     boundary(err, || {
         give_bytes(json, || Ok(json::object_to_canonical(&need(verdict, "verdict")?.verdict.to_json())))
-    })
-}
-
-/// Records the broker's answer to an `IMAGXP_NEED_REDEEM`; then resume. `usage.argument` when the verdict is not pending.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_redeemed(
-    verdict: Option<&mut imagxp_verdict>,
-    answer: imagxp_redemption,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || {
-        let answer = match answer {
-            IMAGXP_REDEMPTION_ACCEPTED => Redemption::Accepted,
-            IMAGXP_REDEMPTION_REFUSED => Redemption::Refused,
-            IMAGXP_REDEMPTION_UNAVAILABLE => Redemption::Unavailable,
-            other => return Err(Error::argument(format!("{other} is not a redemption"))),
-        };
-        let pending = need(verdict, "verdict")?.pending.as_mut();
-        pending.ok_or_else(|| Error::argument("the verdict is not pending"))?.redeemed(answer);
-        Ok(())
     })
 }
 

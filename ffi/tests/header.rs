@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the order in which a reader meets them in the header.
-const NOUNS: [&str; 20] = [
+const NOUNS: [&str; 21] = [
     "version",
     "status",
     "bytes",
@@ -27,6 +27,7 @@ const NOUNS: [&str; 20] = [
     "publisher",
     "request",
     "verdict",
+    "need",
     "token",
     "visa",
     "json",

@@ -64,7 +64,7 @@ def main():
             sys.exit(f"{name} has no cases: a set that cannot fail proves nothing")
         begin = time.monotonic()
         wrong = []
-        for case, answer in zip(cases, ask(language, cases)):
+        for case, answer in zip(cases, ask(language, cases), strict=True):
             if not agrees(expected_answer(case), answer):
                 wrong.append((case, answer))
         for case, answer in wrong[:10]:

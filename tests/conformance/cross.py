@@ -20,7 +20,12 @@ from check import ask
 ROOT = Path(__file__).resolve().parents[2]
 AGENT, ORIGIN, NOW = "agent.example", "https://pub.example", "2026-03-01T12:00:00.000Z"
 PURPOSES = ["RAG_RETRIEVAL", "SUMMARY", "QUOTATION", "EMBEDDING"]
-POLICY = {"version": 1, "origins": [ORIGIN], "purposes": {name: {"allow": True} for name in PURPOSES}, "methods": ["GET", "HEAD", "POST"]}
+POLICY = {
+    "version": 1,
+    "origins": [ORIGIN],
+    "purposes": {name: {"allow": True} for name in PURPOSES},
+    "methods": ["GET", "HEAD", "POST"],
+}
 
 
 def keys():
@@ -35,14 +40,16 @@ def manifest(case):
 
 
 def random_text(rng):
-    alphabet = "abcXYZ019 _-~é€😀\"\\\n\t\u2028/"
+    alphabet = 'abcXYZ019 _-~é€😀"\\\n\t\u2028/'
     return "".join(rng.choice(alphabet) for _ in range(rng.randrange(12)))
 
 
 def sign_cases(rng, count, private):
     cases = []
     for number in range(count):
-        path = "/".join(rng.choice(["a", "b c".replace(" ", "%20"), "caf%C3%A9", "é", "x~y", "..", "."]) for _ in range(rng.randrange(1, 5)))
+        path = "/".join(
+            rng.choice(["a", "b c".replace(" ", "%20"), "caf%C3%A9", "é", "x~y", "..", "."]) for _ in range(rng.randrange(1, 5))
+        )
         case = {
             "id": number,
             "op": "sign",
@@ -55,7 +62,11 @@ def sign_cases(rng, count, private):
             "nonce": f"{rng.getrandbits(128):032x}",
         }
         if rng.random() < 0.5:
-            case["context"] = {random_text(rng): rng.choice([None, True, rng.randrange(-9, 9), rng.random(), random_text(rng), [1, {"z": 1, "a": 2}]])}
+            case["context"] = {
+                random_text(rng): rng.choice(
+                    [None, True, rng.randrange(-9, 9), rng.random(), random_text(rng), [1, {"z": 1, "a": 2}]]
+                )
+            }
         cases.append(case)
     return cases
 
@@ -97,12 +108,16 @@ def main():
 
     first = options.languages[0]
     for language in options.languages[1:]:
-        for case, one, two in zip(cases, signed[first], signed[language]):
+        for case, one, two in zip(cases, signed[first], signed[language], strict=False):
             count(one == two and "headers" in one, f"{first} and {language} sign case {case['id']} differently: {one} {two}")
     for signer in options.languages:
         verify, spoiled = [], []
-        for case, answer in zip(cases, signed[signer]):
-            request = {"method": case["method"], "url": case["url"], "headers": [["User-Agent", "x IMAGXP/1.0"], *answer["headers"]]}
+        for case, answer in zip(cases, signed[signer], strict=False):
+            request = {
+                "method": case["method"],
+                "url": case["url"],
+                "headers": [["User-Agent", "x IMAGXP/1.0"], *answer["headers"]],
+            }
             item = {
                 "id": case["id"],
                 "op": "verify",
@@ -116,15 +131,20 @@ def main():
             spoiled.append({**item, "request": spoil(rng, request)})
         codes = {}
         for verifier in options.languages:
-            for case, answer in zip(verify, ask(verifier, verify)):
+            for case, answer in zip(verify, ask(verifier, verify), strict=False):
                 ok = answer.get("outcome") == "allow" and answer.get("agent_id") == AGENT
                 count(ok, f"signed in {signer}, verified in {verifier}: case {case['id']}: {json.dumps(answer)[:300]}")
             answers = ask(verifier, spoiled)
             codes[verifier] = [answer.get("code") for answer in answers]
-            for case, answer in zip(spoiled, answers):
-                count(answer.get("outcome") == "deny", f"spoiled, signed in {signer}, verified in {verifier}: {json.dumps(case)[:900]}")
+            for case, answer in zip(spoiled, answers, strict=False):
+                count(
+                    answer.get("outcome") == "deny",
+                    f"spoiled, signed in {signer}, verified in {verifier}: {json.dumps(case)[:900]}",
+                )
         for language in options.languages[1:]:
-            count(codes[language] == codes[options.languages[0]], f"{language} refuses with other codes than {options.languages[0]}")
+            count(
+                codes[language] == codes[options.languages[0]], f"{language} refuses with other codes than {options.languages[0]}"
+            )
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -186,9 +186,24 @@ def rfc():
     jwks = {"keys": [a3["jwk"]]}
     before, after = "2011-03-22T18:00:00Z", "2026-03-01T12:00:00Z"
     return [
-        {"id": "rfc7515-a3", "op": "jws", "token": a3["compact"], "jwks": jwks, "now": before, "expect": {"valid": True, "claims": {"iss": "joe"}}},
-        {"id": "rfc7515-a3-expired", "op": "jws", "token": a3["compact"], "jwks": jwks, "now": after, "expect": {"valid": False, "code": "payment.expired"}},
-    ] + rfc9421()
+        {
+            "id": "rfc7515-a3",
+            "op": "jws",
+            "token": a3["compact"],
+            "jwks": jwks,
+            "now": before,
+            "expect": {"valid": True, "claims": {"iss": "joe"}},
+        },
+        {
+            "id": "rfc7515-a3-expired",
+            "op": "jws",
+            "token": a3["compact"],
+            "jwks": jwks,
+            "now": after,
+            "expect": {"valid": False, "code": "payment.expired"},
+        },
+        *rfc9421(),
+    ]
 
 
 def rfc9421():
