@@ -4,6 +4,7 @@
 use imagxp::agent_id::AgentId;
 use imagxp::json::{Limits, parse_object};
 use imagxp::policy::Question;
+use imagxp::resource::path_readings;
 use imagxp::{Policy, Purpose};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,9 +20,10 @@ fuzz_target!(|data: &[u8]| {
     for agent in ["bot.example.com", "a.b.example.org"] {
         let agent = AgentId::parse(agent, false).expect("a public domain");
         for purpose in Purpose::ALL {
-            for path in ["/", "/premium/a", "/a//b/../c?x=%2F"] {
+            for target in ["/", "/premium/a", "/a//b/../c?x=%2F", "/%70remium/;x/."] {
+                let paths = path_readings(target).expect("a request target");
                 for domain_bound in [true, false] {
-                    let question = Question { agent_id: &agent, domain_bound, purpose, path };
+                    let question = Question { agent_id: &agent, domain_bound, purpose, paths: &paths };
                     let decision = policy.evaluate(&question);
                     let (explained, _) = policy.explain(&question);
                     assert_eq!(decision.refusal, explained.refusal);
@@ -31,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    let _ = (policy.unsigned_at("/premium/a"), policy.unsigned_strictest(), policy.remarks());
+    let _ = (policy.unsigned_at(&["/premium/a".to_owned()]), policy.unsigned_strictest(), policy.remarks());
     let public = policy.public_json();
     assert!(parse_object(&public, &Limits::INTERCHANGE).is_ok(), "the public part is not strict JSON");
 });

@@ -3,7 +3,7 @@
 
 use imagxp::agent_id::AgentId;
 use imagxp::policy::PathPattern;
-use imagxp::resource::Resource;
+use imagxp::resource::{Resource, path_readings};
 use libfuzzer_sys::fuzz_target;
 use std::net::IpAddr;
 
@@ -17,15 +17,19 @@ fuzz_target!(|data: &[u8]| {
         let again = Resource::parse(&absolute).expect("what we write we can read");
         assert!(resource.same_target(&again), "{text} became {written}");
         assert!(again.to_string().ends_with(&written), "normalising is not a fixed point");
-        assert!(resource.routed_path().starts_with('/'));
+        let readings = path_readings(text).expect("a resource has a path");
+        assert!(
+            (1..=32).contains(&readings.len()) && readings.iter().all(|reading| reading.starts_with('/')),
+            "{readings:?}"
+        );
     }
     if let Some(agent) = AgentId::parse(text, false) {
         assert!(text.parse::<IpAddr>().is_err() && agent.as_str().contains('.'));
         assert_eq!(AgentId::from_manifest_url(&agent.manifest_url()).as_ref(), Some(&agent));
     }
-    if let Some((pattern, path)) = text.split_once('\n') {
-        if let Ok(pattern) = PathPattern::parse(pattern) {
-            let _ = pattern.matches(path);
-        }
+    if let Some((pattern, path)) = text.split_once('\n')
+        && let Ok(pattern) = PathPattern::parse(pattern)
+    {
+        let _ = pattern.matches(path);
     }
 });

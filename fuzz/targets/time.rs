@@ -5,12 +5,12 @@ use imagxp::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(text) = core::str::from_utf8(data) {
-        if let Some(time) = Timestamp::parse(text) {
-            assert_eq!(Timestamp::parse(&time.to_string()), Some(time), "{text}");
-            assert!(text.len() >= 20 && text.ends_with('Z'));
-            assert!((2000..=2100).contains(&text[..4].parse::<u16>().expect("a year")));
-        }
+    if let Ok(text) = core::str::from_utf8(data)
+        && let Some(time) = Timestamp::parse(text)
+    {
+        assert_eq!(Timestamp::parse(&time.to_string()), Some(time), "{text}");
+        assert!(text.len() >= 20 && text.ends_with('Z'));
+        assert!((2000..=2100).contains(&text[..4].parse::<u16>().expect("a year")));
     }
     // Any instant at all can be printed and calculated with.
     let Some((millis, rest)) = data.split_first_chunk::<8>() else { return };

@@ -38,6 +38,31 @@ impl Amount {
         whole.parse::<u128>().ok()?.checked_mul(UNIT)?.checked_add(fraction).map(Self)
     }
 
+    /// Reads the text of a JSON number exactly, also with an exponent, as other brokers' serialisers write small amounts (`1e-05`).
+    pub(crate) fn from_json_number(text: &str) -> Option<Self> {
+        let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return Self::parse(text) };
+        let exponent: i32 = exponent.parse().ok().filter(|exponent| (-40..=40).contains(exponent))?;
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{fraction}");
+        let point = i32::try_from(whole.len()).ok()? + exponent;
+        let (whole, fraction) = match usize::try_from(point) {
+            Ok(point) if point <= digits.len() => digits.split_at_checked(point)?,
+            Ok(point) => return Self::parse(format!("{digits:0<point$}").trim_start_matches('0')),
+            Err(_) => {
+                let zeros = usize::try_from(-point).ok()?;
+                return Self::parse(format!("0.{}{digits}", "0".repeat(zeros)).trim_end_matches('0'));
+            }
+        };
+        let whole = match whole.trim_start_matches('0') {
+            "" => "0",
+            whole => whole,
+        };
+        match fraction.trim_end_matches('0') {
+            "" => Self::parse(whole),
+            fraction => Self::parse(&format!("{whole}.{fraction}")),
+        }
+    }
+
     /// Whether this is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -89,6 +114,21 @@ mod tests {
             "١",
         ] {
             assert_eq!(Amount::parse(bad), None, "{bad}");
+        }
+        for (text, shown) in [
+            ("1e-05", "0.00001"),
+            ("1e-2", "0.01"),
+            ("1.5e-3", "0.0015"),
+            ("12.5E1", "125"),
+            ("1e3", "1000"),
+            ("0.01", "0.01"),
+            ("25e-1", "2.5"),
+            ("0e0", "0"),
+        ] {
+            assert_eq!(Amount::from_json_number(text).unwrap().to_string(), shown, "{text}");
+        }
+        for bad in ["-1e-2", "1e-19", "1e30", "1e999999999999"] {
+            assert_eq!(Amount::from_json_number(bad), None, "{bad}");
         }
         assert!(Amount::parse("0.0011").unwrap() > Amount::parse("0.001").unwrap());
     }

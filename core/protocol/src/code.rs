@@ -227,6 +227,8 @@ impl Code {
     }
 }
 
+impl std::error::Error for Code {}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -10,8 +10,15 @@ use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-const RULES: Rules =
-    Rules { default_fresh: 300, min_fresh: 60, max_fresh: 3600, stale: 3600, negative: 60, retry: 30 };
+const RULES: Rules = Rules {
+    default_fresh: 300,
+    min_fresh: 60,
+    max_fresh: 3600,
+    stale: 3600,
+    stale_after_fresh: false,
+    negative: 60,
+    retry: 30,
+};
 
 /// Manifests of known agents and failures of unknown ones.
 ///
@@ -66,7 +73,6 @@ impl Directory {
         }
         let mut entry = Entry::default();
         entry.fail(code, now);
-        debug_assert!(!entry.has_value());
         self.unknown.put(agent.clone(), entry);
     }
 }

@@ -12,8 +12,10 @@ pub(crate) struct Rules {
     pub(crate) min_fresh: i64,
     /// `max-age` is clamped to at most this.
     pub(crate) max_fresh: i64,
-    /// An old document serves this long after the last success while refreshing fails.
+    /// An old document serves this long after the last success, or after its freshness ended, while refreshing fails.
     pub(crate) stale: i64,
+    /// Whether `stale` counts from the end of freshness rather than from the last success.
+    pub(crate) stale_after_fresh: bool,
     /// A failure is remembered this long.
     pub(crate) negative: i64,
     /// A document that lacks a key is fetched again at most this often.
@@ -25,6 +27,13 @@ const MAX_STEP_BACK: i64 = 60;
 
 /// For this many seconds nobody asks again after the fetcher was busy, as `Retry-After` tells the agent.
 const BUSY: i64 = 2;
+
+impl Rules {
+    fn serves_stale(&self, age: i64, until: Timestamp, now: Timestamp) -> bool {
+        let counted = if self.stale_after_fresh { now.millis_since(until) } else { age };
+        counted <= self.stale * 1000
+    }
+}
 
 /// What is known about one document.
 #[derive(Clone, Debug)]
@@ -66,11 +75,6 @@ impl<T> Entry<T> {
         self.failure = Some((code, now));
     }
 
-    /// Whether a document was ever fetched.
-    pub(crate) fn has_value(&self) -> bool {
-        self.value.is_some()
-    }
-
     pub(crate) fn state(&self, rules: &Rules, now: Timestamp) -> State<&T> {
         let failure = self
             .failure
@@ -79,7 +83,9 @@ impl<T> Entry<T> {
             self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
         match (known, failure) {
             (Some((value, _, until)), _) if now < until => State::Fresh(value),
-            (Some((value, age, _)), Some(_)) if age <= rules.stale * 1000 => State::Stale(value),
+            (Some((value, age, until)), Some(_)) if rules.serves_stale(age, until, now) => {
+                State::Stale(value)
+            }
             (_, Some((code, _))) => State::Failed(code),
             (_, None) => State::Needed,
         }
@@ -108,8 +114,15 @@ fn age(at: Timestamp, now: Timestamp) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const RULES: Rules =
-        Rules { default_fresh: 300, min_fresh: 60, max_fresh: 3600, stale: 3600, negative: 60, retry: 30 };
+    const RULES: Rules = Rules {
+        default_fresh: 300,
+        min_fresh: 60,
+        max_fresh: 3600,
+        stale: 3600,
+        stale_after_fresh: false,
+        negative: 60,
+        retry: 30,
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_secs(1_800_000_000 + seconds)
@@ -130,6 +143,18 @@ mod tests {
         assert_eq!(entry.state(&RULES, at(3601)), State::Failed(Code::IdentityFetchFailed));
         entry.succeed("b", None, &RULES, at(3602));
         assert_eq!(entry.state(&RULES, at(3602)), State::Fresh(&"b"));
+    }
+
+    #[test]
+    fn staleness_may_count_from_the_end_of_freshness() {
+        let rules = Rules { stale_after_fresh: true, max_fresh: 86_400, ..RULES };
+        let mut entry = Entry::default();
+        entry.succeed("a", Some(7200), &rules, at(0));
+        entry.fail(Code::IdentityFetchFailed, at(7200));
+        assert_eq!(entry.state(&rules, at(7201)), State::Stale(&"a"));
+        entry.fail(Code::IdentityFetchFailed, at(10_790));
+        assert_eq!(entry.state(&rules, at(10_800)), State::Stale(&"a"));
+        assert_eq!(entry.state(&rules, at(10_801)), State::Failed(Code::IdentityFetchFailed));
     }
 
     #[test]

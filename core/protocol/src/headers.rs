@@ -150,18 +150,43 @@ impl<'a> RequestHeaders<'a> {
 
     /// Whether `User-Agent` carries the product token.
     pub(crate) fn has_product(&self) -> bool {
-        self.user_agent
-            .is_some_and(|value| value.windows(PRODUCT.len()).any(|window| window == PRODUCT.as_bytes()))
+        self.user_agent.is_some_and(names_product)
     }
+}
+
+/// Whether a header puts its request on the agent path (PROTOCOL §1).
+pub(crate) fn marks_agent(name: &[u8]) -> bool {
+    matches!(
+        match_name(name),
+        Some(Slot::Payload | Slot::Signature | Slot::Payment | Slot::Credential | Slot::Proof)
+    )
+}
+
+/// Whether a header is one that the verification of a signed request reads.
+pub(crate) fn concerns_agents(name: &[u8]) -> bool {
+    !matches!(match_name(name), None | Some(Slot::AcceptLanguage | Slot::SecFetch))
 }
 
 /// The `User-Agent` an agent sends: its own, with the product token added when it is missing (PROTOCOL §1).
 pub fn user_agent(own: &str) -> String {
     match own.trim() {
         "" => PRODUCT.to_owned(),
-        own if own.contains(PRODUCT) => own.to_owned(),
+        own if names_product(own.as_bytes()) => own.to_owned(),
         own => format!("{own} {PRODUCT}"),
     }
+}
+
+/// Whether the product token stands there as a whole: `IMAGXP/1.05` and `xIMAGXP/1.0` are other products (RFC 9110 §10.1.5).
+fn names_product(user_agent: &[u8]) -> bool {
+    let is_token = |byte: Option<&u8>| {
+        byte.is_some_and(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(b))
+    };
+    (0..user_agent.len()).any(|start| {
+        let end = start + PRODUCT.len();
+        user_agent.get(start..end) == Some(PRODUCT.as_bytes())
+            && !is_token(user_agent.get(end))
+            && !start.checked_sub(1).is_some_and(|before| is_token(user_agent.get(before)))
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -271,5 +296,14 @@ mod tests {
         assert_eq!(user_agent("bot/2"), "bot/2 IMAGXP/1.0");
         assert_eq!(user_agent("bot IMAGXP/1.0"), "bot IMAGXP/1.0");
         assert_eq!(user_agent(" "), "IMAGXP/1.0");
+        assert_eq!(user_agent("IMAGXP/1.05"), "IMAGXP/1.05 IMAGXP/1.0");
+        for (value, named) in [
+            ("bot (IMAGXP/1.0; x)", true),
+            ("IMAGXP/1.0", true),
+            ("xIMAGXP/1.0", false),
+            ("IMAGXP/1.0.1", false),
+        ] {
+            assert_eq!(names_product(value.as_bytes()), named, "{value}");
+        }
     }
 }

@@ -7,8 +7,15 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const RULES: Rules =
-    Rules { default_fresh: 300, min_fresh: 300, max_fresh: 86_400, stale: 3600, negative: 60, retry: 60 };
+const RULES: Rules = Rules {
+    default_fresh: 300,
+    min_fresh: 300,
+    max_fresh: 86_400,
+    stale: 3600,
+    stale_after_fresh: true,
+    negative: 60,
+    retry: 60,
+};
 
 /// Key sets of the configured brokers and ad networks; nothing else ever enters, so the map needs no bound.
 #[derive(Debug)]
@@ -31,7 +38,7 @@ impl JwksCache {
         match self.sets.get(url).map(|entry| entry.state(&RULES, now)) {
             Some(State::Fresh(set)) => State::Fresh(Arc::clone(set)),
             Some(State::Stale(set)) => State::Stale(Arc::clone(set)),
-            Some(State::Failed(code)) => State::Failed(code),
+            Some(State::Failed(_)) => State::Failed(Code::PaymentJwksUnavailable),
             Some(State::Needed) | None => State::Needed,
         }
     }
@@ -47,9 +54,10 @@ impl JwksCache {
         }
     }
 
-    pub(crate) fn fail(&mut self, url: &str, now: Timestamp) {
+    /// Records a failed fetch; the reason decides how long it is remembered.
+    pub(crate) fn fail(&mut self, url: &str, reason: Code, now: Timestamp) {
         if let Some(entry) = self.sets.get_mut(url) {
-            entry.fail(Code::PaymentJwksUnavailable, now);
+            entry.fail(reason, now);
         }
     }
 }

@@ -94,6 +94,9 @@ impl Manifest {
                     Some(index) => keys.swap(0, index),
                     None => keys.insert(0, ManifestKey::new(key)),
                 }
+                if keys.len() > MAX_KEYS {
+                    return Err(invalid(format!("the manifest has more than {MAX_KEYS} keys")));
+                }
             }
         }
         Ok(Self { agent_id: agent_id.clone(), contact, keys })
@@ -166,6 +169,8 @@ fn read_keys(entries: &[Value<'_>]) -> Result<Vec<ManifestKey>> {
     for entry in entries {
         let entry = entry.as_object().ok_or_else(|| invalid("an entry of keys is not an object"))?;
         let alg = optional(entry, "alg")?;
+        // RFC 9864 names the curve where RFC 8037 named the scheme.
+        let alg = alg.map(|alg| if alg == "Ed25519" { "EdDSA" } else { alg });
         if alg.is_some_and(|alg| Algorithm::from_name(alg).is_none()) {
             continue;
         }

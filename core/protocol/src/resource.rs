@@ -1,5 +1,6 @@
 //! What is being requested: origins and URLs, compared after RFC 3986 §6.2.2 normalisation (PROTOCOL §5 step 6).
 
+use crate::encoding::hex_value;
 use core::fmt;
 
 /// A web origin: scheme, host and port (RFC 6454), normalised.
@@ -95,29 +96,6 @@ impl Resource {
     pub fn same_target(&self, other: &Self) -> bool {
         self.path == other.path && self.query == other.query
     }
-
-    /// The path as a server routes it: fully percent-decoded, repeated slashes folded, dot segments removed.
-    ///
-    /// Path rules match this form, so that `/%70remium//x` and `/a/..%2Fpremium/x` cannot slip past a rule for `/premium/*`.
-    pub fn routed_path(&self) -> String {
-        let bytes = self.path.as_bytes();
-        let mut decoded = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.iter().copied();
-        while let Some(byte) = rest.next() {
-            let byte = if byte == b'%' {
-                match (rest.next().and_then(hex_value), rest.next().and_then(hex_value)) {
-                    (Some(high), Some(low)) => high << 4 | low,
-                    _ => b'%',
-                }
-            } else {
-                byte
-            };
-            if byte != b'/' || decoded.last() != Some(&b'/') {
-                decoded.push(byte);
-            }
-        }
-        remove_dot_segments(&String::from_utf8_lossy(&decoded))
-    }
 }
 
 impl fmt::Display for Resource {
@@ -131,6 +109,72 @@ impl fmt::Display for Resource {
             None => Ok(()),
         }
     }
+}
+
+/// The paths that servers may take a request target for: with or without percent-decoding, repeated slashes folded before, after or
+/// never, dot segments removed or not, path parameters (`;…`) dropped or not.
+///
+/// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
+/// which one the server behind us chooses is not ours to guess. `None` for a target that is no [`Resource`].
+pub fn path_readings(target: &str) -> Option<Vec<String>> {
+    Resource::parse(target)?;
+    let target = if target.starts_with('/') { target } else { split(target)?.1 };
+    let path = normalise(target.split_once('?').map_or(target, |(path, _)| path))?;
+    let path = if path.is_empty() { "/".to_owned() } else { path };
+    if !(path.contains('%') || path.contains("//") || path.contains("/.") || path.contains(';')) {
+        return Some(vec![path]);
+    }
+    let decoded = percent_decoded(&path);
+    let mut readings: Vec<String> = Vec::new();
+    for base in [&decoded, &path] {
+        for base in [base.clone(), without_parameters(base)] {
+            let folded = fold_slashes(&base);
+            let candidates = [
+                remove_dot_segments(&folded),
+                fold_slashes(&remove_dot_segments(&base)),
+                remove_dot_segments(&base),
+                folded,
+                base,
+            ];
+            for candidate in candidates {
+                if !readings.contains(&candidate) {
+                    readings.push(candidate);
+                }
+            }
+        }
+    }
+    Some(readings)
+}
+
+fn percent_decoded(path: &str) -> String {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        decoded.push(match byte {
+            b'%' => match (rest.next().and_then(hex_value), rest.next().and_then(hex_value)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => b'%',
+            },
+            _ => byte,
+        });
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn fold_slashes(path: &str) -> String {
+    let mut folded = String::with_capacity(path.len());
+    for character in path.chars() {
+        // Some servers take a back slash for a slash.
+        let character = if character == '\\' { '/' } else { character };
+        if character != '/' || !folded.ends_with('/') {
+            folded.push(character);
+        }
+    }
+    folded
+}
+
+fn without_parameters(path: &str) -> String {
+    path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
 }
 
 /// Splits an absolute URL into its origin and the rest, which is empty or starts with `/` or `?`.
@@ -192,15 +236,6 @@ fn push_encoded(out: &mut String, byte: u8) {
     out.push('%');
     out.push(digit(byte >> 4));
     out.push(digit(byte & 15));
-}
-
-const fn hex_value(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// RFC 3986 §5.2.4 for an absolute path.
@@ -288,18 +323,36 @@ mod tests {
     }
 
     #[test]
-    fn routed_path_leaves_no_disguise() {
+    fn an_ordinary_path_has_one_reading() {
+        for path in ["/", "/premium/x", "/caf\u{e9}?q=//..", "/a.b/c~d"] {
+            let count = path_readings(path).unwrap().len();
+            assert!(count == 1 || path.contains('\u{e9}'), "{path}");
+        }
+        assert_eq!(path_readings("https://pub.example").unwrap(), ["/"]);
+        assert_eq!(path_readings("/%70remium/x").unwrap(), ["/premium/x"]);
+        assert!(path_readings("/%zz").is_none());
+    }
+
+    #[test]
+    fn a_disguised_path_has_every_reading() {
         for disguise in [
-            "/premium/x",
             "//premium///x",
-            "/%70remium/x",
             "/premium%2Fx",
             "/a/..%2Fpremium/x",
             "/a/%2E%2e/premium/x",
+            "/public//../premium/x",
+            "/premium;v=1/x",
+            "/free/..;/premium/x",
+            "/premium%5Cx",
+            "/./premium/./x",
         ] {
-            let resource = Resource::parse(&format!("https://pub.example{disguise}")).unwrap();
-            assert_eq!(resource.routed_path(), "/premium/x", "{disguise}");
+            let readings = path_readings(&format!("https://pub.example{disguise}")).unwrap();
+            assert!(readings.iter().any(|reading| reading == "/premium/x"), "{disguise}: {readings:?}");
         }
+        // A router that matches before it decodes sees the longer path.
+        let readings = path_readings("/secret/5/..%2F..%2Ffree").unwrap();
+        assert!(readings.iter().any(|reading| reading == "/free"), "{readings:?}");
+        assert!(readings.iter().any(|reading| reading == "/secret/5/..%2F..%2Ffree"), "{readings:?}");
     }
 
     #[test]

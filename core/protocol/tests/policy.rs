@@ -96,8 +96,14 @@ fn every_rule_that_spoke_is_explained() {
     })))
     .unwrap();
     let agent = AgentId::parse("agent.example", false).unwrap();
-    let ask =
-        |purpose, path| policy.explain(&Question { agent_id: &agent, domain_bound: true, purpose, path });
+    let ask = |purpose, path| {
+        policy.explain(&Question {
+            agent_id: &agent,
+            domain_bound: true,
+            purpose,
+            paths: &[String::from(path)],
+        })
+    };
     let (decision, reasons) = ask(Purpose::RagRetrieval, "/a/x");
     assert_eq!(decision.refusal, None);
     assert_eq!(decision.price.unwrap().amount.to_string(), "1");
@@ -123,9 +129,9 @@ fn paths_only_tighten_what_unsigned_visitors_may_read() {
     let policy = parse(&with(json!({"unsigned": "browsers", "paths": [
         {"match": "/members/*", "unsigned": "deny"}, {"match": "/members/open/*", "unsigned": "allow"}]})))
     .unwrap();
-    assert_eq!(policy.unsigned_at("/x"), Unsigned::Browsers);
-    assert_eq!(policy.unsigned_at("/members/x"), Unsigned::Deny);
-    assert_eq!(policy.unsigned_at("/members/open/x"), Unsigned::Deny);
+    assert_eq!(policy.unsigned_at(&["/x".into()]), Unsigned::Browsers);
+    assert_eq!(policy.unsigned_at(&["/members/x".into()]), Unsigned::Deny);
+    assert_eq!(policy.unsigned_at(&["/members/open/x".into()]), Unsigned::Deny);
     assert_eq!(policy.unsigned_strictest(), Unsigned::Deny);
     assert!(policy.remarks().iter().any(|remark| remark.contains("paths[1].unsigned")));
 }

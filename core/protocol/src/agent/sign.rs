@@ -12,7 +12,7 @@ use crate::resource::Resource;
 use crate::time::Timestamp;
 
 /// What is to be signed. Only method, URL and purpose are required.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignRequest<'a> {
     /// The request's method, for example `GET`.
     pub method: &'a str,
@@ -52,7 +52,9 @@ impl<'a> SignRequest<'a> {
 }
 
 /// The headers to send, in order. `User-Agent` is not among them: see [`headers::user_agent`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows their names only: a visa is as good as money.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedHeaders(Vec<(&'static str, String)>);
 
 impl SignedHeaders {
@@ -64,6 +66,22 @@ impl SignedHeaders {
     /// The value of a header, by its lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+    }
+}
+
+impl core::fmt::Debug for SignRequest<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SignRequest")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for SignedHeaders {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

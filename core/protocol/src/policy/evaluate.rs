@@ -20,8 +20,8 @@ pub struct Question<'a> {
     pub domain_bound: bool,
     /// Why.
     pub purpose: Purpose,
-    /// Where: [`crate::resource::Resource::routed_path`].
-    pub path: &'a str,
+    /// Where: every reading of the path, from [`crate::resource::path_readings`].
+    pub paths: &'a [String],
 }
 
 /// The answer of a policy.
@@ -35,6 +35,20 @@ pub struct Decision {
     pub payment_needed: bool,
     /// The rate that applies.
     pub rate: Option<Rate>,
+}
+
+impl Decision {
+    /// Refused if either refuses, and the dearer price.
+    fn stricter(self, other: Self) -> Self {
+        let amount = |decision: &Self| decision.price.as_ref().map(|price| price.amount);
+        let dearer = if amount(&other) > amount(&self) { other.price.clone() } else { self.price.clone() };
+        Self {
+            refusal: self.refusal.or(other.refusal),
+            price: dearer,
+            payment_needed: self.payment_needed || other.payment_needed,
+            rate: self.rate,
+        }
+    }
 }
 
 /// One rule that had a say.
@@ -126,9 +140,9 @@ impl Rules {
         })
     }
 
-    pub(super) fn unsigned_at(&self, path: &str) -> Unsigned {
-        let matching =
-            self.paths.iter().filter(|rule| rule.pattern.matches(path)).filter_map(|rule| rule.unsigned);
+    pub(super) fn unsigned_at(&self, paths: &[String]) -> Unsigned {
+        let matches = |rule: &&Path| paths.iter().any(|path| rule.pattern.matches(path));
+        let matching = self.paths.iter().filter(matches).filter_map(|rule| rule.unsigned);
         matching.fold(self.unsigned, Unsigned::max)
     }
 
@@ -136,9 +150,30 @@ impl Rules {
         self.paths.iter().filter_map(|rule| rule.unsigned).fold(self.unsigned, Unsigned::max)
     }
 
+    /// The strictest decision of all readings of the path.
     pub(super) fn evaluate(
         &self,
         question: &Question<'_>,
+        mut reasons: Option<&mut Vec<Reason>>,
+    ) -> Decision {
+        let mut decisions =
+            question.paths.iter().map(|path| self.evaluate_at(question, path, reasons.as_deref_mut()));
+        match decisions.next() {
+            Some(first) => decisions.fold(first, Decision::stricter),
+            // A path without a reading is one that nobody can vouch for.
+            None => Decision {
+                refusal: Some(Code::PolicyPurposeDenied),
+                price: None,
+                payment_needed: false,
+                rate: None,
+            },
+        }
+    }
+
+    fn evaluate_at(
+        &self,
+        question: &Question<'_>,
+        path: &str,
         mut reasons: Option<&mut Vec<Reason>>,
     ) -> Decision {
         let mut note = |rule: String, says: &str| {
@@ -184,14 +219,14 @@ impl Rules {
         }
 
         let mut path_price: Option<(usize, bool, &Money)> = None;
-        for (index, path) in self.paths.iter().enumerate() {
-            if !path.pattern.matches(question.path) {
+        for (index, rule) in self.paths.iter().enumerate() {
+            if !rule.pattern.matches(path) {
                 continue;
             }
-            hear(&path.purposes, &|| format!("paths[{index}].purposes"), true, &mut note);
-            let narrow = path.purposes.price(purpose);
-            if let Some(candidate) = narrow.or(path.price.as_ref()) {
-                let rank = (path.pattern.specificity(), narrow.is_some());
+            hear(&rule.purposes, &|| format!("paths[{index}].purposes"), true, &mut note);
+            let narrow = rule.purposes.price(purpose);
+            if let Some(candidate) = narrow.or(rule.price.as_ref()) {
+                let rank = (rule.pattern.specificity(), narrow.is_some());
                 let better = path_price.is_none_or(|(specific, narrow, money)| {
                     rank > (specific, narrow)
                         || (rank == (specific, narrow) && candidate.amount > money.amount)

@@ -5,6 +5,7 @@ mod document;
 mod evaluate;
 mod path;
 pub(crate) mod public;
+mod read;
 
 pub use document::{
     AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode,
@@ -45,23 +46,14 @@ pub struct Policy {
 impl Policy {
     /// Reads a policy from JSON: strict (no duplicate or unknown members), at most 256 KiB.
     ///
-    /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong, and its line when the syntax is.
+    /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong and its line, or the line where the syntax is.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        // serde_json takes the last of two equal members; the strict parser refuses them, and bounds depth and size first.
         let value = json::parse(bytes, &json::Limits::POLICY).map_err(|error| {
             let line = bytes.iter().take(error.offset()).filter(|&&b| b == b'\n').count() + 1;
             policy_error(format!("line {line}: {}", describe(error.code())))
         })?;
         let canonical = json::to_canonical(&value);
-        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let document: Document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            let message = inner.to_string();
-            // serde_json appends " at line L column C"; the line goes first here.
-            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-            policy_error(format!("line {}: `{path}`: {message}", inner.line()))
-        })?;
+        let document = read::document(&value).map_err(|refusal| policy_error(refusal.sentence(bytes)))?;
         Self::compile(document, Sha256::digest(canonical).into())
     }
 
@@ -105,9 +97,10 @@ impl Policy {
         (decision, reasons)
     }
 
-    /// Who may read this path without a signature: `unsigned`, tightened by every path rule that matches.
-    pub fn unsigned_at(&self, routed_path: &str) -> Unsigned {
-        self.rules.unsigned_at(routed_path)
+    /// Who may read this path without a signature: `unsigned`, tightened by every path rule that matches any of its readings
+    /// ([`crate::resource::path_readings`]).
+    pub fn unsigned_at(&self, paths: &[String]) -> Unsigned {
+        self.rules.unsigned_at(paths)
     }
 
     /// The strictest `unsigned` of all rules: for a path that cannot be read.

@@ -19,6 +19,17 @@ impl PathPattern {
         if !text.starts_with(['/', '*']) {
             return Err(policy_error(format!("path pattern `{text}` does not start with `/`")));
         }
+        // Rules are compared with decoded, folded paths: these could never match, and a deny that never matches is an open door.
+        let escape = text
+            .as_bytes()
+            .windows(3)
+            .any(|w| matches!(w, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
+        let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
+        if escape || dots || text.contains("//") || text.contains(['\\', ';']) {
+            return Err(policy_error(format!(
+                "path pattern `{text}` is not written as decoded, without `//`, `.`, `..`, `;` and `\\`"
+            )));
+        }
         let mut folded = String::with_capacity(text.len());
         for character in text.chars() {
             if character != '*' || !folded.ends_with('*') {
@@ -99,7 +110,9 @@ mod tests {
         ] {
             assert_eq!(PathPattern::parse(pattern).unwrap().matches(path), expected, "{pattern} {path}");
         }
-        assert!(PathPattern::parse("premium").is_err());
+        for bad in ["premium", "/my%20files/*", "/a//b", "/a/./b", "/a/../b", "/a;v=1/*", "/a\\b"] {
+            assert!(PathPattern::parse(bad).is_err(), "{bad}");
+        }
         assert!(PathPattern::parse(&format!("/{}", "*a".repeat(17))).is_err());
         assert_eq!(PathPattern::parse("/a/*").unwrap().specificity(), 3);
     }

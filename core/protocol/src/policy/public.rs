@@ -36,7 +36,8 @@ pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     if let Some(price) = &document.price {
         object.insert("price", price_object(price));
     }
-    let paths = document.paths.iter().map(|rule| {
+    let priced = document.paths.iter().filter(|rule| rule.price.is_some() || !rule.purposes.is_empty());
+    let paths = priced.map(|rule| {
         let mut member = Object::new();
         member.insert("match", rule.matches.clone());
         member.insert("purposes", purposes(&rule.purposes));
@@ -116,6 +117,18 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     }
     if document.purposes.is_empty() && document.agents.is_empty() && document.paths.is_empty() {
         remarks.push("no purpose is listed: every agent is refused".into());
+    }
+    if document.resource_match != super::ResourceMatch::Strict {
+        remarks.push(
+            "`resource_match` is not strict: a request signed for another site or page may be accepted"
+                .into(),
+        );
+    }
+    if !document.require_resource {
+        remarks.push("`require_resource` is false: a claim without a resource is good for every page".into());
+    }
+    if document.identity == super::IdentityMode::KeyOnly {
+        remarks.push("`identity: key_only` proves a key, not a domain: agents are whoever they say".into());
     }
     if document.allow_loopback {
         remarks.push("`allow_loopback` is for development only".into());

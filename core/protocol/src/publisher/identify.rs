@@ -57,28 +57,26 @@ impl Run<'_> {
         Ok(*key.thumbprint())
     }
 
-    /// For a claim that is refused at step 6 in any case: `sig.invalid` when the keys at hand refute it, else nothing.
+    /// Whose nonces, quota and rate these are: the agent's; under `key_only`, where anyone may claim the name, the agent's with this key.
+    pub(super) fn subject(&mut self, claim: &Claim, decoded: &Decoded) -> Result<String, Refusal> {
+        if self.publisher.policy.document().identity == IdentityMode::Bound {
+            return Ok(claim.agent_id.as_str().to_owned());
+        }
+        let key = self.require_hint(decoded.hint.as_deref())?;
+        Ok(format!("{} {}", claim.agent_id, key.thumbprint()))
+    }
+
+    /// For a claim that is refused at step 6 in any case: `sig.invalid` when its own key hint refutes it, else nothing.
     ///
-    /// Reads only, fetches nothing, and costs no more than the signature check that a fitting resource would have led to.
+    /// Reads only, fetches nothing, and checks one key, as a claim for a fitting resource would have it checked.
     pub(super) fn refute(&mut self, claim: &Claim, decoded: &Decoded) -> Result<(), Refusal> {
         let signed = Signed::new(claim, decoded);
-        let known = self.publisher.directory().look_up(&claim.agent_id, self.now);
         let hinted = decoded.hint.as_deref().and_then(|der| PublicKey::from_spki_der(der).ok());
-        let mut keys: Vec<PublicKey> = hinted.into_iter().collect();
-        if let State::Fresh(manifest) | State::Stale(manifest) = known {
-            keys.extend(
-                manifest
-                    .keys_at(self.received_at)
-                    .filter(|key| !keys.contains(key))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-        }
-        if keys.is_empty() || keys.iter().any(|key| signed.verifies(key)) {
+        if hinted.is_none_or(|key| signed.verifies(&key)) {
             return Ok(());
         }
         self.check(8, "signature", Some(Refusal::new(Code::SigInvalid)), || {
-            ("made by the agent, even for another resource".into(), "made by no key at hand".into())
+            ("made by the key that came with it, even for another resource".into(), "it is not".into())
         })
     }
 
@@ -147,14 +145,7 @@ impl Run<'_> {
         signed: &Signed<'_>,
         hint: Option<&[u8]>,
     ) -> Result<(PublicKey, KeyBinding), Refusal> {
-        let refusal = hint.is_none().then(|| Refusal::new(Code::HeaderMissing).detail(headers::PUBLIC_KEY));
-        self.check(7, "key: hint", refusal, || {
-            (
-                format!("{}, because identity is key_only", headers::PUBLIC_KEY),
-                hint.map_or("none", |_| "present").into(),
-            )
-        })?;
-        let key = self.read_hint(hint.unwrap_or_default())?;
+        let key = self.require_hint(hint)?;
         self.check_signature(&key, signed)?;
         let listed = match known {
             State::Fresh(manifest) | State::Stale(manifest) => {
@@ -163,6 +154,17 @@ impl Run<'_> {
             State::Needed | State::Failed(_) => false,
         };
         Ok((key, if listed { KeyBinding::Domain } else { KeyBinding::KeyOnly }))
+    }
+
+    fn require_hint(&mut self, hint: Option<&[u8]>) -> Result<PublicKey, Refusal> {
+        let refusal = hint.is_none().then(|| Refusal::new(Code::HeaderMissing).detail(headers::PUBLIC_KEY));
+        self.check(7, "key: hint", refusal, || {
+            (
+                format!("{}, because identity is key_only", headers::PUBLIC_KEY),
+                hint.map_or("none", |_| "present").into(),
+            )
+        })?;
+        self.read_hint(hint.unwrap_or_default())
     }
 
     fn read_hint(&mut self, der: &[u8]) -> Result<PublicKey, Refusal> {

@@ -125,7 +125,8 @@ impl Publisher {
 
     /// Verifies without spending anything, and tells each step with what was expected and received.
     ///
-    /// It reads this publisher's real state, so it says what [`Publisher::verify`] would say now.
+    /// It reads this publisher's real state and asks the publisher's own rule, so it says what [`Publisher::verify`] would say now, but for
+    /// a store that is full.
     pub fn explain(&self, request: &Request<'_>, now: Timestamp) -> Explanation {
         verify::explain(self, request, now, self.keyer.trace(u64::MAX, now))
     }

@@ -66,7 +66,8 @@ impl Run<'_> {
         headers: &RequestHeaders<'_>,
         claim: &Claim,
         key_id: &Thumbprint,
-        path: &str,
+        subject: &str,
+        paths: &[String],
         decision: &Decision,
     ) -> Result<(), Refusal> {
         if !decision.payment_needed {
@@ -113,7 +114,7 @@ impl Run<'_> {
             agent_id: &claim.agent_id,
             key: key_id,
             purpose: claim.purpose,
-            path,
+            paths,
             price: decision.price.as_ref(),
         };
         let checked = visa::verify(token, self.publisher.limits.token(), &jwks, &expected, self.received_at);
@@ -137,7 +138,11 @@ impl Run<'_> {
         })?;
         let Ok(Checked::Good(token)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
 
-        self.count_use(&issuer, &token, claim)?;
+        // A request that its rate will refuse must not cost a use: look before spending, take afterwards.
+        if !self.progress.use_counted {
+            self.take_rate(subject, decision, true)?;
+        }
+        self.count_use(&issuer, &token, subject)?;
         self.redeem(&issuer, kind)?;
         if issuer.binding == Binding::Bearer {
             self.facts.warnings.push(Warning::PaymentBearer);
@@ -226,18 +231,29 @@ impl Run<'_> {
 
     /// Counts one use of the token at this publisher. Each use is a key of its own in the replay store, `0 .. max_uses`, so that
     /// insert-if-absent alone makes the count atomic, in every kind of store.
-    fn count_use(&mut self, issuer: &Issuer, token: &TokenClaims, claim: &Claim) -> Result<(), Refusal> {
+    fn count_use(&mut self, issuer: &Issuer, token: &TokenClaims, subject: &str) -> Result<(), Refusal> {
         let max = match (issuer.binding, token.max_uses) {
             (_, Some(max)) => max,
             (Binding::Agent, None) => 1,
             // Plain bearer tokens are meant to be shown again until they expire.
             (Binding::Bearer, None) => return Ok(()),
         };
-        let Some(jti) = token.jti.as_deref().filter(|_| !self.progress.use_counted) else { return Ok(()) };
+        if self.progress.use_counted {
+            return Ok(());
+        }
+        let Some(jti) = token.jti.as_deref() else {
+            return Err(
+                Refusal::new(Code::PaymentInvalidToken).detail("max_uses without jti cannot be counted")
+            );
+        };
         let publisher = self.publisher;
         let key = |number: u32| publisher.keyer.token_use(&issuer.issuer, jti, number);
         let expires_at = token.exp.saturating_add_secs(LEEWAY_S + KEEP_S);
-        let agent = publisher.keyer.agent(&claim.agent_id);
+        if publisher.replay.horizon().is_some_and(|horizon| expires_at <= horizon) {
+            return Err(Refusal::new(Code::PaymentExpired)
+                .detail("uses of that time have been forgotten: the clock has stepped back"));
+        }
+        let agent = publisher.keyer.agent(subject);
         // Uses fill the numbers from below, so the first free one is found by bisection.
         let (mut low, mut high) = (0_u32, max);
         let mut answer = Insert::Seen;

@@ -1,16 +1,15 @@
 //! How often each agent may ask (step 12 of PROTOCOL §5): the generic cell rate algorithm, one number per agent.
 
-use crate::agent_id::AgentId;
 use crate::policy::Rate;
 use crate::time::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 
-/// Rates of verified agents; the least recently seen leaves.
+/// Rates of verified agents by keyed hash; the least recently seen leaves. A burst of `requests`, then `requests` in each `per_s`.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     /// The theoretical arrival time of the next request, in microseconds since 1970.
-    arrivals: LruCache<AgentId, i64>,
+    arrivals: LruCache<[u8; 16], i64>,
 }
 
 impl RateLimiter {
@@ -19,7 +18,13 @@ impl RateLimiter {
     }
 
     /// Takes one request's share; the error is the seconds to wait, at least 1. With `dry`, only looks.
-    pub(super) fn take(&mut self, agent: &AgentId, rate: Rate, now: Timestamp, dry: bool) -> Result<(), u32> {
+    pub(super) fn take(
+        &mut self,
+        agent: &[u8; 16],
+        rate: Rate,
+        now: Timestamp,
+        dry: bool,
+    ) -> Result<(), u32> {
         let now = now.as_millis().saturating_mul(1000);
         let period = i64::from(rate.per_s) * 1_000_000;
         let interval = (period / i64::from(rate.requests.max(1))).max(1);
@@ -32,7 +37,7 @@ impl RateLimiter {
             return Err(u32::try_from(seconds).unwrap_or(u32::MAX));
         }
         if !dry {
-            self.arrivals.put(agent.clone(), arrival.saturating_add(interval));
+            self.arrivals.put(*agent, arrival.saturating_add(interval));
         }
         Ok(())
     }
@@ -44,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_burst_then_a_steady_rate() {
-        let agent = AgentId::parse("agent.example", false).unwrap();
+        let agent = [1; 16];
         let mut limiter = RateLimiter::new(10);
         let rate = Rate { requests: 3, per_s: 60 };
         let at = |seconds: i64| Timestamp::from_secs(1_800_000_000 + seconds);

@@ -1,6 +1,6 @@
 //! Steps 1 to 3: from header lines to a claim.
 
-use super::verdict::Warning;
+use super::verdict::{Visitor, Warning};
 use super::verify::{Refusal, Run};
 use crate::claim::Claim;
 use crate::code::Code;
@@ -25,6 +25,9 @@ impl<'r> Run<'r> {
     pub(super) fn read_headers(&mut self) -> Result<RequestHeaders<'r>, Refusal> {
         let lines = self.request.headers;
         let read = RequestHeaders::read(lines, &self.publisher.limits);
+        if read.is_err() && lines.iter().any(|(name, _)| headers::marks_agent(name)) {
+            self.facts.visitor = Visitor::InvalidAgent;
+        }
         let refusal = read.as_ref().err().map(|refusal| Refusal::new(refusal.code).detail(refusal.header));
         self.check(1, "headers: count, sizes, duplicates, conflicts", refusal, || {
             let received = match &read {

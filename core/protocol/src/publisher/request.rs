@@ -1,11 +1,11 @@
 //! A request as it came, and a verification that waits for something.
 
 use super::Verdict;
-use crate::headers::HeaderLine;
+use crate::headers::{self, HeaderLine};
 use crate::time::Timestamp;
 
-/// A request to verify.
-#[derive(Clone, Copy, Debug)]
+/// A request to verify. Its `Debug` shows header names only: values may be cookies and visas.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method, for example `GET`.
     pub method: &'a str,
@@ -54,8 +54,9 @@ pub(super) struct Progress {
     pub(super) redemption: Option<Redemption>,
 }
 
-/// A verification that waits for something; it owns a copy of its request.
-#[derive(Clone, Debug)]
+/// A verification that waits for something; it owns a copy of what it needs of its request, which cookies are not a part of.
+///
+/// It is resumed once, by value: what it has spent already must not serve two requests.
 pub struct Pending {
     method: String,
     url: String,
@@ -73,10 +74,11 @@ impl Pending {
         progress: Progress,
         trace_id: [u8; 16],
     ) -> Self {
+        let kept = request.headers.iter().filter(|(name, _)| headers::concerns_agents(name));
         Self {
             method: request.method.to_owned(),
             url: request.url.to_owned(),
-            headers: request.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
+            headers: kept.map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
             body_digest: request.body_digest.map(str::to_owned),
             received_at,
             progress,
@@ -98,5 +100,42 @@ impl Pending {
             headers: &headers,
             body_digest: self.body_digest.as_deref(),
         })
+    }
+}
+
+impl core::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pending")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("received_at", &self.received_at)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_values() {
+        let headers: [HeaderLine<'_>; 2] = [(b"cookie", b"TOPSECRET"), (b"x-imagxp-payment", b"TOPSECRET")];
+        let request = Request { method: "GET", url: "/", headers: &headers, body_digest: None };
+        let pending = Pending::new(&request, Timestamp::from_secs(0), Progress::default(), [0; 16]);
+        assert_eq!(pending.headers.len(), 1, "cookies are not kept");
+        let shown = format!("{request:?} {pending:?}");
+        assert!(!shown.contains("TOPSECRET") && shown.contains("x-imagxp-payment"), "{shown}");
     }
 }

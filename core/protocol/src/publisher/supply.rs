@@ -67,7 +67,7 @@ impl Publisher {
             Document::Jwks => match JwkSet::parse(body) {
                 Ok(set) => self.jwks().supply(url, set, max_age, now),
                 Err(error) => {
-                    self.jwks().fail(url, now);
+                    self.jwks().fail(url, Code::PaymentJwksUnavailable, now);
                     return Err(error);
                 }
             },
@@ -85,7 +85,7 @@ impl Publisher {
     /// Reports that a URL from `needs` could not be fetched. Remembered for 60 s; keys from the last hour stay in use.
     pub fn supply_failure(&self, url: &str, failure: FetchFailure, now: Timestamp) -> Result<()> {
         match self.document(url)? {
-            Document::Jwks => self.jwks().fail(url, now),
+            Document::Jwks => self.jwks().fail(url, failure.code(), now),
             Document::Manifest(agent) => self.directory().fail(&agent, failure.code(), now),
         }
         Ok(())

@@ -5,7 +5,7 @@ use super::verify::{Refusal, Run};
 use crate::code::Code;
 use crate::headers::RequestHeaders;
 use crate::policy::Unsigned;
-use crate::resource::Resource;
+use crate::resource::path_readings;
 use regex_lite::{Regex, RegexBuilder};
 
 /// The patterns of the `isbot` crate, one regular expression a line. A test compares this copy with the crate, which cannot be
@@ -38,7 +38,7 @@ impl BotList {
 
     pub(super) fn is_bot(&self, user_agent: &str) -> bool {
         let lower = user_agent.to_ascii_lowercase();
-        // A dot in a plain pattern means any character, and stands where a dot stands: reading it literally loses nothing.
+        // A dot in a plain pattern stands for any character; all of them mean a dot in a name, so a dot it is.
         self.prefixes.iter().any(|prefix| lower.starts_with(prefix))
             || self.anywhere.iter().any(|text| lower.contains(text))
             // A list that does not compile must not turn bots into browsers.
@@ -63,8 +63,8 @@ impl BotList {
 impl Run<'_> {
     /// The whole verification of a visitor without a signature.
     pub(super) fn unsigned(&mut self, headers: &RequestHeaders<'_>) -> Result<(), Refusal> {
-        let rule = match Resource::parse(self.request.url) {
-            Some(resource) => self.publisher.policy.unsigned_at(&resource.routed_path()),
+        let rule = match path_readings(self.request.url) {
+            Some(paths) => self.publisher.policy.unsigned_at(&paths),
             None => self.publisher.policy.unsigned_strictest(),
         };
         let browser = self.publisher.bots.is_browser(headers);

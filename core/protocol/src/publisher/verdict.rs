@@ -241,6 +241,7 @@ impl Verdict {
         );
         object.insert("needs", needs.collect::<Vec<_>>());
         object.insert("response_headers", headers.collect::<Vec<_>>());
+        object.insert("offer", self.offer.clone().map_or(Value::Null, Value::Object));
         object.insert("trace_id", self.trace_id.clone());
         object
     }

@@ -12,7 +12,7 @@ use crate::explain::{Explanation, Step, StepResult};
 use crate::policy::{Decision, Question, ResourceMatch};
 use crate::purpose::Purpose;
 use crate::replay::{Insert, ReplayEntry, Seen};
-use crate::resource::Resource;
+use crate::resource::{Resource, path_readings};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
@@ -169,17 +169,18 @@ impl<'r> Run<'r> {
         let decoded = self.decode(&headers)?;
         let claim = self.claim(&headers, &decoded.payload)?;
         self.version_and_time(&claim)?;
-        let nonce_key = self.publisher.keyer.nonce(&claim.agent_id, &claim.nonce);
+        let subject = self.subject(&claim, &decoded)?;
+        let nonce_key = self.publisher.keyer.nonce(&subject, &claim.nonce);
         self.look_up_nonce(&nonce_key)?;
-        let requested = match self.bind(&claim) {
+        match self.bind(&claim) {
             // "Signed for another resource" is said only of what the agent signed: a forgery is called one.
             Err(refusal) if refusal.code == Code::ClaimResourceMismatch => {
                 self.refute(&claim, &decoded)?;
                 return Err(refusal);
             }
             bound => bound?,
-        };
-        let path = requested.routed_path();
+        }
+        let paths = path_readings(self.request.url).unwrap_or_default();
         let key_id = self.identify(&headers, &claim, &decoded)?;
 
         // Pure: whether a key set will be missing must be known before the nonce is spent.
@@ -187,16 +188,16 @@ impl<'r> Run<'r> {
             agent_id: &claim.agent_id,
             domain_bound: self.facts.binding == KeyBinding::Domain,
             purpose: claim.purpose,
-            path: &path,
+            paths: &paths,
         };
         let decision = self.publisher.policy.evaluate(&question);
         self.payment_ready(&headers, &claim, &decision)?;
 
-        self.spend_nonce(&claim, nonce_key)?;
+        self.spend_nonce(&claim, &subject, nonce_key)?;
         self.apply_policy(&question, &decision)?;
         self.facts.decision = Some(decision.clone());
-        self.pay(&headers, &claim, &key_id, &path, &decision)?;
-        self.rate_and_custom(&claim, &path, &decision)
+        self.pay(&headers, &claim, &key_id, &subject, &paths, &decision)?;
+        self.rate_and_custom(&claim, &subject, &paths, &decision)
     }
 
     /// Step 4.
@@ -259,8 +260,8 @@ impl<'r> Run<'r> {
         self.check(5, "nonce: not seen before", refusal, || ("a new nonce".into(), format!("seen: {seen:?}")))
     }
 
-    /// Step 6; returns the request's resource.
-    fn bind(&mut self, claim: &Claim) -> Result<Resource, Refusal> {
+    /// Step 6.
+    fn bind(&mut self, claim: &Claim) -> Result<(), Refusal> {
         let policy = &self.publisher.policy;
         let document = policy.document();
         let mismatch = |detail: &'static str| Some(Refusal::new(Code::ClaimResourceMismatch).detail(detail));
@@ -274,11 +275,11 @@ impl<'r> Run<'r> {
             (Some(_), _) if document.resource_match == ResourceMatch::Off => None,
             (Some(claimed), Some(requested)) => match (&claimed.origin, &requested.origin) {
                 _ if !claimed.same_target(requested) => mismatch("path or query differ"),
-                _ if document.resource_match == ResourceMatch::Path => None,
-                (None, _) => mismatch("the claim names no origin"),
                 (Some(origin), _) if !policy.origins().contains(origin) => {
                     mismatch("the claim names another site")
                 }
+                _ if document.resource_match == ResourceMatch::Path => None,
+                (None, _) => mismatch("the claim names no origin"),
                 (Some(origin), Some(other)) if origin != other => {
                     mismatch("the request came to another origin")
                 }
@@ -310,11 +311,11 @@ impl<'r> Run<'r> {
                 (actual.unwrap_or("none: the caller passed no digest").into(), claimed.clone())
             })?;
         }
-        requested.ok_or_else(|| Refusal::new(Code::ClaimResourceMismatch))
+        Ok(())
     }
 
     /// Step 9: atomic, and only now: a bad copy of a request must not burn the good one's nonce.
-    fn spend_nonce(&mut self, claim: &Claim, key: [u8; 16]) -> Result<(), Refusal> {
+    fn spend_nonce(&mut self, claim: &Claim, subject: &str, key: [u8; 16]) -> Result<(), Refusal> {
         if self.progress.nonce_spent {
             self.note(9, "nonce: spent once", StepResult::Skipped, Default::default);
             return Ok(());
@@ -322,7 +323,7 @@ impl<'r> Run<'r> {
         let window = i64::from(self.publisher.policy.document().clock.past_s);
         let entry = ReplayEntry {
             key,
-            agent: self.publisher.keyer.agent(&claim.agent_id),
+            agent: self.publisher.keyer.agent(subject),
             expires_at: claim.ts.saturating_add_secs(window + KEEP_S),
         };
         let inserted = if self.is_dry() {
@@ -349,22 +350,36 @@ impl<'r> Run<'r> {
         })
     }
 
+    /// Takes the agent's share of its rate; `dry` only looks.
+    pub(super) fn take_rate(&mut self, subject: &str, decision: &Decision, dry: bool) -> Result<(), Refusal> {
+        let Some(rate) = decision.rate else { return Ok(()) };
+        let agent = self.publisher.keyer.agent(subject);
+        let taken = self.publisher.rates().take(&agent, rate, self.now, dry);
+        let refusal = taken.err().map(|seconds| {
+            let mut refusal =
+                Refusal::new(Code::RateAgent).hint(format!("wait {seconds} s, then sign a new request"));
+            refusal.retry = Some(Retry::After(seconds));
+            refusal
+        });
+        self.check(12, "rate", refusal, || {
+            let received =
+                taken.map_or_else(|seconds| format!("too many: wait {seconds} s"), |()| "within it".into());
+            (format!("a burst of {}, then {} in {} s", rate.requests, rate.requests, rate.per_s), received)
+        })
+    }
+
     /// Step 12.
-    fn rate_and_custom(&mut self, claim: &Claim, path: &str, decision: &Decision) -> Result<(), Refusal> {
+    fn rate_and_custom(
+        &mut self,
+        claim: &Claim,
+        subject: &str,
+        paths: &[String],
+        decision: &Decision,
+    ) -> Result<(), Refusal> {
         let publisher = self.publisher;
-        if let Some(rate) = decision.rate {
-            let taken = publisher.rates().take(&claim.agent_id, rate, self.now, self.is_dry());
-            let refusal = taken.err().map(|seconds| {
-                let mut refusal = Refusal::new(Code::RateAgent).hint(format!("wait {seconds} s"));
-                refusal.retry = Some(Retry::After(seconds));
-                refusal
-            });
-            self.check(12, "rate", refusal, || {
-                (format!("at most {} requests in {} s", rate.requests, rate.per_s), format!("{taken:?}"))
-            })?;
-        }
+        self.take_rate(subject, decision, self.is_dry())?;
         let Some(custom) = &publisher.custom else { return Ok(()) };
-        let refusal = match custom.allows(claim, path) {
+        let refusal = match custom.allows(claim, paths.first().map_or("/", String::as_str)) {
             Ok(true) => None,
             Ok(false) => Some(Refusal::new(Code::PolicyDenied)),
             Err(error) => Some(Refusal::new(Code::PolicyError).detail(error.to_string())),

@@ -4,7 +4,6 @@ mod memory;
 
 pub use memory::MemoryReplayStore;
 
-use crate::agent_id::AgentId;
 use crate::time::Timestamp;
 use core::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -52,7 +51,8 @@ pub trait ReplayStore: Send + Sync {
     /// Stores the key unless it is present.
     fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert;
 
-    /// Looks without storing. A store that cannot may answer [`Seen::No`]: it only makes a replay cost one signature check.
+    /// Looks without storing. A store that cannot may answer [`Seen::No`]: a replay then costs a signature check, and a visa of many uses
+    /// one insertion for each use that it has had.
     fn seen(&self, key: &[u8; 16], now: Timestamp) -> Seen;
 
     /// Everything that expired at or before this time may have been forgotten; claims from then are refused (PROTOCOL §5).
@@ -75,13 +75,13 @@ impl Keyer {
     }
 
     /// The key of an agent's nonce: a hash over the length-prefixed agent_id and nonce.
-    pub(crate) fn nonce(&self, agent: &AgentId, nonce: &str) -> [u8; 16] {
-        self.hash(b"nonce", &[agent.as_str().as_bytes(), nonce.as_bytes()])
+    pub(crate) fn nonce(&self, subject: &str, nonce: &str) -> [u8; 16] {
+        self.hash(b"nonce", &[subject.as_bytes(), nonce.as_bytes()])
     }
 
-    /// The key of an agent, for quotas.
-    pub(crate) fn agent(&self, agent: &AgentId) -> [u8; 16] {
-        self.hash(b"agent", &[agent.as_str().as_bytes()])
+    /// The key of an agent, for quotas and rates.
+    pub(crate) fn agent(&self, subject: &str) -> [u8; 16] {
+        self.hash(b"agent", &[subject.as_bytes()])
     }
 
     /// The key of the n-th use of a token at this publisher.
@@ -105,6 +105,12 @@ impl Keyer {
     }
 }
 
+impl Drop for Keyer {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.secret);
+    }
+}
+
 impl core::fmt::Debug for Keyer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Keyer(..)")
@@ -118,10 +124,9 @@ mod tests {
     #[test]
     fn keys_are_separated_by_length_kind_and_secret() {
         let keyer = Keyer::new([7; 16]);
-        let agent = |name: &str| AgentId::parse(name, false).unwrap();
-        assert_ne!(keyer.nonce(&agent("a.bc"), "d"), keyer.nonce(&agent("a.b"), "cd"));
-        assert_ne!(keyer.nonce(&agent("a.b"), ""), keyer.agent(&agent("a.b")));
-        assert_ne!(keyer.agent(&agent("a.b")), Keyer::new([8; 16]).agent(&agent("a.b")));
+        assert_ne!(keyer.nonce("a.bc", "d"), keyer.nonce("a.b", "cd"));
+        assert_ne!(keyer.nonce("a.b", ""), keyer.agent("a.b"));
+        assert_ne!(keyer.agent("a.b"), Keyer::new([8; 16]).agent("a.b"));
         assert_ne!(keyer.token_use("i", "j", 0), keyer.token_use("i", "j", 1));
     }
 }

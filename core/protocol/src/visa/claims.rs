@@ -9,35 +9,35 @@ use crate::time::Timestamp;
 
 /// The claims of a token (PROTOCOL §8), types checked, values not yet compared with anything.
 #[derive(Clone, Debug)]
-pub struct TokenClaims {
+pub(crate) struct TokenClaims {
     /// Who issued it.
-    pub iss: String,
+    pub(crate) iss: String,
     /// For whom; `aud` as a string is a list of one.
-    pub aud: Vec<String>,
+    pub(crate) aud: Vec<String>,
     /// Whose it is.
-    pub sub: Option<String>,
+    pub(crate) sub: Option<String>,
     /// When it ends. Fractions of a second are cut off.
-    pub exp: Timestamp,
+    pub(crate) exp: Timestamp,
     /// When it was issued.
-    pub iat: Timestamp,
+    pub(crate) iat: Timestamp,
     /// From when on it is valid.
-    pub nbf: Option<Timestamp>,
+    pub(crate) nbf: Option<Timestamp>,
     /// Its name.
-    pub jti: Option<String>,
+    pub(crate) jti: Option<String>,
     /// The thumbprint of the key it is bound to (`cnf.jkt`, RFC 9449 §6.1).
-    pub jkt: Option<Thumbprint>,
+    pub(crate) jkt: Option<Thumbprint>,
     /// Absent, or `paid` if it is to be worth anything.
-    pub payment_status: Option<String>,
+    pub(crate) payment_status: Option<String>,
     /// What was paid.
-    pub amount: Option<Amount>,
+    pub(crate) amount: Option<Amount>,
     /// In which currency.
-    pub currency: Option<String>,
+    pub(crate) currency: Option<String>,
     /// The purposes it is limited to.
-    pub purposes: Option<Vec<Purpose>>,
+    pub(crate) purposes: Option<Vec<Purpose>>,
     /// The paths it is limited to.
-    pub paths: Option<Vec<PathPattern>>,
+    pub(crate) paths: Option<Vec<PathPattern>>,
     /// How often it may be used.
-    pub max_uses: Option<u32>,
+    pub(crate) max_uses: Option<u32>,
 }
 
 /// Why the claims cannot be read: a sentence for the log.
@@ -117,13 +117,13 @@ fn audience(object: &Object<'_>) -> Result<Vec<String>, Flaw> {
 
 /// A decimal string; other brokers' JSON numbers are read from their text, exactly.
 fn amount(object: &Object<'_>) -> Result<Option<Amount>, Flaw> {
-    let text = match object.get("amount") {
+    let amount = match object.get("amount") {
         None => return Ok(None),
-        Some(Value::String(text)) => text.as_ref(),
-        Some(Value::Number(number)) => number.text(),
+        Some(Value::String(text)) => Amount::parse(text),
+        Some(Value::Number(number)) => Amount::from_json_number(number.text()),
         Some(_) => return Err("amount is neither a string nor a number"),
     };
-    Amount::parse(text).map(Some).ok_or("amount is not a decimal amount")
+    amount.map(Some).ok_or("amount is not a decimal amount")
 }
 
 fn purposes(object: &Object<'_>) -> Result<Option<Vec<Purpose>>, Flaw> {

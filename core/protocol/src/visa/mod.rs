@@ -4,10 +4,9 @@ mod claims;
 mod issue;
 mod verify;
 
-pub use claims::TokenClaims;
+pub(crate) use claims::TokenClaims;
 pub use issue::{NewVisa, issue};
-pub(crate) use verify::{Checked, Refused, read_issuer, verify};
-pub use verify::{Expectation, TokenKind};
+pub(crate) use verify::{Checked, Expectation, Refused, TokenKind, read_issuer, verify};
 
 /// The `typ` of a visa; plain `JWT` is accepted too.
 pub const VISA_TYP: &str = "imagxp-visa+jwt";

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 /// What kind of token is expected. Tokens of one kind are refused in the place of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     /// A broker's visa.
     Visa,
     /// An ad network's proof.
@@ -22,25 +22,25 @@ pub enum TokenKind {
 
 /// What a token must say to be accepted.
 #[derive(Clone, Debug)]
-pub struct Expectation<'a> {
+pub(crate) struct Expectation<'a> {
     /// Visa or ad proof.
-    pub kind: TokenKind,
+    pub(crate) kind: TokenKind,
     /// The exact `iss`.
-    pub issuer: &'a str,
+    pub(crate) issuer: &'a str,
     /// The `aud` values any of which will do.
-    pub audiences: &'a [String],
+    pub(crate) audiences: &'a [String],
     /// Whether the token is bound to its agent.
-    pub binding: Binding,
+    pub(crate) binding: Binding,
     /// The claim's agent.
-    pub agent_id: &'a AgentId,
+    pub(crate) agent_id: &'a AgentId,
     /// The request's key.
-    pub key: &'a Thumbprint,
+    pub(crate) key: &'a Thumbprint,
     /// The claim's purpose.
-    pub purpose: Purpose,
-    /// The request's path, as routed.
-    pub path: &'a str,
+    pub(crate) purpose: Purpose,
+    /// Every reading of the request's path; a limit must cover them all.
+    pub(crate) paths: &'a [String],
     /// The price, if there is one.
-    pub price: Option<&'a Money>,
+    pub(crate) price: Option<&'a Money>,
 }
 
 /// A refusal: the code, and a sentence for the log.
@@ -95,8 +95,8 @@ pub(crate) fn verify(
     let typ_ok = match (expected.kind, jws.typ()) {
         (TokenKind::Visa, Some(typ)) => is_typ(typ, VISA_TYP) || is_typ(typ, "JWT"),
         (TokenKind::AdProof, Some(typ)) => is_typ(typ, AD_PROOF_TYP),
-        // RFC 7519 §5.1 leaves typ out at will; only the visa's plain form may.
-        (TokenKind::Visa, None) => true,
+        // RFC 7519 §5.1 leaves typ out at will; only brokers of plain bearer tokens may.
+        (TokenKind::Visa, None) => expected.binding == Binding::Bearer,
         (TokenKind::AdProof, None) => false,
     };
     if !typ_ok {
@@ -176,7 +176,9 @@ fn check(claims: &TokenClaims, expected: &Expectation<'_>, now: Timestamp) -> Re
     if claims.purposes.as_ref().is_some_and(|purposes| !purposes.contains(&expected.purpose)) {
         return invalid("purposes does not list the claim's purpose");
     }
-    if claims.paths.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.matches(expected.path))) {
+    if claims.paths.as_ref().is_some_and(|limits| {
+        !expected.paths.iter().all(|path| limits.iter().any(|limit| limit.matches(path)))
+    }) {
         return invalid("path does not cover the request");
     }
     Ok(())
