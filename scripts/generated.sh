@@ -11,14 +11,21 @@ if [ "${1:-}" = --update ]; then
 else
     unset UPDATE
 fi
+# Quiet unless it fails: these tests are counted among the others already.
+compare() {
+    cargo test --quiet --locked "$@" >"$target/generated.log" 2>&1 || {
+        cat "$target/generated.log" >&2
+        die "a generated file is out of date (\`make vectors\` rewrites them) or its test fails"
+    }
+}
 # The schema first: the others are compiled with it.
-cargo test --quiet --locked -p imagxp --lib schema
-cargo test --quiet --locked -p imagxp --test vectors --test policy --test codes
-cargo test --quiet --locked -p imagxp-ffi --test header
-cargo test --quiet --locked -p imagxp-cli --test cli explain
+compare -p imagxp --lib schema
+compare -p imagxp --test vectors --test policy --test codes
+compare -p imagxp-ffi --test header
+compare -p imagxp-cli --test cli explain
 if [ -n "${UPDATE:-}" ]; then
     # The list of symbols needs the release library; `make test` compares it among the Rust tests.
-    cargo test --quiet --locked -p imagxp-ffi --test library
+    compare -p imagxp-ffi --test library
     scripts/c_declarations.py
     # The second lock file follows the core's dependencies.
     cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null

@@ -51,7 +51,7 @@ impl<'a> Number<'a> {
 
     /// A double, when it is finite. Its text is that of ECMAScript, as RFC 8785 §3.2.2.3 demands.
     ///
-    /// Magnitudes from 2^53 up to 10^21 have the text of an integer that [`parse`](super::parse) refuses.
+    /// Magnitudes from 2^53 up to 10^21 have the text of an integer that [`parse`](super::parse()) refuses.
     pub fn from_f64(value: f64) -> Option<Number<'static>> {
         value.is_finite().then(|| {
             let text = Cow::Owned(ryu_js::Buffer::new().format_finite(value).to_owned());
@@ -92,7 +92,7 @@ pub(super) fn integer_value(text: &str) -> Result<f64, &'static str> {
 /// The value of a number with a fraction or an exponent, or why it is refused.
 ///
 /// Such a number is a double by its form, whatever its magnitude, and RFC 8785 writes those from 2^53 to 10^21 as integers: their
-/// canonical text is one that [`parse`](super::parse) refuses. Signing such a value therefore needs the non-canonical payload form.
+/// canonical text is one that [`parse`](super::parse()) refuses. Signing such a value therefore needs the non-canonical payload form.
 pub(super) fn decimal_value(text: &str) -> Result<f64, &'static str> {
     nearest_double(text).filter(|value| value.is_finite()).ok_or("number too large")
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// A JSON value. Strings and numbers borrow from the parsed document where they contain no escapes.
 ///
-/// Values that [`parse`](super::parse) returns are at most [`Limits::DEPTH_CAP`](super::Limits::DEPTH_CAP) deep. One
+/// Values that [`parse`](super::parse()) returns are at most [`Limits::DEPTH_CAP`](super::Limits::DEPTH_CAP) deep. One
 /// who builds values by hand must keep to that too: comparing, writing and dropping them recurses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {

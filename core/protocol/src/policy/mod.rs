@@ -46,7 +46,7 @@ pub struct Policy {
 impl Policy {
     /// Reads a policy from JSON: strict (no duplicate or unknown members), at most 256 KiB.
     ///
-    /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong and its line, or the line where the syntax is.
+    /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong; when syntax or types are, also the line.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         let value = json::parse(bytes, &json::Limits::POLICY).map_err(|error| {
             let line = bytes.iter().take(error.offset()).filter(|&&b| b == b'\n').count() + 1;

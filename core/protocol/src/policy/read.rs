@@ -104,7 +104,7 @@ fn line_of(text: &[u8], places: &[usize]) -> usize {
 }
 
 /// A value that is being read.
-struct Reader<'v>(&'v Value<'v>);
+struct Reader<'de>(&'de Value<'de>);
 
 impl Reader<'_> {
     /// The refusal of a value of the wrong type.
@@ -125,10 +125,10 @@ impl Reader<'_> {
     }
 }
 
-impl<'v> Deserializer<'v> for Reader<'v> {
+impl<'de> Deserializer<'de> for Reader<'de> {
     type Error = Refusal;
 
-    fn deserialize_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match self.0 {
             Value::Null => Err(self.instead_of(&visitor)),
             Value::Bool(value) => visitor.visit_bool(*value),
@@ -143,7 +143,7 @@ impl<'v> Deserializer<'v> for Reader<'v> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match self.0 {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -151,7 +151,7 @@ impl<'v> Deserializer<'v> for Reader<'v> {
     }
 
     /// Objects only: derived types would take an array for their members in the order of declaration.
-    fn deserialize_struct<V: Visitor<'v>>(
+    fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
@@ -167,7 +167,7 @@ impl<'v> Deserializer<'v> for Reader<'v> {
     }
 
     /// Strings only: no variant of ours has content.
-    fn deserialize_enum<V: Visitor<'v>>(
+    fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
@@ -179,7 +179,7 @@ impl<'v> Deserializer<'v> for Reader<'v> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'v>>(
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         visitor: V,
@@ -194,20 +194,20 @@ impl<'v> Deserializer<'v> for Reader<'v> {
 }
 
 /// The name of a variant.
-fn enum_access<'v>(name: &'v str) -> impl EnumAccess<'v, Error = Refusal> {
+fn enum_access<'de>(name: &'de str) -> impl EnumAccess<'de, Error = Refusal> {
     IntoDeserializer::<Refusal>::into_deserializer(name)
 }
 
 /// The elements of an array.
-struct Elements<'v> {
-    all: &'v [Value<'v>],
+struct Elements<'de> {
+    all: &'de [Value<'de>],
     place: usize,
 }
 
-impl<'v> SeqAccess<'v> for Elements<'v> {
+impl<'de> SeqAccess<'de> for Elements<'de> {
     type Error = Refusal;
 
-    fn next_element_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
         let Some(value) = self.all.get(self.place) else { return Ok(None) };
         self.place += 1;
         seed.deserialize(Reader(value)).map(Some).map_err(|refusal| refusal.within(self.place - 1, None))
@@ -215,24 +215,54 @@ impl<'v> SeqAccess<'v> for Elements<'v> {
 }
 
 /// The members of an object.
-struct Members<'o, 'v> {
-    all: &'o [(&'v str, &'v Value<'v>)],
+struct Members<'o, 'de> {
+    all: &'o [(&'de str, &'de Value<'de>)],
     place: usize,
 }
 
-impl<'v> MapAccess<'v> for Members<'_, 'v> {
+impl<'de> MapAccess<'de> for Members<'_, 'de> {
     type Error = Refusal;
 
-    fn next_key_seed<K: DeserializeSeed<'v>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
         let Some((name, _)) = self.all.get(self.place) else { return Ok(None) };
         seed.deserialize(name.into_deserializer())
             .map(Some)
             .map_err(|refusal: Refusal| refusal.within(self.place, Some(name)))
     }
 
-    fn next_value_seed<T: DeserializeSeed<'v>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
         let Some((name, value)) = self.all.get(self.place) else { return Err(Refusal::custom("no value")) };
         self.place += 1;
         seed.deserialize(Reader(value)).map_err(|refusal| refusal.within(self.place - 1, Some(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::Policy;
+
+    #[test]
+    fn refusals_name_the_path_and_the_line() {
+        for (rest, sentence) in [
+            ("\n}", "line 1: `.`: missing field `origins`"),
+            (",\n\"a, \\\"{[\": 1}", "line 2: `a, \"{[`: unknown field `a, \"{[`, expected one of `version`"),
+            (",\"mode\": \n\"maybe\"}", "line 1: `mode`: unknown variant `maybe`, expected `enforce` or `observe`"),
+            (",\n\"mode\": {\"enforce\": null}}", "line 2: `mode`: invalid type: map, expected a string"),
+            (",\"clock\": {\n\"past_s\": 65536}}", "line 2: `clock.past_s`: invalid value: integer `65536`, expected u16"),
+            (",\"clock\": {\"past_s\": -1}}", "line 1: `clock.past_s`: invalid value: integer `-1`, expected u16"),
+            (",\"clock\": {\"past_s\": 1.0}}", "line 1: `clock.past_s`: invalid type: floating point `1.0`, expected u16"),
+            (",\"clock\": [1, 2]}", "line 1: `clock`: invalid type: sequence, expected struct Clock"),
+            (",\"purposes\": {\"SUMMARY\": {},\n \"READ\": {}}}", "line 2: `purposes.READ`: `READ` is not a purpose"),
+            (",\"methods\": [\"}\\\\\",\n\"]\\\"\",\nnull]}", "line 3: `methods[2]`: invalid type: null, expected a string"),
+            (
+                ",\"agents\": [],\n\"p\\u0061ths\": [{\"match\": \"[,\"},\n {\"match\": \"/\", \"purposes\":\n{\"QUOTATION\": {}, \"SUMMARY\":\n{ \"price\": null,\n\"allow\": 1}}}]}",
+                "line 6: `paths[1].purposes.SUMMARY.allow`: invalid type: integer `1`, expected a boolean",
+            ),
+        ] {
+            let error = Policy::from_json(format!("{{\"version\": 1{rest}").as_bytes()).unwrap_err();
+            assert!(error.message().starts_with(sentence), "{}", error.message());
+        }
+        let error = Policy::from_json(b"\n []").unwrap_err();
+        assert_eq!(error.message(), "line 2: `.`: invalid type: sequence, expected struct Document");
     }
 }
