@@ -137,6 +137,7 @@ def main():
     for line in wrong:
         print(f"denied: {line}")
     print(f"{len(packages)} packages: licences, bans and sources {'fail' if wrong else 'hold'}")
+    print(f"{int(not wrong)} passed, {len(wrong)} failed")
     sys.exit(1 if wrong else 0)
 
 

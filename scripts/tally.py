@@ -10,7 +10,7 @@ from pathlib import Path
 
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 NEXTEST = re.compile(r"^\s*Summary \[.*\] +\d+ tests? run: (\d+) passed(?: \([^)]*\))?(?:, (\d+) failed)?(?:, (\d+) skipped)?")
-PYTEST = re.compile(r"^=+ (.*\b(?:passed|failed|skipped|error)\b.*) in [\d.]+s\b.*=+$")
+PYTEST = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|skipped|error)\b.*) in [\d.]+s\b(?: \([\d:]+\))?(?: =+)?$")
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -37,6 +37,8 @@ def self_test():
         ("     Summary [   3.2s] 310 tests run: 309 passed (2 slow), 1 failed, 4 skipped", [309, 1, 4]),
         ("     Summary [   3.2s] 310 tests run: 310 passed, 4 skipped", [310, 0, 4]),
         ("============ 41 passed, 2 skipped, 1 error in 12.31s ============", [41, 1, 2]),
+        ("341 passed in 46.41s", [341, 0, 0]),
+        ("1 failed, 340 passed in 106.41s (0:01:46)", [340, 1, 0]),
         ("c: 7 passed, 0 failed, 1 skipped", [7, 0, 1]),
         ("SKIPPED: no valgrind", [0, 0, 1]),
         ("SKIPPED cctv: its vectors are not on this machine", None),

@@ -46,10 +46,9 @@ build() {
 
 c() { tests/c/run.sh; }
 
+# mypy and stubtest run inside: bindings/python/tests/test_package.py.
 python_tests() {
     (cd bindings/python && "$python" -m pytest --quiet -p no:cacheprovider tests)
-    (cd bindings/python && "$python" -m mypy --cache-dir "$target/mypy")
-    (cd bindings/python && "$python" -m mypy.stubtest imagxp --mypy-config-file pyproject.toml)
 }
 
 conformance() {

@@ -17,6 +17,16 @@ pub enum Version {
     V1_1,
 }
 
+impl Version {
+    /// The value of `v`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_0 => "1.0",
+            Self::V1_1 => "1.1",
+        }
+    }
+}
+
 /// A claim whose members have the right types and values.
 ///
 /// The version and the time window are checked later (PROTOCOL §5 step 4), so `version` may be unsupported here.

@@ -246,14 +246,32 @@ mod tests {
         for (rest, sentence) in [
             ("\n}", "line 1: `.`: missing field `origins`"),
             (",\n\"a, \\\"{[\": 1}", "line 2: `a, \"{[`: unknown field `a, \"{[`, expected one of `version`"),
-            (",\"mode\": \n\"maybe\"}", "line 1: `mode`: unknown variant `maybe`, expected `enforce` or `observe`"),
+            (
+                ",\"mode\": \n\"maybe\"}",
+                "line 1: `mode`: unknown variant `maybe`, expected `enforce` or `observe`",
+            ),
             (",\n\"mode\": {\"enforce\": null}}", "line 2: `mode`: invalid type: map, expected a string"),
-            (",\"clock\": {\n\"past_s\": 65536}}", "line 2: `clock.past_s`: invalid value: integer `65536`, expected u16"),
-            (",\"clock\": {\"past_s\": -1}}", "line 1: `clock.past_s`: invalid value: integer `-1`, expected u16"),
-            (",\"clock\": {\"past_s\": 1.0}}", "line 1: `clock.past_s`: invalid type: floating point `1.0`, expected u16"),
+            (
+                ",\"clock\": {\n\"past_s\": 65536}}",
+                "line 2: `clock.past_s`: invalid value: integer `65536`, expected u16",
+            ),
+            (
+                ",\"clock\": {\"past_s\": -1}}",
+                "line 1: `clock.past_s`: invalid value: integer `-1`, expected u16",
+            ),
+            (
+                ",\"clock\": {\"past_s\": 1.0}}",
+                "line 1: `clock.past_s`: invalid type: floating point `1.0`, expected u16",
+            ),
             (",\"clock\": [1, 2]}", "line 1: `clock`: invalid type: sequence, expected struct Clock"),
-            (",\"purposes\": {\"SUMMARY\": {},\n \"READ\": {}}}", "line 2: `purposes.READ`: `READ` is not a purpose"),
-            (",\"methods\": [\"}\\\\\",\n\"]\\\"\",\nnull]}", "line 3: `methods[2]`: invalid type: null, expected a string"),
+            (
+                ",\"purposes\": {\"SUMMARY\": {},\n \"READ\": {}}}",
+                "line 2: `purposes.READ`: `READ` is not a purpose",
+            ),
+            (
+                ",\"methods\": [\"}\\\\\",\n\"]\\\"\",\nnull]}",
+                "line 3: `methods[2]`: invalid type: null, expected a string",
+            ),
             (
                 ",\"agents\": [],\n\"p\\u0061ths\": [{\"match\": \"[,\"},\n {\"match\": \"/\", \"purposes\":\n{\"QUOTATION\": {}, \"SUMMARY\":\n{ \"price\": null,\n\"allow\": 1}}}]}",
                 "line 6: `paths[1].purposes.SUMMARY.allow`: invalid type: integer `1`, expected a boolean",

@@ -108,7 +108,10 @@ impl Run<'_> {
             }
         };
         self.note(7, "key: manifest", StepResult::Passed, || {
-            (claim.agent_id.manifest_url(), format!("{} keys", manifest.keys().len()))
+            (
+                claim.agent_id.manifest_url(),
+                format!("at hand, with {} listed", count(manifest.keys().len(), "key")),
+            )
         });
         let received_at = self.received_at;
         let keys = || manifest.keys_at(received_at);
@@ -241,4 +244,9 @@ impl Run<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// `1 key`, `2 keys`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -210,7 +210,7 @@ impl Run<'_> {
         self.check(11, "payment: issuer's keys", refusal, || {
             (
                 issuer.jwks_uri.clone(),
-                found.as_ref().map_or("not at hand".into(), |set| format!("{} keys", set.keys().len())),
+                found.as_ref().map_or("not at hand".into(), |set| format!("a set of {}", set.keys().len())),
             )
         })?;
         found.ok_or_else(|| Refusal::new(Code::PaymentJwksUnavailable))
@@ -279,7 +279,7 @@ impl Run<'_> {
         }
         let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);
         self.check(11, "payment: uses", refusal, || {
-            (format!("at most {max}"), format!("use {low}: {answer:?}"))
+            (format!("at most {max}"), format!("use {low}: {}", answer.as_str()))
         })?;
         self.progress.use_counted = true;
         Ok(())
@@ -304,7 +304,7 @@ impl Run<'_> {
             }
         };
         self.check(11, "payment: redemption", refusal, || {
-            (url, answer.map_or("not asked yet".into(), |a| format!("{a:?}")))
+            (url, answer.map_or("not asked yet", Redemption::as_str).into())
         })
     }
 }

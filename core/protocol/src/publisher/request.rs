@@ -39,6 +39,17 @@ pub enum Redemption {
     Unavailable,
 }
 
+impl Redemption {
+    /// The answer in words.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// How long a verification may stay pending, in seconds. Fetches have deadlines of 3 s at most; whoever waits longer signs again.
 pub(super) const MAX_PENDING_S: i64 = 60;
 

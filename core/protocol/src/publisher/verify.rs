@@ -4,7 +4,7 @@ use super::Publisher;
 use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
 use super::verdict::{KeyBinding, Need, PaymentFacts, PaymentState, Visitor, Warning};
 use crate::agent_id::AgentId;
-use crate::claim::Claim;
+use crate::claim::{Claim, Version};
 use crate::code::{Code, Retry};
 use crate::crypto::Thumbprint;
 use crate::digest::digests_agree;
@@ -204,10 +204,7 @@ impl<'r> Run<'r> {
     fn version_and_time(&mut self, claim: &Claim) -> Result<(), Refusal> {
         let refusal = claim.version.is_none().then(|| Refusal::new(Code::ClaimVersionUnsupported));
         self.check(4, "claim: version", refusal, || {
-            (
-                "1.0 or 1.1".into(),
-                claim.version.map_or("another version".into(), |version| format!("{version:?}")),
-            )
+            ("1.0 or 1.1".into(), claim.version.map_or("another version", Version::as_str).into())
         })?;
         let clock = self.publisher.policy.document().clock;
         let age = self.received_at.millis_since(claim.ts);
@@ -257,7 +254,9 @@ impl<'r> Run<'r> {
             Seen::Yes => Some(Refusal::new(Code::ReplayNonceSeen)),
             Seen::Error => Some(Refusal::new(Code::ReplayStoreError)),
         };
-        self.check(5, "nonce: not seen before", refusal, || ("a new nonce".into(), format!("seen: {seen:?}")))
+        self.check(5, "nonce: not seen before", refusal, || {
+            ("a nonce that has not been seen".into(), seen.as_str().into())
+        })
     }
 
     /// Step 6.
@@ -333,7 +332,7 @@ impl<'r> Run<'r> {
         };
         let refusal = insert_refusal(inserted, Code::ReplayNonceSeen);
         self.check(9, "nonce: spent once", refusal, || {
-            ("absent".into(), format!("{inserted:?}; kept until {}", entry.expires_at))
+            ("absent".into(), format!("{}; kept until {}", inserted.as_str(), entry.expires_at))
         })?;
         self.progress.nonce_spent = true;
         Ok(())

@@ -32,6 +32,18 @@ pub enum Insert {
     Error,
 }
 
+impl Insert {
+    /// The answer in words.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Seen => "seen before",
+            Self::Full => "the store is full",
+            Self::Error => "the store does not answer",
+        }
+    }
+}
+
 /// The answer of [`ReplayStore::seen`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -41,6 +53,17 @@ pub enum Seen {
     Yes,
     /// The store does not answer.
     Error,
+}
+
+impl Seen {
+    /// The answer in words.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "not seen",
+            Self::Yes => "seen before",
+            Self::Error => "the store does not answer",
+        }
+    }
 }
 
 /// A set of keys with expiry. Every doubt must fail closed: answer [`Insert::Error`] rather than [`Insert::Fresh`].
