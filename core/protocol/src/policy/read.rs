@@ -1,7 +1,7 @@
 //! Reads the typed document from parsed JSON, and says where it is wrong.
 //!
 //! Not through `serde_json`: it reads the text a second time, takes the last of two equal members where our parser refuses
-//! them, needs another crate to name the path of an error, and its code for these types alone is a tenth of the shared library.
+//! them, needs another crate to name the path of an error, and made the shared library 78 KB larger.
 
 use super::document::Document;
 use crate::json::{Number, Value};
