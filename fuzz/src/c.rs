@@ -260,17 +260,17 @@ unsafe extern "C" {
     pub fn imagxp_verdict_payment_currency(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_warning_count(verdict: Handle) -> usize;
     pub fn imagxp_verdict_warning(verdict: Handle, index: usize) -> Slice;
-    pub fn imagxp_verdict_need_count(verdict: Handle) -> usize;
-    pub fn imagxp_verdict_need(verdict: Handle, index: usize) -> u32;
-    pub fn imagxp_verdict_need_url(verdict: Handle, index: usize) -> Slice;
     pub fn imagxp_verdict_response_header_count(verdict: Handle) -> usize;
     pub fn imagxp_verdict_response_header_name(verdict: Handle, index: usize) -> Slice;
     pub fn imagxp_verdict_response_header_value(verdict: Handle, index: usize) -> Slice;
     pub fn imagxp_verdict_trace_id(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_body(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_verdict_json(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
     pub fn imagxp_verdict_free(verdict: Handle);
+    pub fn imagxp_verdict_need_count(verdict: Handle) -> usize;
+    pub fn imagxp_verdict_need(verdict: Handle, index: usize) -> u32;
+    pub fn imagxp_verdict_need_url(verdict: Handle, index: usize) -> Slice;
+    pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
     pub fn imagxp_token_verify(
         token: Slice,
         jwks: Slice,
