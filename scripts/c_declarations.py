@@ -85,7 +85,8 @@ def declarations(header):
 
 def main():
     header = (ROOT / "include" / "imagxp.h").read_text()
-    lines = list(declarations(header))
+    # Sorted: the order of the header is for its readers.
+    lines = sorted(declarations(header))
     text = HEAD + 'unsafe extern "C" {\n' + "".join(lines) + "}\n"
     formatted = subprocess.run(
         ["rustfmt", "--edition", "2024", "--config-path", str(ROOT)], input=text, capture_output=True, text=True, check=True

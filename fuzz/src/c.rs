@@ -30,67 +30,29 @@ pub type SeenFn = unsafe extern "C" fn(*mut c_void, *const u8, i64) -> c_int;
 pub type HorizonFn = unsafe extern "C" fn(*mut c_void) -> i64;
 
 unsafe extern "C" {
-    pub fn imagxp_version() -> *const c_char;
     pub fn imagxp_abi_version() -> u32;
-    pub fn imagxp_status_name(status: Status) -> Slice;
-    pub fn imagxp_status_from_name(name: Slice) -> Status;
-    pub fn imagxp_status_http(status: Status) -> u32;
-    pub fn imagxp_status_message(status: Status) -> Slice;
-    pub fn imagxp_status_hint(status: Status) -> Slice;
-    pub fn imagxp_status_at(index: usize) -> Status;
-    pub fn imagxp_slice_of(text: *const c_char) -> Slice;
-    pub fn imagxp_bytes_free(bytes: *mut Bytes);
-    pub fn imagxp_error_status(error: Handle) -> Status;
-    pub fn imagxp_error_code(error: Handle) -> Slice;
-    pub fn imagxp_error_message(error: Handle) -> Slice;
-    pub fn imagxp_error_free(error: Handle);
-    pub fn imagxp_key_generate(
-        algorithm: u32,
-        fill: Option<FillFn>,
-        user_data: *mut c_void,
-        key: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_key_from_pem(pem: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_key_from_pkcs8(der: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_key_from_jwk(json: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_key_external(
-        public_key: Handle,
-        sign: Option<SignFn>,
-        user_data: *mut c_void,
-        key: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_key_to_pem(key: Handle, pem: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_key_to_pkcs8(key: Handle, der: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_key_sign(key: Handle, message: Slice, signature: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_key_public(key: Handle, public_key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_key_free(key: Handle);
-    pub fn imagxp_public_key_from_pem(pem: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_public_key_from_spki(der: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_public_key_from_spki_base64(base64: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_public_key_from_jwk(json: Slice, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_public_key_algorithm(key: Handle) -> u32;
-    pub fn imagxp_public_key_thumbprint(key: Handle) -> Slice;
-    pub fn imagxp_public_key_spki(key: Handle) -> Slice;
-    pub fn imagxp_public_key_to_spki_base64(key: Handle, base64: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_public_key_to_pem(key: Handle, pem: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_public_key_to_jwk(key: Handle, json: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_public_key_verify(
-        key: Handle,
-        message: Slice,
-        signature: Slice,
-        valid: *mut bool,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_public_key_free(key: Handle);
-    pub fn imagxp_purpose_name(purpose: u32) -> Slice;
-    pub fn imagxp_purpose_from_name(name: Slice) -> u32;
     pub fn imagxp_agent_id_is_valid(text: Slice, allow_loopback: bool) -> bool;
     pub fn imagxp_agent_id_manifest_url(
         text: Slice,
         allow_loopback: bool,
         url: *mut Bytes,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_bytes_free(bytes: *mut Bytes);
+    pub fn imagxp_content_digest(body: Slice, digest: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_error_code(error: Handle) -> Slice;
+    pub fn imagxp_error_free(error: Handle);
+    pub fn imagxp_error_message(error: Handle) -> Slice;
+    pub fn imagxp_error_status(error: Handle) -> Status;
+    pub fn imagxp_headers_count(headers: Handle) -> usize;
+    pub fn imagxp_headers_free(headers: Handle);
+    pub fn imagxp_headers_name(headers: Handle, index: usize) -> Slice;
+    pub fn imagxp_headers_value(headers: Handle, index: usize) -> Slice;
+    pub fn imagxp_identity_free(identity: Handle);
+    pub fn imagxp_identity_manifest(
+        identity: Handle,
+        contact: Slice,
+        manifest: *mut Handle,
         err: Err,
     ) -> Status;
     pub fn imagxp_identity_new(
@@ -108,39 +70,29 @@ unsafe extern "C" {
         headers: *mut Handle,
         err: Err,
     ) -> Status;
-    pub fn imagxp_identity_manifest(
-        identity: Handle,
-        contact: Slice,
-        manifest: *mut Handle,
+    pub fn imagxp_json_canonicalize(json: Slice, canonical: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_key_external(
+        public_key: Handle,
+        sign: Option<SignFn>,
+        user_data: *mut c_void,
+        key: *mut Handle,
         err: Err,
     ) -> Status;
-    pub fn imagxp_identity_free(identity: Handle);
-    pub fn imagxp_sign_request_new(
-        method: Slice,
-        url: Slice,
-        purpose: u32,
-        request: *mut Handle,
+    pub fn imagxp_key_free(key: Handle);
+    pub fn imagxp_key_from_jwk(json: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_key_from_pem(pem: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_key_from_pkcs8(der: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_key_generate(
+        algorithm: u32,
+        fill: Option<FillFn>,
+        user_data: *mut c_void,
+        key: *mut Handle,
         err: Err,
     ) -> Status;
-    pub fn imagxp_sign_request_set_ads_displayed(request: Handle, displayed: bool, err: Err) -> Status;
-    pub fn imagxp_sign_request_set_context(request: Handle, json: Slice, err: Err) -> Status;
-    pub fn imagxp_sign_request_set_content_digest(request: Handle, digest: Slice, err: Err) -> Status;
-    pub fn imagxp_sign_request_set_payment(request: Handle, visa: Slice, err: Err) -> Status;
-    pub fn imagxp_sign_request_set_proof(request: Handle, proof: Slice, err: Err) -> Status;
-    pub fn imagxp_sign_request_set_compatible(request: Handle, compatible: bool, err: Err) -> Status;
-    pub fn imagxp_sign_request_free(request: Handle);
-    pub fn imagxp_headers_count(headers: Handle) -> usize;
-    pub fn imagxp_headers_name(headers: Handle, index: usize) -> Slice;
-    pub fn imagxp_headers_value(headers: Handle, index: usize) -> Slice;
-    pub fn imagxp_headers_free(headers: Handle);
-    pub fn imagxp_user_agent(own: Slice, value: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_manifest_parse(
-        agent: Slice,
-        allow_loopback: bool,
-        json: Slice,
-        manifest: *mut Handle,
-        err: Err,
-    ) -> Status;
+    pub fn imagxp_key_public(key: Handle, public_key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_key_sign(key: Handle, message: Slice, signature: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_key_to_pem(key: Handle, pem: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_key_to_pkcs8(key: Handle, der: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_manifest_add_key(
         manifest: Handle,
         key: Handle,
@@ -148,58 +100,43 @@ unsafe extern "C" {
         not_after_ms: i64,
         err: Err,
     ) -> Status;
-    pub fn imagxp_manifest_to_json(manifest: Handle, json: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_manifest_agent_id(manifest: Handle) -> Slice;
     pub fn imagxp_manifest_contact(manifest: Handle) -> Slice;
+    pub fn imagxp_manifest_free(manifest: Handle);
+    pub fn imagxp_manifest_key(manifest: Handle, index: usize, key: *mut Handle, err: Err) -> Status;
     pub fn imagxp_manifest_key_count(manifest: Handle) -> usize;
     pub fn imagxp_manifest_key_exists(manifest: Handle, index: usize, now_ms: i64) -> bool;
-    pub fn imagxp_manifest_key(manifest: Handle, index: usize, key: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_manifest_free(manifest: Handle);
-    pub fn imagxp_policy_from_json(json: Slice, policy: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_policy_public_json(policy: Handle, json: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_policy_hash(policy: Handle) -> Slice;
-    pub fn imagxp_policy_remark_count(policy: Handle) -> usize;
-    pub fn imagxp_policy_remark(policy: Handle, index: usize) -> Slice;
-    pub fn imagxp_policy_schema(json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_manifest_parse(
+        agent: Slice,
+        allow_loopback: bool,
+        json: Slice,
+        manifest: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_manifest_to_json(manifest: Handle, json: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_policy_free(policy: Handle);
-    pub fn imagxp_replay_store_memory(
-        max_entries: usize,
-        max_per_agent: u32,
-        store: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_replay_store_new(
-        user_data: *mut c_void,
-        insert_if_absent: Option<InsertFn>,
-        seen: Option<SeenFn>,
-        horizon: Option<HorizonFn>,
-        store: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_replay_store_free(store: Handle);
-    pub fn imagxp_publisher_options_new(options: *mut Handle, err: Err) -> Status;
-    pub fn imagxp_publisher_options_set_replay_store(options: Handle, store: Handle, err: Err) -> Status;
-    pub fn imagxp_publisher_options_set_limit(options: Handle, limit: u32, value: usize, err: Err) -> Status;
-    pub fn imagxp_publisher_options_free(options: Handle);
-    pub fn imagxp_publisher_new(
-        policy: Handle,
-        secret: Slice,
-        options: Handle,
-        publisher: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_publisher_verify(
-        publisher: Handle,
-        request: Handle,
-        now_ms: i64,
-        verdict: *mut Handle,
-        err: Err,
-    ) -> Status;
-    pub fn imagxp_publisher_resume(
-        publisher: Handle,
-        pending: Handle,
-        now_ms: i64,
-        verdict: *mut Handle,
+    pub fn imagxp_policy_from_json(json: Slice, policy: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_policy_hash(policy: Handle) -> Slice;
+    pub fn imagxp_policy_public_json(policy: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_policy_remark(policy: Handle, index: usize) -> Slice;
+    pub fn imagxp_policy_remark_count(policy: Handle) -> usize;
+    pub fn imagxp_policy_schema(json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_public_key_algorithm(key: Handle) -> u32;
+    pub fn imagxp_public_key_free(key: Handle);
+    pub fn imagxp_public_key_from_jwk(json: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_public_key_from_pem(pem: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_public_key_from_spki(der: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_public_key_from_spki_base64(base64: Slice, key: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_public_key_spki(key: Handle) -> Slice;
+    pub fn imagxp_public_key_thumbprint(key: Handle) -> Slice;
+    pub fn imagxp_public_key_to_jwk(key: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_public_key_to_pem(key: Handle, pem: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_public_key_to_spki_base64(key: Handle, base64: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_public_key_verify(
+        key: Handle,
+        message: Slice,
+        signature: Slice,
+        valid: *mut bool,
         err: Err,
     ) -> Status;
     pub fn imagxp_publisher_explain(
@@ -208,6 +145,25 @@ unsafe extern "C" {
         now_ms: i64,
         format: u32,
         explanation: *mut Bytes,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_publisher_free(publisher: Handle);
+    pub fn imagxp_publisher_new(
+        policy: Handle,
+        secret: Slice,
+        options: Handle,
+        publisher: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_publisher_options_free(options: Handle);
+    pub fn imagxp_publisher_options_new(options: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_publisher_options_set_limit(options: Handle, limit: u32, value: usize, err: Err) -> Status;
+    pub fn imagxp_publisher_options_set_replay_store(options: Handle, store: Handle, err: Err) -> Status;
+    pub fn imagxp_publisher_resume(
+        publisher: Handle,
+        pending: Handle,
+        now_ms: i64,
+        verdict: *mut Handle,
         err: Err,
     ) -> Status;
     pub fn imagxp_publisher_supply(
@@ -225,7 +181,31 @@ unsafe extern "C" {
         now_ms: i64,
         err: Err,
     ) -> Status;
-    pub fn imagxp_publisher_free(publisher: Handle);
+    pub fn imagxp_publisher_verify(
+        publisher: Handle,
+        request: Handle,
+        now_ms: i64,
+        verdict: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_purpose_from_name(name: Slice) -> u32;
+    pub fn imagxp_purpose_name(purpose: u32) -> Slice;
+    pub fn imagxp_replay_store_free(store: Handle);
+    pub fn imagxp_replay_store_memory(
+        max_entries: usize,
+        max_per_agent: u32,
+        store: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_replay_store_new(
+        user_data: *mut c_void,
+        insert_if_absent: Option<InsertFn>,
+        seen: Option<SeenFn>,
+        horizon: Option<HorizonFn>,
+        store: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_request_free(request: Handle);
     pub fn imagxp_request_new(
         method: Slice,
         url: Slice,
@@ -235,42 +215,27 @@ unsafe extern "C" {
         err: Err,
     ) -> Status;
     pub fn imagxp_request_set_body_digest(request: Handle, digest: Slice, err: Err) -> Status;
-    pub fn imagxp_request_free(request: Handle);
-    pub fn imagxp_verdict_outcome(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_is_allowed(verdict: Handle) -> bool;
-    pub fn imagxp_verdict_is_pending(verdict: Handle) -> bool;
-    pub fn imagxp_verdict_code(verdict: Handle) -> Status;
-    pub fn imagxp_verdict_http(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_message(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_hint(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_detail(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_retry(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_retry_after_s(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_visitor(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_would_deny(verdict: Handle) -> bool;
-    pub fn imagxp_verdict_agent_id(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_key_id(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_purpose(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_resource(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_binding(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_payment(verdict: Handle) -> u32;
-    pub fn imagxp_verdict_payment_jti(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_payment_issuer(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_payment_amount(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_payment_currency(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_warning_count(verdict: Handle) -> usize;
-    pub fn imagxp_verdict_warning(verdict: Handle, index: usize) -> Slice;
-    pub fn imagxp_verdict_response_header_count(verdict: Handle) -> usize;
-    pub fn imagxp_verdict_response_header_name(verdict: Handle, index: usize) -> Slice;
-    pub fn imagxp_verdict_response_header_value(verdict: Handle, index: usize) -> Slice;
-    pub fn imagxp_verdict_trace_id(verdict: Handle) -> Slice;
-    pub fn imagxp_verdict_body(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_verdict_json(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_verdict_free(verdict: Handle);
-    pub fn imagxp_verdict_need_count(verdict: Handle) -> usize;
-    pub fn imagxp_verdict_need(verdict: Handle, index: usize) -> u32;
-    pub fn imagxp_verdict_need_url(verdict: Handle, index: usize) -> Slice;
-    pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
+    pub fn imagxp_sign_request_free(request: Handle);
+    pub fn imagxp_sign_request_new(
+        method: Slice,
+        url: Slice,
+        purpose: u32,
+        request: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_sign_request_set_ads_displayed(request: Handle, displayed: bool, err: Err) -> Status;
+    pub fn imagxp_sign_request_set_compatible(request: Handle, compatible: bool, err: Err) -> Status;
+    pub fn imagxp_sign_request_set_content_digest(request: Handle, digest: Slice, err: Err) -> Status;
+    pub fn imagxp_sign_request_set_context(request: Handle, json: Slice, err: Err) -> Status;
+    pub fn imagxp_sign_request_set_payment(request: Handle, visa: Slice, err: Err) -> Status;
+    pub fn imagxp_sign_request_set_proof(request: Handle, proof: Slice, err: Err) -> Status;
+    pub fn imagxp_slice_of(text: *const c_char) -> Slice;
+    pub fn imagxp_status_at(index: usize) -> Status;
+    pub fn imagxp_status_from_name(name: Slice) -> Status;
+    pub fn imagxp_status_hint(status: Status) -> Slice;
+    pub fn imagxp_status_http(status: Status) -> u32;
+    pub fn imagxp_status_message(status: Status) -> Slice;
+    pub fn imagxp_status_name(status: Status) -> Slice;
     pub fn imagxp_token_verify(
         token: Slice,
         jwks: Slice,
@@ -281,6 +246,46 @@ unsafe extern "C" {
         claims: *mut Bytes,
         err: Err,
     ) -> Status;
+    pub fn imagxp_user_agent(own: Slice, value: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_verdict_agent_id(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_binding(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_body(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_verdict_code(verdict: Handle) -> Status;
+    pub fn imagxp_verdict_detail(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_free(verdict: Handle);
+    pub fn imagxp_verdict_hint(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_http(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_is_allowed(verdict: Handle) -> bool;
+    pub fn imagxp_verdict_is_pending(verdict: Handle) -> bool;
+    pub fn imagxp_verdict_json(verdict: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_verdict_key_id(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_message(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_need(verdict: Handle, index: usize) -> u32;
+    pub fn imagxp_verdict_need_count(verdict: Handle) -> usize;
+    pub fn imagxp_verdict_need_url(verdict: Handle, index: usize) -> Slice;
+    pub fn imagxp_verdict_outcome(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_payment(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_payment_amount(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_payment_currency(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_payment_issuer(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_payment_jti(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_purpose(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
+    pub fn imagxp_verdict_resource(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_response_header_count(verdict: Handle) -> usize;
+    pub fn imagxp_verdict_response_header_name(verdict: Handle, index: usize) -> Slice;
+    pub fn imagxp_verdict_response_header_value(verdict: Handle, index: usize) -> Slice;
+    pub fn imagxp_verdict_retry(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_retry_after_s(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_trace_id(verdict: Handle) -> Slice;
+    pub fn imagxp_verdict_visitor(verdict: Handle) -> u32;
+    pub fn imagxp_verdict_warning(verdict: Handle, index: usize) -> Slice;
+    pub fn imagxp_verdict_warning_count(verdict: Handle) -> usize;
+    pub fn imagxp_verdict_would_deny(verdict: Handle) -> bool;
+    pub fn imagxp_version() -> *const c_char;
+    pub fn imagxp_visa_add_purpose(visa: Handle, purpose: u32, err: Err) -> Status;
+    pub fn imagxp_visa_free(visa: Handle);
+    pub fn imagxp_visa_issue(visa: Handle, key: Handle, now_ms: i64, token: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_visa_new(
         issuer: Slice,
         audience: Slice,
@@ -292,11 +297,6 @@ unsafe extern "C" {
         err: Err,
     ) -> Status;
     pub fn imagxp_visa_set_holder(visa: Handle, thumbprint: Slice, err: Err) -> Status;
-    pub fn imagxp_visa_add_purpose(visa: Handle, purpose: u32, err: Err) -> Status;
     pub fn imagxp_visa_set_lifetime(visa: Handle, seconds: u32, err: Err) -> Status;
     pub fn imagxp_visa_set_max_uses(visa: Handle, uses: u32, err: Err) -> Status;
-    pub fn imagxp_visa_issue(visa: Handle, key: Handle, now_ms: i64, token: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_visa_free(visa: Handle);
-    pub fn imagxp_json_canonicalize(json: Slice, canonical: *mut Bytes, err: Err) -> Status;
-    pub fn imagxp_content_digest(body: Slice, digest: *mut Bytes, err: Err) -> Status;
 }

@@ -200,7 +200,7 @@ impl Verdict {
         json::object_to_canonical(&body)
     }
 
-    /// Every field, `detail` included, as a JSON object with the names of PROTOCOL §6; what is absent is null.
+    /// The fields of PROTOCOL §6, `detail` included, as a JSON object; what is absent is null. The offer is in [`Verdict::body`].
     pub fn to_json(&self) -> Object<'static> {
         let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
         let mut payment = Object::new();
@@ -241,7 +241,6 @@ impl Verdict {
         );
         object.insert("needs", needs.collect::<Vec<_>>());
         object.insert("response_headers", headers.collect::<Vec<_>>());
-        object.insert("offer", self.offer.clone().map_or(Value::Null, Value::Object));
         object.insert("trace_id", self.trace_id.clone());
         object
     }
