@@ -115,13 +115,16 @@ impl fmt::Display for Resource {
 /// never, dot segments removed or not, path parameters (`;…`) dropped or not.
 ///
 /// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
-/// which one the server behind us chooses is not ours to guess. `None` for a target that is no [`Resource`].
+/// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read.
 pub fn path_readings(target: &str) -> Option<Vec<String>> {
+    let rest = if target.starts_with('/') { target } else { split(target)?.1 };
+    let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+    if has_one_reading(path) {
+        return Some(vec![if path.is_empty() { "/".to_owned() } else { path.to_owned() }]);
+    }
     Resource::parse(target)?;
-    let target = if target.starts_with('/') { target } else { split(target)?.1 };
-    let path = normalise(target.split_once('?').map_or(target, |(path, _)| path))?;
-    let path = if path.is_empty() { "/".to_owned() } else { path };
-    if !(path.contains('%') || path.contains("//") || path.contains("/.") || path.contains(';')) {
+    let path = normalise(path)?;
+    if has_one_reading(&path) {
         return Some(vec![path]);
     }
     let decoded = percent_decoded(&path);
@@ -144,6 +147,13 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
         }
     }
     Some(readings)
+}
+
+/// Whether a path is made of nothing that servers read in different ways.
+fn has_one_reading(path: &str) -> bool {
+    path.bytes().all(|b| is_unreserved(b) || b"!$&'()*+,=:@/".contains(&b))
+        && !path.contains("//")
+        && !path.contains("/.")
 }
 
 fn percent_decoded(path: &str) -> String {
