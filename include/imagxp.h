@@ -214,6 +214,54 @@ typedef uint32_t imagxp_redemption;
 // `usage.signer`: an external signer failed or answered nonsense.
 #define IMAGXP_USAGE_SIGNER 3
 
+// `io.failed`: a file, a socket or another part of the environment does not do its work.
+#define IMAGXP_IO_FAILED 4
+
+// `key_file.locked`: an encrypted key file does not open: the passphrase is wrong, or the file is damaged. Which of the two is not told.
+#define IMAGXP_KEY_FILE_LOCKED 10
+
+// `rotation.order`: a step of a key rotation would come too early, too late or twice.
+#define IMAGXP_ROTATION_ORDER 11
+
+// `offer.malformed`: the offer of a 402 answer cannot be read, or names nothing that can be bought.
+#define IMAGXP_OFFER_MALFORMED 20
+
+// `spend.limit`: a payment would pass a cap of the agent's own.
+#define IMAGXP_SPEND_LIMIT 21
+
+// `spend.broker_denied`: the offer names no broker that the agent trusts.
+#define IMAGXP_SPEND_BROKER_DENIED 22
+
+// `spend.unknown`: a payment was begun and its end is not known; it is not begun again.
+#define IMAGXP_SPEND_UNKNOWN 23
+
+// `robots.denied`: the site's robots.txt disallows this path, or cannot be read now.
+#define IMAGXP_ROBOTS_DENIED 24
+
+// `redirect.denied`: a redirect leads to another origin, or there were too many.
+#define IMAGXP_REDIRECT_DENIED 25
+
+// `provenance.malformed`: a provenance receipt cannot be read.
+#define IMAGXP_PROVENANCE_MALFORMED 30
+
+// `provenance.missing`: an answer that should carry a provenance receipt has none.
+#define IMAGXP_PROVENANCE_MISSING 31
+
+// `provenance.mismatch`: a provenance receipt speaks of other content, another URL or another time.
+#define IMAGXP_PROVENANCE_MISMATCH 32
+
+// `audit.malformed`: an audit record, checkpoint, proof or bundle cannot be read.
+#define IMAGXP_AUDIT_MALFORMED 40
+
+// `audit.altered`: an audit log is not what was written: something was altered, reordered or removed.
+#define IMAGXP_AUDIT_ALTERED 41
+
+// `audit.proof_invalid`: an inclusion or consistency proof does not hold.
+#define IMAGXP_AUDIT_PROOF_INVALID 42
+
+// `discovery.malformed`: a statement of a site's wishes (RSL, `Content-Usage`, `Content-Signal`, a link) cannot be read.
+#define IMAGXP_DISCOVERY_MALFORMED 50
+
 // `internal.panic`: a defect of the library was caught. The process may go on; so may every handle.
 #define IMAGXP_INTERNAL 1200
 
@@ -387,6 +435,9 @@ typedef uint32_t imagxp_redemption;
 
 // `rate.agent`, http 429: the agent sends too many requests.
 #define IMAGXP_RATE_AGENT 1100
+
+// `audit.unavailable`, http 503: the audit log does not take the record.
+#define IMAGXP_AUDIT_UNAVAILABLE 1300
 
 // `internal.panic`, http 500: an internal error occurred.
 #define IMAGXP_INTERNAL_PANIC 1200

@@ -16,6 +16,38 @@ pub const IMAGXP_USAGE_ARGUMENT: imagxp_status = 1;
 pub const IMAGXP_USAGE_POLICY: imagxp_status = 2;
 /// `usage.signer`: an external signer failed or answered nonsense.
 pub const IMAGXP_USAGE_SIGNER: imagxp_status = 3;
+/// `io.failed`: a file, a socket or another part of the environment does not do its work.
+pub const IMAGXP_IO_FAILED: imagxp_status = 4;
+/// `key_file.locked`: an encrypted key file does not open: the passphrase is wrong, or the file is damaged. Which of the two is not told.
+pub const IMAGXP_KEY_FILE_LOCKED: imagxp_status = 10;
+/// `rotation.order`: a step of a key rotation would come too early, too late or twice.
+pub const IMAGXP_ROTATION_ORDER: imagxp_status = 11;
+/// `offer.malformed`: the offer of a 402 answer cannot be read, or names nothing that can be bought.
+pub const IMAGXP_OFFER_MALFORMED: imagxp_status = 20;
+/// `spend.limit`: a payment would pass a cap of the agent's own.
+pub const IMAGXP_SPEND_LIMIT: imagxp_status = 21;
+/// `spend.broker_denied`: the offer names no broker that the agent trusts.
+pub const IMAGXP_SPEND_BROKER_DENIED: imagxp_status = 22;
+/// `spend.unknown`: a payment was begun and its end is not known; it is not begun again.
+pub const IMAGXP_SPEND_UNKNOWN: imagxp_status = 23;
+/// `robots.denied`: the site's robots.txt disallows this path, or cannot be read now.
+pub const IMAGXP_ROBOTS_DENIED: imagxp_status = 24;
+/// `redirect.denied`: a redirect leads to another origin, or there were too many.
+pub const IMAGXP_REDIRECT_DENIED: imagxp_status = 25;
+/// `provenance.malformed`: a provenance receipt cannot be read.
+pub const IMAGXP_PROVENANCE_MALFORMED: imagxp_status = 30;
+/// `provenance.missing`: an answer that should carry a provenance receipt has none.
+pub const IMAGXP_PROVENANCE_MISSING: imagxp_status = 31;
+/// `provenance.mismatch`: a provenance receipt speaks of other content, another URL or another time.
+pub const IMAGXP_PROVENANCE_MISMATCH: imagxp_status = 32;
+/// `audit.malformed`: an audit record, checkpoint, proof or bundle cannot be read.
+pub const IMAGXP_AUDIT_MALFORMED: imagxp_status = 40;
+/// `audit.altered`: an audit log is not what was written: something was altered, reordered or removed.
+pub const IMAGXP_AUDIT_ALTERED: imagxp_status = 41;
+/// `audit.proof_invalid`: an inclusion or consistency proof does not hold.
+pub const IMAGXP_AUDIT_PROOF_INVALID: imagxp_status = 42;
+/// `discovery.malformed`: a statement of a site's wishes (RSL, `Content-Usage`, `Content-Signal`, a link) cannot be read.
+pub const IMAGXP_DISCOVERY_MALFORMED: imagxp_status = 50;
 /// `internal.panic`: a defect of the library was caught. The process may go on; so may every handle.
 pub const IMAGXP_INTERNAL: imagxp_status = 1200;
 /// `header.missing`, http 400: a required header is missing.
@@ -132,15 +164,15 @@ pub const IMAGXP_REPLAY_STORE_FULL: imagxp_status = 1001;
 pub const IMAGXP_REPLAY_STORE_ERROR: imagxp_status = 1002;
 /// `rate.agent`, http 429: the agent sends too many requests.
 pub const IMAGXP_RATE_AGENT: imagxp_status = 1100;
+/// `audit.unavailable`, http 503: the audit log does not take the record.
+pub const IMAGXP_AUDIT_UNAVAILABLE: imagxp_status = 1300;
 /// `internal.panic`, http 500: an internal error occurred.
 pub const IMAGXP_INTERNAL_PANIC: imagxp_status = 1200;
 /// `internal.invariant`, http 500: an internal check failed.
 pub const IMAGXP_INTERNAL_INVARIANT: imagxp_status = 1201;
 
-const USAGE: [ErrorKind; 3] = [ErrorKind::Argument, ErrorKind::Policy, ErrorKind::Signer];
-
 fn name_of(status: imagxp_status) -> Option<&'static str> {
-    let usage = USAGE.into_iter().find(|kind| kind.number() == status).map(ErrorKind::code);
+    let usage = ErrorKind::ALL.iter().copied().find(|kind| kind.number() == status).map(ErrorKind::code);
     usage.or_else(|| Code::from_number(status).map(Code::as_str))
 }
 
@@ -155,7 +187,7 @@ pub extern "C" fn imagxp_status_name(status: imagxp_status) -> imagxp_slice<'sta
 pub extern "C" fn imagxp_status_from_name(name: imagxp_slice<'_>) -> imagxp_status {
     accessor(IMAGXP_OK, || {
         let Ok(name) = name.text("name") else { return IMAGXP_OK };
-        let usage = USAGE.into_iter().find(|kind| kind.code() == name).map(ErrorKind::number);
+        let usage = ErrorKind::ALL.iter().copied().find(|kind| kind.code() == name).map(ErrorKind::number);
         usage.or_else(|| Code::from_name(name).map(Code::number)).unwrap_or(IMAGXP_OK)
     })
 }

@@ -204,6 +204,9 @@ codes! {
     RateAgent = 1100, "rate.agent", 429, Retry::After(1),
         "the agent sends too many requests", "slow down";
 
+    AuditUnavailable = 1300, "audit.unavailable", 503, Retry::After(5),
+        "the audit log does not take the record", "try again shortly";
+
     InternalPanic = 1200, "internal.panic", 500, Retry::After(60),
         "an internal error occurred", "report it to the publisher";
     InternalInvariant = 1201, "internal.invariant", 500, Retry::After(60),

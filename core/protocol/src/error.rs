@@ -4,40 +4,78 @@ use crate::code::Code;
 use core::fmt;
 use std::borrow::Cow;
 
-/// What kind of thing went wrong; each kind has one stable code string and number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// An argument is out of range or of the wrong form.
-    Argument,
-    /// A policy document is not acceptable.
-    Policy,
-    /// A signer (KMS, HSM, Secure Enclave) failed or answered nonsense.
-    Signer,
-    /// The bytes broke a rule of the protocol; the code says which.
-    Protocol(Code),
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// What kind of thing went wrong; each kind has one stable code string and number.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $($(#[$meta])* #[doc = concat!(" (`", $text, "`)")] $name,)*
+            /// The bytes broke a rule of the protocol; the code says which.
+            Protocol(Code),
+        }
+
+        impl ErrorKind {
+            /// Every kind that is not a code of the protocol, in the order of its numbers.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$name,)*];
+
+            /// The dotted code string.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $text,)* Self::Protocol(code) => code.as_str() }
+            }
+
+            /// The C ABI status number: 1..99 for these kinds, a [`Code::number`] otherwise.
+            pub const fn number(self) -> u32 {
+                match self { $(Self::$name => $number,)* Self::Protocol(code) => code.number() }
+            }
+        }
+    };
 }
 
-impl ErrorKind {
-    /// The dotted code string.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Argument => "usage.argument",
-            Self::Policy => "usage.policy",
-            Self::Signer => "usage.signer",
-            Self::Protocol(code) => code.as_str(),
-        }
-    }
+kinds! {
+    /// An argument is out of range or of the wrong form.
+    Argument = 1, "usage.argument";
+    /// A policy document is not acceptable.
+    Policy = 2, "usage.policy";
+    /// A signer (KMS, HSM, Secure Enclave) failed or answered nonsense.
+    Signer = 3, "usage.signer";
+    /// A file, a socket or another part of the environment does not do its work.
+    Io = 4, "io.failed";
 
-    /// The C ABI status number: 1..99 for these kinds, a [`Code::number`] otherwise.
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Argument => 1,
-            Self::Policy => 2,
-            Self::Signer => 3,
-            Self::Protocol(code) => code.number(),
-        }
-    }
+    /// An encrypted key file does not open: the passphrase is wrong, or the file is damaged. Which of the two is not told.
+    KeyFile = 10, "key_file.locked";
+    /// A step of a key rotation would come too early, too late or twice.
+    Rotation = 11, "rotation.order";
+
+    /// The offer of a 402 answer cannot be read, or names nothing that can be bought.
+    Offer = 20, "offer.malformed";
+    /// A payment would pass a cap of the agent's own.
+    SpendLimit = 21, "spend.limit";
+    /// The offer names no broker that the agent trusts.
+    SpendBroker = 22, "spend.broker_denied";
+    /// A payment was begun and its end is not known; it is not begun again.
+    SpendUnknown = 23, "spend.unknown";
+    /// The site's robots.txt disallows this path, or cannot be read now.
+    Robots = 24, "robots.denied";
+    /// A redirect leads to another origin, or there were too many.
+    Redirect = 25, "redirect.denied";
+
+    /// A provenance receipt cannot be read.
+    ProvenanceMalformed = 30, "provenance.malformed";
+    /// An answer that should carry a provenance receipt has none.
+    ProvenanceMissing = 31, "provenance.missing";
+    /// A provenance receipt speaks of other content, another URL or another time.
+    ProvenanceMismatch = 32, "provenance.mismatch";
+
+    /// An audit record, checkpoint, proof or bundle cannot be read.
+    AuditMalformed = 40, "audit.malformed";
+    /// An audit log is not what was written: something was altered, reordered or removed.
+    AuditAltered = 41, "audit.altered";
+    /// An inclusion or consistency proof does not hold.
+    AuditProof = 42, "audit.proof_invalid";
+
+    /// A statement of a site's wishes (RSL, `Content-Usage`, `Content-Signal`, a link) cannot be read.
+    Discovery = 50, "discovery.malformed";
 }
 
 /// An error with a stable code and one sentence; it never holds a secret.

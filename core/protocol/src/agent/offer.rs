@@ -1,0 +1,1 @@
+//! The offer of a 402 answer (PROTOCOL §8).

@@ -1,0 +1,1 @@
+//! What an agent may spend, and has spent (PROTOCOL §8).

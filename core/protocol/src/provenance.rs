@@ -1,0 +1,1 @@
+//! Provenance receipts: what a publisher served, signed by the publisher (PROTOCOL §10).
