@@ -259,7 +259,7 @@ mod tests {
             note.replace("\n7\n", "\n+7\n"),
             note.replace("\n7\n", "\n99999999999999999999\n"),
             note.replace("\n7\n", "\n\n7\n"),
-            note.replace("CQ=\n", "CR=\n"),
+            note.replace("Qk=\n", "Ql=\n"),
             note.replace("\n\n", "\n"),
             note.replace('\u{2014}', "-"),
             note.trim_end().into(),

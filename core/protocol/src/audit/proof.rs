@@ -58,8 +58,8 @@ pub fn verify_consistency(
         return Err(unproven("the older tree is the larger one"));
     }
     if old_size == new_size || old_size == 0 {
-        let old_holds =
-            if old_size == new_size { old_root == new_root } else { *old_root == Tree::new().root() };
+        let old_holds = (old_size != new_size || old_root == new_root)
+            && (old_size != 0 || *old_root == Tree::new().root());
         return match (proof.is_empty(), old_holds) {
             (true, true) => Ok(()),
             (false, _) => Err(wrong_length()),
