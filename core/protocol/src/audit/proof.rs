@@ -46,7 +46,7 @@ pub fn verify_inclusion(
 
 /// Verifies that the tree with `new_size` leaves continues the one with `old_size`.
 ///
-/// Every tree continues itself and the empty tree; the proof is then empty. Error: `audit.proof_invalid`.
+/// Every tree continues itself; the proof is then empty. Error: `audit.proof_invalid`, also for an `old_size` of 0, which says nothing.
 pub fn verify_consistency(
     old_size: u64,
     new_size: u64,
@@ -57,10 +57,11 @@ pub fn verify_consistency(
     if old_size > new_size {
         return Err(unproven("the older tree is the larger one"));
     }
-    if old_size == new_size || old_size == 0 {
-        let old_holds = (old_size != new_size || old_root == new_root)
-            && (old_size != 0 || *old_root == Tree::new().root());
-        return match (proof.is_empty(), old_holds) {
+    if old_size == 0 {
+        return Err(unproven("every tree continues the empty one, which proves nothing"));
+    }
+    if old_size == new_size {
+        return match (proof.is_empty(), old_root == new_root) {
             (true, true) => Ok(()),
             (false, _) => Err(wrong_length()),
             (true, false) => Err(unproven("the two roots differ")),
@@ -138,27 +139,26 @@ impl Plan {
         Some(Self::of(ranges))
     }
 
-    /// The proof that the tree with `new_size` leaves continues the one with `old_size`. `None` when it is smaller.
+    /// The proof that the tree with `new_size` leaves continues the one with `old_size`. `None` when it is smaller, or
+    /// when the old tree is empty.
     pub fn consistency(old_size: u64, new_size: u64) -> Option<Self> {
-        if old_size > new_size {
+        if old_size == 0 || old_size > new_size {
             return None;
         }
         let mut ranges = Vec::new();
-        if old_size > 0 {
-            let (mut start, mut end) = (0, new_size);
-            while old_size < end {
-                let middle = start + split(end - start);
-                if old_size <= middle {
-                    ranges.push((middle, end));
-                    end = middle;
-                } else {
-                    ranges.push((start, middle));
-                    start = middle;
-                }
+        let (mut start, mut end) = (0, new_size);
+        while old_size < end {
+            let middle = start + split(end - start);
+            if old_size <= middle {
+                ranges.push((middle, end));
+                end = middle;
+            } else {
+                ranges.push((start, middle));
+                start = middle;
             }
-            if start > 0 {
-                ranges.push((start, end));
-            }
+        }
+        if start > 0 {
+            ranges.push((start, end));
         }
         Some(Self::of(ranges))
     }
@@ -232,7 +232,7 @@ mod tests {
                 }
             }
             assert!(Plan::inclusion(size, size).is_none());
-            for old in 0..=size {
+            for old in 1..=size {
                 let made = proof(Plan::consistency(old, size));
                 verify_consistency(old, size, &made, &root(old), &root(size)).unwrap();
                 for at in 0..made.len() {
