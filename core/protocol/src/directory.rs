@@ -7,6 +7,7 @@ use crate::freshness::{Entry, Rules};
 use crate::manifest::Manifest;
 use crate::time::Timestamp;
 use lru::LruCache;
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -20,13 +21,38 @@ const RULES: Rules = Rules {
     retry: 30,
 };
 
+/// A manifest with the bytes it was read from, which are kept only for an audit log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    manifest: Manifest,
+    bytes: Option<Box<[u8]>>,
+}
+
+impl Known {
+    /// What was fetched, byte for byte; written anew when it came before there was an audit log.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.bytes {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => Cow::Owned(self.manifest.to_json()),
+        }
+    }
+}
+
+impl core::ops::Deref for Known {
+    type Target = Manifest;
+
+    fn deref(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
 /// Manifests of known agents and failures of unknown ones.
 ///
 /// The two are bounded separately, so that names that a stranger invents never push out an agent that is known.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    known: LruCache<AgentId, Entry<Arc<Manifest>>>,
-    unknown: LruCache<AgentId, Entry<Arc<Manifest>>>,
+    known: LruCache<AgentId, Entry<Arc<Known>>>,
+    unknown: LruCache<AgentId, Entry<Arc<Known>>>,
 }
 
 impl Directory {
@@ -36,7 +62,7 @@ impl Directory {
     }
 
     /// What is known about the agent now; marks it as used.
-    pub(crate) fn look_up(&mut self, agent: &AgentId, now: Timestamp) -> State<Arc<Manifest>> {
+    pub(crate) fn look_up(&mut self, agent: &AgentId, now: Timestamp) -> State<Arc<Known>> {
         let entry = match self.known.get(agent) {
             Some(entry) => entry,
             None => match self.unknown.get(agent) {
@@ -57,11 +83,17 @@ impl Directory {
         self.known.peek(agent).is_none_or(|entry| entry.may_retry(&RULES, now))
     }
 
-    /// Records a fetched manifest.
-    pub(crate) fn supply(&mut self, manifest: Manifest, max_age: Option<u32>, now: Timestamp) {
+    /// Records a fetched manifest, and its bytes when they are to be kept.
+    pub(crate) fn supply(
+        &mut self,
+        manifest: Manifest,
+        bytes: Option<Box<[u8]>>,
+        max_age: Option<u32>,
+        now: Timestamp,
+    ) {
         let agent = manifest.agent_id().clone();
         let mut entry = self.known.pop(&agent).or_else(|| self.unknown.pop(&agent)).unwrap_or_default();
-        entry.succeed(Arc::new(manifest), max_age, &RULES, now);
+        entry.succeed(Arc::new(Known { manifest, bytes }), max_age, &RULES, now);
         self.known.put(agent, entry);
     }
 
@@ -100,10 +132,10 @@ mod tests {
     fn least_recently_used_leaves() {
         let mut directory = Directory::new(2);
         let now = Timestamp::from_secs(1_800_000_000);
-        directory.supply(manifest("a.example"), None, now);
-        directory.supply(manifest("b.example"), None, now);
+        directory.supply(manifest("a.example"), None, None, now);
+        directory.supply(manifest("b.example"), None, None, now);
         assert!(matches!(directory.look_up(&agent("a.example"), now), State::Fresh(_)));
-        directory.supply(manifest("c.example"), None, now);
+        directory.supply(manifest("c.example"), None, None, now);
         assert_eq!(directory.look_up(&agent("b.example"), now), State::Needed);
         assert!(matches!(directory.look_up(&agent("a.example"), now), State::Fresh(_)));
     }
@@ -112,7 +144,7 @@ mod tests {
     fn invented_names_push_out_nobody() {
         let mut directory = Directory::new(2);
         let now = Timestamp::from_secs(1_800_000_000);
-        directory.supply(manifest("a.example"), None, now);
+        directory.supply(manifest("a.example"), None, None, now);
         for number in 0..100 {
             directory.fail(&agent(&format!("x{number}.example")), Code::IdentityNotFound, now);
         }

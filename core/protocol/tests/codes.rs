@@ -167,6 +167,7 @@ fn special() -> Vec<Verdict> {
         Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_replay_store(Arc::new(Broken))),
         Signed::read("nonce-0000000001").verify(&Publisher::new(policy(POLICY), [7; 16])),
     ];
+    verdicts.push(Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_audit(Arc::new(Full))));
     let limited = strange(r#""rate":{"requests":1,"per_s":60}"#);
     for nonce in ["nonce-0000000001", "nonce-0000000002"] {
         verdicts.push(Signed::read(nonce).verify(&limited));
@@ -196,6 +197,15 @@ fn special() -> Vec<Verdict> {
     pending.redeemed(imagxp::publisher::Redemption::Unavailable);
     verdicts.push(redeem.resume(pending, now()).verdict);
     verdicts
+}
+
+/// An audit log without room.
+struct Full;
+
+impl imagxp::audit::AuditSink for Full {
+    fn record(&self, _: &imagxp::audit::Record<'_>) -> imagxp::Result<()> {
+        Err(Error::argument("no room"))
+    }
 }
 
 struct Broken;

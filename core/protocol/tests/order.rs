@@ -446,3 +446,42 @@ fn an_ed25519_agent_is_an_agent() {
     assert_eq!(verdict.code, None);
     assert_eq!(verdict.key_id.as_ref(), Some(identity.public_key().thumbprint()));
 }
+
+/// A sink that writes itself down where the store does, and what had been asked by then.
+struct Witness(Arc<Probe>, bool);
+
+impl imagxp::audit::AuditSink for Witness {
+    fn record(&self, _: &imagxp::audit::Record<'_>) -> imagxp::Result<()> {
+        self.0.calls.lock().unwrap().push("record");
+        if self.1 { Err(imagxp::Error::argument("no room")) } else { Ok(()) }
+    }
+}
+
+struct Asked(Arc<Probe>);
+
+impl imagxp::publisher::CustomPolicy for Asked {
+    fn allows(&self, _: &imagxp::Claim, _: &str) -> imagxp::Result<bool> {
+        self.0.calls.lock().unwrap().push("custom");
+        Ok(true)
+    }
+}
+
+#[test]
+fn the_record_comes_last_and_before_the_verdict() {
+    for broken in [false, true] {
+        let (publisher, probe) = probed(POLICY);
+        let publisher = publisher
+            .with_custom_policy(Arc::new(Asked(Arc::clone(&probe))))
+            .with_audit(Arc::new(Witness(Arc::clone(&probe), broken)));
+        let verdict = Signed::read(NONCE).verify(&publisher);
+        assert_eq!(probe.take(), ["seen", "insert", "custom", "record"]);
+        assert_eq!(verdict.code, broken.then_some(Code::AuditUnavailable));
+    }
+    // A refusal is recorded after what it has done, and does no more than it did without a log.
+    for (code, request, calls) in refusals() {
+        let (publisher, probe) = probed(POLICY);
+        let publisher = publisher.with_audit(Arc::new(Witness(Arc::clone(&probe), false)));
+        assert_eq!(request.verify(&publisher).code, Some(code));
+        assert_eq!(probe.take(), [calls, &["record"]].concat(), "{code}");
+    }
+}

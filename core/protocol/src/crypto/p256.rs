@@ -87,6 +87,11 @@ pub(super) fn signature_from_der(der: &[u8]) -> Option<[u8; 64]> {
     Signature::from_der(der).ok().map(|signature| signature.to_bytes().into())
 }
 
+/// The DER form of `r ‖ s`.
+pub(super) fn signature_to_der(bytes: &[u8; 64]) -> Option<Vec<u8>> {
+    Signature::from_slice(bytes).ok().map(|signature| signature.to_der().as_bytes().to_vec())
+}
+
 /// Builds the private key from its big-endian scalar; `None` when it is 0 or ≥ n.
 pub(super) fn from_scalar(scalar: &[u8; 32]) -> Option<SigningKey> {
     SigningKey::from_slice(scalar).ok()

@@ -30,6 +30,11 @@ impl Signature {
         p256::signature_from_der(der).map(Self)
     }
 
+    /// The DER form of an ECDSA P-256 signature, which C2SP signed notes carry; `None` when r or s is 0 or ≥ n.
+    pub(crate) fn to_ecdsa_der(self) -> Option<Vec<u8>> {
+        p256::signature_to_der(&self.0)
+    }
+
     /// Writes 128 lower-case hex digits.
     pub fn to_hex(&self) -> String {
         hex_encode(&self.0)

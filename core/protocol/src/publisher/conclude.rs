@@ -21,12 +21,7 @@ impl Run<'_> {
             .as_ref()
             .filter(|refusal| refusal.code.http() == 402)
             .map(|_| offer(document, facts.decision.as_ref(), facts.purpose));
-        let (outcome, http) = match &refusal {
-            None => (Outcome::Allow, 200),
-            Some(_) if observed => (Outcome::Allow, 200),
-            Some(refusal) if refusal.code.is_undecided() => (Outcome::Undecided, refusal.code.http()),
-            Some(refusal) => (Outcome::Deny, refusal.code.http()),
-        };
+        let (outcome, http) = answer(refusal.as_ref().map(|refusal| refusal.code), document.mode);
         let retry =
             refusal.as_ref().map_or(Retry::Never, |refusal| refusal.retry.unwrap_or(refusal.code.retry()));
         match http {
@@ -74,6 +69,16 @@ impl Run<'_> {
             offer,
             trace_id: hex_encode(&trace_id),
         }
+    }
+}
+
+/// What follows from a refusal, or from none.
+pub(super) fn answer(code: Option<Code>, mode: Mode) -> (Outcome, u16) {
+    match code {
+        None => (Outcome::Allow, 200),
+        Some(_) if mode == Mode::Observe => (Outcome::Allow, 200),
+        Some(code) if code.is_undecided() => (Outcome::Undecided, code.http()),
+        Some(code) => (Outcome::Deny, code.http()),
     }
 }
 

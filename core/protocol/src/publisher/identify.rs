@@ -6,11 +6,11 @@ use super::verify::{Refusal, Run};
 use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{Algorithm, PublicKey, Signature, Thumbprint};
-use crate::directory::State;
+use crate::directory::{Known, State};
 use crate::explain::StepResult;
 use crate::headers::{self, RequestHeaders};
-use crate::manifest::Manifest;
 use crate::policy::IdentityMode;
+use std::sync::Arc;
 
 /// The signed bytes, in the two readings of PROTOCOL §3.
 struct Signed<'a> {
@@ -45,7 +45,7 @@ impl Run<'_> {
         let (key, binding) = if self.publisher.policy.document().identity == IdentityMode::KeyOnly {
             self.hinted_key(&known, &signed, hint)?
         } else {
-            (self.published_key(claim, known, &signed, hint)?, KeyBinding::Domain)
+            (self.published_key(claim, &known, &signed, hint)?, KeyBinding::Domain)
         };
         self.check_alg_copy(headers, &key)?;
         self.facts.visitor = Visitor::VerifiedAgent;
@@ -54,7 +54,13 @@ impl Run<'_> {
         self.facts.purpose = Some(claim.purpose);
         self.facts.resource = claim.resource.as_ref().map(ToString::to_string);
         self.facts.binding = binding;
-        Ok(*key.thumbprint())
+        let key_id = *key.thumbprint();
+        // For the audit record, moved and not copied: who does not keep one pays nothing.
+        self.facts.key = Some(key);
+        if let (KeyBinding::Domain, State::Fresh(manifest) | State::Stale(manifest)) = (binding, known) {
+            self.facts.manifest = Some(manifest);
+        }
+        Ok(key_id)
     }
 
     /// Whose nonces, quota and rate these are: the agent's; under `key_only`, where anyone may claim the name, the agent's with this key.
@@ -84,7 +90,7 @@ impl Run<'_> {
     fn published_key(
         &mut self,
         claim: &Claim,
-        known: State<std::sync::Arc<Manifest>>,
+        known: &State<Arc<Known>>,
         signed: &Signed<'_>,
         hint: Option<&[u8]>,
     ) -> Result<PublicKey, Refusal> {
@@ -95,7 +101,7 @@ impl Run<'_> {
                 manifest
             }
             State::Failed(code) => {
-                let refusal = Refusal::new(code).detail("an earlier attempt to fetch the manifest failed");
+                let refusal = Refusal::new(*code).detail("an earlier attempt to fetch the manifest failed");
                 return Err(self.refuse_key(claim, refusal, "fetching it failed a moment ago"));
             }
             State::Needed => {
@@ -144,7 +150,7 @@ impl Run<'_> {
     /// Identity `key_only`: the key that came with the request; the domain's word counts when it happens to be known.
     fn hinted_key(
         &mut self,
-        known: &State<std::sync::Arc<Manifest>>,
+        known: &State<Arc<Known>>,
         signed: &Signed<'_>,
         hint: Option<&[u8]>,
     ) -> Result<(PublicKey, KeyBinding), Refusal> {

@@ -3,6 +3,7 @@
 //! A [`Publisher`] holds a policy and what it has learned: keys, nonces, rates. It does no I/O: a verdict that lacks a document says so
 //! in `needs`; the caller fetches it, calls [`Publisher::supply`] and then [`Publisher::resume`].
 
+mod audit;
 mod conclude;
 mod feedback;
 mod identify;
@@ -22,6 +23,7 @@ pub use verdict::{
     KeyBinding, Need, NeedKind, Outcome, PaymentFacts, PaymentState, Verdict, Visitor, Warning,
 };
 
+use crate::audit::AuditSink;
 use crate::claim::Claim;
 use crate::directory::Directory;
 use crate::error::Error;
@@ -49,6 +51,7 @@ pub struct Publisher {
     keyer: Keyer,
     replay: Arc<dyn ReplayStore>,
     custom: Option<Arc<dyn CustomPolicy>>,
+    audit: Option<Arc<dyn AuditSink>>,
     directory: Mutex<Directory>,
     jwks: Mutex<JwksCache>,
     rates: Mutex<RateLimiter>,
@@ -72,6 +75,7 @@ impl Publisher {
             keyer: Keyer::new(secret),
             replay: Arc::new(MemoryReplayStore::default()),
             custom: None,
+            audit: None,
             directory: Mutex::new(Directory::new(limits.directory())),
             jwks: Mutex::new(jwks),
             rates: Mutex::new(RateLimiter::new(limits.directory())),
@@ -100,6 +104,17 @@ impl Publisher {
     #[must_use]
     pub fn with_custom_policy(mut self, custom: Arc<dyn CustomPolicy>) -> Self {
         self.custom = Some(custom);
+        self
+    }
+
+    /// Records each decided verdict before it is given (step 13 of PROTOCOL §5, §12). A sink that fails makes the verdict
+    /// `audit.unavailable`.
+    ///
+    /// A verdict with `needs` is recorded when it has been resumed; [`Publisher::explain`] records nothing; visitors without a signature
+    /// are recorded when the sink [wants them](AuditSink::wants_unsigned).
+    #[must_use]
+    pub fn with_audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.audit = Some(sink);
         self
     }
 

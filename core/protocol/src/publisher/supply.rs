@@ -72,7 +72,10 @@ impl Publisher {
                 }
             },
             Document::Manifest(agent) => match Manifest::parse(body, &agent, self.limits.manifest()) {
-                Ok(manifest) => self.directory().supply(manifest, max_age, now),
+                Ok(manifest) => {
+                    let bytes = self.audit.as_ref().map(|_| body.into());
+                    self.directory().supply(manifest, bytes, max_age, now);
+                }
                 Err(error) => {
                     self.directory().fail(&agent, Code::IdentityManifestInvalid, now);
                     return Err(error);

@@ -6,8 +6,9 @@ use super::verdict::{KeyBinding, Need, PaymentFacts, PaymentState, Visitor, Warn
 use crate::agent_id::AgentId;
 use crate::claim::{Claim, Version};
 use crate::code::{Code, Retry};
-use crate::crypto::Thumbprint;
+use crate::crypto::{PublicKey, Thumbprint};
 use crate::digest::digests_agree;
+use crate::directory::Known;
 use crate::explain::{Explanation, Step, StepResult};
 use crate::policy::{Decision, Question, ResourceMatch};
 use crate::purpose::Purpose;
@@ -15,6 +16,7 @@ use crate::replay::{Insert, ReplayEntry, Seen};
 use crate::resource::{Resource, path_readings};
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Why the pipeline stopped.
 #[derive(Debug)]
@@ -58,6 +60,9 @@ pub(super) struct Facts {
     pub(super) payment: PaymentFacts,
     pub(super) warnings: Vec<Warning>,
     pub(super) decision: Option<Decision>,
+    /// The key that made the signature, and the manifest in force that lists it.
+    pub(super) key: Option<PublicKey>,
+    pub(super) manifest: Option<Arc<Known>>,
 }
 
 /// One run of the pipeline.
@@ -84,6 +89,7 @@ pub(super) fn run(
 ) -> Verification {
     let mut run = Run::new(publisher, request, received_at, now, progress);
     let result = run.pipeline();
+    let result = if publisher.audit.is_some() { run.audit(result, &trace_id) } else { result };
     let pending = matches!(&result, Err(refusal) if !refusal.needs.is_empty())
         .then(|| Pending::new(request, received_at, run.progress, trace_id));
     Verification { verdict: run.verdict(result, trace_id), pending }
@@ -98,6 +104,7 @@ pub(super) fn explain(
     let mut run = Run::new(publisher, request, now, now, Progress::default());
     run.steps = Some(Vec::new());
     let result = run.pipeline();
+    run.note_audit();
     let steps = run.steps.take().unwrap_or_default();
     Explanation { steps, verdict: run.verdict(result, trace_id) }
 }
@@ -120,6 +127,8 @@ impl<'r> Run<'r> {
             payment: PaymentFacts::new(PaymentState::NotRequired),
             warnings: Vec::new(),
             decision: None,
+            key: None,
+            manifest: None,
         };
         Self { publisher, request, received_at, now, progress, facts, steps: None }
     }

@@ -1,0 +1,89 @@
+//! Step 13: the audit record, after everything that decides and before the verdict (PROTOCOL §§5, 12).
+
+use super::conclude::answer;
+use super::verdict::{KeyBinding, Visitor};
+use super::verify::{Refusal, Run};
+use crate::audit::{ManifestSnapshot, Record};
+use crate::claim::MAX_CLAIM_BYTES;
+use crate::code::Code;
+use crate::crypto::Signature;
+use crate::encoding::{base64_decode, hex_encode};
+use crate::explain::StepResult;
+use crate::headers::RequestHeaders;
+use crate::policy::Mode;
+use sha2::{Digest, Sha256};
+
+impl Run<'_> {
+    /// Records what was decided, if a sink wants it, and passes it on; a sink that fails leaves nothing decided.
+    pub(super) fn audit(&self, result: Result<(), Refusal>, trace_id: &[u8; 16]) -> Result<(), Refusal> {
+        let Some(sink) = &self.publisher.audit else { return result };
+        let waits = result.as_ref().is_err_and(|refusal| !refusal.needs.is_empty());
+        let signed = matches!(self.facts.visitor, Visitor::VerifiedAgent | Visitor::InvalidAgent);
+        if waits || !(signed || sink.wants_unsigned()) {
+            return result;
+        }
+        let code = result.as_ref().err().map(|refusal| refusal.code);
+        match self.record(code, trace_id, |record| sink.record(record)) {
+            Ok(()) => result,
+            Err(error) => Err(Refusal::new(Code::AuditUnavailable).detail(error.to_string())),
+        }
+    }
+
+    /// For explanations, which leave no record.
+    pub(super) fn note_audit(&mut self) {
+        if self.publisher.audit.is_some() {
+            self.note(13, "audit record", StepResult::Skipped, || {
+                ("one record of the verdict".into(), "none: this is an explanation".into())
+            });
+        }
+    }
+
+    fn record<T>(
+        &self,
+        code: Option<Code>,
+        trace_id: &[u8; 16],
+        act: impl FnOnce(&Record<'_>) -> T,
+    ) -> T {
+        let policy = &self.publisher.policy;
+        let mode = policy.document().mode;
+        let (outcome, http) = answer(code, mode);
+        let facts = &self.facts;
+        // Read once more, so that a publisher without a log carries none of this through the pipeline.
+        let headers = RequestHeaders::read(self.request.headers, &self.publisher.limits).ok();
+        let header = |pick: fn(&RequestHeaders<'_>) -> Option<Vec<u8>>| headers.as_ref().and_then(pick);
+        let payload = header(|headers| headers.payload.and_then(base64_decode))
+            .filter(|payload| payload.len() <= MAX_CLAIM_BYTES);
+        let signature = headers.as_ref().and_then(|headers| headers.signature).and_then(Signature::from_hex);
+        let token = headers.as_ref().and_then(|headers| headers.payment.or(headers.proof));
+        let manifest = facts.manifest.as_ref().map(|known| known.bytes());
+        let manifest = manifest.as_ref().zip(facts.agent_id.as_ref()).map(|(bytes, agent_id)| {
+            ManifestSnapshot { agent_id, bytes, sha256: Sha256::digest(bytes).into() }
+        });
+        act(&Record {
+            received_at: self.received_at,
+            decided_at: self.now,
+            trace_id: &hex_encode(trace_id),
+            outcome,
+            code,
+            http,
+            would_deny: mode == Mode::Observe && code.is_some(),
+            visitor: facts.visitor,
+            binding: facts.binding,
+            agent_id: facts.agent_id.as_ref(),
+            key_id: facts.key_id.as_ref(),
+            public_key: facts.key.as_ref().filter(|_| facts.binding == KeyBinding::KeyOnly),
+            purpose: facts.purpose,
+            resource: facts.resource.as_deref(),
+            payment: &facts.payment,
+            token_sha256: token.map(|token| Sha256::digest(token).into()),
+            warnings: &facts.warnings,
+            method: self.request.method,
+            url: self.request.url,
+            body_digest: self.request.body_digest,
+            payload: payload.as_deref(),
+            signature: signature.as_ref(),
+            manifest,
+            policy_sha256: policy.hash(),
+        })
+    }
+}

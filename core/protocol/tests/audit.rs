@@ -1,0 +1,330 @@
+//! The audit log's pure part: proofs against the published vectors, step 13 of the pipeline, evidence.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod common;
+
+use common::world::*;
+use imagxp::agent::SignRequest;
+use imagxp::audit::{AuditSink, Entry, Evidence, Log, Record, SignedCheckpoint, StoredVerdict, proof};
+use imagxp::crypto::Algorithm;
+use imagxp::encoding::base64_decode;
+use imagxp::publisher::Outcome;
+use imagxp::{Code, Error, Publisher, Purpose, Timestamp};
+use std::sync::{Arc, Mutex};
+
+#[test]
+fn all_196_published_proofs() {
+    let Some(path) = common::vectors("merkle/rfc6962_proofs.json") else { return };
+    let suite: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let hash = |value: &serde_json::Value| -> Option<[u8; 32]> {
+        // Some roots are no hashes but words, which our types cannot hold: equal words become equal hashes.
+        let bytes = base64_decode(value.as_str()?.as_bytes()).filter(|bytes| !bytes.is_empty())?;
+        Some(<[u8; 32]>::try_from(bytes).unwrap_or_else(|word| imagxp::digest::sha256(&[b"word", &word[..]].concat())))
+    };
+    let hashes = |value: &serde_json::Value| -> Option<Vec<[u8; 32]>> {
+        value.as_array().map_or(Some(Vec::new()), |list| list.iter().map(hash).collect())
+    };
+    let mut count = 0;
+    for case in suite["inclusion"].as_array().unwrap() {
+        let accepted = || {
+            let (index, size) = (case["leafIdx"].as_u64()?, case["treeSize"].as_u64()?);
+            let (leaf, root) = (hash(&case["leafHash"])?, hash(&case["root"])?);
+            proof::verify_inclusion(index, size, &leaf, &hashes(&case["proof"])?, &root).ok()
+        };
+        assert_eq!(accepted().is_none(), case["wantErr"].as_bool().unwrap(), "{}", case["file"]);
+        count += 1;
+    }
+    for case in suite["consistency"].as_array().unwrap() {
+        let accepted = || {
+            let (old, new) = (case["size1"].as_u64()?, case["size2"].as_u64()?);
+            let (old_root, new_root) = (hash(&case["root1"])?, hash(&case["root2"])?);
+            proof::verify_consistency(old, new, &hashes(&case["proof"])?, &old_root, &new_root).ok()
+        };
+        assert_eq!(accepted().is_none(), case["wantErr"].as_bool().unwrap(), "{}", case["file"]);
+        count += 1;
+    }
+    assert_eq!(count, 196);
+}
+
+/// A log in memory.
+#[derive(Default)]
+struct Memory {
+    state: Mutex<(Log, Vec<Vec<u8>>)>,
+    unsigned: bool,
+    broken: bool,
+}
+
+impl Memory {
+    fn add(&self, body: &[u8]) {
+        let mut state = self.state.lock().unwrap();
+        let mut line = Vec::new();
+        state.0.append(body, &mut line).unwrap();
+        state.1.push(line);
+    }
+
+    fn verdicts(&self) -> Vec<StoredVerdict> {
+        let lines = self.state.lock().unwrap().1.clone();
+        let entries = lines.iter().map(|line| {
+            let frame = imagxp::audit::Frame::parse(line).unwrap();
+            Entry::parse(frame.body).unwrap()
+        });
+        entries
+            .filter_map(|entry| match entry {
+                Entry::Verdict(verdict) => Some(*verdict),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl AuditSink for Memory {
+    fn record(&self, record: &Record<'_>) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::argument("the disk is full"));
+        }
+        if let Some(manifest) = &record.manifest {
+            self.add(&manifest.to_json());
+        }
+        self.add(&record.to_json());
+        Ok(())
+    }
+
+    fn wants_unsigned(&self) -> bool {
+        self.unsigned
+    }
+}
+
+fn audited(json: &str, sink: Memory) -> (Publisher, Arc<Memory>) {
+    let sink = Arc::new(sink);
+    (know(Publisher::new(policy(json), [7; 16]).with_audit(Arc::clone(&sink) as _)), sink)
+}
+
+const NONCE: &str = "00000000-0000-4000-8000-000000000001";
+
+#[test]
+fn each_decided_verdict_is_recorded_once() {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    let good = Signed::read(NONCE);
+    let allowed = good.verify(&publisher);
+    let replayed = good.verify(&publisher);
+    let training =
+        Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::CrawlTraining), now(), "0123456789abcdef");
+    let denied = training.verify(&publisher);
+    let broken = Signed::read(NONCE).with("x-imagxp-payload", "e30=").verify(&publisher);
+    good.act(|request| publisher.explain(request, now()));
+    let mut unsigned = good.clone();
+    unsigned.headers.clear();
+    unsigned.verify(&publisher);
+    let records = sink.verdicts();
+    assert_eq!(records.len(), 4, "explanations and visitors without a signature leave none");
+    for (record, verdict) in records.iter().zip([&allowed, &replayed, &denied, &broken]) {
+        assert_eq!((record.outcome, record.code, record.http), (verdict.outcome, verdict.code, verdict.http));
+        assert_eq!((&record.trace_id, &record.agent_id), (&verdict.trace_id, &verdict.agent_id));
+        assert_eq!((record.time, record.policy), (now(), *publisher.policy().hash()));
+    }
+    assert_eq!((records[0].url.as_str(), records[0].method.as_str()), (URL, "GET"));
+    assert_eq!(records[0].claim().unwrap().nonce, NONCE);
+    let bytes = manifest(&[1]);
+    assert!(records[0].verify_request(Some(&bytes)).unwrap());
+    assert!(!records[1].verify_request(None).unwrap(), "a replay is refused before the signature is checked");
+    assert!(records[2].verify_request(Some(&bytes)).unwrap(), "denied, but verified");
+    assert!(records[3].payload.is_none(), "two payloads are none");
+    for wrong in [None, Some(manifest(&[2])), Some(b"{}".to_vec())] {
+        assert!(records[0].verify_request(wrong.as_deref()).is_err());
+    }
+}
+
+#[test]
+fn unsigned_visitors_when_asked_for() {
+    let (publisher, sink) = audited(POLICY, Memory { unsigned: true, ..Memory::default() });
+    let mut unsigned = Signed::read(NONCE);
+    unsigned.headers.clear();
+    unsigned.verify(&publisher);
+    assert_eq!(sink.verdicts()[0].visitor.as_str(), "unsigned_client");
+}
+
+#[test]
+fn what_waits_is_recorded_when_it_is_decided() {
+    let sink = Arc::new(Memory::default());
+    let publisher = Publisher::new(policy(POLICY), [7; 16]).with_audit(Arc::clone(&sink) as _);
+    let first = Signed::read(NONCE).start(&publisher, now());
+    assert_eq!(first.verdict.code, Some(Code::IdentityManifestNeeded));
+    assert!(sink.verdicts().is_empty());
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    let later = now().saturating_add_secs(2);
+    let second = publisher.resume(first.pending.unwrap(), later);
+    assert_eq!(second.verdict.outcome, Outcome::Allow);
+    let records = sink.verdicts();
+    assert_eq!((records.len(), records[0].time, records[0].decided), (1, now(), later));
+}
+
+#[test]
+fn the_manifest_in_force_is_kept_byte_for_byte() {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    let spaced = [b" ", manifest(&[1]).as_slice(), b"\n"].concat();
+    publisher.supply(MANIFEST_URL, &spaced, None, now()).unwrap();
+    Signed::read(NONCE).verify(&publisher);
+    assert!(sink.verdicts()[0].verify_request(Some(&spaced)).unwrap());
+    // One that came before there was a log is written anew.
+    let late = Arc::new(Memory::default());
+    let publisher = publisher_with_late_log(&late);
+    Signed::read(NONCE).verify(&publisher);
+    assert!(late.verdicts()[0].verify_request(Some(&manifest(&[1]))).unwrap());
+}
+
+fn publisher_with_late_log(sink: &Arc<Memory>) -> Publisher {
+    publisher(POLICY).with_audit(Arc::clone(sink) as _)
+}
+
+#[test]
+fn a_log_that_takes_no_record_leaves_nothing_decided() {
+    let (publisher, _) = audited(POLICY, Memory { broken: true, ..Memory::default() });
+    let verdict = Signed::read(NONCE).verify(&publisher);
+    assert_eq!(
+        (verdict.outcome, verdict.code, verdict.http),
+        (Outcome::Undecided, Some(Code::AuditUnavailable), 503)
+    );
+    assert!(verdict.detail.unwrap().contains("the disk is full") && verdict.needs.is_empty());
+    let observing = POLICY.replacen("{\"version\":1", "{\"version\":1,\"mode\":\"observe\"", 1);
+    let (publisher, _) = audited(&observing, Memory { broken: true, ..Memory::default() });
+    let verdict = Signed::read(NONCE).verify(&publisher);
+    assert_eq!((verdict.outcome, verdict.would_deny), (Outcome::Allow, true));
+    assert_eq!(verdict.code, Some(Code::AuditUnavailable));
+}
+
+#[test]
+fn observing_is_recorded_as_such() {
+    let json = POLICY.replacen("{\"version\":1", "{\"version\":1,\"mode\":\"observe\"", 1);
+    let (publisher, sink) = audited(&json, Memory::default());
+    let training =
+        Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::CrawlTraining), now(), NONCE);
+    training.verify(&publisher);
+    let record = &sink.verdicts()[0];
+    assert_eq!((record.outcome, record.would_deny, record.http), (Outcome::Allow, true, 200));
+    assert_eq!(record.code, Some(Code::PolicyPurposeDenied));
+}
+
+#[test]
+fn no_visa_is_ever_written() {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    let token = visa("jti-0001", |_| ());
+    let request = SignRequest {
+        payment: Some(&token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    Signed::new(&identity(1), &request, now(), NONCE).with("cookie", "TOPSECRET").verify(&publisher);
+    let record = &sink.verdicts()[0];
+    assert_eq!((record.payment.as_str(), record.jti.as_deref()), ("visa", Some("jti-0001")));
+    assert_eq!(record.token_sha256, Some(imagxp::digest::sha256(token.as_bytes())));
+    let lines = sink.state.lock().unwrap().1.concat();
+    let text = String::from_utf8(lines).unwrap();
+    for part in token.split('.') {
+        assert!(!text.contains(part));
+    }
+    assert!(!text.contains("TOPSECRET"));
+}
+
+#[test]
+fn key_only_records_carry_their_key() {
+    let json = POLICY.replacen("{\"version\":1", "{\"version\":1,\"identity\":\"key_only\"", 1);
+    let sink = Arc::new(Memory::default());
+    let publisher = Publisher::new(policy(&json), [7; 16]).with_audit(Arc::clone(&sink) as _);
+    Signed::read(NONCE).verify(&publisher);
+    let mut record = sink.verdicts().remove(0);
+    assert_eq!((record.binding.as_str(), record.manifest), ("key_only", None));
+    assert!(record.verify_request(None).unwrap());
+    record.public_key = Some(key(2, Algorithm::Es256).public_key().clone());
+    assert_eq!(record.verify_request(None).unwrap_err().code(), "audit.altered");
+}
+
+/// One record of ten, as evidence.
+fn evidence(algorithm: Algorithm) -> Evidence {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    for number in 0..10 {
+        Signed::read(&format!("0123456789abcde{number}")).verify(&publisher);
+    }
+    let signer = key(5, algorithm);
+    let state = sink.state.lock().unwrap();
+    let number = 7;
+    let mut plan = proof::Plan::inclusion(number, state.0.size()).unwrap();
+    state.1.iter().for_each(|line| plan.feed(imagxp::audit::tree::leaf_hash(line)));
+    Evidence {
+        entry: state.1[number as usize].clone(),
+        proof: plan.finish().unwrap(),
+        checkpoint: state.0.checkpoint("pub.example/audit").sign(&signer).unwrap(),
+        public_key: signer.public_key().clone(),
+        manifest: Some(manifest(&[1])),
+    }
+}
+
+#[test]
+fn evidence_proves_itself_and_any_change_is_found() {
+    let evidence = evidence(Algorithm::EdDsa);
+    let keys = [evidence.public_key.clone()];
+    let json = evidence.to_json().unwrap();
+    let proven = Evidence::parse(&json).unwrap().verify(&keys).unwrap();
+    assert_eq!((proven.number, proven.size, proven.origin.as_str()), (7, 20, "pub.example/audit"));
+    assert!(proven.request_verified && proven.key_known);
+    assert_eq!(proven.verdict.agent_id.unwrap().as_str(), AGENT);
+    assert!(!Evidence::parse(&json).unwrap().verify(&[]).unwrap().key_known);
+    let stranger = [key(6, Algorithm::EdDsa).public_key().clone()];
+    assert_eq!(Evidence::parse(&json).unwrap().verify(&stranger).unwrap_err().code(), "audit.altered");
+    let canonical = imagxp::json::canonicalize(&json, &imagxp::json::Limits::INTERCHANGE).unwrap();
+    assert_eq!(canonical, json);
+    for at in 0..json.len() {
+        let mut bent = json.clone();
+        bent[at] ^= 1;
+        let Ok(read) = Evidence::parse(&bent) else { continue };
+        assert!(read.verify(&keys).is_err(), "byte {at} of {}", json.len());
+    }
+}
+
+#[test]
+fn evidence_of_es256_publishers_and_what_is_none() {
+    let good = evidence(Algorithm::Es256);
+    assert!(good.verify(&[]).is_ok());
+    let code = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = good.clone();
+        change(&mut evidence);
+        evidence.verify(&[]).unwrap_err().code()
+    };
+    assert_eq!(code(&|e| e.manifest = None), "audit.malformed");
+    assert_eq!(code(&|e| e.manifest = Some(manifest(&[1, 2]))), "audit.altered");
+    assert_eq!(code(&|e| e.proof[0][0] ^= 1), "audit.proof_invalid");
+    assert_eq!(code(&|e| drop(e.proof.pop())), "audit.proof_invalid");
+    assert_eq!(code(&|e| e.public_key = key(6, Algorithm::Es256).public_key().clone()), "audit.altered");
+    assert_eq!(code(&|e| e.checkpoint = e.checkpoint.replace("\n20\n", "\n21\n")), "audit.altered");
+    let json = String::from_utf8(good.to_json().unwrap()).unwrap();
+    for bad in [
+        json.replace("evidence/1", "evidence/2"),
+        json.replace("\"proof\":[", "\"proof\":[0,"),
+        json.replacen('{', "{\"zzz\":1,", 1),
+        json.replace("\"record\":{", "\"record\":{\"body\":1,"),
+        String::new(),
+        "[]".into(),
+        format!("{}{json}", " ".repeat(600_000)),
+    ] {
+        assert_eq!(Evidence::parse(bad.as_bytes()).unwrap_err().code(), "audit.malformed", "{bad:.60}");
+    }
+}
+
+#[test]
+fn a_log_is_consistent_with_its_own_past() {
+    let signer = key(5, Algorithm::EdDsa);
+    let (mut log, mut leaves, mut notes) = (Log::new(), Vec::new(), Vec::new());
+    for number in 0..50 {
+        let mut line = Vec::new();
+        log.append(format!("{{\"n\":{number}}}").as_bytes(), &mut line).unwrap();
+        leaves.push(imagxp::audit::tree::leaf_hash(&line));
+        notes.push(log.checkpoint("pub.example/audit").sign(&signer).unwrap());
+    }
+    let read = |note: &String| SignedCheckpoint::parse(note.as_bytes()).unwrap().checkpoint().clone();
+    let new = read(&notes[49]);
+    for old in notes.iter().map(read) {
+        let mut plan = proof::Plan::consistency(old.size, new.size).unwrap();
+        leaves.iter().for_each(|leaf| plan.feed(*leaf));
+        let proof = plan.finish().unwrap();
+        proof::verify_consistency(old.size, new.size, &proof, &old.root, &new.root).unwrap();
+    }
+    assert_eq!(Timestamp::parse("2026-03-01T12:00:00Z"), Some(now()));
+}
