@@ -1,5 +1,6 @@
 //! The agent's name: a public domain name (PROTOCOL §2 `agent_id`).
 
+use crate::resource::Origin;
 use core::fmt;
 use idna::punycode;
 use std::sync::Arc;
@@ -36,6 +37,13 @@ impl AgentId {
     /// `allow_loopback` is the development switch of that section.
     pub fn parse(text: &str, allow_loopback: bool) -> Option<Self> {
         (is_public_name(text) || (allow_loopback && is_loopback(text))).then(|| Self(text.into()))
+    }
+
+    /// The name under which the site at this origin publishes its own keys (PROTOCOL §10): its host, without the port; of a loopback origin
+    /// with it. `None` when the host is no public domain name and `allow_loopback` does not admit it.
+    pub fn of_origin(origin: &Origin, allow_loopback: bool) -> Option<Self> {
+        let name = if origin.is_loopback() { origin.authority() } else { origin.host().to_owned() };
+        Self::parse(&name, allow_loopback)
     }
 
     /// The name as text.

@@ -3,9 +3,14 @@
 use crate::encoding::base64_encode;
 use sha2::{Digest, Sha256};
 
+/// The SHA-256 of a body, as receipts and feedback name it (PROTOCOL §§10, 11).
+pub fn sha256(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
 /// The RFC 9530 value of a body: `sha-256=:<base64>:`.
 pub fn content_digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", base64_encode(&Sha256::digest(body)))
+    format!("sha-256=:{}:", base64_encode(&sha256(body)))
 }
 
 /// Whether a claimed digest describes the body whose digest is `actual`.

@@ -25,6 +25,10 @@ pub const TIMESTAMP: &str = "x-imagxp-timestamp";
 pub const ALG: &str = "x-imagxp-alg";
 /// Response: HUMAN, SYNTHETIC or HYBRID.
 pub const CONTENT_ORIGIN: &str = "x-imagxp-content-origin";
+/// Response: the provenance receipt, base64.
+pub const PROVENANCE: &str = "x-imagxp-provenance";
+/// Response: the receipt's signature, 128 hex digits.
+pub const PROVENANCE_SIG: &str = "x-imagxp-provenance-sig";
 
 /// The product token that agents send in `User-Agent` (PROTOCOL §1).
 pub const PRODUCT: &str = "IMAGXP/1.0";

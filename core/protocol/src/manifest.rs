@@ -122,6 +122,11 @@ impl Manifest {
         self.keys.iter().filter(move |entry| entry.exists_at(now)).map(|entry| &entry.key)
     }
 
+    /// The key with this thumbprint, if it existed at this time.
+    pub fn key_at(&self, kid: &Thumbprint, time: Timestamp) -> Option<&PublicKey> {
+        self.keys_at(time).find(|key| key.thumbprint() == kid)
+    }
+
     /// The JSON document to publish, in RFC 8785 form: `public_key` for readers of the seed specification, `keys` for all others.
     pub fn to_json(&self) -> Vec<u8> {
         let mut object = Object::new();

@@ -34,6 +34,11 @@ impl Origin {
         matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
     }
 
+    /// The host: a name in lower case, or an address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// The host and, when it is not the scheme's own, the port: `pub.example` or `pub.example:8443`.
     pub fn authority(&self) -> String {
         let default = if self.secure { 443 } else { 80 };

@@ -309,6 +309,14 @@ pub enum ContentOrigin {
 }
 
 impl ContentOrigin {
+    /// Every origin.
+    pub const ALL: [Self; 3] = [Self::Human, Self::Synthetic, Self::Hybrid];
+
+    /// The origin with this exact wire name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == name)
+    }
+
     /// The header's value.
     pub const fn as_str(self) -> &'static str {
         match self {
