@@ -1,11 +1,11 @@
 //! Why an agent reads: the closed list of PROTOCOL §2 `purpose`.
 
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The purpose of a request. There is exactly one per claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Deserialize))]
 // Read as text first: errors in a policy can then name the purpose, which a key of an enum's own type hides.
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", try_from = "String")]
 #[cfg_attr(test, schemars(!try_from))]

@@ -1,12 +1,14 @@
 //! The policy document: the typed form of PROTOCOL §7. Unknown members are refused.
 
 use crate::purpose::Purpose;
-use serde::{Deserialize, Serialize};
+#[cfg(test)]
+use serde::Deserialize;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A publisher's policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// The version of this format: 1.
@@ -65,8 +67,8 @@ pub struct Document {
 }
 
 /// Whether verdicts are enforced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Refusals are refused.
@@ -77,8 +79,8 @@ pub enum Mode {
 }
 
 /// What visitors without a signature may read; ordered from open to closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Unsigned {
     /// Everyone.
@@ -91,8 +93,8 @@ pub enum Unsigned {
 }
 
 /// Whether the agent's domain must vouch for its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityMode {
     /// The key must be published in the manifest at the agent's domain.
@@ -103,8 +105,8 @@ pub enum IdentityMode {
 }
 
 /// How the claim's resource is compared with the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceMatch {
     /// Origin, path and query.
@@ -117,8 +119,8 @@ pub enum ResourceMatch {
 }
 
 /// How far a claim's time may be off, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
     /// How old a claim may be: at most 300.
@@ -136,8 +138,8 @@ impl Default for Clock {
 }
 
 /// Whether a purpose is allowed, and its price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct PurposeRule {
     /// Whether agents may read for this purpose; a listed purpose is allowed unless this says otherwise.
@@ -149,8 +151,8 @@ pub struct PurposeRule {
 }
 
 /// A rule for an agent or for the agents below a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct AgentRule {
     /// A domain, or `*.domain` for everything below it (not the domain itself).
@@ -169,8 +171,8 @@ pub struct AgentRule {
 }
 
 /// A rule for a part of the site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct PathRule {
     /// A pattern for the whole decoded path: `*` stands for any run of characters, `/` included, as in robots.txt; `?` for one.
@@ -189,8 +191,8 @@ pub struct PathRule {
 }
 
 /// How agents pay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Payment {
     /// Whether agents need a visa even where no price is set.
@@ -208,8 +210,8 @@ pub struct Payment {
 }
 
 /// A broker whose visas are accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
     /// The exact `iss` of its visas, an https URL.
@@ -225,8 +227,8 @@ pub struct Broker {
 }
 
 /// Whether visas are bound to their agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {
     /// `sub`, `jti` and `cnf` are checked.
@@ -237,8 +239,8 @@ pub enum Binding {
 }
 
 /// Whether visas are checked here alone or redeemed at the broker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// The signature is enough; the publisher redeems later.
@@ -249,8 +251,8 @@ pub enum Check {
 }
 
 /// An ad network whose impression proofs are accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct AdNetwork {
     /// The exact `iss` of its proofs, an https URL.
@@ -262,8 +264,8 @@ pub struct AdNetwork {
 }
 
 /// A price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// A decimal string, for example `"0.001"`; `"0"` means free.
@@ -273,8 +275,8 @@ pub struct Price {
 }
 
 /// A rate: so many requests in so many seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Requests, at least 1.
@@ -284,8 +286,8 @@ pub struct Rate {
 }
 
 /// What is said about the content's origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Sent as `x-imagxp-content-origin`.
@@ -296,8 +298,8 @@ pub struct Provenance {
 }
 
 /// Who made the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, Deserialize))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ContentOrigin {
     /// People.
@@ -331,7 +333,7 @@ fn yes() -> bool {
     true
 }
 
-fn read_methods() -> Vec<String> {
+pub(super) fn read_methods() -> Vec<String> {
     vec!["GET".into(), "HEAD".into()]
 }
 

@@ -1,21 +1,344 @@
 //! Reads the typed document from parsed JSON, and says where it is wrong.
 //!
-//! Not through `serde_json`: it reads the text a second time, takes the last of two equal members where our parser refuses
-//! them, needs another crate to name the path of an error, and made the shared library 78 KB larger.
+//! By hand: the readers that `serde` derives were 60 KB of a library of 1 MB. A test compares the two. `serde_json` would also read the
+//! text a second time, take the last of two equal members where our parser refuses them, and need another crate to name the path of
+//! an error.
 
-use super::document::Document;
-use crate::json::{Number, Value};
-use core::fmt;
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    Visitor,
+use super::document::{
+    self, AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode,
+    PathRule, Payment, Price, Provenance, PurposeRule, Rate, ResourceMatch, Unsigned,
 };
-use serde::{Deserialize, forward_to_deserialize_any};
+use crate::json::{Object, Value};
+use crate::purpose::Purpose;
+use core::fmt;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+type Result<T> = core::result::Result<T, Refusal>;
+
 /// The document in a value.
-pub(super) fn document(value: &Value<'_>) -> Result<Document, Refusal> {
-    Document::deserialize(Reader(value))
+pub(super) fn document(value: &Value<'_>) -> Result<Document> {
+    let mut members = Members::of(value, "struct Document")?;
+    let document = Document {
+        version: members.required("version", narrow)?,
+        origins: members.required("origins", texts)?,
+        mode: members.or_default("mode", |value| {
+            choice(value, &[("enforce", Mode::Enforce), ("observe", Mode::Observe)])
+        })?,
+        unsigned: members.or_default("unsigned", unsigned)?,
+        identity: members.or_default("identity", |value| {
+            choice(value, &[("bound", IdentityMode::Bound), ("key_only", IdentityMode::KeyOnly)])
+        })?,
+        require_resource: members.or("require_resource", true, boolean)?,
+        resource_match: members.or_default("resource_match", resource_match)?,
+        require_user_agent: members.or_default("require_user_agent", boolean)?,
+        methods: members.optional("methods", texts)?.unwrap_or_else(document::read_methods),
+        clock: members.or_default("clock", clock)?,
+        purposes: members.or_default("purposes", purposes)?,
+        agents: members.or_default("agents", |value| list(value, agent_rule))?,
+        paths: members.or_default("paths", |value| list(value, path_rule))?,
+        payment: members.or_default("payment", payment)?,
+        price: members.nullable("price", price)?,
+        rate: members.nullable("rate", rate)?,
+        provenance: members.nullable("provenance", provenance)?,
+        allow_loopback: members.or_default("allow_loopback", boolean)?,
+    };
+    members.finish()?;
+    Ok(document)
+}
+
+fn unsigned(value: &Value<'_>) -> Result<Unsigned> {
+    choice(value, &[("allow", Unsigned::Allow), ("browsers", Unsigned::Browsers), ("deny", Unsigned::Deny)])
+}
+
+fn resource_match(value: &Value<'_>) -> Result<ResourceMatch> {
+    choice(
+        value,
+        &[("strict", ResourceMatch::Strict), ("path", ResourceMatch::Path), ("off", ResourceMatch::Off)],
+    )
+}
+
+fn clock(value: &Value<'_>) -> Result<Clock> {
+    let mut members = Members::of(value, "struct Clock")?;
+    let usual = Clock::default();
+    let clock = Clock {
+        past_s: members.or("past_s", usual.past_s, short)?,
+        future_s: members.or("future_s", usual.future_s, short)?,
+    };
+    members.finish()?;
+    Ok(clock)
+}
+
+fn purposes(value: &Value<'_>) -> Result<BTreeMap<Purpose, PurposeRule>> {
+    let Value::Object(object) = value else { return Err(instead_of(value, "a map")) };
+    let mut rules = BTreeMap::new();
+    for (place, (name, value)) in object.iter().enumerate() {
+        let rule = Purpose::from_name(name)
+            .ok_or_else(|| Refusal::new(format!("`{name}` is not a purpose")))
+            .and_then(|purpose| Ok((purpose, purpose_rule(value)?)));
+        let (purpose, rule) = rule.map_err(|refusal| refusal.within(place, Some(name)))?;
+        rules.insert(purpose, rule);
+    }
+    Ok(rules)
+}
+
+fn purpose_rule(value: &Value<'_>) -> Result<PurposeRule> {
+    let mut members = Members::of(value, "struct PurposeRule")?;
+    let rule =
+        PurposeRule { allow: members.or("allow", true, boolean)?, price: members.nullable("price", price)? };
+    members.finish()?;
+    Ok(rule)
+}
+
+fn agent_rule(value: &Value<'_>) -> Result<AgentRule> {
+    let mut members = Members::of(value, "struct AgentRule")?;
+    let rule = AgentRule {
+        matches: members.required("match", text)?,
+        allow: members.or("allow", true, boolean)?,
+        purposes: members.or_default("purposes", purposes)?,
+        rate: members.nullable("rate", rate)?,
+    };
+    members.finish()?;
+    Ok(rule)
+}
+
+fn path_rule(value: &Value<'_>) -> Result<PathRule> {
+    let mut members = Members::of(value, "struct PathRule")?;
+    let rule = PathRule {
+        matches: members.required("match", text)?,
+        purposes: members.or_default("purposes", purposes)?,
+        price: members.nullable("price", price)?,
+        unsigned: members.nullable("unsigned", unsigned)?,
+    };
+    members.finish()?;
+    Ok(rule)
+}
+
+fn payment(value: &Value<'_>) -> Result<Payment> {
+    let mut members = Members::of(value, "struct Payment")?;
+    let payment = Payment {
+        required: members.or_default("required", boolean)?,
+        brokers: members.or_default("brokers", |value| list(value, broker))?,
+        accept_ads: members.or_default("accept_ads", boolean)?,
+        ad_networks: members.or_default("ad_networks", |value| list(value, ad_network))?,
+    };
+    members.finish()?;
+    Ok(payment)
+}
+
+fn broker(value: &Value<'_>) -> Result<Broker> {
+    let mut members = Members::of(value, "struct Broker")?;
+    let broker = Broker {
+        issuer: members.required("issuer", text)?,
+        jwks_uri: members.required("jwks_uri", text)?,
+        binding: members.or_default("binding", |value| {
+            choice(value, &[("agent", Binding::Agent), ("bearer", Binding::Bearer)])
+        })?,
+        check: members.or_default("check", |value| {
+            choice(value, &[("offline", Check::Offline), ("redeem", Check::Redeem)])
+        })?,
+    };
+    members.finish()?;
+    Ok(broker)
+}
+
+fn ad_network(value: &Value<'_>) -> Result<AdNetwork> {
+    let mut members = Members::of(value, "struct AdNetwork")?;
+    let network = AdNetwork {
+        issuer: members.required("issuer", text)?,
+        jwks_uri: members.required("jwks_uri", text)?,
+        audience: members.required("audience", text)?,
+    };
+    members.finish()?;
+    Ok(network)
+}
+
+fn price(value: &Value<'_>) -> Result<Price> {
+    let mut members = Members::of(value, "struct Price")?;
+    let price =
+        Price { amount: members.required("amount", text)?, currency: members.required("currency", text)? };
+    members.finish()?;
+    Ok(price)
+}
+
+fn rate(value: &Value<'_>) -> Result<Rate> {
+    let mut members = Members::of(value, "struct Rate")?;
+    let rate =
+        Rate { requests: members.required("requests", natural)?, per_s: members.required("per_s", natural)? };
+    members.finish()?;
+    Ok(rate)
+}
+
+fn provenance(value: &Value<'_>) -> Result<Provenance> {
+    let mut members = Members::of(value, "struct Provenance")?;
+    let provenance = Provenance {
+        origin: members.required_or("origin", ContentOrigin::Human, |value| {
+            choice(value, &ContentOrigin::ALL.map(|origin| (origin.as_str(), origin)))
+        })?,
+        attribution_required: members.or_default("attribution_required", boolean)?,
+    };
+    members.finish()?;
+    Ok(provenance)
+}
+
+/// The members of an object, taken by name.
+struct Members<'v> {
+    object: &'v Object<'v>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
+    missing: Option<&'static str>,
+}
+
+impl<'v> Members<'v> {
+    fn of(value: &'v Value<'v>, expected: &str) -> Result<Self> {
+        match value {
+            Value::Object(object) => Ok(Self { object, known: Vec::new(), missing: None }),
+            _ => Err(instead_of(value, expected)),
+        }
+    }
+
+    fn find(&mut self, name: &'static str) -> Option<(usize, &'v Value<'v>)> {
+        self.known.push(name);
+        let (place, (_, value)) = self.object.iter().enumerate().find(|(_, (own, _))| *own == name)?;
+        Some((place, value))
+    }
+
+    fn optional<T>(&mut self, name: &'static str, read: fn(&Value<'_>) -> Result<T>) -> Result<Option<T>> {
+        let Some((place, value)) = self.find(name) else { return Ok(None) };
+        read(value).map(Some).map_err(|refusal| refusal.within(place, Some(name)))
+    }
+
+    /// A member that may also be null.
+    fn nullable<T>(&mut self, name: &'static str, read: fn(&Value<'_>) -> Result<T>) -> Result<Option<T>> {
+        match self.object.get(name) {
+            Some(Value::Null) => {
+                self.known.push(name);
+                Ok(None)
+            }
+            _ => self.optional(name, read),
+        }
+    }
+
+    fn or<T>(&mut self, name: &'static str, usual: T, read: fn(&Value<'_>) -> Result<T>) -> Result<T> {
+        Ok(self.optional(name, read)?.unwrap_or(usual))
+    }
+
+    fn or_default<T: Default>(&mut self, name: &'static str, read: fn(&Value<'_>) -> Result<T>) -> Result<T> {
+        Ok(self.optional(name, read)?.unwrap_or_default())
+    }
+
+    fn required<T: Default>(&mut self, name: &'static str, read: fn(&Value<'_>) -> Result<T>) -> Result<T> {
+        self.required_or(name, T::default(), read)
+    }
+
+    /// A member that must be there: [`Members::finish`] refuses the object without it, and nobody sees the placeholder.
+    fn required_or<T>(
+        &mut self,
+        name: &'static str,
+        placeholder: T,
+        read: fn(&Value<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let found = self.optional(name, read)?;
+        if found.is_none() {
+            self.missing = self.missing.or(Some(name));
+        }
+        Ok(found.unwrap_or(placeholder))
+    }
+
+    /// Refuses members that nobody asked for, and the lack of one that is required.
+    fn finish(self) -> Result<()> {
+        let mut members = self.object.iter().enumerate();
+        match members.find(|(_, (name, _))| !self.known.contains(name)) {
+            None => match self.missing {
+                None => Ok(()),
+                Some(name) => Err(Refusal::new(format!("missing field `{name}`"))),
+            },
+            Some((place, (name, _))) => {
+                let message = format!("unknown field `{name}`, expected {}", one_of(&self.known));
+                Err(Refusal::new(message).within(place, Some(name)))
+            }
+        }
+    }
+}
+
+fn list<T>(value: &Value<'_>, read: fn(&Value<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let Value::Array(elements) = value else { return Err(instead_of(value, "a sequence")) };
+    let mut all = Vec::with_capacity(elements.len());
+    for (place, element) in elements.iter().enumerate() {
+        all.push(read(element).map_err(|refusal| refusal.within(place, None))?);
+    }
+    Ok(all)
+}
+
+fn texts(value: &Value<'_>) -> Result<Vec<String>> {
+    list(value, text)
+}
+
+fn text(value: &Value<'_>) -> Result<String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| instead_of(value, "a string"))
+}
+
+fn boolean(value: &Value<'_>) -> Result<bool> {
+    value.as_bool().ok_or_else(|| instead_of(value, "a boolean"))
+}
+
+fn narrow(value: &Value<'_>) -> Result<u8> {
+    integer(value, "u8")?.try_into().map_err(|_| out_of_range(value, "u8"))
+}
+
+fn short(value: &Value<'_>) -> Result<u16> {
+    integer(value, "u16")?.try_into().map_err(|_| out_of_range(value, "u16"))
+}
+
+fn natural(value: &Value<'_>) -> Result<u32> {
+    integer(value, "u32")?.try_into().map_err(|_| out_of_range(value, "u32"))
+}
+
+fn integer(value: &Value<'_>, expected: &str) -> Result<i64> {
+    value.as_number().and_then(|number| number.as_i64()).ok_or_else(|| instead_of(value, expected))
+}
+
+/// One of these names.
+fn choice<T: Copy>(value: &Value<'_>, all: &[(&str, T)]) -> Result<T> {
+    let Value::String(text) = value else { return Err(instead_of(value, "a string")) };
+    let found = all.iter().find(|(name, _)| text == name).map(|(_, one)| *one);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        Refusal::new(format!("unknown variant `{text}`, expected {}", one_of(&names)))
+    })
+}
+
+/// `a`, `a or b`, `one of a, b, c`.
+#[cold]
+fn one_of(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        0..=2 => names.join(" or "),
+        _ => format!("one of {}", names.join(", ")),
+    }
+}
+
+/// The refusal of a value of the wrong type.
+#[cold]
+fn instead_of(value: &Value<'_>, expected: &str) -> Refusal {
+    let found = match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => format!("boolean `{value}`"),
+        Value::Number(number) => {
+            let kind = if number.as_i64().is_some() { "integer" } else { "floating point" };
+            format!("{kind} `{number}`")
+        }
+        Value::String(text) => format!("string {text:?}"),
+        Value::Array(_) => "sequence".to_owned(),
+        Value::Object(_) => "map".to_owned(),
+    };
+    Refusal::new(format!("invalid type: {found}, expected {expected}"))
+}
+
+#[cold]
+fn out_of_range(value: &Value<'_>, expected: &str) -> Refusal {
+    let number = value.as_number().map(ToString::to_string).unwrap_or_default();
+    Refusal::new(format!("invalid value: integer `{number}`, expected {expected}"))
 }
 
 /// Why a value is not a policy document, and where. Boxed: every reading function returns one.
@@ -32,6 +355,11 @@ struct Reason {
 }
 
 impl Refusal {
+    #[cold]
+    fn new(message: String) -> Self {
+        Self(Box::new(Reason { message, steps: Vec::new() }))
+    }
+
     /// ``line N: `path`: message``; `text` is what the value was parsed from. The path of the whole document is `.`.
     pub(super) fn sentence(&self, text: &[u8]) -> String {
         let places: Vec<usize> = self.0.steps.iter().rev().map(|(place, _)| *place).collect();
@@ -57,15 +385,6 @@ impl fmt::Display for Refusal {
             }
         }
         write!(f, "`{}`: {}", if path.is_empty() { "." } else { &path }, self.0.message)
-    }
-}
-
-impl core::error::Error for Refusal {}
-
-impl Error for Refusal {
-    #[cold]
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Box::new(Reason { message: message.to_string(), steps: Vec::new() }))
     }
 }
 
@@ -103,143 +422,68 @@ fn line_of(text: &[u8], places: &[usize]) -> usize {
     text.iter().take(start + blank).filter(|&&byte| byte == b'\n').count() + 1
 }
 
-/// A value that is being read.
-struct Reader<'de>(&'de Value<'de>);
-
-impl Reader<'_> {
-    /// The refusal of a value of the wrong type.
-    #[cold]
-    fn instead_of(&self, expected: &dyn serde::de::Expected) -> Refusal {
-        let found = match self.0 {
-            Value::Null => Unexpected::Other("null"),
-            Value::Bool(value) => Unexpected::Bool(*value),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => Unexpected::Signed(integer),
-                None => Unexpected::Float(number.as_f64()),
-            },
-            Value::String(text) => Unexpected::Str(text),
-            Value::Array(_) => Unexpected::Seq,
-            Value::Object(_) => Unexpected::Map,
-        };
-        Refusal::invalid_type(found, expected)
-    }
-}
-
-impl<'de> Deserializer<'de> for Reader<'de> {
-    type Error = Refusal;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        match self.0 {
-            Value::Null => Err(self.instead_of(&visitor)),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => match number.as_i64().map(u64::try_from) {
-                Some(Ok(natural)) => visitor.visit_u64(natural),
-                Some(Err(_)) => visitor.visit_i64(number.as_i64().unwrap_or_default()),
-                None => visitor.visit_f64(Number::as_f64(number)),
-            },
-            Value::String(text) => visitor.visit_str(text),
-            Value::Array(elements) => visitor.visit_seq(Elements { all: elements, place: 0 }),
-            Value::Object(_) => self.deserialize_struct("", &[], visitor),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    /// Objects only: derived types would take an array for their members in the order of declaration.
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        match self.0 {
-            Value::Object(object) => {
-                let members = object.iter().collect::<Vec<_>>();
-                visitor.visit_map(Members { all: &members, place: 0 })
-            }
-            _ => Err(self.instead_of(&visitor)),
-        }
-    }
-
-    /// Strings only: no variant of ours has content.
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        match self.0 {
-            Value::String(text) => visitor.visit_enum(enum_access(text)),
-            _ => Err(self.instead_of(&"a string")),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
-    }
-}
-
-/// The name of a variant.
-fn enum_access<'de>(name: &'de str) -> impl EnumAccess<'de, Error = Refusal> {
-    IntoDeserializer::<Refusal>::into_deserializer(name)
-}
-
-/// The elements of an array.
-struct Elements<'de> {
-    all: &'de [Value<'de>],
-    place: usize,
-}
-
-impl<'de> SeqAccess<'de> for Elements<'de> {
-    type Error = Refusal;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
-        let Some(value) = self.all.get(self.place) else { return Ok(None) };
-        self.place += 1;
-        seed.deserialize(Reader(value)).map(Some).map_err(|refusal| refusal.within(self.place - 1, None))
-    }
-}
-
-/// The members of an object.
-struct Members<'o, 'de> {
-    all: &'o [(&'de str, &'de Value<'de>)],
-    place: usize,
-}
-
-impl<'de> MapAccess<'de> for Members<'_, 'de> {
-    type Error = Refusal;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
-        let Some((name, _)) = self.all.get(self.place) else { return Ok(None) };
-        seed.deserialize(name.into_deserializer())
-            .map(Some)
-            .map_err(|refusal: Refusal| refusal.within(self.place, Some(name)))
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
-        let Some((name, value)) = self.all.get(self.place) else { return Err(Refusal::custom("no value")) };
-        self.place += 1;
-        seed.deserialize(Reader(value)).map_err(|refusal| refusal.within(self.place - 1, Some(name)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::json::{Limits, parse};
     use crate::policy::Policy;
+
+    /// What `serde` derives from the types reads the same document, and refuses the same.
+    #[test]
+    fn reads_what_the_types_say() {
+        let full = r#"{"version":1,"origins":["https://a.example"],"mode":"observe","unsigned":"browsers","identity":"key_only",
+            "require_resource":false,"resource_match":"path","require_user_agent":true,"methods":["GET"],
+            "clock":{"past_s":1,"future_s":2},"purposes":{"SUMMARY":{"allow":false,"price":{"amount":"1","currency":"USD"}}},
+            "agents":[{"match":"a.example","allow":false,"purposes":{"QUOTATION":{}},"rate":{"requests":1,"per_s":2}}],
+            "paths":[{"match":"/x","purposes":{"EMBEDDING":{}},"price":null,"unsigned":"allow"},{"match":"/y","unsigned":"deny"}],
+            "payment":{"required":true,"brokers":[{"issuer":"i","jwks_uri":"j","binding":"bearer","check":"redeem"},
+            {"issuer":"k","jwks_uri":"l","binding":"agent","check":"offline"}],"accept_ads":true,
+            "ad_networks":[{"issuer":"i","jwks_uri":"j","audience":"a"}]},"price":{"amount":"0","currency":"EUR"},
+            "rate":{"requests":4294967295,"per_s":1},"provenance":{"origin":"HYBRID","attribution_required":true},
+            "allow_loopback":true}"#;
+        let ours =
+            |text: &str| parse(text.as_bytes(), &Limits::POLICY).ok().and_then(|value| document(&value).ok());
+        let theirs = |text: &str| serde_json::from_str::<Document>(text).ok();
+        assert_eq!(ours(full).unwrap(), theirs(full).unwrap());
+        let least = r#"{"version":1,"origins":[]}"#;
+        assert_eq!(ours(least).unwrap(), theirs(least).unwrap());
+        // Each value in turn becomes another, or goes with its name.
+        let tokens: Vec<&str> = full.split_inclusive([',', '{', '}', '[', ']', ':']).collect();
+        let mut read = 0;
+        for index in 0..tokens.len() {
+            let (word, end) = tokens[index].split_at(tokens[index].len() - 1);
+            for other in [
+                "null",
+                "true",
+                "0",
+                "-1",
+                "1.5",
+                "1e2",
+                "256",
+                "65536",
+                "4294967296",
+                "\"strict\"",
+                "{}",
+                "[]",
+            ] {
+                if word.trim().is_empty() || end == ":" {
+                    continue;
+                }
+                let mut changed = tokens.clone();
+                let new = format!("{other}{end}");
+                changed[index] = &new;
+                let text = changed.concat();
+                assert_eq!(ours(&text), theirs(&text), "{text}");
+                read += usize::from(ours(&text).is_some());
+            }
+            let renamed = tokens.clone().into_iter().enumerate();
+            let text: String = renamed
+                .map(|(at, token)| if at == index { token.replace("\":", "s\":") } else { token.to_owned() })
+                .collect();
+            assert_eq!(ours(&text), theirs(&text), "{text}");
+        }
+        assert!(read > 10);
+    }
 
     #[test]
     fn refusals_name_the_path_and_the_line() {
