@@ -1,6 +1,7 @@
 //! How a fetcher is set up.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// How a fetcher is set up. The default is what a server on the Internet wants.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Options {
     pub only_given_roots: bool,
     /// Asks for DNSSEC and refuses what is bogus. An error without the feature `dnssec`.
     pub dnssec: bool,
+    /// A file with the trust anchors of DNSSEC in zone-file form; the root's when absent.
+    pub trust_anchor: Option<PathBuf>,
     /// The `User-Agent` of [`crate::Fetcher::get`]; the crate's own when absent.
     pub user_agent: Option<String>,
 }
