@@ -43,12 +43,18 @@ pub(crate) fn tls(options: &Options) -> Result<Arc<ClientConfig>> {
 }
 
 /// Connects to the first of these addresses that answers.
-pub(crate) async fn tcp(addresses: &[IpAddr], port: u16) -> Result<TcpStream, FetchError> {
+pub(crate) async fn tcp(
+    addresses: &[IpAddr],
+    target: &Target,
+    options: &Options,
+) -> Result<TcpStream, FetchError> {
     let mut attempts = JoinSet::new();
     let mut remaining = addresses.iter();
     let mut last = None;
     loop {
         if let Some(address) = remaining.next() {
+            let elsewhere = options.allowed_port.filter(|_| options.allow_addresses.contains(address));
+            let port = elsewhere.unwrap_or(target.port);
             attempts.spawn(TcpStream::connect(SocketAddr::new(*address, port)));
         } else if attempts.is_empty() {
             let reason =

@@ -126,7 +126,7 @@ async fn run(
         resolve::resolve(&target.host, options).await?
     };
     progress.enter(CONNECTING);
-    let stream = connect::tcp(&resolved.addresses, target.port).await?;
+    let stream = connect::tcp(&resolved.addresses, target, options).await?;
     let address = stream.peer_addr().map_err(|error| failed(format!("no peer: {error}")))?.ip();
     let dnssec = resolved.dnssec;
     if target.secure {

@@ -10,6 +10,8 @@ pub struct Options {
     pub allow_loopback: bool,
     /// Development and tests: addresses that are admitted although they are not public. Nothing but this list admits them.
     pub allow_addresses: Vec<IpAddr>,
+    /// Development and tests: on the addresses of that list, and nowhere else, this port is connected to whatever the URL says.
+    pub allowed_port: Option<u16>,
     /// Ports besides 443.
     pub ports: Vec<u16>,
     /// Name servers, asked over UDP and TCP; the system's when empty.
