@@ -6,7 +6,7 @@ mod common;
 use common::world::*;
 use imagxp::agent::rotation::{LONGEST_LIFETIME_S, MARGIN_S, Rotation};
 use imagxp::agent::{Identity, SignRequest};
-use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp::crypto::{Algorithm, PrivateKey, PublicKey};
 use imagxp::publisher::FetchFailure;
 use imagxp::{AgentId, Publisher, Purpose, Timestamp};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ struct World {
     /// By how much the agent's clock is behind; it only ever goes back further.
     behind_ms: i64,
     rotation: Rotation,
-    keys: Vec<u8>,
+    keys: Vec<PrivateKey>,
     /// What was served since when.
     served: Vec<(Timestamp, Vec<u8>)>,
     publishers: Vec<Publisher>,
@@ -42,13 +42,15 @@ struct World {
 
 impl World {
     fn new(seed: u64, outages: bool, max_age: Option<u32>) -> Self {
-        let rotation = Rotation::new(key(1, Algorithm::Es256).public_key().clone());
+        // Ed25519 keys are made quickly.
+        let keys: Vec<_> = (1..=30).map(|seed| key(seed, Algorithm::EdDsa)).collect();
+        let rotation = Rotation::new(keys[0].public_key().clone());
         let mut world = Self {
             random: Random(seed),
             now: now(),
             behind_ms: 0,
             rotation,
-            keys: vec![1],
+            keys,
             served: Vec::new(),
             publishers: (0..4).map(|_| Publisher::new(policy(POLICY), [7; 16])).collect(),
             on_the_way: Vec::new(),
@@ -68,10 +70,9 @@ impl World {
     }
 
     /// Some key that is new, or one that was used before.
-    fn some_key(&mut self) -> imagxp::crypto::PublicKey {
-        let seed = u8::try_from(1 + self.random.below(30)).unwrap();
-        self.keys.push(seed);
-        key(seed, Algorithm::Es256).public_key().clone()
+    fn some_key(&mut self) -> PublicKey {
+        let index = self.random.below(self.keys.len());
+        self.keys[index].public_key().clone()
     }
 
     fn operate(&mut self) {
@@ -108,9 +109,8 @@ impl World {
 
     fn send(&mut self) {
         let signer = self.rotation.signing_key();
-        let seed =
-            *self.keys.iter().find(|&&seed| key(seed, Algorithm::Es256).public_key() == signer).unwrap();
-        let private: PrivateKey = key(seed, Algorithm::Es256);
+        let private = self.keys.iter().find(|key| key.public_key() == signer).unwrap();
+        let private = PrivateKey::from_pkcs8_der(&private.to_pkcs8_der()).unwrap();
         let identity = Identity::parse(AGENT, private, false).unwrap();
         let nonce = self.random.nonce();
         let request = SignRequest::new("GET", URL, Purpose::RagRetrieval);
@@ -154,7 +154,7 @@ impl World {
         self.judged += 1;
         let code = verification.verdict.code.map(imagxp::Code::as_str);
         let fine = code.is_none() || (self.outages && code == Some("identity.fetch_failed"));
-        assert!(fine, "{code:?} at {} in {:?}, signed at {}", self.now, self.rotation, sent.signed_at);
+        assert!(fine, "{code:?} at {}, signed at {}; {:?}", self.now, sent.signed_at, self.rotation);
     }
 
     /// Lets time pass; what arrives meanwhile is judged when it arrives.
@@ -192,16 +192,16 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_key_is_ever_refused(seed: u64, max_age in proptest::option::of(0_u32..10_000)) {
-        World::new(seed, false, max_age).run(300);
+        World::new(seed, false, max_age).run(200);
     }
 
     #[test]
     fn nor_when_manifests_cannot_always_be_fetched(seed: u64, max_age in proptest::option::of(0_u32..10_000)) {
-        World::new(seed, true, max_age).run(300);
+        World::new(seed, true, max_age).run(200);
     }
 }
 
@@ -210,13 +210,26 @@ proptest! {
 fn the_simulation_reaches_every_step() {
     let mut steps = [0; 6];
     let mut judged = 0;
-    for seed in 0..8 {
+    for seed in 0..4 {
         let mut world = World::new(seed, false, Some(300));
         world.run(400);
         steps.iter_mut().zip(world.steps).for_each(|(sum, count)| *sum += count);
         judged += world.judged;
     }
-    assert!(steps.iter().all(|&count| count > 5), "{steps:?}");
-    assert!(judged > 1500, "{judged}");
+    assert!(steps.iter().all(|&count| count > 2), "{steps:?}");
+    assert!(judged > 700, "{judged}");
     println!("prepared, published, switched, retired, aborted, revoked: {steps:?}; {judged} requests judged");
+}
+
+/// Why switching waits: signed with the new key at once, a request may meet a manifest that was fetched a moment before.
+#[test]
+fn without_the_wait_a_key_is_refused() {
+    let publisher = publisher(POLICY);
+    let early = Signed::new(
+        &identity(2),
+        &SignRequest::new("GET", URL, Purpose::RagRetrieval),
+        now(),
+        "0123456789abcdef",
+    );
+    assert_eq!(early.verify(&publisher).code, Some(imagxp::Code::IdentityKeyMismatch));
 }
