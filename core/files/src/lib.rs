@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic;
+pub mod dotenv;
 mod fault;
 pub mod key_file;
