@@ -1,2 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod atomic;
+pub mod dotenv;
+mod fault;
+pub mod key_file;
