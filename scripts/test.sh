@@ -18,7 +18,7 @@ clippy() {
 doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp; }
 
 rust() {
-    packages="-p imagxp -p imagxp-ffi -p imagxp-conformance"
+    packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-ffi -p imagxp-conformance"
     # shellcheck disable=SC2086 # a list of words
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --status-level fail $packages
