@@ -4,7 +4,8 @@
 Blocks marked sh, python or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
 of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
-`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Standard library only.
+`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
+Standard library only.
 """
 
 import json
@@ -22,6 +23,7 @@ LIBRARY = TARGET / "release"
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
 EXCERPT = re.compile(r"<!-- excerpt of (\S+) -->\s*\Z")
+TEST_NAME = re.compile(r"`([\w./-]+\.(?:rs|py|c))::(\w+)`")
 SECONDS = 60
 
 
@@ -94,6 +96,15 @@ def whole_program(text, excerpt):
     return program
 
 
+def missing_tests(text):
+    """The tests that a text names as `path::name` and that do not exist."""
+    for path, name in TEST_NAME.findall(text):
+        file = ROOT / path
+        source = file.read_text() if file.is_file() else ""
+        if not re.search(rf"\b(?:fn|def|void) {name}\b", source):
+            yield f"{path}::{name}"
+
+
 def self_test():
     """A check that cannot fail proves nothing."""
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
@@ -106,6 +117,8 @@ def self_test():
             except Wrong:
                 continue
             sys.exit("check_docs.py takes a failing block for a good one")
+    if list(missing_tests("`core/protocol/src/code.rs::table_is_consistent` `no/such.rs::test`")) != ["no/such.rs::test"]:
+        sys.exit("check_docs.py does not see that a test is missing")
     try:
         whole_program("no such line", "README.md")
     except Wrong:
@@ -118,6 +131,11 @@ def main():
     files = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     passed = failed = skipped = 0
     for file in files:
+        missing = list(missing_tests(file.read_text()))
+        passed += len(TEST_NAME.findall(file.read_text())) - len(missing)
+        for name in missing:
+            failed += 1
+            print(f"FAILED {file.relative_to(ROOT)}: there is no test {name}")
         with tempfile.TemporaryDirectory() as folder:
             for line, language, code, reason, excerpt in blocks(file.read_text()):
                 if language not in RUN:
