@@ -80,9 +80,13 @@ impl Checkpoint {
     ///
     /// Ed25519 signatures are of type 0x01; ES256 ones of type 0x02, in DER. Errors: `usage.argument`, `usage.signer`.
     pub fn sign(&self, signer: &dyn Signer) -> Result<String> {
-        let lines_ok = self.extensions.iter().all(|line| !line.is_empty() && !line.contains(char::is_control));
+        let lines_ok =
+            self.extensions.iter().all(|line| !line.is_empty() && !line.contains(char::is_control));
         if !is_origin(&self.origin) || !lines_ok {
-            return Err(Error::argument(format!("`{}` is not the name of a log", self.origin.escape_debug())));
+            return Err(Error::argument(format!(
+                "`{}` is not the name of a log",
+                self.origin.escape_debug()
+            )));
         }
         let text = self.text();
         let key = signer.public_key();
@@ -162,7 +166,9 @@ impl SignedCheckpoint {
             }
             for key in keys.iter().filter(|key| key_id(name, key) == *id) {
                 let signature = match key.algorithm() {
-                    Algorithm::EdDsa => <[u8; 64]>::try_from(bytes.as_slice()).ok().map(Signature::from_bytes),
+                    Algorithm::EdDsa => {
+                        <[u8; 64]>::try_from(bytes.as_slice()).ok().map(Signature::from_bytes)
+                    }
                     Algorithm::Es256 => Signature::from_ecdsa_der(bytes),
                 };
                 if !signature.is_some_and(|signature| key.verify(self.text.as_bytes(), &signature)) {
@@ -232,7 +238,8 @@ mod tests {
                 for bit in 0..8 {
                     let mut bent = note.clone().into_bytes();
                     bent[at] ^= 1 << bit;
-                    let accepted = SignedCheckpoint::parse(&bent).is_ok_and(|read| read.verify(&keys).is_ok());
+                    let accepted =
+                        SignedCheckpoint::parse(&bent).is_ok_and(|read| read.verify(&keys).is_ok());
                     assert!(!accepted, "{algorithm} byte {at} bit {bit}");
                 }
             }
@@ -267,7 +274,11 @@ mod tests {
             String::new(),
             "x".repeat(MAX_NOTE_BYTES + 1),
         ] {
-            assert_eq!(SignedCheckpoint::parse(bad.as_bytes()).unwrap_err().code(), "audit.malformed", "{bad}");
+            assert_eq!(
+                SignedCheckpoint::parse(bad.as_bytes()).unwrap_err().code(),
+                "audit.malformed",
+                "{bad}"
+            );
         }
         for origin in ["", "a b", "a+b", "a\nb", &"x".repeat(256)] {
             let checkpoint = Checkpoint { origin: origin.into(), ..sample() };

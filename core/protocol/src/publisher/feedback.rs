@@ -120,7 +120,7 @@ impl Publisher {
         if age < -i64::from(clock.future_s) * 1000 {
             return Err(Refusal::new(Code::TimeFuture));
         }
-        if age > window * 1000 || self.replay.horizon().is_some_and(|horizon| end <= horizon) {
+        if age > window * 1000 || self.replay.forgotten(end) {
             return Err(Refusal::new(Code::TimeExpired));
         }
         Ok(ReplayEntry {

@@ -249,7 +249,7 @@ impl Run<'_> {
         let publisher = self.publisher;
         let key = |number: u32| publisher.keyer.token_use(&issuer.issuer, jti, number);
         let expires_at = token.exp.saturating_add_secs(LEEWAY_S + KEEP_S);
-        if publisher.replay.horizon().is_some_and(|horizon| expires_at <= horizon) {
+        if publisher.replay.forgotten(expires_at) {
             return Err(Refusal::new(Code::PaymentExpired)
                 .detail("uses of that time have been forgotten: the clock has stepped back"));
         }

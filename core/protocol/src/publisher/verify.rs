@@ -237,7 +237,7 @@ impl<'r> Run<'r> {
             Some(Refusal::new(Code::TimeExpired).hint(hint))
         } else if pending > MAX_PENDING_S * 1000 {
             Some(Refusal::new(Code::TimeExpired).detail("the verification was pending for too long"))
-        } else if self.publisher.replay.horizon().is_some_and(|horizon| kept <= horizon) {
+        } else if self.publisher.replay.forgotten(kept) {
             Some(
                 Refusal::new(Code::TimeExpired)
                     .detail("nonces of that time have been forgotten: the clock has stepped back"),

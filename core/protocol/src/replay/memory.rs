@@ -8,11 +8,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The width of a bucket, in milliseconds.
 const BUCKET_MS: i64 = 60_000;
+/// How much before a dropped bucket counts as forgotten too: claims end somewhat before their entries.
+const BEFORE_MS: i64 = 24 * 60 * BUCKET_MS;
+/// How many separate times are told apart; beyond that the oldest two become one.
+const MAX_FORGOTTEN: usize = 64;
 
 /// A replay store for one process: 1 M entries and 200 k per agent by default (PROTOCOL §5).
 ///
-/// Entries live in buckets by expiry. A bucket whose time has passed is dropped whole; its end becomes the horizon, before which no
-/// claim is accepted any more, so that a clock that steps back reopens nothing. When the store or an agent's share is full it refuses
+/// Entries live in buckets by expiry. A bucket whose time has passed is dropped whole, and claims that end in its time, or in the day before it,
+/// are accepted no more, so that a clock that steps back reopens nothing. Times far from any that was forgotten stay open: a clock that once was
+/// wildly ahead shuts nobody out. When the store or an agent's share is full it refuses
 /// new entries rather than forget live ones.
 #[derive(Debug)]
 pub struct MemoryReplayStore {
@@ -27,7 +32,14 @@ struct State {
     buckets: BTreeMap<i64, Bucket>,
     per_agent: HashMap<[u8; 16], u32, Keyed>,
     entries: usize,
-    horizon: Option<Timestamp>,
+    forgotten: Vec<Forgotten>,
+}
+
+/// A time whose entries have been dropped, in milliseconds since 1970, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Forgotten {
+    from: i64,
+    to: i64,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +102,12 @@ impl ReplayStore for MemoryReplayStore {
     }
 
     fn horizon(&self) -> Option<Timestamp> {
-        self.lock().horizon
+        self.lock().forgotten.last().map(|last| Timestamp::from_millis(last.to))
+    }
+
+    fn forgotten(&self, expires_at: Timestamp) -> bool {
+        let time = expires_at.as_millis();
+        self.lock().forgotten.iter().any(|forgotten| (forgotten.from..=forgotten.to).contains(&time))
     }
 }
 
@@ -115,7 +132,26 @@ impl State {
                     }
                 }
             }
-            self.horizon = self.horizon.max(Some(end));
+            self.forget(end.as_millis());
+        }
+    }
+
+    /// Adds the time of a dropped bucket to what is forgotten: sorted, without overlaps, bounded.
+    fn forget(&mut self, end: i64) {
+        self.forgotten.push(Forgotten { from: end.saturating_sub(BUCKET_MS + BEFORE_MS), to: end });
+        self.forgotten.sort_unstable_by_key(|forgotten| forgotten.from);
+        self.forgotten.dedup_by(|later, earlier| {
+            let overlap = later.from <= earlier.to;
+            if overlap {
+                earlier.to = earlier.to.max(later.to);
+            }
+            overlap
+        });
+        if self.forgotten.len() > MAX_FORGOTTEN {
+            let oldest = self.forgotten.remove(0);
+            if let Some(second) = self.forgotten.first_mut() {
+                second.from = oldest.from;
+            }
         }
     }
 }
@@ -189,5 +225,40 @@ mod tests {
         assert_eq!(store.insert_if_absent(&entry(1, 1, at(365)), at(0)), Insert::Fresh);
         assert_eq!(store.insert_if_absent(&entry(2, 1, at(1_000_000_300)), at(1_000_000_000)), Insert::Fresh);
         assert!(store.horizon().unwrap() <= at(365 + 60));
+    }
+    #[test]
+    fn two_wild_steps_with_traffic_between_refuse_nothing_for_ever_either() {
+        let store = MemoryReplayStore::default();
+        let wild = 3_000_000_000;
+        assert_eq!(store.insert_if_absent(&entry(1, 1, at(365)), at(0)), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(2, 1, at(wild + 300)), at(wild)), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(3, 1, at(2 * wild)), at(2 * wild)), Insert::Fresh);
+        // What was dropped stays closed, on both sides of the gap; the time between is open.
+        for closed in [365, 100, wild + 300, wild + 200] {
+            assert!(store.forgotten(at(closed)), "{closed}");
+        }
+        for open in [1000, 100_000, wild - 2 * 86_400, wild + 1000] {
+            assert!(!store.forgotten(at(open)), "{open}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_bounded_and_never_opened() {
+        let store = MemoryReplayStore::default();
+        let times: Vec<i64> = (0..200).map(|number| number * 10 * 86_400).collect();
+        for (&time, number) in times.iter().zip(0..) {
+            store.insert_if_absent(&entry(number, 1, at(time)), at(time));
+            assert!(store.lock().forgotten.len() <= MAX_FORGOTTEN);
+        }
+        for time in times.iter().take(199) {
+            assert!(store.forgotten(at(*time)), "{time}");
+        }
+        // A site with traffic in every minute remembers one stretch of time.
+        let busy = MemoryReplayStore::default();
+        for number in 0..1000 {
+            let now = i64::from(number) * 60;
+            busy.insert_if_absent(&entry(number, 1, at(now + 365)), at(now));
+        }
+        assert_eq!(busy.lock().forgotten.len(), 1);
     }
 }

@@ -84,6 +84,11 @@ pub trait ReplayStore: Send + Sync {
     fn horizon(&self) -> Option<Timestamp> {
         None
     }
+
+    /// Whether an entry that expired at this time may have been forgotten. A store that knows more than its horizon may refuse less.
+    fn forgotten(&self, expires_at: Timestamp) -> bool {
+        self.horizon().is_some_and(|horizon| expires_at <= horizon)
+    }
 }
 
 /// Makes the keyed hashes of [`ReplayEntry`] (SipHash-2-4, 128 bits).
