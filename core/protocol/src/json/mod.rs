@@ -18,6 +18,7 @@
 //! ```
 
 mod canonical;
+mod decimal;
 mod error;
 mod limits;
 mod names;

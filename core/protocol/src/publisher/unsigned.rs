@@ -6,43 +6,84 @@ use crate::code::Code;
 use crate::headers::RequestHeaders;
 use crate::policy::Unsigned;
 use crate::resource::path_readings;
-use regex_lite::{Regex, RegexBuilder};
 
 /// The patterns of the `isbot` crate, one regular expression a line. A test compares this copy with the crate, which cannot be
 /// linked here: its regex engine would double the size of the shared library.
 const PATTERNS: &str = include_str!("bots.txt");
 
+/// Those patterns that are more than plain text, with what matches them in a text without capitals. Written out, since even a small
+/// regex engine is 40 KB and a millisecond for each publisher.
+const SPECIAL: &[(&str, fn(&str) -> bool)] = &[
+    ("[ ]+bot", |text| text.contains(" bot")),
+    (r"^[a-z.0-9/ \-_]*bot", |text| {
+        let is_other = |c: char| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '/' | ' ' | '-' | '_');
+        text.split(is_other).next().is_some_and(|start| start.contains("bot"))
+    }),
+    (
+        r"^fdm[\s/]\d",
+        |text| matches!(text.as_bytes(), [b'f', b'd', b'm', gap, b'0'..=b'9', ..] if is_gap(*gap)),
+    ),
+    ("^viber$", |text| text == "viber"),
+    (r"^whatsapp\+?/[0-9\.]+ [a-z]$", |text| {
+        text.strip_prefix("whatsapp")
+            .map(|rest| rest.strip_prefix('+').unwrap_or(rest))
+            .and_then(|rest| rest.strip_prefix('/')?.split_once(' '))
+            .is_some_and(|(version, system)| {
+                !version.is_empty()
+                    && version.bytes().all(|b| b == b'.' || b.is_ascii_digit())
+                    && matches!(system.as_bytes(), [b'a'..=b'z'])
+            })
+    }),
+    (r"bot($|[/\);-]+)", |text| {
+        followed(text, "bot", |rest| matches!(rest, [] | [b'/' | b')' | b';' | b'-', ..]))
+    }),
+    ("daum(oa)?[ /][0-9]", |text| {
+        followed(text, "daum", |rest| {
+            matches!(rest.strip_prefix(b"oa").unwrap_or(rest), [b' ' | b'/', b'0'..=b'9', ..])
+        })
+    }),
+    ("http[s]?://", |text| text.contains("http://") || text.contains("https://")),
+    (r"ptst[\s/]", |text| followed(text, "ptst", |rest| matches!(rest, [gap, ..] if is_gap(*gap)))),
+];
+
+/// `[\s/]`
+const fn is_gap(byte: u8) -> bool {
+    matches!(byte, b'/' | b' ' | b'\t'..=b'\r')
+}
+
+/// Whether the word occurs with something acceptable behind it.
+fn followed(text: &str, word: &str, accepts: fn(&[u8]) -> bool) -> bool {
+    text.match_indices(word).any(|(at, _)| text.as_bytes().get(at + word.len()..).is_some_and(accepts))
+}
+
 /// Tells known bots by their User-Agent.
 #[derive(Debug)]
 pub(super) struct BotList {
-    anywhere: Vec<&'static str>,
-    prefixes: Vec<&'static str>,
-    others: Option<Regex>,
+    anywhere: Vec<String>,
+    prefixes: Vec<String>,
 }
 
 impl BotList {
-    /// Sorts the patterns: nearly all are plain text, which needs no regular expression.
+    /// Sorts the patterns: nearly all are plain text.
     pub(super) fn new() -> Self {
-        let is_plain = |text: &str| !text.bytes().any(|b| b"[]\\^$()|?+*".contains(&b));
-        let (mut anywhere, mut prefixes, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut anywhere, mut prefixes) = (Vec::new(), Vec::new());
         for line in PATTERNS.lines().filter(|line| !line.trim().is_empty()) {
+            let is_special = SPECIAL.iter().any(|(pattern, _)| *pattern == line);
+            // A dot stands for any character; all of them mean a dot in a name, so a dot it is, as where it is written `\.`.
             match line.strip_prefix('^') {
-                Some(rest) if is_plain(rest) => prefixes.push(rest),
-                None if is_plain(line) => anywhere.push(line),
-                _ => others.push(line),
+                _ if is_special => {}
+                Some(rest) => prefixes.push(rest.replace("\\.", ".")),
+                None => anywhere.push(line.replace("\\.", ".")),
             }
         }
-        let others = RegexBuilder::new(&others.join("|")).build().ok();
-        Self { anywhere, prefixes, others }
+        Self { anywhere, prefixes }
     }
 
     pub(super) fn is_bot(&self, user_agent: &str) -> bool {
         let lower = user_agent.to_ascii_lowercase();
-        // A dot in a plain pattern stands for any character; all of them mean a dot in a name, so a dot it is.
         self.prefixes.iter().any(|prefix| lower.starts_with(prefix))
             || self.anywhere.iter().any(|text| lower.contains(text))
-            // A list that does not compile must not turn bots into browsers.
-            || self.others.as_ref().is_none_or(|regex| regex.is_match(&lower))
+            || SPECIAL.iter().any(|(_, matches)| matches(&lower))
     }
 
     /// Whether this looks like a browser: a User-Agent that is no bot's, a language, and fetch metadata.
@@ -91,6 +132,7 @@ impl Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SAMPLES: &[(&str, bool)] = &[
         ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", false),
@@ -130,8 +172,24 @@ mod tests {
         }
         // Each plain pattern is found by both, alone and inside a longer text.
         for pattern in ours.anywhere.iter().chain(&ours.prefixes) {
-            for text in [(*pattern).to_owned(), format!("{pattern} x"), format!("Zz/5 {pattern}")] {
+            assert!(
+                !pattern.contains(['[', ']', '\\', '^', '$', '(', ')', '|', '?', '+', '*']),
+                "{pattern} is not plain"
+            );
+            for text in [pattern.clone(), format!("{pattern} x"), format!("Zz/5 {pattern}")] {
                 assert_eq!(ours.is_bot(&text), theirs.is_bot(&text), "{text}");
+            }
+        }
+    }
+    proptest! {
+        /// Each pattern that is written out, against a regex engine.
+        #[test]
+        fn special_patterns_are_what_they_say(
+            text in "( |\t|\n|\u{b}|\u{c}|\r|/|-|_|\\.|;|\\)|\\+|[a-z0-9é]|bot|fdm|viber|whatsapp|daum|oa|https?|://|ptst){0,8}",
+        ) {
+            for (pattern, matches) in SPECIAL {
+                let regex = regex_lite::Regex::new(pattern).unwrap();
+                prop_assert_eq!(matches(&text), regex.is_match(&text), "{} {:?}", pattern, text);
             }
         }
     }
