@@ -32,6 +32,7 @@ const NOUNS: [&str; 21] = [
     "visa",
     "json",
     "digest",
+    "address",
 ];
 
 fn root() -> PathBuf {
