@@ -34,6 +34,7 @@ const NOUNS: &[&str] = &[
     "digest",
     "provenance",
     "feedback",
+    "address",
 ];
 
 fn root() -> PathBuf {
@@ -142,7 +143,8 @@ fn surface_lists_every_function_once() {
     let text = fs::read_to_string(root().join("tests/surface.json")).expect("tests/surface.json");
     let names = exported();
     // The names are plain identifiers in quotes, so no JSON reader is needed to find them.
-    let listed: Vec<&str> = text.split('"').filter(|part| part.starts_with("imagxp_")).collect();
+    let c_name = |part: &&str| part.starts_with("imagxp_") && !part.contains("::");
+    let listed: Vec<&str> = text.split('"').filter(c_name).collect();
     for name in &listed {
         assert!(names.contains(*name), "surface.json names `{name}`, which is not exported");
     }

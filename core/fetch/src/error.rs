@@ -34,3 +34,10 @@ impl fmt::Display for FetchError {
 }
 
 impl std::error::Error for FetchError {}
+
+impl From<FetchError> for imagxp::Error {
+    /// With the code that a verdict would have, for example `identity.fetch_failed`.
+    fn from(error: FetchError) -> Self {
+        Self::protocol(error.failure.code(), error.detail.clone()).with_source(error)
+    }
+}

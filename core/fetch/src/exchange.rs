@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use imagxp::publisher::FetchFailure;
 use rustls::ClientConfig;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -250,8 +251,11 @@ async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, FetchError> {
 
 /// What hyper says: an answer that breaks the rules of HTTP or the limits is invalid, the rest may work another time.
 fn http(error: &hyper::Error) -> FetchError {
-    let failure = if error.is_parse() { FetchFailure::Invalid } else { FetchFailure::Failed };
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = std::error::Error::source(error);
+    let kind = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    let malformed = matches!(kind, Some(ErrorKind::InvalidData | ErrorKind::InvalidInput));
+    let failure = if error.is_parse() || malformed { FetchFailure::Invalid } else { FetchFailure::Failed };
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     FetchError::new(failure, format!("HTTP: {error}{cause}"))
 }
 

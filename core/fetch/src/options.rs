@@ -1,5 +1,8 @@
 //! How a fetcher is set up.
 
+use imagxp::{Error, Result};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -26,4 +29,18 @@ pub struct Options {
     pub trust_anchor: Option<PathBuf>,
     /// The `User-Agent` of [`crate::Fetcher::get`]; the crate's own when absent.
     pub user_agent: Option<String>,
+}
+
+impl Options {
+    /// Adds the certificates of a PEM text to [`Options::roots`]. Errors: it holds none, or one that cannot be read.
+    pub fn add_roots_pem(&mut self, pem: &[u8]) -> Result<()> {
+        let mut found = false;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate =
+                certificate.map_err(|_| Error::argument("the roots are not PEM certificates"))?;
+            self.roots.push(certificate.to_vec());
+            found = true;
+        }
+        if found { Ok(()) } else { Err(Error::argument("the roots hold no certificate")) }
+    }
 }

@@ -56,4 +56,15 @@ impl Profile {
         max_header: 64 * KIB,
         ..Self::DOCUMENT
     };
+
+    /// The profile of this name: `manifest`, `jwks`, `document` or `page`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "manifest" => Self::MANIFEST,
+            "jwks" => Self::JWKS,
+            "document" => Self::DOCUMENT,
+            "page" => Self::PAGE,
+            _ => return None,
+        })
+    }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn resolve(host: &str, options: &Options) -> Result<Resolved, F
             Ok(lookup) => found.add(&lookup, options)?,
             Err(failure) if is_bogus(&failure) => return Err(failed("dnssec: the answer is bogus")),
             // No records of one type is ordinary; the other's may do.
-            Err(failure) => error = Some(failure),
+            Err(failure) => error = error.or(Some(failure)),
         }
     }
     if found.addresses.is_empty() {

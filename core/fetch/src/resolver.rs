@@ -3,6 +3,7 @@
 use crate::{Answer, Dnssec, FetchError, Fetcher, Profile};
 use core::fmt;
 use core::num::NonZeroUsize;
+use imagxp::Error;
 use imagxp::publisher::{
     KeyBinding, Need, NeedKind, Pending, Publisher, Request, Verdict, Verification, Warning,
 };
@@ -53,6 +54,16 @@ impl Resolver {
         self.settle(publisher, publisher.resume(pending, now), &clock)
     }
 
+    /// Fetches one need and hands it to the publisher: for callers with an event loop, who wait for it elsewhere and then resume.
+    ///
+    /// Errors, which the publisher has recorded and its next verdict tells: `identity.*` when it could not be fetched or is no
+    /// manifest, `key.malformed` when it is no key set. `usage.argument`: a visa to redeem cannot be fetched.
+    pub fn supply(&self, publisher: &Publisher, need: &Need, now: Timestamp) -> imagxp::Result<()> {
+        let clock = Clock::new(now);
+        let profile = profile(need).ok_or_else(|| Error::argument("a visa to redeem is the caller's"))?;
+        self.hand_over(publisher, need, self.fetcher.get(&need.url, profile), clock.now())
+    }
+
     /// [`Resolver::verify`] within a tokio run-time. The core's own work, and the replay store's, is done in place.
     #[cfg(feature = "async")]
     pub async fn verify_async(
@@ -82,7 +93,8 @@ impl Resolver {
             let Some(pending) = take_fetchable(&mut verification) else { break };
             for need in &verification.verdict.needs {
                 if let Some(profile) = profile(need) {
-                    self.supply(publisher, need, self.fetcher.get(&need.url, profile), clock.now());
+                    let _told =
+                        self.hand_over(publisher, need, self.fetcher.get(&need.url, profile), clock.now());
                 }
             }
             verification = publisher.resume(pending, clock.now());
@@ -116,17 +128,26 @@ impl Resolver {
         verification
     }
 
-    /// Hands over what came. The publisher records a document that breaks a rule, and its verdict tells.
-    fn supply(&self, publisher: &Publisher, need: &Need, result: Result<Answer, FetchError>, now: Timestamp) {
-        let _recorded = match result {
+    /// Hands over what came, or that nothing came. Either is recorded, and the publisher's next verdict tells.
+    fn hand_over(
+        &self,
+        publisher: &Publisher,
+        need: &Need,
+        result: Result<Answer, FetchError>,
+        now: Timestamp,
+    ) -> imagxp::Result<()> {
+        match result {
             Ok(answer) => {
                 if need.kind == NeedKind::Manifest && self.fetcher.options().dnssec {
                     self.remember(&need.url, answer.dnssec);
                 }
                 publisher.supply(&need.url, &answer.body, answer.max_age(), now)
             }
-            Err(error) => publisher.supply_failure(&need.url, error.failure, now),
-        };
+            Err(error) => {
+                publisher.supply_failure(&need.url, error.failure, now)?;
+                Err(error.into())
+            }
+        }
     }
 
     fn remember(&self, url: &str, dnssec: Dnssec) {

@@ -9,9 +9,19 @@ static const struct {
     const char *name;
     operation *run;
 } OPERATIONS[] = {
-    {"verify", op_verify},       {"sequence", op_sequence}, {"sign", op_sign}, {"canonicalize", op_canonicalize},
-    {"key", op_key},             {"signature", op_signature}, {"jws", op_jws}, {"host", op_host},
-    {"manifest", op_manifest},   {"visa", op_visa},         {"provenance", op_provenance}, {"feedback", op_feedback},
+    {"verify", op_verify},
+    {"sequence", op_sequence},
+    {"sign", op_sign},
+    {"canonicalize", op_canonicalize},
+    {"key", op_key},
+    {"signature", op_signature},
+    {"jws", op_jws},
+    {"host", op_host},
+    {"manifest", op_manifest},
+    {"visa", op_visa},
+    {"provenance", op_provenance},
+    {"feedback", op_feedback},
+    {"address", op_address},
 };
 
 static json_t *answer(const json_t *item) {

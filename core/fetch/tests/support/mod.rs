@@ -208,7 +208,13 @@ impl NameServer {
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-                if let Some(answer) = respond(&buffer[..length]) {
+                if let Some(mut answer) = respond(&buffer[..length]) {
+                    if answer.len() > 1232 {
+                        let mut message = Message::from_vec(&answer).unwrap();
+                        message.answers.clear();
+                        message.metadata.truncation = true;
+                        answer = message.to_vec().unwrap();
+                    }
                     let _ = socket.send_to(&answer, peer);
                 }
             }

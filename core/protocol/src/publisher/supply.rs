@@ -26,7 +26,8 @@ pub enum FetchFailure {
 }
 
 impl FetchFailure {
-    const fn code(self) -> Code {
+    /// The code that a verdict has when this happens to a manifest.
+    pub const fn code(self) -> Code {
         match self {
             Self::Failed => Code::IdentityFetchFailed,
             Self::NotFound => Code::IdentityNotFound,
