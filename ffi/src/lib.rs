@@ -17,6 +17,7 @@
 mod boundary;
 pub mod bytes;
 pub mod digest;
+pub mod discovery;
 pub mod error;
 mod handle;
 pub mod headers;

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import discovery
 import imagxp
 
 Case = dict[str, Any]
@@ -126,6 +127,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "host": host,
     "manifest": manifest,
     "visa": visa,
+    **discovery.OPERATIONS,
 }
 
 

@@ -31,6 +31,8 @@ pub(crate) fn answer_line(line: &str) -> String {
         }
         Some("manifest") => manifest(&case),
         Some("visa") => visa(&case),
+        Some("robots") => crate::discovery::robots(&case),
+        Some("preferences") => crate::discovery::preferences(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {
