@@ -33,6 +33,7 @@ const NOUNS: [&str; 22] = [
     "discovery",
     "json",
     "digest",
+    "address",
 ];
 
 fn root() -> PathBuf {

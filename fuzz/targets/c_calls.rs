@@ -607,6 +607,7 @@ impl Caller {
                 }
                 Call::AgentId { text, loopback } => {
                     let text = self.slice(text);
+                    core::hint::black_box(imagxp_address_allowed(text));
                     imagxp_agent_id_is_valid(text, *loopback);
                     self.bytes(|out, error| imagxp_agent_id_manifest_url(text, *loopback, out, error));
                 }

@@ -193,6 +193,9 @@ static void external_signers_sign(void) {
 
 static void agent_ids_are_judged(void) {
     imagxp_bytes url = {NULL, 0};
+    CHECK(imagxp_address_allowed(S("1.1.1.1")) && imagxp_address_allowed(S("2606:4700::1111")));
+    CHECK(!imagxp_address_allowed(S("127.0.0.1")) && !imagxp_address_allowed(S("::ffff:10.0.0.1")));
+    CHECK(!imagxp_address_allowed(S("bot.example.com")) && !imagxp_address_allowed(none()));
     CHECK(imagxp_agent_id_is_valid(S("bot.example.com"), false));
     CHECK(!imagxp_agent_id_is_valid(S("Bot.example.com"), false));
     CHECK(!imagxp_agent_id_is_valid(S("127.0.0.1:8080"), false));

@@ -157,6 +157,7 @@ static void bad_slices_are_refused(void) {
     FAILS(imagxp_request_new(S("GET"), S("/"), pair, SIZE_MAX / 2, &request, &err), IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_request_new(S("GET"), S("/"), pair, SIZE_MAX / 64 + 1, &request, &err), IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_request_new(S("GET"), S("/"), NULL, 1, &request, &err), IMAGXP_USAGE_ARGUMENT);
+    CHECK(!imagxp_address_allowed(huge()) && !imagxp_address_allowed(dangling()));
     CHECK(!imagxp_agent_id_is_valid(huge(), true) && imagxp_purpose_from_name(dangling()) == 0);
     CHECK(imagxp_status_from_name(huge()) == IMAGXP_OK);
     CHECK(request == NULL && policy == NULL && bytes.ptr == NULL && visa == NULL && manifest == NULL);

@@ -58,6 +58,12 @@ def hosts():
     ]
 
 
+def addresses():
+    data = json.loads((OWN / "hosts" / "ssrf_ips.json").read_text(encoding="utf-8"))
+    verdicts = [(ip, False) for ip in data["deny"]] + [(ip, True) for ip in data["allow"]]
+    return [{"id": f"address-{i}", "op": "address", "ip": ip, "why": ip, "expect": {"allowed": ok}} for i, (ip, ok) in enumerate(verdicts)]
+
+
 def wycheproof_ecdsa():
     data = load("wycheproof", "ecdsa_secp256r1_sha256_p1363_test.json")
     return data and signatures(data, lambda group: base64.b64encode(bytes.fromhex(group["publicKeyDer"])).decode())
@@ -280,6 +286,7 @@ ALL = {
     "imagxp": imagxp,
     "own": own,
     "hosts": hosts,
+    "addresses": addresses,
     "wycheproof-ecdsa": wycheproof_ecdsa,
     "wycheproof-ed25519": wycheproof_ed25519,
     "wycheproof-jws": wycheproof_jws,

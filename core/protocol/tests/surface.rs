@@ -9,7 +9,7 @@ use imagxp::publisher::Pending;
 use imagxp::replay::MemoryReplayStore;
 use imagxp::token::verify_token;
 use imagxp::visa::issue;
-use imagxp::{AgentId, Code, Manifest, Policy, Publisher, VERSION, Verdict, json};
+use imagxp::{AgentId, Code, Manifest, Policy, Publisher, VERSION, Verdict, address, json};
 use std::collections::BTreeSet;
 
 /// Refers to each item, which proves that it exists, and lists the names.
@@ -45,6 +45,8 @@ fn the_rust_column_is_true() {
         Manifest::to_json,
         Manifest::parse,
         AgentId::parse,
+        address::is_public,
+        address::is_public_text,
         json::canonicalize,
         Policy::from_json,
         Policy::public_json,
@@ -86,7 +88,8 @@ fn the_rust_column_is_true() {
     let mut listed = BTreeSet::new();
     for operation in surface["operations"].as_array().unwrap() {
         for name in operation["rust"].as_array().unwrap() {
-            listed.insert(name.as_str().unwrap().to_owned());
+            // The other crates' names are their own tests' business.
+            listed.extend(name.as_str().filter(|name| !name.starts_with("imagxp_")).map(str::to_owned));
         }
         for language in ["rust", "c", "python"] {
             let gap = surface["gaps"][language][operation["name"].as_str().unwrap()].as_str();

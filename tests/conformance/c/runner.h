@@ -8,6 +8,7 @@
 /* Answers one case without its id; NULL when the case lacks a member. */
 typedef json_t *operation(const json_t *item);
 
+operation op_address;                                         /* address.c */
 operation op_verify, op_sequence;                              /* verify.c */
 operation op_sign, op_visa;                                    /* agent.c */
 operation op_key, op_signature, op_jws, op_canonicalize;       /* crypto.c */

@@ -89,6 +89,10 @@ def host(case: Case) -> Answer:
     return {"valid": imagxp.is_agent_id(case["name"])}
 
 
+def address(case: Case) -> Answer:
+    return {"allowed": imagxp.is_public_address(case["ip"])}
+
+
 def manifest(case: Case) -> Answer:
     try:
         parsed = imagxp.Manifest.parse(_text(case["manifest"]), case["agent_id"])
@@ -125,6 +129,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "signature": signature,
     "jws": jws,
     "host": host,
+    "address": address,
     "manifest": manifest,
     "visa": visa,
     **discovery.OPERATIONS,

@@ -29,6 +29,7 @@ pub(crate) fn answer_line(line: &str) -> String {
         Some("host") => {
             text(&case, "name").map(|name| json!({ "valid": AgentId::parse(name, false).is_some() }))
         }
+        Some("address") => crate::address::address(&case),
         Some("manifest") => manifest(&case),
         Some("visa") => visa(&case),
         Some("robots") => crate::discovery::robots(&case),

@@ -1,0 +1,156 @@
+//! What fetches have in common: budgets, single flight, memory for failures; threads, run-times and forks.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+mod support;
+
+use hickory_resolver::proto::rr::RecordType;
+use imagxp_fetch::{Call, FetchFailure, Fetcher, Options, Profile};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{HOME, Server, answer, world};
+
+const URL: &str = "https://bot.example.com/m";
+
+/// Many threads at once; what each came back with.
+fn together<T: Send + 'static>(count: usize, act: impl Fn(usize) -> T + Send + Sync + 'static) -> Vec<T> {
+    let (act, barrier) = (Arc::new(act), Arc::new(Barrier::new(count)));
+    let threads: Vec<_> = (0..count)
+        .map(|number| {
+            let (act, barrier) = (Arc::clone(&act), Arc::clone(&barrier));
+            thread::spawn(move || {
+                barrier.wait();
+                act(number)
+            })
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+#[test]
+fn one_fetch_per_url_at_a_time() {
+    let (fetcher, server, names) = world(|stream, _| {
+        thread::sleep(Duration::from_millis(300));
+        answer(stream, "200 OK", "", b"{}");
+    });
+    let results = together(40, move |_| fetcher.get(URL, Profile::MANIFEST).map(|answer| answer.body));
+    assert!(results.iter().all(|result| result.as_deref() == Ok(b"{}")), "{results:?}");
+    assert_eq!((server.connections(), names.asked("bot.example.com", RecordType::A)), (1, 1));
+}
+
+#[test]
+fn a_failure_is_remembered_and_being_over_budget_is_not() {
+    let healthy = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&healthy);
+    let (fetcher, server, _names) = world(move |stream, _| {
+        answer(stream, if switch.load(Ordering::SeqCst) { "200 OK" } else { "500 Oh" }, "", b"{}");
+    });
+    assert_eq!(fetcher.get(URL, Profile::MANIFEST).unwrap_err().failure, FetchFailure::Failed);
+    healthy.store(true, Ordering::SeqCst);
+    for _ in 0..10 {
+        let error = fetcher.clone().get(URL, Profile::MANIFEST).unwrap_err();
+        assert!(error.failure == FetchFailure::Failed && error.detail.contains("minute"), "{error}");
+    }
+    assert_eq!(server.connections(), 1);
+    let other = "https://bot.example.com/other";
+    assert!(fetcher.get(other, Profile::MANIFEST).is_ok());
+    let error = fetcher.get("https://bot.example.com/third", Profile::JWKS).unwrap_err();
+    assert_eq!(
+        error.failure,
+        FetchFailure::Busy,
+        "two in a minute from one host, whatever the document: {error}"
+    );
+    assert!(fetcher.get(URL, Profile::DOCUMENT).is_ok(), "documents have no such bound");
+    assert_eq!(server.connections(), 3);
+}
+
+#[test]
+fn thirty_two_in_flight() {
+    let gate = Arc::new(AtomicBool::new(false));
+    let open = Arc::clone(&gate);
+    let inside = Arc::new(AtomicUsize::new(0));
+    let entered = Arc::clone(&inside);
+    let server = Server::http(HOME, move |stream, _| {
+        entered.fetch_add(1, Ordering::SeqCst);
+        while !open.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        answer(stream, "200 OK", "", b"{}");
+    });
+    let fetcher = Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let release = Arc::clone(&gate);
+    let results = together(40, move |number| {
+        let result = fetcher.send(&Call::get(format!("{origin}/{number}")), Profile::PAGE);
+        if result.is_err() {
+            // Whoever is refused is refused at once, while the others still wait.
+            while inside.load(Ordering::SeqCst) < 32 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            release.store(true, Ordering::SeqCst);
+        }
+        result
+    });
+    let busy: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    assert!(busy.iter().all(|error| error.failure == FetchFailure::Busy && !error.sent), "{busy:?}");
+    assert_eq!((results.len() - busy.len(), server.connections()), (32, 32));
+}
+
+#[test]
+fn fifty_in_a_second() {
+    let server = Server::http(HOME, |stream, _| answer(stream, "200 OK", "", b"{}"));
+    let fetcher = Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
+    let call = Call::get(format!("http://127.0.0.1:{}/", server.port));
+    let begin = Instant::now();
+    let mut done = 0_u32;
+    while begin.elapsed() < Duration::from_secs(2) {
+        match fetcher.send(&call, Profile::PAGE) {
+            Ok(_) => done += 1,
+            Err(error) => assert_eq!(error.failure, FetchFailure::Busy, "{error}"),
+        }
+    }
+    let most = 50.0 + 50.0 * begin.elapsed().as_secs_f64();
+    println!("{done} in {:?}", begin.elapsed());
+    assert!((90..).contains(&done) && f64::from(done) <= most, "{done}");
+}
+
+#[test]
+fn within_a_runtime_it_still_works() {
+    let (fetcher, _server, _names) = world(|stream, _| answer(stream, "200 OK", "", b"{}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let body = runtime.block_on(async { fetcher.get(URL, Profile::MANIFEST).unwrap().body });
+    assert_eq!(body, b"{}");
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_leader_that_is_cancelled_strands_nobody() {
+    let (fetcher, server, _names) = world(|stream, _| {
+        thread::sleep(Duration::from_millis(400));
+        answer(stream, "200 OK", "", b"{}");
+    });
+    let leader = fetcher.clone();
+    let leading = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let short = Duration::from_millis(200);
+            tokio::time::timeout(short, leader.get_async(URL, Profile::MANIFEST)).await.unwrap_err()
+        });
+    });
+    while server.connections() == 0 {
+        thread::sleep(Duration::from_millis(2));
+    }
+    // Another thread, another run-time.
+    let begin = Instant::now();
+    assert_eq!(fetcher.get(URL, Profile::MANIFEST).unwrap().body, b"{}");
+    assert!(begin.elapsed() < Profile::MANIFEST.deadline);
+    leading.join().unwrap();
+    assert_eq!(server.connections(), 2, "the follower has become the leader");
+}
