@@ -91,6 +91,9 @@ typedef struct imagxp_manifest imagxp_manifest;
 // A policy whose every rule holds.
 typedef struct imagxp_policy imagxp_policy;
 
+// The texts in which a site states what it asks; `imagxp_preferences_json` reports about them.
+typedef struct imagxp_preferences imagxp_preferences;
+
 // A public key. It may be used by several threads.
 typedef struct imagxp_public_key imagxp_public_key;
 
@@ -112,6 +115,9 @@ typedef struct imagxp_replay_store imagxp_replay_store;
 
 // A request as it came. It holds copies, so that the server's buffers may go.
 typedef struct imagxp_request imagxp_request;
+
+// A robots.txt, or what its absence means.
+typedef struct imagxp_robots imagxp_robots;
 
 // What is to be signed: method, URL, purpose and options. It holds copies, and may be signed as often as you like.
 typedef struct imagxp_sign_request imagxp_sign_request;
@@ -1238,6 +1244,74 @@ imagxp_status imagxp_visa_issue(const imagxp_visa *visa,
 
 // Frees the visa. NULL is accepted.
 void imagxp_visa_free(imagxp_visa *visa);
+
+// Reads the answer to `GET /robots.txt` (RFC 9309): with status 2xx its rules, of which 500 KiB are read; 4xx but 429 allows
+// everything; anything else, and 0 for "no answer", allows nothing. Any bytes are accepted. Free it with `imagxp_robots_free`.
+imagxp_status imagxp_robots_parse(uint32_t status,
+                                  imagxp_slice body,
+                                  imagxp_robots **robots,
+                                  imagxp_error **err);
+
+// Whether a product may fetch a path and query, such as `/news/1?x`. False for NULL and for what cannot be read.
+bool imagxp_robots_allows(const imagxp_robots *robots,
+                          imagxp_slice product_token,
+                          imagxp_slice path_and_query);
+
+// Writes the n-th policy URL that `IMAGXP-Policy` lines announce to a product, counted from 0; empty beyond the last.
+imagxp_status imagxp_robots_policy_url(const imagxp_robots *robots,
+                                       imagxp_slice product_token,
+                                       size_t index,
+                                       imagxp_bytes *url,
+                                       imagxp_error **err);
+
+// Frees the robots.txt. NULL is accepted.
+void imagxp_robots_free(imagxp_robots *robots);
+
+// Writes the policy URL that a `Link` header announces for a page, absolute; empty when it announces none. Several header lines are
+// passed as one value, joined by commas.
+imagxp_status imagxp_link_policy_url(imagxp_slice value,
+                                     imagxp_slice page,
+                                     imagxp_bytes *url,
+                                     imagxp_error **err);
+
+// Begins a report about a page (an absolute URL) for a product. Free it with `imagxp_preferences_free`.
+imagxp_status imagxp_preferences_new(imagxp_slice url,
+                                     imagxp_slice product_token,
+                                     imagxp_preferences **preferences,
+                                     imagxp_error **err);
+
+// Gives the answer to `GET /robots.txt`, as to `imagxp_robots_parse`. The bytes are copied.
+imagxp_status imagxp_preferences_robots(imagxp_preferences *preferences,
+                                        uint32_t status,
+                                        imagxp_slice body,
+                                        imagxp_error **err);
+
+// Gives a response header of the page; all but `Link`, `Content-Usage` and `Content-Signal` are passed over. The bytes are copied.
+imagxp_status imagxp_preferences_header(imagxp_preferences *preferences,
+                                        imagxp_slice name,
+                                        imagxp_slice value,
+                                        imagxp_error **err);
+
+// Gives an RSL document and the URL it came from. The bytes are copied.
+imagxp_status imagxp_preferences_rsl(imagxp_preferences *preferences,
+                                     imagxp_slice url,
+                                     imagxp_slice document,
+                                     imagxp_error **err);
+
+// Gives the public policy. The bytes are copied.
+imagxp_status imagxp_preferences_policy(imagxp_preferences *preferences,
+                                        imagxp_slice document,
+                                        imagxp_error **err);
+
+// Writes the report as JSON: what is stated for each purpose, who said what in which words, and what is wrong with the texts.
+//
+// Error: `usage.argument` when the page is no absolute URL. Texts that cannot be read are findings of the report.
+imagxp_status imagxp_preferences_json(const imagxp_preferences *preferences,
+                                      imagxp_bytes *json,
+                                      imagxp_error **err);
+
+// Frees the texts. NULL is accepted.
+void imagxp_preferences_free(imagxp_preferences *preferences);
 
 // Writes JSON in its canonical form (RFC 8785). The input is read as strict I-JSON: at most 16 MiB and 64 levels deep.
 //

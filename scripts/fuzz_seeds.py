@@ -85,13 +85,26 @@ def seeds(cases):
     yield "resource", b"/premium/*\n/premium/a"
 
 
+def discovery():
+    """Target and input, from the files for the rules of each draft."""
+    folder = VECTORS / "discovery"
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".txt":
+            yield "robots", path.read_bytes()
+        elif path.suffix == ".xml":
+            yield "rsl", path.read_bytes()
+    for case in json.loads((folder / "cases.json").read_text()):
+        for _, value in case.get("headers", []):
+            yield "preferences", value.encode()
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     lines = (VECTORS / "verify.jsonl").read_text().split("\n")
     cases = [json.loads(line) for line in lines if line]
     found = {}
-    for target, data in seeds(cases):
+    for target, data in [*seeds(cases), *discovery()]:
         found.setdefault(target, set()).add(data)
     for target, inputs in sorted(found.items()):
         folder = Path(sys.argv[1]) / target
@@ -99,6 +112,7 @@ def main():
         for data in sorted(inputs, key=lambda data: (len(data), data))[:MOST]:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
     missing = {"json", "claim", "jws", "manifest", "policy", "key", "time", "encoding", "resource"} - set(found)
+    missing |= {"robots", "rsl", "preferences"} - set(found)
     if missing:
         sys.exit(f"no seeds for {sorted(missing)}")
 

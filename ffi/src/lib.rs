@@ -18,6 +18,7 @@ pub mod address;
 mod boundary;
 pub mod bytes;
 pub mod digest;
+pub mod discovery;
 pub mod error;
 pub mod feedback;
 mod handle;

@@ -30,6 +30,7 @@ const NOUNS: &[&str] = &[
     "need",
     "token",
     "visa",
+    "discovery",
     "json",
     "digest",
     "provenance",

@@ -94,6 +94,7 @@ unsafe extern "C" {
     pub fn imagxp_key_sign(key: Handle, message: Slice, signature: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_key_to_pem(key: Handle, pem: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_key_to_pkcs8(key: Handle, der: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_link_policy_url(value: Slice, page: Slice, url: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_manifest_add_key(
         manifest: Handle,
         key: Handle,
@@ -122,6 +123,18 @@ unsafe extern "C" {
     pub fn imagxp_policy_remark(policy: Handle, index: usize) -> Slice;
     pub fn imagxp_policy_remark_count(policy: Handle) -> usize;
     pub fn imagxp_policy_schema(json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_preferences_free(preferences: Handle);
+    pub fn imagxp_preferences_header(preferences: Handle, name: Slice, value: Slice, err: Err) -> Status;
+    pub fn imagxp_preferences_json(preferences: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_preferences_new(
+        url: Slice,
+        product_token: Slice,
+        preferences: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_preferences_policy(preferences: Handle, document: Slice, err: Err) -> Status;
+    pub fn imagxp_preferences_robots(preferences: Handle, status: u32, body: Slice, err: Err) -> Status;
+    pub fn imagxp_preferences_rsl(preferences: Handle, url: Slice, document: Slice, err: Err) -> Status;
     pub fn imagxp_public_key_algorithm(key: Handle) -> u32;
     pub fn imagxp_public_key_free(key: Handle);
     pub fn imagxp_public_key_from_jwk(json: Slice, key: *mut Handle, err: Err) -> Status;
@@ -216,6 +229,16 @@ unsafe extern "C" {
         err: Err,
     ) -> Status;
     pub fn imagxp_request_set_body_digest(request: Handle, digest: Slice, err: Err) -> Status;
+    pub fn imagxp_robots_allows(robots: Handle, product_token: Slice, path_and_query: Slice) -> bool;
+    pub fn imagxp_robots_free(robots: Handle);
+    pub fn imagxp_robots_parse(status: u32, body: Slice, robots: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_robots_policy_url(
+        robots: Handle,
+        product_token: Slice,
+        index: usize,
+        url: *mut Bytes,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_sign_request_free(request: Handle);
     pub fn imagxp_sign_request_new(
         method: Slice,

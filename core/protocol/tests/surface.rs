@@ -4,6 +4,7 @@
 use imagxp::agent::Identity;
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
+use imagxp::discovery::{Access, Preferences, PublicPolicy, Robots, emit, link};
 use imagxp::feedback::{Feedback, SignedFeedback, header_value};
 use imagxp::provenance::{Receipt, SignedReceipt};
 use imagxp::publisher::Pending;
@@ -84,6 +85,15 @@ fn the_rust_column_is_true() {
         Code::http,
         Code::message,
         Code::hint,
+        Robots::parse,
+        Robots::allows,
+        Robots::policy_urls,
+        Access::from_answer,
+        link::policy_url,
+        Preferences::read,
+        Preferences::to_json,
+        emit::emit,
+        PublicPolicy::parse,
         VERSION,
     ];
     let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/surface.json")).unwrap();

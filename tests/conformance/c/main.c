@@ -22,6 +22,8 @@ static const struct {
     {"provenance", op_provenance},
     {"feedback", op_feedback},
     {"address", op_address},
+    {"robots", op_robots},
+    {"preferences", op_preferences},
 };
 
 static json_t *answer(const json_t *item) {

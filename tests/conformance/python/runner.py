@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import evidence
+import discovery
 import imagxp
 
 Case = dict[str, Any]
@@ -134,6 +135,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "visa": visa,
     "provenance": evidence.provenance,
     "feedback": evidence.feedback,
+    **discovery.OPERATIONS,
 }
 
 

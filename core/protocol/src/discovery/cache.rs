@@ -129,7 +129,8 @@ mod tests {
         assert_eq!(cache.known(&site("b"), at(600)), Known::Unknown);
         assert_eq!(cache.known(&site("a"), at(-61)), Known::Unknown);
         cache.remember(site("c"), Some(3), at(0));
-        assert_eq!(cache.known(&site("a"), at(1)), Known::Unknown);
+        assert_eq!(cache.known(&site("b"), at(1)), Known::Unknown);
+        assert_eq!(cache.known(&site("a"), at(1)), Known::Found(&1));
         cache.forget(&site("c"));
         assert_eq!(cache.known(&site("c"), at(1)), Known::Unknown);
     }
@@ -140,7 +141,7 @@ mod tests {
         let links = link::parse(&["</l.json>; rel=imagxp-policy"], page).0;
         let robots = Robots::parse(
             b"IMAGXP-Policy: https://pub.example/g.json\nUser-agent: bot\nIMAGXP-Policy: https://pub.example/b.json\n\
-              User-agent: other\nIMAGXP-Policy: https://pub.example/o.json\nIMAGXP-Policy: /relative",
+              Disallow:\nUser-agent: other\nIMAGXP-Policy: https://pub.example/o.json\nIMAGXP-Policy: /relative",
         );
         let found = candidates(page, &links, Some(&robots), "Bot");
         let urls: Vec<_> = found.iter().map(|(_, url)| url.rsplit('/').next().unwrap()).collect();

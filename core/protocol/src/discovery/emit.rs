@@ -6,7 +6,7 @@
 //! policy. Where path rules overlap without one containing the other, the policy itself decides, as always.
 
 use super::link::RSL_MEDIA_TYPE;
-use super::pattern::from_policy;
+use super::pattern::{from_policy, target};
 use super::public_policy::{PublicPolicy, PublicTerms};
 use super::rsl::NAMESPACE;
 use super::vocabulary::Vocabulary;
@@ -22,7 +22,7 @@ pub const RSL_PATH: &str = "/license.xml";
 const LABELS: [(&str, &str); 2] = [("train-ai", "ai-train"), ("ai-use", "ai-input")];
 
 /// Stands for whatever a star stands for, when a policy's rules are asked about a whole pattern.
-const ANYTHING: &str = "\u{10fffd}";
+const ANYTHING: &str = "~whatever-a-star-stands-for~";
 
 /// What can be emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,10 +93,10 @@ impl Site {
         })
     }
 
-    /// What the policy says about a label's purposes at one reading of a path.
+    /// What the policy says about a label's purposes at a path.
     fn mind(&self, rsl_label: &str, path: &str) -> Mind {
         let purposes = Vocabulary::Rsl.term(rsl_label).map_or(&[][..], |term| term.allows);
-        Mind::of(purposes.iter().map(|purpose| self.policy.terms_at(*purpose, path)))
+        Mind::of(purposes.iter().map(|purpose| self.policy.terms(*purpose, path)))
     }
 
     /// The parts of the site: everything, then each path rule with its robots.txt patterns and a path that stands for it.
@@ -106,7 +106,9 @@ impl Site {
         for pattern in &self.patterns {
             let Some(patterns) = from_policy(pattern) else { continue };
             if parts.iter().all(|(known, _)| *known != patterns) {
-                parts.push((patterns, pattern.replace('*', ANYTHING)));
+                let path = target(&pattern.replace('*', ANYTHING));
+                let path = if path.starts_with('/') { path } else { format!("/{path}") };
+                parts.push((patterns, path));
             }
         }
         // A pattern for everything is the whole site's rule.

@@ -4,11 +4,12 @@ use super::finding::{Finding, Findings, Level, SourceKind, quoted};
 use super::link::{self, Link};
 use super::public_policy::PublicPolicy;
 use super::robots::{Access, Decision, Directive, DirectiveKind, Robots};
-use super::rsl::Rsl;
+use super::rsl::{Payment, Rsl};
 use super::statement::{Place, Pointer, Scope, Statement, Wish};
 use super::vocabulary::Vocabulary;
 use super::{content_signal, content_usage, pattern, target};
 use crate::error::{Error, Result};
+use crate::policy::WELL_KNOWN_PATH;
 use crate::purpose::Purpose;
 use crate::resource::Resource;
 
@@ -146,11 +147,11 @@ impl Preferences {
         reading.links(sources);
         let crawl = reading.robots(sources);
         reading.headers(sources);
-        for (url, bytes) in sources.rsl {
-            reading.rsl(sources.url, url, bytes);
-        }
         if let Some(bytes) = sources.policy {
             reading.policy(sources.url, bytes);
+        }
+        for (url, bytes) in sources.rsl {
+            reading.rsl(sources.url, url, bytes);
         }
         reading.policies.sort_by_key(|pointer| pointer.place.source != SourceKind::Link);
         let purposes = Purpose::ALL.map(|purpose| reading.conclude(purpose, crawl.allowed)).to_vec();
@@ -365,6 +366,8 @@ impl Reading {
             }
             let ruling = content.ruling();
             let terms = content.licenses.iter().flat_map(|license| license.terms());
+            let settled = |payment: &Payment| self.is_told_by_policy(payment);
+            let by_purpose = Purpose::ALL.map(|purpose| content.conditions_for(purpose, &settled)).to_vec();
             self.statements.push(Statement {
                 place: Place {
                     source: SourceKind::Rsl,
@@ -379,7 +382,7 @@ impl Reading {
                 terms: terms.take(content_usage::MAX_TERMS).collect(),
                 wishes: ruling.wishes,
                 conditions: ruling.conditions,
-                by_purpose: Purpose::ALL.map(|purpose| content.conditions_for(purpose)).to_vec(),
+                by_purpose,
             });
         }
     }
@@ -422,6 +425,18 @@ impl Reading {
             by_purpose,
         });
         self.policy = Some(policy);
+    }
+
+    /// Whether a licence's only terms are the policy, which has been read: it says more exactly what is to be paid.
+    fn is_told_by_policy(&self, payment: &Payment) -> bool {
+        let known = |url: &String| {
+            let well_known = self.page.origin.as_ref().map(|origin| format!("{origin}{WELL_KNOWN_PATH}"));
+            Some(url) == well_known.as_ref() || self.policies.iter().any(|policy| policy.url == *url)
+        };
+        self.policy.is_some()
+            && payment.amount.is_none()
+            && !payment.terms.is_empty()
+            && payment.terms.iter().all(known)
     }
 
     fn conclude(&self, purpose: Purpose, crawl: bool) -> PurposeReport {

@@ -185,8 +185,7 @@ impl PublicPolicy {
         all.reduce(stricter).unwrap_or(denied)
     }
 
-    /// The same for one reading of a path.
-    pub(super) fn terms_at(&self, purpose: Purpose, path: &str) -> PublicTerms {
+    fn terms_at(&self, purpose: Purpose, path: &str) -> PublicTerms {
         let own = rule(&self.purposes, purpose);
         let (mut allowed, mut denied) =
             (own.is_some_and(|rule| rule.allow), own.is_some_and(|rule| !rule.allow));

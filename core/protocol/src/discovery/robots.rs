@@ -3,8 +3,9 @@
 //! Lines are split by the crate `robotstxt`, a port of the parser that the widest-read crawler uses, so that misspelt and
 //! colon-less lines mean here what site owners see there. What is wrapped around it, and why: it slices texts that are not ASCII at
 //! places that need not be character boundaries (a panic), so it is given percent-encoded ASCII with lines of bounded length; it
-//! takes any key that *begins* with `allow` for one, so near misses are withheld from it; its matcher takes cubic time, so groups
-//! and patterns are our own. The tests compare both on what both can do. (`robotxt` needs a newer compiler, `url` and its tables,
+//! takes any key that *begins* with `allow` for one, so near misses are withheld from it; its matcher takes cubic time and is wrong
+//! where a character recurs (`/*/?` against `///?`), and it ends groups at `Sitemap`, so groups and patterns are our own. The tests
+//! compare both on what both can do. (`robotxt` needs a newer compiler, `url` and its tables,
 //! and tells neither lines nor unknown directives; `texting_robots` needs `regex`.)
 
 use super::finding::{Finding, Findings, Level, SourceKind};
@@ -386,7 +387,8 @@ impl RobotsParseHandler for Builder<'_> {
     fn handle_unknown_action(&mut self, line: u32, key: &str, value: &str) {
         let Some(kind) = DirectiveKind::from_name(key) else { return };
         let words = self.words(line);
-        if self.groups.len() > 1 {
+        // AIPREF makes it a rule; other records must not end the list of user agents (RFC 9309 §2.2.4).
+        if kind == DirectiveKind::ContentUsage && self.groups.len() > 1 {
             self.rules_begun = true;
         }
         if matches!(kind, DirectiveKind::Policy | DirectiveKind::License)

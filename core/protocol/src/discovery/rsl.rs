@@ -186,19 +186,21 @@ impl Content {
             add(format!("a licence from {}", quoted(server)));
         }
         for license in &self.licenses {
-            license.conditions().into_iter().for_each(&mut add);
+            license.conditions(&Payment::is_free).into_iter().for_each(&mut add);
         }
         Ruling { wishes, conditions }
     }
 
     /// What allowed use for a purpose depends on; empty when one licence allows it without conditions.
-    pub(super) fn conditions_for(&self, purpose: Purpose) -> Vec<String> {
+    ///
+    /// `settled` tells which payments are met already.
+    pub(super) fn conditions_for(&self, purpose: Purpose, settled: &dyn Fn(&Payment) -> bool) -> Vec<String> {
         let server = self.server.iter().map(|server| format!("a licence from {}", quoted(server)));
         let mut choices = self
             .licenses
             .iter()
             .filter(|license| license.wishes().contains(&(purpose, Wish::Allow)))
-            .map(License::conditions);
+            .map(|license| license.conditions(settled));
         let cheapest = choices.by_ref().min_by_key(Vec::len).unwrap_or_default();
         server.chain(cheapest).collect()
     }
@@ -237,8 +239,9 @@ impl License {
         Vocabulary::Rsl.wishes(&said).into_iter().map(|(purpose, _)| purpose).collect()
     }
 
-    fn conditions(&self) -> Vec<String> {
-        let payment = self.payment.as_ref().filter(|payment| !payment.is_free()).map(Payment::words);
+    fn conditions(&self, settled: &dyn Fn(&Payment) -> bool) -> Vec<String> {
+        let payment = self.payment.as_ref().filter(|payment| !payment.is_free() && !settled(payment));
+        let payment = payment.map(Payment::words);
         self.audience.iter().cloned().chain(payment).collect()
     }
 

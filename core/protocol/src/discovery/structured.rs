@@ -124,9 +124,9 @@ impl<'a> Cursor<'a> {
             }
             b'@' => {
                 self.take('@');
-                (!self.0.is_empty()).then_some(())?;
-                let integer = self.0.bytes().take_while(|b| *b != b'.' && *b != b',').count() <= 17;
-                self.number().filter(|_| integer)
+                self.take('-');
+                let digits = self.while_in(|b| b.is_ascii_digit()).len();
+                ((1..=15).contains(&digits) && !self.0.starts_with('.')).then_some(Bare::Other)
             }
             b'*' | b'a'..=b'z' | b'A'..=b'Z' => Some(Bare::Token(
                 self.while_in(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&b)),

@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod discovery;
 mod evidence;
 mod operations;
 

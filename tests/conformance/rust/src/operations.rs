@@ -35,6 +35,8 @@ pub(crate) fn answer_line(line: &str) -> String {
         Some("visa") => visa(&case),
         Some("provenance") => evidence::provenance(&case),
         Some("feedback") => evidence::feedback(&case),
+        Some("robots") => crate::discovery::robots(&case),
+        Some("preferences") => crate::discovery::preferences(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {
