@@ -19,7 +19,10 @@ fn all_196_published_proofs() {
     let hash = |value: &serde_json::Value| -> Option<[u8; 32]> {
         // Some roots are no hashes but words, which our types cannot hold: equal words become equal hashes.
         let bytes = base64_decode(value.as_str()?.as_bytes()).filter(|bytes| !bytes.is_empty())?;
-        Some(<[u8; 32]>::try_from(bytes).unwrap_or_else(|word| imagxp::digest::sha256(&[b"word", &word[..]].concat())))
+        Some(
+            <[u8; 32]>::try_from(bytes)
+                .unwrap_or_else(|word| imagxp::digest::sha256(&[b"word", &word[..]].concat())),
+        )
     };
     let hashes = |value: &serde_json::Value| -> Option<Vec<[u8; 32]>> {
         value.as_array().map_or(Some(Vec::new()), |list| list.iter().map(hash).collect())
@@ -107,8 +110,12 @@ fn each_decided_verdict_is_recorded_once() {
     let good = Signed::read(NONCE);
     let allowed = good.verify(&publisher);
     let replayed = good.verify(&publisher);
-    let training =
-        Signed::new(&identity(1), &SignRequest::new("GET", URL, Purpose::CrawlTraining), now(), "0123456789abcdef");
+    let training = Signed::new(
+        &identity(1),
+        &SignRequest::new("GET", URL, Purpose::CrawlTraining),
+        now(),
+        "0123456789abcdef",
+    );
     let denied = training.verify(&publisher);
     let broken = Signed::read(NONCE).with("x-imagxp-payload", "e30=").verify(&publisher);
     good.act(|request| publisher.explain(request, now()));

@@ -33,6 +33,7 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCheckpoint {
     checkpoint: Checkpoint,
+    note: String,
     text: String,
     /// Key name, key id, signature bytes.
     signatures: Vec<(String, [u8; 4], Vec<u8>)>,
@@ -80,9 +81,13 @@ impl Checkpoint {
     ///
     /// Ed25519 signatures are of type 0x01; ES256 ones of type 0x02, in DER. Errors: `usage.argument`, `usage.signer`.
     pub fn sign(&self, signer: &dyn Signer) -> Result<String> {
-        let lines_ok = self.extensions.iter().all(|line| !line.is_empty() && !line.contains(char::is_control));
+        let lines_ok =
+            self.extensions.iter().all(|line| !line.is_empty() && !line.contains(char::is_control));
         if !is_origin(&self.origin) || !lines_ok {
-            return Err(Error::argument(format!("`{}` is not the name of a log", self.origin.escape_debug())));
+            return Err(Error::argument(format!(
+                "`{}` is not the name of a log",
+                self.origin.escape_debug()
+            )));
         }
         let text = self.text();
         let key = signer.public_key();
@@ -118,7 +123,7 @@ impl SignedCheckpoint {
             return Err(malformed("the checkpoint has too many signatures"));
         }
         let checkpoint = Self::body(text).ok_or_else(|| malformed("it is no checkpoint"))?;
-        Ok(Self { checkpoint, text: format!("{text}\n"), signatures })
+        Ok(Self { checkpoint, note: note.to_owned(), text: format!("{text}\n"), signatures })
     }
 
     fn body(text: &str) -> Option<Checkpoint> {
@@ -146,6 +151,11 @@ impl SignedCheckpoint {
         &self.checkpoint
     }
 
+    /// The note as it was read.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
     /// The number of signatures, by whomever.
     pub fn signatures(&self) -> usize {
         self.signatures.len()
@@ -162,7 +172,9 @@ impl SignedCheckpoint {
             }
             for key in keys.iter().filter(|key| key_id(name, key) == *id) {
                 let signature = match key.algorithm() {
-                    Algorithm::EdDsa => <[u8; 64]>::try_from(bytes.as_slice()).ok().map(Signature::from_bytes),
+                    Algorithm::EdDsa => {
+                        <[u8; 64]>::try_from(bytes.as_slice()).ok().map(Signature::from_bytes)
+                    }
                     Algorithm::Es256 => Signature::from_ecdsa_der(bytes),
                 };
                 if !signature.is_some_and(|signature| key.verify(self.text.as_bytes(), &signature)) {
@@ -232,7 +244,8 @@ mod tests {
                 for bit in 0..8 {
                     let mut bent = note.clone().into_bytes();
                     bent[at] ^= 1 << bit;
-                    let accepted = SignedCheckpoint::parse(&bent).is_ok_and(|read| read.verify(&keys).is_ok());
+                    let accepted =
+                        SignedCheckpoint::parse(&bent).is_ok_and(|read| read.verify(&keys).is_ok());
                     assert!(!accepted, "{algorithm} byte {at} bit {bit}");
                 }
             }
@@ -267,7 +280,11 @@ mod tests {
             String::new(),
             "x".repeat(MAX_NOTE_BYTES + 1),
         ] {
-            assert_eq!(SignedCheckpoint::parse(bad.as_bytes()).unwrap_err().code(), "audit.malformed", "{bad}");
+            assert_eq!(
+                SignedCheckpoint::parse(bad.as_bytes()).unwrap_err().code(),
+                "audit.malformed",
+                "{bad}"
+            );
         }
         for origin in ["", "a b", "a+b", "a\nb", &"x".repeat(256)] {
             let checkpoint = Checkpoint { origin: origin.into(), ..sample() };

@@ -49,7 +49,8 @@ impl<'a> Frame<'a> {
         let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let (rest, number) = rest.split_at_checked(rest.len() - digits)?;
         let body = rest.strip_suffix(NUMBER)?;
-        if line.len() > MAX_ENTRY_BYTES || number.len() > 16 || (number.len() > 1 && number.starts_with(b"0")) {
+        if line.len() > MAX_ENTRY_BYTES || number.len() > 16 || (number.len() > 1 && number.starts_with(b"0"))
+        {
             return None;
         }
         let number = core::str::from_utf8(number).ok()?.parse().ok()?;

@@ -183,9 +183,7 @@ impl Plan {
 
     /// The proof, once every leaf of its tree has been fed; `None` before.
     pub fn finish(&self) -> Option<Vec<[u8; 32]>> {
-        let whole = |(start, end, tree): &(u64, u64, Tree)| {
-            (tree.size() == end - start).then(|| tree.root())
-        };
+        let whole = |(start, end, tree): &(u64, u64, Tree)| (tree.size() == end - start).then(|| tree.root());
         self.subtrees.iter().map(whole).collect()
     }
 }

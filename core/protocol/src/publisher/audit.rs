@@ -38,12 +38,7 @@ impl Run<'_> {
         }
     }
 
-    fn record<T>(
-        &self,
-        code: Option<Code>,
-        trace_id: &[u8; 16],
-        act: impl FnOnce(&Record<'_>) -> T,
-    ) -> T {
+    fn record<T>(&self, code: Option<Code>, trace_id: &[u8; 16], act: impl FnOnce(&Record<'_>) -> T) -> T {
         let policy = &self.publisher.policy;
         let mode = policy.document().mode;
         let (outcome, http) = answer(code, mode);
