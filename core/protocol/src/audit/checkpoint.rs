@@ -33,6 +33,7 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCheckpoint {
     checkpoint: Checkpoint,
+    note: String,
     text: String,
     /// Key name, key id, signature bytes.
     signatures: Vec<(String, [u8; 4], Vec<u8>)>,
@@ -122,7 +123,7 @@ impl SignedCheckpoint {
             return Err(malformed("the checkpoint has too many signatures"));
         }
         let checkpoint = Self::body(text).ok_or_else(|| malformed("it is no checkpoint"))?;
-        Ok(Self { checkpoint, text: format!("{text}\n"), signatures })
+        Ok(Self { checkpoint, note: note.to_owned(), text: format!("{text}\n"), signatures })
     }
 
     fn body(text: &str) -> Option<Checkpoint> {
@@ -148,6 +149,11 @@ impl SignedCheckpoint {
     /// What the checkpoint says. Nothing vouches for it before [`SignedCheckpoint::verify`].
     pub const fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The note as it was read.
+    pub fn note(&self) -> &str {
+        &self.note
     }
 
     /// The number of signatures, by whomever.
