@@ -5,3 +5,4 @@ pub mod atomic;
 pub mod dotenv;
 mod fault;
 pub mod key_file;
+pub mod rotation;
