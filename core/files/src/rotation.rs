@@ -92,6 +92,11 @@ impl Keyring {
         path.join(STATE).is_file()
     }
 
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Whose keys they are.
     pub fn agent_id(&self) -> &AgentId {
         &self.agent_id

@@ -118,9 +118,8 @@ mod tests {
             assert_eq!((response.status, response.body.len()), (304, 0), "{condition}");
             assert_eq!(header(&response, "etag"), Some(tag.as_str()));
         }
-        let other = header(&tests::manifest(2).response("GET", MANIFEST_PATH, None), "etag")
-            .unwrap()
-            .to_owned();
+        let other =
+            header(&tests::manifest(2).response("GET", MANIFEST_PATH, None), "etag").unwrap().to_owned();
         assert_ne!(other, tag);
         for condition in ["", "\"a\"", &other, tag.trim_matches('"'), &format!("{}{tag}", "x,".repeat(3000))]
         {
