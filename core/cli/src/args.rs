@@ -1,11 +1,13 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, sign, verify, visa,
+    canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, rotate, sign, verify,
+    visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::passphrase;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
@@ -24,6 +26,8 @@ pub(crate) struct Cli {
     /// Print JSON: results on standard output, errors and warnings on standard error
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten, next_help_heading = "Encrypted key files")]
+    passphrase: passphrase::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -34,6 +38,7 @@ enum Command {
     Key(key::Args),
     Jwk(jwk::Args),
     Manifest(manifest::Args),
+    Rotate(rotate::Args),
     Sign(sign::Args),
     Verify(verify::Args),
     Explain(explain::Args),
@@ -51,12 +56,13 @@ pub(crate) fn run() -> Exit {
         Ok(cli) => cli,
         Err(refusal) => return refuse(&refusal),
     };
-    let context = Context::new(cli.json);
+    let context = Context::new(cli.json, cli.passphrase);
     let result = match cli.command {
         Command::Keygen(args) => args.run(&context),
         Command::Key(args) => args.run(&context),
         Command::Jwk(args) => args.run(&context),
         Command::Manifest(args) => args.run(&context),
+        Command::Rotate(args) => args.run(&context),
         Command::Sign(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),
         Command::Explain(args) => args.run(&context),

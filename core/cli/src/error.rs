@@ -88,10 +88,6 @@ impl CliError {
         self
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     /// One line: `FILE:LINE: error: CODE: message`, which editors find their way by.
     pub(crate) fn line(&self, kind: &str) -> String {
         let place = match (&self.file, self.line) {

@@ -1,4 +1,4 @@
-//! Key files in whatever form they come: PEM, JWK, DER, or the base64 of manifests.
+//! Key files in whatever form they come: encrypted, PEM, JWK, DER, or the base64 of manifests.
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -6,8 +6,10 @@ use crate::input::name;
 use crate::output::Output;
 use imagxp::crypto::{Algorithm, PrivateKey, PublicKey};
 use imagxp::encoding::base64_encode;
-use imagxp::json::{Limits, Object, object_to_canonical, parse_object};
+use imagxp::json::{Object, object_to_canonical};
 use imagxp_files::atomic::{self, Existing, open_to_others};
+use imagxp_files::key_file::{self, Passphrase};
+use imagxp_files::rotation::Keyring;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -30,65 +32,59 @@ pub(crate) fn write(path: &Path, secret: &[u8], force: bool) -> Result<(), CliEr
     })
 }
 
-/// A private key from a PEM (PKCS#8, SEC 1), JWK or PKCS#8 DER file. Warns when others can read the file.
+/// A private key from a PEM (PKCS#8, SEC 1), JWK, PKCS#8 DER or encrypted key file, or the key that signs now in a folder of
+/// `imagxp rotate`. Warns when others can read a key in the clear; refuses an encrypted one then, as ssh does.
 pub(crate) fn private(context: &Context, path: &Path) -> Result<PrivateKey, CliError> {
+    if Keyring::is_in(path) {
+        let keyring = Keyring::open(path)?;
+        return Ok(keyring.signing_key(keyring_passphrase(context, &keyring)?.as_ref())?);
+    }
     let content = context.input.secret(path)?;
-    let key = match Form::of(&content) {
-        Form::Jwk => parse_object(&content, &Limits::JWKS)
-            .map_err(Into::into)
-            .and_then(|jwk| PrivateKey::from_jwk(&jwk)),
-        Form::Pem(text) => PrivateKey::from_pem(text),
-        Form::Der => PrivateKey::from_pkcs8_der(&content),
-        Form::Base64(_) => Err(imagxp::Error::protocol(imagxp::Code::KeyMalformed, "not a private key")),
-    };
-    let key = key.map_err(|error| CliError::from(error).in_file(name(path)))?;
+    let key = with_passphrase(context, |ask| key_file::read(&content, ask));
+    let key = key.map_err(|error| error.in_file(name(path)))?;
     if let Some(mode) = open_to_others(path) {
         let message = format!("a private key that others can read (mode {mode:04o}); use chmod 600");
-        context.out.warning(&CliError::new(CliError::PERMISSIONS, message).in_file(name(path)));
+        let error = CliError::new(CliError::PERMISSIONS, message).in_file(name(path));
+        if key_file::is_sealed(&content) {
+            return Err(error);
+        }
+        context.out.warning(&error);
     }
     Ok(key)
 }
 
 /// The public half of any key file: besides the forms of [`private`] a public PEM, JWK, SPKI DER, or its base64.
 pub(crate) fn public(context: &Context, path: &Path) -> Result<PublicKey, CliError> {
-    let content = context.input.secret(path)?;
-    let of = |key: PrivateKey| key.public_key().clone();
-    let key = match Form::of(&content) {
-        Form::Jwk => {
-            parse_object(&content, &Limits::JWKS).map_err(Into::into).and_then(|jwk| match jwk.get("d") {
-                Some(_) => PrivateKey::from_jwk(&jwk).map(of),
-                None => PublicKey::from_jwk(&jwk),
-            })
-        }
-        Form::Pem(text) if text.contains("PRIVATE KEY-----") => PrivateKey::from_pem(text).map(of),
-        Form::Pem(text) => PublicKey::from_pem(text),
-        Form::Der => {
-            PublicKey::from_spki_der(&content).or_else(|_| PrivateKey::from_pkcs8_der(&content).map(of))
-        }
-        Form::Base64(text) => PublicKey::from_spki_base64(text),
-    };
-    key.map_err(|error| CliError::from(error).in_file(name(path)))
-}
-
-/// What a key file looks like.
-enum Form<'a> {
-    Jwk,
-    Pem(&'a str),
-    Der,
-    Base64(&'a [u8]),
-}
-
-impl<'a> Form<'a> {
-    fn of(content: &'a [u8]) -> Self {
-        let trimmed = content.trim_ascii();
-        match std::str::from_utf8(content) {
-            Ok(text) if text.contains("-----BEGIN ") => Self::Pem(text),
-            _ if trimmed.starts_with(b"{") => Self::Jwk,
-            // The tag of an ASN.1 SEQUENCE is also the digit `0`, with which no SubjectPublicKeyInfo in base64 begins.
-            _ if content.first() == Some(&0x30) => Self::Der,
-            _ => Self::Base64(trimmed),
-        }
+    if Keyring::is_in(path) {
+        return Ok(Keyring::open(path)?.rotation().signing_key().clone());
     }
+    let content = context.input.secret(path)?;
+    with_passphrase(context, |ask| key_file::read_public(&content, ask))
+        .map_err(|error| error.in_file(name(path)))
+}
+
+/// The passphrase of a folder's keys when they are sealed.
+pub(crate) fn keyring_passphrase(
+    context: &Context,
+    keyring: &Keyring,
+) -> Result<Option<Passphrase>, CliError> {
+    Ok(if keyring.is_sealed()? { Some(context.passphrase.ask(&context.input)?) } else { None })
+}
+
+/// Reads with a passphrase that is asked for when it is needed; why it could not be had is the error then.
+fn with_passphrase<T>(
+    context: &Context,
+    read: impl FnOnce(&mut dyn FnMut() -> imagxp::Result<Passphrase>) -> imagxp::Result<T>,
+) -> Result<T, CliError> {
+    let mut refusal = None;
+    let result = read(&mut || {
+        context.passphrase.ask(&context.input).map_err(|error| {
+            let told = imagxp::Error::argument("no passphrase");
+            refusal = Some(error);
+            told
+        })
+    });
+    result.map_err(|error| refusal.unwrap_or_else(|| error.into()))
 }
 
 /// The public facts of a key: `algorithm`, `thumbprint`, `spki`, `jwk`.

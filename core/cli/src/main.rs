@@ -13,6 +13,7 @@ mod input;
 mod key_file;
 mod locate;
 mod output;
+mod passphrase;
 mod policy_file;
 mod random;
 mod request_file;

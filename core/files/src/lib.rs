@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic;
+pub mod audit;
 pub mod dotenv;
 mod fault;
 pub mod key_file;
-pub mod audit;
+pub mod rotation;

@@ -1,5 +1,9 @@
 //! The agent's key document at `/.well-known/imagxp-agent.json` (PROTOCOL §4).
 
+mod response;
+
+pub use response::{MANIFEST_MAX_AGE_S, MANIFEST_PATH, ManifestResponse};
+
 use crate::agent_id::AgentId;
 use crate::code::Code;
 use crate::crypto::{Algorithm, PublicKey, Thumbprint};

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 enum Command {
     /// Print the public facts of a key: algorithm, thumbprint, SPKI, JWK
     Show {
-        /// A private or public key: PEM, JWK, DER, or base64 SPKI; `-` is standard input
+        /// A private or public key: encrypted, PEM, JWK, DER, or base64 SPKI; `-` is standard input
         file: PathBuf,
     },
 }

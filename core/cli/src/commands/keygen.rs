@@ -8,6 +8,7 @@ use crate::output::shown;
 use crate::{key_file, random};
 use clap::ValueEnum;
 use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp_files::key_file::seal;
 use std::path::{Path, PathBuf};
 
 /// Make a key: the private half goes to a file of mode 0600, the public facts are printed
@@ -16,9 +17,12 @@ pub(crate) struct Args {
     /// The algorithm
     #[arg(long, value_enum, default_value_t)]
     alg: Alg,
-    /// Where the private key goes, as PKCS#8 PEM
+    /// Where the private key goes, as PKCS#8 PEM, or encrypted
     #[arg(short, long, value_name = "FILE", required_unless_present = "stdout", conflicts_with = "stdout")]
     out: Option<PathBuf>,
+    /// Encrypt the file with a passphrase, which is asked for
+    #[arg(long, conflicts_with = "stdout")]
+    encrypt: bool,
     /// Replace an existing file
     #[arg(long, requires = "out")]
     force: bool,
@@ -32,7 +36,7 @@ pub(crate) struct Args {
 
 /// The algorithms by the names of the command line.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Alg {
+pub(super) enum Alg {
     /// ECDSA on P-256 with SHA-256
     #[default]
     Es256,
@@ -58,11 +62,17 @@ impl Args {
                 return Err(CliError::usage("use --stdout to print a private key on standard output"));
             }
             Some(path) => {
-                key_file::write(path, key.to_pem().as_bytes(), self.force)?;
+                let text = if self.encrypt {
+                    seal(&key, &context.passphrase.choose(&context.input)?)?
+                } else {
+                    key.to_pem()
+                };
+                key_file::write(path, text.as_bytes(), self.force)?;
                 let title = format!(
-                    "{}: new {} key, readable by its owner only\n",
+                    "{}: new {} key, {}readable by its owner only\n",
                     shown(&name(path)),
-                    key.algorithm()
+                    key.algorithm(),
+                    if self.encrypt { "encrypted, " } else { "" }
                 );
                 print_facts(&context.out, key.public_key(), Some(path), &title)?;
             }

@@ -17,8 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Print the manifest to publish at https://AGENT_ID/.well-known/imagxp-agent.json
 ///
-/// To rotate keys: publish the old key with the new one in --also, wait an hour, sign with the new key, then
-/// leave the old one out.
+/// `imagxp rotate` keeps keys, and the order and waits of their rotation, in a folder.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -43,6 +42,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve a manifest over HTTP, for a proxy that speaks TLS: /.well-known/imagxp-agent.json and nothing else
+    Serve(super::serve::Args),
     /// Check a manifest that was fetched from an agent's domain
     Check {
         /// The manifest; `-` is standard input
@@ -65,6 +66,7 @@ impl Args {
             Some(Command::Check { ref file, agent_id: ref id, now, allow_loopback }) => {
                 check(context, file, id, now, allow_loopback)
             }
+            Some(Command::Serve(args)) => args.run(context),
             None => self.make(context),
         }
     }

@@ -10,6 +10,8 @@ pub(crate) mod keygen;
 pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod policy;
+pub(crate) mod rotate;
+mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
 pub(crate) mod visa;

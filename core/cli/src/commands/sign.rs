@@ -12,6 +12,8 @@ use imagxp::digest::content_digest;
 use imagxp::headers::user_agent;
 use imagxp::json::{Object, Value};
 use imagxp::{Purpose, Timestamp};
+use imagxp_files::dotenv::Variables;
+use imagxp_files::rotation::Keyring;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +23,15 @@ const PRODUCT: &str = concat!("imagxp-cli/", env!("CARGO_PKG_VERSION"));
 /// Sign one request
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The private key: PEM, JWK or DER; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The agent's domain
+    /// The private key: encrypted, PEM, JWK or DER, or a folder of `imagxp rotate`; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "env")]
+    key: Option<PathBuf>,
+    /// A file with the variables of the reference SDK (IMAGXP_PRIVATE_KEY, IMAGXP_AGENT_ID, …) instead of a key
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    env: Option<PathBuf>,
+    /// The agent's domain [default: what the folder or the .env file says]
     #[arg(long, value_name = "DOMAIN")]
-    agent_id: String,
+    agent_id: Option<String>,
     /// Why the agent reads
     #[arg(long, value_parser = purpose())]
     purpose: Purpose,
@@ -101,10 +106,7 @@ impl Args {
             .map(|body| context.input.bytes(body))
             .transpose()?
             .map(|body| content_digest(&body));
-        let identity = Identity::new(
-            agent_id(&self.agent_id, self.allow_loopback)?,
-            key_file::private(context, &self.key)?,
-        );
+        let identity = self.identity(context)?;
         let nonce = self.nonce.clone().map_or_else(random::uuid, Ok)?;
         let url = to_uri(&self.url);
         let request = SignRequest {
@@ -127,6 +129,35 @@ impl Args {
             }
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Args {
+    fn identity(&self, context: &Context) -> Result<Identity, CliError> {
+        let (told, key) = match (&self.key, &self.env) {
+            (Some(path), _) => {
+                let told = match Keyring::is_in(path) {
+                    true => Some(Keyring::open(path)?.agent_id().as_str().to_owned()),
+                    false => None,
+                };
+                (told, key_file::private(context, path)?)
+            }
+            (None, Some(path)) => {
+                let at = |error: imagxp::Error| CliError::from(error).in_file(name(path));
+                let found = Variables::parse(&context.input.secret(path)?).map_err(at)?;
+                (found.agent_id().map(str::to_owned), found.key().map_err(at)?)
+            }
+            (None, None) => return Err(CliError::usage("either --key or --env is needed")),
+        };
+        let named = match (&self.agent_id, told) {
+            (Some(named), Some(told)) if *named != told => {
+                return Err(CliError::usage(format!("the key is for `{told}`, not for `{named}`")));
+            }
+            (Some(named), _) => named.clone(),
+            (None, Some(told)) => told,
+            (None, None) => return Err(CliError::usage("--agent-id is needed")),
+        };
+        Ok(Identity::new(agent_id(&named, self.allow_loopback)?, key))
     }
 }
 

@@ -10,6 +10,16 @@ const COMMANDS: &[&str] = &[
     "jwk",
     "manifest",
     "manifest check",
+    "manifest serve",
+    "rotate",
+    "rotate init",
+    "rotate status",
+    "rotate prepare",
+    "rotate publish",
+    "rotate switch",
+    "rotate retire",
+    "rotate abort",
+    "rotate revoke",
     "sign",
     "verify",
     "explain",
@@ -51,7 +61,7 @@ fn help_fits_and_lists_every_command() {
             .collect::<Vec<_>>()
     };
     let mut found = listed("");
-    for command in ["key", "manifest", "policy", "visa"] {
+    for command in ["key", "manifest", "policy", "rotate", "visa"] {
         found.extend(listed(command));
     }
     found.extend([String::new(), "man".into()]);
