@@ -9,8 +9,10 @@ from __future__ import annotations
 from . import codes, errors
 from ._imagxp import (
     PURPOSES,
+    Answer,
     Claim,
     Explanation,
+    Fetcher,
     Identity,
     JwkSet,
     Limits,
@@ -24,6 +26,7 @@ from ._imagxp import (
     PrivateKey,
     PublicKey,
     Publisher,
+    Resolver,
     Step,
     Verdict,
     Verification,
@@ -31,12 +34,14 @@ from ._imagxp import (
     canonicalize,
     content_digest,
     is_agent_id,
+    is_public_address,
     issue_visa,
     manifest_url,
     user_agent,
     verify_token,
 )
 from .errors import (
+    FetchError,
     ImagxpError,
     InternalError,
     JsonError,
@@ -51,8 +56,11 @@ from .replay import ReplayStore
 
 __all__ = [
     "PURPOSES",
+    "Answer",
     "Claim",
     "Explanation",
+    "FetchError",
+    "Fetcher",
     "Identity",
     "ImagxpError",
     "InternalError",
@@ -73,6 +81,7 @@ __all__ = [
     "PublicKey",
     "Publisher",
     "ReplayStore",
+    "Resolver",
     "SignerError",
     "Step",
     "TokenError",
@@ -85,6 +94,7 @@ __all__ = [
     "content_digest",
     "errors",
     "is_agent_id",
+    "is_public_address",
     "issue_visa",
     "manifest_url",
     "user_agent",

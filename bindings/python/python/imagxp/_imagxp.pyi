@@ -10,6 +10,7 @@ from .replay import ReplayStore
 _Time: TypeAlias = datetime | int | str
 _Json: TypeAlias = Mapping[str, Any] | str | bytes
 _Path: TypeAlias = str | PathLike[str]
+_Profile: TypeAlias = Literal["manifest", "jwks", "document", "page"]
 _Algorithm: TypeAlias = Literal["ES256", "EdDSA"]
 
 class _RawHeaders(Protocol):
@@ -22,8 +23,10 @@ _Headers: TypeAlias = _RawHeaders | Mapping[str, str] | Mapping[bytes, bytes] | 
 __all__ = [
     "CODES",
     "PURPOSES",
+    "Answer",
     "Claim",
     "Explanation",
+    "Fetcher",
     "Identity",
     "JwkSet",
     "Limits",
@@ -37,6 +40,7 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "Publisher",
+    "Resolver",
     "Step",
     "Verdict",
     "Verification",
@@ -45,6 +49,7 @@ __all__ = [
     "canonicalize",
     "content_digest",
     "is_agent_id",
+    "is_public_address",
     "issue_visa",
     "manifest_url",
     "user_agent",
@@ -57,6 +62,7 @@ PURPOSES: Final[tuple[str, ...]]
 
 def canonicalize(json: str | bytes, /) -> bytes: ...
 def content_digest(body: bytes, /) -> str: ...
+def is_public_address(text: str, /) -> bool: ...
 def is_agent_id(name: str, /, *, allow_loopback: bool = False) -> bool: ...
 def issue_visa(
     key: PrivateKey,
@@ -115,6 +121,45 @@ class Explanation:
     @property
     def verdict(self) -> Verdict: ...
     def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Answer:
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def max_age(self) -> int | None: ...
+    def header(self, name: str, /) -> str | None: ...
+
+@final
+class Fetcher:
+    def __new__(
+        cls,
+        *,
+        allow_loopback: bool = False,
+        roots: bytes | None = None,
+        only_given_roots: bool = False,
+        nameservers: Sequence[str] = ...,
+        ports: Sequence[int] = ...,
+        user_agent: str | None = None,
+        allow_addresses: Sequence[str] = ...,
+        allowed_port: int | None = None,
+    ) -> Fetcher: ...
+    def get(self, url: str, profile: _Profile = "document") -> Answer: ...
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: _Headers | None = None,
+        body: bytes | None = None,
+        profile: _Profile = "page",
+    ) -> Answer: ...
 
 @final
 class Identity:
@@ -373,6 +418,22 @@ class Publisher:
         *,
         now: _Time | None = None,
     ) -> None: ...
+
+@final
+class Resolver:
+    def __new__(cls, fetcher: Fetcher | None = None) -> Resolver: ...
+    def verify(
+        self,
+        publisher: Publisher,
+        method: str,
+        url: str,
+        headers: _Headers,
+        *,
+        now: _Time | None = None,
+        body_digest: str | None = None,
+    ) -> Verification: ...
+    def resume(self, publisher: Publisher, pending: Pending, *, now: _Time | None = None) -> Verification: ...
+    def supply(self, publisher: Publisher, need: Need, *, now: _Time | None = None) -> None: ...
 
 @final
 class Step:
