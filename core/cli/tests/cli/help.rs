@@ -10,6 +10,7 @@ const COMMANDS: &[&str] = &[
     "jwk",
     "manifest",
     "manifest check",
+    "manifest fetch",
     "sign",
     "verify",
     "explain",
