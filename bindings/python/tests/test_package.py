@@ -271,7 +271,8 @@ def test_importing_needs_nothing_but_the_package() -> None:
     code = (
         "import sys; sys.modules['httpx'] = None\n"
         "import imagxp; imagxp.Identity.generate('bot.example.com')\n"
-        "try: import imagxp.asgi\n"
+        "import imagxp.asgi\n"
+        "try: import imagxp.httpx\n"
         "except ImportError as error: assert 'httpx' in str(error)\n"
         "else: raise SystemExit('imported')\n"
     )
