@@ -75,11 +75,11 @@ def self_test():
             sys.exit(f"the licence check is broken: {expression}")
 
 
-def violations(packages, rules):
-    """What is wrong with each package by itself."""
+def violations(packages, users, rules):
+    """What is wrong with each package by itself; `users` are the names of those who depend on a name directly."""
     allowed = set(rules["licenses"]["allow"])
     exceptions = {entry["crate"]: set(entry["allow"]) for entry in rules["licenses"]["exceptions"]}
-    banned = {entry["crate"]: entry["reason"] for entry in rules["bans"]["deny"]}
+    banned = {entry["crate"]: entry for entry in rules["bans"]["deny"]}
     needed = set()
     for package in packages:
         name, source, terms = package["name"], package["source"], package["license"]
@@ -91,7 +91,11 @@ def violations(packages, rules):
         elif not satisfied(terms, allowed):
             needed.add(name)
         if name in banned:
-            yield f"{where}: banned: {banned[name]}"
+            # `wrappers` may depend on it directly, nobody else; without any the crate must not be there at all.
+            wrappers = banned[name].get("wrappers", [])
+            others = users.get(name, set()) - set(wrappers)
+            if not wrappers or others:
+                yield f"{where}: banned: {banned[name]['reason']}{', but used by ' + ', '.join(sorted(others)) if wrappers else ''}"
         if source is None:
             for dependency in package["dependencies"]:
                 if dependency["req"] == "*" and not dependency.get("path"):
@@ -133,7 +137,11 @@ def main():
     if len(packages) < 50:
         sys.exit(f"only {len(packages)} packages: this check looks in the wrong place")
     everything = list(packages.values())
-    wrong = [*violations(everything, rules), *doubles(everything, edges, rules)]
+    users = defaultdict(set)
+    for user, used in edges.items():
+        for identifier in used:
+            users[packages[identifier]["name"]].add(packages[user]["name"])
+    wrong = [*violations(everything, users, rules), *doubles(everything, edges, rules)]
     for line in wrong:
         print(f"denied: {line}")
     print(f"{len(packages)} packages: licences, bans and sources {'fail' if wrong else 'hold'}")

@@ -61,7 +61,10 @@ def hosts():
 def addresses():
     data = json.loads((OWN / "hosts" / "ssrf_ips.json").read_text(encoding="utf-8"))
     verdicts = [(ip, False) for ip in data["deny"]] + [(ip, True) for ip in data["allow"]]
-    return [{"id": f"address-{i}", "op": "address", "ip": ip, "why": ip, "expect": {"allowed": ok}} for i, (ip, ok) in enumerate(verdicts)]
+    return [
+        {"id": f"address-{i}", "op": "address", "ip": ip, "why": ip, "expect": {"allowed": ok}}
+        for i, (ip, ok) in enumerate(verdicts)
+    ]
 
 
 def wycheproof_ecdsa():

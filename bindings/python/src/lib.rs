@@ -3,6 +3,7 @@
 //! Nothing here decides anything: values of Python become values of the crate [`imagxp`], one function of it is called with the
 //! interpreter released, and the result becomes values of Python again. One file per noun, with the core's names.
 
+mod address;
 mod agent_id;
 mod boundary;
 mod claim;
@@ -11,6 +12,7 @@ mod digest;
 mod errors;
 mod explain;
 mod feedback;
+mod fetcher;
 mod headers;
 mod identity;
 mod json;
@@ -24,6 +26,7 @@ mod provenance;
 mod publisher;
 mod purpose;
 mod replay;
+mod resolver;
 mod signer;
 mod time;
 mod token;
@@ -46,6 +49,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<explain::Step>()?;
     module.add_class::<feedback::Feedback>()?;
     module.add_class::<feedback::FeedbackVerification>()?;
+    module.add_class::<fetcher::Answer>()?;
+    module.add_class::<fetcher::Fetcher>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<jwks::JwkSet>()?;
     module.add_class::<key::PrivateKey>()?;
@@ -58,12 +63,14 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provenance::SignedReceipt>()?;
     module.add_class::<publisher::Publisher>()?;
     module.add_class::<replay::MemoryReplayStore>()?;
+    module.add_class::<resolver::Resolver>()?;
     module.add_class::<verdict::Need>()?;
     module.add_class::<verdict::Payment>()?;
     module.add_class::<verdict::Verdict>()?;
     module.add_class::<verification::Pending>()?;
     module.add_class::<verification::Verification>()?;
 
+    module.add_function(wrap_pyfunction!(address::is_public_address, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// A site that verifies its readers; shared between threads without locks.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Publisher {
-    inner: core::Publisher,
+    pub(crate) inner: core::Publisher,
     policy: Py<Policy>,
     calls_python: bool,
 }

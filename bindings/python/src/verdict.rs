@@ -53,7 +53,7 @@ impl Payment {
 /// Something that the caller may fetch and hand back.
 #[pyclass(frozen, eq, module = "imagxp")]
 #[derive(PartialEq)]
-pub(crate) struct Need(core::Need);
+pub(crate) struct Need(pub(crate) core::Need);
 
 #[pymethods]
 impl Need {

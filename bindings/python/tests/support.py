@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -98,6 +101,47 @@ def address(listener: socket.socket) -> str:
     """`127.0.0.1:port`."""
     host, port = listener.getsockname()
     return f"{host}:{port}"
+
+
+class NameServer:
+    """A name server on loopback over UDP: every name has these addresses; counts what it is asked for."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = [ipaddress.ip_address(text) for text in addresses]
+        self.asked: list[str] = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        threading.Thread(target=self._run, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:port`."""
+        host, port = self.socket.getsockname()
+        return f"{host}:{port}"
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                query, peer = self.socket.recvfrom(4096)
+                self.socket.sendto(self._answer(query), peer)
+
+    def _answer(self, query: bytes) -> bytes:
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode().lower())
+            at += 1 + query[at]
+        kind = int.from_bytes(query[at + 1 : at + 3])
+        question = query[12 : at + 5]
+        version = {1: 4, 28: 6}.get(kind)
+        if version == 4:
+            self.asked.append(".".join(labels))
+        found = [address.packed for address in self.addresses if address.version == version]
+        records = [b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(packed)) + packed for packed in found]
+        return query[:2] + struct.pack(">HHHHH", 0x8180, 1, len(records), 0, 0) + question + b"".join(records)
+
+    def close(self) -> None:
+        """Ends it."""
+        self.socket.close()
 
 
 async def respond(send: Any, status: int, body: bytes, headers: Any = ()) -> None:

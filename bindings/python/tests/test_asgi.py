@@ -16,14 +16,14 @@ import httpx
 import imagxp
 import pytest
 import websockets.sync.client
-from imagxp import Identity, Policy, PrivateKey, Publisher
+from imagxp import Fetcher, Identity, Policy, PrivateKey, Publisher, Resolver
 from imagxp.asgi import WELL_KNOWN_PATH, ImagxpMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
-from support import MANIFEST_PATH, Server, address, reserve, respond, serving
+from support import MANIFEST_PATH, NameServer, Server, address, reserve, respond, serving
 from websockets.exceptions import InvalidStatus
 
 BROWSER = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": "en", "Sec-Fetch-Mode": "navigate"}
@@ -288,19 +288,15 @@ def test_an_agent_whose_domain_does_not_answer() -> None:
         assert site.get("/a", identity).json()["error"]["code"] == "identity.fetch_failed"
 
 
-def test_a_domain_on_an_inner_address_is_not_fetched_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_domain_on_an_inner_address_is_not_fetched_from() -> None:
     """A public name that resolves to 127.0.0.1: the development switch admits loopback names, not loopback addresses."""
     identity = Identity.generate("rebound.example.com")
-    asked = []
-
-    async def resolve(self: Any, host: str, port: int) -> list[str]:
-        asked.append((host, port))
-        return ["8.8.8.8", "127.0.0.1"]
-
-    monkeypatch.setattr("imagxp.fetch.Fetcher._resolve", resolve)
-    with Site() as site:
+    names = NameServer("8.8.8.8", "127.0.0.1")
+    resolver = Resolver(Fetcher(allow_loopback=True, nameservers=[names.address]))
+    with Site(middleware={"resolver": resolver}) as site:
         response = site.get("/a", identity)
-    assert asked == [("rebound.example.com", 443)]
+    names.close()
+    assert names.asked == ["rebound.example.com"]
     assert response.json()["error"]["code"] == "identity.address_denied"
 
 

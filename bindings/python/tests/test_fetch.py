@@ -1,4 +1,4 @@
-"""The fetcher's own rules: addresses, names and certificates, limits, single flight."""
+"""The guarded fetcher from Python: addresses, names and certificates, limits, failures, forks; and the resolver on top of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import datetime
 import json
 import os
-import ssl
+import pickle
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from imagxp.fetch import Fetched, Fetcher, FetchError, SingleFlight, _max_age, is_public_address
-from support import reserve, respond, serving
+from imagxp import Fetcher, FetchError, Identity, ImagxpError, Publisher, Resolver, is_public_address
+from support import MANIFEST_PATH, NameServer, policy, reserve, respond, serving, signed
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -84,125 +86,150 @@ def test_addresses_that_are_public(address: str) -> None:
     assert is_public_address(address)
 
 
-@pytest.mark.parametrize(
-    ("lines", "age"),
-    [
-        ([], None),
-        (["public"], None),
-        (["max-age=60"], 60),
-        (["public, Max-Age=60"], 60),
-        (['max-age="60"'], 60),
-        (["s-maxage=5"], None),
-        (["max-age=60, max-age=30"], 30),
-        (["max-age=60", "no-store"], 0),
-        (["no-cache, max-age=60"], 0),
-        (["max-age=-1"], None),
-        (["max-age=9999999999"], 2**32 - 1),
-        (["max-age=99999999999999"], None),
-        (["max-age=٦٠"], None),
-    ],
-)
-def test_max_age(lines: list[str], age: int | None) -> None:
-    assert _max_age(lines) == age
-
-
-def certificate(folder: Path, name: str) -> tuple[str, str]:
-    """A self-signed certificate for a name."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def certificate(folder: Path, name: str) -> tuple[str, str, bytes]:
+    """The paths of a certificate for a name and of its key, and the authority that signed it (PEM)."""
     now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = str(folder / "cert.pem"), str(folder / "key.pem")
-    Path(paths[0]).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    Path(paths[1]).write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths
 
+    def issued(subject: str, key: ec.EllipticCurvePrivateKey, ca: bool) -> x509.Certificate:
+        named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+        return (
+            x509.CertificateBuilder()
+            .subject_name(named)
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(subject)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(authority, hashes.SHA256())
+        )
 
-class Local(Fetcher):
-    """A fetcher for which every name is this machine, and this machine a public address: TLS and HTTP stay real."""
-
-    async def _resolve(self, host: str, port: int) -> list[str]:
-        return ["127.0.0.1"]
-
-    def _may_connect(self, address: str) -> bool:
-        return address == "127.0.0.1"
+    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    paths = folder / "cert.pem", folder / "key.pem"
+    pem = serialization.Encoding.PEM
+    paths[0].write_bytes(issued(name, key, ca=False).public_bytes(pem))
+    paths[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return str(paths[0]), str(paths[1]), issued("authority", authority, ca=True).public_bytes(pem)
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[tuple[int, ssl.SSLContext, list[Any]]]:
-    """An https server for bot.example.com; its port, a context that trusts it, and what it was asked."""
-    cert, key = certificate(tmp_path, "bot.example.com")
+def names() -> Iterator[NameServer]:
+    """Every name is this machine."""
+    server = NameServer("127.0.0.1")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def secure(tmp_path: Path, names: NameServer) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """An https server for bot.example.com: how a fetcher gets there, and what it was asked."""
+    cert, key, root = certificate(tmp_path, "bot.example.com")
     asked: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         asked.append(scope)
-        await respond(send, 200, b"{}", [(b"cache-control", b"max-age=120"), (b"set-cookie", b"a=b")])
+        headers = [(b"cache-control", b"max-age=120"), (b"set-cookie", b"a=b"), (b"x-two", b"1"), (b"x-two", b"2")]
+        await respond(send, 402 if scope["method"] == "POST" else 200, b"{}", headers)
 
     listener = reserve()
+    options = {
+        "roots": root,
+        "only_given_roots": True,
+        "nameservers": [names.address],
+        "allow_addresses": ["127.0.0.1"],
+        "allowed_port": listener.getsockname()[1],
+    }
     with serving(app, listener, lifespan="off", ssl_certfile=cert, ssl_keyfile=key):
-        yield listener.getsockname()[1], ssl.create_default_context(cafile=cert), asked
+        yield options, asked
 
 
-def fetch_all(fetcher: Fetcher, *urls: str) -> list[Any]:
-    """What becomes of each URL, one after the other."""
-
-    async def run() -> list[Any]:
-        results: list[Any] = []
-        for url in urls:
-            try:
-                results.append(await fetcher.fetch(url, "manifest"))
-            except FetchError as error:
-                results.append(error.failure)
-        await fetcher.aclose()
-        return results
-
-    return asyncio.run(run())
+def failure(fetcher: Fetcher, url: str) -> str:
+    """Why a manifest cannot be fetched."""
+    with pytest.raises(FetchError) as caught:
+        fetcher.get(url, "manifest")
+    return caught.value.failure
 
 
-def test_https_to_the_checked_address_with_the_names_certificate(secure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    port, context, asked = secure
+def test_https_to_the_checked_address_with_the_names_certificate(
+    secure: Any, names: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, asked = secure
     # No proxy from the environment.
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    url = f"https://bot.example.com:{port}/m"
-    results = fetch_all(Local(ssl_context=context), url, f"https://other.example.com:{port}/m", url)
+    fetcher = Fetcher(**options)
+    first = fetcher.get("https://bot.example.com/m", "manifest")
+    assert (first.status, first.body, first.max_age, first.address) == (200, b"{}", 120, "127.0.0.1")
+    assert [value for name, value in first.headers if name == "x-two"] == ["1", "2"]
+    assert first.header("X-Two") == "1"
     # The second name is not in the certificate, and no connection of the first is kept for it.
-    assert results == [Fetched(b"{}", 120), "failed", Fetched(b"{}", 120)]
-    first, second = asked
-    assert dict(first["headers"])[b"host"] == f"bot.example.com:{port}".encode()
-    assert b"cookie" not in dict(second["headers"]), "no state between fetches"
+    with pytest.raises(FetchError) as caught:
+        fetcher.get("https://other.example.com/m", "manifest")
+    assert (caught.value.code, caught.value.failure, caught.value.sent) == ("identity.fetch_failed", "failed", False)
+    assert fetcher.get("https://bot.example.com/m", "manifest").status == 200
+    headers = [dict(scope["headers"]) for scope in asked]
+    assert headers[0][b"host"] == b"bot.example.com"
+    assert b"cookie" not in headers[1], "no state between fetches"
+    assert names.asked == ["bot.example.com", "other.example.com", "bot.example.com"]
 
 
 def test_a_certificate_that_nobody_vouches_for(secure: Any) -> None:
-    port, _, asked = secure
-    assert fetch_all(Local(), f"https://bot.example.com:{port}/m") == ["failed"]
+    options, asked = secure
+    del options["roots"], options["only_given_roots"]
+    assert failure(Fetcher(**options), "https://bot.example.com/m") == "failed"
     assert not asked
 
 
-def test_the_fetchers_own_check_of_addresses() -> None:
+def test_any_request_with_the_same_guard(secure: Any) -> None:
+    options, asked = secure
+    fetcher = Fetcher(**options)
+    answer = fetcher.send("POST", "https://bot.example.com/t", headers=[("X-A", "1"), ("x-a", "2")], body=b"body")
+    assert (answer.status, answer.body) == (402, b"{}")
+    lines = [value for name, value in asked[0]["headers"] if name == b"x-a"]
+    assert (asked[0]["method"], lines) == ("POST", [b"1", b"2"])
+    for name in ("host", "transfer-encoding", "content-length", "a b"):
+        with pytest.raises(FetchError) as caught:
+            fetcher.send("GET", "https://bot.example.com/t", headers={name: "x"})
+        assert (caught.value.failure, caught.value.sent) == ("invalid", False)
+    assert len(asked) == 1
+
+
+def test_the_fetchers_own_check_of_addresses(secure: Any) -> None:
+    options, asked = secure
     urls = [
         "https://127.0.0.1/m",
         "https://localhost/m",
         "http://bot.example.com/m",
         "ftp://bot.example.com/m",
         "https://[::1]/m",
+        "https://bot.example.com:8443/m",
     ]
-    assert fetch_all(Fetcher(), *urls) == ["address_denied"] * 5
-    assert fetch_all(Fetcher(allow_loopback=True), "http://169.254.169.254/m", "https://10.0.0.1/m") == ["address_denied"] * 2
-    assert fetch_all(Fetcher(), "https://no-such-name.invalid/m", "nonsense", "https:///m")[0] == "failed"
+    strict = Fetcher(nameservers=options["nameservers"])
+    assert [failure(strict, url) for url in urls if "localhost" not in url] == ["address_denied"] * 5
+    assert failure(strict, "https://localhost/m") in ("address_denied", "failed")
+    loopback = Fetcher(allow_loopback=True, nameservers=options["nameservers"])
+    for url in ("http://169.254.169.254/m", "https://10.0.0.1/m", "https://bot.example.com/m"):
+        assert failure(loopback, url) == "address_denied"
+    for url in ("nonsense", "https:///m", "https://a@bot.example.com/m"):
+        assert failure(strict, url) == "invalid"
+    assert not asked
+
+
+def test_what_a_fetcher_needs() -> None:
+    for options in ({"roots": b"none"}, {"only_given_roots": True}, {"nameservers": ["x"]}, {"allow_addresses": ["x"]}):
+        with pytest.raises(ImagxpError) as caught:
+            Fetcher(**options)  # type: ignore[arg-type]
+        assert caught.value.code == "usage.argument"
+    with pytest.raises(ImagxpError):
+        Fetcher().get("https://bot.example.com/", "x")  # type: ignore[arg-type]
+
+
+def test_an_error_survives_a_pickle() -> None:
+    with pytest.raises(FetchError) as caught:
+        Fetcher().get("https://127.0.0.1/")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.failure, again.status) == (str(caught.value), "address_denied", None)
 
 
 def test_too_many_fetches_at_once_are_refused() -> None:
@@ -213,53 +240,122 @@ def test_too_many_fetches_at_once_are_refused() -> None:
             await asyncio.sleep(0.01)
         await respond(send, 200, b"{}")
 
-    async def run(origin: str) -> tuple[list[Any], Any]:
-        fetcher = Fetcher(allow_loopback=True)
-        tasks = [asyncio.create_task(fetcher.fetch(f"{origin}/{number}", "jwks")) for number in range(33)]
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        refused = [error.failure for task in done if isinstance(error := task.exception(), FetchError)]
-        release.set()
-        fetched = [await task for task in tasks if task not in done]
+    fetcher = Fetcher(allow_loopback=True)
+
+    def one(url: str) -> str:
+        try:
+            return fetcher.get(url, "document").body.decode()
+        except FetchError as error:
+            # The others still wait.
+            release.set()
+            return error.failure
+
+    with serving(app, lifespan="off") as server, ThreadPoolExecutor(33) as threads:
+        first = list(threads.map(one, [f"{server.origin}/{number}" for number in range(33)]))
         # A second allows 50; 33 were asked for, one of which was not let in.
-        results = await asyncio.gather(*(fetcher.fetch(origin, "jwks") for _ in range(32)), return_exceptions=True)
-        await fetcher.aclose()
-        return [*refused, len(fetched)], results
-
-    with serving(app, lifespan="off") as server:
-        first, results = asyncio.run(run(server.origin))
-    assert first == ["busy", 32]
-    busy = [result for result in results if isinstance(result, FetchError)]
-    assert {error.failure for error in busy} == {"busy"}
-    assert 5 <= len(busy) <= 15, "50 in a second, and what the moment in between gave back"
+        second = list(threads.map(one, [f"{server.origin}/again/{number}" for number in range(32)]))
+    assert (first.count("busy"), first.count("{}")) == (1, 32)
+    assert 5 <= second.count("busy") <= 15, "50 in a second, and what the moment in between gave back"
 
 
-def test_single_flight() -> None:
-    async def run() -> None:
-        flights, calls = SingleFlight(), 0
-        gate = asyncio.Event()
+def test_one_fetch_per_url_and_the_interpreter_goes_on() -> None:
+    fetched = 0
 
-        async def call() -> None:
-            nonlocal calls
-            calls += 1
-            await gate.wait()
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal fetched
+        fetched += 1
+        await asyncio.sleep(0.3)
+        await respond(send, 200, b"{}")
 
-        waiting = [asyncio.create_task(flights.run("a", call)) for _ in range(5)]
-        other = asyncio.create_task(flights.run("b", call))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert calls == 2
-        waiting[0].cancel()
+    fetcher = Fetcher(allow_loopback=True)
+    with serving(app, lifespan="off") as server, ThreadPoolExecutor(20) as threads:
+        running = [threads.submit(fetcher.get, f"{server.origin}/m", "manifest") for _ in range(20)]
+        begin = time.perf_counter()
+        turns = 0
+        while time.perf_counter() - begin < 0.2:
+            turns += 1
+            time.sleep(0.001)
+        assert turns > 20, "this thread was held up"
+        assert {future.result().body for future in running} == {b"{}"}
+    assert fetched == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_both_sides_of_a_fork() -> None:
+    """A child does not inherit what its parent has in flight, and needs no thread that only the parent has."""
+    gate = threading.Event()
+    fetched = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal fetched
+        fetched += 1
+        first = fetched == 1
+        while first and not gate.is_set():
+            await asyncio.sleep(0.01)
+        await respond(send, 200, b"{}")
+
+    fetcher = Fetcher(allow_loopback=True)
+    with serving(app, lifespan="off") as server, ThreadPoolExecutor(1) as threads:
+        url = f"{server.origin}/m"
+        parents = threads.submit(fetcher.get, url, "jwks")
+        while fetched == 0:
+            time.sleep(0.005)
+        child = os.fork()
+        if child == 0:
+            # Nothing of pytest's may run here.
+            try:
+                os._exit(0 if fetcher.get(url, "jwks").body == b"{}" else 1)
+            finally:
+                os._exit(2)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert not parents.done(), "the child did not wait for its parent's fetch"
         gate.set()
-        results = await asyncio.gather(*waiting, other, return_exceptions=True)
-        assert [type(result) for result in results] == [asyncio.CancelledError, *[type(None)] * 5]
-        await flights.run("a", call)
-        assert calls == 3, "what is finished is not kept"
+        assert parents.result().body == b"{}"
 
-        async def fails() -> None:
-            raise ValueError
 
-        with pytest.raises(ValueError):  # noqa: PT011
-            await flights.run("a", fails)
-        await flights.run("a", call)
+@pytest.fixture
+def agents_domain(tmp_path: Path, names: NameServer) -> Iterator[tuple[Identity, dict[str, Any], list[str]]]:
+    """An agent whose manifest is on an https server."""
+    identity = Identity.generate("bot.example.com")
+    cert, key, root = certificate(tmp_path, "bot.example.com")
+    asked: list[str] = []
 
-    asyncio.run(run())
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await respond(send, 200, identity.manifest().to_json())
+
+    listener = reserve()
+    options = {
+        "roots": root,
+        "nameservers": [names.address],
+        "allow_addresses": ["127.0.0.1"],
+        "allowed_port": listener.getsockname()[1],
+    }
+    with serving(app, listener, lifespan="off", ssl_certfile=cert, ssl_keyfile=key):
+        yield identity, options, asked
+
+
+def test_a_resolver_verifies_strangers(agents_domain: Any) -> None:
+    identity, options, asked = agents_domain
+    resolver, publisher = Resolver(Fetcher(**options)), Publisher(policy())
+    for _ in range(3):
+        verification = resolver.verify(publisher, "GET", "/a", signed(identity, now=None))
+        assert (verification.verdict.outcome, verification.verdict.binding) == ("allow", "domain")
+        assert verification.pending is None
+    assert asked == [MANIFEST_PATH]
+
+
+def test_a_resolver_tells_why_not(agents_domain: Any, names: NameServer) -> None:
+    identity, options, asked = agents_domain
+    names.addresses = [*names.addresses, *NameServer("10.0.0.1").addresses]
+    resolver, publisher = Resolver(Fetcher(**options)), Publisher(policy())
+    headers = signed(identity, now=None)
+    pending = publisher.verify("GET", "/a", headers)
+    with pytest.raises(ImagxpError) as caught:
+        resolver.supply(publisher, pending.verdict.needs[0])
+    assert caught.value.code == "identity.address_denied"
+    verification = resolver.resume(publisher, pending.pending)
+    assert verification.verdict.code == "identity.address_denied"
+    assert not asked
+    assert Resolver(None).verify(publisher, "GET", "/a", headers).verdict.code == "identity.address_denied"

@@ -107,7 +107,7 @@ def test_the_surface_is_what_surface_json_says() -> None:
 def test_everything_exported_is_on_the_surface() -> None:
     listed = {symbol.split(".")[0] for operation in surface()["operations"] for symbol in operation["python"] or ()}
     # What no operation names: values that operations give and take, constants, exceptions, helpers of other modules.
-    values = {"Claim", "Explanation", "Need", "Payment", "Step", "Verification", "PURPOSES", "errors"}
+    values = {"Answer", "Claim", "Explanation", "Need", "Payment", "Step", "Verification", "PURPOSES", "errors"}
     exceptions = {
         name for name in imagxp.__all__ if isinstance(thing := getattr(imagxp, name), type) and issubclass(thing, Exception)
     }
@@ -271,7 +271,8 @@ def test_importing_needs_nothing_but_the_package() -> None:
     code = (
         "import sys; sys.modules['httpx'] = None\n"
         "import imagxp; imagxp.Identity.generate('bot.example.com')\n"
-        "try: import imagxp.asgi\n"
+        "import imagxp.asgi\n"
+        "try: import imagxp.httpx\n"
         "except ImportError as error: assert 'httpx' in str(error)\n"
         "else: raise SystemExit('imported')\n"
     )

@@ -41,6 +41,11 @@ impl Fetcher {
         if options.dnssec && !cfg!(feature = "dnssec") {
             return Err(Error::argument("this build has no DNSSEC: the feature `dnssec` is off"));
         }
+        #[cfg(feature = "dnssec")]
+        if let Some(file) = &options.trust_anchor {
+            crate::resolve::trust_anchors(file)
+                .map_err(|error| Error::argument("trust_anchor cannot be read").with_source(error))?;
+        }
         let tls = connect::tls(&options)?;
         let text = options.user_agent.as_deref();
         let text = text.unwrap_or(concat!("imagxp-fetch/", env!("CARGO_PKG_VERSION"), " IMAGXP/1.0"));

@@ -25,7 +25,7 @@ pub struct Options {
     pub only_given_roots: bool,
     /// Asks for DNSSEC and refuses what is bogus. An error without the feature `dnssec`.
     pub dnssec: bool,
-    /// A file with the trust anchors of DNSSEC in zone-file form; the root's when absent.
+    /// A file with the trust anchors of DNSSEC, as DNSKEY records; the root's of the Internet when absent.
     pub trust_anchor: Option<PathBuf>,
     /// The `User-Agent` of [`crate::Fetcher::get`]; the crate's own when absent.
     pub user_agent: Option<String>,

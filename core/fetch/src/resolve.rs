@@ -13,6 +13,8 @@ use hickory_resolver::{TokioResolver, system_conf};
 use imagxp::address;
 use imagxp::publisher::FetchFailure;
 use std::net::IpAddr;
+#[cfg(feature = "dnssec")]
+use {hickory_resolver::proto::dnssec::TrustAnchors, std::path::Path, std::sync::Arc};
 
 /// How many of a name's addresses are tried. All of them are checked.
 const MAX_TRIED: usize = 8;
@@ -106,11 +108,20 @@ fn resolver(options: &Options) -> Result<TokioResolver, NetError> {
     #[cfg(feature = "dnssec")]
     {
         settings.validate = options.dnssec;
-        settings.trust_anchor.clone_from(&options.trust_anchor);
     }
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = settings;
+    #[cfg(feature = "dnssec")]
+    if let Some(file) = options.trust_anchor.as_ref().filter(|_| options.dnssec) {
+        builder = builder.with_trust_anchor(Arc::new(trust_anchors(file)?));
+    }
     builder.build()
+}
+
+/// The trust anchors of a file of DNSKEY records.
+#[cfg(feature = "dnssec")]
+pub(crate) fn trust_anchors(file: &Path) -> Result<TrustAnchors, NetError> {
+    TrustAnchors::from_file(file).map_err(|_| NetError::Message("the trust anchors cannot be read"))
 }
 
 /// Two answers, asked for at the same time.

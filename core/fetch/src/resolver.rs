@@ -114,12 +114,8 @@ impl Resolver {
             let Some(pending) = take_fetchable(&mut verification) else { break };
             for need in &verification.verdict.needs {
                 if let Some(profile) = profile(need) {
-                    self.supply(
-                        publisher,
-                        need,
-                        self.fetcher.get_async(&need.url, profile).await,
-                        clock.now(),
-                    );
+                    let result = self.fetcher.get_async(&need.url, profile).await;
+                    let _told = self.hand_over(publisher, need, result, clock.now());
                 }
             }
             verification = publisher.resume(pending, clock.now());

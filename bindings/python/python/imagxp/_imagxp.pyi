@@ -11,6 +11,7 @@ from .replay import ReplayStore
 _Time: TypeAlias = datetime | int | str
 _Json: TypeAlias = Mapping[str, Any] | str | bytes
 _Path: TypeAlias = str | PathLike[str]
+_Profile: TypeAlias = Literal["manifest", "jwks", "document", "page"]
 _Algorithm: TypeAlias = Literal["ES256", "EdDSA"]
 
 class _RawHeaders(Protocol):
@@ -24,10 +25,12 @@ __all__ = [
     "CODES",
     "FEEDBACK_REASONS",
     "PURPOSES",
+    "Answer",
     "Claim",
     "Explanation",
     "Feedback",
     "FeedbackVerification",
+    "Fetcher",
     "Identity",
     "JwkSet",
     "Limits",
@@ -43,6 +46,7 @@ __all__ = [
     "Publisher",
     "Receipt",
     "SignedReceipt",
+    "Resolver",
     "Step",
     "Verdict",
     "Verification",
@@ -52,6 +56,7 @@ __all__ = [
     "content_digest",
     "feedback_header",
     "is_agent_id",
+    "is_public_address",
     "issue_visa",
     "manifest_url",
     "user_agent",
@@ -66,6 +71,7 @@ PURPOSES: Final[tuple[str, ...]]
 def canonicalize(json: str | bytes, /) -> bytes: ...
 def content_digest(body: bytes, /) -> str: ...
 def feedback_header(signed: bytes, /) -> str: ...
+def is_public_address(text: str, /) -> bool: ...
 def is_agent_id(name: str, /, *, allow_loopback: bool = False) -> bool: ...
 def issue_visa(
     key: PrivateKey,
@@ -166,6 +172,45 @@ class FeedbackVerification:
     @property
     def feedback(self) -> Feedback | None: ...
     def __bool__(self) -> NoReturn: ...
+
+@final
+class Answer:
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def max_age(self) -> int | None: ...
+    def header(self, name: str, /) -> str | None: ...
+
+@final
+class Fetcher:
+    def __new__(
+        cls,
+        *,
+        allow_loopback: bool = False,
+        roots: bytes | None = None,
+        only_given_roots: bool = False,
+        nameservers: Sequence[str] = ...,
+        ports: Sequence[int] = ...,
+        user_agent: str | None = None,
+        allow_addresses: Sequence[str] = ...,
+        allowed_port: int | None = None,
+    ) -> Fetcher: ...
+    def get(self, url: str, profile: _Profile = "document") -> Answer: ...
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: _Headers | None = None,
+        body: bytes | None = None,
+        profile: _Profile = "page",
+    ) -> Answer: ...
 
 @final
 class Identity:
@@ -480,6 +525,22 @@ class SignedReceipt:
     def key_id(self) -> str: ...
     def publisher(self, *, allow_loopback: bool = False) -> str | None: ...
     def verify(self, manifest: Manifest, /) -> Receipt: ...
+
+@final
+class Resolver:
+    def __new__(cls, fetcher: Fetcher | None = None) -> Resolver: ...
+    def verify(
+        self,
+        publisher: Publisher,
+        method: str,
+        url: str,
+        headers: _Headers,
+        *,
+        now: _Time | None = None,
+        body_digest: str | None = None,
+    ) -> Verification: ...
+    def resume(self, publisher: Publisher, pending: Pending, *, now: _Time | None = None) -> Verification: ...
+    def supply(self, publisher: Publisher, need: Need, *, now: _Time | None = None) -> None: ...
 
 @final
 class Step:

@@ -2,8 +2,8 @@
 
     app = ImagxpMiddleware(app, policy=Policy.from_file("policy.toml"))
 
-The verdict is in `scope["imagxp"]`. A refused request is answered here and never reaches the application. Needs httpx, to fetch the
-manifests of agents: `pip install imagxp[httpx]`.
+The verdict is in `scope["imagxp"]`. A refused request is answered here and never reaches the application. What verdicts need is fetched
+in threads, so that the event loop goes on.
 """
 
 from __future__ import annotations
@@ -12,15 +12,27 @@ import asyncio
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from . import codes
-from ._imagxp import Feedback, FeedbackVerification, Identity, Need, Policy, Publisher, Verdict, Verification, content_digest
+from ._imagxp import (
+    Feedback,
+    FeedbackVerification,
+    Fetcher,
+    Identity,
+    Need,
+    Policy,
+    Publisher,
+    Resolver,
+    Verdict,
+    Verification,
+    content_digest,
+)
 from .asgi_receipt import ReceiptSender
 from .errors import ImagxpError
-from .fetch import Fetcher, FetchError, SingleFlight
 
 __all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "OnFeedback", "Redeem", "Redemption"]
 
@@ -42,6 +54,8 @@ _VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
 _FEEDBACK: Final = b"x-imagxp-feedback"
 _FEEDBACK_STATUS: Final = b"x-imagxp-feedback-status"
 _TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
+# More than the fetcher's own 32: whoever comes after those is told at once that it is busy, and waits in no queue.
+_THREADS: Final = 40
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
 _MAX_ROUNDS: Final = 6
 # What RFC 3986 §3.3 leaves as it is in a path.
@@ -66,7 +80,7 @@ class ImagxpMiddleware:
         policy: Policy | None = None,
         *,
         publisher: Publisher | None = None,
-        fetcher: Fetcher | None = None,
+        resolver: Resolver | None = None,
         redeem: Redeem | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
@@ -77,9 +91,9 @@ class ImagxpMiddleware:
             raise TypeError("give either a policy or a publisher")
         self._app = app
         self._publisher = publisher if publisher is not None else Publisher(policy)  # type: ignore[arg-type]
-        self._fetcher = fetcher
-        self._owns_fetcher = fetcher is None
-        self._flights = SingleFlight()
+        self._resolver = resolver or Resolver(Fetcher(allow_loopback=self._publisher.policy.allow_loopback))
+        self._threads: ThreadPoolExecutor | None = None
+        self._flights = _SingleFlight()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._redeem = redeem
         self._max_body = max_body
@@ -111,9 +125,10 @@ class ImagxpMiddleware:
     async def aclose(self) -> None:
         """Ends fetches that run; called when the server's lifespan ends."""
         await self._flights.cancel()
-        if self._owns_fetcher and self._fetcher is not None:
-            fetcher, self._fetcher = self._fetcher, None
-            await fetcher.aclose()
+        if self._threads is not None:
+            threads, self._threads = self._threads, None
+            # What runs there ends by its own deadline.
+            threads.shutdown(wait=False)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing(message: Message) -> None:
@@ -189,7 +204,7 @@ class ImagxpMiddleware:
         carrier = verdict if verdict.visitor == "verified_agent" else None
         taken = await self._judge_feedback(values[0], carrier)
         for need in taken.verdict.needs:
-            await self._fetch(need.url, "manifest")
+            await self._fetch(need)
             taken = await self._judge_feedback(values[0], carrier)
         status = taken.verdict.code or "accepted"
         if taken.feedback is not None:
@@ -247,34 +262,27 @@ class ImagxpMiddleware:
                 if need.kind == "redeem":
                     verification.pending.redeemed(await self._ask_broker(scope, need))
                 else:
-                    await self._fetch(need.url, need.kind)
+                    await self._fetch(need)
             verification = await self._resume(verification)
         return verification.verdict
 
-    async def _fetch(self, url: str, kind: Literal["manifest", "jwks"]) -> None:
+    async def _fetch(self, need: Need) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            # Sockets and tasks belong to the loop that made them; a test may run several after another.
+            # Tasks belong to the loop that made them; a test may run several after another.
             self._loop = loop
-            self._flights = SingleFlight()
-            if self._owns_fetcher:
-                self._fetcher = Fetcher(allow_loopback=self._publisher.policy.allow_loopback)
+            self._flights = _SingleFlight()
 
         async def fetch_and_supply() -> None:
-            assert self._fetcher is not None  # noqa: S101 (made above unless given)
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imagxp")
             try:
-                fetched = await self._fetcher.fetch(url, kind)
-            except FetchError as error:
-                _LOG.info("cannot fetch %s: %s", url, error.reason)
-                self._publisher.supply_failure(url, error.failure)
-                return
-            try:
-                self._publisher.supply(url, fetched.body, max_age=fetched.max_age)
+                await loop.run_in_executor(self._threads, self._resolver.supply, self._publisher, need)
             except ImagxpError as error:
                 # The publisher has recorded it; the verdict will say so.
-                _LOG.info("%s: %s", url, error)
+                _LOG.info("cannot use %s: %s", need.url, error)
 
-        await self._flights.run(url, fetch_and_supply)
+        await self._flights.run(need.url, fetch_and_supply)
 
     async def _ask_broker(self, scope: Scope, need: Need) -> Redemption:
         if self._redeem is None:
@@ -309,6 +317,35 @@ class ImagxpMiddleware:
     async def _serve_policy(self, scope: Scope, send: Send) -> None:
         headers = [(b"cache-control", b"public, max-age=300"), (b"access-control-allow-origin", b"*")]
         await _answer(send, 200, headers, self._public, head=scope["method"] == "HEAD")
+
+
+class _SingleFlight:
+    """Runs one call per key at a time; whoever asks meanwhile waits for that one, and takes no thread."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, key: str, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Waits for `call`, or for the one that is running for this key. A waiter that is cancelled leaves it running."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = asyncio.create_task(call())
+            self._tasks[key] = task
+            task.add_done_callback(lambda done: self._finished(key, done))
+        await asyncio.shield(task)
+
+    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._tasks[key]
+        if not task.cancelled():
+            # Marks the exception as seen: every waiter may have gone away.
+            task.exception()
+
+    async def cancel(self) -> None:
+        """Ends what is running."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_public(scope: Scope) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 __all__ = [
+    "FetchError",
     "ImagxpError",
     "InternalError",
     "JsonError",
@@ -58,6 +61,28 @@ class TokenError(ImagxpError, ValueError):
 
 class JsonError(ImagxpError, ValueError):
     """A text is not strict I-JSON, or too large (`json.*`, `header.too_large`)."""
+
+
+class FetchError(ImagxpError):
+    """Something could not be fetched (`identity.fetch_failed` and its kin).
+
+    `failure` is the name that `Publisher.supply_failure` takes; `sent` says whether bytes of the request may have reached the peer;
+    `status` is the answer's when there was one.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        failure: Literal["failed", "not_found", "redirect", "address_denied", "busy", "invalid"],
+        sent: bool,
+        status: int | None,
+    ) -> None:
+        super().__init__(code, message)
+        self.args = (code, message, failure, sent, status)
+        self.failure = failure
+        self.sent = sent
+        self.status = status
 
 
 class InternalError(ImagxpError):

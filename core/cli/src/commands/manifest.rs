@@ -8,9 +8,10 @@ use crate::key_file::public;
 use crate::output::shown;
 use crate::time;
 use clap::Subcommand;
-use imagxp::Timestamp;
-use imagxp::json::{Object, Value};
+use imagxp::json::{Limits, Object, Value, canonicalize};
 use imagxp::manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestKey};
+use imagxp::{AgentId, Timestamp};
+use imagxp_fetch::{Fetcher, Options, Profile};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,17 @@ pub(crate) struct Args {
 enum Command {
     /// Serve a manifest over HTTP, for a proxy that speaks TLS: /.well-known/imagxp-agent.json and nothing else
     Serve(super::serve::Args),
+    /// Fetch an agent's manifest as publishers do, check it, and print it
+    Fetch {
+        /// The agent's domain, or the URL of its manifest
+        agent: String,
+        /// The time for which to tell whether a key exists [default: the clock]
+        #[arg(long, value_name = "TIME", value_parser = time::parse)]
+        now: Option<Timestamp>,
+        /// Admit localhost and 127.0.0.1, for development
+        #[arg(long)]
+        allow_loopback: bool,
+    },
     /// Check a manifest that was fetched from an agent's domain
     Check {
         /// The manifest; `-` is standard input
@@ -67,6 +79,9 @@ impl Args {
                 check(context, file, id, now, allow_loopback)
             }
             Some(Command::Serve(args)) => args.run(context),
+            Some(Command::Fetch { ref agent, now, allow_loopback }) => {
+                fetch(context, agent, now, allow_loopback)
+            }
             None => self.make(context),
         }
     }
@@ -88,6 +103,38 @@ impl Args {
     }
 }
 
+fn fetch(
+    context: &Context,
+    agent: &str,
+    now: Option<Timestamp>,
+    allow_loopback: bool,
+) -> Result<Exit, CliError> {
+    let agent = match AgentId::from_manifest_url(agent).filter(|id| allow_loopback || !id.is_loopback()) {
+        Some(agent) => agent,
+        None => agent_id(agent, allow_loopback)?,
+    };
+    let now = time::now_or(now)?;
+    let url = agent.manifest_url();
+    let fetcher = Fetcher::new(Options { allow_loopback, ..Options::default() })?;
+    let body = match fetcher.get(&url, Profile::MANIFEST) {
+        Ok(answer) => answer.body,
+        Err(error) => return Err(CliError::new(error.failure.code().as_str(), error.detail).in_file(url)),
+    };
+    let manifest = Manifest::parse(&body, &agent, MAX_MANIFEST_BYTES)
+        .map_err(|error| CliError::from(error).in_file(url.clone()))?;
+    warn_without_key(context, &manifest, &url, now);
+    context.out.document(&canonicalize(&body, &Limits::INTERCHANGE).map_err(imagxp::Error::from)?)?;
+    Ok(Exit::Ok)
+}
+
+fn warn_without_key(context: &Context, manifest: &Manifest, place: &str, now: Timestamp) {
+    if manifest.keys_at(now).next().is_none() {
+        let warning =
+            CliError::new(imagxp::Code::IdentityKeyMismatch.as_str(), format!("no key exists at {now}"));
+        context.out.warning(&warning.in_file(place));
+    }
+}
+
 fn check(
     context: &Context,
     file: &Path,
@@ -99,11 +146,7 @@ fn check(
     let now = time::now_or(now)?;
     let manifest = Manifest::parse(&context.input.bytes(file)?, &agent, MAX_MANIFEST_BYTES)
         .map_err(|error| CliError::from(error).in_file(name(file)))?;
-    if manifest.keys_at(now).next().is_none() {
-        let warning =
-            CliError::new(imagxp::Code::IdentityKeyMismatch.as_str(), format!("no key exists at {now}"));
-        context.out.warning(&warning.in_file(name(file)));
-    }
+    warn_without_key(context, &manifest, &name(file), now);
     if context.out.is_json() {
         context.out.object(&report_json(&manifest, now))?;
     } else {

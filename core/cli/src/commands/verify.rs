@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use imagxp::json::{Limits, Value, parse_object};
 use imagxp::publisher::{NeedKind, PaymentState, Publisher, Redemption, Verdict};
 use imagxp::{AgentId, ErrorKind, Timestamp};
+use imagxp_fetch::{Fetcher, Options, Resolver};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// The broker's answer about a visa that the policy wants redeemed
     #[arg(long, value_enum, value_name = "ANSWER")]
     redeemed: Option<Answer>,
+    /// Fetch the manifest and the key set that the verdict needs and that were not handed in
+    #[arg(long)]
+    fetch: bool,
 }
 
 /// What `verify` and `explain` read.
@@ -73,13 +77,20 @@ impl From<Answer> for Redemption {
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let Prepared { publisher, request, now } = self.inputs.prepare(context)?;
-        let mut verification = request.with(|request| publisher.verify(request, now));
+        let resolver = self.fetch.then(|| resolver(&publisher)).transpose()?;
+        let mut verification = request.with(|request| match &resolver {
+            Some(resolver) => resolver.verify(&publisher, request, now),
+            None => publisher.verify(request, now),
+        });
         let wants_broker = verification.verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
         if let (Some(answer), true, Some(mut pending)) =
             (self.redeemed, wants_broker, verification.pending.take())
         {
             pending.redeemed(answer.into());
-            verification = publisher.resume(pending, now);
+            verification = match &resolver {
+                Some(resolver) => resolver.resume(&publisher, pending, now),
+                None => publisher.resume(pending, now),
+            };
         }
         let verdict = &verification.verdict;
         if context.out.is_json() {
@@ -89,6 +100,13 @@ impl Args {
         }
         Ok(verdict.into())
     }
+}
+
+/// Loopback is the policy's to allow.
+fn resolver(publisher: &Publisher) -> Result<Resolver, CliError> {
+    let allow_loopback = publisher.policy().document().allow_loopback;
+    let fetcher = Fetcher::new(Options { allow_loopback, ..Options::default() })?;
+    Ok(Resolver::new(fetcher))
 }
 
 /// Everything at hand.

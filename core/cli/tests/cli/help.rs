@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "rotate retire",
     "rotate abort",
     "rotate revoke",
+    "manifest fetch",
     "sign",
     "verify",
     "explain",

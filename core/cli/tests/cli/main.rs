@@ -10,6 +10,7 @@
 mod canonicalize;
 mod codes;
 mod explain;
+mod fetch;
 mod help;
 mod key;
 mod keygen;
