@@ -20,8 +20,9 @@ from . import codes
 from ._imagxp import Need, Policy, Publisher, Verdict, Verification, content_digest
 from .errors import ImagxpError
 from .fetch import Fetcher, FetchError, SingleFlight
+from .manifest import ManifestApp
 
-__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "Redeem", "Redemption"]
+__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "ManifestApp", "Redeem", "Redemption"]
 
 WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
 
