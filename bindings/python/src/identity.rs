@@ -3,12 +3,13 @@
 use crate::headers::header_list;
 use crate::json::from_mapping;
 use crate::key::{PrivateKey, PublicKey};
+use crate::key_file::Passphrase;
 use crate::manifest::{Manifest, ManifestKey};
 use crate::signer::ExternalSigner;
 use crate::time::{self, Time};
-use crate::{agent_id, boundary, errors, key, key_file, purpose};
+use crate::{agent_id, boundary, dotenv, errors, key, key_file, purpose};
 use imagxp::agent::{self, SignRequest, SignedHeaders};
-use imagxp::{Purpose, Timestamp, crypto};
+use imagxp::{AgentId, Purpose, Timestamp, crypto};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyMapping, PyType};
@@ -30,9 +31,17 @@ impl Identity {
         key: Arc<crypto::PrivateKey>,
         allow_loopback: bool,
     ) -> PyResult<Self> {
-        let agent_id = agent_id::parse(py, name, allow_loopback)?;
+        Ok(Self::join(agent_id::parse(py, name, allow_loopback)?, key))
+    }
+
+    /// Joins a domain that was read already with a key.
+    pub(crate) fn of(agent_id: AgentId, key: crypto::PrivateKey) -> Self {
+        Self::join(agent_id, Arc::new(key))
+    }
+
+    fn join(agent_id: AgentId, key: Arc<crypto::PrivateKey>) -> Self {
         let signer: Arc<dyn crypto::Signer> = Arc::<crypto::PrivateKey>::clone(&key);
-        Ok(Self { inner: agent::Identity::with_signer(agent_id, signer), key: Some(key) })
+        Self { inner: agent::Identity::with_signer(agent_id, signer), key: Some(key) }
     }
 }
 
@@ -58,17 +67,37 @@ impl Identity {
         Self::with_key(py, agent_id, Arc::new(PrivateKey::generate_key(py, algorithm)?), allow_loopback)
     }
 
-    /// Joins a domain with the key in a PEM file.
+    /// Joins a domain with the key in a file; see `PrivateKey.load`.
     #[classmethod]
-    #[pyo3(signature = (agent_id, path, *, allow_loopback = false))]
+    #[pyo3(signature = (agent_id, path, *, passphrase = None, allow_readable = false, allow_loopback = false))]
     fn load(
         _cls: &Bound<'_, PyType>,
         py: Python<'_>,
         agent_id: &str,
         path: PathBuf,
+        passphrase: Option<Passphrase>,
+        allow_readable: bool,
         allow_loopback: bool,
     ) -> PyResult<Self> {
-        Self::with_key(py, agent_id, Arc::new(key_file::load(py, &path)?), allow_loopback)
+        let key = key_file::load(py, &path, passphrase.as_ref(), allow_readable)?;
+        Self::with_key(py, agent_id, Arc::new(key), allow_loopback)
+    }
+
+    /// Takes domain and key from the variables of the reference SDK: `IMAGXP_AGENT_ID`, `IMAGXP_PRIVATE_KEY`, `IMAGXP_PUBLIC_KEY`.
+    ///
+    /// With a `path` they are read from that `.env` file. Without one `os.environ` counts, and `.env` in the current folder when that has
+    /// no key. `agent_id` says the domain where no variable does; they must not differ.
+    #[classmethod]
+    #[pyo3(signature = (path = None, *, agent_id = None, allow_loopback = false))]
+    fn from_env(
+        _cls: &Bound<'_, PyType>,
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        agent_id: Option<&str>,
+        allow_loopback: bool,
+    ) -> PyResult<Self> {
+        let (agent_id, key) = dotenv::load(py, path.as_deref(), agent_id)?;
+        Self::with_key(py, &agent_id, Arc::new(key), allow_loopback)
     }
 
     /// Joins a domain with a key that lives elsewhere (KMS, HSM): `sign` takes the message and returns its signature as bytes,
@@ -116,11 +145,17 @@ impl Identity {
         self.key.is_none()
     }
 
-    /// Writes the key to a PEM file; see `PrivateKey.save`. `UsageError` when the key lives elsewhere.
-    #[pyo3(signature = (path, /, *, overwrite = false))]
-    fn save(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<()> {
+    /// Writes the key to a file; see `PrivateKey.save`. `UsageError` when the key lives elsewhere.
+    #[pyo3(signature = (path, /, *, passphrase = None, overwrite = false))]
+    fn save(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        passphrase: Option<Passphrase>,
+        overwrite: bool,
+    ) -> PyResult<()> {
         let key = self.key.as_ref().ok_or_else(|| errors::argument(py, "an external key cannot be saved"))?;
-        key_file::save(py, &path, key, overwrite)
+        key_file::save(py, &path, key, passphrase.as_ref(), overwrite)
     }
 
     /// Signs one request; returns the headers to send. `User-Agent` is not among them: see `imagxp.user_agent`.
@@ -181,7 +216,7 @@ impl Identity {
 
     /// The manifest to publish, with this identity's key first and then `others`: during a rotation, the old or the next key.
     ///
-    /// To rotate: publish both keys, wait one cache lifetime (an hour at most), sign with the new one, then leave the old one out.
+    /// `Rotation` keeps the order and the waits of a rotation.
     #[pyo3(signature = (*, contact = None, others = Vec::new()))]
     fn manifest(
         &self,

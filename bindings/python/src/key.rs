@@ -1,6 +1,7 @@
 //! Public and private keys.
 
 use crate::json::{self, Document};
+use crate::key_file::Passphrase;
 use crate::{boundary, errors, key_file};
 use core::hash::{Hash, Hasher};
 use imagxp::crypto::{self, Algorithm, Signature};
@@ -102,9 +103,7 @@ pub(crate) struct PrivateKey(pub(crate) Arc<crypto::PrivateKey>);
 
 impl PrivateKey {
     pub(crate) fn generate_key(py: Python<'_>, algorithm: &str) -> PyResult<crypto::PrivateKey> {
-        let known = Algorithm::from_name(algorithm).ok_or_else(|| {
-            errors::argument(py, &format!("`{algorithm}` is not an algorithm; use ES256 or EdDSA"))
-        })?;
+        let known = self::algorithm(py, algorithm)?;
         boundary::call(py, || crypto::PrivateKey::generate(known, &mut entropy))
     }
 }
@@ -140,19 +139,34 @@ impl PrivateKey {
         boundary::call(py, || crypto::PrivateKey::from_jwk(&object).map(|key| Self(Arc::new(key))))
     }
 
-    /// Reads a PEM file.
+    /// Reads a key file: encrypted when a passphrase is given, else PEM, JWK or PKCS#8 DER.
+    ///
+    /// `KeyFileError` for a wrong passphrase and for a damaged file alike. `OSError` for a file that others than its owner may read or
+    /// write, unless `allow_readable` is true.
     #[classmethod]
-    #[pyo3(signature = (path, /))]
-    fn load(_cls: &Bound<'_, PyType>, py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Ok(Self(Arc::new(key_file::load(py, &path)?)))
+    #[pyo3(signature = (path, /, *, passphrase = None, allow_readable = false))]
+    fn load(
+        _cls: &Bound<'_, PyType>,
+        py: Python<'_>,
+        path: PathBuf,
+        passphrase: Option<Passphrase>,
+        allow_readable: bool,
+    ) -> PyResult<Self> {
+        Ok(Self(Arc::new(key_file::load(py, &path, passphrase.as_ref(), allow_readable)?)))
     }
 
-    /// Writes a PKCS#8 PEM file that only its owner may read (mode 0600), whole or not at all.
+    /// Writes a file that only its owner may read (mode 0600), whole or not at all: encrypted when a passphrase is given, else PKCS#8 PEM.
     ///
     /// A file that exists is kept and `FileExistsError` raised, unless `overwrite` is true.
-    #[pyo3(signature = (path, /, *, overwrite = false))]
-    fn save(&self, py: Python<'_>, path: PathBuf, overwrite: bool) -> PyResult<()> {
-        key_file::save(py, &path, &self.0, overwrite)
+    #[pyo3(signature = (path, /, *, passphrase = None, overwrite = false))]
+    fn save(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        passphrase: Option<Passphrase>,
+        overwrite: bool,
+    ) -> PyResult<()> {
+        key_file::save(py, &path, &self.0, passphrase.as_ref(), overwrite)
     }
 
     /// The public half.
@@ -192,6 +206,12 @@ impl PrivateKey {
     fn __repr__(&self) -> String {
         format!("PrivateKey({} {}, redacted)", self.algorithm(), self.0.public_key().thumbprint())
     }
+}
+
+/// The algorithm with this JOSE name.
+pub(crate) fn algorithm(py: Python<'_>, name: &str) -> PyResult<Algorithm> {
+    Algorithm::from_name(name)
+        .ok_or_else(|| errors::argument(py, &format!("`{name}` is not an algorithm; use ES256 or EdDSA")))
 }
 
 /// Fills a buffer from the operating system.

@@ -1,48 +1,94 @@
-//! Private keys in files: readable by their owner only, written whole or not at all.
+//! Private keys in files: in the clear or encrypted, readable by their owner only, written whole or not at all.
 
-use crate::boundary;
+use crate::{boundary, errors};
 use imagxp::crypto::PrivateKey;
-use imagxp_files::atomic::{self, Existing};
-use pyo3::exceptions::PyOSError;
+use imagxp::{Error, ErrorKind};
+use imagxp_files::atomic::Existing;
+use imagxp_files::key_file::{self, Access};
+use pyo3::exceptions::{PyOSError, PyTypeError};
 use pyo3::prelude::*;
-use std::fs;
-use std::io::{self, Read};
+use pyo3::types::{PyBytes, PyString};
+use std::error::Error as _;
+use std::io;
 use std::path::Path;
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
-/// Far more than a PEM file with one key has, comments included.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// A passphrase as Python passes it: `str` or `bytes`. Our copy is erased; Python's own lives as long as Python keeps it.
+#[derive(Clone)]
+pub(crate) struct Passphrase(pub(crate) Arc<key_file::Passphrase>);
 
-pub(crate) fn load(py: Python<'_>, path: &Path) -> PyResult<PrivateKey> {
-    let text = py.detach(|| read(path)).map_err(|error| naming(error, path))?;
-    boundary::call(py, || PrivateKey::from_pem(&text))
+impl<'py> FromPyObject<'_, 'py> for Passphrase {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let passphrase = if let Ok(text) = object.cast::<PyString>() {
+            key_file::Passphrase::new(text.to_str()?)
+        } else if let Ok(bytes) = object.cast::<PyBytes>() {
+            key_file::Passphrase::new(bytes.as_bytes())
+        } else {
+            return Err(PyTypeError::new_err("a passphrase is str or bytes"));
+        };
+        passphrase
+            .map(|passphrase| Self(Arc::new(passphrase)))
+            .map_err(|error| errors::raise(object.py(), &error))
+    }
 }
 
-pub(crate) fn save(py: Python<'_>, path: &Path, key: &PrivateKey, overwrite: bool) -> PyResult<()> {
+pub(crate) fn load(
+    py: Python<'_>,
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+    allow_readable: bool,
+) -> PyResult<PrivateKey> {
+    let access = if allow_readable { Access::Anybody } else { Access::OwnerOnly };
+    let passphrase = passphrase.map(|passphrase| &*passphrase.0);
+    call(py, path, || key_file::load(path, passphrase, access))
+}
+
+pub(crate) fn save(
+    py: Python<'_>,
+    path: &Path,
+    key: &PrivateKey,
+    passphrase: Option<&Passphrase>,
+    overwrite: bool,
+) -> PyResult<()> {
     let existing = if overwrite { Existing::ReplaceLink } else { Existing::Refuse };
-    let pem = key.to_pem();
-    py.detach(|| atomic::write(path, pem.as_bytes(), existing)).map_err(|error| naming(error, path))
+    let passphrase = passphrase.map(|passphrase| &*passphrase.0);
+    call(py, path, || key_file::save(path, key, passphrase, existing))
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+/// Calls what touches files: their errors become the `OSError` that Python's own `open` would raise.
+pub(crate) fn call<T: Send>(
+    py: Python<'_>,
+    path: &Path,
+    act: impl Send + FnOnce() -> imagxp::Result<T>,
+) -> PyResult<T> {
+    // The inner result passes the boundary untouched, so that its source is still there.
+    boundary::compute(py, act)?.map_err(|error| raise(py, path, &error))
+}
+
+fn raise(py: Python<'_>, path: &Path, error: &Error) -> PyErr {
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(source) if error.kind() == ErrorKind::Io => naming(source, path),
+        None if error.kind() == ErrorKind::Io => PyOSError::new_err(error.message().to_owned()),
+        _ => errors::raise(py, error),
+    }
 }
 
 /// `EEXIST`, the same number everywhere.
 const EXISTS: i32 = 17;
 
 /// The `OSError` that Python's own `open` would raise, with the path in `filename`.
-fn naming(error: io::Error, path: &Path) -> PyErr {
+fn naming(error: &io::Error, path: &Path) -> PyErr {
     let exists = (error.kind() == io::ErrorKind::AlreadyExists).then_some(EXISTS);
+    let text = error.to_string();
     match error.raw_os_error().or(exists) {
         Some(number) => {
-            let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default().to_owned();
             // OSError picks its subclass (FileNotFoundError, PermissionError, …) by the number.
             PyOSError::new_err((number, text, path.as_os_str().to_owned()))
         }
-        None => error.into(),
+        // PermissionError, TimeoutError, … by the kind.
+        None => io::Error::new(error.kind(), text).into(),
     }
 }

@@ -105,6 +105,21 @@ impl Manifest {
         PyBytes::new(py, &self.0.to_json())
     }
 
+    /// What a server answers: status, headers, body. Everything but GET and HEAD of `/.well-known/imagxp-agent.json` is 404 or 405.
+    ///
+    /// `if_none_match` is that header's value, all its lines joined by commas.
+    #[pyo3(signature = (method, path, if_none_match = None))]
+    fn response<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        path: &str,
+        if_none_match: Option<&str>,
+    ) -> PyResult<(u16, Vec<(&'static str, String)>, Bound<'py, PyBytes>)> {
+        let response = boundary::compute(py, || self.0.response(method, path, if_none_match))?;
+        Ok((response.status, response.headers, PyBytes::new(py, &response.body)))
+    }
+
     /// The document as a `dict`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let text = self.0.to_json();

@@ -119,7 +119,10 @@ impl From<imagxp::Error> for CliError {
     fn from(error: imagxp::Error) -> Self {
         // One level of cause says where in a document the trouble is; deeper ones repeat it.
         let message = match std::error::Error::source(&error) {
-            Some(cause) => format!("{} ({cause})", error.message()),
+            Some(cause) if !error.message().contains(&cause.to_string()) => {
+                format!("{} ({cause})", error.message())
+            }
+            Some(_) => error.message().to_owned(),
             None => error.message().to_owned(),
         };
         Self::new(error.code(), message)

@@ -4,6 +4,7 @@
 //! and gets its name when it is complete. Then the folder is synced, so that the name survives a power failure too.
 
 use crate::fault;
+use imagxp::{Error, ErrorKind};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -64,6 +65,11 @@ pub fn remove(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
         Ok(()) => sync_folder(folder_of(path)),
     }
+}
+
+/// An `io.failed` error with the path in its message and the [`io::Error`] as source. `what` is a participle: `read`, `written`.
+pub fn failed(path: &Path, what: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("`{}` cannot be {what}: {error}", path.display())).with_source(error)
 }
 
 /// The permissions of a file when others than its owner can read it; `None` also where files have no such permissions.

@@ -32,7 +32,7 @@ mod seal;
 pub use form::{is_sealed, read, read_public};
 pub use seal::{Bounds, Cost, open, open_within, seal, seal_with};
 
-use crate::atomic::{self, Existing};
+use crate::atomic::{self, Existing, failed};
 use imagxp::crypto::PrivateKey;
 use imagxp::{Error, ErrorKind, Result};
 use std::fs::File;
@@ -115,10 +115,9 @@ pub fn content(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>> {
     if access == Access::OwnerOnly
         && let Some(mode) = exposed(&file).map_err(unreadable)?
     {
-        return Err(Error::new(
-            ErrorKind::Io,
-            format!("`{}` is open to others (mode {mode:04o}); use chmod 600", path.display()),
-        ));
+        let message = format!("`{}` is open to others (mode {mode:04o}); use chmod 600", path.display());
+        let source = io::Error::new(io::ErrorKind::PermissionDenied, message.clone());
+        return Err(Error::new(ErrorKind::Io, message).with_source(source));
     }
     // Room for everything at once: a vector that grows leaves copies behind.
     let mut content = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 64));
@@ -132,11 +131,6 @@ pub fn content(path: &Path, access: Access) -> Result<Zeroizing<Vec<u8>>> {
 /// The error for a sealed key and no passphrase.
 pub(crate) fn locked_without_passphrase() -> Error {
     Error::new(ErrorKind::KeyFile, "the key file is encrypted; a passphrase is needed")
-}
-
-/// An error of the file system, with the path in its message and the [`io::Error`] as source.
-pub(crate) fn failed(path: &Path, what: &str, error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("`{}` cannot be {what}: {error}", path.display())).with_source(error)
 }
 
 /// The permissions when others than the owner can read or write. The open file is asked, not the name.

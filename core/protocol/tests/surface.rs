@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
 
 use imagxp::agent::Identity;
+use imagxp::agent::rotation::Rotation;
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
 use imagxp::discovery::{Access, Preferences, PublicPolicy, Robots, emit, link};
@@ -46,6 +47,18 @@ fn the_rust_column_is_true() {
         Identity::manifest,
         Manifest::to_json,
         Manifest::parse,
+        Manifest::response,
+        Rotation::new,
+        Rotation::parse,
+        Rotation::to_json,
+        Rotation::prepare,
+        Rotation::publish,
+        Rotation::switch,
+        Rotation::retire,
+        Rotation::abort,
+        Rotation::revoke,
+        Rotation::manifest,
+        Rotation::ready_at,
         AgentId::parse,
         address::is_public,
         address::is_public_text,

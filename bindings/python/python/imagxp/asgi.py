@@ -33,8 +33,9 @@ from ._imagxp import (
 )
 from .asgi_receipt import ReceiptSender
 from .errors import ImagxpError
+from .manifest import ManifestApp
 
-__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "OnFeedback", "Redeem", "Redemption"]
+__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "ManifestApp", "OnFeedback", "Redeem", "Redemption"]
 
 WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
 

@@ -9,10 +9,12 @@ __all__ = [
     "ImagxpError",
     "InternalError",
     "JsonError",
+    "KeyFileError",
     "KeyFormatError",
     "ManifestError",
     "PolicyError",
     "ProvenanceError",
+    "RotationError",
     "SignerError",
     "TokenError",
     "UsageError",
@@ -45,6 +47,14 @@ class SignerError(ImagxpError):
 
 class KeyFormatError(ImagxpError, ValueError):
     """A key or a key set cannot be read (`key.malformed`)."""
+
+
+class KeyFileError(ImagxpError, ValueError):
+    """An encrypted key file does not open (`key_file.locked`): the passphrase is wrong, or the file is damaged."""
+
+
+class RotationError(ImagxpError):
+    """A step of a key rotation would come too early, too late or twice (`rotation.order`); the message says when it is safe."""
 
 
 class ManifestError(ImagxpError, ValueError):
@@ -94,6 +104,8 @@ _EXACT: dict[str, type[ImagxpError]] = {
     "usage.policy": PolicyError,
     "usage.signer": SignerError,
     "key.malformed": KeyFormatError,
+    "key_file.locked": KeyFileError,
+    "rotation.order": RotationError,
     "identity.manifest_invalid": ManifestError,
     "header.too_large": JsonError,
 }

@@ -1,7 +1,6 @@
 //! The folder of a rotation: names in it, its lock, and errors that say which file.
 
-use crate::atomic::{self, Existing};
-use crate::key_file::failed;
+use crate::atomic::{self, Existing, failed};
 use imagxp::Result;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
