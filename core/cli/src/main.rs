@@ -18,6 +18,7 @@ mod random;
 mod request_file;
 mod secret_file;
 mod shell;
+mod survey;
 mod time;
 
 use std::process::ExitCode;
