@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, rotate, sign, verify,
-    visa,
+    canonicalize, codes, completions, discover, explain, jwk, key, keygen, man, manifest, policy, rotate,
+    sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  allow, or done
-  1  deny
+  1  deny, or texts that are wrong (discover)
   2  wrong usage, or broken input
   3  undecided: a document is missing, or a store does not answer";
 
@@ -43,6 +43,7 @@ enum Command {
     Verify(verify::Args),
     Explain(explain::Args),
     Policy(policy::Args),
+    Discover(discover::Args),
     Visa(visa::Args),
     Codes(codes::Args),
     Canonicalize(canonicalize::Args),
@@ -67,6 +68,7 @@ pub(crate) fn run() -> Exit {
         Command::Verify(args) => args.run(&context),
         Command::Explain(args) => args.run(&context),
         Command::Policy(args) => args.run(&context),
+        Command::Discover(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),
         Command::Codes(args) => args.run(&context),
         Command::Canonicalize(args) => args.run(&context),

@@ -18,6 +18,7 @@ mod policy_file;
 mod random;
 mod request_file;
 mod shell;
+mod survey;
 mod time;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 pub(crate) mod canonicalize;
 pub(crate) mod codes;
 pub(crate) mod completions;
+pub(crate) mod discover;
 pub(crate) mod explain;
 pub(crate) mod jwk;
 pub(crate) mod key;

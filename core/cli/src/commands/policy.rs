@@ -6,12 +6,15 @@ use crate::input::name;
 use crate::output::shown;
 use crate::policy_file;
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 use imagxp::Policy;
+use imagxp::discovery::emit::{self, Kind, Site};
+use imagxp::discovery::link;
 use imagxp::encoding::hex_encode;
 use imagxp::json::{Object, Value};
 use std::path::{Path, PathBuf};
 
-/// Check and publish policies
+/// Check, publish and translate policies
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -35,6 +38,23 @@ enum Command {
         /// The policy: JSON, or TOML; `-` is standard input
         file: PathBuf,
     },
+    /// Print the policy in other words: lines for robots.txt, response headers, or an RSL document
+    Emit {
+        /// What to print
+        #[arg(value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)))]
+        kind: String,
+        /// The policy: JSON, or TOML; `-` is standard input
+        file: PathBuf,
+        /// The origin of the policy to speak for; the first one otherwise
+        #[arg(long, value_name = "URL")]
+        origin: Option<String>,
+        /// The page whose response headers are wanted
+        #[arg(long, value_name = "PATH", default_value = "/")]
+        path: String,
+        /// Where the RSL document is served; /license.xml of the origin otherwise
+        #[arg(long, value_name = "URL")]
+        rsl_url: Option<String>,
+    },
 }
 
 impl Args {
@@ -42,6 +62,24 @@ impl Args {
         match self.command {
             Command::Check { file, strict } => return check(context, &file, strict),
             Command::Schema => context.out.document(Policy::schema().as_bytes())?,
+            Command::Emit { kind, file, origin, path, rsl_url } => {
+                let policy = policy_file::read(context, &file)?.policy;
+                let mut site = Site::new(&policy, origin.as_deref())?;
+                if let Some(url) = rsl_url {
+                    site.rsl_url = link::absolute_url(&site.policy_url, &url)
+                        .ok_or_else(|| CliError::usage(format!("`{url}` is not an https URL")))?;
+                }
+                let kind = Kind::from_name(&kind).unwrap_or(Kind::Robots);
+                let text = emit::emit(&site, kind, &path)?;
+                if context.out.is_json() {
+                    let mut object = Object::new();
+                    object.insert("kind", kind.as_str());
+                    object.insert("text", text);
+                    context.out.object(&object)?;
+                } else {
+                    context.out.text(&text)?;
+                }
+            }
             Command::Public { file } => {
                 context.out.document(&policy_file::read(context, &file)?.policy.public_json())?;
             }

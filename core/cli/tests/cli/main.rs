@@ -9,6 +9,7 @@
 
 mod canonicalize;
 mod codes;
+mod discover;
 mod explain;
 mod fetch;
 mod help;

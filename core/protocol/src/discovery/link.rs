@@ -36,6 +36,12 @@ pub fn policy_url(values: &[&str], page: &str) -> Option<String> {
     parse(values, page).0.into_iter().find(|link| link.policy).map(|link| link.url)
 }
 
+/// The absolute https URL that a reference on a page stands for (RFC 3986 §5), such as the `Location` of a redirect.
+pub fn absolute_url(page: &str, reference: &str) -> Option<String> {
+    let page = Resource::parse(page)?;
+    resolve(&page, reference).ok().map(|url| url.to_string())
+}
+
 /// Reads the links that concern us, in order: relations [`POLICY`] and [`LICENSE`], targets resolved against the page.
 ///
 /// Relations are compared without case; only the first `rel` of a link counts, and a link with `anchor` speaks of something else
