@@ -5,33 +5,30 @@
 //! secret passes through but the `d` of a private JWK, which its reader wipes.
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_allow_trailing_bits(false)
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const UNPADDED: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_allow_trailing_bits(false)
-    .with_encode_padding(false)
-    .with_decode_padding_mode(DecodePaddingMode::RequireNone);
+/// Marks in [`SEXTETS`] of the two characters that only one alphabet has; both marks together mean no alphabet at all.
+const STANDARD_ONLY: u8 = 0x40;
+const URL_SAFE_ONLY: u8 = 0x80;
+const NO_DIGIT: u8 = STANDARD_ONLY | URL_SAFE_ONLY;
 
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-const JOSE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, UNPADDED);
+/// The value of each base64 character, with its mark.
+const SEXTETS: [u8; 256] = sextets();
 
 /// Decodes base64 as PROTOCOL §2 admits it: the standard or the URL-safe alphabet (RFC 4648 §4, §5), padded or not.
 ///
 /// Refuses (`None`) a mix of the alphabets, partial or superfluous padding, white space and non-zero trailing bits.
 pub fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
-    // `Indifferent` also admits fewer `=` than needed; a padded text whose length is a multiple of four has them all.
+    // A padded text whose length is a multiple of four has all the `=` that it needs.
     if text.last() == Some(&b'=') && !text.len().is_multiple_of(4) {
         return None;
     }
-    // The standard engine refuses `-` and `_`, the URL-safe one `+` and `/`: neither reads a mix.
-    // A fold without an early exit is one that the compiler turns into vector instructions.
-    let url_safe = text.iter().fold(false, |found, byte| found | matches!(byte, b'-' | b'_'));
-    if url_safe { URL_SAFE.decode(text).ok() } else { STANDARD.decode(text).ok() }
+    let text = match text {
+        [head @ .., b'=', b'='] | [head @ .., b'='] => head,
+        _ => text,
+    };
+    let (bytes, marks) = decode(text)?;
+    (marks & NO_DIGIT != NO_DIGIT).then_some(bytes)
 }
 
 /// Encodes base64 as PROTOCOL §2 writes it: standard alphabet, padded (RFC 4648 §4).
@@ -41,17 +38,87 @@ pub fn base64_encode(bytes: &[u8]) -> String {
 
 /// Encodes base64url without padding, as JOSE does (RFC 7515 §2).
 pub fn base64url_encode(bytes: &[u8]) -> String {
-    JOSE.encode(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Decodes base64url as JOSE demands it (RFC 7515 §2): URL-safe alphabet, no padding, no non-zero trailing bits.
 pub fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
-    JOSE.decode(text).ok()
+    let (bytes, marks) = decode(text)?;
+    (marks & STANDARD_ONLY == 0).then_some(bytes)
+}
+
+/// The bytes of unpadded base64 without regard to its alphabet, and the marks of all its characters together.
+///
+/// Not by the `base64` crate: it reads one alphabet at a time, so that finding out which would be a second pass, and the claim's is the
+/// longest text of a request. `None` when the length is impossible or the unused bits are not zero.
+fn decode(text: &[u8]) -> Option<(Vec<u8>, u8)> {
+    let (quads, tail) = text.as_chunks::<4>();
+    let mut bytes = vec![0; quads.len() * 3];
+    let mut marks = 0;
+    for (quad, triple) in quads.iter().zip(bytes.as_chunks_mut::<3>().0) {
+        let [a, b, c, d] = *quad;
+        let (a, b, c, d) = (sextet(a), sextet(b), sextet(c), sextet(d));
+        marks |= a | b | c | d;
+        let word = word(a) << 18 | word(b) << 12 | word(c) << 6 | word(d);
+        *triple = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
+    }
+    let (value, unused) = match *tail {
+        [] => return Some((bytes, marks)),
+        [_] => return None,
+        [a, b, ref c @ ..] => {
+            let c = c.first().map(|c| sextet(*c));
+            let [a, b] = [a, b].map(sextet);
+            marks |= a | b | c.unwrap_or_default();
+            let value = word(a) << 18 | word(b) << 12 | word(c.unwrap_or_default()) << 6;
+            bytes.push((value >> 16) as u8);
+            if c.is_some() {
+                bytes.push((value >> 8) as u8);
+            }
+            (value, if c.is_some() { 0xff } else { 0xffff })
+        }
+    };
+    (value & unused == 0).then_some((bytes, marks))
+}
+
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
+const fn sextet(digit: u8) -> u8 {
+    SEXTETS[digit as usize]
+}
+
+#[inline(always)]
+const fn word(sextet: u8) -> u32 {
+    (sextet & 63) as u32
+}
+
+#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
+const fn sextets() -> [u8; 256] {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 62 {
+        let digit = match value {
+            0..26 => b'A' + value,
+            26..52 => b'a' + value - 26,
+            _ => b'0' + value - 52,
+        };
+        table[digit as usize] = value;
+        value += 1;
+    }
+    table[b'+' as usize] = 62 | STANDARD_ONLY;
+    table[b'/' as usize] = 63 | STANDARD_ONLY;
+    table[b'-' as usize] = 62 | URL_SAFE_ONLY;
+    table[b'_' as usize] = 63 | URL_SAFE_ONLY;
+    table
 }
 
 /// Encodes lower-case hex, two digits per byte.
 pub fn hex_encode(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(hex_digit(byte >> 4));
+        text.push(hex_digit(byte & 15));
+    }
+    text
 }
 
 /// Decodes exactly `2 * N` hex digits of either case (PROTOCOL §3); anything else is `None`.
@@ -60,21 +127,45 @@ pub fn hex_decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        *byte = hex_value(high)? << 4 | hex_value(low)?;
+    let mut all = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (high, low) = (nibble(*high), nibble(*low));
+        all |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(bytes)
+    (all < NO_NIBBLE).then_some(bytes)
 }
 
 /// The value of one hex digit of either case.
 pub(crate) const fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+    match nibble(digit) {
+        NO_NIBBLE => None,
+        value => Some(value),
     }
+}
+
+/// What [`nibble`] says of a byte that is no hex digit: a bit that no value has, so that several can be checked together.
+pub(crate) const NO_NIBBLE: u8 = 0x10;
+
+/// The value of one hex digit of either case, or [`NO_NIBBLE`].
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
+pub(crate) const fn nibble(digit: u8) -> u8 {
+    const NIBBLES: [u8; 256] = {
+        let mut table = [NO_NIBBLE; 256];
+        let mut digit = 0;
+        while digit < 128 {
+            table[digit as usize] = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                b'A'..=b'F' => digit - b'A' + 10,
+                _ => NO_NIBBLE,
+            };
+            digit += 1;
+        }
+        table
+    };
+    NIBBLES[digit as usize]
 }
 
 /// The lower-case digit of a value below 16.

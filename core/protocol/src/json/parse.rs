@@ -8,7 +8,7 @@ use super::object::Object;
 use super::scan::plain_run;
 use super::value::Value;
 use crate::code::Code;
-use crate::encoding::hex_value;
+use crate::encoding::{NO_NIBBLE, nibble};
 use std::borrow::Cow;
 
 type Result<T> = core::result::Result<T, ParseError>;
@@ -291,11 +291,14 @@ impl<'a, 'l> Parser<'a, 'l> {
     /// Reads the four digits of a `\u` escape that began at `start`.
     #[inline]
     fn code_unit(&mut self, start: usize) -> Result<u32> {
-        let unit = self.rest().first_chunk::<4>().and_then(|digits| {
-            // One branch for all four: a digit that is none gives 0xFF, which no shift can hide.
-            let [a, b, c, d] = digits.map(|digit| hex_value(digit).map_or(0xFF, u32::from));
-            ((a | b | c | d) < 16).then_some(a << 12 | b << 8 | c << 4 | d)
-        });
+        let unit = match self.rest() {
+            [a, b, c, d, ..] => {
+                let (a, b, c, d) = (nibble(*a), nibble(*b), nibble(*c), nibble(*d));
+                let unit = u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d);
+                (a | b | c | d < NO_NIBBLE).then_some(unit)
+            }
+            _ => None,
+        };
         self.position += 4;
         unit.ok_or_else(|| ParseError::new(Code::JsonMalformed, start, "`\\u` without four hex digits"))
     }
