@@ -642,3 +642,18 @@ def test_closing_ends_fetches_and_the_middleware_works_on_another_loop(domain: D
     asyncio.run(interrupted())
     domain.delay = 0.0
     assert asyncio.run(answered()) == 200
+
+
+def test_robots_txt_is_for_anyone() -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, 200, scope["path"].encode())
+
+    policy = Policy.from_dict({"version": 1, "origins": ["https://pub.example"], "purposes": {}, "unsigned": "deny"})
+    with serving(ImagxpMiddleware(answer, policy), lifespan="off") as server, httpx.Client(trust_env=False) as client:
+        found = client.get(server.origin + "/robots.txt")
+        assert (found.status_code, found.text) == (200, "/robots.txt")
+        assert "www-authenticate" not in found.headers
+        assert client.get(server.origin + "/robots.txt/x").status_code == 401
+        assert client.post(server.origin + "/robots.txt").status_code == 401
+        # Whoever claims to be an agent is judged as one, here too.
+        assert client.get(server.origin + "/robots.txt", headers={"x-imagxp-payload": "!"}).status_code == 400

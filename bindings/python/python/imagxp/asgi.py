@@ -69,6 +69,7 @@ class ImagxpMiddleware:
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
     says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
     agent has signed. A policy with `allow_loopback` is refused on any other address. Websockets are verified like a GET of their path.
+    Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements.
 
     `identity` signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the
     publisher's own, where its manifest lies. `max_receipt_body` bounds how much of an answer waits for its receipt. `on_feedback` takes
@@ -160,11 +161,14 @@ class ImagxpMiddleware:
             _LOG.exception("verification failed")
             await _answer(send, 500, [], _internal_body(), head=scope["method"] == "HEAD")
             return None
-        if not verdict.is_allowed:
-            headers = _encoded(verdict.response_headers) + extra
+        headers = _encoded(verdict.response_headers) + extra
+        if not verdict.is_allowed and _is_robots(scope) and verdict.visitor in ("unsigned_browser", "unsigned_client"):
+            # Rules that nobody may read bind nobody (RFC 9309 §2.3.1.3).
+            headers = extra
+        elif not verdict.is_allowed:
             await _answer(send, verdict.http, headers, verdict.body(), head=scope["method"] == "HEAD")
             return None
-        adding = _adding(send, _encoded(verdict.response_headers) + extra)
+        adding = _adding(send, headers)
         await self._app(_passed_on(scope, verdict), receive, self._receipts(scope, verdict, adding))
         return None
 
@@ -347,6 +351,10 @@ class _SingleFlight:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_robots(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") and scope["path"] == "/robots.txt"
 
 
 def _is_public(scope: Scope) -> bool:
