@@ -2,6 +2,7 @@
 
 use crate::FetchError;
 use imagxp::publisher::FetchFailure;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use tokio::runtime::{Builder, Handle};
 
@@ -21,7 +22,11 @@ pub(crate) fn block_on<T: Send>(
 
 fn run<T>(future: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
-    runtime.map_err(|error| failed(format!("no run-time: {error}")))?.block_on(future)
+    let runtime = runtime.map_err(|error| failed(format!("no run-time: {error}")))?;
+    // What strangers send goes through many parsers; a panic in one of them is one failed fetch. Nothing is left half changed: the
+    // guards of budget and flight are dropped in order.
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    ended.unwrap_or_else(|_| Err(failed("a bug in the fetcher")))
 }
 
 fn failed(detail: impl Into<String>) -> FetchError {

@@ -21,7 +21,7 @@ impl FetchError {
         Self { failure, detail: detail.into(), sent: false, status: None }
     }
 
-    pub(crate) fn sent(mut self, sent: bool) -> Self {
+    pub(crate) fn with_sent(mut self, sent: bool) -> Self {
         self.sent = sent;
         self
     }

@@ -110,7 +110,7 @@ pub(crate) async fn exchange(
             format!("{seconds} s have passed while {}", progress.as_str()),
         ))
     });
-    result.map_err(|error| error.sent(progress.sent()))
+    result.map_err(|error| error.with_sent(progress.sent()))
 }
 
 async fn run(

@@ -67,7 +67,7 @@ impl Target {
             authority: if port == default { host.clone() } else { format!("{host}:{port}") },
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
             loopback,
         })
     }
@@ -132,11 +132,7 @@ mod tests {
                 (host, port, authority),
                 "{url}"
             );
-            assert_eq!(
-                (target.path.trim_start_matches('/'), target.secure),
-                (path.trim_start_matches('/'), true),
-                "{url}"
-            );
+            assert_eq!((target.path.as_str(), target.secure), (path, true), "{url}");
         }
     }
 
@@ -192,6 +188,18 @@ mod tests {
         }
         let long = format!("https://bot.example.com/{}", "a".repeat(MAX_URL));
         assert_eq!(parse(&long, false), Err(FetchFailure::Invalid));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_read_is_a_name(text in "(https?://)?[a-zA-Z0-9.:@\\[\\]#?/%_-]{0,40}|\\PC{0,40}") {
+            if let Ok(target) = Target::parse(&text, &Profile::MANIFEST, false, &[]) {
+                assert!(target.secure && !target.loopback && target.port == 443, "{target:?}");
+                assert!(target.host.parse::<IpAddr>().is_err() && target.path.starts_with('/'), "{target:?}");
+                let again = Target::parse(&format!("https://{}/", target.authority), &Profile::MANIFEST, false, &[]);
+                assert_eq!(again.unwrap().host, target.host);
+            }
+        }
     }
 
     #[test]
