@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import imagxp
+from key_file import key_file
 
 Case = dict[str, Any]
 Answer = dict[str, Any]
@@ -121,6 +122,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "sign": sign,
     "canonicalize": canonicalize,
     "key": key,
+    "key_file": key_file,
     "signature": signature,
     "jws": jws,
     "host": host,

@@ -30,6 +30,7 @@ pub(crate) fn answer_line(line: &str) -> String {
             text(&case, "name").map(|name| json!({ "valid": AgentId::parse(name, false).is_some() }))
         }
         Some("manifest") => manifest(&case),
+        Some("key_file") => crate::key_file::key_file(&case),
         Some("visa") => visa(&case),
         _ => Err(Failure::Unsupported),
     };
