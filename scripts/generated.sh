@@ -21,6 +21,7 @@ compare() {
 # The schema first: the others are compiled with it.
 compare -p imagxp --lib schema
 compare -p imagxp --test vectors --test policy --test codes
+compare -p imagxp-files --test vectors
 compare -p imagxp-ffi --test header
 compare -p imagxp-cli --test cli explain
 if [ -n "${UPDATE:-}" ]; then

@@ -106,7 +106,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     rotation.prepare(algorithm="EdDSA", passphrase="s3cret")
     rotation.publish(max_age=300, now="2026-11-21T12:00:00Z")
     assert [key.key for key in rotation.manifest().keys] == [old, rotation.other_key]
-    with pytest.raises(RotationError, match="safe from 2026-11-21T12:06:00.000Z on, in 60 s") as caught:
+    with pytest.raises(RotationError, match=r"safe from 2026-11-21T12:06:00\.000Z on, in 60 s") as caught:
         rotation.switch(now="2026-11-21T12:05:00Z")
     assert caught.value.code == "rotation.order"
     assert rotation.ready_at is not None

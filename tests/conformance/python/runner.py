@@ -12,6 +12,7 @@ from typing import Any
 import evidence
 import discovery
 import imagxp
+from key_file import key_file
 
 Case = dict[str, Any]
 Answer = dict[str, Any]
@@ -127,6 +128,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "sign": sign,
     "canonicalize": canonicalize,
     "key": key,
+    "key_file": key_file,
     "signature": signature,
     "jws": jws,
     "host": host,

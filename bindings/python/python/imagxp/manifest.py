@@ -1,6 +1,6 @@
 """Serving an agent's manifest from any ASGI server.
 
-    app = ManifestApp(Rotation("keys"))
+app = ManifestApp(Rotation("keys"))
 """
 
 from __future__ import annotations

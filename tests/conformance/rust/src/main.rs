@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod discovery;
 mod evidence;
+mod key_file;
 mod operations;
 
 use std::io::{BufRead, Write};

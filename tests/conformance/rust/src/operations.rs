@@ -32,6 +32,7 @@ pub(crate) fn answer_line(line: &str) -> String {
         }
         Some("address") => crate::address::address(&case),
         Some("manifest") => manifest(&case),
+        Some("key_file") => crate::key_file::key_file(&case),
         Some("visa") => visa(&case),
         Some("provenance") => evidence::provenance(&case),
         Some("feedback") => evidence::feedback(&case),
