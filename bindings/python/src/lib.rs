@@ -8,6 +8,7 @@ mod boundary;
 mod claim;
 mod code;
 mod digest;
+mod discovery;
 mod errors;
 mod explain;
 mod headers;
@@ -39,6 +40,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
     module.add_class::<claim::Claim>()?;
+    module.add_class::<discovery::Preferences>()?;
+    module.add_class::<discovery::Robots>()?;
     module.add_class::<explain::Explanation>()?;
     module.add_class::<explain::Step>()?;
     module.add_class::<identity::Identity>()?;
@@ -61,6 +64,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(discovery::discover, module)?)?;
+    module.add_function(wrap_pyfunction!(discovery::link_policy_url, module)?)?;
     module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
     module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
     module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;
