@@ -1285,6 +1285,12 @@ imagxp_status imagxp_content_digest(imagxp_slice body,
                                     imagxp_bytes *digest,
                                     imagxp_error **err);
 
+// Whether a fetch for a stranger may connect to this address: global unicast only. The text is dotted decimal or RFC 4291, without
+// zone, brackets or port; any other text, a name for instance, is not allowed.
+//
+// Check every address that a name resolves to, refuse the name when one of them is not allowed, and connect to a checked address.
+bool imagxp_address_allowed(imagxp_slice text);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

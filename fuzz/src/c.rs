@@ -31,6 +31,7 @@ pub type HorizonFn = unsafe extern "C" fn(*mut c_void) -> i64;
 
 unsafe extern "C" {
     pub fn imagxp_abi_version() -> u32;
+    pub fn imagxp_address_allowed(text: Slice) -> bool;
     pub fn imagxp_agent_id_is_valid(text: Slice, allow_loopback: bool) -> bool;
     pub fn imagxp_agent_id_manifest_url(
         text: Slice,
