@@ -9,6 +9,7 @@ mod boundary;
 mod claim;
 mod code;
 mod digest;
+mod discovery;
 mod dotenv;
 mod errors;
 mod explain;
@@ -47,6 +48,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
     module.add_class::<claim::Claim>()?;
+    module.add_class::<discovery::Preferences>()?;
+    module.add_class::<discovery::Robots>()?;
     module.add_class::<explain::Explanation>()?;
     module.add_class::<explain::Step>()?;
     module.add_class::<feedback::Feedback>()?;
@@ -79,6 +82,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
     module.add_function(wrap_pyfunction!(feedback::feedback_header, module)?)?;
+    module.add_function(wrap_pyfunction!(discovery::discover, module)?)?;
+    module.add_function(wrap_pyfunction!(discovery::link_policy_url, module)?)?;
     module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
     module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
     module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;

@@ -2,6 +2,7 @@
 
 use crate::boundary;
 use crate::json::Document;
+use imagxp::discovery::emit::{self, Kind, Site};
 use imagxp::encoding::hex_encode;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyType};
@@ -66,6 +67,28 @@ impl Policy {
     /// The public part, to be served at `/.well-known/imagxp-policy.json`.
     fn public_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.public_json())
+    }
+
+    /// The policy in other words: `robots` (lines for robots.txt), `headers` (of the page with this path) or `rsl` (a document).
+    #[pyo3(signature = (kind, /, *, path = "/", origin = None, rsl_url = None))]
+    fn emit(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        path: &str,
+        origin: Option<&str>,
+        rsl_url: Option<String>,
+    ) -> PyResult<String> {
+        let kind = Kind::from_name(kind)
+            .ok_or_else(|| crate::errors::argument(py, "the kind is `robots`, `headers` or `rsl`"))?;
+        boundary::call(py, || {
+            let mut site = Site::new(&self.0, origin)?;
+            if let Some(url) = rsl_url {
+                site.rsl_url = imagxp::discovery::link::absolute_url(&site.policy_url, &url)
+                    .ok_or_else(|| imagxp::Error::argument("`rsl_url` is not an https URL"))?;
+            }
+            emit::emit(&site, kind, path)
+        })
     }
 
     /// Sentences about what is allowed but hardly meant.

@@ -42,6 +42,7 @@ __all__ = [
     "Payment",
     "Pending",
     "Policy",
+    "Preferences",
     "PrivateKey",
     "PublicKey",
     "Publisher",
@@ -49,6 +50,7 @@ __all__ = [
     "SignedReceipt",
     "Resolver",
     "Rotation",
+    "Robots",
     "Step",
     "Verdict",
     "Verification",
@@ -57,9 +59,11 @@ __all__ = [
     "canonicalize",
     "content_digest",
     "feedback_header",
+    "discover",
     "is_agent_id",
     "is_public_address",
     "issue_visa",
+    "link_policy_url",
     "manifest_url",
     "user_agent",
     "verify_token",
@@ -74,6 +78,17 @@ def canonicalize(json: str | bytes, /) -> bytes: ...
 def content_digest(body: bytes, /) -> str: ...
 def feedback_header(signed: bytes, /) -> str: ...
 def is_public_address(text: str, /) -> bool: ...
+def discover(
+    url: str,
+    product_token: str,
+    *,
+    robots: str | bytes | None = None,
+    robots_status: int | None = None,
+    headers: _Headers | None = None,
+    rsl: Mapping[str, str | bytes] | None = None,
+    policy: str | bytes | None = None,
+) -> Preferences: ...
+def link_policy_url(values: Sequence[str], page: str, /) -> str | None: ...
 def is_agent_id(name: str, /, *, allow_loopback: bool = False) -> bool: ...
 def issue_visa(
     key: PrivateKey,
@@ -393,6 +408,15 @@ class Policy:
     @staticmethod
     def schema() -> str: ...
     def public_json(self) -> bytes: ...
+    def emit(
+        self,
+        kind: Literal["robots", "headers", "rsl"],
+        /,
+        *,
+        path: str = "/",
+        origin: str | None = None,
+        rsl_url: str | None = None,
+    ) -> str: ...
     def remarks(self) -> list[str]: ...
     @property
     def origins(self) -> tuple[str, ...]: ...
@@ -404,6 +428,30 @@ class Policy:
     def content_origin(self) -> _ContentOrigin | None: ...
     @property
     def hash(self) -> str: ...
+
+@final
+class Preferences:
+    @property
+    def crawl_allowed(self) -> bool: ...
+    @property
+    def has_errors(self) -> bool: ...
+    @property
+    def policy_urls(self) -> tuple[str, ...]: ...
+    @property
+    def license_urls(self) -> tuple[str, ...]: ...
+    def state(self, purpose: str, /) -> Literal["allowed", "disallowed", "unstated", "conflicting"]: ...
+    def advice(self, purpose: str, /) -> Literal["go_ahead", "meet_conditions", "no_preference", "refrain"]: ...
+    def to_json(self) -> bytes: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Robots:
+    @classmethod
+    def parse(cls, text: str | bytes, /) -> Robots: ...
+    @classmethod
+    def from_answer(cls, status: int, body: str | bytes, /) -> Robots: ...
+    def allows(self, product_token: str, path_and_query: str, /) -> bool: ...
+    def policy_urls(self, product_token: str, /) -> tuple[str, ...]: ...
 
 @final
 class PrivateKey:
