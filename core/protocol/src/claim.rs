@@ -124,6 +124,8 @@ impl Claim {
         let method = optional_text(object, "method", Code::ClaimMethodMismatch)?;
         let content_digest = optional_text(object, "content_digest", Code::ClaimDigestMismatch)?;
         let ads_displayed = context(object)?;
+        let mut canonical = Vec::with_capacity(bytes.len());
+        json::write_object(object, &mut canonical);
         Ok(Self {
             agent_id,
             version,
@@ -136,7 +138,7 @@ impl Claim {
             ads_displayed,
             ts_text,
             payload: bytes.to_vec(),
-            canonical: json::object_to_canonical(object),
+            canonical,
         })
     }
 }

@@ -75,7 +75,7 @@ impl<'a> RequestHeaders<'a> {
         let mut found = Self::default();
         let mut credential = None;
         let mut duplicate = None;
-        let mut others: Vec<&[u8]> = Vec::new();
+        let mut others: Vec<Vec<u8>> = Vec::new();
         let mut feedback = None;
         for &(name, value) in lines {
             let value = value.trim_ascii();
@@ -95,7 +95,8 @@ impl<'a> RequestHeaders<'a> {
                     if others.len() == MAX_OTHERS {
                         return refuse(Code::HeaderTooLarge, "x-imagxp- headers");
                     }
-                    if others.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                    let name = lower_case(name);
+                    if others.contains(&name) {
                         duplicate = duplicate.or(Some("an x-imagxp- header"));
                     }
                     others.push(name);
@@ -191,6 +192,25 @@ fn names_product(user_agent: &[u8]) -> bool {
             && !is_token(user_agent.get(end))
             && !start.checked_sub(1).is_some_and(|before| is_token(user_agent.get(before)))
     })
+}
+
+/// The name without capitals, eight bytes at a time: a stranger chooses how long it is.
+fn lower_case(name: &[u8]) -> Vec<u8> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let (words, tail) = name.as_chunks::<8>();
+    let mut lower = Vec::with_capacity(name.len());
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let low = word & !HIGH;
+        // No sum reaches the next byte: the high bit says whether a byte is at least `A`, or beyond `Z`.
+        let from_a = low + (0x80 - 0x41) * ONES;
+        let beyond_z = low + (0x7f - 0x5a) * ONES;
+        let capitals = from_a & !beyond_z & !word & HIGH;
+        lower.extend_from_slice(&(word | capitals >> 2).to_le_bytes());
+    }
+    lower.extend(tail.iter().map(u8::to_ascii_lowercase));
+    lower
 }
 
 #[derive(Clone, Copy)]
@@ -293,6 +313,14 @@ mod tests {
         assert_eq!(read(&[(PAYMENT, "a"), (CREDENTIAL, "b")]).unwrap_err().code, Code::HeaderConflict);
         assert_eq!(read(&[(CREDENTIAL, "b")]).unwrap().payment, Some(&b"b"[..]));
         assert_eq!(read(&[(PUBLIC_KEY, &"a".repeat(513))]).unwrap_err().code, Code::HeaderTooLarge);
+    }
+
+    #[test]
+    fn lower_case_is_that_of_ascii() {
+        let all: Vec<u8> = (0..=255).collect();
+        for start in 0..9 {
+            assert_eq!(lower_case(&all[start..]), all[start..].to_ascii_lowercase());
+        }
     }
 
     #[test]

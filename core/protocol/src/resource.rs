@@ -75,7 +75,7 @@ impl Resource {
     /// `None` for anything else: user information, a fragment, white space, control characters, a back slash, a malformed
     /// percent-encoding. Characters outside ASCII are read as UTF-8 and compared percent-encoded (RFC 3987 §3.1).
     pub fn parse(text: &str) -> Option<Self> {
-        if text.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'\\' || b == b'#') {
+        if text.bytes().any(|b| is(b, FORBIDDEN)) {
             return None;
         }
         let (origin, target) = if text.starts_with('/') {
@@ -89,7 +89,7 @@ impl Resource {
         };
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        let path = if path.is_empty() { "/".to_owned() } else { remove_dot_segments(&normalise(path)?) };
+        let path = if path.is_empty() { "/".to_owned() } else { without_dot_segments(normalise(path)?) };
         let query = match query {
             Some(query) => Some(normalise(query)?),
             None => None,
@@ -156,9 +156,12 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
 
 /// Whether a path is made of nothing that servers read in different ways.
 fn has_one_reading(path: &str) -> bool {
-    path.bytes().all(|b| is_unreserved(b) || b"!$&'()*+,=:@/".contains(&b))
-        && !path.contains("//")
-        && !path.contains("/.")
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let fits = is(byte, ONE_READING) && !(before == b'/' && matches!(byte, b'/' | b'.'));
+        before = byte;
+        fits
+    })
 }
 
 fn percent_decoded(path: &str) -> String {
@@ -194,13 +197,15 @@ fn without_parameters(path: &str) -> String {
 
 /// Splits an absolute URL into its origin and the rest, which is empty or starts with `/` or `?`.
 fn split(text: &str) -> Option<(Origin, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    let secure = match scheme {
-        _ if scheme.eq_ignore_ascii_case("https") => true,
-        _ if scheme.eq_ignore_ascii_case("http") => false,
-        _ => return None,
+    let after = |start: &str| {
+        let (scheme, rest) = text.split_at_checked(start.len())?;
+        scheme.eq_ignore_ascii_case(start).then_some(rest)
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (secure, rest) = match after("https://") {
+        Some(rest) => (true, rest),
+        None => (false, after("http://")?),
+    };
+    let end = rest.bytes().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(end)?;
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -227,13 +232,16 @@ fn split(text: &str) -> Option<(Origin, &str)> {
 /// RFC 3986 §6.2.2: percent-encodings of unreserved characters are decoded, the others written in upper case, and
 /// whatever may not stand in a path or query is percent-encoded. `None` for a malformed percent-encoding.
 fn normalise(text: &str) -> Option<String> {
+    if text.bytes().all(|byte| is(byte, NORMAL)) {
+        return Some(text.to_owned());
+    }
     let mut out = String::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
             let value = hex_value(bytes.next()?)? << 4 | hex_value(bytes.next()?)?;
             if is_unreserved(value) { out.push(char::from(value)) } else { push_encoded(&mut out, value) }
-        } else if is_unreserved(byte) || b"!$&'()*+,;=:@/?".contains(&byte) {
+        } else if is(byte, NORMAL) {
             out.push(char::from(byte));
         } else {
             push_encoded(&mut out, byte);
@@ -246,6 +254,37 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// What stands for itself in a path or query.
+const NORMAL: u8 = 1;
+/// What all servers read alike in a path.
+const ONE_READING: u8 = 2;
+/// What no URL contains.
+const FORBIDDEN: u8 = 4;
+
+/// Whether a byte is of this class.
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
+const fn is(byte: u8, class: u8) -> bool {
+    const CLASSES: [u8; 256] = {
+        let mut classes = [0; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            classes[byte as usize] = match byte {
+                _ if is_unreserved(byte) => NORMAL | ONE_READING,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' | b'/' => {
+                    NORMAL | ONE_READING
+                }
+                b';' | b'?' => NORMAL,
+                ..=b' ' | 0x7f | b'\\' | b'#' => FORBIDDEN,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        classes
+    };
+    CLASSES[byte as usize] & class != 0
+}
+
 fn push_encoded(out: &mut String, byte: u8) {
     let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
     out.push('%');
@@ -254,10 +293,11 @@ fn push_encoded(out: &mut String, byte: u8) {
 }
 
 /// RFC 3986 §5.2.4 for an absolute path.
+fn without_dot_segments(path: String) -> String {
+    if path.as_bytes().windows(2).any(|pair| pair == b"/.") { remove_dot_segments(&path) } else { path }
+}
+
 fn remove_dot_segments(path: &str) -> String {
-    if !path.contains("/.") {
-        return path.to_owned();
-    }
     let mut kept: Vec<&str> = Vec::new();
     let mut open = false;
     for segment in path.split('/').skip(1) {

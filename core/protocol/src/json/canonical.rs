@@ -58,7 +58,8 @@ pub fn write_canonical(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn write_object(object: &Object<'_>, out: &mut Vec<u8>) {
+/// Appends the RFC 8785 form of an object to `out`.
+pub(crate) fn write_object(object: &Object<'_>, out: &mut Vec<u8>) {
     let members = object.members();
     out.push(b'{');
     // Our own claims arrive canonical; they need no second list.

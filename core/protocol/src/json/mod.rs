@@ -28,6 +28,7 @@ mod parse;
 mod scan;
 mod value;
 
+pub(crate) use canonical::write_object;
 pub use canonical::{canonicalize, object_to_canonical, to_canonical, write_canonical};
 pub use error::ParseError;
 pub use limits::Limits;

@@ -229,7 +229,10 @@ impl<'a, 'l> Parser<'a, 'l> {
         loop {
             match self.peek() {
                 Some(b'\\') => {
-                    let escaped = self.escape()?;
+                    let escaped = match self.code_point() {
+                        Some(escaped) => escaped,
+                        None => self.escape()?,
+                    };
                     self.buffer.push(escaped);
                 }
                 Some(b'"') => {
@@ -254,8 +257,16 @@ impl<'a, 'l> Parser<'a, 'l> {
         }
     }
 
+    /// Takes a `\u` escape that stands for a character by itself; `None`, and nothing taken, for all else.
+    #[inline(always)]
+    fn code_point(&mut self) -> Option<char> {
+        let [b'\\', b'u', a, b, c, d, ..] = self.rest() else { return None };
+        let character = char::from_u32(unit([*a, *b, *c, *d])?)?;
+        self.position += 6;
+        Some(character)
+    }
+
     /// Reads one escape, or the two of a surrogate pair; the position is at the backslash.
-    #[inline]
     fn escape(&mut self) -> Result<char> {
         let start = self.position;
         let lone = || ParseError::new(Code::JsonInvalidUnicode, start, "lone surrogate");
@@ -289,16 +300,8 @@ impl<'a, 'l> Parser<'a, 'l> {
     }
 
     /// Reads the four digits of a `\u` escape that began at `start`.
-    #[inline]
     fn code_unit(&mut self, start: usize) -> Result<u32> {
-        let unit = match self.rest() {
-            [a, b, c, d, ..] => {
-                let (a, b, c, d) = (nibble(*a), nibble(*b), nibble(*c), nibble(*d));
-                let unit = u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d);
-                (a | b | c | d < NO_NIBBLE).then_some(unit)
-            }
-            _ => None,
-        };
+        let unit = self.rest().first_chunk::<4>().and_then(|digits| unit(*digits));
         self.position += 4;
         unit.ok_or_else(|| ParseError::new(Code::JsonMalformed, start, "`\\u` without four hex digits"))
     }
@@ -376,6 +379,14 @@ impl<'a, 'l> Parser<'a, 'l> {
     fn malformed(&self, reason: &'static str) -> ParseError {
         self.error(Code::JsonMalformed, reason)
     }
+}
+
+/// The value of four hex digits.
+#[inline(always)]
+fn unit([a, b, c, d]: [u8; 4]) -> Option<u32> {
+    let (a, b, c, d) = (nibble(a), nibble(b), nibble(c), nibble(d));
+    let unit = u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d);
+    (a | b | c | d < NO_NIBBLE).then_some(unit)
 }
 
 #[cfg(test)]
