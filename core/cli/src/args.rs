@@ -1,7 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, sign, verify, visa,
+    audit, canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, sign, verify,
+    visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  allow, or done
-  1  deny
+  1  deny, or an altered audit log
   2  wrong usage, or broken input
   3  undecided: a document is missing, or a store does not answer";
 
@@ -39,6 +40,7 @@ enum Command {
     Explain(explain::Args),
     Policy(policy::Args),
     Visa(visa::Args),
+    Audit(audit::Args),
     Codes(codes::Args),
     Canonicalize(canonicalize::Args),
     Completions(completions::Args),
@@ -62,6 +64,7 @@ pub(crate) fn run() -> Exit {
         Command::Explain(args) => args.run(&context),
         Command::Policy(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),
+        Command::Audit(args) => args.run(&context),
         Command::Codes(args) => args.run(&context),
         Command::Canonicalize(args) => args.run(&context),
         Command::Completions(args) => args.run(&context),

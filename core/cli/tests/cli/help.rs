@@ -19,6 +19,11 @@ const COMMANDS: &[&str] = &[
     "policy schema",
     "visa",
     "visa issue",
+    "audit",
+    "audit verify",
+    "audit prove",
+    "audit show",
+    "audit export",
     "codes",
     "canonicalize",
     "completions",
@@ -51,7 +56,7 @@ fn help_fits_and_lists_every_command() {
             .collect::<Vec<_>>()
     };
     let mut found = listed("");
-    for command in ["key", "manifest", "policy", "visa"] {
+    for command in ["audit", "key", "manifest", "policy", "visa"] {
         found.extend(listed(command));
     }
     found.extend([String::new(), "man".into()]);

@@ -1,7 +1,7 @@
 //! The writer: many threads, one file, and an fsync that they share.
 //!
-//! A caller chains its entry under the lock and adds it to the batch. One caller then writes the batch, without the lock, while the others
-//! chain theirs for the next one and wait. Nobody is told "kept" before the policy's promise holds for its entry.
+//! A caller chains its entry under the lock and adds it to the batch. When each record is synced, one caller then writes the batch without
+//! the lock, while the others chain theirs for the next one and wait. Nobody is told "kept" before the policy's promise holds for its entry.
 
 use super::folder::{Lock, private, sync_folder};
 use super::header::Header;
@@ -246,7 +246,7 @@ impl Inner {
         }
     }
 
-    /// Writes the batch, without the lock. Afterwards it is kept, or gone.
+    /// Writes the batch; afterwards it is kept, or gone.
     fn write<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let spare = core::mem::take(&mut state.spare);
         let mut batch = core::mem::replace(&mut state.batch, spare);
@@ -259,14 +259,22 @@ impl Inner {
             Sync::Interval { records, .. } => unsynced >= records,
             Sync::Never => false,
         };
-        state.busy = true;
-        drop(state);
-
-        let written = (&*file).write_all(&batch);
-        let synced = if written.is_ok() && sync { file.sync_data() } else { Ok(()) };
-
-        let mut state = self.lock();
-        state.busy = false;
+        let put = || {
+            let written = (&*file).write_all(&batch);
+            let synced = if written.is_ok() && sync { file.sync_data() } else { Ok(()) };
+            (written, synced)
+        };
+        // An fsync is worth letting the others chain meanwhile; a write alone is shorter than waking them.
+        let ((written, synced), mut state) = if self.options.sync == Sync::Each {
+            state.busy = true;
+            drop(state);
+            let done = put();
+            let mut state = self.lock();
+            state.busy = false;
+            (done, state)
+        } else {
+            (put(), state)
+        };
         match (written, synced) {
             (Ok(()), Ok(())) => {
                 state.bytes = state.bytes.saturating_add(length_of(&batch));
@@ -289,7 +297,9 @@ impl Inner {
                 }
             }
         }
-        self.woken.notify_all();
+        if self.options.sync == Sync::Each || state.failures > 0 {
+            self.woken.notify_all();
+        }
         state
     }
 
