@@ -29,6 +29,7 @@ const NOUNS: [&str; 21] = [
     "verdict",
     "need",
     "token",
+    "audit",
     "visa",
     "json",
     "digest",

@@ -12,6 +12,7 @@ operation op_verify, op_sequence;                              /* verify.c */
 operation op_sign, op_visa;                                    /* agent.c */
 operation op_key, op_signature, op_jws, op_canonicalize;       /* crypto.c */
 operation op_host, op_manifest;                                /* identity.c */
+operation op_audit;                                            /* audit.c */
 
 /* Reading a case (input.c). */
 

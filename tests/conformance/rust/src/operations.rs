@@ -31,6 +31,7 @@ pub(crate) fn answer_line(line: &str) -> String {
         }
         Some("manifest") => manifest(&case),
         Some("visa") => visa(&case),
+        Some("audit") => crate::audit::audit(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {

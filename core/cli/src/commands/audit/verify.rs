@@ -77,7 +77,7 @@ impl Args {
             context.out.warning(&CliError::new(CliError::REMARK, message).in_file(name(bundle)));
         }
         if context.out.is_json() {
-            context.out.object(&proven_json(&proven))?;
+            context.out.object(&proven.to_json())?;
         } else {
             context.out.text(&proven_text(&proven))?;
         }
@@ -137,29 +137,6 @@ fn readable(report: &Report) -> String {
         let _ = writeln!(text, "the last {unsealed} are not sealed yet: their end could have been cut off");
     }
     text
-}
-
-fn proven_json(proven: &Proven) -> Object<'_> {
-    let verdict = &proven.verdict;
-    let optional = |text: Option<&str>| text.map_or(Value::Null, |text| Value::from(text.to_owned()));
-    let mut object = Object::new();
-    object.insert("proven", true);
-    object.insert("origin", proven.origin.as_str());
-    object.insert("entry", number(proven.number));
-    object.insert("sealed", number(proven.size));
-    object.insert("key_id", proven.key_id.as_str());
-    object.insert("key_known", proven.key_known);
-    object.insert("request_verified", proven.request_verified);
-    object.insert("time", verdict.time.to_string());
-    object.insert("outcome", verdict.outcome.as_str());
-    object.insert("code", optional(verdict.code.map(|code| code.as_str())));
-    object.insert("agent_id", optional(verdict.agent_id.as_ref().map(imagxp::AgentId::as_str)));
-    object.insert("purpose", optional(verdict.purpose.map(|purpose| purpose.as_str())));
-    object.insert("method", verdict.method.as_str());
-    object.insert("url", verdict.url.as_str());
-    object.insert("jti", optional(verdict.jti.as_deref()));
-    object.insert("trace_id", verdict.trace_id.as_str());
-    object
 }
 
 fn proven_text(proven: &Proven) -> String {
