@@ -15,6 +15,7 @@
 #![expect(non_camel_case_types, reason = "the names are C's")]
 
 pub mod address;
+pub mod audit;
 mod boundary;
 pub mod bytes;
 pub mod digest;

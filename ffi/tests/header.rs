@@ -29,6 +29,7 @@ const NOUNS: &[&str] = &[
     "verdict",
     "need",
     "token",
+    "audit",
     "visa",
     "discovery",
     "json",

@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    canonicalize, codes, completions, discover, explain, jwk, key, keygen, man, manifest, policy, rotate,
-    sign, verify, visa,
+    audit, canonicalize, codes, completions, discover, explain, jwk, key, keygen, man, manifest, policy,
+    rotate, sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  allow, or done
-  1  deny, or texts that are wrong (discover)
+  1  deny, texts that are wrong (discover), or an altered audit log
   2  wrong usage, or broken input
   3  undecided: a document is missing, or a store does not answer";
 
@@ -45,6 +45,7 @@ enum Command {
     Policy(policy::Args),
     Discover(discover::Args),
     Visa(visa::Args),
+    Audit(audit::Args),
     Codes(codes::Args),
     Canonicalize(canonicalize::Args),
     Completions(completions::Args),
@@ -70,6 +71,7 @@ pub(crate) fn run() -> Exit {
         Command::Policy(args) => args.run(&context),
         Command::Discover(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),
+        Command::Audit(args) => args.run(&context),
         Command::Codes(args) => args.run(&context),
         Command::Canonicalize(args) => args.run(&context),
         Command::Completions(args) => args.run(&context),

@@ -3,9 +3,10 @@
 
 mod common;
 
+use common::memory::{Memory, evidence};
 use common::world::*;
 use imagxp::agent::SignRequest;
-use imagxp::audit::{AuditSink, Entry, Evidence, Log, Record, SignedCheckpoint, StoredVerdict, proof};
+use imagxp::audit::{Evidence, Log, SignedCheckpoint, proof};
 use imagxp::crypto::Algorithm;
 use imagxp::encoding::base64_decode;
 use imagxp::publisher::Outcome;
@@ -47,54 +48,6 @@ fn all_196_published_proofs() {
         count += 1;
     }
     assert_eq!(count, 196);
-}
-
-/// A log in memory.
-#[derive(Default)]
-struct Memory {
-    state: Mutex<(Log, Vec<Vec<u8>>)>,
-    unsigned: bool,
-    broken: bool,
-}
-
-impl Memory {
-    fn add(&self, body: &[u8]) {
-        let mut state = self.state.lock().unwrap();
-        let mut line = Vec::new();
-        state.0.append(body, &mut line).unwrap();
-        state.1.push(line);
-    }
-
-    fn verdicts(&self) -> Vec<StoredVerdict> {
-        let lines = self.state.lock().unwrap().1.clone();
-        let entries = lines.iter().map(|line| {
-            let frame = imagxp::audit::Frame::parse(line).unwrap();
-            Entry::parse(frame.body).unwrap()
-        });
-        entries
-            .filter_map(|entry| match entry {
-                Entry::Verdict(verdict) => Some(*verdict),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-impl AuditSink for Memory {
-    fn record(&self, record: &Record<'_>) -> Result<(), Error> {
-        if self.broken {
-            return Err(Error::argument("the disk is full"));
-        }
-        if let Some(manifest) = &record.manifest {
-            self.add(&manifest.to_json());
-        }
-        self.add(&record.to_json());
-        Ok(())
-    }
-
-    fn wants_unsigned(&self) -> bool {
-        self.unsigned
-    }
 }
 
 fn audited(json: &str, sink: Memory) -> (Publisher, Arc<Memory>) {
@@ -242,26 +195,6 @@ fn key_only_records_carry_their_key() {
     assert!(record.verify_request(None).unwrap());
     record.public_key = Some(key(2, Algorithm::Es256).public_key().clone());
     assert_eq!(record.verify_request(None).unwrap_err().code(), "audit.altered");
-}
-
-/// One record of ten, as evidence.
-fn evidence(algorithm: Algorithm) -> Evidence {
-    let (publisher, sink) = audited(POLICY, Memory::default());
-    for number in 0..10 {
-        Signed::read(&format!("0123456789abcde{number}")).verify(&publisher);
-    }
-    let signer = key(5, algorithm);
-    let state = sink.state.lock().unwrap();
-    let number = 7;
-    let mut plan = proof::Plan::inclusion(number, state.0.size()).unwrap();
-    state.1.iter().for_each(|line| plan.feed(imagxp::audit::tree::leaf_hash(line)));
-    Evidence {
-        entry: state.1[number as usize].clone(),
-        proof: plan.finish().unwrap(),
-        checkpoint: state.0.checkpoint("pub.example/audit").sign(&signer).unwrap(),
-        public_key: signer.public_key().clone(),
-        manifest: Some(manifest(&[1])),
-    }
 }
 
 #[test]

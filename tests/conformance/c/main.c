@@ -24,6 +24,7 @@ static const struct {
     {"address", op_address},
     {"robots", op_robots},
     {"preferences", op_preferences},
+    {"audit", op_audit},
 };
 
 static json_t *answer(const json_t *item) {

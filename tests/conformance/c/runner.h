@@ -15,6 +15,7 @@ operation op_key, op_signature, op_jws, op_canonicalize;       /* crypto.c */
 operation op_provenance, op_feedback;                          /* evidence.c */
 operation op_host, op_manifest;                                /* identity.c */
 operation op_robots, op_preferences;                           /* discovery.c */
+operation op_audit;                                            /* audit.c */
 
 /* Reading a case (input.c). */
 

@@ -13,7 +13,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let Prepared { publisher, request, now } = self.inputs.prepare(context)?;
+        let Prepared { publisher, request, now, .. } = self.inputs.prepare(context, None)?;
         let explanation = request.with(|request| publisher.explain(request, now));
         if context.out.is_json() {
             context.out.object(&explanation.to_json())?;

@@ -1,5 +1,6 @@
 //! The commands, one to a file.
 
+pub(crate) mod audit;
 pub(crate) mod canonicalize;
 pub(crate) mod codes;
 pub(crate) mod completions;

@@ -5,15 +5,17 @@ use crate::error::{CliError, Exit};
 use crate::input::name;
 use crate::output::shown;
 use crate::request_file::{Form, RequestFile};
-use crate::{policy_file, time};
+use crate::{key_file, policy_file, time};
 use clap::ValueEnum;
 use imagxp::json::{Limits, Value, parse_object};
 use imagxp::publisher::{NeedKind, PaymentState, Publisher, Redemption, Verdict};
-use imagxp::{AgentId, ErrorKind, Timestamp};
-use imagxp_fetch::{Fetcher, Options, Resolver};
+use imagxp::{AgentId, ErrorKind, Policy, Timestamp};
+use imagxp_fetch::{Fetcher, Resolver};
+use imagxp_files::audit::AuditLog;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Judge one request by a policy: exit code 0 allow, 1 deny, 3 undecided
 #[derive(Debug, clap::Args)]
@@ -26,6 +28,32 @@ pub(crate) struct Args {
     /// Fetch the manifest and the key set that the verdict needs and that were not handed in
     #[arg(long)]
     fetch: bool,
+    #[command(flatten)]
+    audit: Audit,
+}
+
+/// Where the verdict is recorded.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    /// Record the verdict in this audit log; the folder is made when it is missing
+    #[arg(long, value_name = "DIR", requires = "audit_key")]
+    audit: Option<PathBuf>,
+    /// The publisher's private key, which signs the log's checkpoints
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_key: Option<PathBuf>,
+    /// The log's name [default: HOST/imagxp-audit, with the host of the policy's first origin]
+    #[arg(long, value_name = "NAME", requires = "audit")]
+    audit_origin: Option<String>,
+}
+
+impl Audit {
+    fn open(&self, context: &Context, policy: &Policy) -> Result<Option<Arc<AuditLog>>, CliError> {
+        let (Some(folder), Some(key)) = (&self.audit, &self.audit_key) else { return Ok(None) };
+        let key = key_file::private(context, key)?;
+        let first = policy.origins().first().map(|origin| origin.authority()).unwrap_or_default();
+        let origin = self.audit_origin.clone().unwrap_or_else(|| format!("{first}/imagxp-audit"));
+        Ok(Some(Arc::new(AuditLog::open(folder, Arc::new(key), imagxp_files::audit::Options::new(origin))?)))
+    }
 }
 
 /// What `verify` and `explain` read.
@@ -76,7 +104,7 @@ impl From<Answer> for Redemption {
 
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let Prepared { publisher, request, now } = self.inputs.prepare(context)?;
+        let Prepared { publisher, request, now, audit } = self.inputs.prepare(context, Some(&self.audit))?;
         let resolver = self.fetch.then(|| resolver(&publisher)).transpose()?;
         let mut verification = request.with(|request| match &resolver {
             Some(resolver) => resolver.verify(&publisher, request, now),
@@ -92,6 +120,9 @@ impl Args {
                 None => publisher.resume(pending, now),
             };
         }
+        if let Some(log) = audit {
+            log.close()?;
+        }
         let verdict = &verification.verdict;
         if context.out.is_json() {
             context.out.object(&verdict.to_json())?;
@@ -105,7 +136,7 @@ impl Args {
 /// Loopback is the policy's to allow.
 fn resolver(publisher: &Publisher) -> Result<Resolver, CliError> {
     let allow_loopback = publisher.policy().document().allow_loopback;
-    let fetcher = Fetcher::new(Options { allow_loopback, ..Options::default() })?;
+    let fetcher = Fetcher::new(imagxp_fetch::Options { allow_loopback, ..imagxp_fetch::Options::default() })?;
     Ok(Resolver::new(fetcher))
 }
 
@@ -114,17 +145,23 @@ pub(crate) struct Prepared {
     pub(crate) publisher: Publisher,
     pub(crate) request: RequestFile,
     pub(crate) now: Timestamp,
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl Inputs {
     /// Reads the files and supplies what was fetched. A manifest or key set that breaks a rule is warned about, and the verdict
     /// then says what it leads to, as it would on a site.
-    pub(crate) fn prepare(&self, context: &Context) -> Result<Prepared, CliError> {
+    pub(crate) fn prepare(&self, context: &Context, audit: Option<&Audit>) -> Result<Prepared, CliError> {
         self.expect_one_stdin()?;
         let now = time::now_or(self.now)?;
         let policy = policy_file::read(context, &self.policy)?.policy;
+        let audit = audit.map(|audit| audit.open(context, &policy)).transpose()?.flatten();
         // A process of one request has no replays to hide: a fixed secret makes runs repeatable, trace id included.
         let publisher = Publisher::new(policy, [0; 16]);
+        let publisher = match &audit {
+            Some(log) => publisher.with_audit(Arc::clone(log) as _),
+            None => publisher,
+        };
         for argument in &self.manifest {
             let (url, path) = split_url(argument);
             let body = context.input.bytes(&path)?;
@@ -138,7 +175,7 @@ impl Inputs {
             supply(context, &publisher, &url, &path, &context.input.bytes(&path)?, now)?;
         }
         let request = RequestFile::read(context, &self.request, self.input, self.body.as_deref())?;
-        Ok(Prepared { publisher, request, now })
+        Ok(Prepared { publisher, request, now, audit })
     }
 }
 

@@ -32,6 +32,11 @@ const COMMANDS: &[&str] = &[
     "discover",
     "visa",
     "visa issue",
+    "audit",
+    "audit verify",
+    "audit prove",
+    "audit show",
+    "audit export",
     "codes",
     "canonicalize",
     "completions",
@@ -64,7 +69,7 @@ fn help_fits_and_lists_every_command() {
             .collect::<Vec<_>>()
     };
     let mut found = listed("");
-    for command in ["key", "manifest", "policy", "rotate", "visa"] {
+    for command in ["audit", "key", "manifest", "policy", "rotate", "visa"] {
         found.extend(listed(command));
     }
     found.extend([String::new(), "man".into()]);

@@ -7,6 +7,7 @@
     reason = "helpers of tests, which fail by panicking"
 )]
 
+mod audit;
 mod canonicalize;
 mod codes;
 mod discover;

@@ -8,7 +8,8 @@ pub enum Sync {
     /// Each record is on the disk before it is acknowledged. Callers that come at the same time share one fsync.
     Each,
     /// Each record is with the operating system before it is acknowledged, which survives the end of this process but not of the machine;
-    /// an fsync follows after so many records or milliseconds, whichever comes first.
+    /// an fsync begins after so many records or milliseconds, whichever comes first. Writers go on meanwhile, and wait for the disk when four
+    /// times as many records are unsynced.
     Interval {
         /// After so many milliseconds.
         millis: u64,

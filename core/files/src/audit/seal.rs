@@ -2,8 +2,10 @@
 
 use super::checkpoints::Checkpoints;
 use super::options::Sync;
-use super::writer::{Inner, State, failed};
+use super::writer::{Inner, LAG, State, failed};
 use imagxp::Result;
+use imagxp::audit::Log;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Inner {
@@ -14,33 +16,83 @@ impl Inner {
         }
         // A checkpoint over what a power failure could take would be a lie.
         self.sync(state)?;
-        let note = state.kept.checkpoint(&self.options.origin).sign(&*self.signer)?;
+        let kept = state.kept.clone();
+        self.sign(state, &kept)
+    }
+
+    /// Signs a checkpoint over entries that have been synced.
+    fn sign(&self, state: &mut State, log: &Log) -> Result<()> {
+        let note = log.checkpoint(&self.options.origin).sign(&*self.signer)?;
         state.checkpoint_bytes = Checkpoints::append(&self.folder, state.checkpoint_bytes, &note)?;
         if state.sealed == 0 {
             super::folder::sync_folder(&self.folder)?;
         }
-        state.sealed = state.kept.size();
+        state.sealed = log.size();
         state.sealed_at = Instant::now();
         Ok(())
     }
 
-    /// Seals when enough has come together. A failure is not the records' fault: they are kept, and it is tried again.
-    pub(super) fn seal_when_due(&self, state: &mut State) {
+    /// After a write: leaves what is due to the background thread, and does it here when that is far behind.
+    pub(super) fn attend(&self, state: &mut State) {
+        let most = self.options.checkpoint_entries.max(1);
         let unsealed = state.kept.size().saturating_sub(state.sealed);
-        let waited = state.sealed_at.elapsed() >= Duration::from_secs(self.options.checkpoint_seconds);
-        if unsealed >= self.options.checkpoint_entries.max(1) || (unsealed > 0 && waited) {
+        let own = self.options.sync == Sync::Each;
+        if unsealed >= most.saturating_mul(if own { 1 } else { LAG }) {
+            // A failure is not the records' fault: they are kept, and it is tried again.
             let _ = self.seal(state);
+        } else if self.is_due(state) {
+            self.ring();
         }
     }
 
-    pub(super) fn sync_when_due(&self, state: &mut State) {
-        if let Sync::Interval { millis, .. } = self.options.sync
-            && state.unsynced > 0
-            && state.synced_at.elapsed() >= Duration::from_millis(millis)
-        {
-            // A failure is remembered in the state, and the next record is refused with it.
-            let _ = self.sync(state);
+    fn is_due(&self, state: &State) -> bool {
+        let unsealed = state.kept.size().saturating_sub(state.sealed);
+        unsealed >= self.options.checkpoint_entries.max(1) || self.sync_is_due(state)
+    }
+
+    fn sync_is_due(&self, state: &State) -> bool {
+        match self.options.sync {
+            Sync::Interval { millis, records } => {
+                state.unsynced > 0
+                    && (state.unsynced >= records
+                        || state.synced_at.elapsed() >= Duration::from_millis(millis))
+            }
+            Sync::Each | Sync::Never => false,
         }
+    }
+
+    /// The background thread's work: syncs without the lock, so that others write meanwhile, and seals what it has synced. `false`: the log
+    /// has ended.
+    pub(super) fn tend(&self) -> bool {
+        let (file, target, seal) = {
+            let state = self.lock();
+            if state.closed || state.broken.is_some() {
+                return false;
+            }
+            let unsealed = state.kept.size().saturating_sub(state.sealed);
+            let waited = state.sealed_at.elapsed() >= Duration::from_secs(self.options.checkpoint_seconds);
+            let seal = unsealed >= self.options.checkpoint_entries.max(1) || (unsealed > 0 && waited);
+            if !seal && !self.sync_is_due(&state) {
+                return true;
+            }
+            (Arc::clone(&state.file), state.kept.clone(), seal)
+        };
+        let synced = file.sync_data();
+        let mut state = self.lock();
+        if let Err(error) = synced {
+            state.give_up(format!("the audit log could not be synced: {error}"));
+            return false;
+        }
+        // Who began another file meanwhile has synced and sealed this one.
+        if state.closed || !Arc::ptr_eq(&file, &state.file) {
+            return true;
+        }
+        state.unsynced = state.unsynced.min(state.kept.size().saturating_sub(target.size()));
+        state.synced_at = Instant::now();
+        if seal && state.sealed < target.size() {
+            let _ = self.sign(&mut state, &target);
+        }
+        true
     }
 
     fn sync(&self, state: &mut State) -> Result<()> {

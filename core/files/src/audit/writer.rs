@@ -1,7 +1,7 @@
 //! The writer: many threads, one file, and an fsync that they share.
 //!
-//! A caller chains its entry under the lock and adds it to the batch. One caller then writes the batch, without the lock, while the others
-//! chain theirs for the next one and wait. Nobody is told "kept" before the policy's promise holds for its entry.
+//! A caller chains its entry under the lock and adds it to the batch. When each record is synced, one caller then writes the batch without
+//! the lock, while the others chain theirs for the next one and wait. Nobody is told "kept" before the policy's promise holds for its entry.
 
 use super::folder::{Lock, private, sync_folder};
 use super::header::Header;
@@ -15,9 +15,12 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How many times the interval may be written before the writers wait for the background thread's fsync.
+pub(super) const LAG: u64 = 4;
 /// How often the background thread looks, at most.
 const TICK: Duration = Duration::from_millis(500);
 const LEAST_FILE: u64 = 4096;
@@ -38,6 +41,8 @@ pub(super) struct Inner {
     pub(super) torn: Vec<PathBuf>,
     state: Mutex<State>,
     woken: Condvar,
+    /// Calls the background thread.
+    bell: SyncSender<()>,
 }
 
 pub(super) struct State {
@@ -118,7 +123,9 @@ impl AuditLog {
             sealed_at: now,
             checkpoint_bytes: found.checkpoint_bytes,
         };
+        let (bell, calls) = sync_channel(1);
         let inner = Arc::new(Inner {
+            bell,
             folder: folder.to_owned(),
             options,
             signer,
@@ -128,7 +135,7 @@ impl AuditLog {
             state: Mutex::new(state),
             woken: Condvar::new(),
         });
-        inner.keep_time();
+        inner.keep_time(calls);
         Ok(Self { inner })
     }
 
@@ -208,6 +215,11 @@ impl Inner {
         }
     }
 
+    pub(super) fn ring(&self) {
+        // A bell that rings already is enough.
+        let _ = self.bell.try_send(());
+    }
+
     /// The state while nobody writes.
     pub(super) fn quiet(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
@@ -246,7 +258,7 @@ impl Inner {
         }
     }
 
-    /// Writes the batch, without the lock. Afterwards it is kept, or gone.
+    /// Writes the batch; afterwards it is kept, or gone.
     fn write<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let spare = core::mem::take(&mut state.spare);
         let mut batch = core::mem::replace(&mut state.batch, spare);
@@ -256,17 +268,26 @@ impl Inner {
         let unsynced = state.unsynced + (target.size() - state.kept.size());
         let sync = match self.options.sync {
             Sync::Each => true,
-            Sync::Interval { records, .. } => unsynced >= records,
+            // The background thread is behind: wait for the disk.
+            Sync::Interval { records, .. } => unsynced >= records.saturating_mul(LAG),
             Sync::Never => false,
         };
-        state.busy = true;
-        drop(state);
-
-        let written = (&*file).write_all(&batch);
-        let synced = if written.is_ok() && sync { file.sync_data() } else { Ok(()) };
-
-        let mut state = self.lock();
-        state.busy = false;
+        let put = || {
+            let written = (&*file).write_all(&batch);
+            let synced = if written.is_ok() && sync { file.sync_data() } else { Ok(()) };
+            (written, synced)
+        };
+        // An fsync is worth letting the others chain meanwhile; a write alone is shorter than waking them.
+        let ((written, synced), mut state) = if self.options.sync == Sync::Each {
+            state.busy = true;
+            drop(state);
+            let done = put();
+            let mut state = self.lock();
+            state.busy = false;
+            (done, state)
+        } else {
+            (put(), state)
+        };
         match (written, synced) {
             (Ok(()), Ok(())) => {
                 state.bytes = state.bytes.saturating_add(length_of(&batch));
@@ -277,7 +298,7 @@ impl Inner {
                 }
                 batch.clear();
                 state.spare = batch;
-                self.seal_when_due(&mut state);
+                self.attend(&mut state);
             }
             // After a failed fsync nobody knows what is on the disk, and a second one would hide it.
             (Ok(()), Err(error)) => state.give_up(format!("the audit log could not be synced: {error}")),
@@ -289,7 +310,9 @@ impl Inner {
                 }
             }
         }
-        self.woken.notify_all();
+        if self.options.sync == Sync::Each || state.failures > 0 {
+            self.woken.notify_all();
+        }
         state
     }
 
@@ -322,28 +345,23 @@ impl Inner {
         sealed
     }
 
-    /// A thread that syncs and seals what nobody else comes by to sync and seal. It ends with the log.
-    fn keep_time(self: &Arc<Self>) {
+    /// A thread that syncs and seals while others write, and what nobody comes by to sync and seal. It ends with the log.
+    fn keep_time(self: &Arc<Self>, calls: Receiver<()>) {
         let tick = match self.options.sync {
             Sync::Interval { millis, .. } => TICK.min(Duration::from_millis(millis.max(1))),
             _ => TICK,
         };
         let weak = Arc::downgrade(self);
-        // Without a thread the same happens with the next record instead.
-        let _ = std::thread::Builder::new().name("imagxp-audit".into()).spawn(move || {
-            loop {
-                std::thread::sleep(tick);
-                let Some(inner) = weak.upgrade() else { return };
-                let mut state = inner.lock();
-                if state.closed || state.broken.is_some() {
-                    return;
-                }
-                if !state.busy {
-                    inner.sync_when_due(&mut state);
-                    inner.seal_when_due(&mut state);
+        let thread = std::thread::Builder::new().name("imagxp-audit".into()).spawn(move || {
+            while calls.recv_timeout(tick) != Err(RecvTimeoutError::Disconnected) {
+                match weak.upgrade() {
+                    Some(inner) if inner.tend() => {}
+                    _ => return,
                 }
             }
         });
+        // Without a thread the writers wait for the disk themselves.
+        drop(thread);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evidence: one record, and all that a third party needs to check it without the log (PROTOCOL §12).
 
-use super::checkpoint::SignedCheckpoint;
+use super::checkpoint::{Checkpoint, SignedCheckpoint};
 use super::entry::{Entry, StoredVerdict};
 use super::log::Frame;
 use super::proof::verify_inclusion;
@@ -9,7 +9,7 @@ use super::{MAX_ENTRY_BYTES, altered, malformed};
 use crate::crypto::{PublicKey, Thumbprint};
 use crate::encoding::{base64_decode, base64_encode};
 use crate::error::Result;
-use crate::json::{self, Object, Value};
+use crate::json::{self, Number, Object, Value};
 
 /// The largest evidence that is read, in bytes.
 pub const MAX_EVIDENCE_BYTES: usize = 512 * 1024;
@@ -161,5 +161,47 @@ impl Evidence {
             request_verified,
             verdict: *verdict,
         })
+    }
+}
+
+/// Verifies that a checkpoint, signed by one of these keys, seals this entry under the number that it bears, whatever kind of entry it is.
+///
+/// Returns the checkpoint. Errors: `audit.malformed`, `audit.altered`, `audit.proof_invalid`.
+pub fn verify_entry(note: &[u8], keys: &[PublicKey], entry: &[u8], proof: &[[u8; 32]]) -> Result<Checkpoint> {
+    let signed = SignedCheckpoint::parse(note)?;
+    signed.verify(keys)?;
+    let checkpoint = signed.checkpoint();
+    let frame = Frame::parse(entry)?;
+    verify_inclusion(frame.number, checkpoint.size, &leaf_hash(entry), proof, &checkpoint.root)?;
+    Ok(checkpoint.clone())
+}
+
+impl Proven {
+    /// What is proven, as a JSON object; what is absent is null.
+    pub fn to_json(&self) -> Object<'static> {
+        let verdict = &self.verdict;
+        let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::from(text.to_owned()));
+        let number = |number: u64| {
+            i64::try_from(number).ok().and_then(Number::from_i64).map_or(Value::Null, Value::Number)
+        };
+        let mut object = Object::new();
+        object.insert("agent_id", text(verdict.agent_id.as_ref().map(|agent| agent.as_str())));
+        object.insert("code", text(verdict.code.map(|code| code.as_str())));
+        object.insert("entry", number(self.number));
+        object.insert("http", u32::from(verdict.http));
+        object.insert("jti", text(verdict.jti.as_deref()));
+        object.insert("key_id", self.key_id.as_str().to_owned());
+        object.insert("key_known", self.key_known);
+        object.insert("method", verdict.method.clone());
+        object.insert("origin", self.origin.clone());
+        object.insert("outcome", verdict.outcome.as_str());
+        object.insert("purpose", text(verdict.purpose.map(|purpose| purpose.as_str())));
+        object.insert("request_verified", self.request_verified);
+        object.insert("resource", text(verdict.resource.as_deref()));
+        object.insert("sealed", number(self.size));
+        object.insert("time", verdict.time.to_string());
+        object.insert("trace_id", verdict.trace_id.clone());
+        object.insert("url", verdict.url.clone());
+        object
     }
 }

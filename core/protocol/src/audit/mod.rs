@@ -15,7 +15,7 @@ pub mod proof;
 mod record;
 pub mod tree;
 
-pub use bundle::{Evidence, MAX_EVIDENCE_BYTES, Proven};
+pub use bundle::{Evidence, MAX_EVIDENCE_BYTES, Proven, verify_entry};
 pub use checkpoint::{Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint, key_id};
 pub use entry::{Entry, StoredVerdict};
 pub use log::{Frame, Log, MAX_ENTRY_BYTES};

@@ -1,6 +1,7 @@
 //! What the integration tests share. Each test file compiles its own copy, so not all of it is used everywhere.
 #![allow(dead_code, reason = "each integration test uses a part of this")]
 
+pub(crate) mod memory;
 pub(crate) mod world;
 
 use std::path::{Path, PathBuf};

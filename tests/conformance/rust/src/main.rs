@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod audit;
 mod discovery;
 mod evidence;
 mod key_file;

@@ -38,6 +38,7 @@ pub(crate) fn answer_line(line: &str) -> String {
         Some("feedback") => evidence::feedback(&case),
         Some("robots") => crate::discovery::robots(&case),
         Some("preferences") => crate::discovery::preferences(&case),
+        Some("audit") => crate::audit::audit(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {
