@@ -1,5 +1,6 @@
 //! One request and one answer, from the name to the last byte, within one deadline (PROTOCOL §4).
 
+use crate::capped::Capped;
 use crate::connect;
 use crate::resolve::{self, Resolved};
 use crate::target::Target;
@@ -148,10 +149,12 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
     address: IpAddr,
     dnssec: Dnssec,
 ) -> Result<Answer, FetchError> {
+    // A body in chunks of one byte takes six bytes of the line for each; interim answers take what is left.
+    let most = profile.max_body.saturating_mul(8).saturating_add(profile.max_header.saturating_mul(4));
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(profile.max_header.max(8192))
         .max_headers(profile.max_header_lines)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Capped::new(stream, most)))
         .await
         .map_err(|error| http(&error))?;
     let only_ok = outgoing.only_ok;

@@ -4,6 +4,7 @@
 mod answer;
 mod blocking;
 mod budget;
+mod capped;
 mod connect;
 mod error;
 mod exchange;

@@ -148,7 +148,7 @@ fn headers_without_end() {
     expect("101 header lines", FetchFailure::Invalid, |stream, _| {
         answer(stream, "200 OK", &"x: y\r\n".repeat(100), b"{}")
     });
-    expect("endless 1xx", FetchFailure::Failed, |stream, _| {
+    expect("endless 1xx", FetchFailure::Invalid, |stream, _| {
         flood(stream, b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n")
     });
 }

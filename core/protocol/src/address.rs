@@ -1,6 +1,6 @@
 //! Which addresses a fetch may connect to (PROTOCOL §4): global unicast, and nothing that leads elsewhere by another way.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether a fetch for a stranger may connect to this address.
 ///
