@@ -55,7 +55,7 @@ impl Args {
             || !self.headers.is_empty()
             || !self.rsl.is_empty();
         let found = if offline {
-            self.from_files(context)?
+            self.read_files(context)?
         } else {
             survey::site(url, &self.product_token, self.allow_loopback)?
         };
@@ -79,7 +79,7 @@ impl Args {
         Ok(if preferences.has_errors() { Exit::Deny } else { Exit::Ok })
     }
 
-    fn from_files(&self, context: &Context) -> Result<survey::Found, CliError> {
+    fn read_files(&self, context: &Context) -> Result<survey::Found, CliError> {
         let read = |path: &PathBuf| context.input.bytes(path);
         let mut found = survey::Found {
             robots: self.robots.as_ref().map(read).transpose()?,

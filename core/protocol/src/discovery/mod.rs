@@ -16,6 +16,7 @@
 //! # Ok::<(), imagxp::Error>(())
 //! ```
 
+mod access;
 pub mod cache;
 mod content_signal;
 mod content_usage;
@@ -25,19 +26,22 @@ pub mod link;
 mod pattern;
 mod preferences;
 mod public_policy;
+mod reading;
 mod report;
 pub mod robots;
 mod robots_text;
 pub mod rsl;
+mod rsl_read;
 mod statement;
 mod structured;
 mod target;
 pub mod vocabulary;
 mod xml;
 
+pub use access::Access;
 pub use finding::{Finding, Level, SourceKind};
 pub use preferences::{Advice, Preferences, PurposeReport, Sources, State};
 pub use public_policy::{PublicBroker, PublicPath, PublicPolicy, PublicRule, PublicTerms};
-pub use robots::{Access, Robots};
+pub use robots::Robots;
 pub use rsl::Rsl;
 pub use statement::{Place, Pointer, Scope, Statement, Wish};

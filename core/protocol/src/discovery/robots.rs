@@ -17,49 +17,6 @@ use robotstxt::RobotsParseHandler;
 /// What is read of a file; the rest is ignored (RFC 9309 §2.5 asks for at least this).
 pub const MAX_BYTES: usize = 500 * 1024;
 
-/// What is known about a site's `robots.txt`.
-#[derive(Clone, Debug)]
-pub enum Access {
-    /// The file, with its rules.
-    Rules(Robots),
-    /// There is none (RFC 9309 §2.3.1.3): everything may be crawled.
-    AllowAll,
-    /// It cannot be had now (RFC 9309 §2.3.1.4): nothing may be crawled.
-    DisallowAll,
-}
-
-impl Access {
-    /// From the answer to `GET /robots.txt`, after up to five redirects that the caller may have followed.
-    ///
-    /// 2xx: its rules. 4xx: no rules, except 429, which like 5xx and everything else (also a redirect that was not followed) means
-    /// that the file cannot be had now.
-    pub fn from_answer(status: u16, body: &[u8]) -> Self {
-        match status {
-            200..=299 => Self::Rules(Robots::parse(body)),
-            429 => Self::DisallowAll,
-            400..=499 => Self::AllowAll,
-            _ => Self::DisallowAll,
-        }
-    }
-
-    /// Whether this product may fetch this path and query.
-    pub fn allows(&self, product_token: &str, path_and_query: &str) -> bool {
-        match self {
-            Self::Rules(robots) => robots.allows(product_token, path_and_query),
-            Self::AllowAll => true,
-            Self::DisallowAll => false,
-        }
-    }
-
-    /// The file, when there is one.
-    pub fn robots(&self) -> Option<&Robots> {
-        match self {
-            Self::Rules(robots) => Some(robots),
-            _ => None,
-        }
-    }
-}
-
 /// The answer of a file, with the line that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -368,7 +325,7 @@ impl RobotsParseHandler for Builder<'_> {
         // A group for nobody must not become one for everyone.
         let agent = if agent.is_empty() { "-".to_owned() } else { agent };
         if let Some(group) = self.groups.last_mut()
-            && !group.agents.last().is_some_and(|last| *last == agent)
+            && group.agents.last().is_none_or(|last| *last != agent)
         {
             group.agents.push(agent);
         }

@@ -88,7 +88,7 @@ fn near_miss(line: &str) -> Option<&str> {
     let key = line.get(..end)?.trim();
     let begins = |known: &&str| key.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known));
     let exact = KEYS.iter().any(|known| key.eq_ignore_ascii_case(known));
-    (!exact && KEYS.iter().any(|known| begins(&known))).then_some(key)
+    (!exact && KEYS.iter().any(begins)).then_some(key)
 }
 
 /// Percent-encodes what is not printable ASCII, and a `%` that begins no encoding (the crate would swallow it).

@@ -4,16 +4,16 @@
 //! Other elements and other namespaces are extensions and passed over. Tokens are separated by white space; commas, as drafts had
 //! them, are understood with a warning.
 
-use super::finding::{Finding, Findings, Level, SourceKind, quoted};
+use super::finding::{Finding, Level, SourceKind, quoted};
 use super::pattern::{Pattern, target};
+use super::rsl_read::{Reader, children};
 use super::statement::Wish;
-use super::target::absolute;
 use super::vocabulary::Vocabulary;
 use super::xml;
 use crate::error::{Error, ErrorKind, Result};
 use crate::purpose::Purpose;
 use crate::resource::Resource;
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, ParsingOptions};
 
 /// The namespace of RSL elements.
 pub const NAMESPACE: &str = "https://rslstandard.org/rsl";
@@ -21,9 +21,7 @@ pub const NAMESPACE: &str = "https://rslstandard.org/rsl";
 pub const MAX_BYTES: usize = 512 * 1024;
 
 /// The most elements `content` and, together, `license`.
-const MAX_CONTENTS: usize = 1024;
-/// The most tokens of one list.
-const MAX_TOKENS: usize = 64;
+pub(super) const MAX_CONTENTS: usize = 1024;
 
 /// An RSL document.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +121,7 @@ impl Rsl {
         if !root.has_tag_name((NAMESPACE, "rsl")) {
             return Err(malformed(format!("the root element is not `rsl` of the namespace {NAMESPACE}")));
         }
-        let mut reader = Reader { text, line: 1, offset: 0, findings: Findings::default() };
+        let mut reader = Reader::new(text);
         let mut contents = Vec::new();
         let mut licenses = 0;
         for node in children(root, "content") {
@@ -208,29 +206,17 @@ impl Content {
 
 impl License {
     fn wishes(&self) -> Vec<(Purpose, Wish)> {
-        let mut said: Vec<(&str, Wish)> = Vec::new();
-        match &self.permits {
-            // Where a list of permitted uses stands, only those are permitted (RSL 1.0 §3.5).
-            Some(permits) => {
-                let listed = permits.iter().map(|token| (token.as_str(), Wish::Allow));
-                said.extend(listed);
-                let allowed = Vocabulary::Rsl.wishes(&said);
-                let rest =
-                    Purpose::ALL.into_iter().filter(|purpose| allowed.iter().all(|(own, _)| own != purpose));
-                let denied = self.denied();
-                let allowed = allowed.iter().map(|(purpose, wish)| {
-                    (*purpose, if denied.contains(purpose) { Wish::Disallow } else { *wish })
-                });
-                return allowed.chain(rest.map(|purpose| (purpose, Wish::Disallow))).collect();
-            }
-            None => {
-                let denied = self.denied();
-                let wish = |purpose: Purpose| {
-                    (purpose, if denied.contains(&purpose) { Wish::Disallow } else { Wish::Allow })
-                };
-                Purpose::ALL.into_iter().map(wish).collect()
-            }
-        }
+        // Where a list of permitted uses stands, only those are permitted (RSL 1.0 §3.5).
+        let permitted = self.permits.as_ref().map(|permits| {
+            let said: Vec<_> = permits.iter().map(|token| (token.as_str(), Wish::Allow)).collect();
+            Vocabulary::Rsl.wishes(&said)
+        });
+        let denied = self.denied();
+        let wish = |purpose: Purpose| {
+            let listed = permitted.as_ref().is_none_or(|all| all.iter().any(|(own, _)| *own == purpose));
+            (purpose, if listed && !denied.contains(&purpose) { Wish::Allow } else { Wish::Disallow })
+        };
+        Purpose::ALL.into_iter().map(wish).collect()
     }
 
     /// A prohibition overrides a permission, however narrow either is.
@@ -253,192 +239,9 @@ impl License {
 }
 
 /// Splits an absolute URL that may have `*` and `$` in its path.
-fn split_pattern(url: &str) -> Option<(Resource, &str)> {
+pub(super) fn split_pattern(url: &str) -> Option<(Resource, &str)> {
     let host = url.find("://").map(|at| at + 3)?;
     let path = url.get(host..)?.find('/').map_or(url.len(), |at| at + host);
     let origin = Resource::parse(url.get(..path)?)?;
     Some((origin, url.get(path..).filter(|path| !path.is_empty()).unwrap_or("/")))
-}
-
-fn children<'a, 'i: 'a>(node: Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
-    node.children().filter(move |child| child.has_tag_name((NAMESPACE, name)))
-}
-
-fn words(node: Node<'_, '_>) -> String {
-    node.children()
-        .filter(Node::is_text)
-        .filter_map(|child| child.text())
-        .collect::<String>()
-        .trim()
-        .to_owned()
-}
-
-struct Reader<'a> {
-    text: &'a str,
-    /// The line of `offset`: nodes come in order, so the text is counted through once.
-    line: u32,
-    offset: usize,
-    findings: Findings,
-}
-
-impl Reader<'_> {
-    fn line(&mut self, node: Node<'_, '_>) -> u32 {
-        let start = node.range().start;
-        if let Some(between) = self.text.get(self.offset..start) {
-            let lines = between.bytes().filter(|b| *b == b'\n').count();
-            self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
-            self.offset = start;
-        }
-        self.line
-    }
-
-    fn add(&mut self, level: Level, node: Node<'_, '_>, message: impl Into<std::borrow::Cow<'static, str>>) {
-        let line = self.line(node);
-        self.findings.add(level, SourceKind::Rsl, Some(line), message);
-    }
-
-    fn error(&mut self, node: Node<'_, '_>, message: impl Into<std::borrow::Cow<'static, str>>) {
-        self.add(Level::Error, node, message);
-    }
-
-    fn content(&mut self, node: Node<'_, '_>) -> Content {
-        let line = self.line(node);
-        let url = node.attribute("url").unwrap_or_default().trim().to_owned();
-        if node.attribute("url").is_none() {
-            self.error(node, "`content` has no `url`; it is read as everything");
-        }
-        let readable = url.is_empty() || Pattern::parse(&url).is_some() || split_pattern(&url).is_some();
-        if !readable {
-            self.error(
-                node,
-                "the `url` of `content` is neither a path nor an absolute URL; it covers nothing",
-            );
-        }
-        let server = node.attribute("server").map(|server| server.trim().to_owned());
-        if server.as_deref().is_some_and(|server| absolute(server).is_err()) {
-            self.error(node, "the `server` of `content` is not an https URL");
-        }
-        let mut licenses = Vec::new();
-        for child in children(node, "license").take(MAX_CONTENTS) {
-            let license = self.license(child);
-            licenses.push(license);
-        }
-        if licenses.is_empty() {
-            self.error(node, "`content` has no `license`, and says nothing");
-        }
-        Content { url, server, licenses, line }
-    }
-
-    fn license(&mut self, node: Node<'_, '_>) -> License {
-        let mut license = License { line: self.line(node), ..License::default() };
-        let mut seen: Vec<(&str, &str)> = Vec::new();
-        for child in node.children().filter(|child| child.tag_name().namespace() == Some(NAMESPACE)) {
-            let name = child.tag_name().name();
-            match name {
-                "permits" | "prohibits" => {
-                    let kind = child.attribute("type").unwrap_or("usage");
-                    if child.attribute("type").is_none() {
-                        let message = format!("`{name}` has no `type`; it is read as `usage`");
-                        self.add(Level::Warning, child, message);
-                    }
-                    if seen.contains(&(name, kind)) {
-                        self.add(
-                            Level::Warning,
-                            child,
-                            format!("`{name}` of this type occurs twice; all of it counts"),
-                        );
-                    } else if seen.len() < 16 {
-                        seen.push((name, kind));
-                    }
-                    let tokens = self.tokens(child, kind);
-                    match (name, kind) {
-                        ("permits", "usage") => license.permits.get_or_insert_default().extend(tokens),
-                        (_, "usage") => license.prohibits.extend(tokens),
-                        (_, "user" | "geo") => {
-                            let verb = if name == "permits" { "only for" } else { "not for" };
-                            license.audience.push(format!("{verb} {kind} {}", tokens.join(" ")));
-                        }
-                        _ => {
-                            let message = format!(
-                                "`{}` is not a known type; the licence is not understood",
-                                quoted(kind)
-                            );
-                            self.error(child, message);
-                            license.audience.push(format!("{name} of an unknown type"));
-                        }
-                    }
-                }
-                "payment" => {
-                    let payment = self.payment(child);
-                    // Several are a mistake; the one that asks for something counts.
-                    match &license.payment {
-                        Some(known) if !known.is_free() || payment.is_free() => {
-                            self.error(child, "`license` has several elements `payment`");
-                        }
-                        _ => license.payment = Some(payment),
-                    }
-                }
-                _ => {}
-            }
-        }
-        license
-    }
-
-    fn tokens(&mut self, node: Node<'_, '_>, kind: &str) -> Vec<String> {
-        let text = words(node);
-        if text.contains(',') {
-            self.add(
-                Level::Warning,
-                node,
-                "tokens are separated by white space, not by commas (RSL 1.0 §3.5)",
-            );
-        }
-        let mut tokens = Vec::new();
-        for token in text.split([' ', '\t', '\r', '\n', ',']).filter(|token| !token.is_empty()) {
-            if tokens.len() == MAX_TOKENS {
-                self.error(node, "too many tokens; the rest is ignored");
-                break;
-            }
-            if kind == "usage" && Vocabulary::Rsl.term(token).is_none() {
-                self.add(
-                    Level::Warning,
-                    node,
-                    format!("`{}` is not a usage token of RSL 1.0", quoted(token)),
-                );
-            }
-            tokens.push(quoted(token));
-        }
-        if tokens.is_empty() {
-            self.add(Level::Warning, node, "the list is empty");
-        }
-        tokens
-    }
-
-    fn payment(&mut self, node: Node<'_, '_>) -> Payment {
-        const KINDS: [&str; 8] =
-            ["free", "attribution", "purchase", "subscription", "training", "crawl", "use", "contribution"];
-        let kind = node.attribute("type").map(quoted);
-        if kind.as_deref().is_some_and(|kind| !KINDS.contains(&kind)) {
-            self.error(node, "the `type` of `payment` is not one of RSL 1.0 §3.7; something is to be paid");
-        }
-        let mut payment = Payment { kind, ..Payment::default() };
-        for child in node.children().filter(|child| child.tag_name().namespace() == Some(NAMESPACE)) {
-            match child.tag_name().name() {
-                "amount" => {
-                    let amount = words(child);
-                    if crate::amount::Amount::parse(&amount).is_none() {
-                        self.error(child, "`amount` is not a decimal number");
-                    }
-                    payment.currency = child.attribute("currency").map(quoted);
-                    if payment.currency.is_none() {
-                        self.error(child, "`amount` has no `currency`");
-                    }
-                    payment.amount = Some(quoted(&amount));
-                }
-                "standard" | "custom" if payment.terms.len() < 8 => payment.terms.push(quoted(&words(child))),
-                _ => {}
-            }
-        }
-        payment
-    }
 }
