@@ -139,8 +139,9 @@ fn documents_everything() {
 fn surface_lists_every_function_once() {
     let text = fs::read_to_string(root().join("tests/surface.json")).expect("tests/surface.json");
     let names = exported();
-    // The names are plain identifiers in quotes, so no JSON reader is needed to find them.
-    let listed: Vec<&str> = text.split('"').filter(|part| part.starts_with("imagxp_")).collect();
+    // The names are plain identifiers in quotes, so no JSON reader is needed to find them; those of other crates are paths.
+    let listed: Vec<&str> =
+        text.split('"').filter(|part| part.starts_with("imagxp_") && !part.contains(':')).collect();
     for name in &listed {
         assert!(names.contains(*name), "surface.json names `{name}`, which is not exported");
     }
