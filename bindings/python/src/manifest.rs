@@ -53,6 +53,9 @@ impl ManifestKey {
     }
 }
 
+/// Status, headers, body.
+type Answer<'py> = (u16, Vec<(&'static str, String)>, Bound<'py, PyBytes>);
+
 /// A manifest whose every rule holds.
 #[pyclass(frozen, eq, module = "imagxp")]
 #[derive(Clone, PartialEq)]
@@ -115,7 +118,7 @@ impl Manifest {
         method: &str,
         path: &str,
         if_none_match: Option<&str>,
-    ) -> PyResult<(u16, Vec<(&'static str, String)>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Answer<'py>> {
         let response = boundary::compute(py, || self.0.response(method, path, if_none_match))?;
         Ok((response.status, response.headers, PyBytes::new(py, &response.body)))
     }

@@ -155,6 +155,7 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts of these tests are ASCII")]
 mod tests {
     use super::*;
     use imagxp::crypto::Algorithm;

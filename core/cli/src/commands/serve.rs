@@ -84,7 +84,6 @@ impl Args {
         Ok(Exit::Ok)
     }
 
-    #[expect(clippy::type_complexity, reason = "one closure, named where it is kept")]
     fn reader(&self) -> Result<Box<dyn Fn() -> Result<Manifest, CliError> + Send + Sync>, CliError> {
         if let Some(dir) = self.dir.clone() {
             return Ok(Box::new(move || Ok(Keyring::open(&dir)?.manifest()?)));

@@ -73,7 +73,7 @@ fn wrong_passphrase_and_damage_are_one_error() {
         text.replacen("SU1B", "SU1C", 1),
         text.replace("BEGIN IMAGXP", "BEGIN IMAGXQ"),
         format!("{text}\n"),
-        text[..100].into(),
+        text.chars().take(100).collect(),
     ] {
         assert_ne!(damaged, text);
         sandbox.write("sealed.key", &damaged);
