@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the order in which a reader meets them in the header.
-const NOUNS: [&str; 21] = [
+const NOUNS: [&str; 22] = [
     "version",
     "status",
     "bytes",

@@ -4,6 +4,7 @@
 //! interpreter released, and the result becomes values of Python again. One file per noun, with the core's names.
 
 mod agent_id;
+mod audit;
 mod boundary;
 mod claim;
 mod code;
@@ -38,6 +39,7 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CODES", code::table(module.py())?)?;
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
+    module.add_class::<audit::AuditLog>()?;
     module.add_class::<claim::Claim>()?;
     module.add_class::<explain::Explanation>()?;
     module.add_class::<explain::Step>()?;
@@ -58,6 +60,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<verification::Verification>()?;
 
     module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::verify_evidence, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::verify_inclusion, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;

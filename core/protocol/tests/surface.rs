@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
 
 use imagxp::agent::Identity;
+use imagxp::audit::proof::{Plan, verify_consistency, verify_inclusion};
+use imagxp::audit::{Entry, Evidence, Log, SignedCheckpoint, verify_entry};
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
 use imagxp::publisher::Pending;
@@ -58,6 +60,17 @@ fn the_rust_column_is_true() {
         Publisher::with_replay_store,
         Pending::redeemed,
         MemoryReplayStore::new,
+        Publisher::with_audit,
+        Log::follow,
+        Entry::parse,
+        Plan::inclusion,
+        Plan::consistency,
+        Evidence::parse,
+        Evidence::verify,
+        verify_entry,
+        verify_inclusion,
+        verify_consistency,
+        SignedCheckpoint::verify,
         Verdict::to_json,
         Verdict::body,
         verify_token,

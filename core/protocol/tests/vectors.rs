@@ -373,21 +373,39 @@ fn audit_vectors() -> Vec<Value> {
         let shorter = changed(&|evidence| drop(evidence["proof"].as_array_mut().unwrap().pop()));
         add("shorter", "a proof that is too short", Some(&spki), shorter, bad("audit.proof_invalid"));
         let manifest_gone = changed(&|evidence| drop(evidence.as_object_mut().unwrap().remove("manifest")));
-        add("no-manifest", "without the manifest in force", Some(&spki), manifest_gone, bad("audit.malformed"));
+        add(
+            "no-manifest",
+            "without the manifest in force",
+            Some(&spki),
+            manifest_gone,
+            bad("audit.malformed"),
+        );
         let other = imagxp::encoding::base64_encode(&manifest(&[1, 2]));
         let other = changed(&|evidence| evidence["manifest"] = json!(other));
         add("other-manifest", "with another manifest", Some(&spki), other, bad("audit.altered"));
         let size = changed(&|evidence| {
-            evidence["checkpoint"] = json!(evidence["checkpoint"].as_str().unwrap().replace("\n20\n", "\n21\n"));
+            evidence["checkpoint"] =
+                json!(evidence["checkpoint"].as_str().unwrap().replace("\n20\n", "\n21\n"));
         });
         add("size", "an altered checkpoint", Some(&spki), size, bad("audit.altered"));
         let member = changed(&|evidence| evidence["more"] = json!(1));
         add("member", "a member that nobody knows", Some(&spki), member, bad("audit.malformed"));
-        let proof: Vec<String> = made.proof.iter().map(|hash| imagxp::encoding::base64_encode(hash)).collect();
+        let proof: Vec<String> =
+            made.proof.iter().map(|hash| imagxp::encoding::base64_encode(hash)).collect();
         let entry = String::from_utf8(made.entry).unwrap();
         for (id, why, entry, expect) in [
-            ("entry", "an entry by its checkpoint", entry.clone(), json!({ "valid": true, "code": null, "size": 20 })),
-            ("entry-altered", "an altered entry", entry.replace("\"allow\"", "\"deny\""), bad("audit.proof_invalid")),
+            (
+                "entry",
+                "an entry by its checkpoint",
+                entry.clone(),
+                json!({ "valid": true, "code": null, "size": 20 }),
+            ),
+            (
+                "entry-altered",
+                "an altered entry",
+                entry.replace("\"allow\"", "\"deny\""),
+                bad("audit.proof_invalid"),
+            ),
             ("entry-none", "what is no entry", "{}".into(), bad("audit.malformed")),
         ] {
             cases.push(json!({

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import imagxp
+from audit import audit
 
 Case = dict[str, Any]
 Answer = dict[str, Any]
@@ -126,6 +127,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "host": host,
     "manifest": manifest,
     "visa": visa,
+    "audit": audit,
 }
 
 

@@ -16,6 +16,7 @@ from ._imagxp import (
     Limits,
     Manifest,
     ManifestKey,
+    AuditLog,
     MemoryReplayStore,
     Need,
     Payment,
@@ -34,6 +35,8 @@ from ._imagxp import (
     issue_visa,
     manifest_url,
     user_agent,
+    verify_evidence,
+    verify_inclusion,
     verify_token,
 )
 from .errors import (
@@ -44,6 +47,7 @@ from .errors import (
     ManifestError,
     PolicyError,
     SignerError,
+    AuditError,
     TokenError,
     UsageError,
 )
@@ -63,6 +67,8 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "ManifestKey",
+    "AuditError",
+    "AuditLog",
     "MemoryReplayStore",
     "Need",
     "Payment",
@@ -88,5 +94,7 @@ __all__ = [
     "issue_visa",
     "manifest_url",
     "user_agent",
+    "verify_evidence",
+    "verify_inclusion",
     "verify_token",
 ]

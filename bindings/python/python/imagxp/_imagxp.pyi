@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, TypeAlias, final
 
 from .replay import ReplayStore
@@ -22,6 +23,7 @@ _Headers: TypeAlias = _RawHeaders | Mapping[str, str] | Mapping[bytes, bytes] | 
 __all__ = [
     "CODES",
     "PURPOSES",
+    "AuditLog",
     "Claim",
     "Explanation",
     "Identity",
@@ -48,6 +50,8 @@ __all__ = [
     "issue_visa",
     "manifest_url",
     "user_agent",
+    "verify_evidence",
+    "verify_inclusion",
     "verify_token",
 ]
 
@@ -76,6 +80,10 @@ def issue_visa(
 ) -> str: ...
 def manifest_url(agent_id: str, /, *, allow_loopback: bool = False) -> str: ...
 def user_agent(own: str, /) -> str: ...
+def verify_evidence(evidence: str | bytes, keys: Sequence[PublicKey] = ...) -> dict[str, Any]: ...
+def verify_inclusion(
+    checkpoint: str | bytes, keys: Sequence[PublicKey], entry: str | bytes, proof: Sequence[str]
+) -> int: ...
 def verify_token(
     token: str | bytes,
     jwks: JwkSet,
@@ -332,6 +340,45 @@ class PublicKey:
     def __hash__(self) -> int: ...
 
 @final
+class AuditLog:
+    def __new__(
+        cls,
+        path: _Path,
+        key: PrivateKey,
+        origin: str,
+        *,
+        sync: Literal["each", "interval", "never"] = "each",
+        interval_ms: int = 200,
+        interval_records: int = 1000,
+        file_bytes: int = ...,
+        checkpoint_entries: int = 10_000,
+        checkpoint_seconds: int = 60,
+        unsigned: bool = False,
+        earlier_keys: Sequence[PublicKey] = ...,
+    ) -> AuditLog: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    @property
+    def torn(self) -> list[Path]: ...
+    def seal(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> AuditLog: ...
+    def __exit__(self, *_exception: object) -> None: ...
+    @staticmethod
+    def verify(
+        path: _Path, keys: Sequence[PublicKey], *, checkpoint: str | bytes | None = None
+    ) -> dict[str, Any]: ...
+    @staticmethod
+    def prove(
+        path: _Path,
+        keys: Sequence[PublicKey],
+        *,
+        entry: int | None = None,
+        trace_id: str | None = None,
+        nonce: str | None = None,
+    ) -> bytes: ...
+
+@final
 class Publisher:
     def __new__(
         cls,
@@ -341,6 +388,7 @@ class Publisher:
         replay_store: MemoryReplayStore | ReplayStore | None = None,
         custom_policy: Callable[[Claim, str], bool] | None = None,
         limits: Limits | None = None,
+        audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,
     ) -> Publisher: ...
     @property
     def policy(self) -> Policy: ...

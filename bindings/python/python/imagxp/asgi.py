@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, unquote
 
 from . import codes
-from ._imagxp import Need, Policy, Publisher, Verdict, Verification, content_digest
+from ._imagxp import AuditLog, Need, Policy, Publisher, Verdict, Verification, content_digest
 from .errors import ImagxpError
 from .fetch import Fetcher, FetchError, SingleFlight
 
@@ -48,7 +48,8 @@ class ImagxpMiddleware:
 
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
     says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
-    agent has signed. A policy with `allow_loopback` is refused on any other address. Websockets are verified like a GET of their path.
+    agent has signed. `audit` records each decided verdict; since a log may wait for the disk, requests are then verified in a worker
+    thread and the event loop goes on. A policy with `allow_loopback` is refused on any other address. Websockets are verified like a GET of their path.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class ImagxpMiddleware:
         fetcher: Fetcher | None = None,
         redeem: Redeem | None = None,
         max_body: int = 1024 * 1024,
+        audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,
     ) -> None:
+        if publisher is not None and audit is not None:
+            raise TypeError("give the audit log to the publisher")
         if (policy is None) == (publisher is None):
             raise TypeError("give either a policy or a publisher")
         self._app = app
-        self._publisher = publisher if publisher is not None else Publisher(policy)  # type: ignore[arg-type]
+        self._publisher = publisher if publisher is not None else Publisher(policy, audit=audit)  # type: ignore[arg-type]
         self._fetcher = fetcher
         self._owns_fetcher = fetcher is None
         self._flights = SingleFlight()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AuditError",
     "ImagxpError",
     "InternalError",
     "JsonError",
@@ -51,6 +52,10 @@ class TokenError(ImagxpError, ValueError):
     """A signed token is refused (`payment.*`)."""
 
 
+class AuditError(ImagxpError, ValueError):
+    """An audit log, a checkpoint, a proof or evidence cannot be read, was altered, or does not hold (`audit.*`)."""
+
+
 class JsonError(ImagxpError, ValueError):
     """A text is not strict I-JSON, or too large (`json.*`, `header.too_large`)."""
 
@@ -67,7 +72,7 @@ _EXACT: dict[str, type[ImagxpError]] = {
     "identity.manifest_invalid": ManifestError,
     "header.too_large": JsonError,
 }
-_BY_GROUP: dict[str, type[ImagxpError]] = {"payment": TokenError, "json": JsonError, "internal": InternalError}
+_BY_GROUP: dict[str, type[ImagxpError]] = {"audit": AuditError, "payment": TokenError, "json": JsonError, "internal": InternalError}
 
 
 def from_code(code: str, message: str) -> ImagxpError:

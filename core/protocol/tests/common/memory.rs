@@ -74,4 +74,3 @@ pub(crate) fn evidence(algorithm: Algorithm) -> Evidence {
         manifest: Some(manifest(&[1])),
     }
 }
-
