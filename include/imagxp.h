@@ -1210,6 +1210,28 @@ imagxp_status imagxp_token_verify(imagxp_slice token,
                                   imagxp_bytes *claims,
                                   imagxp_error **err);
 
+// Verifies evidence that `imagxp audit prove` wrote: the signed checkpoint, the inclusion proof, and the agent's signature with the
+// manifest that was in force. `key` is the publisher's key as you know it; when it is NULL, the key in the evidence is taken, and
+// `key_known` is false in the report. Writes what is proven as a JSON object; free it with `imagxp_bytes_free`.
+//
+// Errors: `audit.malformed`, `audit.altered`, `audit.proof_invalid`.
+imagxp_status imagxp_audit_verify_evidence(imagxp_slice evidence,
+                                           const imagxp_public_key *key,
+                                           imagxp_bytes *report,
+                                           imagxp_error **err);
+
+// Verifies that `checkpoint`, a C2SP signed note of the key `key`, seals `entry`, one line of a log without its line feed. `proof` is the
+// RFC 6962 inclusion proof: the hashes from the leaf upwards, 32 bytes each, one after the other. Writes how many entries the checkpoint
+// seals.
+//
+// Errors: `usage.argument`, `audit.malformed`, `audit.altered`, `audit.proof_invalid`.
+imagxp_status imagxp_audit_verify_inclusion(imagxp_slice checkpoint,
+                                            const imagxp_public_key *key,
+                                            imagxp_slice entry,
+                                            imagxp_slice proof,
+                                            uint64_t *size,
+                                            imagxp_error **err);
+
 // Begins a visa: the broker's issuer URL, the publisher's origin (`https://host`), the agent's domain, the visa's unique name (8 to 128 bytes),
 // and what was paid, as a decimal string and a currency. Free it with `imagxp_visa_free`.
 imagxp_status imagxp_visa_new(imagxp_slice issuer,

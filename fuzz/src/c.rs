@@ -39,6 +39,16 @@ unsafe extern "C" {
         url: *mut Bytes,
         err: Err,
     ) -> Status;
+    pub fn imagxp_audit_verify_evidence(evidence: Slice, key: Handle, report: *mut Bytes, err: Err)
+    -> Status;
+    pub fn imagxp_audit_verify_inclusion(
+        checkpoint: Slice,
+        key: Handle,
+        entry: Slice,
+        proof: Slice,
+        size: Handle,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_bytes_free(bytes: *mut Bytes);
     pub fn imagxp_content_digest(body: Slice, digest: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_error_code(error: Handle) -> Slice;

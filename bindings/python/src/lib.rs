@@ -5,6 +5,7 @@
 
 mod address;
 mod agent_id;
+mod audit;
 mod boundary;
 mod claim;
 mod code;
@@ -47,6 +48,7 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("FEEDBACK_REASONS", feedback::reasons(module.py())?)?;
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
+    module.add_class::<audit::AuditLog>()?;
     module.add_class::<claim::Claim>()?;
     module.add_class::<discovery::Preferences>()?;
     module.add_class::<discovery::Robots>()?;
@@ -78,6 +80,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
     module.add_function(wrap_pyfunction!(address::is_public_address, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::verify_evidence, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::verify_inclusion, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;

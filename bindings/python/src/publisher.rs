@@ -1,5 +1,6 @@
 //! What a site does: one request in, one verdict out.
 
+use crate::audit::{AuditLog, PythonSink};
 use crate::claim::Claim;
 use crate::errors;
 use crate::explain::Explanation;
@@ -50,9 +51,10 @@ impl Publisher {
     ///
     /// `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
     /// not given. `replay_store`: in memory unless given. `custom_policy`: called last, with the verified claim and the decoded path;
-    /// it returns whether the request may pass; an exception is `policy.error` (503).
+    /// it returns whether the request may pass; an exception is `policy.error` (503). `audit`: an `AuditLog`, or a callable that takes
+    /// the record's JSON and the manifest in force (or `None`), both bytes; an exception is `audit.unavailable` (503).
     #[new]
-    #[pyo3(signature = (policy, *, secret = None, replay_store = None, custom_policy = None, limits = None))]
+    #[pyo3(signature = (policy, *, secret = None, replay_store = None, custom_policy = None, limits = None, audit = None))]
     fn new(
         py: Python<'_>,
         policy: Py<Policy>,
@@ -60,6 +62,7 @@ impl Publisher {
         replay_store: Option<&Bound<'_, PyAny>>,
         custom_policy: Option<Py<PyAny>>,
         limits: Option<&Limits>,
+        audit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let secret: [u8; 16] = match secret {
             Some(secret) => {
@@ -91,6 +94,19 @@ impl Publisher {
             calls_python = true;
             inner = inner.with_custom_policy(Arc::new(PythonRule(rule)));
         }
+        match audit.map(|audit| (audit, audit.cast::<AuditLog>())) {
+            None => {}
+            Some((_, Ok(log))) => {
+                // It may wait for the disk, and so must not run in an event loop.
+                calls_python = true;
+                inner = inner.with_audit(Arc::<imagxp_files::audit::AuditLog>::clone(&log.get().0));
+            }
+            Some((sink, Err(_))) if sink.is_callable() => {
+                calls_python = true;
+                inner = inner.with_audit(Arc::new(PythonSink(sink.clone().unbind())));
+            }
+            Some(_) => return Err(PyTypeError::new_err("audit is neither an AuditLog nor callable")),
+        }
         if let Some(limits) = limits {
             inner = inner.with_limits(limits.0);
         }
@@ -103,7 +119,7 @@ impl Publisher {
         self.policy.clone_ref(py)
     }
 
-    /// Whether verifying calls Python code (a replay store, a rule), which may wait.
+    /// Whether verifying may wait: for Python code (a replay store, a rule, a sink), or for the disk of an audit log.
     #[getter]
     fn calls_python(&self) -> bool {
         self.calls_python

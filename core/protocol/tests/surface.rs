@@ -3,6 +3,8 @@
 
 use imagxp::agent::Identity;
 use imagxp::agent::rotation::Rotation;
+use imagxp::audit::proof::{Plan, verify_consistency, verify_inclusion};
+use imagxp::audit::{Entry, Evidence, Log, SignedCheckpoint, verify_entry};
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
 use imagxp::discovery::{Access, Preferences, PublicPolicy, Robots, emit, link};
@@ -87,6 +89,17 @@ fn the_rust_column_is_true() {
         SignedFeedback::parse,
         SignedFeedback::verify,
         MemoryReplayStore::new,
+        Publisher::with_audit,
+        Log::follow,
+        Entry::parse,
+        Plan::inclusion,
+        Plan::consistency,
+        Evidence::parse,
+        Evidence::verify,
+        verify_entry,
+        verify_inclusion,
+        verify_consistency,
+        SignedCheckpoint::verify,
         Verdict::to_json,
         Verdict::body,
         verify_token,

@@ -13,6 +13,7 @@ import evidence
 import discovery
 import imagxp
 from key_file import key_file
+from audit import audit
 
 Case = dict[str, Any]
 Answer = dict[str, Any]
@@ -138,6 +139,7 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "provenance": evidence.provenance,
     "feedback": evidence.feedback,
     **discovery.OPERATIONS,
+    "audit": audit,
 }
 
 

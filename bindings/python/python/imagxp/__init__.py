@@ -21,6 +21,7 @@ from ._imagxp import (
     Limits,
     Manifest,
     ManifestKey,
+    AuditLog,
     MemoryReplayStore,
     Need,
     Payment,
@@ -49,6 +50,8 @@ from ._imagxp import (
     link_policy_url,
     manifest_url,
     user_agent,
+    verify_evidence,
+    verify_inclusion,
     verify_token,
 )
 from .errors import (
@@ -63,6 +66,7 @@ from .errors import (
     ProvenanceError,
     RotationError,
     SignerError,
+    AuditError,
     TokenError,
     UsageError,
 )
@@ -89,6 +93,8 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "ManifestKey",
+    "AuditError",
+    "AuditLog",
     "MemoryReplayStore",
     "Need",
     "Payment",
@@ -126,5 +132,7 @@ __all__ = [
     "link_policy_url",
     "manifest_url",
     "user_agent",
+    "verify_evidence",
+    "verify_inclusion",
     "verify_token",
 ]

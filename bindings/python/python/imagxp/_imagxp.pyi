@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, TypeAlias, final
 
 from .replay import ReplayStore
@@ -27,6 +28,7 @@ __all__ = [
     "FEEDBACK_REASONS",
     "PURPOSES",
     "Answer",
+    "AuditLog",
     "Claim",
     "Explanation",
     "Feedback",
@@ -66,6 +68,8 @@ __all__ = [
     "link_policy_url",
     "manifest_url",
     "user_agent",
+    "verify_evidence",
+    "verify_inclusion",
     "verify_token",
 ]
 
@@ -108,6 +112,10 @@ def issue_visa(
 ) -> str: ...
 def manifest_url(agent_id: str, /, *, allow_loopback: bool = False) -> str: ...
 def user_agent(own: str, /) -> str: ...
+def verify_evidence(evidence: str | bytes, keys: Sequence[PublicKey] = ...) -> dict[str, Any]: ...
+def verify_inclusion(
+    checkpoint: str | bytes, keys: Sequence[PublicKey], entry: str | bytes, proof: Sequence[str]
+) -> int: ...
 def verify_token(
     token: str | bytes,
     jwks: JwkSet,
@@ -497,6 +505,45 @@ class PublicKey:
     def __hash__(self) -> int: ...
 
 @final
+class AuditLog:
+    def __new__(
+        cls,
+        path: _Path,
+        key: PrivateKey,
+        origin: str,
+        *,
+        sync: Literal["each", "interval", "never"] = "each",
+        interval_ms: int = 200,
+        interval_records: int = 1000,
+        file_bytes: int = ...,
+        checkpoint_entries: int = 10_000,
+        checkpoint_seconds: int = 60,
+        unsigned: bool = False,
+        earlier_keys: Sequence[PublicKey] = ...,
+    ) -> AuditLog: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    @property
+    def torn(self) -> list[Path]: ...
+    def seal(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> AuditLog: ...
+    def __exit__(self, *_exception: object) -> None: ...
+    @staticmethod
+    def verify(
+        path: _Path, keys: Sequence[PublicKey], *, checkpoint: str | bytes | None = None
+    ) -> dict[str, Any]: ...
+    @staticmethod
+    def prove(
+        path: _Path,
+        keys: Sequence[PublicKey],
+        *,
+        entry: int | None = None,
+        trace_id: str | None = None,
+        nonce: str | None = None,
+    ) -> bytes: ...
+
+@final
 class Publisher:
     def __new__(
         cls,
@@ -506,6 +553,7 @@ class Publisher:
         replay_store: MemoryReplayStore | ReplayStore | None = None,
         custom_policy: Callable[[Claim, str], bool] | None = None,
         limits: Limits | None = None,
+        audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,
     ) -> Publisher: ...
     @property
     def policy(self) -> Policy: ...

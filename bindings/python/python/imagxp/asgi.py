@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from . import codes
 from ._imagxp import (
+    AuditLog,
     Feedback,
     FeedbackVerification,
     Fetcher,
@@ -74,6 +75,9 @@ class ImagxpMiddleware:
     `identity` signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the
     publisher's own, where its manifest lies. `max_receipt_body` bounds how much of an answer waits for its receipt. `on_feedback` takes
     what agents say in `x-imagxp-feedback`; the answer's `x-imagxp-feedback-status` is `accepted` or the code.
+
+    `audit` records each decided verdict; since a log may wait for the disk, requests are then verified in a worker thread and the event
+    loop goes on.
     """
 
     def __init__(
@@ -88,11 +92,14 @@ class ImagxpMiddleware:
         identity: Identity | None = None,
         max_receipt_body: int = 1024 * 1024,
         on_feedback: OnFeedback | None = None,
+        audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,
     ) -> None:
+        if publisher is not None and audit is not None:
+            raise TypeError("give the audit log to the publisher")
         if (policy is None) == (publisher is None):
             raise TypeError("give either a policy or a publisher")
         self._app = app
-        self._publisher = publisher if publisher is not None else Publisher(policy)  # type: ignore[arg-type]
+        self._publisher = publisher if publisher is not None else Publisher(policy, audit=audit)  # type: ignore[arg-type]
         self._resolver = resolver or Resolver(Fetcher(allow_loopback=self._publisher.policy.allow_loopback))
         self._threads: ThreadPoolExecutor | None = None
         self._flights = _SingleFlight()

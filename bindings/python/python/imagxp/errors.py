@@ -6,6 +6,7 @@ from typing import Literal
 
 __all__ = [
     "FetchError",
+    "AuditError",
     "ImagxpError",
     "InternalError",
     "JsonError",
@@ -69,6 +70,10 @@ class TokenError(ImagxpError, ValueError):
     """A signed token is refused (`payment.*`)."""
 
 
+class AuditError(ImagxpError, ValueError):
+    """An audit log, a checkpoint, a proof or evidence cannot be read, was altered, or does not hold (`audit.*`)."""
+
+
 class JsonError(ImagxpError, ValueError):
     """A text is not strict I-JSON, or too large (`json.*`, `header.too_large`)."""
 
@@ -110,6 +115,7 @@ _EXACT: dict[str, type[ImagxpError]] = {
     "header.too_large": JsonError,
 }
 _BY_GROUP: dict[str, type[ImagxpError]] = {
+    "audit": AuditError,
     "internal": InternalError,
     "json": JsonError,
     "payment": TokenError,

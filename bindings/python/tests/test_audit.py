@@ -1,0 +1,115 @@
+"""Audit logs: recorded by a publisher and by the middleware, verified, proven, and caught when altered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import imagxp
+import pytest
+from imagxp import AuditLog, Identity, PrivateKey, Publisher
+from imagxp.asgi import ImagxpMiddleware
+from support import NOW, knowing, policy, respond, serving, signed
+
+ORIGIN = "pub.example/imagxp-audit"
+
+
+def recorded(folder: Path, agent: Identity, key: PrivateKey, **options: Any) -> list[imagxp.Verdict]:
+    with AuditLog(folder, key, ORIGIN, **options) as log:
+        publisher = knowing(agent, publisher=Publisher(policy(), audit=log))
+        assert publisher.calls_python
+        purposes = ["RAG_RETRIEVAL", "CRAWL_TRAINING", "RAG_RETRIEVAL"]
+        verdicts = [publisher.verify("GET", "/a", signed(agent, purpose=p), now=NOW).verdict for p in purposes]
+        assert len(log) == 4
+    return verdicts
+
+
+@pytest.mark.parametrize("sync", ["each", "interval", "never"])
+def test_a_log_verifies_and_one_byte_is_caught(tmp_path: Path, agent: Identity, sync: str) -> None:
+    key = PrivateKey.generate("EdDSA")
+    recorded(tmp_path, agent, key, sync=sync)
+    keys = [key.public_key]
+    report = AuditLog.verify(tmp_path, keys)
+    assert report["intact"] and report["verdicts"] == 3 and report["sealed"] == report["entries"] == 4
+    notes = (tmp_path / "checkpoints").read_text()
+    assert AuditLog.verify(tmp_path, keys, checkpoint=notes.rstrip("\n") + "\n")["intact"]
+    file = tmp_path / "0000000000000000.jsonl"
+    file.write_text(file.read_text().replace("GET", "PUT", 1))
+    report = AuditLog.verify(tmp_path, keys)
+    assert not report["intact"]
+    assert report["findings"][0]["line"] == 3
+    with pytest.raises(imagxp.AuditError, match=r"audit\.altered"):
+        AuditLog(tmp_path, key, ORIGIN)
+
+
+def test_evidence(tmp_path: Path, agent: Identity) -> None:
+    key = PrivateKey.generate()
+    verdicts = recorded(tmp_path, agent, key)
+    keys = [key.public_key]
+    evidence = AuditLog.prove(tmp_path, keys, trace_id=verdicts[1].trace_id)
+    proven = imagxp.verify_evidence(evidence, keys)
+    assert proven["request_verified"] and proven["key_known"]
+    assert (proven["agent_id"], proven["outcome"]) == ("bot.example.com", verdicts[1].outcome)
+    assert not imagxp.verify_evidence(evidence)["key_known"]
+    with pytest.raises(imagxp.AuditError) as caught:
+        imagxp.verify_evidence(evidence, [PrivateKey.generate().public_key])
+    assert caught.value.code == "audit.altered"
+    bent = json.loads(evidence)
+    bent["record"]["body"]["http"] = 201
+    with pytest.raises(imagxp.AuditError) as caught:
+        imagxp.verify_evidence(json.dumps(bent), keys)
+    assert caught.value.code == "audit.proof_invalid"
+    size = imagxp.verify_inclusion(
+        json.loads(evidence)["checkpoint"],
+        keys,
+        imagxp.canonicalize(json.dumps(json.loads(evidence)["record"])),
+        json.loads(evidence)["proof"],
+    )
+    assert size == 4
+    for arguments in ({}, {"entry": 1, "nonce": "x"}, {"entry": 0}, {"nonce": "unknown"}):
+        with pytest.raises(imagxp.UsageError):
+            AuditLog.prove(tmp_path, keys, **arguments)
+
+
+def test_a_sink_in_python(agent: Identity) -> None:
+    kept: list[tuple[bytes, bytes | None]] = []
+    publisher = knowing(agent, publisher=Publisher(policy(), audit=lambda *record: kept.append(record)))
+    verdict = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
+    body, manifest = kept[0]
+    assert json.loads(body)["trace_id"] == verdict.trace_id
+    assert manifest is not None and json.loads(manifest)["agent_id"] == "bot.example.com"
+
+    def full(body: bytes, manifest: bytes | None) -> None:
+        raise OSError("no room")
+
+    publisher = knowing(agent, publisher=Publisher(policy(), audit=full))
+    verdict = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
+    assert (verdict.outcome, verdict.code, verdict.http) == ("undecided", "audit.unavailable", 503)
+    with pytest.raises(TypeError):
+        Publisher(policy(), audit=1)  # type: ignore[arg-type]
+
+
+def test_a_closed_log_leaves_nothing_decided(tmp_path: Path, agent: Identity) -> None:
+    log = AuditLog(tmp_path, PrivateKey.generate(), ORIGIN)
+    publisher = knowing(agent, publisher=Publisher(policy(), audit=log))
+    log.close()
+    assert publisher.verify("GET", "/a", signed(agent), now=NOW).verdict.code == "audit.unavailable"
+    with pytest.raises(imagxp.UsageError):
+        AuditLog(tmp_path, PrivateKey.generate(), ORIGIN, sync="sometimes")
+
+
+def test_the_middleware_records(tmp_path: Path) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, 200, b"content")
+
+    key = PrivateKey.generate("EdDSA")
+    log = AuditLog(tmp_path, key, ORIGIN)
+    with serving(ImagxpMiddleware(app, policy(), audit=log)) as server:
+        assert httpx.get(f"{server.origin}/a", headers={"x-imagxp-payload": "e30="}).status_code == 400
+    log.close()
+    report = AuditLog.verify(tmp_path, [key.public_key])
+    assert report["intact"] and report["verdicts"] == 1
+    with pytest.raises(TypeError):
+        ImagxpMiddleware(app, publisher=Publisher(policy()), audit=log)
