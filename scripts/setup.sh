@@ -60,8 +60,8 @@ python() {
 # The sources are hashed, not dated: a clone or a checkout gives every file a new date.
 extension() {
     python
-    hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml bindings/python/src \
-        bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
+    hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
+        bindings/python/src bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
     if done_before extension "$hash" && "$venv/bin/python" -c 'import imagxp' 2>/dev/null; then
         return 0
     fi

@@ -4,12 +4,31 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::input::name;
 use crate::output::Output;
-use crate::secret_file::open_to_others;
 use imagxp::crypto::{Algorithm, PrivateKey, PublicKey};
 use imagxp::encoding::base64_encode;
 use imagxp::json::{Limits, Object, object_to_canonical, parse_object};
+use imagxp_files::atomic::{self, Existing, open_to_others};
 use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
+
+/// Writes a private key to a file of mode 0600, whole or not at all. With `force` a regular file of that name is replaced.
+pub(crate) fn write(path: &Path, secret: &[u8], force: bool) -> Result<(), CliError> {
+    let existing = if force { Existing::Replace } else { Existing::Refuse };
+    atomic::write(path, secret, existing).map_err(|error| {
+        let regular = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        match error.kind() {
+            io::ErrorKind::AlreadyExists if regular => {
+                CliError::new(CliError::EXISTS, "exists; use --force to replace it")
+            }
+            io::ErrorKind::AlreadyExists => {
+                CliError::new(CliError::EXISTS, "exists, and is not a regular file")
+            }
+            _ => CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}")),
+        }
+        .in_file(name(path))
+    })
+}
 
 /// A private key from a PEM (PKCS#8, SEC 1), JWK or PKCS#8 DER file. Warns when others can read the file.
 pub(crate) fn private(context: &Context, path: &Path) -> Result<PrivateKey, CliError> {

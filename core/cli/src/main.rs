@@ -16,7 +16,6 @@ mod output;
 mod policy_file;
 mod random;
 mod request_file;
-mod secret_file;
 mod shell;
 mod time;
 

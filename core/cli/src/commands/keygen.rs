@@ -5,7 +5,7 @@ use crate::error::{CliError, Exit};
 use crate::input::name;
 use crate::key_file::{facts, facts_text, print_facts};
 use crate::output::shown;
-use crate::{random, secret_file};
+use crate::{key_file, random};
 use clap::ValueEnum;
 use imagxp::crypto::{Algorithm, PrivateKey};
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Args {
                 return Err(CliError::usage("use --stdout to print a private key on standard output"));
             }
             Some(path) => {
-                secret_file::write(path, key.to_pem().as_bytes(), self.force)?;
+                key_file::write(path, key.to_pem().as_bytes(), self.force)?;
                 let title = format!(
                     "{}: new {} key, readable by its owner only\n",
                     shown(&name(path)),
