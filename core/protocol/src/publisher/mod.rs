@@ -4,6 +4,7 @@
 //! in `needs`; the caller fetches it, calls [`Publisher::supply`] and then [`Publisher::resume`].
 
 mod conclude;
+mod feedback;
 mod identify;
 mod pay;
 mod rate;
@@ -14,6 +15,7 @@ mod unsigned;
 mod verdict;
 mod verify;
 
+pub use feedback::FeedbackVerification;
 pub use request::{Pending, Redemption, Request, Verification};
 pub use supply::FetchFailure;
 pub use verdict::{

@@ -1,0 +1,130 @@
+//! Feedback at the publisher: clock, replay and order rules as for requests (PROTOCOL §11).
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
+
+mod common;
+
+use common::world::*;
+use imagxp::Publisher;
+use imagxp::agent::Identity;
+use imagxp::crypto::Algorithm;
+use imagxp::feedback::{Feedback, Reason, Score, header_value};
+use imagxp::publisher::Outcome;
+
+const NONCE: &str = "feedback-nonce-0001";
+
+fn publisher() -> Publisher {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]);
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    publisher
+}
+
+fn feedback() -> Feedback {
+    Feedback::new(URL, Score::from_millionths(100_000).unwrap(), Reason::SeoSpam)
+}
+
+fn by(seed: u8, nonce: &str) -> Vec<u8> {
+    feedback().sign(&identity(seed), now(), nonce).unwrap()
+}
+
+/// The seed's form: neither agent_id nor ts nor nonce.
+fn seed_form() -> Vec<u8> {
+    let unsigned = format!(r#"{{"quality_score":0.1,"reason":"SEO_SPAM","url":"{URL}"}}"#);
+    let signature = key(1, Algorithm::Es256).sign(unsigned.as_bytes()).to_hex();
+    format!(r#"{{"signature":"{signature}",{}"#, unsigned.trim_start_matches('{')).into_bytes()
+}
+
+fn code(publisher: &Publisher, value: &[u8]) -> Option<&'static str> {
+    let taken = publisher.feedback(value, None, now());
+    assert_eq!(taken.feedback.is_some(), taken.verdict.is_allowed());
+    taken.verdict.code.map(imagxp::Code::as_str)
+}
+
+#[test]
+fn good_feedback_counts_once() {
+    let publisher = publisher();
+    let value = header_value(&by(1, NONCE));
+    let taken = publisher.feedback(value.as_bytes(), None, now());
+    assert_eq!(taken.verdict.code, None);
+    assert_eq!(taken.verdict.agent_id.unwrap().as_str(), AGENT);
+    assert_eq!(taken.verdict.resource.as_deref(), Some(URL));
+    assert_eq!(taken.feedback.unwrap().quality_score.millionths(), 100_000);
+    assert_eq!(code(&publisher, value.as_bytes()), Some("replay.nonce_seen"));
+    assert_eq!(code(&publisher, &by(1, NONCE)), Some("replay.nonce_seen"));
+    assert_eq!(code(&publisher, &by(1, "feedback-nonce-0002")), None);
+}
+
+#[test]
+fn nonces_of_requests_and_of_feedback_are_apart() {
+    let publisher = publisher();
+    assert_eq!(code(&publisher, &by(1, NONCE)), None);
+    assert!(Signed::read(NONCE).verify(&publisher).is_allowed());
+}
+
+#[test]
+fn a_forgery_burns_nothing() {
+    let publisher = publisher();
+    // The manifest was fetched just now, so a refresh is not due: the signature is simply wrong.
+    assert_eq!(code(&publisher, &by(2, NONCE)), Some("sig.invalid"));
+    assert_eq!(code(&publisher, &by(1, NONCE)), None);
+}
+
+#[test]
+fn time_rules_are_those_of_requests() {
+    for (seconds, expected) in
+        [(300, None), (301, Some("time.expired")), (-60, None), (-61, Some("time.future"))]
+    {
+        let publisher = publisher();
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), Some(3600), now()).unwrap();
+        let at = now().saturating_add_secs(seconds);
+        let taken = publisher.feedback(&by(1, NONCE), None, at);
+        let code = taken.verdict.code.map(imagxp::Code::as_str);
+        assert_eq!(code, expected, "{seconds}");
+    }
+}
+
+#[test]
+fn only_about_this_site_and_by_a_named_agent() {
+    let publisher = publisher();
+    let elsewhere = Feedback { url: "https://other.example/".into(), ..feedback() };
+    let value = elsewhere.sign(&identity(1), now(), NONCE).unwrap();
+    assert_eq!(code(&publisher, &value), Some("claim.resource_mismatch"));
+    assert_eq!(code(&publisher, &seed_form()), Some("auth.required"));
+    assert_eq!(code(&publisher, b"{}"), Some("feedback.malformed"));
+    assert_eq!(code(&publisher, &vec![b'A'; 13_000]), Some("header.too_large"));
+    let local = Identity::parse("localhost", key(1, Algorithm::Es256), true).unwrap();
+    assert_eq!(code(&publisher, &feedback().sign(&local, now(), NONCE).unwrap()), Some("feedback.malformed"));
+}
+
+#[test]
+fn the_seeds_form_counts_with_the_request_that_carries_it() {
+    let publisher = publisher();
+    let carrier = Signed::read("request-nonce-0001").verify(&publisher);
+    let taken = publisher.feedback(&seed_form(), Some(&carrier), now());
+    assert!(taken.verdict.is_allowed(), "{:?}", taken.verdict);
+    let again = publisher.feedback(&seed_form(), Some(&carrier), now());
+    assert_eq!(again.verdict.code, Some(imagxp::Code::ReplayNonceSeen));
+    let other = Identity::parse("other.example", key(1, Algorithm::Es256), false).unwrap();
+    let value = feedback().sign(&other, now(), NONCE).unwrap();
+    let taken = publisher.feedback(&value, Some(&carrier), now());
+    assert_eq!(taken.verdict.code, Some(imagxp::Code::HeaderConflict));
+}
+
+#[test]
+fn a_missing_manifest_is_named_and_nothing_is_spent() {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]);
+    let taken = publisher.feedback(&by(1, NONCE), None, now());
+    assert_eq!(taken.verdict.outcome, Outcome::Undecided);
+    assert_eq!(taken.verdict.needs[0].url, MANIFEST_URL);
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    assert_eq!(code(&publisher, &by(1, NONCE)), None);
+}
+
+#[test]
+fn a_rotated_key_is_found_by_one_refresh() {
+    let publisher = publisher();
+    let later = now().saturating_add_secs(31);
+    let value = feedback().sign(&identity(2), later, NONCE).unwrap();
+    assert_eq!(publisher.feedback(&value, None, later).verdict.needs.len(), 1);
+    publisher.supply(MANIFEST_URL, &manifest(&[1, 2]), None, later).unwrap();
+    assert!(publisher.feedback(&value, None, later).verdict.is_allowed());
+}
