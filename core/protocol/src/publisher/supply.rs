@@ -37,6 +37,18 @@ impl FetchFailure {
         }
     }
 
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::NotFound => "not_found",
+            Self::Redirect => "redirect",
+            Self::AddressDenied => "address_denied",
+            Self::Busy => "busy",
+            Self::Invalid => "invalid",
+        }
+    }
+
     /// The failure with this wire name: `failed`, `not_found`, `redirect`, `address_denied`, `busy` or `invalid`.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
