@@ -71,6 +71,9 @@
 // Every fallible function takes an `imagxp_error **` last; NULL is accepted there. Free the object with `imagxp_error_free`.
 typedef struct imagxp_error imagxp_error;
 
+// Feedback that a publisher has accepted. Slices that its accessors return live as long as it does.
+typedef struct imagxp_feedback imagxp_feedback;
+
 // Headers to send, in order, as `imagxp_identity_sign` made them.
 typedef struct imagxp_headers imagxp_headers;
 
@@ -99,6 +102,10 @@ typedef struct imagxp_publisher imagxp_publisher;
 
 // Options of a publisher.
 typedef struct imagxp_publisher_options imagxp_publisher_options;
+
+// A receipt as it was received: nothing vouches for what it says before `imagxp_receipt_verify`. Slices that its accessors return live as
+// long as it does.
+typedef struct imagxp_receipt imagxp_receipt;
 
 // A set of nonces. A publisher shares it: the handle may be freed at once, and one store may serve several publishers of the same secret.
 typedef struct imagxp_replay_store imagxp_replay_store;
@@ -201,6 +208,12 @@ typedef uint32_t imagxp_need;
 
 // A broker's answer about a visa.
 typedef uint32_t imagxp_redemption;
+
+// Who made the content. 0 is none of them.
+typedef uint32_t imagxp_content_origin;
+
+// Why a score is what it is. 0 is none of them.
+typedef uint32_t imagxp_feedback_reason;
 
 // The call did what it says; its outputs are written.
 #define IMAGXP_OK 0
@@ -591,6 +604,33 @@ typedef uint32_t imagxp_redemption;
 
 // The broker cannot be asked.
 #define IMAGXP_REDEMPTION_UNAVAILABLE 3
+
+// `HUMAN`: people.
+#define IMAGXP_CONTENT_ORIGIN_HUMAN 1
+
+// `SYNTHETIC`: machines.
+#define IMAGXP_CONTENT_ORIGIN_SYNTHETIC 2
+
+// `HYBRID`: both.
+#define IMAGXP_CONTENT_ORIGIN_HYBRID 3
+
+// `LOW_QUALITY_SPAM`.
+#define IMAGXP_FEEDBACK_LOW_QUALITY_SPAM 1
+
+// `SEO_SPAM`.
+#define IMAGXP_FEEDBACK_SEO_SPAM 2
+
+// `INACCURATE`.
+#define IMAGXP_FEEDBACK_INACCURATE 3
+
+// `HATE_SPEECH`.
+#define IMAGXP_FEEDBACK_HATE_SPEECH 4
+
+// `HIGH_QUALITY`.
+#define IMAGXP_FEEDBACK_HIGH_QUALITY 5
+
+// `OTHER`.
+#define IMAGXP_FEEDBACK_OTHER 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -1210,6 +1250,127 @@ imagxp_status imagxp_json_canonicalize(imagxp_slice json,
 imagxp_status imagxp_content_digest(imagxp_slice body,
                                     imagxp_bytes *digest,
                                     imagxp_error **err);
+
+// Signs a receipt with the publisher's key: the response headers `x-imagxp-provenance` and `x-imagxp-provenance-sig`. Free them with
+// `imagxp_headers_free`. The key must be in the manifest at the publisher's own domain.
+//
+// `url` is the absolute URL that was requested, `content_sha256` the 32 bytes of the hash of the body as it is sent, `trace_id` the
+// verdict's (or another name of 1 to 128 visible ASCII characters), `agent` the verified reader or empty.
+imagxp_status imagxp_receipt_sign(const imagxp_key *key,
+                                  imagxp_slice url,
+                                  imagxp_slice content_sha256,
+                                  imagxp_content_origin origin,
+                                  imagxp_slice trace_id,
+                                  imagxp_slice agent,
+                                  int64_t now_ms,
+                                  imagxp_headers **headers,
+                                  imagxp_error **err);
+
+// Reads the values of the two response headers. Free the receipt with `imagxp_receipt_free`.
+//
+// Errors: `provenance.missing` when one is empty, `provenance.malformed`.
+imagxp_status imagxp_receipt_parse(imagxp_slice provenance,
+                                   imagxp_slice signature,
+                                   imagxp_receipt **receipt,
+                                   imagxp_error **err);
+
+// Where the publisher's manifest is, with which the receipt can be verified. `allow_loopback` is the switch for development.
+//
+// Error: `identity.key_mismatch` when the receipt's URL has no host that could publish one.
+imagxp_status imagxp_receipt_manifest_url(const imagxp_receipt *receipt,
+                                          bool allow_loopback,
+                                          imagxp_bytes *url,
+                                          imagxp_error **err);
+
+// Verifies the receipt's signature with the publisher's manifest, read by `imagxp_manifest_parse` for the host of the receipt's URL.
+//
+// Errors: `identity.key_mismatch`, `sig.invalid`.
+imagxp_status imagxp_receipt_verify(const imagxp_receipt *receipt,
+                                    const imagxp_manifest *manifest,
+                                    imagxp_error **err);
+
+// Whether the receipt speaks of what arrived: the URL that was requested, the 32 bytes of the body's SHA-256, the reading agent (empty: none),
+// and now. Error: `provenance.mismatch`, which says what differs.
+imagxp_status imagxp_receipt_check(const imagxp_receipt *receipt,
+                                   imagxp_slice url,
+                                   imagxp_slice content_sha256,
+                                   imagxp_slice agent,
+                                   int64_t now_ms,
+                                   imagxp_error **err);
+
+// The URL.
+imagxp_slice imagxp_receipt_url(const imagxp_receipt *receipt);
+
+// The reader; empty when the receipt names none.
+imagxp_slice imagxp_receipt_agent_id(const imagxp_receipt *receipt);
+
+// The publisher's name for this answer.
+imagxp_slice imagxp_receipt_trace_id(const imagxp_receipt *receipt);
+
+// The thumbprint of the key that signed.
+imagxp_slice imagxp_receipt_key_id(const imagxp_receipt *receipt);
+
+// The 32 bytes of the content's SHA-256.
+imagxp_slice imagxp_receipt_content_sha256(const imagxp_receipt *receipt);
+
+// Who made the content. 0 for NULL.
+imagxp_content_origin imagxp_receipt_origin(const imagxp_receipt *receipt);
+
+// When the content was served, in milliseconds since 1970. 0 for NULL.
+int64_t imagxp_receipt_time_ms(const imagxp_receipt *receipt);
+
+// Frees the receipt. NULL is accepted.
+void imagxp_receipt_free(imagxp_receipt *receipt);
+
+// Signs feedback in the identity's name: the value of the request header `x-imagxp-feedback`, and in base64 what a broker takes.
+//
+// `url` is the absolute URL that was read, `score_millionths` 0 to 1 000 000, `jti` the visa that paid or empty, `content_sha256` 32 bytes or
+// empty, `nonce` as for `imagxp_identity_sign`. Errors: `usage.argument`, `usage.signer`.
+imagxp_status imagxp_identity_feedback(const imagxp_identity *identity,
+                                       imagxp_slice url,
+                                       uint32_t score_millionths,
+                                       imagxp_feedback_reason reason,
+                                       imagxp_slice jti,
+                                       imagxp_slice content_sha256,
+                                       int64_t now_ms,
+                                       imagxp_slice nonce,
+                                       imagxp_bytes *value,
+                                       imagxp_error **err);
+
+// Verifies the value of `x-imagxp-feedback`, or the body of a POST. A refusal is a verdict, not an error. Free the verdict with
+// `imagxp_verdict_free` and the feedback with `imagxp_feedback_free`.
+//
+// `carrier` is the verdict on the request that carried it, or NULL: without it the feedback must name its agent, time and nonce. `feedback` is
+// written when the call succeeds: NULL unless the verdict allows. When the verdict has needs, fetch the manifest, hand it in by
+// `imagxp_publisher_supply` and call this again; nothing has been spent.
+imagxp_status imagxp_publisher_feedback(const imagxp_publisher *publisher,
+                                        imagxp_slice value,
+                                        const imagxp_verdict *carrier,
+                                        int64_t now_ms,
+                                        imagxp_verdict **verdict,
+                                        imagxp_feedback **feedback,
+                                        imagxp_error **err);
+
+// The URL that was read.
+imagxp_slice imagxp_feedback_url(const imagxp_feedback *feedback);
+
+// The visa that paid; empty when the feedback names none.
+imagxp_slice imagxp_feedback_jti(const imagxp_feedback *feedback);
+
+// The 32 bytes of the SHA-256 of what was read; empty when the feedback names none.
+imagxp_slice imagxp_feedback_content_sha256(const imagxp_feedback *feedback);
+
+// The score in millionths, 0 to 1 000 000. 0 for NULL.
+uint32_t imagxp_feedback_score_millionths(const imagxp_feedback *feedback);
+
+// Why. 0 for NULL.
+imagxp_feedback_reason imagxp_feedback_reason_of(const imagxp_feedback *feedback);
+
+// The wire name of a reason, for example `SEO_SPAM`; it lives forever. Empty for unknown numbers.
+imagxp_slice imagxp_feedback_reason_name(imagxp_feedback_reason reason);
+
+// Frees the feedback. NULL is accepted.
+void imagxp_feedback_free(imagxp_feedback *feedback);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -19,7 +19,7 @@ while getopts s:h: option; do
     esac
 done
 shift $((OPTIND - 1))
-all="json claim jws manifest policy verify headers key time encoding resource c_calls"
+all=$(find fuzz/targets -name '*.rs' ! -name canary.rs | sed 's,.*/,,; s,\.rs$,,' | sort)
 targets=${*:-$all}
 
 host=$(rustc -vV | sed -n 's/^host: //p')

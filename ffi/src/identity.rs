@@ -12,10 +12,25 @@ use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
 use imagxp::agent::Identity;
 use imagxp::{AgentId, Error, Result, Timestamp};
+use std::borrow::Cow;
 
 /// An agent: its domain name and the key with which it signs. It may be used by several threads.
 pub struct imagxp_identity {
     identity: Identity,
+}
+
+impl imagxp_identity {
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+/// The caller's nonce, or a random one.
+pub(crate) fn nonce_or_random(nonce: imagxp_slice<'_>) -> Result<Cow<'_, str>> {
+    Ok(match nonce.optional("nonce")? {
+        Some(nonce) => Cow::Borrowed(nonce),
+        None => Cow::Owned(uuid()?),
+    })
 }
 
 pub(crate) fn agent_id(text: imagxp_slice<'_>, allow_loopback: bool) -> Result<AgentId> {
@@ -78,15 +93,8 @@ pub extern "C" fn imagxp_identity_sign(
         give(headers, || {
             let identity = &need(identity, "identity")?.identity;
             let request = need(request, "request")?.request();
-            let random;
-            let nonce = match nonce.optional("nonce")? {
-                Some(nonce) => nonce,
-                None => {
-                    random = uuid()?;
-                    &random
-                }
-            };
-            Ok(imagxp_headers { headers: identity.sign(&request, Timestamp::from_millis(now_ms), nonce)? })
+            let nonce = nonce_or_random(nonce)?;
+            Ok(imagxp_headers { headers: identity.sign(&request, Timestamp::from_millis(now_ms), &nonce)? })
         })
     })
 }

@@ -24,6 +24,10 @@ impl imagxp_manifest {
         Self { manifest }
     }
 
+    pub(crate) const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     fn key(&self, index: usize) -> Option<&ManifestKey> {
         self.manifest.keys().get(index)
     }

@@ -23,6 +23,12 @@ pub struct imagxp_publisher {
     publisher: Publisher,
 }
 
+impl imagxp_publisher {
+    pub(crate) const fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+}
+
 /// Options of a publisher.
 pub struct imagxp_publisher_options {
     replay: Option<Arc<dyn ReplayStore>>,

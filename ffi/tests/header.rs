@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sources in the order in which a reader meets them in the header.
-const NOUNS: [&str; 21] = [
+const NOUNS: &[&str] = &[
     "version",
     "status",
     "bytes",
@@ -32,6 +32,8 @@ const NOUNS: [&str; 21] = [
     "visa",
     "json",
     "digest",
+    "provenance",
+    "feedback",
 ];
 
 fn root() -> PathBuf {

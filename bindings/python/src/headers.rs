@@ -1,9 +1,10 @@
 //! Header lists, as each framework has them, without collapsing duplicates.
 
+use imagxp::agent::SignedHeaders;
 use imagxp::headers::HeaderLine;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 /// One name or value. Bytes are immutable in Python, so they are borrowed even while the interpreter is released.
 enum Field<'py> {
@@ -85,6 +86,11 @@ fn field<'py>(object: &Bound<'py, PyAny>) -> PyResult<Field<'py>> {
 
 fn not_headers() -> PyErr {
     PyTypeError::new_err("headers are a mapping or pairs of (name, value), each str or bytes")
+}
+
+/// Headers to send, as a list of pairs.
+pub(crate) fn header_list<'py>(py: Python<'py>, headers: &SignedHeaders) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, headers.iter())
 }
 
 /// The `User-Agent` an agent sends: its own, with the product token `IMAGXP/1.0` added when it is missing.

@@ -1,5 +1,6 @@
 //! An agent's identity: its domain and the key with which it signs.
 
+use crate::headers::header_list;
 use crate::json::from_mapping;
 use crate::key::{PrivateKey, PublicKey};
 use crate::manifest::{Manifest, ManifestKey};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 /// A domain name and the key that signs for it. It cannot be pickled, and its `repr` shows the public key only.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Identity {
-    inner: agent::Identity,
+    pub(crate) inner: agent::Identity,
     /// Absent when the key lives elsewhere.
     key: Option<Arc<crypto::PrivateKey>>,
 }
@@ -214,12 +215,8 @@ fn sign_all(
         .collect()
 }
 
-fn header_list<'py>(py: Python<'py>, headers: &SignedHeaders) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, headers.iter())
-}
-
 /// A random UUID (RFC 9562, version 4), the nonce of our agents.
-fn random_uuid() -> imagxp::Result<String> {
+pub(crate) fn random_uuid() -> imagxp::Result<String> {
     let mut bytes = [0_u8; 16];
     key::entropy(&mut bytes)?;
     let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);

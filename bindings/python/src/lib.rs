@@ -10,6 +10,7 @@ mod code;
 mod digest;
 mod errors;
 mod explain;
+mod feedback;
 mod headers;
 mod identity;
 mod json;
@@ -19,6 +20,7 @@ mod key_file;
 mod limits;
 mod manifest;
 mod policy;
+mod provenance;
 mod publisher;
 mod purpose;
 mod replay;
@@ -36,11 +38,14 @@ use pyo3::prelude::*;
 fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("CODES", code::table(module.py())?)?;
+    module.add("FEEDBACK_REASONS", feedback::reasons(module.py())?)?;
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
     module.add_class::<claim::Claim>()?;
     module.add_class::<explain::Explanation>()?;
     module.add_class::<explain::Step>()?;
+    module.add_class::<feedback::Feedback>()?;
+    module.add_class::<feedback::FeedbackVerification>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<jwks::JwkSet>()?;
     module.add_class::<key::PrivateKey>()?;
@@ -49,6 +54,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<manifest::Manifest>()?;
     module.add_class::<manifest::ManifestKey>()?;
     module.add_class::<policy::Policy>()?;
+    module.add_class::<provenance::Receipt>()?;
+    module.add_class::<provenance::SignedReceipt>()?;
     module.add_class::<publisher::Publisher>()?;
     module.add_class::<replay::MemoryReplayStore>()?;
     module.add_class::<verdict::Need>()?;
@@ -61,6 +68,7 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(feedback::feedback_header, module)?)?;
     module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
     module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
     module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;

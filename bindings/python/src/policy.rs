@@ -94,6 +94,12 @@ impl Policy {
         self.0.document().allow_loopback
     }
 
+    /// What the policy says of the content: `HUMAN`, `SYNTHETIC`, `HYBRID`, or nothing.
+    #[getter]
+    fn content_origin(&self) -> Option<&'static str> {
+        self.0.document().provenance.map(|provenance| provenance.origin.as_str())
+    }
+
     /// SHA-256 of the document's RFC 8785 form, in hex.
     #[getter]
     fn hash(&self) -> String {

@@ -3,12 +3,14 @@
 use crate::claim::Claim;
 use crate::errors;
 use crate::explain::Explanation;
+use crate::feedback::FeedbackVerification;
 use crate::headers::Headers;
-use crate::json::Document;
+use crate::json::{Document, Text};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::replay::{MemoryReplayStore, PythonStore};
 use crate::time::{self, Time};
+use crate::verdict::Verdict;
 use crate::verification::{Pending, Verification};
 use crate::{boundary, key};
 use imagxp::publisher::{self as core, FetchFailure};
@@ -152,6 +154,24 @@ impl Publisher {
         let lines = headers.lines();
         let request = Request { method, url, headers: &lines, body_digest };
         Ok(Explanation::new(boundary::compute(py, || self.inner.explain(&request, now))?))
+    }
+
+    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+    ///
+    /// `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
+    /// verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+    #[pyo3(signature = (value, *, carrier = None, now = None))]
+    fn feedback(
+        &self,
+        py: Python<'_>,
+        value: Text,
+        carrier: Option<&Verdict>,
+        now: Option<Time>,
+    ) -> PyResult<FeedbackVerification> {
+        let now = time::or_now(now);
+        let carrier = carrier.map(Verdict::core);
+        let taken = boundary::compute(py, || self.inner.feedback(&value.0, carrier, now))?;
+        FeedbackVerification::new(py, taken)
     }
 
     /// Hands in the body that a URL from `needs` answered with, and its `Cache-Control: max-age` in seconds if it had one.

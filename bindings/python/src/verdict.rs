@@ -79,6 +79,10 @@ impl Need {
 pub(crate) struct Verdict(core::Verdict);
 
 impl Verdict {
+    pub(crate) const fn core(&self) -> &core::Verdict {
+        &self.0
+    }
+
     pub(crate) fn new(verdict: core::Verdict) -> Self {
         Self(verdict)
     }

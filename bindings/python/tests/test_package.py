@@ -130,7 +130,7 @@ def test_the_conformance_runner_answers_every_line(agent: Identity) -> None:
         {"id": 1, "op": "verify", **base, "request": request},
         {"id": 2, "op": "verify", **base, "policy": {}, "request": request},
         {"id": 3, "op": "sequence", **base, "steps": [{"now": NOW, "request": request}] * 2},
-        {"id": 4, "op": "provenance"},
+        {"id": 4, "op": "nothing"},
         {"id": 5, "op": "verify"},
         {"id": 6, "op": "canonicalize", "json": '{"b":1,"a":2}'},
         {"id": 7, "op": "canonicalize", "json_b64": "/w=="},

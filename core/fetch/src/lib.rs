@@ -2,11 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod blocking;
+mod budget;
+mod connect;
 mod error;
+mod exchange;
 mod fetcher;
+mod flight;
 mod options;
+mod process;
 mod profile;
+mod resolve;
 mod resolver;
+mod target;
 
 pub use answer::{Answer, Call, Dnssec};
 pub use error::FetchError;

@@ -1,19 +1,36 @@
 //! A fetcher joined with the core: verification that fetches what it lacks.
 
-use crate::Fetcher;
-use imagxp::publisher::{Pending, Publisher, Request, Verification};
+use crate::{Answer, Dnssec, FetchError, Fetcher, Profile};
+use core::fmt;
+use core::num::NonZeroUsize;
+use imagxp::publisher::{
+    KeyBinding, Need, NeedKind, Pending, Publisher, Request, Verdict, Verification, Warning,
+};
 use imagxp::time::Timestamp;
+use lru::LruCache;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-/// Verifies, fetching what verdicts need.
-#[derive(Clone, Debug)]
+/// A manifest and a key set, and each once more when it lacks a key.
+const MAX_ROUNDS: usize = 6;
+/// As many agents as a publisher's directory holds by default (PROTOCOL §4).
+const AGENTS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Verifies, fetching the manifests and key sets that verdicts need. Cheap to clone.
+///
+/// Nothing is decided here: the publisher decides, and the fetcher keeps the rules. A document that cannot be fetched is reported to
+/// the publisher, whose verdict then has the code for it (`identity.fetch_failed`, `identity.redirect`, `payment.jwks_unavailable` …).
+#[derive(Clone)]
 pub struct Resolver {
     fetcher: Fetcher,
+    /// Manifests that came by way of names without DNSSEC. Kept only when the fetcher validates.
+    insecure: Arc<Mutex<LruCache<String, ()>>>,
 }
 
 impl Resolver {
     /// A resolver that fetches with this fetcher.
     pub fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher }
+        Self { fetcher, insecure: Arc::new(Mutex::new(LruCache::new(AGENTS))) }
     }
 
     /// The fetcher.
@@ -21,13 +38,153 @@ impl Resolver {
         &self.fetcher
     }
 
-    /// Verifies one request and fetches what it needs. What remains pending is for the caller: a visa to redeem, or nothing.
+    /// Verifies one request and fetches what it needs.
+    ///
+    /// What remains pending is the caller's: a visa to redeem ([`Pending::redeemed`], then [`Resolver::resume`]). A verdict that is
+    /// undecided without needs stays so. Blocks for the fetches' deadlines at most; a known agent's request fetches nothing.
     pub fn verify(&self, publisher: &Publisher, request: &Request<'_>, now: Timestamp) -> Verification {
-        publisher.verify(request, now)
+        let clock = Clock::new(now);
+        self.settle(publisher, publisher.verify(request, now), &clock)
     }
 
     /// Takes up a pending verification, as [`Publisher::resume`] does, and fetches what it needs.
     pub fn resume(&self, publisher: &Publisher, pending: Pending, now: Timestamp) -> Verification {
-        publisher.resume(pending, now)
+        let clock = Clock::new(now);
+        self.settle(publisher, publisher.resume(pending, now), &clock)
+    }
+
+    /// [`Resolver::verify`] within a tokio run-time. The core's own work, and the replay store's, is done in place.
+    #[cfg(feature = "async")]
+    pub async fn verify_async(
+        &self,
+        publisher: &Publisher,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Verification {
+        let clock = Clock::new(now);
+        self.settle_async(publisher, publisher.verify(request, now), &clock).await
+    }
+
+    /// [`Resolver::resume`] within a tokio run-time.
+    #[cfg(feature = "async")]
+    pub async fn resume_async(
+        &self,
+        publisher: &Publisher,
+        pending: Pending,
+        now: Timestamp,
+    ) -> Verification {
+        let clock = Clock::new(now);
+        self.settle_async(publisher, publisher.resume(pending, now), &clock).await
+    }
+
+    fn settle(&self, publisher: &Publisher, mut verification: Verification, clock: &Clock) -> Verification {
+        for _ in 0..MAX_ROUNDS {
+            let Some(pending) = take_fetchable(&mut verification) else { break };
+            for need in &verification.verdict.needs {
+                if let Some(profile) = profile(need) {
+                    self.supply(publisher, need, self.fetcher.get(&need.url, profile), clock.now());
+                }
+            }
+            verification = publisher.resume(pending, clock.now());
+        }
+        self.warn(&mut verification.verdict);
+        verification
+    }
+
+    #[cfg(feature = "async")]
+    async fn settle_async(
+        &self,
+        publisher: &Publisher,
+        mut verification: Verification,
+        clock: &Clock,
+    ) -> Verification {
+        for _ in 0..MAX_ROUNDS {
+            let Some(pending) = take_fetchable(&mut verification) else { break };
+            for need in &verification.verdict.needs {
+                if let Some(profile) = profile(need) {
+                    self.supply(
+                        publisher,
+                        need,
+                        self.fetcher.get_async(&need.url, profile).await,
+                        clock.now(),
+                    );
+                }
+            }
+            verification = publisher.resume(pending, clock.now());
+        }
+        self.warn(&mut verification.verdict);
+        verification
+    }
+
+    /// Hands over what came. The publisher records a document that breaks a rule, and its verdict tells.
+    fn supply(&self, publisher: &Publisher, need: &Need, result: Result<Answer, FetchError>, now: Timestamp) {
+        let _recorded = match result {
+            Ok(answer) => {
+                if need.kind == NeedKind::Manifest && self.fetcher.options().dnssec {
+                    self.remember(&need.url, answer.dnssec);
+                }
+                publisher.supply(&need.url, &answer.body, answer.max_age(), now)
+            }
+            Err(error) => publisher.supply_failure(&need.url, error.failure, now),
+        };
+    }
+
+    fn remember(&self, url: &str, dnssec: Dnssec) {
+        let mut insecure = self.insecure.lock().unwrap_or_else(PoisonError::into_inner);
+        if dnssec == Dnssec::Insecure {
+            insecure.put(url.to_owned(), ());
+        } else {
+            insecure.pop(url);
+        }
+    }
+
+    /// Says of a verified agent that nothing but its name servers' word stands behind its address.
+    fn warn(&self, verdict: &mut Verdict) {
+        if !self.fetcher.options().dnssec || verdict.binding != KeyBinding::Domain {
+            return;
+        }
+        let Some(url) = verdict.agent_id.as_ref().map(imagxp::AgentId::manifest_url) else { return };
+        if self.insecure.lock().unwrap_or_else(PoisonError::into_inner).get(&url).is_some() {
+            verdict.warnings.push(Warning::DnssecInsecure);
+        }
+    }
+}
+
+/// What is pending, when every need of it can be fetched. A visa to redeem is for the caller.
+fn take_fetchable(verification: &mut Verification) -> Option<Pending> {
+    let needs = &verification.verdict.needs;
+    (!needs.is_empty() && needs.iter().all(|need| profile(need).is_some()))
+        .then(|| verification.pending.take())
+        .flatten()
+}
+
+const fn profile(need: &Need) -> Option<Profile> {
+    match need.kind {
+        NeedKind::Manifest => Some(Profile::MANIFEST),
+        NeedKind::Jwks => Some(Profile::JWKS),
+        NeedKind::Redeem => None,
+    }
+}
+
+/// The caller's time, which goes on while something is fetched.
+struct Clock {
+    start: Timestamp,
+    since: Instant,
+}
+
+impl Clock {
+    fn new(start: Timestamp) -> Self {
+        Self { start, since: Instant::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        let millis = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.start.saturating_add_millis(millis)
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").field("fetcher", &self.fetcher).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod agent;
 pub mod agent_id;
 pub mod amount;

@@ -3,6 +3,7 @@
 //! A receipt says which bytes were served under which URL, when, to whom and of what origin. It travels in two response headers, and its
 //! key is one of the manifest at the publisher's own domain. Hash the body while it passes; nothing here sees it.
 
+use crate::agent::SignedHeaders;
 use crate::agent_id::AgentId;
 use crate::crypto::{Signature, Signer, Thumbprint};
 use crate::encoding::{base64_decode, base64_encode, hex_decode, hex_encode};
@@ -64,7 +65,7 @@ impl Receipt {
     /// Signs the receipt with the publisher's key. Returns the two response headers.
     ///
     /// Errors: `usage.argument` for a URL or trace id that no reader would accept, `usage.signer`.
-    pub fn sign(&self, signer: &dyn Signer) -> Result<[(&'static str, String); 2]> {
+    pub fn sign(&self, signer: &dyn Signer) -> Result<SignedHeaders> {
         if absolute(&self.url).is_none() {
             return Err(Error::argument(format!("`{}` is not an absolute URL", self.url)));
         }
@@ -80,7 +81,10 @@ impl Receipt {
             return Err(Error::argument(format!("the receipt is longer than {MAX_RECEIPT_HEADER} bytes")));
         }
         let signature = signer.sign(&bytes)?.normalized(signer.public_key().algorithm());
-        Ok([(headers::PROVENANCE, value), (headers::PROVENANCE_SIG, signature.to_hex())])
+        Ok(SignedHeaders::new(vec![
+            (headers::PROVENANCE, value),
+            (headers::PROVENANCE_SIG, signature.to_hex()),
+        ]))
     }
 
     /// Whether the receipt speaks of what arrived: URL, content, reader, and a time within the window of requests.
@@ -88,7 +92,7 @@ impl Receipt {
     /// Error: `provenance.mismatch`, which says what differs. For evidence of long ago use [`Receipt::describes`].
     pub fn check(&self, delivery: &Delivery<'_>, now: Timestamp) -> Result<()> {
         let age = now.millis_since(self.ts);
-        if age > WINDOW_PAST_S * 1000 || age < -WINDOW_FUTURE_S * 1000 {
+        if !(-WINDOW_FUTURE_S * 1000..=WINDOW_PAST_S * 1000).contains(&age) {
             return Err(mismatch(format!("the receipt is of {}, which is not now", self.ts)));
         }
         self.describes(delivery)
@@ -276,8 +280,14 @@ mod tests {
         }
     }
 
+    fn values(receipt: &Receipt) -> Result<(String, String)> {
+        let headers = receipt.sign(&key(1))?;
+        let value = |name| headers.get(name).unwrap().to_owned();
+        Ok((value(headers::PROVENANCE), value(headers::PROVENANCE_SIG)))
+    }
+
     fn send(receipt: &Receipt) -> Result<SignedReceipt> {
-        let [(_, value), (_, signature)] = receipt.sign(&key(1))?;
+        let (value, signature) = values(receipt)?;
         SignedReceipt::parse(value.as_bytes(), signature.as_bytes())
     }
 
@@ -332,7 +342,7 @@ mod tests {
 
     #[test]
     fn spoiled_receipts_are_refused() {
-        let [(_, value), (_, signature)] = receipt().sign(&key(1)).unwrap();
+        let (value, signature) = values(&receipt()).unwrap();
         let object = String::from_utf8(base64_decode(value.as_bytes()).unwrap()).unwrap();
         let read = |object: &str, signature: &str| {
             SignedReceipt::parse(base64_encode(object.as_bytes()).as_bytes(), signature.as_bytes())
@@ -364,7 +374,7 @@ mod tests {
 
     #[test]
     fn headers_are_found_once() {
-        let [(_, value), (_, signature)] = receipt().sign(&key(1)).unwrap();
+        let (value, signature) = values(&receipt()).unwrap();
         let (first, second): (HeaderLine<'_>, HeaderLine<'_>) =
             ((b"X-Imagxp-Provenance", value.as_bytes()), (b"x-imagxp-provenance-sig", signature.as_bytes()));
         assert!(SignedReceipt::from_headers(&[first, second]).is_ok());

@@ -310,7 +310,7 @@ fn the_published_table_is_the_codes_table() {
             code.retry()
         );
     }
-    text += "\nWarnings, which do not decide: `header.user_agent_missing`, `payment.bearer`, `identity.manifest_stale`, `payment.jwks_stale`.\n\n\
+    text += "\nWarnings, which do not decide: `header.user_agent_missing`, `payment.bearer`, `identity.manifest_stale`, `identity.dnssec_insecure`, `payment.jwks_stale`.\n\n\
              Errors of misuse, which are no verdicts: `usage.argument`, `usage.policy`, `usage.signer`.\n";
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");
     if std::env::var_os("UPDATE").is_some() {

@@ -4,6 +4,8 @@
 use imagxp::agent::Identity;
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
+use imagxp::feedback::{Feedback, SignedFeedback, header_value};
+use imagxp::provenance::{Receipt, SignedReceipt};
 use imagxp::publisher::Pending;
 use imagxp::replay::MemoryReplayStore;
 use imagxp::token::verify_token;
@@ -57,6 +59,17 @@ fn the_rust_column_is_true() {
         Publisher::supply_failure,
         Publisher::with_replay_store,
         Pending::redeemed,
+        Receipt::sign,
+        Receipt::check,
+        Receipt::describes,
+        SignedReceipt::from_headers,
+        SignedReceipt::publisher,
+        SignedReceipt::verify,
+        Feedback::sign,
+        header_value,
+        Publisher::feedback,
+        SignedFeedback::parse,
+        SignedFeedback::verify,
         MemoryReplayStore::new,
         Verdict::to_json,
         Verdict::body,

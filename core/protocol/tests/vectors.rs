@@ -336,6 +336,213 @@ fn manifest_vectors() -> Vec<Value> {
     .collect()
 }
 
+/// The publisher's key has the seed 20.
+fn site_manifest() -> Value {
+    let site = Identity::parse("pub.example", key(20, Algorithm::Es256), false).unwrap();
+    from_core(&site.manifest(None, &[]).unwrap().to_json())
+}
+
+fn provenance_vectors() -> Vec<Value> {
+    let hash = imagxp::digest::sha256(b"hello");
+    let hex = imagxp::encoding::hex_encode(&hash);
+    let receipt = imagxp::provenance::Receipt {
+        agent_id: imagxp::AgentId::parse(AGENT, false),
+        content_sha256: hash,
+        origin: imagxp::policy::ContentOrigin::Human,
+        trace_id: "0123456789abcdef".into(),
+        ts: now(),
+        url: URL.into(),
+    };
+    let headers = |receipt: &imagxp::provenance::Receipt, seed| -> Value {
+        let headers = receipt.sign(&key(seed, Algorithm::Es256)).unwrap();
+        headers.iter().map(|(name, value)| json!([name, value])).collect()
+    };
+    let good = headers(&receipt, 20);
+    let mut cases = vec![json!({
+        "id": "provenance-sign", "why": "deterministic: the same bytes in every language", "op": "provenance", "key": private_jwk(20, Algorithm::Es256),
+        "url": URL, "content_sha256": hex, "origin": "HUMAN", "trace_id": "0123456789abcdef", "agent_id": AGENT, "now": TIME,
+        "expect": { "headers": good },
+    })];
+    let base = json!({
+        "op": "provenance", "headers": good, "manifest": site_manifest(), "url": URL, "content_sha256": hex, "agent_id": AGENT, "now": TIME,
+    });
+    let mut one_less = good.clone();
+    one_less.as_array_mut().unwrap().pop();
+    let mut high_s = good.clone();
+    high_s[1][1] = json!(high_s[1][1].as_str().unwrap().to_uppercase());
+    let mut forged = good.clone();
+    forged[1][1] = json!("0".repeat(127) + "1");
+    let mut other_domain = site_manifest();
+    other_domain["agent_id"] = json!("other.example");
+    let open = imagxp::provenance::Receipt { agent_id: None, ..receipt.clone() };
+    for (id, why, change, code) in [
+        ("good", "what arrived is what was signed", json!({}), None),
+        (
+            "same-url",
+            "URLs are compared after normalisation",
+            json!({ "url": "https://PUB.example:443/x/../posts/1" }),
+            None,
+        ),
+        ("upper-case-signature", "hex digits have either case", json!({ "headers": high_s }), None),
+        (
+            "for-anyone",
+            "a receipt without agent_id fits any reader",
+            json!({ "headers": headers(&open, 20) }),
+            None,
+        ),
+        ("edge-of-window", "300 s are inclusive", json!({ "now": "2026-03-01T12:05:00.000Z" }), None),
+        (
+            "too-old",
+            "a millisecond more",
+            json!({ "now": "2026-03-01T12:05:00.001Z" }),
+            Some("provenance.mismatch"),
+        ),
+        (
+            "from-the-future",
+            "more than 60 s ahead",
+            json!({ "now": "2026-03-01T11:58:59.999Z" }),
+            Some("provenance.mismatch"),
+        ),
+        (
+            "other-url",
+            "it does not speak of this URL",
+            json!({ "url": "https://pub.example/posts/2" }),
+            Some("provenance.mismatch"),
+        ),
+        (
+            "other-body",
+            "nor of this body",
+            json!({ "content_sha256": "0".repeat(64) }),
+            Some("provenance.mismatch"),
+        ),
+        (
+            "other-reader",
+            "nor of this reader",
+            json!({ "agent_id": "other.example" }),
+            Some("provenance.mismatch"),
+        ),
+        (
+            "other-key",
+            "the manifest lacks the key",
+            json!({ "headers": headers(&receipt, 21) }),
+            Some("identity.key_mismatch"),
+        ),
+        (
+            "other-domain",
+            "only the URL's own host vouches",
+            json!({ "manifest": other_domain }),
+            Some("identity.manifest_invalid"),
+        ),
+        ("forged", "the signature is another", json!({ "headers": forged }), Some("sig.invalid")),
+        (
+            "no-signature",
+            "one header is not enough",
+            json!({ "headers": one_less }),
+            Some("provenance.missing"),
+        ),
+        ("none", "no receipt", json!({ "headers": [] }), Some("provenance.missing")),
+        (
+            "not-base64",
+            "it cannot be read",
+            json!({ "headers": [["x-imagxp-provenance", "!"], good[1]] }),
+            Some("provenance.malformed"),
+        ),
+        (
+            "not-a-receipt",
+            "it lacks its members",
+            json!({ "headers": [["x-imagxp-provenance", "e30="], good[1]] }),
+            Some("provenance.malformed"),
+        ),
+    ] {
+        let mut case = base.clone();
+        for (name, value) in change.as_object().unwrap() {
+            case[name] = value.clone();
+        }
+        case["id"] = json!(format!("provenance-{id}"));
+        case["why"] = json!(why);
+        case["expect"] = json!({ "valid": code.is_none(), "code": code });
+        cases.push(case);
+    }
+    cases
+}
+
+fn feedback_vectors() -> Vec<Value> {
+    use imagxp::feedback::{Feedback, Reason, Score, header_value};
+    const NONCE: &str = "00000000-0000-4000-8000-000000000002";
+    let feedback = Feedback {
+        jti: Some("visa-0001".into()),
+        content_sha256: Some(imagxp::digest::sha256(b"hello")),
+        ..Feedback::new(URL, Score::from_millionths(123_450).unwrap(), Reason::LowQualitySpam)
+    };
+    let value =
+        |feedback: &Feedback, seed| header_value(&feedback.sign(&identity(seed), now(), NONCE).unwrap());
+    let hex = imagxp::encoding::hex_encode(&imagxp::digest::sha256(b"hello"));
+    let good = value(&feedback, 1);
+    let raw = String::from_utf8(imagxp::encoding::base64_decode(good.as_bytes()).unwrap()).unwrap();
+    let mut cases = vec![json!({
+        "id": "feedback-sign", "why": "deterministic: the same bytes in every language", "op": "feedback", "key": private_jwk(1, Algorithm::Es256),
+        "agent_id": AGENT, "url": URL, "score_millionths": 123_450, "reason": "LOW_QUALITY_SPAM", "jti": "visa-0001", "content_sha256": hex, "now": TIME,
+        "nonce": NONCE, "expect": { "value": good },
+    })];
+    let accepted = json!({ "outcome": "allow", "code": null, "http": 200, "agent_id": AGENT, "feedback": {
+        "url": URL, "score_millionths": 123_450, "reason": "LOW_QUALITY_SPAM", "jti": "visa-0001", "content_sha256": hex,
+    } });
+    let refused = |code: imagxp::Code| {
+        let mut expect = deny(code);
+        expect["feedback"] = Value::Null;
+        expect["agent_id"] = Value::Null;
+        expect
+    };
+    let elsewhere = Feedback { url: "https://other.example/".into(), ..feedback.clone() };
+    use imagxp::Code::{ClaimResourceMismatch, FeedbackMalformed, SigInvalid, TimeExpired, TimeFuture};
+    for (id, why, value, at, expect) in [
+        ("good", "base64, as the header has it", good.clone(), TIME, accepted.clone()),
+        ("raw", "raw JSON means the same", raw.clone(), TIME, accepted),
+        ("forged", "the score was raised", raw.replace("0.12345", "0.92345"), TIME, refused(SigInvalid)),
+        ("other-key", "not a key of the agent", value(&feedback, 2), TIME, refused(SigInvalid)),
+        ("elsewhere", "about another site", value(&elsewhere, 1), TIME, refused(ClaimResourceMismatch)),
+        ("old", "301 s", good.clone(), "2026-03-01T12:05:01.000Z", refused(TimeExpired)),
+        ("early", "61 s ahead", good, "2026-03-01T11:58:59.000Z", refused(TimeFuture)),
+        (
+            "seven-digits",
+            "at most six digits",
+            raw.replace("0.12345", "0.1234567"),
+            TIME,
+            refused(FeedbackMalformed),
+        ),
+        ("above-one", "at most 1", raw.replace("0.12345", "1.00001"), TIME, refused(FeedbackMalformed)),
+        ("exponent", "no exponents", raw.replace("0.12345", "1e-1"), TIME, refused(FeedbackMalformed)),
+        (
+            "text",
+            "a number, not a string",
+            raw.replace("0.12345", "\"0.12345\""),
+            TIME,
+            refused(FeedbackMalformed),
+        ),
+        (
+            "reason",
+            "a closed list",
+            raw.replace("LOW_QUALITY_SPAM", "low_quality_spam"),
+            TIME,
+            refused(FeedbackMalformed),
+        ),
+        (
+            "nonce-without-ts",
+            "ts and nonce belong together",
+            raw.replace("\"ts\"", "\"tz\""),
+            TIME,
+            refused(FeedbackMalformed),
+        ),
+        ("not-json", "neither JSON nor base64", "?".to_owned(), TIME, refused(FeedbackMalformed)),
+    ] {
+        cases.push(json!({
+            "id": format!("feedback-{id}"), "why": why, "op": "feedback", "policy": policy_with(json!({})),
+            "manifests": { MANIFEST_URL: from_core(&manifest(&[1])) }, "value": value, "now": at, "expect": expect,
+        }));
+    }
+    cases
+}
+
 #[test]
 fn files_are_what_the_core_makes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
@@ -347,6 +554,8 @@ fn files_are_what_the_core_makes() {
         ("visa", "visas: verification and issuing (PROTOCOL §8)", visa_vectors()),
         ("json", "strict I-JSON and RFC 8785", json_vectors()),
         ("manifest", "manifests (PROTOCOL §4)", manifest_vectors()),
+        ("provenance", "provenance receipts (PROTOCOL §10)", provenance_vectors()),
+        ("feedback", "feedback (PROTOCOL §11)", feedback_vectors()),
     ] {
         let file = folder.join(format!("{name}.json"));
         let text = serde_json::to_string_pretty(&json!({ "about": about, "cases": cases })).unwrap() + "\n";

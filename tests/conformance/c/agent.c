@@ -2,12 +2,21 @@
 
 #include <stdlib.h>
 
-static imagxp_key *private_key(const json_t *item, imagxp_error **error) {
+imagxp_key *private_key(const json_t *item, imagxp_error **error) {
     imagxp_key *key = NULL;
     char *jwk = dump(item, "key");
     imagxp_key_from_jwk(imagxp_slice_of(jwk), &key, error);
     free(jwk);
     return key;
+}
+
+json_t *header_pairs(const imagxp_headers *headers) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < imagxp_headers_count(headers); i++) {
+        json_array_append_new(list, json_pack("[o, o]", string_or_null(imagxp_headers_name(headers, i)),
+                                              string_or_null(imagxp_headers_value(headers, i))));
+    }
+    return list;
 }
 
 static bool options(imagxp_sign_request *request, const json_t *item, imagxp_error **error) {
@@ -37,12 +46,7 @@ json_t *op_sign(const json_t *item) {
         imagxp_sign_request_new(slice(item, "method"), slice(item, "url"), purpose, &request, &error) == IMAGXP_OK &&
         options(request, item, &error) &&
         imagxp_identity_sign(identity, request, now, slice(item, "nonce"), &headers, &error) == IMAGXP_OK) {
-        json_t *list = json_array();
-        for (size_t i = 0; i < imagxp_headers_count(headers); i++) {
-            json_array_append_new(list, json_pack("[o, o]", string_or_null(imagxp_headers_name(headers, i)),
-                                                  string_or_null(imagxp_headers_value(headers, i))));
-        }
-        result = json_pack("{s:o}", "headers", list);
+        result = json_pack("{s:o}", "headers", header_pairs(headers));
     } else {
         result = error_code(error);
     }

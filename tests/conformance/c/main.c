@@ -11,7 +11,7 @@ static const struct {
 } OPERATIONS[] = {
     {"verify", op_verify},       {"sequence", op_sequence}, {"sign", op_sign}, {"canonicalize", op_canonicalize},
     {"key", op_key},             {"signature", op_signature}, {"jws", op_jws}, {"host", op_host},
-    {"manifest", op_manifest},   {"visa", op_visa},
+    {"manifest", op_manifest},   {"visa", op_visa},         {"provenance", op_provenance}, {"feedback", op_feedback},
 };
 
 static json_t *answer(const json_t *item) {

@@ -11,6 +11,7 @@ typedef json_t *operation(const json_t *item);
 operation op_verify, op_sequence;                              /* verify.c */
 operation op_sign, op_visa;                                    /* agent.c */
 operation op_key, op_signature, op_jws, op_canonicalize;       /* crypto.c */
+operation op_provenance, op_feedback;                          /* evidence.c */
 operation op_host, op_manifest;                                /* identity.c */
 
 /* Reading a case (input.c). */
@@ -27,7 +28,16 @@ char *dump(const json_t *item, const char *name);
 uint8_t *unhex(imagxp_slice hex, size_t *len);
 uint8_t *unbase64(imagxp_slice base64, size_t *len);
 
+/* The private key in the member `key`, a JWK. */
+imagxp_key *private_key(const json_t *item, imagxp_error **error);
+/* A publisher with the case's policy, and what counts as fetched now: the documents under the member `kind`. */
+imagxp_publisher *publisher_of(const json_t *item, imagxp_error **error);
+void supply(const imagxp_publisher *publisher, const json_t *item, const char *kind, int64_t now);
+
 /* Writing an answer. */
+
+/* Headers as pairs of name and value. */
+json_t *header_pairs(const imagxp_headers *headers);
 
 /* A slice as a JSON string; null when it is empty. */
 json_t *string_or_null(imagxp_slice slice);

@@ -84,7 +84,7 @@ static json_t *answer(const imagxp_verdict *verdict) {
 }
 
 /* A document given counts as fetched at the step's time; one that is refused is part of the case, and the verdict tells. */
-static void supply(const imagxp_publisher *publisher, const json_t *item, const char *kind, int64_t now) {
+void supply(const imagxp_publisher *publisher, const json_t *item, const char *kind, int64_t now) {
     const char *url;
     json_t *document;
     json_object_foreach(json_object_get(item, kind), url, document) {
@@ -127,7 +127,7 @@ static json_t *step(const imagxp_publisher *publisher, const json_t *item, const
     return result;
 }
 
-static imagxp_publisher *publisher_of(const json_t *item, imagxp_error **error) {
+imagxp_publisher *publisher_of(const json_t *item, imagxp_error **error) {
     static const uint8_t ZEROS[16] = {0};
     const imagxp_slice secret = {ZEROS, sizeof ZEROS};
     imagxp_policy *policy = NULL;

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import evidence
 import imagxp
 
 Case = dict[str, Any]
@@ -126,6 +127,8 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "host": host,
     "manifest": manifest,
     "visa": visa,
+    "provenance": evidence.provenance,
+    "feedback": evidence.feedback,
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from os import PathLike
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, TypeAlias, final
 
@@ -21,9 +22,12 @@ _Headers: TypeAlias = _RawHeaders | Mapping[str, str] | Mapping[bytes, bytes] | 
 
 __all__ = [
     "CODES",
+    "FEEDBACK_REASONS",
     "PURPOSES",
     "Claim",
     "Explanation",
+    "Feedback",
+    "FeedbackVerification",
     "Identity",
     "JwkSet",
     "Limits",
@@ -37,6 +41,8 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "Publisher",
+    "Receipt",
+    "SignedReceipt",
     "Step",
     "Verdict",
     "Verification",
@@ -44,6 +50,7 @@ __all__ = [
     "_panic",
     "canonicalize",
     "content_digest",
+    "feedback_header",
     "is_agent_id",
     "issue_visa",
     "manifest_url",
@@ -53,10 +60,12 @@ __all__ = [
 
 __version__: Final[str]
 CODES: Final[tuple[tuple[str, int, int, str, str, str], ...]]
+FEEDBACK_REASONS: Final[tuple[str, ...]]
 PURPOSES: Final[tuple[str, ...]]
 
 def canonicalize(json: str | bytes, /) -> bytes: ...
 def content_digest(body: bytes, /) -> str: ...
+def feedback_header(signed: bytes, /) -> str: ...
 def is_agent_id(name: str, /, *, allow_loopback: bool = False) -> bool: ...
 def issue_visa(
     key: PrivateKey,
@@ -115,6 +124,48 @@ class Explanation:
     @property
     def verdict(self) -> Verdict: ...
     def to_dict(self) -> dict[str, Any]: ...
+
+_Reason: TypeAlias = Literal["LOW_QUALITY_SPAM", "SEO_SPAM", "INACCURATE", "HATE_SPEECH", "HIGH_QUALITY", "OTHER"]
+
+@final
+class Feedback:
+    def __new__(
+        cls,
+        url: str,
+        quality_score: Decimal | str | float,
+        reason: _Reason,
+        *,
+        jti: str | None = None,
+        content_sha256: bytes | str | None = None,
+    ) -> Feedback: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def quality_score(self) -> Decimal: ...
+    @property
+    def score_millionths(self) -> int: ...
+    @property
+    def reason(self) -> _Reason: ...
+    @property
+    def agent_id(self) -> str | None: ...
+    @property
+    def jti(self) -> str | None: ...
+    @property
+    def content_sha256(self) -> bytes | None: ...
+    @property
+    def ts(self) -> datetime | None: ...
+    def sign(self, identity: Identity, /, *, now: _Time | None = None, nonce: str | None = None) -> bytes: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class FeedbackVerification:
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def feedback(self) -> Feedback | None: ...
+    def __bool__(self) -> NoReturn: ...
 
 @final
 class Identity:
@@ -288,6 +339,8 @@ class Policy:
     @property
     def allow_loopback(self) -> bool: ...
     @property
+    def content_origin(self) -> _ContentOrigin | None: ...
+    @property
     def hash(self) -> str: ...
 
 @final
@@ -365,6 +418,9 @@ class Publisher:
         now: _Time | None = None,
         body_digest: str | None = None,
     ) -> Explanation: ...
+    def feedback(
+        self, value: str | bytes, *, carrier: Verdict | None = None, now: _Time | None = None
+    ) -> FeedbackVerification: ...
     def supply(self, url: str, body: _Json, *, max_age: int | None = None, now: _Time | None = None) -> None: ...
     def supply_failure(
         self,
@@ -373,6 +429,57 @@ class Publisher:
         *,
         now: _Time | None = None,
     ) -> None: ...
+
+_ContentOrigin: TypeAlias = Literal["HUMAN", "SYNTHETIC", "HYBRID"]
+
+@final
+class Receipt:
+    def __new__(
+        cls,
+        url: str,
+        content_sha256: bytes | str,
+        *,
+        origin: _ContentOrigin,
+        trace_id: str,
+        agent_id: str | None = None,
+        now: _Time | None = None,
+    ) -> Receipt: ...
+    @property
+    def agent_id(self) -> str | None: ...
+    @property
+    def content_sha256(self) -> bytes: ...
+    @property
+    def origin(self) -> _ContentOrigin: ...
+    @property
+    def trace_id(self) -> str: ...
+    @property
+    def ts(self) -> datetime: ...
+    @property
+    def url(self) -> str: ...
+    def sign(self, identity: Identity, /) -> list[tuple[str, str]]: ...
+    def check(
+        self,
+        *,
+        url: str,
+        content_sha256: bytes | str,
+        agent_id: str | None = None,
+        now: _Time | None = None,
+        any_time: bool = False,
+    ) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class SignedReceipt:
+    @classmethod
+    def from_headers(cls, headers: _Headers, /) -> SignedReceipt: ...
+    @property
+    def receipt(self) -> Receipt: ...
+    @property
+    def key_id(self) -> str: ...
+    def publisher(self, *, allow_loopback: bool = False) -> str | None: ...
+    def verify(self, manifest: Manifest, /) -> Receipt: ...
 
 @final
 class Step:

@@ -14,14 +14,15 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from . import codes
-from ._imagxp import Need, Policy, Publisher, Verdict, Verification, content_digest
+from ._imagxp import Feedback, FeedbackVerification, Identity, Need, Policy, Publisher, Verdict, Verification, content_digest
+from .asgi_receipt import ReceiptSender
 from .errors import ImagxpError
 from .fetch import Fetcher, FetchError, SingleFlight
 
-__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "Redeem", "Redemption"]
+__all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "OnFeedback", "Redeem", "Redemption"]
 
 WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
 
@@ -33,9 +34,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Redemption = Literal["accepted", "refused", "unavailable"]
 Redeem = Callable[[Need, str], Awaitable[Redemption]]
 """Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa."""
+OnFeedback = Callable[[Feedback, Verdict], Awaitable[None]]
+"""Takes feedback that holds, and the verdict on it, which names the agent."""
 
 _LOG = logging.getLogger("imagxp")
 _VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
+_FEEDBACK: Final = b"x-imagxp-feedback"
+_FEEDBACK_STATUS: Final = b"x-imagxp-feedback-status"
 _TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
 _MAX_ROUNDS: Final = 6
@@ -49,6 +54,10 @@ class ImagxpMiddleware:
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
     says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
     agent has signed. A policy with `allow_loopback` is refused on any other address. Websockets are verified like a GET of their path.
+
+    `identity` signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the
+    publisher's own, where its manifest lies. `max_receipt_body` bounds how much of an answer waits for its receipt. `on_feedback` takes
+    what agents say in `x-imagxp-feedback`; the answer's `x-imagxp-feedback-status` is `accepted` or the code.
     """
 
     def __init__(
@@ -60,6 +69,9 @@ class ImagxpMiddleware:
         fetcher: Fetcher | None = None,
         redeem: Redeem | None = None,
         max_body: int = 1024 * 1024,
+        identity: Identity | None = None,
+        max_receipt_body: int = 1024 * 1024,
+        on_feedback: OnFeedback | None = None,
     ) -> None:
         if (policy is None) == (publisher is None):
             raise TypeError("give either a policy or a publisher")
@@ -72,6 +84,12 @@ class ImagxpMiddleware:
         self._redeem = redeem
         self._max_body = max_body
         self._public = self._publisher.policy.public_json()
+        self._identity = identity
+        self._origin = self._publisher.policy.content_origin
+        self._max_receipt_body = max_receipt_body
+        self._on_feedback = on_feedback
+        if identity is not None and self._origin is None:
+            raise TypeError("receipts say who made the content: give the policy a provenance.origin")
 
     @property
     def publisher(self) -> Publisher:
@@ -120,17 +138,72 @@ class ImagxpMiddleware:
                 if body is not None:
                     verification = await self._call(scope["method"], scope, await self._digest(body))
             verdict = await self._complete(scope, verification)
+            extra = await self._take_feedback(scope, verdict)
         except Exception:
             # Whatever it is, it must not become a way in.
             _LOG.exception("verification failed")
             await _answer(send, 500, [], _internal_body(), head=scope["method"] == "HEAD")
             return None
         if not verdict.is_allowed:
-            headers = _encoded(verdict.response_headers)
+            headers = _encoded(verdict.response_headers) + extra
             await _answer(send, verdict.http, headers, verdict.body(), head=scope["method"] == "HEAD")
             return None
-        await self._app(_passed_on(scope, verdict), receive, _adding(send, verdict))
+        adding = _adding(send, _encoded(verdict.response_headers) + extra)
+        await self._app(_passed_on(scope, verdict), receive, self._receipts(scope, verdict, adding))
         return None
+
+    def _receipts(self, scope: Scope, verdict: Verdict, send: Send) -> Send:
+        """Where a receipt belongs, a `send` that adds it."""
+        url = self._url(scope, verdict)
+        if self._identity is None or self._origin is None or url is None or scope["method"] == "HEAD":
+            return send
+        return ReceiptSender(
+            send,
+            self._identity,
+            verdict,
+            url=url,
+            origin=self._origin,
+            max_body=self._max_receipt_body,
+            trailers="http.response.trailers" in (scope.get("extensions") or {}),
+        )
+
+    def _url(self, scope: Scope, verdict: Verdict) -> str | None:
+        """The absolute URL that is served, if it is on the host whose manifest has our key."""
+        url = verdict.resource
+        if url is None or url.startswith("/"):
+            # Unsigned: among our own origins, and only among them, `Host` may choose.
+            host = next((value.decode("latin-1").lower() for name, value in scope["headers"] if name.lower() == b"host"), "")
+            origins = [origin for origin in self._publisher.policy.origins if origin.partition("://")[2] == host]
+            target = _target(scope)
+            url = origins[0] + target if origins and target.startswith("/") else None
+        if url is None or self._identity is None:
+            return None
+        parts = urlsplit(url)
+        return url if self._identity.agent_id in (parts.hostname, parts.netloc) else None
+
+    async def _take_feedback(self, scope: Scope, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+        """What came in `x-imagxp-feedback`. It never decides about the request that carries it."""
+        values = [value for name, value in scope["headers"] if name.lower() == _FEEDBACK]
+        if self._on_feedback is None or len(values) != 1:
+            return []
+        carrier = verdict if verdict.visitor == "verified_agent" else None
+        taken = await self._judge_feedback(values[0], carrier)
+        for need in taken.verdict.needs:
+            await self._fetch(need.url, "manifest")
+            taken = await self._judge_feedback(values[0], carrier)
+        status = taken.verdict.code or "accepted"
+        if taken.feedback is not None:
+            try:
+                await self._on_feedback(taken.feedback, taken.verdict)
+            except Exception:
+                _LOG.exception("taking feedback failed")
+                status = "internal.invariant"
+        return [(_FEEDBACK_STATUS, status.encode("ascii"))]
+
+    async def _judge_feedback(self, value: bytes, carrier: Verdict | None) -> FeedbackVerification:
+        if self._publisher.calls_python:
+            return await asyncio.to_thread(self._publisher.feedback, value, carrier=carrier)
+        return self._publisher.feedback(value, carrier=carrier)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -274,8 +347,7 @@ def _passed_on(scope: Scope, verdict: Verdict) -> Scope:
     return {**scope, "headers": headers, "imagxp": verdict}
 
 
-def _adding(send: Send, verdict: Verdict) -> Send:
-    added = _encoded(verdict.response_headers)
+def _adding(send: Send, added: list[tuple[bytes, bytes]]) -> Send:
     if not added:
         return send
 

@@ -9,6 +9,7 @@ __all__ = [
     "KeyFormatError",
     "ManifestError",
     "PolicyError",
+    "ProvenanceError",
     "SignerError",
     "TokenError",
     "UsageError",
@@ -47,6 +48,10 @@ class ManifestError(ImagxpError, ValueError):
     """A manifest breaks a rule (`identity.manifest_invalid`)."""
 
 
+class ProvenanceError(ImagxpError):
+    """A provenance receipt is missing, cannot be read, or speaks of something else (`provenance.*`)."""
+
+
 class TokenError(ImagxpError, ValueError):
     """A signed token is refused (`payment.*`)."""
 
@@ -67,7 +72,12 @@ _EXACT: dict[str, type[ImagxpError]] = {
     "identity.manifest_invalid": ManifestError,
     "header.too_large": JsonError,
 }
-_BY_GROUP: dict[str, type[ImagxpError]] = {"payment": TokenError, "json": JsonError, "internal": InternalError}
+_BY_GROUP: dict[str, type[ImagxpError]] = {
+    "internal": InternalError,
+    "json": JsonError,
+    "payment": TokenError,
+    "provenance": ProvenanceError,
+}
 
 
 def from_code(code: str, message: str) -> ImagxpError:

@@ -58,6 +58,10 @@ impl<'a> SignRequest<'a> {
 pub struct SignedHeaders(Vec<(&'static str, String)>);
 
 impl SignedHeaders {
+    pub(crate) const fn new(lines: Vec<(&'static str, String)>) -> Self {
+        Self(lines)
+    }
+
     /// Name and value of each header.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))

@@ -96,6 +96,8 @@ named! {
         PaymentBearer = "payment.bearer",
         /// Refreshing the manifest failed; keys from the last hour were used.
         ManifestStale = "identity.manifest_stale",
+        /// The manifest came from a name that DNSSEC does not protect. Only a fetcher that validates can say so.
+        DnssecInsecure = "identity.dnssec_insecure",
         /// Refreshing the broker's keys failed; keys from the last hour were used.
         JwksStale = "payment.jwks_stale",
     }

@@ -1,6 +1,7 @@
 //! The operations of tests/conformance/README.md.
 
 use crate::answer::{Answer, Failure, hex, json, optional, text, time};
+use crate::evidence;
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::{PrivateKey, PublicKey, Signature, Thumbprint};
 use imagxp::encoding::base64_decode;
@@ -9,7 +10,7 @@ use imagxp::jwks::JwkSet;
 use imagxp::policy::Money;
 use imagxp::token::{TokenExpectation, verify_token};
 use imagxp::visa::{NewVisa, issue};
-use imagxp::{AgentId, Manifest, Policy, Publisher, Purpose, Request, Verdict};
+use imagxp::{AgentId, Manifest, Policy, Publisher, Purpose, Request, Timestamp, Verdict};
 use serde_json::{Map, Value, json};
 
 /// Answers one line; whatever happens, with one line that carries the case's id.
@@ -31,6 +32,8 @@ pub(crate) fn answer_line(line: &str) -> String {
         }
         Some("manifest") => manifest(&case),
         Some("visa") => visa(&case),
+        Some("provenance") => evidence::provenance(&case),
+        Some("feedback") => evidence::feedback(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {
@@ -59,27 +62,37 @@ fn sequence(case: &Value) -> Answer {
     Ok(json!({ "results": results }))
 }
 
-fn publisher(case: &Value) -> Result<Publisher, Failure> {
+pub(crate) fn publisher(case: &Value) -> Result<Publisher, Failure> {
     Ok(Publisher::new(Policy::from_json(&json(case, "policy")?)?, [0; 16]))
 }
 
-/// One request on a publisher; what the case has of manifests and key sets counts as fetched at the step's `now`.
-fn step(publisher: &Publisher, case: &Value, step: &Value) -> Answer {
-    let now = time(step, "now")?;
+/// What the case has of manifests and key sets counts as fetched now.
+pub(crate) fn supply(publisher: &Publisher, case: &Value, now: Timestamp) {
     for documents in ["manifests", "jwks"] {
         for (url, body) in case.get(documents).and_then(Value::as_object).into_iter().flatten() {
             // A document that is refused is part of the case: the verdict tells.
             let _ = publisher.supply(url, body.to_string().as_bytes(), None, now);
         }
     }
-    let request = step.get("request").ok_or_else(|| Failure::Case("`request` is missing".into()))?;
-    let lines = request
+}
+
+/// The member `headers`: pairs of name and value.
+pub(crate) fn header_lines(case: &Value) -> Result<Vec<(String, String)>, Failure> {
+    let lines = case
         .get("headers")
         .and_then(Value::as_array)
         .ok_or_else(|| Failure::Case("`headers` is missing".into()))?;
     let part =
         |line: &Value, index: usize| line.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let lines: Vec<(String, String)> = lines.iter().map(|line| (part(line, 0), part(line, 1))).collect();
+    Ok(lines.iter().map(|line| (part(line, 0), part(line, 1))).collect())
+}
+
+/// One request on a publisher.
+fn step(publisher: &Publisher, case: &Value, step: &Value) -> Answer {
+    let now = time(step, "now")?;
+    supply(publisher, case, now);
+    let request = step.get("request").ok_or_else(|| Failure::Case("`request` is missing".into()))?;
+    let lines = header_lines(request)?;
     let headers: Vec<(&[u8], &[u8])> =
         lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let request = Request {
@@ -226,7 +239,7 @@ fn visa(case: &Value) -> Answer {
 }
 
 /// A JSON member as the core's own object.
-fn object(case: &Value, name: &str) -> Result<Object<'static>, Failure> {
+pub(crate) fn object(case: &Value, name: &str) -> Result<Object<'static>, Failure> {
     let text = json(case, name)?;
     match parse_object(&text, &Limits::JWKS) {
         Ok(object) => Ok(object.into_owned()),
