@@ -3,8 +3,10 @@
 pub mod assertion;
 mod identity;
 pub mod offer;
+pub mod reader;
 pub mod rotation;
 mod sign;
+mod site;
 pub mod spend;
 pub mod token_request;
 pub mod visit;
