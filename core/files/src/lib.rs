@@ -3,3 +3,4 @@
 
 pub mod atomic;
 mod fault;
+pub mod spend;
