@@ -3,7 +3,7 @@
 //! The rules are the core's ([`imagxp::agent::visit`]); this module does what they say through the guarded [`Fetcher`], which watches over
 //! pages and brokers as it does over manifests.
 
-use crate::{Answer, Call, FetchError, Fetcher, Profile};
+use crate::{Answer, Call, FetchError, FetchFailure, Fetcher, Profile};
 use core::time::Duration;
 use imagxp::agent::Identity;
 use imagxp::agent::reader::{Purse, Reader, ReaderOptions};
@@ -22,6 +22,10 @@ const TOKEN: Profile = Profile {
     accept: "application/json",
     ..Profile::DOCUMENT
 };
+
+/// The fetcher's budget is for everybody who uses it: a reader waits for its turn, ten seconds at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const PATIENCE: usize = 200;
 
 /// An agent that reads pages. Cheap to clone; the clones share what they know and what they may spend.
 #[derive(Clone, Debug)]
@@ -85,7 +89,14 @@ impl Agent {
         loop {
             match self.errand(action) {
                 Errand::Go(call, profile) => {
-                    let result = self.fetcher.send(&call, profile);
+                    let mut result = self.fetcher.send(&call, profile);
+                    for _ in 0..PATIENCE {
+                        if !is_busy(&result) {
+                            break;
+                        }
+                        std::thread::sleep(PAUSE);
+                        result = self.fetcher.send(&call, profile);
+                    }
                     action = journey.advance(Some(result))?;
                 }
                 Errand::End(end) => return journey.arrive(end),
@@ -101,7 +112,14 @@ impl Agent {
         loop {
             match self.errand(action) {
                 Errand::Go(call, profile) => {
-                    let result = self.fetcher.send_async(&call, profile).await;
+                    let mut result = self.fetcher.send_async(&call, profile).await;
+                    for _ in 0..PATIENCE {
+                        if !is_busy(&result) {
+                            break;
+                        }
+                        tokio::time::sleep(PAUSE).await;
+                        result = self.fetcher.send_async(&call, profile).await;
+                    }
                     action = journey.advance(Some(result))?;
                 }
                 Errand::End(end) => return journey.arrive(end),
@@ -190,6 +208,11 @@ impl Journey {
             None => Err(refusal(Error::new(ErrorKind::Io, "the visit ended before it began"))),
         }
     }
+}
+
+/// Whether nothing was sent because there are too many fetches already.
+fn is_busy(result: &Result<Answer, FetchError>) -> bool {
+    matches!(result, Err(error) if error.failure == FetchFailure::Busy && !error.sent)
 }
 
 fn refusal(error: Error) -> Box<Refusal> {
