@@ -1,7 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    canonicalize, codes, completions, explain, jwk, key, keygen, man, manifest, policy, sign, verify, visa,
+    canonicalize, codes, completions, explain, fetch, jwk, key, keygen, man, manifest, policy, sign, verify,
+    visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -37,6 +38,7 @@ enum Command {
     Sign(sign::Args),
     Verify(verify::Args),
     Explain(explain::Args),
+    Fetch(fetch::Args),
     Policy(policy::Args),
     Visa(visa::Args),
     Codes(codes::Args),
@@ -60,6 +62,7 @@ pub(crate) fn run() -> Exit {
         Command::Sign(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),
         Command::Explain(args) => args.run(&context),
+        Command::Fetch(args) => args.run(&context),
         Command::Policy(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),
         Command::Codes(args) => args.run(&context),

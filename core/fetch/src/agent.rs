@@ -184,11 +184,8 @@ impl Journey {
                 self.visit.step(&Event::Failed { sent: error.sent, detail: &detail }, now, &nonce)
             }
             Some(Ok(answer)) => {
-                let event = Event::Answered {
-                    status: answer.status,
-                    headers: &answer.headers,
-                    body: &answer.body,
-                };
+                let event =
+                    Event::Answered { status: answer.status, headers: &answer.headers, body: &answer.body };
                 let action = self.visit.step(&event, now, &nonce);
                 // The manifest of a receipt comes after the page, and must not take its place.
                 if !matches!(self.last, Some((true, _))) {

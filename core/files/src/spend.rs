@@ -35,7 +35,8 @@ impl SpendFile {
         let mut books = match &old {
             None => Spend::default(),
             Some(bytes) => Spend::from_json(bytes).map_err(|error| {
-                Error::new(ErrorKind::Io, format!("`{}`: {}", path.display(), error.message())).with_source(error)
+                Error::new(ErrorKind::Io, format!("`{}`: {}", path.display(), error.message()))
+                    .with_source(error)
             })?,
         };
         books.abandon();

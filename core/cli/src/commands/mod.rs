@@ -4,6 +4,7 @@ pub(crate) mod canonicalize;
 pub(crate) mod codes;
 pub(crate) mod completions;
 pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod jwk;
 pub(crate) mod key;
 pub(crate) mod keygen;

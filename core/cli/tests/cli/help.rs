@@ -13,6 +13,7 @@ const COMMANDS: &[&str] = &[
     "sign",
     "verify",
     "explain",
+    "fetch",
     "policy",
     "policy check",
     "policy public",

@@ -10,6 +10,7 @@
 mod canonicalize;
 mod codes;
 mod explain;
+mod fetch;
 mod help;
 mod key;
 mod keygen;
@@ -19,6 +20,9 @@ mod policy;
 mod sandbox;
 mod sign;
 mod streams;
+#[path = "../../../fetch/tests/agent/town.rs"]
+#[allow(dead_code, reason = "the little world of the agent's own tests; not all of it is needed here")]
+mod town;
 mod vectors;
 mod verify;
 mod visa;

@@ -27,7 +27,12 @@ fn a_free_page_costs_nothing() {
     assert_eq!(page.report.receipt.as_str(), "verified");
     assert_eq!(
         site.server.lines(),
-        ["GET /robots.txt", "GET /.well-known/imagxp-policy.json", "GET /free", "GET /.well-known/imagxp-agent.json"]
+        [
+            "GET /robots.txt",
+            "GET /.well-known/imagxp-policy.json",
+            "GET /free",
+            "GET /.well-known/imagxp-agent.json"
+        ]
     );
     assert_eq!((broker.server.seen().len(), spent(&agent).as_str()), (0, "0"));
     // What is known is not asked for again.
@@ -65,7 +70,10 @@ fn a_paid_page_is_paid_once() {
     assert!(json.contains(r#""state":"bought""#) && !json.contains("eyJ"), "no visa in a report: {json}");
     // The next one is another purchase: this visa had one use.
     let page = agent.read(&site.url("/paid/2")).unwrap();
-    assert_eq!((page.report.payment.state, broker.booked(), spent(&agent).as_str()), (PaymentState::Bought, 2, "0.02"));
+    assert_eq!(
+        (page.report.payment.state, broker.booked(), spent(&agent).as_str()),
+        (PaymentState::Bought, 2, "0.02")
+    );
 }
 
 #[test]
@@ -85,7 +93,12 @@ fn a_visa_of_many_uses_is_used() {
 fn refused(agent: &Agent, site: &Site, broker: &Broker, code: &str, pages: usize, asked: usize) -> String {
     let refusal = agent.read(&site.url("/paid/1")).unwrap_err();
     assert_eq!(refusal.error.code(), code, "{} {:?}", refusal.error, refusal.report.steps);
-    assert_eq!((site.server.pages(), broker.server.seen().len()), (pages, asked), "{:?}", refusal.report.steps);
+    assert_eq!(
+        (site.server.pages(), broker.server.seen().len()),
+        (pages, asked),
+        "{:?}",
+        refusal.report.steps
+    );
     refusal.error.message().to_owned()
 }
 
@@ -131,7 +144,8 @@ fn brokers_that_are_not_trusted_get_nothing() {
     // A trusted issuer with an endpoint of the publisher's own: the assertion never leaves.
     let thief = Broker::start(Manner::Good);
     let (issuer, endpoint) = (broker.server.origin.clone(), thief.server.origin.clone());
-    let offer = offer("0.01", &format!(r#"{{"issuer":"{issuer}","token_endpoint":"{endpoint}/oauth/token"}}"#));
+    let offer =
+        offer("0.01", &format!(r#"{{"issuer":"{issuer}","token_endpoint":"{endpoint}/oauth/token"}}"#));
     let site = Site::start(&issuer, answers_pages(402, offer));
     refused(&agent(&broker), &site, &broker, "spend.broker_denied", 1, 0);
     assert_eq!(thief.server.seen().len(), 0);
@@ -144,9 +158,7 @@ fn offer(price: &str, brokers: &str) -> String {
 }
 
 fn answers_pages(status: u16, body: String) -> Hook {
-    Box::new(move |seen, _| {
-        seen.target.starts_with("/paid").then(|| Some(Reply::new(status, body.clone())))
-    })
+    Box::new(move |seen, _| seen.target.starts_with("/paid").then(|| Some(Reply::new(status, body.clone()))))
 }
 
 #[test]
@@ -155,7 +167,11 @@ fn hostile_offers_are_not_bought() {
     let origin = &broker.server.origin;
     let own = format!(r#"{{"issuer":"{origin}","token_endpoint":"{origin}/oauth/token"}}"#);
     let many: Vec<_> = (0..10_000)
-        .map(|index| format!(r#"{{"issuer":"https://b{index}.example","token_endpoint":"https://b{index}.example/t"}}"#))
+        .map(|index| {
+            format!(
+                r#"{{"issuer":"https://b{index}.example","token_endpoint":"https://b{index}.example/t"}}"#
+            )
+        })
         .collect();
     for (body, code) in [
         (offer("340282366920938463463", &own), "spend.limit"),
@@ -203,10 +219,16 @@ fn a_broker_that_hangs_up_is_not_paid_twice() {
     let refusal = agent.read(&site.url("/paid/1")).unwrap_err();
     assert_eq!(refusal.error.code(), "spend.unknown", "{:?}", refusal.report.steps);
     assert_eq!(refusal.report.payment.state, PaymentState::Unknown);
-    assert_eq!((site.server.pages(), broker.booked(), spent(&agent).as_str(), open(&agent)), (1, 1, "0.01", 1));
+    assert_eq!(
+        (site.server.pages(), broker.booked(), spent(&agent).as_str(), open(&agent)),
+        (1, 1, "0.01", 1)
+    );
     let page = agent.read(&site.url("/paid/1")).unwrap();
     assert_eq!(page.body, b"content of /paid/1");
-    assert_eq!((site.server.pages(), broker.booked(), spent(&agent).as_str(), open(&agent)), (3, 1, "0.01", 0));
+    assert_eq!(
+        (site.server.pages(), broker.booked(), spent(&agent).as_str(), open(&agent)),
+        (3, 1, "0.01", 0)
+    );
     let keys = broker.keys();
     assert_eq!((keys.len(), &keys[0]), (2, &keys[1]), "the same purchase, asked about");
 }
@@ -235,7 +257,10 @@ fn an_unknown_payment_stays_unknown() {
         let mut keys = broker.keys();
         keys.dedup();
         assert_eq!(keys.len(), 1, "{manner:?}: one purchase");
-        assert!(site.server.seen().iter().all(|seen| seen.header("x-imagxp-payment").is_none()), "{manner:?}");
+        assert!(
+            site.server.seen().iter().all(|seen| seen.header("x-imagxp-payment").is_none()),
+            "{manner:?}"
+        );
     }
 }
 
@@ -299,7 +324,9 @@ fn threads_share_the_caps() {
     let threads: Vec<_> = (0..16)
         .map(|index| {
             let (agent, url) = (agent.clone(), site.url(&format!("/paid/{index}")));
-            std::thread::spawn(move || agent.read(&url).map(|page| page.status).map_err(|refusal| refusal.error.code()))
+            std::thread::spawn(move || {
+                agent.read(&url).map(|page| page.status).map_err(|refusal| refusal.error.code())
+            })
         })
         .collect();
     let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();

@@ -21,16 +21,19 @@ fn site(
 #[test]
 fn wrong_receipts_are_found_out() {
     let broker = Broker::start(Manner::Good);
-    let manifests = |site: &Site| {
-        site.server.lines().iter().filter(|line| line.ends_with("imagxp-agent.json")).count()
-    };
+    let manifests =
+        |site: &Site| site.server.lines().iter().filter(|line| line.ends_with("imagxp-agent.json")).count();
     type Make = Box<dyn Fn(&str, &str, &[u8]) -> Vec<(String, String)> + Send + Sync>;
     let cases: [(Make, &str, usize); 7] = [
         (Box::new(|origin, target, body| receipt(origin, target, body, 5)), "verified", 1),
         (Box::new(|_, _, _| Vec::new()), "missing", 0),
         (Box::new(|origin, target, _| receipt(origin, target, b"other", 5)), "provenance.mismatch", 0),
         (Box::new(|origin, _, body| receipt(origin, "/other", body, 5)), "provenance.mismatch", 0),
-        (Box::new(|_, target, body| receipt("https://other.example", target, body, 5)), "provenance.mismatch", 0),
+        (
+            Box::new(|_, target, body| receipt("https://other.example", target, body, 5)),
+            "provenance.mismatch",
+            0,
+        ),
         (Box::new(|origin, target, body| receipt(origin, target, body, 6)), "identity.key_mismatch", 1),
         (
             Box::new(|origin, target, body| {
@@ -49,7 +52,8 @@ fn wrong_receipts_are_found_out() {
         assert_eq!(manifests(&site), fetched, "{state}");
 
         let strict = ReaderOptions { receipts: Receipts::Require, ..options(&broker) };
-        let code = agent_with(strict, purse()).read(&site.url("/free")).map_err(|refusal| refusal.error.code());
+        let code =
+            agent_with(strict, purse()).read(&site.url("/free")).map_err(|refusal| refusal.error.code());
         match state {
             "verified" => assert!(code.is_ok()),
             "missing" => assert_eq!(code.unwrap_err(), "provenance.missing"),

@@ -4,7 +4,11 @@ use crate::town::{Broker, Manner, Reply, Site, agent, agent_with, options, purse
 use imagxp::agent::reader::{ReaderOptions, Redirects};
 use imagxp::encoding::base64_decode;
 
-fn redirecting(broker: &Broker, status: u16, to: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) -> Site {
+fn redirecting(
+    broker: &Broker,
+    status: u16,
+    to: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static,
+) -> Site {
     Site::start(
         &broker.server.origin,
         Box::new(move |seen, origin| {
@@ -65,7 +69,14 @@ fn another_origin_is_refused_or_a_visit_of_its_own() {
 #[test]
 fn places_that_nobody_goes_to() {
     let broker = Broker::start(Manner::Good);
-    for place in ["http://pub.example/x", "ftp://127.0.0.1/", "https://u:p@127.0.0.1/", "//[::1", "/a b", "javascript:1"] {
+    for place in [
+        "http://pub.example/x",
+        "ftp://127.0.0.1/",
+        "https://u:p@127.0.0.1/",
+        "//[::1",
+        "/a b",
+        "javascript:1",
+    ] {
         let site = redirecting(&broker, 302, move |_, _| Some(place.to_owned()));
         let any = ReaderOptions { redirects: Redirects::AnyOrigin, ..options(&broker) };
         let refusal = agent_with(any, purse()).read(&site.url("/a")).unwrap_err();

@@ -38,7 +38,10 @@ fn robots_txt_is_respected() {
             assert_eq!(refusal.error.code(), "robots.denied");
         }
     }
-    let site = Site::start(&broker.server.origin, Box::new(|seen, _| (seen.target == "/robots.txt").then_some(None)));
+    let site = Site::start(
+        &broker.server.origin,
+        Box::new(|seen, _| (seen.target == "/robots.txt").then_some(None)),
+    );
     assert_eq!(agent.read(&site.url("/free")).unwrap_err().error.code(), "robots.denied");
     // What cannot be had is not asked for again at once.
     agent.read(&site.url("/free")).unwrap_err();
@@ -52,7 +55,10 @@ fn robots_txt_may_move_and_name_a_policy() {
         &broker.server.origin,
         Box::new(|seen, origin| match seen.target.as_str() {
             "/robots.txt" => Some(Some(Reply::new(301, "").with("location", "/moved.txt"))),
-            "/moved.txt" => Some(Some(Reply::new(200, format!("IMAGXP-Policy: {origin}/p.json\nUser-agent: *\nDisallow: /x")))),
+            "/moved.txt" => Some(Some(Reply::new(
+                200,
+                format!("IMAGXP-Policy: {origin}/p.json\nUser-agent: *\nDisallow: /x"),
+            ))),
             _ => None,
         }),
     );
@@ -100,7 +106,14 @@ fn a_request_is_signed_again_once_when_the_verdict_says_so() {
 fn what_cannot_be_read_is_refused_before_anything_is_sent() {
     let broker = Broker::start(Manner::Good);
     let agent = agent(&broker);
-    for url in ["", "/x", "http://pub.example/", "ftp://pub.example/", "https://u@pub.example/", "https://pub.example/a b"] {
+    for url in [
+        "",
+        "/x",
+        "http://pub.example/",
+        "ftp://pub.example/",
+        "https://u@pub.example/",
+        "https://pub.example/a b",
+    ] {
         assert_eq!(agent.read(url).unwrap_err().error.code(), "usage.argument", "{url}");
     }
     assert_eq!(agent.request("POST", "https://pub.example/").unwrap_err().error.code(), "usage.argument");

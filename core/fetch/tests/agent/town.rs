@@ -1,10 +1,10 @@
 //! A real publisher and a real broker on loopback, which count what reaches them.
 
+use imagxp::agent::Identity;
 use imagxp::agent::assertion;
 use imagxp::agent::offer::TrustedBroker;
 use imagxp::agent::reader::{Purse, ReaderOptions};
 use imagxp::agent::spend::Caps;
-use imagxp::agent::Identity;
 use imagxp::amount::Amount;
 use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::policy::{ContentOrigin, Money};
@@ -13,8 +13,7 @@ use imagxp::visa::{NewVisa, issue};
 use imagxp::{AgentId, Manifest, Policy, Publisher, Purpose, Request, Timestamp};
 use imagxp_fetch::agent::Agent;
 use imagxp_fetch::{Fetcher, Options};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -66,7 +65,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(make: impl FnOnce(&str) -> Box<dyn Fn(&Seen) -> Option<Reply> + Send + Sync>) -> Self {
+    pub(crate) fn start(
+        make: impl FnOnce(&str) -> Box<dyn Fn(&Seen) -> Option<Reply> + Send + Sync>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let act: Arc<dyn Fn(&Seen) -> Option<Reply> + Send + Sync> = Arc::from(make(&origin));
@@ -132,7 +133,11 @@ fn receive(stream: &mut TcpStream) -> Option<Seen> {
 }
 
 fn send(stream: &mut TcpStream, method: &str, reply: &Reply) {
-    let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", reply.status, reply.body.len());
+    let mut head = format!(
+        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+        reply.status,
+        reply.body.len()
+    );
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -169,6 +174,8 @@ pub(crate) enum Manner {
     Good,
     /// Books the payment and hangs up; answers when it is asked again under the same key.
     HangsUpFirst,
+    /// Books the payment and is silent; answers when it is asked again under the same key.
+    WaitsFirst,
     /// Hangs up each time.
     HangsUp,
     Refuses,
@@ -199,18 +206,20 @@ impl Broker {
             let origin = origin.to_owned();
             let manifest = identity().manifest(None, &[]).unwrap();
             let kept: Mutex<HashMap<String, String>> = Mutex::default();
-            let jtis: Mutex<Vec<String>> = Mutex::default();
+            let jtis: Mutex<HashSet<String>> = Mutex::default();
             Box::new(move |request| {
                 assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/oauth/token"));
                 let form: HashMap<String, String> = request.body.split('&').map(pair).collect();
                 let endpoint = format!("{origin}/oauth/token");
-                let asked = assertion::verify(form["client_assertion"].as_bytes(), &manifest, &endpoint, now());
+                let asked =
+                    assertion::verify(form["client_assertion"].as_bytes(), &manifest, &endpoint, now());
                 let asked = asked.unwrap();
                 assert_eq!(form["grant_type"], "client_credentials");
-                assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-                let mut jtis = jtis.lock().unwrap();
-                assert!(!jtis.contains(&asked.jti), "a jti counts once");
-                jtis.push(asked.jti);
+                assert_eq!(
+                    form["client_assertion_type"],
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+                );
+                assert!(jtis.lock().unwrap().insert(asked.jti), "a jti counts once");
                 match manner {
                     Manner::Refuses => return Some(Reply::new(400, r#"{"error":"insufficient_funds"}"#)),
                     Manner::Fails => return Some(Reply::new(503, "")),
@@ -224,11 +233,19 @@ impl Broker {
                     visa(manner, &origin, &form, &asked.agent_id, &name)
                 });
                 kept.insert(name, visa.clone());
+                drop(kept);
                 match manner {
+                    Manner::WaitsFirst if known.is_none() => {
+                        thread::sleep(std::time::Duration::from_secs(30));
+                        None
+                    }
                     Manner::HangsUp => None,
                     Manner::HangsUpFirst if known.is_none() => None,
                     Manner::Garbage => Some(Reply::new(200, "<html>thank you</html>")),
-                    _ => Some(Reply::new(200, format!(r#"{{"access_token":"{visa}","token_type":"Bearer","expires_in":600}}"#))),
+                    _ => Some(Reply::new(
+                        200,
+                        format!(r#"{{"access_token":"{visa}","token_type":"Bearer","expires_in":600}}"#),
+                    )),
                 }
             })
         });
@@ -256,7 +273,11 @@ fn visa(manner: Manner, origin: &str, form: &HashMap<String, String>, agent: &Ag
     let token = issue(
         &NewVisa {
             issuer: if manner == Manner::OtherIssuer { "https://other.example" } else { origin },
-            audience: if manner == Manner::OtherAudience { "https://other.example" } else { &form["resource"] },
+            audience: if manner == Manner::OtherAudience {
+                "https://other.example"
+            } else {
+                &form["resource"]
+            },
             agent_id: if manner == Manner::OtherHolder { &other } else { agent },
             key: Some(agent_key.public_key().thumbprint()),
             jti,
@@ -352,7 +373,7 @@ pub(crate) fn publisher_manifest(origin: &str) -> Vec<u8> {
 pub(crate) fn receipt(origin: &str, target: &str, body: &[u8], signer: u8) -> Vec<(String, String)> {
     let receipt = Receipt {
         agent_id: Some(identity().agent_id().clone()),
-        content_sha256: Sha256::digest(body).into(),
+        content_sha256: imagxp::digest::sha256(body),
         origin: ContentOrigin::Human,
         trace_id: "trace-1".into(),
         ts: now(),
@@ -371,7 +392,8 @@ fn serve(publisher: &Publisher, origin: &str, request: &Seen) -> Reply {
     }
     let headers: Vec<(&[u8], &[u8])> =
         request.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let asked = Request { method: &request.method, url: &request.target, headers: &headers, body_digest: None };
+    let asked =
+        Request { method: &request.method, url: &request.target, headers: &headers, body_digest: None };
     let verdict = publisher.verify(&asked, now()).verdict;
     let mut reply = if verdict.is_allowed() {
         let body = format!("content of {}", request.target).into_bytes();
@@ -380,7 +402,9 @@ fn serve(publisher: &Publisher, origin: &str, request: &Seen) -> Reply {
     } else {
         Reply::new(verdict.http, verdict.body())
     };
-    reply.headers.extend(verdict.response_headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    reply
+        .headers
+        .extend(verdict.response_headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     reply
 }
 

@@ -43,7 +43,9 @@ impl Identity {
             return Err(Error::argument("a jti has 16 to 128 characters of A-Z a-z 0-9 - . _ ~"));
         }
         let seconds = |secs: i64| {
-            Number::from_i64(secs).map(Value::Number).ok_or_else(|| Error::argument("the time is out of range"))
+            Number::from_i64(secs)
+                .map(Value::Number)
+                .ok_or_else(|| Error::argument("the time is out of range"))
         };
         let mut claims = Object::new();
         claims.insert("aud", token_endpoint);
@@ -97,7 +99,8 @@ pub fn verify(
     if text("aud") != Some(token_endpoint) {
         return Err(malformed("aud is not this token endpoint"));
     }
-    let jti = text("jti").filter(|jti| is_nonce(jti)).ok_or_else(|| malformed("jti is missing or malformed"))?;
+    let jti =
+        text("jti").filter(|jti| is_nonce(jti)).ok_or_else(|| malformed("jti is missing or malformed"))?;
     let time = |name: &'static str, flaw: &'static str| {
         let secs = claims.get(name).and_then(Value::as_number).and_then(Number::as_i64);
         secs.filter(|secs| (0..=4_200_000_000).contains(secs))

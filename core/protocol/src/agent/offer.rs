@@ -64,8 +64,8 @@ impl Offer {
             Some(Value::Object(offer)) => offer,
             Some(_) => return Err(malformed("offer is not an object")),
         };
-        let amount = Amount::parse(text(offer, "price")?)
-            .ok_or_else(|| malformed("price is not a decimal string"))?;
+        let amount =
+            Amount::parse(text(offer, "price")?).ok_or_else(|| malformed("price is not a decimal string"))?;
         if amount.is_zero() {
             return Err(malformed("price is zero: there is nothing to buy"));
         }
@@ -176,10 +176,8 @@ fn purposes(offer: &Object<'_>) -> Result<Vec<Purpose>> {
 }
 
 fn brokers(offer: &Object<'_>, allow_loopback: bool) -> Result<Vec<OfferedBroker>> {
-    let list = offer
-        .get("brokers")
-        .and_then(Value::as_array)
-        .ok_or_else(|| malformed("brokers is not a list"))?;
+    let list =
+        offer.get("brokers").and_then(Value::as_array).ok_or_else(|| malformed("brokers is not a list"))?;
     if list.is_empty() || list.len() > MAX_BROKERS {
         return Err(malformed(format!("an offer names 1 to {MAX_BROKERS} brokers, not {}", list.len())));
     }
@@ -255,7 +253,9 @@ mod tests {
             assert_eq!(read(&text).unwrap_err().code(), "offer.malformed", "{text}");
         }
         let broker = |index: usize| {
-            format!("{{\"issuer\":\"https://b{index}.example\",\"token_endpoint\":\"https://b{index}.example/t\"}}")
+            format!(
+                "{{\"issuer\":\"https://b{index}.example\",\"token_endpoint\":\"https://b{index}.example/t\"}}"
+            )
         };
         let with = |list: Vec<String>| {
             let start = GOOD.find("\"brokers\":[").unwrap() + 11;
@@ -269,7 +269,10 @@ mod tests {
         for bytes in [&b""[..], b"null", b"\xff\xfe", b"{}", b"{\"offer\":{}}", &[b'['; 20_000]] {
             assert_eq!(Offer::parse(bytes, false).unwrap_err().code(), "offer.malformed");
         }
-        assert!(Offer::parse(GOOD.replace("https://broker", "http://127.0.0.1:8/broker").as_bytes(), true).is_ok());
+        assert!(
+            Offer::parse(GOOD.replace("https://broker", "http://127.0.0.1:8/broker").as_bytes(), true)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -283,10 +286,12 @@ mod tests {
         let chosen = offer.choose(&[own("https://other.example"), own("https://broker.example")]).unwrap();
         assert_eq!(chosen, offer.brokers[0]);
 
-        let hostile = read(&GOOD.replace("https://broker.example/oauth", "https://thief.example/oauth")).unwrap();
+        let hostile =
+            read(&GOOD.replace("https://broker.example/oauth", "https://thief.example/oauth")).unwrap();
         let error = hostile.choose(&[own("https://broker.example")]).unwrap_err();
         assert_eq!(error.code(), "spend.broker_denied");
-        let pinned = own("https://broker.example").with_token_endpoint("https://tokens.example/t", false).unwrap();
+        let pinned =
+            own("https://broker.example").with_token_endpoint("https://tokens.example/t", false).unwrap();
         assert_eq!(hostile.choose(&[pinned]).unwrap().token_endpoint, "https://tokens.example/t");
         for bad in ["http://broker.example", "broker.example", "", "https://127.0.0.1.:x"] {
             assert_eq!(TrustedBroker::new(bad, false).unwrap_err().code(), "usage.argument", "{bad}");

@@ -211,7 +211,9 @@ fn check(token: &str, purchase: &Purchase, key: &Thumbprint, now: Timestamp) -> 
         return wrong(Code::PaymentInsufficient, "payment_status is not paid");
     }
     // Less is of no use, and more was not agreed to.
-    if claims.amount != Some(purchase.price.amount) || claims.currency.as_ref() != Some(&purchase.price.currency) {
+    if claims.amount != Some(purchase.price.amount)
+        || claims.currency.as_ref() != Some(&purchase.price.currency)
+    {
         return wrong(Code::PaymentInsufficient, "its amount is not the one that was asked for");
     }
     if claims.purposes.as_ref().is_some_and(|purposes| !purposes.contains(&purchase.purpose)) {

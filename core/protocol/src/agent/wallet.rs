@@ -49,7 +49,8 @@ impl Wallet {
     pub fn put(&mut self, visa: Visa, now: Timestamp) {
         self.visas.retain(|own| own.exp > now && !is_same(own, &visa));
         if self.visas.len() >= MAX_VISAS
-            && let Some(first) = (0..self.visas.len()).min_by_key(|&index| self.visas.get(index).map(Visa::exp))
+            && let Some(first) =
+                (0..self.visas.len()).min_by_key(|&index| self.visas.get(index).map(Visa::exp))
         {
             self.visas.swap_remove(first);
         }
@@ -101,7 +102,8 @@ fn is_good_for(visa: &Visa, fare: &Fare<'_>) -> bool {
         && visa.price.currency == fare.price.currency
         && visa.price.amount >= fare.price.amount
         && visa.purposes.as_ref().is_none_or(|purposes| purposes.contains(&fare.purpose))
-        && visa.paths.as_ref().is_none_or(|limits| {
-            fare.paths.iter().all(|path| limits.iter().any(|limit| limit.matches(path)))
-        })
+        && visa
+            .paths
+            .as_ref()
+            .is_none_or(|limits| fare.paths.iter().all(|path| limits.iter().any(|limit| limit.matches(path))))
 }

@@ -1,7 +1,7 @@
 //! The books: totals by day and host, and open purchases. Exact, bounded, and never freed by a clock that steps back.
 
-use super::purchase::{Open, Phase, Purchase, RECONCILE_S, Reserved, Settlement};
 use super::Caps;
+use super::purchase::{Open, Phase, Purchase, RECONCILE_S, Reserved, Settlement};
 use crate::amount::Amount;
 use crate::claim::is_nonce;
 use crate::error::{Error, ErrorKind, Result};
@@ -325,7 +325,10 @@ mod tests {
         spend.settle(&first.id, Settlement::Released);
         assert_eq!(spend.spent("USD").to_string(), "1", "what has an end keeps it");
         assert_eq!(spend.reserve(&second, at(3)).unwrap(), Reserved::New);
-        assert_eq!(spend.reserve(&purchase(2, "b.example", "0.5"), at(3)).unwrap_err().code(), "usage.argument");
+        assert_eq!(
+            spend.reserve(&purchase(2, "b.example", "0.5"), at(3)).unwrap_err().code(),
+            "usage.argument"
+        );
     }
 
     #[test]
@@ -335,9 +338,15 @@ mod tests {
         spend.reserve(&first, at(0)).unwrap();
         spend.abandon();
         let last = at(RECONCILE_S).saturating_add_millis(-1);
-        assert_eq!(spend.reserve(&purchase(2, "a.example", "1"), last).unwrap(), Reserved::Again(first.clone()));
+        assert_eq!(
+            spend.reserve(&purchase(2, "a.example", "1"), last).unwrap(),
+            Reserved::Again(first.clone())
+        );
         spend.settle(&first.id, Settlement::Unknown);
-        assert_eq!(spend.reserve(&purchase(2, "a.example", "1"), at(-9_999)).unwrap(), Reserved::Again(first));
+        assert_eq!(
+            spend.reserve(&purchase(2, "a.example", "1"), at(-9_999)).unwrap(),
+            Reserved::Again(first)
+        );
         spend.abandon();
         assert_eq!(spend.reserve(&purchase(2, "a.example", "1"), at(RECONCILE_S)).unwrap(), Reserved::New);
         assert_eq!(spend.spent("USD").to_string(), "2");

@@ -1,8 +1,8 @@
 //! The saved form of the books: one JSON document without the caps, which are the caller's to set each time.
 
+use super::Spend;
 use super::ledger::{Day, MAX_DAYS, MAX_HOSTS, MAX_OPEN};
 use super::purchase::{Open, Phase, Purchase};
-use super::Spend;
 use crate::agent_id::AgentId;
 use crate::amount::{Amount, is_currency};
 use crate::claim::is_nonce;
@@ -131,7 +131,8 @@ fn read_day(value: &Value<'_>) -> Result<(i64, Day)> {
     let number = object.get("day").and_then(whole).ok_or_else(flaw)?;
     let mut day = Day { spent: read_amounts(object.get("spent"))?, ..Day::default() };
     for row in list(object.get("hosts"), MAX_HOSTS)? {
-        let Some([Value::String(host), Value::String(currency), Value::String(amount)]) = row.as_array() else {
+        let Some([Value::String(host), Value::String(currency), Value::String(amount)]) = row.as_array()
+        else {
             return Err(flaw());
         };
         let amount = Amount::parse(amount).ok_or_else(flaw)?;

@@ -126,8 +126,8 @@ impl Reader {
     pub fn visit(self: &Arc<Self>, method: &str, url: &str, content_digest: Option<&str>) -> Result<Visit> {
         let url = url.split_once('#').map_or(url, |(before, _)| before);
         let resource = Resource::parse(url).filter(|_| web_url(url, self.options().allow_loopback).is_some());
-        let resource =
-            resource.ok_or_else(|| Error::argument(format!("`{url}` is not an https URL that can be read")))?;
+        let resource = resource
+            .ok_or_else(|| Error::argument(format!("`{url}` is not an https URL that can be read")))?;
         if !matches!(method, "GET" | "HEAD") && self.options().redirects != Redirects::Return {
             return Err(Error::argument("an agent reads with GET or HEAD"));
         }
@@ -224,7 +224,9 @@ impl Visit {
 
     fn robots(&mut self, url: &str, event: &Event<'_>, now: Timestamp, nonce: &str) -> Next {
         let (access, note) = match event {
-            Event::Answered { status, headers, .. } if is_redirect(*status) && self.robots_hops < MAX_HOPS => {
+            Event::Answered { status, headers, .. }
+                if is_redirect(*status) && self.robots_hops < MAX_HOPS =>
+            {
                 // RFC 9309 §2.3.1.2: at least five, also across authorities. Nothing of ours is in these requests.
                 let base = Resource::parse(url);
                 let target = base.as_ref().zip(redirect::location(headers)?).map(|(base, location)| {
@@ -382,7 +384,9 @@ impl Visit {
         Err(Error::new(
             ErrorKind::Io,
             match (paid, sent) {
-                (true, true) => "no answer came to the paid request; its visa is kept and tried at the next read",
+                (true, true) => {
+                    "no answer came to the paid request; its visa is kept and tried at the next read"
+                }
                 _ => "the publisher does not answer",
             },
         ))
@@ -427,7 +431,8 @@ impl Report {
 /// Whether a policy says no in so many words. Its silence is no answer: a rule for single agents, which is not public, may allow.
 fn refuses(policy: &PublicPolicy, purpose: Purpose, url: &str) -> bool {
     let denies = |rules: &BTreeMap<Purpose, PublicRule>| {
-        let inherited = || (purpose == Purpose::Embedding).then(|| rules.get(&Purpose::CrawlTraining)).flatten();
+        let inherited =
+            || (purpose == Purpose::Embedding).then(|| rules.get(&Purpose::CrawlTraining)).flatten();
         rules.get(&purpose).or_else(inherited).is_some_and(|rule| !rule.allow)
     };
     let readings = path_readings(url).unwrap_or_default();

@@ -5,12 +5,12 @@ use super::report::ReceiptState;
 use crate::agent::reader::Receipts;
 use crate::agent_id::AgentId;
 use crate::code::Code;
+use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::HeaderLine;
 use crate::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::provenance::{Delivery, SignedReceipt};
 use crate::time::Timestamp;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A receipt that waits for its publisher's keys.
@@ -57,7 +57,7 @@ impl Visit {
         let lines: Vec<HeaderLine<'_>> =
             headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let receipt = SignedReceipt::from_headers(&lines)?;
-        let content_sha256: [u8; 32] = Sha256::digest(body).into();
+        let content_sha256 = sha256(body);
         let delivery = Delivery {
             url: &self.url,
             content_sha256: &content_sha256,
@@ -65,7 +65,10 @@ impl Visit {
         };
         receipt.receipt().check(&delivery, now)?;
         let publisher = receipt.publisher(self.reader.options().allow_loopback).ok_or_else(|| {
-            Error::protocol(Code::IdentityNotFound, "the publisher's host is no domain that could publish a key")
+            Error::protocol(
+                Code::IdentityNotFound,
+                "the publisher's host is no domain that could publish a key",
+            )
         })?;
         Ok(Claimed { receipt, publisher })
     }
