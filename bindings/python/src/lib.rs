@@ -3,7 +3,9 @@
 //! Nothing here decides anything: values of Python become values of the crate [`imagxp`], one function of it is called with the
 //! interpreter released, and the result becomes values of Python again. One file per noun, with the core's names.
 
+mod agent;
 mod agent_id;
+mod assertion;
 mod boundary;
 mod claim;
 mod code;
@@ -19,6 +21,7 @@ mod key;
 mod key_file;
 mod limits;
 mod manifest;
+mod offer;
 mod policy;
 mod provenance;
 mod publisher;
@@ -30,6 +33,7 @@ mod token;
 mod verdict;
 mod verification;
 mod visa;
+mod wallet;
 
 use pyo3::prelude::*;
 
@@ -41,6 +45,11 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("FEEDBACK_REASONS", feedback::reasons(module.py())?)?;
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
+    module.add_class::<agent::Action>()?;
+    module.add_class::<agent::Agent>()?;
+    module.add_class::<agent::Page>()?;
+    module.add_class::<agent::Visit>()?;
+    module.add_class::<assertion::Assertion>()?;
     module.add_class::<claim::Claim>()?;
     module.add_class::<explain::Explanation>()?;
     module.add_class::<explain::Step>()?;
@@ -63,14 +72,20 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<verdict::Verdict>()?;
     module.add_class::<verification::Pending>()?;
     module.add_class::<verification::Verification>()?;
+    module.add_class::<wallet::Caps>()?;
+    module.add_class::<wallet::Wallet>()?;
 
     module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::assertion_agent, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::sign_assertion, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::verify_assertion, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
     module.add_function(wrap_pyfunction!(feedback::feedback_header, module)?)?;
     module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
     module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
+    module.add_function(wrap_pyfunction!(offer::read_offer, module)?)?;
     module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;
     module.add_function(wrap_pyfunction!(visa::issue_visa, module)?)?;
     Ok(())

@@ -82,8 +82,8 @@ impl Purchase {
 }
 
 impl Phase {
-    /// The name in the saved state; who asks is gone when a state is read.
-    pub(super) const fn as_str(self) -> &'static str {
+    /// The name in the saved state: `reserved` or `unknown`. Who asks is gone when a state is read.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
             Self::Unknown | Self::Asking => "unknown",
