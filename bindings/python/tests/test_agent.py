@@ -100,7 +100,7 @@ class Site:
         publisher = Publisher(rules, secret=SECRET)
         publisher.supply(imagxp.manifest_url(agent.agent_id), agent.manifest().to_json())
         publisher.supply(f"{broker.issuer}/jwks.json", broker.jwks)
-        self.app = ImagxpMiddleware(self._content, publisher)
+        self.app = ImagxpMiddleware(self._content, publisher=publisher)
 
     @property
     def pages(self) -> int:
@@ -295,19 +295,21 @@ def test_httpx_does_not_pay_twice(reader: Identity, broker: Broker, site: Site, 
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_httpx_carries_no_assertion_to_where_a_broker_redirects(
-    reader: Identity, site: Site, asynchronous: bool
-) -> None:
-    seen: list[str] = []
+def test_httpx_carries_no_assertion_to_where_a_broker_redirects(reader: Identity, site: Site, asynchronous: bool) -> None:
+    seen: dict[str, bytes] = {}
 
     async def redirecting(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["path"])
+        seen[scope["path"]] = (await receive()).get("body", b"")
         await respond(send, 307, b"", [(b"location", b"/elsewhere"), (b"content-length", b"0")])
 
     with serving(redirecting, lifespan="off") as server:
         issuer = server.origin
-        offer = {"price": "0.01", "currency": "USD", "purposes": [], "brokers": [
-            {"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token"}]}
+        offer = {
+            "price": "0.01",
+            "currency": "USD",
+            "purposes": [],
+            "brokers": [{"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token"}],
+        }
 
         async def shop(scope: Any, receive: Any, send: Any) -> None:
             body = json.dumps({"error": {}, "offer": offer}).encode()
@@ -318,7 +320,8 @@ def test_httpx_carries_no_assertion_to_where_a_broker_redirects(
         with serving(shop, lifespan="off") as publisher:
             with pytest.raises((httpx.StreamConsumed, ReadError)):
                 get(ours, publisher.origin, asynchronous, follow_redirects=True)
-            assert seen == ["/oauth/token"]
+            assert b"client_assertion" in seen.pop("/oauth/token")
+            assert not any(seen.values())
             assert wallet.spent("USD") == "0.01"
             assert [entry["phase"] for entry in wallet.open] == ["unknown"]
 
@@ -333,8 +336,12 @@ def test_a_visit_says_what_to_do(reader: Identity) -> None:
     assert (action.kind, action.url) == ("fetch_policy", "https://pub.example/.well-known/imagxp-policy.json")
     action = visit.failed("no answer")
     assert (action.kind, action.method, dict(action.headers)["user-agent"]) == ("send", "GET", "TestBot IMAGXP/1.0")
-    offer = {"price": "1", "currency": "USD", "purposes": ["SUMMARY"], "brokers": [
-        {"issuer": "https://broker.example", "token_endpoint": "https://broker.example/oauth/token"}]}
+    offer = {
+        "price": "1",
+        "currency": "USD",
+        "purposes": ["SUMMARY"],
+        "brokers": [{"issuer": "https://broker.example", "token_endpoint": "https://broker.example/oauth/token"}],
+    }
     assert imagxp.read_offer(json.dumps({"offer": offer})) == offer
     action = visit.answered(402, [], json.dumps({"offer": offer}))
     assert (action.kind, action.method, action.url) == ("request_token", "POST", "https://broker.example/oauth/token")

@@ -592,7 +592,7 @@ class Agent:
         product: str,
         *,
         wallet: Wallet | None = None,
-        brokers: Sequence[str | tuple[str, str]] = (),
+        brokers: Sequence[str | tuple[str, str]] = ...,
         user_agent: str = "",
         discover: bool = True,
         redirects: str = "same_origin",
@@ -661,7 +661,7 @@ class Visit:
 
 @final
 class Wallet:
-    def __new__(cls, caps: Sequence[Caps] = (), *, path: _Path | None = None) -> Self: ...
+    def __new__(cls, caps: Sequence[Caps] = ..., *, path: _Path | None = None) -> Self: ...
     def spent(self, currency: str, /) -> str: ...
     def spent_today(self, currency: str, /, *, now: _Time | None = None) -> str: ...
     @property

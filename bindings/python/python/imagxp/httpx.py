@@ -12,11 +12,12 @@ import inspect
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx
 
-from ._imagxp import Action, Agent, Identity, Wallet, content_digest, user_agent
+from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, user_agent
 from .errors import ReadError, UsageError
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
@@ -25,6 +26,7 @@ _PREFIX: Final = b"x-imagxp-"
 _OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context"})
 _MAX_OFFER_BYTES: Final = 64 * 1024
 _MAX_REDIRECTS: Final = 10
+_BROKER_TIMEOUT: Final = 10.0
 # Only these may be sent again by us; anything else could happen twice.
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
@@ -169,15 +171,21 @@ class ImagxpAuth(httpx.Auth):
         options = _Options.of(request, self._purpose)
         visa = options.visa
         asked = False
+        paying: Visit | None = None
         for _ in range(_MAX_REDIRECTS + 2):
             sent = _Sign(request, options, visa)
             response: httpx.Response = yield sent
+            if paying is not None:
+                # Whether the visa was used; a client that failed gives it back.
+                yield _Call(partial(paying.answered, response.status_code, [], b""))
+                paying = None
             mine = response.status_code == 402 and not asked and response.request is request
             if mine and self._wallet is not None:
                 asked = True
-                visa = yield from self._buy(request, options, response)
-                if visa is None:
+                bought = yield from self._buy(request, options, response)
+                if bought is None:
                     return
+                visa, paying = bought
             elif mine and self._visas is not None:
                 asked = True
                 if not _is_short(response):
@@ -193,7 +201,7 @@ class ImagxpAuth(httpx.Auth):
 
     def _buy(
         self, request: httpx.Request, options: _Options, response: httpx.Response
-    ) -> Generator[_ReadOffer | _Call | _AskBroker, Any, str | None]:
+    ) -> Generator[_ReadOffer | _Call | _AskBroker, Any, tuple[str, Visit] | None]:
         """A visa from the wallet or a broker, as the core's visit decides."""
         body = (yield _ReadOffer(response)) if _is_short(response) else b""
         # What is signed for the visit is not sent: the request itself is signed by its own step.
@@ -207,19 +215,20 @@ class ImagxpAuth(httpx.Auth):
         action: Action = yield _Call(offered)
         if action.kind == "request_token":
             asked = False
+            form = _once(action, request.extensions.get("timeout"))
             try:
-                token = yield _AskBroker(_once(action))
+                token: httpx.Response = yield _AskBroker(form)
                 asked = True
             finally:
                 # The client failed, and does not say whether the request was sent.
                 if not asked:
                     visit.failed("the client gave up")
             # A redirect that the client followed is no answer of the broker.
-            status = token.status_code if not token.history and _is_short(token) else 599
-            content = token.content if status != 599 else b""
+            own = token.request is form and _is_short(token)
+            status, content = (token.status_code, token.content) if own else (599, b"")
             action = yield _Call(lambda: visit.answered(status, [], content))
         if action.kind == "send":
-            return dict(action.headers)["x-imagxp-payment"]
+            return dict(action.headers)["x-imagxp-payment"], visit
         error = action.error
         if isinstance(error, ReadError) and error.code == "spend.unknown":
             raise error
@@ -340,9 +349,14 @@ class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):
         yield self._take()
 
 
-def _once(action: Action) -> httpx.Request:
-    headers = [*action.headers, ("content-length", str(len(action.body))), ("accept-encoding", "identity")]
-    return httpx.Request(action.method, action.url, headers=headers, stream=_Once(action.body))
+def _once(action: Action, timeout: object) -> httpx.Request:
+    # With a stream of one's own, httpx adds nothing.
+    host = httpx.URL(action.url).netloc.decode("ascii")
+    length = str(len(action.body))
+    headers = [("host", host), *action.headers, ("content-length", length), ("accept-encoding", "identity")]
+    # The client's own timeout, which it sets on the requests that it builds.
+    extensions = {"timeout": timeout or httpx.Timeout(_BROKER_TIMEOUT).as_dict()}
+    return httpx.Request(action.method, action.url, headers=headers, stream=_Once(action.body), extensions=extensions)
 
 
 def _is_short(response: httpx.Response) -> bool:
