@@ -41,6 +41,12 @@ def ask(language, cases):
     return answers
 
 
+def gaps(language):
+    """The operations that surface.json says this language does not offer, each with its reason there."""
+    surface = json.loads((HERE.parent / "surface.json").read_text(encoding="utf-8"))
+    return {name.split(".")[0] for name in surface["gaps"].get(language, {})}
+
+
 def expected_answer(case):
     """A sequence's expectations are a list; everything else is an object of members."""
     expect = case["expect"]
@@ -65,6 +71,8 @@ def main():
         begin = time.monotonic()
         wrong = []
         for case, answer in zip(cases, ask(language, cases), strict=True):
+            if answer.get("unsupported") and case["op"] in gaps(language):
+                continue
             if not agrees(expected_answer(case), answer):
                 wrong.append((case, answer))
         for case, answer in wrong[:10]:

@@ -1,7 +1,12 @@
 //! The Rust column of tests/surface.json: each name is referred to here, so it exists, and nothing in the column is missing here.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
 
-use imagxp::agent::Identity;
+use imagxp::agent::offer::Offer;
+use imagxp::agent::reader::Reader;
+use imagxp::agent::spend::Spend;
+use imagxp::agent::token_request::{TokenAnswer, TokenRequest};
+use imagxp::agent::visit::Visit;
+use imagxp::agent::{Identity, assertion};
 use imagxp::crypto::{PrivateKey, PublicKey};
 use imagxp::digest::content_digest;
 use imagxp::feedback::{Feedback, SignedFeedback, header_value};
@@ -25,6 +30,20 @@ macro_rules! names {
 fn the_rust_column_is_true() {
     let here = names![
         PrivateKey::generate,
+        Offer::parse,
+        Offer::choose,
+        Spend::reserve,
+        Spend::settle,
+        Spend::to_json,
+        Spend::from_json,
+        Identity::assert_client,
+        assertion::verify,
+        assertion::read_agent,
+        TokenRequest::new,
+        TokenAnswer::read,
+        Reader::visit,
+        Visit::step,
+        Reader::new,
         PrivateKey::from_pem,
         PrivateKey::from_pkcs8_der,
         PrivateKey::from_jwk,

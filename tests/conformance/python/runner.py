@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import agent
 import evidence
 import imagxp
 
@@ -129,6 +130,9 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "visa": visa,
     "provenance": evidence.provenance,
     "feedback": evidence.feedback,
+    "offer": agent.offer,
+    "spend": agent.spend,
+    "assertion": agent.assertion,
 }
 
 

@@ -1,5 +1,6 @@
 //! The Rust conformance runner (DESIGN §6): one JSON line in, one JSON line out, through the crate's public API.
 
+mod agent;
 mod answer;
 mod evidence;
 mod operations;
