@@ -1,10 +1,10 @@
 //! Client assertions: how an agent proves to a broker who asks, and how a broker verifies it.
 
+use crate::boundary;
 use crate::identity::{Identity, random_uuid};
 use crate::json::Text;
 use crate::manifest::Manifest;
 use crate::time::{self, Time};
-use crate::boundary;
 use imagxp::agent::assertion as core;
 use pyo3::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The offer of a 402 answer.
 
-use crate::json::Text;
 use crate::boundary;
+use crate::json::Text;
 use imagxp::agent::offer::Offer;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
