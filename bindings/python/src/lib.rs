@@ -4,7 +4,9 @@
 //! interpreter released, and the result becomes values of Python again. One file per noun, with the core's names.
 
 mod address;
+mod agent;
 mod agent_id;
+mod assertion;
 mod audit;
 mod boundary;
 mod claim;
@@ -24,6 +26,7 @@ mod key;
 mod key_file;
 mod limits;
 mod manifest;
+mod offer;
 mod policy;
 mod provenance;
 mod publisher;
@@ -37,6 +40,7 @@ mod token;
 mod verdict;
 mod verification;
 mod visa;
+mod wallet;
 
 use pyo3::prelude::*;
 
@@ -49,6 +53,11 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PURPOSES", purpose::names(module.py())?)?;
 
     module.add_class::<audit::AuditLog>()?;
+    module.add_class::<agent::Action>()?;
+    module.add_class::<agent::Agent>()?;
+    module.add_class::<agent::Page>()?;
+    module.add_class::<agent::Visit>()?;
+    module.add_class::<assertion::Assertion>()?;
     module.add_class::<claim::Claim>()?;
     module.add_class::<discovery::Preferences>()?;
     module.add_class::<discovery::Robots>()?;
@@ -77,12 +86,17 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<verdict::Verdict>()?;
     module.add_class::<verification::Pending>()?;
     module.add_class::<verification::Verification>()?;
+    module.add_class::<wallet::Caps>()?;
+    module.add_class::<wallet::Wallet>()?;
 
     module.add_function(wrap_pyfunction!(address::is_public_address, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::is_agent_id, module)?)?;
     module.add_function(wrap_pyfunction!(audit::verify_evidence, module)?)?;
     module.add_function(wrap_pyfunction!(audit::verify_inclusion, module)?)?;
     module.add_function(wrap_pyfunction!(agent_id::manifest_url, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::assertion_agent, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::sign_assertion, module)?)?;
+    module.add_function(wrap_pyfunction!(assertion::verify_assertion, module)?)?;
     module.add_function(wrap_pyfunction!(boundary::_panic, module)?)?;
     module.add_function(wrap_pyfunction!(digest::content_digest, module)?)?;
     module.add_function(wrap_pyfunction!(feedback::feedback_header, module)?)?;
@@ -90,6 +104,7 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(discovery::link_policy_url, module)?)?;
     module.add_function(wrap_pyfunction!(headers::user_agent, module)?)?;
     module.add_function(wrap_pyfunction!(json::canonicalize, module)?)?;
+    module.add_function(wrap_pyfunction!(offer::read_offer, module)?)?;
     module.add_function(wrap_pyfunction!(token::verify_token, module)?)?;
     module.add_function(wrap_pyfunction!(visa::issue_visa, module)?)?;
     Ok(())

@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    audit, canonicalize, codes, completions, discover, explain, jwk, key, keygen, man, manifest, policy,
-    rotate, sign, verify, visa,
+    audit, canonicalize, codes, completions, discover, explain, fetch, jwk, key, keygen, man, manifest,
+    policy, rotate, sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -42,6 +42,7 @@ enum Command {
     Sign(sign::Args),
     Verify(verify::Args),
     Explain(explain::Args),
+    Fetch(fetch::Args),
     Policy(policy::Args),
     Discover(discover::Args),
     Visa(visa::Args),
@@ -68,6 +69,7 @@ pub(crate) fn run() -> Exit {
         Command::Sign(args) => args.run(&context),
         Command::Verify(args) => args.run(&context),
         Command::Explain(args) => args.run(&context),
+        Command::Fetch(args) => args.run(&context),
         Command::Policy(args) => args.run(&context),
         Command::Discover(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),

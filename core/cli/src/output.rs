@@ -44,6 +44,14 @@ impl Output {
         write_out(text.as_bytes()).or_else(forgive_closed_pipe)
     }
 
+    /// Prints content as it came, unless a person looks at it: then what could steer the terminal is escaped.
+    pub(crate) fn bytes(&self, content: &[u8]) -> Result<(), CliError> {
+        if io::stdout().is_terminal() {
+            return self.text(&String::from_utf8_lossy(content));
+        }
+        write_out(content).or_else(forgive_closed_pipe)
+    }
+
     /// Prints a secret. Here a closed pipe is an error: the only copy would be lost.
     pub(crate) fn secret(&self, text: &str, terminal_is_fine: bool) -> Result<(), CliError> {
         if io::stdout().is_terminal() && !terminal_is_fine {

@@ -7,3 +7,4 @@ pub mod dotenv;
 mod fault;
 pub mod key_file;
 pub mod rotation;
+pub mod spend;

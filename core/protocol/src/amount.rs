@@ -9,12 +9,15 @@ const SCALE: usize = 18;
 const UNIT: u128 = 1_000_000_000_000_000_000;
 
 /// A non-negative decimal amount, exact to 18 digits after the point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(u128);
 
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+
+    /// The greatest amount.
+    pub(crate) const MAX: Self = Self(u128::MAX);
 
     /// Reads `^(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$`; `None` for anything else and for what does not fit.
     pub fn parse(text: &str) -> Option<Self> {
@@ -63,6 +66,19 @@ impl Amount {
         }
     }
 
+    /// The sum, unless it does not fit.
+    pub(crate) const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(sum) => Some(Self(sum)),
+            None => None,
+        }
+    }
+
+    /// What is left, nothing at least.
+    pub(crate) const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// Whether this is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -79,6 +95,11 @@ impl fmt::Display for Amount {
         let digits = format!("{fraction:0>SCALE$}");
         write!(f, "{whole}.{}", digits.trim_end_matches('0'))
     }
+}
+
+/// Whether this names a currency or asset: 2 to 12 characters of `A-Z 0-9`.
+pub(crate) fn is_currency(text: &str) -> bool {
+    (2..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -136,6 +136,19 @@ pub fn hex_decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (all < NO_NIBBLE).then_some(bytes)
 }
 
+/// The text of a random UUID (RFC 9562 §5.4, version 4) made of these 16 random bytes: what nonces and token names are.
+pub fn uuid_v4(random: [u8; 16]) -> String {
+    let bits = u128::from_be_bytes(random) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let mut text = String::with_capacity(36);
+    for (index, digit) in hex_encode(&bits.to_be_bytes()).chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The value of one hex digit of either case.
 pub(crate) const fn hex_value(digit: u8) -> Option<u8> {
     match nibble(digit) {
@@ -181,6 +194,12 @@ mod tests {
     const STANDARD_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
     /// RFC 4648 §10.
+    #[test]
+    fn uuids_have_version_and_variant() {
+        assert_eq!(uuid_v4([0; 16]), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid_v4([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
     #[test]
     fn rfc4648_vectors() {
         for (plain, text) in [

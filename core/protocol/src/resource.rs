@@ -29,6 +29,11 @@ impl Origin {
         Ok(origin)
     }
 
+    /// Whether it is reached by https.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Whether the host is this machine: `localhost`, `127.0.0.1` or `[::1]`.
     pub fn is_loopback(&self) -> bool {
         matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")

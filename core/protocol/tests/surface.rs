@@ -1,8 +1,13 @@
 //! The Rust column of tests/surface.json: each name is referred to here, so it exists, and nothing in the column is missing here.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
 
-use imagxp::agent::Identity;
+use imagxp::agent::offer::Offer;
+use imagxp::agent::reader::Reader;
 use imagxp::agent::rotation::Rotation;
+use imagxp::agent::spend::Spend;
+use imagxp::agent::token_request::{TokenAnswer, TokenRequest};
+use imagxp::agent::visit::Visit;
+use imagxp::agent::{Identity, assertion};
 use imagxp::audit::proof::{Plan, verify_consistency, verify_inclusion};
 use imagxp::audit::{Entry, Evidence, Log, SignedCheckpoint, verify_entry};
 use imagxp::crypto::{PrivateKey, PublicKey};
@@ -29,6 +34,20 @@ macro_rules! names {
 fn the_rust_column_is_true() {
     let here = names![
         PrivateKey::generate,
+        Offer::parse,
+        Offer::choose,
+        Spend::reserve,
+        Spend::settle,
+        Spend::to_json,
+        Spend::from_json,
+        Identity::assert_client,
+        assertion::verify,
+        assertion::read_agent,
+        TokenRequest::new,
+        TokenAnswer::read,
+        Reader::visit,
+        Visit::step,
+        Reader::new,
         PrivateKey::from_pem,
         PrivateKey::from_pkcs8_der,
         PrivateKey::from_jwk,

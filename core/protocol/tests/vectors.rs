@@ -668,6 +668,218 @@ fn audit_vectors() -> Vec<Value> {
     cases
 }
 
+fn offer_vectors() -> Vec<Value> {
+    let broker = |host: &str, endpoint: &str| json!({ "issuer": format!("https://{host}"), "token_endpoint": endpoint });
+    let own = broker("broker.example", "https://broker.example/oauth/token");
+    let offer = |change: &dyn Fn(&mut Value)| {
+        let mut offer =
+            json!({ "price": "0.01", "currency": "USD", "purposes": ["SUMMARY"], "brokers": [own] });
+        change(&mut offer);
+        json!({ "error": { "code": "payment.required" }, "offer": offer }).to_string()
+    };
+    let set = |name: &'static str, value: Value| offer(&move |offer: &mut Value| offer[name] = value.clone());
+    let good = json!({ "code": null, "price": "0.01", "currency": "USD", "purposes": ["SUMMARY"], "brokers": ["https://broker.example"] });
+    let chosen = |to: &str| {
+        let mut expect = good.clone();
+        expect["chosen"] = json!(to);
+        expect
+    };
+    let malformed = json!({ "code": "offer.malformed" });
+    let many: Vec<Value> =
+        (0..33).map(|i| broker(&format!("b{i}.example"), &format!("https://b{i}.example/t"))).collect();
+    let elsewhere = json!([broker("broker.example", "https://thief.example/oauth/token")]);
+    let trusted = json!(["https://other.example", "https://broker.example"]);
+    let case = |id: &str, why: &str, body: String, trusted: Option<&Value>, expect: Value| {
+        let mut case =
+            json!({ "id": format!("offer-{id}"), "why": why, "op": "offer", "body": body, "expect": expect });
+        if let Some(trusted) = trusted {
+            case["trusted"] = trusted.clone();
+        }
+        case
+    };
+    let plain = offer(&|_| ());
+    vec![
+        case("plain", "what our publishers send", plain.clone(), None, good.clone()),
+        case("unknown-member", "ignored", set("later", json!([1])), None, good.clone()),
+        case(
+            "unknown-purpose",
+            "passed over",
+            set("purposes", json!(["SUMMARY", "LATER"])),
+            None,
+            good.clone(),
+        ),
+        case("number", "a price is a string", set("price", json!(0.01)), None, malformed.clone()),
+        case("exponent", "no exponents", set("price", json!("1e400")), None, malformed.clone()),
+        case("negative", "no signs", set("price", json!("-1")), None, malformed.clone()),
+        case("zero", "nothing to buy", set("price", json!("0.00")), None, malformed.clone()),
+        case("digits", "ASCII digits only", set("price", json!("\u{661}")), None, malformed.clone()),
+        case("range", "does not fit", set("price", json!("999999999999999999999")), None, malformed.clone()),
+        case("currency", "upper-case ASCII", set("currency", json!("usd")), None, malformed.clone()),
+        case("no-brokers", "nobody to pay", set("brokers", json!([])), None, malformed.clone()),
+        case("many-brokers", "32 at most", set("brokers", json!(many)), None, malformed.clone()),
+        case("twice", "a broker is named once", set("brokers", json!([own, own])), None, malformed.clone()),
+        case(
+            "http",
+            "https only",
+            set(
+                "brokers",
+                json!([{ "issuer": "http://broker.example", "token_endpoint": "https://broker.example/t" }]),
+            ),
+            None,
+            malformed.clone(),
+        ),
+        case(
+            "duplicate",
+            "a member occurs once",
+            plain.replacen("\"price\"", "\"price\":\"9\",\"price\"", 1),
+            None,
+            malformed.clone(),
+        ),
+        case("empty", "no offer", "{}".into(), None, malformed),
+        case(
+            "chosen",
+            "the trusted one",
+            plain.clone(),
+            Some(&trusted),
+            chosen("https://broker.example/oauth/token"),
+        ),
+        case(
+            "not-trusted",
+            "nobody trusted",
+            plain.clone(),
+            Some(&json!(["https://other.example"])),
+            chosen("spend.broker_denied"),
+        ),
+        case(
+            "nobody-trusted",
+            "without a list nobody is paid",
+            plain,
+            Some(&json!([])),
+            chosen("spend.broker_denied"),
+        ),
+        case(
+            "elsewhere",
+            "a trusted issuer, but the publisher's own endpoint",
+            set("brokers", elsewhere),
+            Some(&trusted),
+            chosen("spend.broker_denied"),
+        ),
+    ]
+}
+
+fn spend_vectors() -> Vec<Value> {
+    let reserve = |id: u32, host: &str, amount: &str, now: &str| {
+        json!({ "id": format!("purchase-{id:08}"), "agent_id": AGENT, "issuer": "https://broker.example",
+                "audience": format!("https://{host}.example"), "amount": amount, "currency": "USD", "now": now })
+    };
+    let settle = |id: u32, end: &str| json!({ "id": format!("purchase-{id:08}"), "settle": end });
+    let new = json!({ "code": null, "again": null });
+    let again = |id: u32| json!({ "code": null, "again": format!("purchase-{id:08}") });
+    let limit = json!({ "code": "spend.limit", "again": null });
+    let spent = |amount: &str| json!({ "spent": amount });
+    let caps =
+        json!({ "currency": "USD", "per_request": "1", "per_host": "2", "per_day": "3", "total": "5" });
+    let (first, next, before) =
+        ("2026-03-01T23:59:59.999Z", "2026-03-02T00:00:00.000Z", "2026-02-27T12:00:00.000Z");
+    let case = |id: &str, why: &str, steps: Vec<(Value, Value)>| {
+        let (steps, results): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
+        json!({ "id": format!("spend-{id}"), "why": why, "op": "spend", "caps": caps, "steps": steps, "expect": { "results": results } })
+    };
+    vec![
+        case(
+            "request",
+            "exact to the last digit",
+            vec![
+                (reserve(1, "a", "1.000000000000000001", first), limit.clone()),
+                (reserve(2, "a", "1", first), new.clone()),
+            ],
+        ),
+        case(
+            "host",
+            "2 for each host and day",
+            vec![
+                (reserve(1, "a", "1", first), new.clone()),
+                (reserve(2, "a", "1", first), new.clone()),
+                (reserve(3, "a", "0.000000000000000001", first), limit.clone()),
+                (reserve(3, "a", "1", next), new.clone()),
+            ],
+        ),
+        case(
+            "day",
+            "3 for each UTC day, and a clock that steps back frees nothing",
+            vec![
+                (reserve(1, "a", "1", first), new.clone()),
+                (reserve(2, "b", "1", first), new.clone()),
+                (reserve(3, "c", "1", first), new.clone()),
+                (reserve(4, "d", "1", before), limit.clone()),
+                (reserve(4, "d", "1", next), new.clone()),
+            ],
+        ),
+        case(
+            "released",
+            "what was not paid comes back",
+            vec![
+                (reserve(1, "a", "1", first), new.clone()),
+                (settle(1, "released"), spent("0")),
+                (reserve(2, "a", "1", first), new.clone()),
+                (settle(2, "spent"), spent("1")),
+                (settle(2, "released"), spent("1")),
+            ],
+        ),
+        case(
+            "unknown",
+            "counts as spent, and is asked about instead of paid again",
+            vec![
+                (reserve(1, "a", "1", first), new.clone()),
+                (settle(1, "unknown"), spent("1")),
+                (reserve(2, "a", "0.5", first), again(1)),
+                (reserve(3, "a", "0.5", first), json!({ "code": "spend.unknown", "again": null })),
+                (reserve(4, "b", "0.5", first), new.clone()),
+                (settle(1, "spent"), spent("1.5")),
+                (reserve(2, "a", "0.5", first), new),
+            ],
+        ),
+    ]
+}
+
+fn assertion_vectors() -> Vec<Value> {
+    const ENDPOINT: &str = "https://broker.example/oauth/token";
+    let jti = "00000000-0000-4000-8000-000000000001";
+    let signed = identity(1).assert_client(ENDPOINT, jti, now()).unwrap();
+    let verify = |id: &str, assertion: &str, seeds: &[u8], endpoint: &str, time: &str, code: Option<&str>| {
+        json!({ "id": format!("assertion-{id}"), "op": "assertion", "assertion": assertion, "agent_id": AGENT,
+                "manifest": from_core(&manifest(seeds)), "token_endpoint": endpoint, "now": time,
+                "expect": { "code": code, "jti": if code.is_none() { json!(jti) } else { Value::Null } } })
+    };
+    let forged = format!("{}A", &signed[..signed.len() - 1]);
+    let forged = if forged == signed { format!("{}Q", &signed[..signed.len() - 1]) } else { forged };
+    vec![
+        json!({ "id": "assertion-sign", "why": "deterministic: the same bytes in every language", "op": "assertion",
+                "key": private_jwk(1, Algorithm::Es256), "agent_id": AGENT, "token_endpoint": ENDPOINT, "jti": jti, "now": TIME,
+                "expect": { "assertion": signed } }),
+        verify("good", &signed, &[1], ENDPOINT, TIME, None),
+        verify("last-second", &signed, &[1], ENDPOINT, "2026-03-01T12:01:05.000Z", None),
+        verify("expired", &signed, &[1], ENDPOINT, "2026-03-01T12:01:05.001Z", Some("time.expired")),
+        verify("future", &signed, &[1], ENDPOINT, "2026-03-01T11:59:54.999Z", Some("time.future")),
+        verify("endpoint", &signed, &[1], "https://broker.example/other", TIME, Some("sig.malformed")),
+        verify("key", &signed, &[2], ENDPOINT, TIME, Some("identity.key_mismatch")),
+        verify("not-a-token", "a.b.c", &[1], ENDPOINT, TIME, Some("sig.malformed")),
+        verify(
+            "forged",
+            &forged,
+            &[1],
+            ENDPOINT,
+            TIME,
+            Some(if base64_ok(&forged) { "sig.invalid" } else { "sig.malformed" }),
+        ),
+    ]
+}
+
+/// Whether the last part of a token is base64url without stray bits.
+fn base64_ok(token: &str) -> bool {
+    imagxp::encoding::base64url_decode(token.rsplit('.').next().unwrap().as_bytes()).is_some()
+}
+
 #[test]
 fn files_are_what_the_core_makes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
@@ -683,6 +895,9 @@ fn files_are_what_the_core_makes() {
         ("feedback", "feedback (PROTOCOL §11)", feedback_vectors()),
         ("address", "addresses that a fetch may connect to (PROTOCOL §4)", address_vectors()),
         ("audit", "evidence and inclusion proofs of audit logs (PROTOCOL §12)", audit_vectors()),
+        ("offer", "offers of 402 answers, and whom an agent pays (PROTOCOL §8)", offer_vectors()),
+        ("spend", "an agent's caps and payments", spend_vectors()),
+        ("assertion", "client assertions (RFC 7523)", assertion_vectors()),
     ] {
         let file = folder.join(format!("{name}.json"));
         let text = serde_json::to_string_pretty(&json!({ "about": about, "cases": cases })).unwrap() + "\n";

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import agent
 import evidence
 import discovery
 import imagxp
@@ -140,6 +141,9 @@ OPERATIONS: dict[str, Callable[[Case], Answer]] = {
     "feedback": evidence.feedback,
     **discovery.OPERATIONS,
     "audit": audit,
+    "offer": agent.offer,
+    "spend": agent.spend,
+    "assertion": agent.assertion,
 }
 
 

@@ -6,7 +6,9 @@ from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, Self, TypeAlias, final
 
+from .errors import ImagxpError
 from .replay import ReplayStore
 
 _Time: TypeAlias = datetime | int | str
@@ -29,6 +31,10 @@ __all__ = [
     "PURPOSES",
     "Answer",
     "AuditLog",
+    "Action",
+    "Agent",
+    "Assertion",
+    "Caps",
     "Claim",
     "Explanation",
     "Feedback",
@@ -41,6 +47,7 @@ __all__ = [
     "ManifestKey",
     "MemoryReplayStore",
     "Need",
+    "Page",
     "Payment",
     "Pending",
     "Policy",
@@ -56,8 +63,11 @@ __all__ = [
     "Step",
     "Verdict",
     "Verification",
+    "Visit",
+    "Wallet",
     "__version__",
     "_panic",
+    "assertion_agent",
     "canonicalize",
     "content_digest",
     "feedback_header",
@@ -67,9 +77,12 @@ __all__ = [
     "issue_visa",
     "link_policy_url",
     "manifest_url",
+    "read_offer",
+    "sign_assertion",
     "user_agent",
     "verify_evidence",
     "verify_inclusion",
+    "verify_assertion",
     "verify_token",
 ]
 
@@ -763,3 +776,129 @@ class Verification:
     @property
     def pending(self) -> Pending | None: ...
     def __bool__(self) -> NoReturn: ...
+
+@final
+class Action:
+    @property
+    def kind(
+        self,
+    ) -> Literal["fetch_robots", "fetch_policy", "fetch_manifest", "send", "request_token", "done", "refused"]: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def report(self) -> dict[str, Any] | None: ...
+    @property
+    def error(self) -> ImagxpError | None: ...
+
+@final
+class Agent:
+    def __new__(
+        cls,
+        identity: Identity,
+        purpose: str,
+        product: str,
+        *,
+        wallet: Wallet | None = None,
+        brokers: Sequence[str | tuple[str, str]] = ...,
+        user_agent: str = "",
+        discover: bool = True,
+        redirects: str = "same_origin",
+        receipts: str = "verify",
+        compatible: bool = False,
+        allow_loopback: bool = False,
+    ) -> Self: ...
+    def read(self, url: str, /, *, method: str = "GET") -> Page: ...
+    def visit(self, method: str, url: str, /, *, content_digest: str | None = None) -> Visit: ...
+
+@final
+class Assertion:
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def jti(self) -> str: ...
+    @property
+    def exp(self) -> datetime: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Caps:
+    def __new__(
+        cls,
+        currency: str,
+        per_request: str,
+        *,
+        per_host: str | None = None,
+        per_day: str | None = None,
+        total: str | None = None,
+    ) -> Self: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def per_request(self) -> str: ...
+    @property
+    def per_host(self) -> str | None: ...
+    @property
+    def per_day(self) -> str | None: ...
+    @property
+    def total(self) -> str | None: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Page:
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+
+@final
+class Visit:
+    def start(self, *, now: _Time | None = None, nonce: str | None = None) -> Action: ...
+    def answered(
+        self, status: int, headers: _Headers, body: bytes | str, *, now: _Time | None = None, nonce: str | None = None
+    ) -> Action: ...
+    def failed(self, detail: str, *, sent: bool = True, now: _Time | None = None, nonce: str | None = None) -> Action: ...
+
+@final
+class Wallet:
+    def __new__(cls, caps: Sequence[Caps] = ..., *, path: _Path | None = None) -> Self: ...
+    def spent(self, currency: str, /) -> str: ...
+    def spent_today(self, currency: str, /, *, now: _Time | None = None) -> str: ...
+    @property
+    def open(self) -> tuple[dict[str, str], ...]: ...
+    @property
+    def visas(self) -> int: ...
+    def reserve(
+        self,
+        id: str,
+        *,
+        agent_id: str,
+        issuer: str,
+        audience: str,
+        purpose: str,
+        amount: str,
+        currency: str,
+        now: _Time | None = None,
+    ) -> str | None: ...
+    def settle(self, id: str, end: str, /) -> None: ...
+    def __reduce__(self) -> NoReturn: ...
+
+def assertion_agent(assertion: str | bytes, /, *, allow_loopback: bool = False) -> str: ...
+def read_offer(body: str | bytes, /, *, allow_loopback: bool = False) -> dict[str, Any]: ...
+def sign_assertion(identity: Identity, token_endpoint: str, *, jti: str | None = None, now: _Time | None = None) -> str: ...
+def verify_assertion(
+    assertion: str | bytes, manifest: Manifest, token_endpoint: str, *, now: _Time | None = None
+) -> Assertion: ...

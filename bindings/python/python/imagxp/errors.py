@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from typing import Any
 
 __all__ = [
     "FetchError",
@@ -16,6 +17,7 @@ __all__ = [
     "PolicyError",
     "ProvenanceError",
     "RotationError",
+    "ReadError",
     "SignerError",
     "TokenError",
     "UsageError",
@@ -40,6 +42,17 @@ class UsageError(ImagxpError, ValueError):
 
 class PolicyError(ImagxpError, ValueError):
     """A policy document is not acceptable (`usage.policy`)."""
+
+
+class ReadError(ImagxpError):
+    """A read that ended without content: `offer.*`, `spend.*`, `robots.*`, `redirect.*`, `payment.*`, `io.failed`, …
+
+    `report` tells what happened before, step by step, and what was paid.
+    """
+
+    def __init__(self, code: str, message: str, report: dict[str, Any] | None = None) -> None:
+        super().__init__(code, message)
+        self.report: dict[str, Any] = report or {}
 
 
 class SignerError(ImagxpError):

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx
 
-from ._imagxp import Identity, content_digest, user_agent
-from .errors import UsageError
+from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, user_agent
+from .errors import ReadError, UsageError
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
 
@@ -25,6 +26,7 @@ _PREFIX: Final = b"x-imagxp-"
 _OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context"})
 _MAX_OFFER_BYTES: Final = 64 * 1024
 _MAX_REDIRECTS: Final = 10
+_BROKER_TIMEOUT: Final = 10.0
 # Only these may be sent again by us; anything else could happen twice.
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
@@ -56,6 +58,10 @@ class ImagxpAuth(httpx.Auth):
 
     `visas` is asked when a publisher answers 402; the request is then sent once more, newly signed and with the visa. Redirects that
     the client follows never carry these headers; a redirected GET or HEAD that stayed on its origin is signed anew and repeated.
+
+    With a `wallet` and `brokers` (issuer URLs, or pairs of issuer and token endpoint) the visa is bought, within the wallet's caps, from a
+    broker of the offer, through the same client. What is not bought stays a 402, with the reason as `response.extensions["imagxp"]`, a
+    `ReadError`. A payment of unknown end raises it (`spend.unknown`): it counts as spent, and the next 402 asks about it, never pays again.
     `compatible` also sends the visa under the reference SDK's header name.
     """
 
@@ -65,12 +71,23 @@ class ImagxpAuth(httpx.Auth):
         purpose: str,
         *,
         visas: Visas | None = None,
+        wallet: Wallet | None = None,
+        brokers: Sequence[str | tuple[str, str]] = (),
         compatible: bool = False,
+        allow_loopback: bool = False,
     ) -> None:
+        if visas is not None and wallet is not None:
+            raise UsageError("usage.argument", "visas and wallet exclude each other")
         self._identity = identity
+        self._wallet = wallet
+        self._brokers = list(brokers)
+        self._allow_loopback = allow_loopback
+        self._agents: dict[str, Agent] = {}
         self._purpose = purpose
         self._visas = visas
         self._compatible = compatible
+        if wallet is not None:
+            self._agent(purpose)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The flow of `httpx.Client`."""
@@ -85,6 +102,11 @@ class ImagxpAuth(httpx.Auth):
                     raise TypeError("an asynchronous visas needs httpx.AsyncClient")
             elif isinstance(step, _ReadOffer):
                 answer = step.response.read()
+            elif isinstance(step, _Call):
+                answer = step.act()
+            elif isinstance(step, _AskBroker):
+                answer = yield step.request
+                answer.read()
             else:
                 # A request that the client made for a redirect has not been read yet.
                 step.request.read()
@@ -106,6 +128,12 @@ class ImagxpAuth(httpx.Auth):
                     answer = await answer
             elif isinstance(step, _ReadOffer):
                 answer = await step.response.aread()
+            elif isinstance(step, _Call):
+                # Books in a file are synced, and a KMS answers over a network.
+                answer = await asyncio.to_thread(step.act)
+            elif isinstance(step, _AskBroker):
+                answer = yield step.request
+                await answer.aread()
             else:
                 await step.request.aread()
                 if self._identity.is_external:
@@ -122,18 +150,45 @@ class ImagxpAuth(httpx.Auth):
     def _ask(self, offer: Offer) -> str | Awaitable[str | None] | None:
         return self._visas(offer) if self._visas is not None else None
 
-    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Offer, Any, None]:
+    def _agent(self, purpose: str) -> Agent:
+        if purpose not in self._agents:
+            self._agents[purpose] = Agent(
+                self._identity,
+                purpose,
+                "imagxp",
+                wallet=self._wallet,
+                brokers=self._brokers,
+                discover=False,
+                redirects="return",
+                receipts="ignore",
+                compatible=self._compatible,
+                allow_loopback=self._allow_loopback,
+            )
+        return self._agents[purpose]
+
+    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | _Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
         options = _Options.of(request, self._purpose)
         visa = options.visa
         asked = False
+        paying: Visit | None = None
         for _ in range(_MAX_REDIRECTS + 2):
             sent = _Sign(request, options, visa)
             response: httpx.Response = yield sent
-            if response.status_code == 402 and not asked and self._visas is not None and response.request is request:
+            if paying is not None:
+                # Whether the visa was used; a client that failed gives it back.
+                yield _Call(partial(paying.answered, response.status_code, [], b""))
+                paying = None
+            mine = response.status_code == 402 and not asked and response.request is request
+            if mine and self._wallet is not None:
                 asked = True
-                length = response.headers.get("content-length", "")
-                if not (length.isascii() and length.isdigit() and int(length) <= _MAX_OFFER_BYTES):
+                bought = yield from self._buy(request, options, response)
+                if bought is None:
+                    return
+                visa, paying = bought
+            elif mine and self._visas is not None:
+                asked = True
+                if not _is_short(response):
                     return
                 offer = self._offer(request, options, (yield _ReadOffer(response)))
                 visa = (yield offer) if offer is not None else None
@@ -143,6 +198,42 @@ class ImagxpAuth(httpx.Auth):
                 request = redirected
             else:
                 return
+
+    def _buy(
+        self, request: httpx.Request, options: _Options, response: httpx.Response
+    ) -> Generator[_ReadOffer | _Call | _AskBroker, Any, tuple[str, Visit] | None]:
+        """A visa from the wallet or a broker, as the core's visit decides."""
+        body = (yield _ReadOffer(response)) if _is_short(response) else b""
+        # What is signed for the visit is not sent: the request itself is signed by its own step.
+        url = str(request.url.copy_with(fragment=None, username=None, password=None))
+        visit = self._agent(options.purpose).visit(request.method, url)
+
+        def offered() -> Action:
+            visit.start()
+            return visit.answered(402, [], body)
+
+        action: Action = yield _Call(offered)
+        if action.kind == "request_token":
+            asked = False
+            form = _once(action, request.extensions.get("timeout"))
+            try:
+                token: httpx.Response = yield _AskBroker(form)
+                asked = True
+            finally:
+                # The client failed, and does not say whether the request was sent.
+                if not asked:
+                    visit.failed("the client gave up")
+            # A redirect that the client followed is no answer of the broker.
+            own = token.request is form and _is_short(token)
+            status, content = (token.status_code, token.content) if own else (599, b"")
+            action = yield _Call(lambda: visit.answered(status, [], content))
+        if action.kind == "send":
+            return dict(action.headers)["x-imagxp-payment"], visit
+        error = action.error
+        if isinstance(error, ReadError) and error.code == "spend.unknown":
+            raise error
+        response.extensions["imagxp"] = error
+        return None
 
     def _sign(self, step: _Sign) -> None:
         request, options = step.request, step.options
@@ -227,6 +318,50 @@ class _Sign:
 @dataclass(frozen=True, slots=True)
 class _ReadOffer:
     response: httpx.Response
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    act: Callable[[], Action]
+
+
+@dataclass(frozen=True, slots=True)
+class _AskBroker:
+    request: httpx.Request
+
+
+class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that is sent once: a client that follows redirects must not carry a client assertion elsewhere."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    def _take(self) -> bytes:
+        body, self._body = self._body, None
+        if body is None:
+            raise httpx.StreamConsumed
+        return body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._take()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._take()
+
+
+def _once(action: Action, timeout: object) -> httpx.Request:
+    # With a stream of one's own, httpx adds nothing.
+    host = httpx.URL(action.url).netloc.decode("ascii")
+    length = str(len(action.body))
+    headers = [("host", host), *action.headers, ("content-length", length), ("accept-encoding", "identity")]
+    # The client's own timeout, which it sets on the requests that it builds.
+    extensions = {"timeout": timeout or httpx.Timeout(_BROKER_TIMEOUT).as_dict()}
+    return httpx.Request(action.method, action.url, headers=headers, stream=_Once(action.body), extensions=extensions)
+
+
+def _is_short(response: httpx.Response) -> bool:
+    length = response.headers.get("content-length", "")
+    return length.isascii() and length.isdigit() and int(length) <= _MAX_OFFER_BYTES
 
 
 def _without_ours(headers: httpx.Headers) -> httpx.Headers:

@@ -6,6 +6,7 @@ pub(crate) mod codes;
 pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod jwk;
 pub(crate) mod key;
 pub(crate) mod keygen;

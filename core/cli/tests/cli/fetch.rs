@@ -1,85 +1,119 @@
-//! `verify --fetch` and `manifest fetch`, from a server on loopback.
+//! `imagxp fetch` against a real publisher and a real broker on loopback.
 
-use crate::sandbox::{KNOWN_THUMBPRINT, NOW, Sandbox};
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::sandbox::{Run, Sandbox};
+use crate::town::{Broker, Manner, Site, key};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-/// A domain on loopback that answers everything with this status and body; its name, and how often it was asked.
-fn domain(status: &'static str, body: impl FnOnce(&str) -> String) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let name = listener.local_addr().unwrap().to_string();
-    let (body, asked) = (body(&name), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            count.fetch_add(1, Ordering::SeqCst);
-            let _ = stream.read(&mut [0; 4096]);
-            let length = body.len();
-            let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
-        }
-    });
-    (name, asked)
+const PAY: &str = "--max-price 0.05 --spend-file spend.json --max-per-day 0.1";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("key.pem", &key(1).to_pem());
+    #[cfg(unix)]
+    std::fs::set_permissions(sandbox.path("key.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    sandbox
 }
 
-fn manifest(sandbox: &Sandbox, name: &str) -> String {
-    sandbox.sh(&format!("manifest --agent-id {name} --key agent.jwk --allow-loopback")).exits(0).out
+fn args(url: &str, more: &str) -> String {
+    format!(
+        "fetch {url} --key key.pem --agent-id agent.example --purpose SUMMARY --product TestBot --allow-loopback {more}"
+    )
 }
 
-fn request(sandbox: &Sandbox, name: &str) {
-    sandbox.write(
-        "loopback.json",
-        r#"{"version":1,"origins":["https://pub.example"],"purposes":{"RAG_RETRIEVAL":{}},"allow_loopback":true}"#,
-    );
-    let signed = sandbox.sh(&format!(
-        "sign --key agent.jwk --agent-id {name} --allow-loopback --purpose RAG_RETRIEVAL --url https://pub.example/a --now {NOW} --format json"
-    ));
-    sandbox.write("request.json", &signed.exits(0).out);
+fn fetch(sandbox: &Sandbox, url: &str, more: &str) -> Run {
+    sandbox.sh(&args(url, more))
 }
 
 #[test]
-fn verify_fetches_what_it_needs() {
-    let sandbox = Sandbox::new();
-    let (name, asked) = domain("200 OK", |name| manifest(&sandbox, name));
-    request(&sandbox, &name);
-    let verify = |more: &str| {
-        sandbox.sh(&format!("verify request.json --policy loopback.json --now {NOW} --json {more}"))
-    };
-    assert_eq!(verify("").exits(3).json()["code"], "identity.manifest_needed");
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
-    let verdict = verify("--fetch").exits(0).json();
-    assert_eq!((&verdict["agent_id"], &verdict["key_id"]), (&name.as_str().into(), &KNOWN_THUMBPRINT.into()));
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    for (status, code, exit) in [
-        ("404 No", "identity.not_found", 1),
-        ("302 There", "identity.redirect", 1),
-        ("500 Oh", "identity.fetch_failed", 3),
-    ] {
-        let (name, _) = domain(status, |_| String::new());
-        request(&sandbox, &name);
-        assert_eq!(verify("--fetch").exits(exit).json()["code"], code);
+fn a_free_page_and_a_paid_one() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    let run = fetch(&sandbox, &site.url("/free"), "").exits(0);
+    assert_eq!(run.out, "content of /free");
+    for word in ["robots ", "policy ", "request ", "GET 200", "receipt  verified"] {
+        assert!(run.err.contains(word), "{run:#?}");
     }
+    let pay = format!("--broker {} {PAY}", broker.server.origin);
+    let run = fetch(&sandbox, &site.url("/paid/1"), &format!("{pay} --output page.html")).exits(0);
+    assert_eq!((run.out.as_str(), sandbox.read("page.html").as_str()), ("", "content of /paid/1"));
+    assert!(run.err.contains("bought   0.01 USD"), "{run:#?}");
+    assert!(!run.err.contains("eyJ"), "no visa is shown");
+
+    let json = fetch(&sandbox, &site.url("/paid/2"), &format!("{pay} --json")).exits(0).json();
+    assert_eq!((json["payment"]["state"].as_str(), json["status"].as_u64()), (Some("bought"), Some(200)));
+    assert_eq!(json["receipt"]["state"], "verified");
+    assert_eq!(broker.booked(), 2);
+    assert!(sandbox.read("spend.json").contains("0.02"));
 }
 
 #[test]
-fn manifest_fetch_prints_what_publishers_get() {
-    let sandbox = Sandbox::new();
-    let (name, _) = domain("200 OK", |name| manifest(&sandbox, name));
-    let fetched = sandbox.sh(&format!("manifest fetch {name} --allow-loopback")).exits(0);
-    assert_eq!(fetched.json()["agent_id"], name.as_str());
-    let url = format!("http://{name}/.well-known/imagxp-agent.json");
-    assert_eq!(sandbox.sh(&format!("manifest fetch {url} --allow-loopback")).exits(0).out, fetched.out);
-    let error = sandbox.sh(&format!("manifest fetch {name} --json")).json_error();
-    assert_eq!(error["code"], "usage.argument", "loopback needs its switch");
-    assert_eq!(sandbox.sh(&format!("manifest fetch {url} --json")).json_error()["code"], "usage.argument");
-    let (other, _) = domain("200 OK", |_| manifest(&sandbox, "127.0.0.1"));
-    let error = sandbox.sh(&format!("manifest fetch {other} --allow-loopback --json")).json_error();
-    assert_eq!(error["code"], "identity.manifest_invalid");
-    let (gone, _) = domain("410 Gone", |_| String::new());
-    let error = sandbox.sh(&format!("manifest fetch {gone} --allow-loopback --json")).json_error();
-    assert_eq!(
-        (&error["code"], &error["file"]),
-        (&"identity.not_found".into(), &format!("http://{gone}/.well-known/imagxp-agent.json").into())
+fn exit_codes_of_refusals() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    let pay = format!("--broker {} --max-price", broker.server.origin);
+    for (path, more, code, word) in [
+        ("/paid/1", String::new(), 1, "spend.broker_denied"),
+        ("/paid/1", format!("{pay} 0.001"), 1, "spend.limit"),
+        ("/paid/1", "--broker https://other.example --max-price 1".into(), 1, "spend.broker_denied"),
+        ("/private", String::new(), 1, "robots.denied"),
+        ("/free", "--max-price x".into(), 2, "usage.argument"),
+        ("/free", "--broker http://pub.example".into(), 2, "usage.argument"),
+        ("/free", "--max-per-day 1".into(), 2, "--max-price"),
+    ] {
+        let run = fetch(&sandbox, &site.url(path), &more).exits(code);
+        assert!(run.err.contains(word) && run.out.is_empty(), "{more}: {run:#?}");
+    }
+    let json = fetch(&sandbox, &site.url("/private"), "--json").exits(1).json();
+    assert_eq!(json["error"]["code"], "robots.denied");
+    assert_eq!((broker.server.seen().len(), broker.booked()), (0, 0));
+    let run = fetch(&sandbox, "https://pub.example/", "--purpose-of-life x").exits(2);
+    assert!(run.out.is_empty());
+}
+
+#[test]
+fn an_unknown_payment_survives_the_process() {
+    let broker = Broker::start(Manner::HangsUpFirst);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    let pay = format!("--broker {} {PAY}", broker.server.origin);
+    let run = fetch(&sandbox, &site.url("/paid/1"), &pay).exits(3);
+    assert!(run.err.contains("spend.unknown"), "{run:#?}");
+    let run = fetch(&sandbox, &site.url("/paid/1"), &pay).exits(0);
+    assert_eq!(run.out, "content of /paid/1");
+    let keys = broker.keys();
+    assert_eq!((broker.booked(), keys.len(), &keys[0]), (1, 2, &keys[1]));
+}
+
+/// kill -9 while the broker is asked: the next process asks about the same purchase, and pays nothing more.
+#[test]
+fn killed_while_paying() {
+    let broker = Broker::start(Manner::WaitsFirst);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    let more = format!("--broker {} {PAY}", broker.server.origin);
+    let mut command = sandbox.command(args(&site.url("/paid/1"), &more).split_whitespace());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begin = Instant::now();
+    while broker.booked() == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the broker is never asked");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Meanwhile nobody else may use these books.
+    let run = fetch(&sandbox, &site.url("/paid/2"), &more).exits(2);
+    assert!(run.err.contains("in use by another process"), "{run:#?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        sandbox.read("spend.json").contains("reserved"),
+        "the reservation was durable before the request"
     );
+    let run = fetch(&sandbox, &site.url("/paid/1"), &more).exits(0);
+    assert_eq!(run.out, "content of /paid/1");
+    let keys = broker.keys();
+    assert_eq!((broker.booked(), keys.len(), &keys[0]), (1, 2, &keys[1]));
+    assert!(sandbox.read("spend.json").contains(r#""total":{"USD":"0.01"}"#));
 }

@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "sign",
     "verify",
     "explain",
+    "fetch",
     "policy",
     "policy check",
     "policy emit",

@@ -25,6 +25,10 @@ mod sealed;
 mod serve;
 mod sign;
 mod streams;
+#[path = "../../../fetch/tests/agent/town.rs"]
+#[allow(dead_code, reason = "the little world of the agent's own tests; not all of it is needed here")]
+mod town;
 mod vectors;
 mod verify;
+mod verify_fetch;
 mod visa;

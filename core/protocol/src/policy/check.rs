@@ -1,7 +1,7 @@
 //! What the types of a policy document cannot say: ranges, URLs, names.
 
 use super::{Document, Money, Price, policy_error};
-use crate::amount::Amount;
+use crate::amount::{Amount, is_currency};
 use crate::error::Result;
 use crate::resource::{Origin, Resource};
 
@@ -10,9 +10,7 @@ impl Price {
         let amount = Amount::parse(&self.amount).ok_or_else(|| {
             policy_error(format!("`{place}.amount`: `{}` is not a decimal amount", self.amount))
         })?;
-        let currency_ok = (2..=12).contains(&self.currency.len())
-            && self.currency.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-        if !currency_ok {
+        if !is_currency(&self.currency) {
             return Err(policy_error(format!("`{place}.currency`: `{}` is not a currency", self.currency)));
         }
         Ok(Money { amount, currency: self.currency.clone() })

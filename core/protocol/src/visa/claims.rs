@@ -41,11 +41,11 @@ pub(crate) struct TokenClaims {
 }
 
 /// Why the claims cannot be read: a sentence for the log.
-pub(super) type Flaw = &'static str;
+pub(crate) type Flaw = &'static str;
 
 impl TokenClaims {
     /// Reads the claims of a decoded token.
-    pub(super) fn read(object: &Object<'_>) -> Result<Self, Flaw> {
+    pub(crate) fn read(object: &Object<'_>) -> Result<Self, Flaw> {
         let cnf = match object.get("cnf") {
             None => None,
             Some(Value::Object(cnf)) => Some(cnf),

@@ -1,6 +1,7 @@
 //! The Rust conformance runner (DESIGN §6): one JSON line in, one JSON line out, through the crate's public API.
 
 mod address;
+mod agent;
 mod answer;
 mod audit;
 mod discovery;

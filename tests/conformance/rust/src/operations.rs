@@ -1,7 +1,7 @@
 //! The operations of tests/conformance/README.md.
 
 use crate::answer::{Answer, Failure, hex, json, optional, text, time};
-use crate::evidence;
+use crate::{agent, evidence};
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::{PrivateKey, PublicKey, Signature, Thumbprint};
 use imagxp::encoding::base64_decode;
@@ -39,6 +39,9 @@ pub(crate) fn answer_line(line: &str) -> String {
         Some("robots") => crate::discovery::robots(&case),
         Some("preferences") => crate::discovery::preferences(&case),
         Some("audit") => crate::audit::audit(&case),
+        Some("offer") => agent::offer(&case),
+        Some("spend") => agent::spend(&case),
+        Some("assertion") => agent::assertion(&case),
         _ => Err(Failure::Unsupported),
     };
     let mut answer = match answer {

@@ -1,0 +1,229 @@
+//! The agent as a client: one call reads a page, politely and within its caps (PROTOCOL §§5, 8–10).
+//!
+//! The rules are the core's ([`imagxp::agent::visit`]); this module does what they say through the guarded [`Fetcher`], which watches over
+//! pages and brokers as it does over manifests.
+
+use crate::{Answer, Call, FetchError, FetchFailure, Fetcher, Profile};
+use core::time::Duration;
+use imagxp::agent::Identity;
+use imagxp::agent::reader::{Purse, Reader, ReaderOptions};
+use imagxp::agent::token_request::MAX_TOKEN_ANSWER;
+use imagxp::agent::visit::{Action, Event, Refusal, Report, Visit};
+use imagxp::encoding::uuid_v4;
+use imagxp::{Error, ErrorKind, Result, Timestamp};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A token endpoint: its port is the operator's, because the broker is.
+const TOKEN: Profile = Profile {
+    deadline: Duration::from_secs(10),
+    max_body: MAX_TOKEN_ANSWER,
+    any_port: true,
+    accept: "application/json",
+    ..Profile::DOCUMENT
+};
+
+/// The fetcher's budget is for everybody who uses it: a reader waits for its turn, ten seconds at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const PATIENCE: usize = 200;
+
+/// An agent that reads pages. Cheap to clone; the clones share what they know and what they may spend.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    reader: Arc<Reader>,
+    fetcher: Fetcher,
+    page: Profile,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// Header lines in their order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What happened: each step, what was paid, what the receipt says.
+    pub report: Report,
+}
+
+/// The end of a read: a page, or the reason why there is none.
+pub type Read = Result<Page, Box<Refusal>>;
+
+impl Agent {
+    /// An agent that reads through this fetcher. Errors: as [`Reader::new`].
+    ///
+    /// For development on loopback hosts both the fetcher's and the reader's `allow_loopback` are needed.
+    pub fn new(
+        identity: Identity,
+        options: ReaderOptions,
+        purse: Arc<Purse>,
+        fetcher: Fetcher,
+    ) -> Result<Self> {
+        let reader = Arc::new(Reader::new(identity, options, purse)?);
+        Ok(Self { reader, fetcher, page: Profile::PAGE })
+    }
+
+    /// Uses other bounds for pages than [`Profile::PAGE`].
+    #[must_use]
+    pub const fn with_page_profile(mut self, profile: Profile) -> Self {
+        self.page = profile;
+        self
+    }
+
+    /// Who reads, how, and with what money.
+    pub fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    /// Reads one page with GET; blocks. Pays at most once.
+    pub fn read(&self, url: &str) -> Read {
+        self.request("GET", url)
+    }
+
+    /// [`Agent::read`] with another method: `GET` or `HEAD`.
+    pub fn request(&self, method: &str, url: &str) -> Read {
+        let mut journey = self.begin(method, url)?;
+        let mut action = journey.advance(None)?;
+        loop {
+            match self.errand(action) {
+                Errand::Go(call, profile) => {
+                    let mut result = self.fetcher.send(&call, profile);
+                    for _ in 0..PATIENCE {
+                        if !is_busy(&result) {
+                            break;
+                        }
+                        std::thread::sleep(PAUSE);
+                        result = self.fetcher.send(&call, profile);
+                    }
+                    action = journey.advance(Some(result))?;
+                }
+                Errand::End(end) => return journey.arrive(end),
+            }
+        }
+    }
+
+    /// [`Agent::read`] within a tokio run-time. Cancelled while a broker is asked, the payment is unknown and counts as spent.
+    #[cfg(feature = "async")]
+    pub async fn read_async(&self, url: &str) -> Read {
+        let mut journey = self.begin("GET", url)?;
+        let mut action = journey.advance(None)?;
+        loop {
+            match self.errand(action) {
+                Errand::Go(call, profile) => {
+                    let mut result = self.fetcher.send_async(&call, profile).await;
+                    for _ in 0..PATIENCE {
+                        if !is_busy(&result) {
+                            break;
+                        }
+                        tokio::time::sleep(PAUSE).await;
+                        result = self.fetcher.send_async(&call, profile).await;
+                    }
+                    action = journey.advance(Some(result))?;
+                }
+                Errand::End(end) => return journey.arrive(end),
+            }
+        }
+    }
+
+    fn begin(&self, method: &str, url: &str) -> Result<Journey, Box<Refusal>> {
+        let visit = self.reader.visit(method, url, None).map_err(refusal)?;
+        Ok(Journey { visit, last: None })
+    }
+
+    /// What an action means for the fetcher.
+    fn errand(&self, action: Action) -> Errand {
+        let get = |url: String, profile: Profile| {
+            let mut call = Call::get(url);
+            call.headers.push(("user-agent".into(), self.reader.user_agent().into()));
+            call.headers.push(("accept".into(), profile.accept.into()));
+            Errand::Go(call, profile)
+        };
+        match action {
+            Action::FetchRobots { url } | Action::FetchPolicy { url } => get(url, Profile::DOCUMENT),
+            Action::FetchManifest { url } => get(url, Profile::MANIFEST),
+            Action::Send(send) => {
+                let lines = send.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+                let headers = lines.chain([("accept".to_owned(), "*/*".to_owned())]).collect();
+                let call = Call { method: send.method, url: send.url, headers, body: Vec::new() };
+                Errand::Go(call, self.page)
+            }
+            Action::RequestToken(request) => {
+                let lines = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+                let user_agent = ("user-agent".to_owned(), self.reader.user_agent().to_owned());
+                let headers = lines.chain([user_agent]).collect();
+                let body = request.body.into_bytes();
+                Errand::Go(Call { method: "POST".to_owned(), url: request.url, headers, body }, TOKEN)
+            }
+            Action::Done(report) => Errand::End(Ok(report)),
+            Action::Refused(refusal) => Errand::End(Err(refusal)),
+        }
+    }
+}
+
+enum Errand {
+    Go(Call, Profile),
+    End(Result<Box<Report>, Box<Refusal>>),
+}
+
+/// A visit with the last answer that was content.
+struct Journey {
+    visit: Visit,
+    last: Option<(bool, Answer)>,
+}
+
+impl Journey {
+    fn advance(&mut self, result: Option<Result<Answer, FetchError>>) -> Result<Action, Box<Refusal>> {
+        let nonce = nonce().map_err(refusal)?;
+        let now = now();
+        let action = match result {
+            None => self.visit.step(&Event::Start, now, &nonce),
+            Some(Err(error)) => {
+                let detail = error.to_string();
+                self.visit.step(&Event::Failed { sent: error.sent, detail: &detail }, now, &nonce)
+            }
+            Some(Ok(answer)) => {
+                let event =
+                    Event::Answered { status: answer.status, headers: &answer.headers, body: &answer.body };
+                let action = self.visit.step(&event, now, &nonce);
+                // The manifest of a receipt comes after the page, and must not take its place.
+                if !matches!(self.last, Some((true, _))) {
+                    let waits = matches!(action, Action::FetchManifest { .. });
+                    self.last = Some((waits, answer));
+                }
+                action
+            }
+        };
+        Ok(action)
+    }
+
+    fn arrive(self, end: Result<Box<Report>, Box<Refusal>>) -> Read {
+        let report = *end?;
+        match self.last {
+            Some((_, Answer { status, headers, body, .. })) => Ok(Page { status, headers, body, report }),
+            None => Err(refusal(Error::new(ErrorKind::Io, "the visit ended before it began"))),
+        }
+    }
+}
+
+/// Whether nothing was sent because there are too many fetches already.
+fn is_busy(result: &Result<Answer, FetchError>) -> bool {
+    matches!(result, Err(error) if error.failure == FetchFailure::Busy && !error.sent)
+}
+
+fn refusal(error: Error) -> Box<Refusal> {
+    Box::new(Refusal { error, report: Report::default() })
+}
+
+fn nonce() -> Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::new(ErrorKind::Io, format!("the system gives no randomness: {error}")))?;
+    Ok(uuid_v4(random))
+}
+
+fn now() -> Timestamp {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}

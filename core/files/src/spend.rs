@@ -1,0 +1,229 @@
+//! What an agent has spent, in a file that outlives the process (PROTOCOL §8; [`imagxp::agent::spend`]).
+//!
+//! Every step is written whole and synced before it returns, so a reservation is on the disk before any broker is asked. One process at a
+//! time holds the file: what a dead one had under way must be told from what a living one has.
+
+use crate::atomic::{self, Existing};
+use imagxp::agent::spend::{Caps, Purchase, Reserved, Settlement, Spend, SpendStore};
+use imagxp::{Error, ErrorKind, Result, Timestamp};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The largest file that is read, in bytes: as much as the books can hold.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Books in a file, held by this process alone until they are dropped.
+#[derive(Debug)]
+pub struct SpendFile {
+    path: PathBuf,
+    books: Mutex<Spend>,
+    /// Its lock ends with it, however the process ends.
+    _lock: File,
+}
+
+impl SpendFile {
+    /// Opens the books, or begins new ones; `caps` are today's, not the file's.
+    ///
+    /// What was under way when the last process ended is unknown from here on, and counts as spent. A lock file, `<name>.lock`, lies beside
+    /// it. Error: `io.failed` when another process holds the books, and when they cannot be read: they are never begun anew over old ones.
+    pub fn open(path: &Path, caps: impl IntoIterator<Item = Caps>) -> Result<Self> {
+        let lock = lock(path)?;
+        let old = read(path).map_err(|error| failed(path, "cannot be read", error))?;
+        let mut books = match &old {
+            None => Spend::default(),
+            Some(bytes) => Spend::from_json(bytes).map_err(|error| {
+                Error::new(ErrorKind::Io, format!("`{}`: {}", path.display(), error.message()))
+                    .with_source(error)
+            })?,
+        };
+        books.abandon();
+        let file = Self { path: path.to_owned(), books: Mutex::new(books.with_caps(caps)), _lock: lock };
+        // A file that cannot be written is found out now, and not when money is about to leave.
+        file.write(&file.books())?;
+        Ok(file)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Spend> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, books: &Spend) -> Result<()> {
+        atomic::write(&self.path, &books.to_json(), Existing::Replace)
+            .map_err(|error| failed(&self.path, "cannot be written", error))
+    }
+}
+
+impl SpendStore for SpendFile {
+    fn reserve(&self, purchase: &Purchase, now: Timestamp) -> Result<Reserved> {
+        let mut books = self.books();
+        let mut next = books.clone();
+        let reserved = next.reserve(purchase, now)?;
+        self.write(&next)?;
+        *books = next;
+        Ok(reserved)
+    }
+
+    fn settle(&self, id: &str, settlement: Settlement) -> Result<()> {
+        let mut books = self.books();
+        // What happened, happened: the next step writes it down if this one cannot.
+        books.settle(id, settlement);
+        self.write(&books)
+    }
+
+    fn snapshot(&self) -> Spend {
+        self.books().clone()
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".lock");
+    let lock = path.with_file_name(name);
+    if fs::symlink_metadata(&lock).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::new(ErrorKind::Io, format!("`{}` is not a regular file", lock.display())));
+    }
+    hold(&lock).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            Error::new(ErrorKind::Io, format!("`{}` is in use by another process", path.display()))
+        }
+        _ => failed(&lock, "cannot be locked", error),
+    })
+}
+
+#[cfg(unix)]
+fn hold(lock: &Path) -> io::Result<File> {
+    use rustix::fs::{FlockOperation, flock};
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+/// Nobody else opens the file while it is open.
+#[cfg(windows)]
+fn hold(lock: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    const SHARING_VIOLATION: i32 = 32;
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).share_mode(0).open(lock);
+    opened.map_err(|error| match error.raw_os_error() {
+        Some(SHARING_VIOLATION) => io::ErrorKind::WouldBlock.into(),
+        _ => error,
+    })
+}
+
+#[cfg(not(any(unix, windows)))]
+fn hold(_lock: &Path) -> io::Result<File> {
+    let _ = OpenOptions::new();
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn failed(path: &Path, what: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("`{}` {what}: {error}", path.display())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault;
+    use imagxp::amount::Amount;
+    use imagxp::policy::Money;
+    use imagxp::{AgentId, Purpose};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn caps() -> Caps {
+        Caps::new("USD", "1").unwrap().with_total("3").unwrap()
+    }
+
+    fn purchase(id: u32) -> Purchase {
+        Purchase {
+            id: format!("purchase-{id:016}"),
+            agent_id: AgentId::parse("agent.example", false).unwrap(),
+            issuer: "https://broker.example".into(),
+            audience: format!("https://h{id}.example"),
+            purpose: Purpose::Summary,
+            price: Money { amount: Amount::parse("1").unwrap(), currency: "USD".into() },
+        }
+    }
+
+    fn spent(file: &SpendFile) -> String {
+        file.snapshot().spent("USD").to_string()
+    }
+
+    #[test]
+    fn what_was_under_way_is_unknown_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spend.json");
+        let file = SpendFile::open(&path, [caps()]).unwrap();
+        for id in 1..=3 {
+            assert_eq!(file.reserve(&purchase(id), NOW).unwrap(), Reserved::New);
+        }
+        file.settle(&purchase(1).id, Settlement::Spent).unwrap();
+        file.settle(&purchase(2).id, Settlement::Released).unwrap();
+        drop(file);
+        let file = SpendFile::open(&path, [caps()]).unwrap();
+        assert_eq!(spent(&file), "2");
+        let again = Purchase { id: purchase(9).id, ..purchase(3) };
+        assert_eq!(file.reserve(&again, NOW).unwrap(), Reserved::Again(purchase(3)));
+        assert_eq!(file.reserve(&purchase(4), NOW).unwrap(), Reserved::New);
+        assert_eq!(file.reserve(&purchase(5), NOW).unwrap_err().code(), "spend.limit");
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spend.json");
+        let file = SpendFile::open(&path, [caps()]).unwrap();
+        let error = SpendFile::open(&path, [caps()]).unwrap_err();
+        assert_eq!(error.code(), "io.failed");
+        assert!(error.message().contains("in use"), "{error}");
+        drop(file);
+        SpendFile::open(&path, [caps()]).unwrap();
+    }
+
+    #[test]
+    fn damaged_books_are_not_empty_books() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spend.json");
+        for bytes in [&b""[..], b"{}", b"{\"version\":1", b"\0\0\0\0"] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(SpendFile::open(&path, [caps()]).unwrap_err().code(), "io.failed");
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+        assert_eq!(SpendFile::open(folder.path(), [caps()]).unwrap_err().code(), "io.failed");
+        assert_eq!(SpendFile::open(&folder.path().join("x/y"), [caps()]).unwrap_err().code(), "io.failed");
+    }
+
+    /// A disk that fails at any step refuses the payment, and what the file says afterwards is never less than what was acknowledged.
+    #[test]
+    fn a_failing_disk_pays_nothing() {
+        for step in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("spend.json");
+            let file = SpendFile::open(&path, [caps()]).unwrap();
+            file.reserve(&purchase(1), NOW).unwrap();
+            let refused = fault::failing_at(step, || file.reserve(&purchase(2), NOW));
+            assert_eq!(refused.unwrap_err().code(), "io.failed", "step {step}");
+            assert_eq!(spent(&file), "1");
+            drop(file);
+            let read = SpendFile::open(&path, [caps()]).unwrap();
+            assert!(matches!(spent(&read).as_str(), "1" | "2"), "step {step}");
+        }
+    }
+}

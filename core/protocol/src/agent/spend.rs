@@ -1,1 +1,0 @@
-//! What an agent may spend, and has spent (PROTOCOL §8).
