@@ -329,6 +329,7 @@ impl ContentOrigin {
     }
 }
 
+#[cfg(test)]
 fn yes() -> bool {
     true
 }

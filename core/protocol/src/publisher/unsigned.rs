@@ -13,7 +13,7 @@ const PATTERNS: &str = include_str!("bots.txt");
 
 /// Those patterns that are more than plain text, with what matches them in a text without capitals. Written out, since even a small
 /// regex engine is 40 KB and a millisecond for each publisher.
-const SPECIAL: &[(&str, fn(&str) -> bool)] = &[
+const SPECIAL: &[(&str, Matches)] = &[
     ("[ ]+bot", |text| text.contains(" bot")),
     (r"^[a-z.0-9/ \-_]*bot", |text| {
         let is_other = |c: char| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '/' | ' ' | '-' | '_');
@@ -45,6 +45,9 @@ const SPECIAL: &[(&str, fn(&str) -> bool)] = &[
     ("http[s]?://", |text| text.contains("http://") || text.contains("https://")),
     (r"ptst[\s/]", |text| followed(text, "ptst", |rest| matches!(rest, [gap, ..] if is_gap(*gap)))),
 ];
+
+/// Whether a text without capitals matches.
+type Matches = fn(&str) -> bool;
 
 /// `[\s/]`
 const fn is_gap(byte: u8) -> bool {
