@@ -124,6 +124,8 @@ fn a_terminal_does_not_echo() {
             while !String::from_utf8_lossy(&shown).ends_with(prompt) && screen.read(&mut byte).unwrap() == 1 {
                 shown.push(byte[0]);
             }
+            // The prompt is shown a moment before echo is switched off.
+            std::thread::sleep(std::time::Duration::from_millis(500));
             keyboard.write_all(format!("{text}\n").as_bytes()).unwrap();
         }
         screen.read_to_end(&mut shown).unwrap();

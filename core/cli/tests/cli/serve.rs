@@ -113,9 +113,9 @@ fn slow_clients_are_sent_away() {
             Err(_) => break true,
         }
         assert!(server.get("").0.starts_with("HTTP/1.1 200 "));
-        if start.elapsed() > Duration::from_secs(15) {
+        if start.elapsed() > Duration::from_secs(60) {
             break false;
         }
     };
-    assert!(ended && start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(ended && start.elapsed() > Duration::from_secs(4), "ended: {ended}, after {:?}", start.elapsed());
 }
