@@ -83,6 +83,13 @@ def seeds(cases):
     # The good token, whole and with one byte changed.
     yield from (("jws", b"\1"), ("jws", b"\1\2\0\1"), ("jws", b"\2\7x"))
     yield "resource", b"/premium/*\n/premium/a"
+    for case in json.loads((VECTORS / "audit.json").read_text())["cases"]:
+        if "evidence" in case:
+            canonical = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+            yield "audit_bundle", json.dumps(case["evidence"], **canonical).encode()
+            yield "audit_bundle", case["evidence"]["checkpoint"].encode()
+            yield "audit_log", json.dumps(case["evidence"]["record"], **canonical).encode()
+            yield "audit_log", json.dumps(case["evidence"]["record"]["body"], **canonical).encode()
 
 
 def discovery():
@@ -111,8 +118,8 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         for data in sorted(inputs, key=lambda data: (len(data), data))[:MOST]:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    missing = {"json", "claim", "jws", "manifest", "policy", "key", "time", "encoding", "resource"} - set(found)
-    missing |= {"robots", "rsl", "preferences"} - set(found)
+    wanted = {"json", "claim", "jws", "manifest", "policy", "key", "time", "encoding", "resource"}
+    missing = (wanted | {"robots", "rsl", "preferences", "audit_log", "audit_bundle"}) - set(found)
     if missing:
         sys.exit(f"no seeds for {sorted(missing)}")
 

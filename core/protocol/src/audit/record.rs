@@ -105,10 +105,10 @@ pub struct Record<'a> {
 impl Record<'_> {
     /// The body of the log entry, in RFC 8785 form. What is absent is left out.
     pub fn to_json(&self) -> Vec<u8> {
-        json::object_to_canonical(&self.to_object())
+        json::object_to_canonical(&self.object())
     }
 
-    fn to_object(&self) -> Object<'_> {
+    fn object(&self) -> Object<'_> {
         let (url, url_cut) = cut(self.url, MAX_URL);
         let mut object = Object::new();
         // In the order of RFC 8785, which spares sorting them.

@@ -67,7 +67,7 @@ pub(crate) fn evidence(algorithm: Algorithm) -> Evidence {
     let mut plan = proof::Plan::inclusion(number, state.0.size()).unwrap();
     state.1.iter().for_each(|line| plan.feed(tree::leaf_hash(line)));
     Evidence {
-        entry: state.1[number as usize].clone(),
+        entry: state.1.get(number as usize).unwrap().clone(),
         proof: plan.finish().unwrap(),
         checkpoint: state.0.checkpoint("pub.example/audit").sign(&signer).unwrap(),
         public_key: signer.public_key().clone(),
