@@ -57,6 +57,9 @@ impl Reply {
     }
 }
 
+/// How a server answers.
+pub(crate) type Act = dyn Fn(&Seen) -> Option<Reply> + Send + Sync;
+
 /// A little HTTP server: one thread per connection, one request each.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -65,12 +68,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(
-        make: impl FnOnce(&str) -> Box<dyn Fn(&Seen) -> Option<Reply> + Send + Sync>,
-    ) -> Self {
+    pub(crate) fn start(make: impl FnOnce(&str) -> Box<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let act: Arc<dyn Fn(&Seen) -> Option<Reply> + Send + Sync> = Arc::from(make(&origin));
+        let act: Arc<Act> = Arc::from(make(&origin));
         let server = Self { origin, seen: Arc::default() };
         let seen = Arc::clone(&server.seen);
         thread::spawn(move || {

@@ -258,8 +258,8 @@ mod tests {
             )
         };
         let with = |list: Vec<String>| {
-            let start = GOOD.find("\"brokers\":[").unwrap() + 11;
-            read(&format!("{}{}]}}}}", &GOOD[..start], list.join(",")))
+            let (start, _) = GOOD.split_once("\"brokers\":[").unwrap();
+            read(&format!("{start}\"brokers\":[{}]}}}}", list.join(",")))
         };
         assert!(with((0..MAX_BROKERS).map(broker).collect()).is_ok());
         for list in [Vec::new(), (0..=MAX_BROKERS).map(broker).collect(), (0..10_000).map(broker).collect()] {

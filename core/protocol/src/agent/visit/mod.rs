@@ -12,6 +12,7 @@
 //! A reservation stands in the [`SpendStore`](super::spend::SpendStore) before [`Action::RequestToken`] is returned, so a process that
 //! dies afterwards knows at its next start that a payment may have been made. A visit that is dropped in that state settles it as unknown.
 
+mod door;
 mod machine;
 mod pay;
 mod receipt;

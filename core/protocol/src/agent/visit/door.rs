@@ -1,0 +1,134 @@
+//! At the door of a site: robots.txt and the policy (PROTOCOL §9).
+
+use super::machine::{Action, Event, Next, State, Visit};
+use super::redirect::{self, MAX_HOPS, is_redirect};
+use crate::agent::offer::web_url;
+use crate::discovery::{Access, PublicPath, PublicPolicy, PublicRule};
+use crate::error::{Error, ErrorKind};
+use crate::policy::WELL_KNOWN_PATH;
+use crate::purpose::Purpose;
+use crate::resource::{Resource, path_readings};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Visit {
+    /// At the door of a hop: robots.txt first, then the policy, then the request.
+    pub(super) fn arrive(&mut self, now: Timestamp, nonce: &str) -> Next {
+        if !self.reader.options().discover {
+            return self.send(now, nonce);
+        }
+        let origin = self.origin();
+        let known = self.reader.sites().access(&origin, now);
+        match known {
+            Some(access) => self.admitted(&access, "known", now, nonce),
+            None => {
+                let url = format!("{origin}/robots.txt");
+                self.wait(State::Robots { url: url.clone() }, Action::FetchRobots { url })
+            }
+        }
+    }
+
+    pub(super) fn robots(&mut self, url: &str, event: &Event<'_>, now: Timestamp, nonce: &str) -> Next {
+        let (access, note) = match event {
+            Event::Answered { status, headers, .. }
+                if is_redirect(*status) && self.robots_hops < MAX_HOPS =>
+            {
+                // RFC 9309 §2.3.1.2: at least five, also across authorities. Nothing of ours is in these requests.
+                let base = Resource::parse(url);
+                let target = base.as_ref().zip(redirect::location(headers)?).map(|(base, location)| {
+                    redirect::resolve(base, location, self.reader.options().allow_loopback)
+                });
+                if let Some(Ok(target)) = target {
+                    self.robots_hops += 1;
+                    let url = target.to_string();
+                    return self.wait(State::Robots { url: url.clone() }, Action::FetchRobots { url });
+                }
+                (Access::DisallowAll, format!("status {status}, which leads nowhere"))
+            }
+            Event::Answered { status, body, .. } => {
+                (Access::from_answer(*status, body), format!("status {status}"))
+            }
+            Event::Failed { detail, .. } => (Access::DisallowAll, format!("no answer: {detail}")),
+            Event::Start => return Err(Error::argument("this is not what the visit waits for")),
+        };
+        let access = Arc::new(access);
+        self.reader.sites().learn_access(&self.origin(), Arc::clone(&access), now);
+        self.admitted(&access, &note, now, nonce)
+    }
+
+    fn admitted(&mut self, access: &Access, note: &str, now: Timestamp, nonce: &str) -> Next {
+        let target = self.target();
+        let product = &self.reader.options().product;
+        let robots_url = format!("{}/robots.txt", self.origin());
+        if !access.allows(product, &target) {
+            let why = match access {
+                Access::DisallowAll => "robots.txt cannot be had now, so nothing may be read",
+                _ => "robots.txt disallows this path",
+            };
+            self.report.note("robots", &robots_url, format!("{note}; {why}"));
+            return Err(Error::new(ErrorKind::Robots, why));
+        }
+        self.report.note("robots", &robots_url, format!("{note}; allowed"));
+        let origin = self.origin();
+        let known = self.reader.sites().policy(&origin, now);
+        match known {
+            Some(policy) => self.informed(policy.as_deref(), "known", now, nonce),
+            None => {
+                let announced = access.robots().map(|robots| robots.policy_urls(product)).unwrap_or_default();
+                let allow_loopback = self.reader.options().allow_loopback;
+                let announced = announced.into_iter().find(|url| web_url(url, allow_loopback).is_some());
+                let url = announced.unwrap_or_else(|| format!("{origin}{WELL_KNOWN_PATH}"));
+                self.wait(State::Policy, Action::FetchPolicy { url })
+            }
+        }
+    }
+
+    pub(super) fn policy(&mut self, event: &Event<'_>, now: Timestamp, nonce: &str) -> Next {
+        let (policy, note) = match event {
+            Event::Answered { status: 200, body, .. } => match PublicPolicy::parse(body) {
+                Ok(policy) => (Some(Arc::new(policy)), "status 200".to_owned()),
+                Err(error) => (None, format!("status 200, and {error}")),
+            },
+            Event::Answered { status, .. } => (None, format!("status {status}")),
+            Event::Failed { detail, .. } => (None, format!("no answer: {detail}")),
+            Event::Start => return Err(Error::argument("this is not what the visit waits for")),
+        };
+        self.reader.sites().learn_policy(&self.origin(), policy.clone(), now);
+        self.informed(policy.as_deref(), &note, now, nonce)
+    }
+
+    /// The policy is advice: what it certainly refuses is not asked for; what it does not say, the publisher will.
+    fn informed(&mut self, policy: Option<&PublicPolicy>, note: &str, now: Timestamp, nonce: &str) -> Next {
+        let purpose = self.reader.options().purpose;
+        let note = if policy.is_some() { note.to_owned() } else { format!("{note}; no policy") };
+        if policy.is_some_and(|policy| policy.speaks_for(&self.url) && refuses(policy, purpose, &self.url)) {
+            self.note("policy", format!("{note}; refuses {purpose} here"));
+            return Err(Error::protocol(
+                crate::Code::PolicyPurposeDenied,
+                format!("the site's policy does not allow {purpose} here"),
+            ));
+        }
+        self.note("policy", note);
+        self.send(now, nonce)
+    }
+
+    fn target(&self) -> String {
+        match &self.resource.query {
+            Some(query) => format!("{}?{query}", self.resource.path),
+            None => self.resource.path.clone(),
+        }
+    }
+}
+
+/// Whether a policy says no in so many words. Its silence is no answer: a rule for single agents, which is not public, may allow.
+fn refuses(policy: &PublicPolicy, purpose: Purpose, url: &str) -> bool {
+    let denies = |rules: &BTreeMap<Purpose, PublicRule>| {
+        let inherited =
+            || (purpose == Purpose::Embedding).then(|| rules.get(&Purpose::CrawlTraining)).flatten();
+        rules.get(&purpose).or_else(inherited).is_some_and(|rule| !rule.allow)
+    };
+    let readings = path_readings(url).unwrap_or_default();
+    let here = |place: &&PublicPath| readings.iter().any(|path| place.pattern.matches(path));
+    denies(&policy.purposes) || policy.paths.iter().filter(here).any(|place| denies(&place.purposes))
+}
