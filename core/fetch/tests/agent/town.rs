@@ -176,6 +176,7 @@ pub(crate) enum Manner {
     /// Books the payment and hangs up; answers when it is asked again under the same key.
     HangsUpFirst,
     /// Books the payment and is silent; answers when it is asked again under the same key.
+    #[allow(dead_code, reason = "the command line's tests share this file, and only they wait")]
     WaitsFirst,
     /// Hangs up each time.
     HangsUp,

@@ -29,7 +29,9 @@ pub(crate) fn offer(case: &Value) -> Answer {
     if case.get("trusted").is_some() {
         let chosen = offer.choose(&trusted);
         let chosen = chosen.map_or_else(|error| error.code().to_owned(), |broker| broker.token_endpoint);
-        answer["chosen"] = json!(chosen);
+        if let Some(members) = answer.as_object_mut() {
+            members.insert("chosen".to_owned(), json!(chosen));
+        }
     }
     Ok(answer)
 }
