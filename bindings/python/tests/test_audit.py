@@ -32,7 +32,9 @@ def test_a_log_verifies_and_one_byte_is_caught(tmp_path: Path, agent: Identity, 
     recorded(tmp_path, agent, key, sync=sync)
     keys = [key.public_key]
     report = AuditLog.verify(tmp_path, keys)
-    assert report["intact"] and report["verdicts"] == 3 and report["sealed"] == report["entries"] == 4
+    assert report["intact"]
+    assert report["verdicts"] == 3
+    assert report["sealed"] == report["entries"] == 4
     notes = (tmp_path / "checkpoints").read_text()
     assert AuditLog.verify(tmp_path, keys, checkpoint=notes.rstrip("\n") + "\n")["intact"]
     file = tmp_path / "0000000000000000.jsonl"
@@ -50,7 +52,8 @@ def test_evidence(tmp_path: Path, agent: Identity) -> None:
     keys = [key.public_key]
     evidence = AuditLog.prove(tmp_path, keys, trace_id=verdicts[1].trace_id)
     proven = imagxp.verify_evidence(evidence, keys)
-    assert proven["request_verified"] and proven["key_known"]
+    assert proven["request_verified"]
+    assert proven["key_known"]
     assert (proven["agent_id"], proven["outcome"]) == ("bot.example.com", verdicts[1].outcome)
     assert not imagxp.verify_evidence(evidence)["key_known"]
     with pytest.raises(imagxp.AuditError) as caught:
@@ -79,7 +82,8 @@ def test_a_sink_in_python(agent: Identity) -> None:
     verdict = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
     body, manifest = kept[0]
     assert json.loads(body)["trace_id"] == verdict.trace_id
-    assert manifest is not None and json.loads(manifest)["agent_id"] == "bot.example.com"
+    assert manifest is not None
+    assert json.loads(manifest)["agent_id"] == "bot.example.com"
 
     def full(body: bytes, manifest: bytes | None) -> None:
         raise OSError("no room")
@@ -110,6 +114,7 @@ def test_the_middleware_records(tmp_path: Path) -> None:
         assert httpx.get(f"{server.origin}/a", headers={"x-imagxp-payload": "e30="}).status_code == 400
     log.close()
     report = AuditLog.verify(tmp_path, [key.public_key])
-    assert report["intact"] and report["verdicts"] == 1
+    assert report["intact"]
+    assert report["verdicts"] == 1
     with pytest.raises(TypeError):
         ImagxpMiddleware(app, publisher=Publisher(policy()), audit=log)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import agent
-import evidence
 import discovery
+import evidence
 import imagxp
-from key_file import key_file
 from audit import audit
+from key_file import key_file
 
 Case = dict[str, Any]
 Answer = dict[str, Any]

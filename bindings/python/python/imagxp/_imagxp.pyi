@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, TypeAlias, final
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, Self, TypeAlias, final
 
 from .errors import ImagxpError
@@ -29,11 +28,11 @@ __all__ = [
     "CODES",
     "FEEDBACK_REASONS",
     "PURPOSES",
-    "Answer",
-    "AuditLog",
     "Action",
     "Agent",
+    "Answer",
     "Assertion",
+    "AuditLog",
     "Caps",
     "Claim",
     "Explanation",
@@ -56,10 +55,10 @@ __all__ = [
     "PublicKey",
     "Publisher",
     "Receipt",
-    "SignedReceipt",
     "Resolver",
-    "Rotation",
     "Robots",
+    "Rotation",
+    "SignedReceipt",
     "Step",
     "Verdict",
     "Verification",
@@ -70,8 +69,8 @@ __all__ = [
     "assertion_agent",
     "canonicalize",
     "content_digest",
-    "feedback_header",
     "discover",
+    "feedback_header",
     "is_agent_id",
     "is_public_address",
     "issue_visa",
@@ -80,9 +79,9 @@ __all__ = [
     "read_offer",
     "sign_assertion",
     "user_agent",
+    "verify_assertion",
     "verify_evidence",
     "verify_inclusion",
-    "verify_assertion",
     "verify_token",
 ]
 
@@ -126,9 +125,7 @@ def issue_visa(
 def manifest_url(agent_id: str, /, *, allow_loopback: bool = False) -> str: ...
 def user_agent(own: str, /) -> str: ...
 def verify_evidence(evidence: str | bytes, keys: Sequence[PublicKey] = ...) -> dict[str, Any]: ...
-def verify_inclusion(
-    checkpoint: str | bytes, keys: Sequence[PublicKey], entry: str | bytes, proof: Sequence[str]
-) -> int: ...
+def verify_inclusion(checkpoint: str | bytes, keys: Sequence[PublicKey], entry: str | bytes, proof: Sequence[str]) -> int: ...
 def verify_token(
     token: str | bytes,
     jwks: JwkSet,
@@ -266,9 +263,7 @@ class Identity:
         allow_loopback: bool = False,
     ) -> Identity: ...
     @classmethod
-    def from_env(
-        cls, path: _Path | None = None, *, agent_id: str | None = None, allow_loopback: bool = False
-    ) -> Identity: ...
+    def from_env(cls, path: _Path | None = None, *, agent_id: str | None = None, allow_loopback: bool = False) -> Identity: ...
     @classmethod
     def external(
         cls,
@@ -365,9 +360,7 @@ class Manifest:
     @property
     def keys(self) -> tuple[ManifestKey, ...]: ...
     def keys_at(self, now: _Time | None = None) -> tuple[PublicKey, ...]: ...
-    def response(
-        self, method: str, path: str, if_none_match: str | None = None
-    ) -> tuple[int, list[tuple[str, str]], bytes]: ...
+    def response(self, method: str, path: str, if_none_match: str | None = None) -> tuple[int, list[tuple[str, str]], bytes]: ...
     def to_json(self) -> bytes: ...
     def to_dict(self) -> dict[str, Any]: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -485,9 +478,7 @@ class PrivateKey:
     @classmethod
     def from_jwk(cls, jwk: _Json, /) -> PrivateKey: ...
     @classmethod
-    def load(
-        cls, path: _Path, /, *, passphrase: _Passphrase | None = None, allow_readable: bool = False
-    ) -> PrivateKey: ...
+    def load(cls, path: _Path, /, *, passphrase: _Passphrase | None = None, allow_readable: bool = False) -> PrivateKey: ...
     def save(self, path: _Path, /, *, passphrase: _Passphrase | None = None, overwrite: bool = False) -> None: ...
     @property
     def public_key(self) -> PublicKey: ...
@@ -543,9 +534,7 @@ class AuditLog:
     def __enter__(self) -> AuditLog: ...
     def __exit__(self, *_exception: object) -> None: ...
     @staticmethod
-    def verify(
-        path: _Path, keys: Sequence[PublicKey], *, checkpoint: str | bytes | None = None
-    ) -> dict[str, Any]: ...
+    def verify(path: _Path, keys: Sequence[PublicKey], *, checkpoint: str | bytes | None = None) -> dict[str, Any]: ...
     @staticmethod
     def prove(
         path: _Path,

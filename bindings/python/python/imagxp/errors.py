@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
-    "FetchError",
     "AuditError",
+    "FetchError",
     "ImagxpError",
     "InternalError",
     "JsonError",
@@ -16,8 +15,8 @@ __all__ = [
     "ManifestError",
     "PolicyError",
     "ProvenanceError",
-    "RotationError",
     "ReadError",
+    "RotationError",
     "SignerError",
     "TokenError",
     "UsageError",
