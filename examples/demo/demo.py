@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-from imagxp import Identity, ManifestKey, Policy, user_agent
+from broker import Broker
+from evidence import Act, Evidence
+from imagxp import Caps, Identity, ManifestKey, Policy, Wallet, user_agent
 from imagxp import Publisher as Verifier
 from imagxp.httpx import ImagxpAuth
-from town import AgentDomain, Broker, Publisher, Town
+from town import AgentDomain, Publisher, Town
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -65,14 +66,14 @@ class Row:
 class Story:
     """Who is who in the demo, and what they try."""
 
-    def __init__(self, town: Town, client: httpx.Client) -> None:
+    def __init__(self, town: Town, client: httpx.Client, folder: Path) -> None:
         self.client = client
         self.broker = Broker(town)
-        self.site = Publisher(town, self.broker)
-        self.cold_site = Publisher(town, self.broker)
+        self.site = Publisher(town, self.broker, folder / "site")
+        self.cold_site = Publisher(town, self.broker, folder / "cold")
         self.agent, self.thief, self.rotating = (AgentDomain(town) for _ in range(3))
         self.imposter = Identity.generate(self.agent.identity.agent_id, allow_loopback=True)
-        self.visas: list[str] = []
+        self.wallet = Wallet([Caps("EUR", "0.05", per_day="0.12")], path=folder / "spend.json")
         self.explained: tuple[str, Headers] = ("", [])
 
     def rows(self) -> list[Row]:
@@ -92,7 +93,7 @@ class Story:
                 lambda: self.crawl("/premium/1", "RAG_RETRIEVAL"),
             ),
             Row(
-                "the same with a visa for the offer",
+                "the same, bought from the broker",
                 Result("allow", "verified_agent + visa", 200),
                 lambda: self.crawl("/premium/1", "RAG_RETRIEVAL", pay=True),
             ),
@@ -110,14 +111,10 @@ class Story:
         ]
 
     def crawl(self, path: str, purpose: str, *, pay: bool = False) -> httpx.Response:
-        """A read with the crawler's own client, which signs, and pays when it is told to."""
-        auth = ImagxpAuth(self.agent.identity, purpose, visas=self.buy if pay else None)
+        """A read with the crawler's own client, which signs, and pays when it has a wallet."""
+        wallet = self.wallet if pay else None
+        auth = ImagxpAuth(self.agent.identity, purpose, wallet=wallet, brokers=[self.broker.issuer], allow_loopback=True)
         return self.client.get(self.site.origin + path, auth=auth)
-
-    def buy(self, offer: Any) -> str:
-        """Buys a visa, and keeps it for the thief to find."""
-        self.visas.append(self.broker.sell(offer))
-        return self.visas[-1]
 
     def send(
         self, identity: Identity, path: str, *, visa: str | None = None, site: Publisher | None = None, times: int = 1
@@ -136,7 +133,7 @@ class Story:
 
     def steal(self) -> httpx.Response:
         """Another agent, properly signed, shows a visa that was sold to the first one."""
-        return self.send(self.thief.identity, "/premium/2", visa=self.visas[-1])
+        return self.send(self.thief.identity, "/premium/2", visa=next(iter(self.broker.sold.values())))
 
     def rotate(self) -> httpx.Response:
         """Publishes old and new, signs with the new one."""
@@ -191,6 +188,17 @@ class Screen:
         mark = f"\x1b[{'32' if ok == 'yes' else '31'}m{ok}\x1b[0m" if self.colours and ok in ("yes", "NO") else ok
         print(f"{number!s:>2}  {what:<36} {expected:<10} {got:<10} {why:<23} {http!s:<5} {mark}".rstrip())
 
+    def act(self, letter: str, act: Act, got: str) -> bool:
+        """An act and whether it came out as stated."""
+        good = got == act.stated
+        mark = "yes" if good else "NO"
+        if self.colours:
+            mark = f"\x1b[{'32' if good else '31'}m{mark}\x1b[0m"
+        print(f" {letter}  {act.what:<36} {got:<46} {mark}".rstrip())
+        if not good:
+            print(f"    stated: {act.stated}")
+        return good
+
     def row(self, number: int, row: Row, got: Result) -> bool:
         """A row and whether it came out as stated."""
         good = got == row.expected
@@ -208,8 +216,12 @@ def main() -> int:
 
     started = time.monotonic()
     screen = Screen()
-    with Town() as town, httpx.Client(trust_env=False, timeout=5) as client:
-        story = Story(town, client)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Town() as town,
+        httpx.Client(trust_env=False, timeout=5) as client,
+    ):
+        story = Story(town, client, Path(folder))
         rows = story.rows()
         if arguments.seed_fault:
             rows[4] = Row(rows[4].what, Result("allow", "verified_agent", 200), rows[4].attempt)
@@ -217,12 +229,20 @@ def main() -> int:
         screen.line("", "what is tried", "expected", "got", "code, or visitor", "http", "ok")
         good = sum(screen.row(number, row, Result.of(row.attempt())) for number, row in enumerate(rows, 1))
         how, explanation = story.explain()
+        evidence = Evidence(story.agent.identity, story.site, story.broker, story.wallet, client, Path(folder))
+        acts = evidence.acts()
+        print("\nand what comes after the verdict:\n")
+        kept = sum(screen.act(letter, act, act.attempt()) for letter, act in zip("abcdefghij", acts, strict=False))
     explained = "payment.wrong_holder" in explanation and "exit code" not in explanation
     print(f"\nrow 7 explained by {how}:\n")
     print("\n".join(line[:100] for line in explanation.splitlines()))
-    passed = good == len(rows) and explained
+    passed = good == len(rows) and kept == len(acts) and explained
     seconds = time.monotonic() - started
-    print(f"\n{good} of {len(rows)} rows as stated, {'one' if explained else 'NO'} explanation, {seconds:.1f} s:", end=" ")
+    print(
+        f"\n{good} of {len(rows)} rows and {kept} of {len(acts)} acts as stated, {'one' if explained else 'NO'} explanation,"
+        f" {seconds:.1f} s:",
+        end=" ",
+    )
     print("PASSED" if passed else "FAILED")
     return 0 if passed else 1
 

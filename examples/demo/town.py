@@ -8,17 +8,19 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
-from imagxp import Identity, Policy, PrivateKey, issue_visa
-from imagxp.asgi import ImagxpMiddleware
-from imagxp.httpx import Offer
+from imagxp import AuditLog, Feedback, Identity, Policy, PrivateKey, Verdict
+from imagxp.asgi import ImagxpMiddleware, ManifestApp
+
+if TYPE_CHECKING:
+    from broker import Broker
 
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 MANIFEST_PATH = "/.well-known/imagxp-agent.json"
-JWKS_PATH = "/.well-known/jwks.json"
 
 
 class Documents:
@@ -42,9 +44,9 @@ async def articles(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, 200, json.dumps({"article": scope["path"], **facts}).encode())
 
 
-async def respond(send: Any, status: int, body: bytes) -> None:
-    """Sends one JSON answer."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def respond(send: Any, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+    """Sends one answer."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -119,44 +121,14 @@ class AgentDomain:
         return self.site.bodies[MANIFEST_PATH]
 
 
-class Broker:
-    """A test broker: a key, the site with its key set, and visas for whoever asks. A real one has a ledger."""
-
-    def __init__(self, town: Town) -> None:
-        listener = town.reserve()
-        self.key = PrivateKey.generate()
-        self.issuer = f"http://{address(listener)}"
-        self.jwks_url = self.issuer + JWKS_PATH
-        self.site = Documents()
-        public = self.key.public_key
-        jwk = {**public.to_jwk(), "kid": public.thumbprint, "alg": "ES256", "use": "sig"}
-        self.jwks = json.dumps({"keys": [jwk]}).encode()
-        self.site.bodies[JWKS_PATH] = self.jwks
-        self._issued = 0
-        town.serve(listener, self.site)
-
-    def sell(self, offer: Offer) -> str:
-        """A visa for what a 402 answer asks for."""
-        self._issued += 1
-        return issue_visa(
-            self.key,
-            issuer=self.issuer,
-            audience=offer.url.split("/premium/")[0],
-            agent_id=offer.agent_id,
-            jkt=offer.key_id,
-            jti=f"visa-{self._issued:08}",
-            amount=offer.terms["price"],
-            currency=offer.terms["currency"],
-            allow_loopback=True,
-        )
-
-
 class Publisher:
-    """A publisher: a uvicorn server behind the middleware."""
+    """A publisher: a uvicorn server behind the middleware, which signs receipts, takes feedback and keeps an audit log in a folder."""
 
-    def __init__(self, town: Town, broker: Broker) -> None:
+    def __init__(self, town: Town, broker: Broker, folder: Path) -> None:
         listener = town.reserve()
         self.origin = f"http://{address(listener)}"
+        self.key = PrivateKey.generate()
+        self.feedback: list[Feedback] = []
         self.policy: dict[str, Any] = {
             "version": 1,
             "origins": [self.origin],
@@ -165,5 +137,24 @@ class Publisher:
             "purposes": {"RAG_RETRIEVAL": {"allow": True}, "CRAWL_TRAINING": {"allow": False}},
             "paths": [{"match": "/premium/*", "price": {"amount": "0.05", "currency": "EUR"}}],
             "payment": {"brokers": [{"issuer": broker.issuer, "jwks_uri": broker.jwks_url}]},
+            "provenance": {"origin": "HUMAN"},
         }
-        town.serve(listener, ImagxpMiddleware(articles, Policy.from_dict(self.policy)))
+        policy = Policy.from_dict(self.policy)
+        # What it announces is what it would say on the Internet; where its policy lies is not announced for loopback.
+        public = Policy.from_dict({**self.policy, "origins": ["https://publisher.example"]}).emit("robots")
+        lines = [line for line in public.splitlines() if not line.startswith("IMAGXP-Policy")]
+        self.robots = "\n".join([*lines, "Disallow: /drafts/", ""]).encode()
+        self.log = folder / "audit"
+        self.audit = AuditLog(self.log, self.key, f"{address(listener)}/imagxp-audit")
+        identity = Identity(address(listener), self.key, allow_loopback=True)
+        verified = ImagxpMiddleware(self._content, policy, identity=identity, on_feedback=self._take, audit=self.audit)
+        town.serve(listener, ManifestApp(identity.manifest(), verified))
+
+    async def _content(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/robots.txt":
+            await respond(send, 200, self.robots, b"text/plain")
+        else:
+            await articles(scope, receive, send)
+
+    async def _take(self, feedback: Feedback, verdict: Verdict) -> None:
+        self.feedback.append(feedback)
