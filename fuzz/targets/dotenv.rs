@@ -15,7 +15,10 @@ fuzz_target!(|data: &[u8]| {
         Ok(found) => {
             let told = found.key().err().map(|error| error.to_string()).unwrap_or_default();
             // The domain is no secret, wherever the fuzzer put it.
-            assert!(found.agent_id().is_some_and(|name| name.contains(SECRET)) || !format!("{found:?}").contains(SECRET));
+            assert!(
+                found.agent_id().is_some_and(|name| name.contains(SECRET))
+                    || !format!("{found:?}").contains(SECRET)
+            );
             told
         }
         Err(error) => error.to_string(),

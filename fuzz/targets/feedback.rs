@@ -15,5 +15,8 @@ fuzz_target!(|data: &[u8]| {
     let signed = feedback.sign(&identity(), NOW, "0123456789abcdef").expect("what is read can be signed");
     let again = SignedFeedback::parse(&signed).expect("what we write we can read");
     assert!(again.verify(identity().public_key()));
-    assert_eq!((&again.feedback().url, again.feedback().quality_score), (&feedback.url, feedback.quality_score));
+    assert_eq!(
+        (&again.feedback().url, again.feedback().quality_score),
+        (&feedback.url, feedback.quality_score)
+    );
 });

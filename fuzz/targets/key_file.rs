@@ -2,7 +2,9 @@
 #![no_main]
 
 use imagxp::crypto::Algorithm;
-use imagxp_files::key_file::{Bounds, Cost, Passphrase, is_sealed, open_within, read, read_public, seal_with};
+use imagxp_files::key_file::{
+    Bounds, Cost, Passphrase, is_sealed, open_within, read, read_public, seal_with,
+};
 use imagxp_fuzz::key;
 use libfuzzer_sys::fuzz_target;
 

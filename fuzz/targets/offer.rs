@@ -17,7 +17,8 @@ fuzz_target!(|data: &[u8]| {
         Ok(offer) => {
             assert!(!offer.price.amount.is_zero() && (1..=MAX_BROKERS).contains(&offer.brokers.len()));
             for broker in &offer.brokers {
-                let trusted = TrustedBroker::new(&broker.issuer, false).expect("an offered issuer is an https URL");
+                let trusted =
+                    TrustedBroker::new(&broker.issuer, false).expect("an offered issuer is an https URL");
                 let Ok(chosen) = offer.choose(&[trusted]) else { continue };
                 let origin = |url: &str| Resource::parse(url).and_then(|url| url.origin);
                 assert_eq!(origin(&chosen.token_endpoint), origin(&chosen.issuer));

@@ -9,7 +9,9 @@ fuzz_target!(|text: &str| {
     let (links, _) = link::parse(&[text], PAGE);
     assert!(links.iter().all(|link| link.url.starts_with("https://") && (link.policy || link.license)));
     let headers = [("link", text), ("content-usage", text), ("content-signal", text)];
-    let robots = format!("User-agent: *\nContent-Usage: / {text}\nContent-Signal: {text}\nLicense: {text}\nIMAGXP-Policy: {text}\n");
+    let robots = format!(
+        "User-agent: *\nContent-Usage: / {text}\nContent-Signal: {text}\nLicense: {text}\nIMAGXP-Policy: {text}\n"
+    );
     let sources = Sources { headers: &headers, robots: Some(robots.as_bytes()), ..Sources::new(PAGE, text) };
     let report = Preferences::read(&sources).expect("an absolute page");
     for purpose in &report.purposes {

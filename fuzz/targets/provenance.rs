@@ -21,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
         let signer = key(Algorithm::Es256, 3);
         let Ok(headers) = read.receipt().sign(&signer) else { continue };
         let value = |name| headers.get(name).expect("both headers").as_bytes();
-        let again = SignedReceipt::parse(value(PROVENANCE), value(PROVENANCE_SIG)).expect("what we write we can read");
+        let again = SignedReceipt::parse(value(PROVENANCE), value(PROVENANCE_SIG))
+            .expect("what we write we can read");
         assert_eq!(again.receipt(), read.receipt());
         assert_eq!(again.verify(&manifest).expect("it is signed"), read.receipt());
     }

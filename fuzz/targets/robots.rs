@@ -8,7 +8,11 @@ fuzz_target!(|data: &[u8]| {
     let robots = Robots::parse(data);
     for path in ["/", "/a", "/a/b?c=*$", "/%61%2a", "https://pub.example/x", "", "\u{e9}"] {
         let decision = robots.decide("bot", path);
-        assert_eq!(decision.allowed, robots.allows("BOT/1.0", path), "tokens are compared without case and version");
+        assert_eq!(
+            decision.allowed,
+            robots.allows("BOT/1.0", path),
+            "tokens are compared without case and version"
+        );
         assert!(decision.allowed || decision.line.is_some() || path == "\u{e9}", "a refusal names its line");
     }
     assert!(robots.allows("bot", "/robots.txt"));
