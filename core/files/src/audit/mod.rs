@@ -8,7 +8,7 @@
 //! - `lock`: held by the one process that writes.
 //! - `*.torn`: what a crash left of a record that nobody was promised, cut off when the log was opened again.
 //!
-//! [`AuditLog`] writes, [`verify`] finds out what was altered, [`prove`] makes evidence, [`scan`] reads.
+//! [`AuditLog`] writes, [`verify()`] finds out what was altered, [`prove()`] makes evidence, [`scan()`] reads.
 
 mod checkpoints;
 mod folder;
