@@ -55,10 +55,29 @@ unsafe extern "C" {
     pub fn imagxp_error_free(error: Handle);
     pub fn imagxp_error_message(error: Handle) -> Slice;
     pub fn imagxp_error_status(error: Handle) -> Status;
+    pub fn imagxp_feedback_content_sha256(feedback: Handle) -> Slice;
+    pub fn imagxp_feedback_free(feedback: Handle);
+    pub fn imagxp_feedback_jti(feedback: Handle) -> Slice;
+    pub fn imagxp_feedback_reason_name(reason: u32) -> Slice;
+    pub fn imagxp_feedback_reason_of(feedback: Handle) -> u32;
+    pub fn imagxp_feedback_score_millionths(feedback: Handle) -> u32;
+    pub fn imagxp_feedback_url(feedback: Handle) -> Slice;
     pub fn imagxp_headers_count(headers: Handle) -> usize;
     pub fn imagxp_headers_free(headers: Handle);
     pub fn imagxp_headers_name(headers: Handle, index: usize) -> Slice;
     pub fn imagxp_headers_value(headers: Handle, index: usize) -> Slice;
+    pub fn imagxp_identity_feedback(
+        identity: Handle,
+        url: Slice,
+        score_millionths: u32,
+        reason: u32,
+        jti: Slice,
+        content_sha256: Slice,
+        now_ms: i64,
+        nonce: Slice,
+        value: *mut Bytes,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_identity_free(identity: Handle);
     pub fn imagxp_identity_manifest(
         identity: Handle,
@@ -171,6 +190,15 @@ unsafe extern "C" {
         explanation: *mut Bytes,
         err: Err,
     ) -> Status;
+    pub fn imagxp_publisher_feedback(
+        publisher: Handle,
+        value: Slice,
+        carrier: Handle,
+        now_ms: i64,
+        verdict: *mut Handle,
+        feedback: *mut Handle,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_publisher_free(publisher: Handle);
     pub fn imagxp_publisher_new(
         policy: Handle,
@@ -214,6 +242,46 @@ unsafe extern "C" {
     ) -> Status;
     pub fn imagxp_purpose_from_name(name: Slice) -> u32;
     pub fn imagxp_purpose_name(purpose: u32) -> Slice;
+    pub fn imagxp_receipt_agent_id(receipt: Handle) -> Slice;
+    pub fn imagxp_receipt_check(
+        receipt: Handle,
+        url: Slice,
+        content_sha256: Slice,
+        agent: Slice,
+        now_ms: i64,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_receipt_content_sha256(receipt: Handle) -> Slice;
+    pub fn imagxp_receipt_free(receipt: Handle);
+    pub fn imagxp_receipt_key_id(receipt: Handle) -> Slice;
+    pub fn imagxp_receipt_manifest_url(
+        receipt: Handle,
+        allow_loopback: bool,
+        url: *mut Bytes,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_receipt_origin(receipt: Handle) -> u32;
+    pub fn imagxp_receipt_parse(
+        provenance: Slice,
+        signature: Slice,
+        receipt: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_receipt_sign(
+        key: Handle,
+        url: Slice,
+        content_sha256: Slice,
+        origin: u32,
+        trace_id: Slice,
+        agent: Slice,
+        now_ms: i64,
+        headers: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_receipt_time_ms(receipt: Handle) -> i64;
+    pub fn imagxp_receipt_trace_id(receipt: Handle) -> Slice;
+    pub fn imagxp_receipt_url(receipt: Handle) -> Slice;
+    pub fn imagxp_receipt_verify(receipt: Handle, manifest: Handle, err: Err) -> Status;
     pub fn imagxp_replay_store_free(store: Handle);
     pub fn imagxp_replay_store_memory(
         max_entries: usize,
