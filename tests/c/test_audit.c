@@ -29,12 +29,13 @@ static void what_is_altered_is_found(void) {
     imagxp_public_key *other = publisher_key(AUDIT_OTHER_KEY);
     imagxp_bytes report = {NULL, 0};
     size_t length = strlen(AUDIT_EVIDENCE);
-    char *bent = malloc(length + 1);
+    char *bent = (char *)malloc(length + 1);
     FAILS(imagxp_audit_verify_evidence(S(AUDIT_EVIDENCE), other, &report, &err), IMAGXP_AUDIT_ALTERED);
     for (size_t at = 0; bent != NULL && at < length; at++) {
         memcpy(bent, AUDIT_EVIDENCE, length + 1);
         bent[at] ^= 1;
-        imagxp_status status = imagxp_audit_verify_evidence((imagxp_slice){(const uint8_t *)bent, length}, key, &report, NULL);
+        const imagxp_slice evidence = {(const uint8_t *)bent, length};
+        imagxp_status status = imagxp_audit_verify_evidence(evidence, key, &report, NULL);
         CHECK(status == IMAGXP_AUDIT_MALFORMED || status == IMAGXP_AUDIT_ALTERED || status == IMAGXP_AUDIT_PROOF_INVALID);
     }
     free(bent);
