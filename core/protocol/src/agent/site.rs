@@ -20,6 +20,8 @@ pub(super) struct Sites(LruCache<String, Site>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Site {
     access: Option<Known<Arc<Access>>>,
+    /// Where an answer's `Link` header said that the policy is.
+    linked: Option<Known<String>>,
     policy: Option<Known<Option<Arc<PublicPolicy>>>>,
     manifest: Option<Known<Arc<Manifest>>>,
 }
@@ -52,6 +54,11 @@ impl Sites {
         Known::at(self.0.get(origin)?.access.as_ref(), now)
     }
 
+    /// Where the last answer that named a policy said that it is.
+    pub(super) fn linked(&mut self, origin: &str, now: Timestamp) -> Option<String> {
+        Known::at(self.0.get(origin)?.linked.as_ref(), now)
+    }
+
     /// The policy; `Some(None)` when it is known that there is none.
     pub(super) fn policy(&mut self, origin: &str, now: Timestamp) -> Option<Option<Arc<PublicPolicy>>> {
         Known::at(self.0.get(origin)?.policy.as_ref(), now)
@@ -65,6 +72,16 @@ impl Sites {
     pub(super) fn learn_access(&mut self, origin: &str, access: Arc<Access>, now: Timestamp) {
         let seconds = if access.robots().is_some() { FOUND_S } else { NOT_FOUND_S };
         self.site(origin).access = Known::new(access, now, seconds);
+    }
+
+    /// An answer named a policy. When that is news, what was taken for the policy before is asked for again, there.
+    pub(super) fn learn_link(&mut self, origin: &str, url: String, now: Timestamp) {
+        if self.linked(origin, now).as_ref() == Some(&url) {
+            return;
+        }
+        let site = self.site(origin);
+        site.linked = Known::new(url, now, FOUND_S);
+        site.policy = None;
     }
 
     pub(super) fn learn_policy(&mut self, origin: &str, policy: Option<Arc<PublicPolicy>>, now: Timestamp) {

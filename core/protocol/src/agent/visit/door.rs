@@ -1,9 +1,9 @@
-//! At the door of a site: robots.txt and the policy (PROTOCOL §9).
+//! At the door of a site: robots.txt and the policy, in the order of PROTOCOL §9: `Link`, robots.txt, the well-known place.
 
 use super::machine::{Action, Event, Next, State, Visit};
 use super::redirect::{self, MAX_HOPS, is_redirect};
 use crate::agent::offer::web_url;
-use crate::discovery::{Access, PublicPath, PublicPolicy, PublicRule};
+use crate::discovery::{Access, PublicPath, PublicPolicy, PublicRule, link};
 use crate::error::{Error, ErrorKind};
 use crate::policy::WELL_KNOWN_PATH;
 use crate::purpose::Purpose;
@@ -75,9 +75,11 @@ impl Visit {
         match known {
             Some(policy) => self.informed(policy.as_deref(), "known", now, nonce),
             None => {
-                let announced = access.robots().map(|robots| robots.policy_urls(product)).unwrap_or_default();
+                let linked = self.reader.sites().linked(&origin, now);
+                let listed = access.robots().map(|robots| robots.policy_urls(product)).unwrap_or_default();
                 let allow_loopback = self.reader.options().allow_loopback;
-                let announced = announced.into_iter().find(|url| web_url(url, allow_loopback).is_some());
+                let mut announced = linked.into_iter().chain(listed);
+                let announced = announced.find(|url| web_url(url, allow_loopback).is_some());
                 let url = announced.unwrap_or_else(|| format!("{origin}{WELL_KNOWN_PATH}"));
                 self.wait(State::Policy, Action::FetchPolicy { url })
             }
@@ -111,6 +113,18 @@ impl Visit {
         }
         self.note("policy", note);
         self.send(now, nonce)
+    }
+
+    /// Any answer may name the policy in a `Link` header; the next visit asks there first.
+    pub(super) fn learn_link(&mut self, headers: &[(String, String)], now: Timestamp) {
+        let lines = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("link"));
+        let values: Vec<&str> = lines.map(|(_, value)| value.as_str()).collect();
+        if self.reader.options().discover
+            && let Some(url) = link::policy_url(&values, &self.url)
+        {
+            self.note("policy", format!("named by the answer: {url}"));
+            self.reader.sites().learn_link(&self.origin(), url, now);
+        }
     }
 
     fn target(&self) -> String {

@@ -235,6 +235,7 @@ impl Visit {
         self.report.status = Some(status);
         let with = if self.visa.is_some() { " with a visa" } else { "" };
         self.note("request", format!("{} {status}{with}", self.method));
+        self.learn_link(headers, now);
         match status {
             402 => return self.asked_to_pay(body, now, nonce),
             401 | 409 if !self.signed_again && says_new_nonce(body) => {
