@@ -285,6 +285,13 @@ def test_the_middleware_takes_feedback(town: Town) -> None:
     assert len(town.feedback) == 2
 
 
+def test_feedback_travels_with_a_signed_request(town: Town) -> None:
+    signed = Feedback(town.origin + "/a", "0.75", "HIGH_QUALITY").sign(town.agent)
+    response = town.read(extensions={"imagxp": {"feedback": signed}})
+    assert (response.status_code, response.headers["x-imagxp-feedback-status"]) == (200, "accepted")
+    assert town.feedback[-1].score_millionths == 750_000
+
+
 def test_receipts_need_an_origin_in_the_policy(town: Town) -> None:
     policy = Policy.from_dict({"version": 1, "origins": [ORIGIN], "purposes": {}})
     with pytest.raises(TypeError, match="provenance"):

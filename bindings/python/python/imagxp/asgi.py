@@ -9,13 +9,12 @@ in threads, so that the event loop goes on.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from . import codes
 from ._imagxp import (
@@ -33,6 +32,7 @@ from ._imagxp import (
     content_digest,
 )
 from .asgi_receipt import ReceiptSender
+from .asgi_scope import Scope, is_public, is_robots, target
 from .errors import ImagxpError
 from .manifest import ManifestApp
 
@@ -40,7 +40,6 @@ __all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "ManifestApp", "OnFeedback", "
 
 WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -60,8 +59,6 @@ _TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
 _THREADS: Final = 40
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
 _MAX_ROUNDS: Final = 6
-# What RFC 3986 §3.3 leaves as it is in a path.
-_PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"
 
 
 class ImagxpMiddleware:
@@ -169,7 +166,7 @@ class ImagxpMiddleware:
             await _answer(send, 500, [], _internal_body(), head=scope["method"] == "HEAD")
             return None
         headers = _encoded(verdict.response_headers) + extra
-        if not verdict.is_allowed and _is_robots(scope) and verdict.visitor in ("unsigned_browser", "unsigned_client"):
+        if not verdict.is_allowed and is_robots(scope) and verdict.visitor in ("unsigned_browser", "unsigned_client"):
             # Rules that nobody may read bind nobody (RFC 9309 §2.3.1.3).
             headers = extra
         elif not verdict.is_allowed:
@@ -201,8 +198,8 @@ class ImagxpMiddleware:
             # Unsigned: among our own origins, and only among them, `Host` may choose.
             host = next((value.decode("latin-1").lower() for name, value in scope["headers"] if name.lower() == b"host"), "")
             origins = [origin for origin in self._publisher.policy.origins if origin.partition("://")[2] == host]
-            target = _target(scope)
-            url = origins[0] + target if origins and target.startswith("/") else None
+            requested = target(scope)
+            url = origins[0] + requested if origins and requested.startswith("/") else None
         if url is None or self._identity is None:
             return None
         parts = urlsplit(url)
@@ -251,9 +248,9 @@ class ImagxpMiddleware:
             await send({"type": "websocket.close", "code": 1008 if verdict is not None else 1011})
 
     async def _call(self, method: str, scope: Scope, body_digest: str | None) -> Verification:
-        if self._publisher.policy.allow_loopback and _is_public(scope):
+        if self._publisher.policy.allow_loopback and is_public(scope):
             raise RuntimeError("the policy has allow_loopback, which is for development; this server listens on another address")
-        arguments = (method, _target(scope), scope["headers"])
+        arguments = (method, target(scope), scope["headers"])
         if self._publisher.calls_python:
             # A replay store or rule of the site's own may wait for a network.
             return await asyncio.to_thread(self._publisher.verify, *arguments, body_digest=body_digest)
@@ -358,38 +355,6 @@ class _SingleFlight:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _is_robots(scope: Scope) -> bool:
-    return scope["method"] in ("GET", "HEAD") and scope["path"] == "/robots.txt"
-
-
-def _is_public(scope: Scope) -> bool:
-    """Whether the connection came in by an address that is not loopback; a name or a Unix socket does not tell."""
-    try:
-        return not ipaddress.ip_address(scope["server"][0]).is_loopback
-    except (KeyError, TypeError, ValueError):
-        return False
-
-
-def _target(scope: Scope) -> str:
-    """The request target as it came: path and query. The origin is the policy's business."""
-    path: str = scope["path"]
-    raw: bytes | None = scope.get("raw_path")
-    served = (path, scope.get("root_path", "") + path)
-    if raw is None or unquote(_ascii(raw)) not in served:
-        # Someone before us changed the path: what is verified must be what is served.
-        raw = quote(path, safe=_PATH_SAFE, errors="surrogateescape").encode("ascii")
-    if not raw.startswith(b"/"):
-        # An absolute URL would bring an origin of the client's choice; no rule fits what is no path.
-        return "*"
-    query: bytes = scope.get("query_string", b"")
-    return _ascii(raw) + (f"?{_ascii(query)}" if query else "")
-
-
-def _ascii(raw: bytes) -> str:
-    """As text; bytes outside ASCII, which no valid target has, percent-encoded."""
-    return raw.decode("ascii") if raw.isascii() else "".join(chr(b) if b < 0x80 else f"%{b:02X}" for b in raw)
 
 
 def _passed_on(scope: Scope, verdict: Verdict) -> Scope:

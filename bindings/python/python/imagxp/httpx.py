@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import httpx
 
-from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, user_agent
+from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header, user_agent
 from .errors import ReadError, UsageError
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
 
 _PREFIX: Final = b"x-imagxp-"
-_OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context"})
+_OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context", "feedback"})
 _MAX_OFFER_BYTES: Final = 64 * 1024
 _MAX_REDIRECTS: Final = 10
 _BROKER_TIMEOUT: Final = 10.0
@@ -249,6 +249,8 @@ class ImagxpAuth(httpx.Auth):
             context=options.context,
             compatible=self._compatible,
         )
+        if options.feedback is not None:
+            signed.append(("x-imagxp-feedback", feedback_header(options.feedback)))
         headers = _without_ours(request.headers)
         headers["User-Agent"] = user_agent(headers.get("User-Agent", ""))
         request.headers = _SignedHeaders(headers, signed)
@@ -298,6 +300,7 @@ class _Options:
     proof: str | None = None
     ads_displayed: bool | None = None
     context: Mapping[str, object] | None = None
+    feedback: bytes | None = None
 
     @classmethod
     def of(cls, request: httpx.Request, purpose: str) -> _Options:
