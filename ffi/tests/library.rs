@@ -4,15 +4,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The most that the stripped shared library may weigh: 1 MB.
+/// The most that the stripped shared library should weigh: 1 MB. It was met before discovery, evidence, provenance and feedback came
+/// in with issue 3; the test says whether it is.
 const BAR_BYTES: u64 = 1 << 20;
-/// Where it stands: a ratchet, lowered with each saving and raised for new functions only, never beyond the bar. Of what is left, a
-/// fifth is the standard library's own printing of panics, which a stable compiler cannot leave out, and another elliptic curves.
-const RATCHET_BYTES: u64 = 1_360_000;
+/// Where it stands: a ratchet, lowered with each saving and raised for new functions only. Above the bar because the core is compiled for
+/// speed: at "s" it is 90 KB less, but a verdict without ECDSA takes 6.4 µs and more (bar 6) and an ES256 signature 40 % longer.
+const RATCHET_BYTES: u64 = 1_427_000;
 
 /// Builds the release as a user would, once.
 fn library() -> &'static Path {
@@ -127,16 +129,15 @@ fn links_the_c_library_only() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn weighs_no_more_than_it_must() {
+fn weighs_no_more_than_it_did() {
     let copy = std::env::temp_dir().join(format!("libimagxp-{}.so", std::process::id()));
     let done = Command::new("strip").arg("-o").arg(&copy).arg(library()).status().expect("strip");
     let size = fs::metadata(&copy).map(|meta| meta.len());
     let _ = fs::remove_file(&copy);
     assert!(done.success());
     let size = size.expect("a size");
-    println!("libimagxp.so: {size} bytes stripped");
-    if size > BAR_BYTES {
-        println!("NOT MET: the bar is {BAR_BYTES} bytes, the library is {} bytes over it", size - BAR_BYTES);
-    }
+    let met = if size <= BAR_BYTES { "met" } else { "NOT MET" };
+    // Past the capture of the test runner: a bar that is not met is said, also when the ratchet holds.
+    let _ = writeln!(std::io::stderr(), "libimagxp.so: {size} bytes stripped; bar {BAR_BYTES}: {met}");
     assert!(size <= RATCHET_BYTES, "{size} bytes; at most {RATCHET_BYTES}");
 }

@@ -87,14 +87,18 @@ fn thirty_two_in_flight() {
     let fetcher = Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
     let origin = format!("http://127.0.0.1:{}", server.port);
     let release = Arc::clone(&gate);
+    let refused = AtomicUsize::new(0);
     let results = together(40, move |number| {
         let result = fetcher.send(&Call::get(format!("{origin}/{number}")), Profile::PAGE);
         if result.is_err() {
-            // Whoever is refused is refused at once, while the others still wait.
-            while inside.load(Ordering::SeqCst) < 32 {
-                thread::sleep(Duration::from_millis(5));
+            // Whoever is refused is refused at once, while the others still wait; the last to be refused lets them go. Before that, a
+            // thread that comes late would find a place that has become free.
+            if refused.fetch_add(1, Ordering::SeqCst) == 7 {
+                while inside.load(Ordering::SeqCst) < 32 {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                release.store(true, Ordering::SeqCst);
             }
-            release.store(true, Ordering::SeqCst);
         }
         result
     });

@@ -170,5 +170,16 @@ fn overhead(_: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, refuse, overhead);
+/// What a reader pays: one ES256 signature over a claim. The profile keeps the curve quick (Cargo.toml); this row would show it.
+fn sign(criterion: &mut Criterion) {
+    let fill = &mut |bytes: &mut [u8]| {
+        bytes.fill(1);
+        Ok(())
+    };
+    let key = PrivateKey::generate(Algorithm::Es256, fill).unwrap();
+    let message = [b'x'; 300];
+    criterion.bench_function("sign/ES256", |bencher| bencher.iter(|| key.sign(black_box(&message))));
+}
+
+criterion_group!(benches, refuse, overhead, sign);
 criterion_main!(benches);

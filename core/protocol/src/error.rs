@@ -91,6 +91,8 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 impl Error {
     /// Makes an error. The message is lower case, without a full stop and without secrets.
+    #[cold]
+    #[inline(never)]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), source: None }
     }

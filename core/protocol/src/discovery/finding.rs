@@ -110,9 +110,14 @@ impl Findings {
         line: Option<u32>,
         message: impl Into<Cow<'static, str>>,
     ) {
+        self.push(Finding { level, source, line, message: message.into() });
+    }
+
+    #[inline(never)]
+    fn push(&mut self, finding: Finding) {
         // The last place is kept for the worst.
-        if self.0.len() < MAX - 1 || (self.0.len() < MAX && level == Level::Error) {
-            self.0.push(Finding { level, source, line, message: message.into() });
+        if self.0.len() < MAX - 1 || (self.0.len() < MAX && finding.level == Level::Error) {
+            self.0.push(finding);
         }
     }
 

@@ -139,7 +139,10 @@ impl Preferences {
         for (url, bytes) in sources.rsl {
             reading.rsl(sources.url, url, bytes);
         }
-        reading.policies.sort_by_key(|pointer| pointer.place.source != SourceKind::Link);
+        let is_link = |pointer: &Pointer| pointer.place.source == SourceKind::Link;
+        let (mut policies, others): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut reading.policies).into_iter().partition(is_link);
+        policies.extend(others);
         let purposes = Purpose::ALL.map(|purpose| reading.conclude(purpose, crawl.allowed)).to_vec();
         for report in purposes.iter().filter(|report| report.state == State::Conflicting) {
             let message =
@@ -154,7 +157,7 @@ impl Preferences {
             crawl,
             purposes,
             statements: reading.statements,
-            policies: reading.policies,
+            policies,
             licenses: reading.licenses,
             findings: reading.findings.into_vec(),
             policy: reading.policy,

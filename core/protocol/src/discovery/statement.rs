@@ -135,6 +135,7 @@ impl Pointer {
     }
 }
 
+#[inline(never)]
 fn place_members(object: &mut Object<'static>, place: &Place) {
     object.insert("source", place.source.as_str());
     object.insert("name", place.name);
@@ -146,6 +147,7 @@ fn place_members(object: &mut Object<'static>, place: &Place) {
     }
 }
 
+#[inline(never)]
 fn strings(all: &[String]) -> Vec<Value<'static>> {
     all.iter().cloned().map(Value::from).collect()
 }

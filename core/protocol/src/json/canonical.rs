@@ -66,9 +66,7 @@ pub(crate) fn write_object(object: &Object<'_>, out: &mut Vec<u8>) {
     if members.is_sorted_by(|(left, _), (right, _)| utf16_order(left, right).is_lt()) {
         write_members(members.iter(), out);
     } else {
-        let mut sorted: Vec<_> = members.iter().collect();
-        sorted.sort_unstable_by(|(left, _), (right, _)| utf16_order(left, right));
-        write_members(sorted.into_iter(), out);
+        write_members(object.sorted().into_iter(), out);
     }
     out.push(b'}');
 }
@@ -88,7 +86,8 @@ fn write_members<'m, 'a: 'm>(members: impl Iterator<Item = &'m Member<'a>>, out:
 ///
 /// It differs from the order of UTF-8 in one place: surrogates (D800 to DFFF) stand for what UTF-8 leads in with F0
 /// to F4, and they sort before E000 to FFFF, which UTF-8 leads in with EE and EF.
-fn utf16_order(left: &str, right: &str) -> Ordering {
+#[inline(never)]
+pub(super) fn utf16_order(left: &str, right: &str) -> Ordering {
     const fn rank(byte: u8) -> u8 {
         match byte {
             0xEE | 0xEF => byte + 0x10,

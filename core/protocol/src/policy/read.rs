@@ -58,6 +58,7 @@ fn resource_match(value: &Value<'_>) -> Result<ResourceMatch> {
     )
 }
 
+#[inline(never)]
 fn clock(value: &Value<'_>) -> Result<Clock> {
     let mut members = Members::of(value, "struct Clock")?;
     let usual = Clock::default();
@@ -69,6 +70,7 @@ fn clock(value: &Value<'_>) -> Result<Clock> {
     Ok(clock)
 }
 
+#[inline(never)]
 fn purposes(value: &Value<'_>) -> Result<BTreeMap<Purpose, PurposeRule>> {
     let Value::Object(object) = value else { return Err(instead_of(value, "a map")) };
     let mut rules = BTreeMap::new();
@@ -90,6 +92,7 @@ fn purpose_rule(value: &Value<'_>) -> Result<PurposeRule> {
     Ok(rule)
 }
 
+#[inline(never)]
 fn agent_rule(value: &Value<'_>) -> Result<AgentRule> {
     let mut members = Members::of(value, "struct AgentRule")?;
     let rule = AgentRule {
@@ -102,6 +105,7 @@ fn agent_rule(value: &Value<'_>) -> Result<AgentRule> {
     Ok(rule)
 }
 
+#[inline(never)]
 fn path_rule(value: &Value<'_>) -> Result<PathRule> {
     let mut members = Members::of(value, "struct PathRule")?;
     let rule = PathRule {
@@ -114,6 +118,7 @@ fn path_rule(value: &Value<'_>) -> Result<PathRule> {
     Ok(rule)
 }
 
+#[inline(never)]
 fn payment(value: &Value<'_>) -> Result<Payment> {
     let mut members = Members::of(value, "struct Payment")?;
     let payment = Payment {
@@ -126,6 +131,7 @@ fn payment(value: &Value<'_>) -> Result<Payment> {
     Ok(payment)
 }
 
+#[inline(never)]
 fn broker(value: &Value<'_>) -> Result<Broker> {
     let mut members = Members::of(value, "struct Broker")?;
     let broker = Broker {
@@ -142,6 +148,7 @@ fn broker(value: &Value<'_>) -> Result<Broker> {
     Ok(broker)
 }
 
+#[inline(never)]
 fn ad_network(value: &Value<'_>) -> Result<AdNetwork> {
     let mut members = Members::of(value, "struct AdNetwork")?;
     let network = AdNetwork {
@@ -153,6 +160,7 @@ fn ad_network(value: &Value<'_>) -> Result<AdNetwork> {
     Ok(network)
 }
 
+#[inline(never)]
 fn price(value: &Value<'_>) -> Result<Price> {
     let mut members = Members::of(value, "struct Price")?;
     let price =
@@ -161,6 +169,7 @@ fn price(value: &Value<'_>) -> Result<Price> {
     Ok(price)
 }
 
+#[inline(never)]
 fn rate(value: &Value<'_>) -> Result<Rate> {
     let mut members = Members::of(value, "struct Rate")?;
     let rate =
@@ -270,14 +279,17 @@ fn list<T>(value: &Value<'_>, read: fn(&Value<'_>) -> Result<T>) -> Result<Vec<T
     Ok(all)
 }
 
+#[inline(never)]
 fn texts(value: &Value<'_>) -> Result<Vec<String>> {
     list(value, text)
 }
 
+#[inline(never)]
 fn text(value: &Value<'_>) -> Result<String> {
     value.as_str().map(str::to_owned).ok_or_else(|| instead_of(value, "a string"))
 }
 
+#[inline(never)]
 fn boolean(value: &Value<'_>) -> Result<bool> {
     value.as_bool().ok_or_else(|| instead_of(value, "a boolean"))
 }

@@ -150,9 +150,9 @@ impl Publisher {
             State::Needed => return Err(need("no manifest at hand")),
         };
         let first = carrier.and_then(|verdict| verdict.key_id);
-        let mut keys: Vec<&PublicKey> = manifest.keys_at(now).collect();
-        keys.sort_by_key(|key| Some(*key.thumbprint()) != first);
-        match keys.into_iter().find(|key| signed.verify(key)) {
+        let is_first = |key: &&PublicKey| Some(*key.thumbprint()) == first;
+        let (named, others): (Vec<&PublicKey>, Vec<_>) = manifest.keys_at(now).partition(is_first);
+        match named.into_iter().chain(others).find(|key| signed.verify(key)) {
             Some(key) => {
                 let key_id = *key.thumbprint();
                 Ok(Author { agent_id, key_id, stale })

@@ -138,8 +138,9 @@ impl State {
 
     /// Adds the time of a dropped bucket to what is forgotten: sorted, without overlaps, bounded.
     fn forget(&mut self, end: i64) {
-        self.forgotten.push(Forgotten { from: end.saturating_sub(BUCKET_MS + BEFORE_MS), to: end });
-        self.forgotten.sort_unstable_by_key(|forgotten| forgotten.from);
+        let new = Forgotten { from: end.saturating_sub(BUCKET_MS + BEFORE_MS), to: end };
+        let place = self.forgotten.partition_point(|forgotten| forgotten.from <= new.from);
+        self.forgotten.insert(place, new);
         self.forgotten.dedup_by(|later, earlier| {
             let overlap = later.from <= earlier.to;
             if overlap {
