@@ -37,7 +37,7 @@
 
 
 // The ABI that this header describes: the number in the SONAME, `libimagxp.so.<number>`.
-#define IMAGXP_ABI_VERSION 0
+#define IMAGXP_ABI_VERSION 1
 
 // No time: where a date may be absent.
 #define IMAGXP_TIME_NONE INT64_MIN
