@@ -1,10 +1,11 @@
 #!/bin/sh
 # The C package: library, header, pkg-config and CMake files, command line, manual pages and completions; and the Debian packages of it.
 #
-# Usage: scripts/package.sh setup|build|install|uninstall|deb|test
+# Usage: scripts/package.sh setup|build|install|uninstall|deb|root|test
 #   install     takes PREFIX (/usr/local), DESTDIR and LIBDIR (lib) from the environment and builds what is missing
 #   uninstall   removes what `install` has put below the same DESTDIR and PREFIX, and nothing else
 #   deb         leaves the Debian packages in target/deb
+#   root        FOLDER [PACKAGE...]: a clean Debian to try them in
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -55,6 +56,10 @@ stage() {
     "$built/imagxp" completions bash >"$below/share/bash-completion/completions/imagxp"
     "$built/imagxp" completions zsh >"$below/share/zsh/site-functions/_imagxp"
     "$built/imagxp" completions fish >"$below/share/fish/vendor_completions.d/imagxp.fish"
+    mkdir -p "$below/share/doc/imagxp"
+    cp LICENSE NOTICE "$below/share/doc/imagxp/"
+    # The command line links whatever the library links, and more.
+    packaging/third_party.py imagxp-ffi imagxp-cli >"$below/share/doc/imagxp/third-party.txt"
 }
 
 install() {
@@ -116,14 +121,48 @@ uninstall() {
 
 deb() { packaging/debian.sh "$@"; }
 
+# root FOLDER [PACKAGE...]: a copy of a Debian of this machine's release that has its essential packages, and those named, and nothing
+# else. Made once, in $IMAGXP_CACHE; only that needs the network. Ends with 3 where it cannot be had.
+clean_root() {
+    into=$1
+    shift
+    unobtainable() {
+        say "$*" >&2
+        exit 3
+    }
+    suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    cached=${IMAGXP_CACHE:-/var/cache/imagxp}/debian-$suite-essential$(printf '%s' "$*" | sed 's/^./-&/; s/ /-/g')
+    if [ ! -x "$cached/usr/bin/dpkg" ]; then
+        [ "$(id -u)" = 0 ] || unobtainable "a clean Debian can only be made, and entered, by root"
+        have mmdebstrap || unobtainable "there is no mmdebstrap"
+        mirror=$(debian_mirror)
+        [ -n "$mirror" ] || unobtainable "this machine is no Debian"
+        say "setup: unpacking a clean Debian $suite into $cached"
+        rm -rf "$cached.new"
+        mkdir -p "${cached%/*}"
+        # A mirror may be a snapshot whose index has run out; its signature is checked all the same.
+        mmdebstrap --quiet --mode=root --variant=essential --aptopt='Acquire::Check-Valid-Until "false"' \
+            ${1:+"--include=$*"} "$suite" "$cached.new" "deb $mirror $suite main" >"$target/debian.log" 2>&1 || {
+            tail -n 5 "$target/debian.log" >&2
+            unobtainable "a clean Debian could not be fetched"
+        }
+        mv "$cached.new" "$cached"
+    fi
+    cp -a "$cached" "$into"
+}
+
 run_tests() {
     setup
     build
-    "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/package
+    "$venv/bin/python" -m pytest --quiet -rs -p no:cacheprovider tests/package
 }
 
 case ${1:-} in
 setup | build | install | uninstall | deb) "$@" ;;
+root)
+    shift
+    clean_root "$@"
+    ;;
 test) run_tests ;;
-*) die "usage: scripts/package.sh setup|build|install|uninstall|deb|test" ;;
+*) die "usage: scripts/package.sh setup|build|install|uninstall|deb|root|test" ;;
 esac
