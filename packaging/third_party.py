@@ -41,7 +41,7 @@ def main():
     packages = linked(json.loads(subprocess.check_output(command)), sys.argv[1:])
     texts = {}
     print(
-        f"The binaries contain, in compiled form, Rust's standard library (MIT or Apache-2.0, the Rust project) and these crates:\n"
+        "The binaries contain, in compiled form, Rust's standard library (MIT or Apache-2.0, the Rust project) and these crates:\n"
     )
     for package in packages:
         name = f"{package['name']} {package['version']}"

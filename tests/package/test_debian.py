@@ -48,10 +48,10 @@ def inside(root, *command, ok=True):
 
 def add(root, packages, *names, ok=True):
     for name in names:
-        shutil.copy(packages[name], root / "tmp")
-    said = inside(root, "dpkg", "-i", *(f"/tmp/{packages[name].name}" for name in names), ok=ok)
+        shutil.copy(packages[name], root / "root")
+    said = inside(root, "dpkg", "-i", *(f"/root/{packages[name].name}" for name in names), ok=ok)
     for name in names:
-        (root / "tmp" / packages[name].name).unlink()
+        (root / "root" / packages[name].name).unlink()
     return said
 
 
