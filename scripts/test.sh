@@ -42,7 +42,7 @@ deny() {
 
 build() {
     cargo build --quiet --locked --workspace --exclude imagxp-python
-    cargo build --quiet --locked --release -p imagxp-ffi
+    scripts/package.sh build
 }
 
 c() { tests/c/run.sh; }
@@ -62,6 +62,8 @@ conformance() {
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
+
+package() { scripts/package.sh test; }
 
 demo() { scripts/demo.sh; }
 
@@ -115,6 +117,7 @@ step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step c "C tests" c
+step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
 step conformance "conformance in Rust, C and Python" conformance
 step cli "command line tests" cli
