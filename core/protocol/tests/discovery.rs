@@ -424,7 +424,7 @@ fn time_grows_with_the_text_and_no_faster() {
         }
         println!("{name}: {one:?} {two:?} {ratio:.2}");
         assert!(ratio <= 2.3, "{name}: {one:?} for {size} bytes, {two:?} for twice as many");
-        assert!(two < Duration::from_secs(2), "{name}: {two:?}");
+        assert!(two < Duration::from_secs(10), "{name}: {two:?}");
     }
     // Many patterns against a long path, all of which fail late.
     let text = robots(|n| format!("disallow: /*a*a*a*a*b{n}"))(490 * 1024);
@@ -432,7 +432,7 @@ fn time_grows_with_the_text_and_no_faster() {
     let begin = Instant::now();
     assert!(parsed.allows("bot", &target));
     println!("20 000 patterns against 4 KB: {:?}", begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(begin.elapsed() < Duration::from_secs(30));
 }
 
 const RSL: &str = "<rsl xmlns='https://rslstandard.org/rsl'>";
