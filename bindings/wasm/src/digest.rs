@@ -2,8 +2,9 @@
 
 use crate::errors::{self, Thrown};
 use crate::json::bytes;
-use imagxp::encoding::hex_decode;
+use imagxp::encoding::{hex_decode, hex_encode};
 use js_sys::Uint8Array;
+use sha2::{Digest, Sha256};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -22,4 +23,27 @@ pub(crate) fn sha256(value: &JsValue) -> Result<[u8; 32], Thrown> {
         None => value.as_string().and_then(|text| hex_decode(text.as_bytes())),
     };
     hash.ok_or_else(|| errors::argument("a SHA-256 has 32 bytes, or 64 hex digits"))
+}
+
+/// The SHA-256 of a body that passes in pieces.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct ContentHash(Sha256);
+
+#[wasm_bindgen]
+impl ContentHash {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of what has passed so far, in hex.
+    pub fn hex(&self) -> String {
+        hex_encode(&self.0.clone().finalize())
+    }
 }

@@ -7,6 +7,7 @@
 //! A panic here is a trap: it ends the instance, and `ts/instance.ts` makes a new one. Nothing that a stranger sends may cause one.
 
 #![allow(unsafe_code, reason = "what the macros of wasm-bindgen write; nothing here says `unsafe`")]
+#![allow(unreachable_pub, reason = "wasm-bindgen exports what is `pub`; nobody links to this crate")]
 
 mod address;
 mod agent_id;
