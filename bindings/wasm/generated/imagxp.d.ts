@@ -364,11 +364,11 @@ export class Pending {
     /**
      * Records the store's answer to a `replay` need: `fresh`, `seen`, `full` or `error`.
      */
-    inserted(answer: string): void;
+    inserted(answer: Insert): void;
     /**
      * Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`.
      */
-    redeemed(answer: string): void;
+    redeemed(answer: Redemption): void;
     /**
      * What the replay store has to insert, when there is a `replay` need.
      */
@@ -571,7 +571,7 @@ export class Publisher {
     /**
      * Reports that a URL of `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
      */
-    supplyFailure(url: string, failure: string, options?: NowOptions): void;
+    supplyFailure(url: string, failure: "failed" | "not_found" | "redirect" | "address_denied" | "busy" | "invalid", options?: NowOptions): void;
     /**
      * Hands in what a URL of `needs` answered with, and the answer's `Cache-Control: max-age` in seconds if it had one.
      *
@@ -966,13 +966,3 @@ export type SyncInitInput = BufferSource | WebAssembly.Module;
  * @returns {InitOutput}
  */
 export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
-
-/**
- * If `module_or_path` is {RequestInfo} or {URL}, makes a request and
- * for everything else, calls `WebAssembly.instantiate` directly.
- *
- * @param {{ module_or_path: InitInput | Promise<InitInput> }} module_or_path - Passing `InitInput` directly is deprecated.
- *
- * @returns {Promise<InitOutput>}
- */
-export default function __wbg_init (module_or_path: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;

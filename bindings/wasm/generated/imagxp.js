@@ -16,6 +16,7 @@ export class ContentHash {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_contenthash_free(ptr, 0);
 
@@ -79,6 +80,7 @@ export class Feedback {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_feedback_free(ptr, 0);
 
@@ -192,6 +194,7 @@ export class Identity {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_identity_free(ptr, 0);
 
@@ -409,6 +412,7 @@ export class JwkSet {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_jwkset_free(ptr, 0);
 
@@ -476,6 +480,7 @@ export class Manifest {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_manifest_free(ptr, 0);
 
@@ -651,13 +656,14 @@ export class Pending {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_pending_free(ptr, 0);
 
     }
     /**
      * Records the store's answer to a `replay` need: `fresh`, `seen`, `full` or `error`.
-     * @param {string} answer
+     * @param {Insert} answer
      */
     inserted(answer) {
         if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) {
@@ -690,7 +696,7 @@ export class Pending {
     }
     /**
      * Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`.
-     * @param {string} answer
+     * @param {Redemption} answer
      */
     redeemed(answer) {
         if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) {
@@ -728,6 +734,7 @@ export class Policy {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_policy_free(ptr, 0);
 
@@ -947,6 +954,7 @@ export class Prepared {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_prepared_free(ptr, 0);
 
@@ -1010,6 +1018,7 @@ export class PrivateKey {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_privatekey_free(ptr, 0);
 
@@ -1189,6 +1198,7 @@ export class PublicKey {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_publickey_free(ptr, 0);
 
@@ -1397,6 +1407,7 @@ export class Publisher {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_publisher_free(ptr, 0);
 
@@ -1507,7 +1518,7 @@ export class Publisher {
     /**
      * Reports that a URL of `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
      * @param {string} url
-     * @param {string} failure
+     * @param {"failed" | "not_found" | "redirect" | "address_denied" | "busy" | "invalid"} failure
      * @param {NowOptions} [options]
      */
     supplyFailure(url, failure, options) {
@@ -1610,6 +1621,7 @@ export class Receipt {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_receipt_free(ptr, 0);
 
@@ -1842,6 +1854,7 @@ export class Robots {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_robots_free(ptr, 0);
 
@@ -1942,6 +1955,7 @@ export class SignedReceipt {
     }
     free() {
         const ptr = this.__destroy_into_raw();
+        if (this.__wbg_inst !== undefined && this.__wbg_inst !== __wbg_instance_id) return;
         __wbg_call_guard();
         wasm.__wbg_signedreceipt_free(ptr, 0);
 
@@ -3055,45 +3069,6 @@ function __wbg_finalize_init(instance, module) {
     return wasm;
 }
 
-async function __wbg_load(module, imports) {
-    if (typeof Response === 'function' && module instanceof Response) {
-        if (!module.ok) {
-            throw new Error(`failed to fetch Wasm: ${module.status} ${module.statusText} fetching '${module.url}'`);
-        }
-
-        if (typeof WebAssembly.instantiateStreaming === 'function') {
-            try {
-                return await WebAssembly.instantiateStreaming(module, imports);
-            } catch (e) {
-                const validResponse = expectedResponseType(module.type);
-
-                if (validResponse && module.headers.get('Content-Type') !== 'application/wasm') {
-                    console.warn("`WebAssembly.instantiateStreaming` failed because your server does not serve Wasm with `application/wasm` MIME type. Falling back to `WebAssembly.instantiate` which is slower. Original error:\n", e);
-
-                } else { throw e; }
-            }
-        }
-
-        const bytes = await module.arrayBuffer();
-        return await WebAssembly.instantiate(bytes, imports);
-    } else {
-        const instance = await WebAssembly.instantiate(module, imports);
-
-        if (instance instanceof WebAssembly.Instance) {
-            return { instance, module };
-        } else {
-            return instance;
-        }
-    }
-
-    function expectedResponseType(type) {
-        switch (type) {
-            case 'basic': case 'cors': case 'default': return true;
-        }
-        return false;
-    }
-}
-
 function initSync(module) {
     if (wasm !== undefined) return wasm;
 
@@ -3108,42 +3083,10 @@ function initSync(module) {
 
     const imports = __wbg_get_imports();
     if (!(module instanceof WebAssembly.Module)) {
-        module = new WebAssembly.Module(module);
+        throw new TypeError('a compiled WebAssembly.Module is needed');
     }
     const instance = new WebAssembly.Instance(module, imports);
     return __wbg_finalize_init(instance, module);
 }
 
-let __wbg_init_promise;
-async function __wbg_init(module_or_path) {
-    if (wasm !== undefined) return wasm;
-    if (__wbg_init_promise === undefined) {
-        __wbg_init_promise = __wbg_init_once(module_or_path);
-        __wbg_init_promise.catch(() => { __wbg_init_promise = undefined; });
-    }
-    return __wbg_init_promise;
-}
-
-async function __wbg_init_once(module_or_path) {
-
-    if (module_or_path !== undefined) {
-        if (Object.getPrototypeOf(module_or_path) === Object.prototype) {
-            ({module_or_path} = module_or_path)
-        } else {
-            console.warn('using deprecated parameters for the initialization function; pass a single object instead')
-        }
-    }
-
-
-    const imports = __wbg_get_imports();
-
-    if (typeof module_or_path === 'string' || (typeof Request === 'function' && module_or_path instanceof Request) || (typeof URL === 'function' && module_or_path instanceof URL)) {
-        module_or_path = fetch(module_or_path);
-    }
-
-    const { instance, module } = await __wbg_load(await module_or_path, imports);
-
-    return __wbg_finalize_init(instance, module);
-}
-
-export { initSync, __wbg_init as default };
+export { initSync };

@@ -34,12 +34,16 @@ impl Lines {
 
 /// Headers to send, as a list of pairs.
 pub(crate) fn pairs<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> JsValue {
-    headers.map(|(name, value)| Array::of2(&name.into(), &value.into())).collect::<Array>().into()
+    headers.map(|(name, value)| pair(name, value)).collect::<Array>().into()
 }
 
 /// As [`pairs`].
 pub(crate) fn signed(headers: &SignedHeaders) -> JsValue {
-    pairs(headers.iter().map(|(name, value)| (name, value)))
+    headers.iter().map(|(name, value)| pair(name, value)).collect::<Array>().into()
+}
+
+fn pair(name: &str, value: &str) -> Array {
+    Array::of2(&name.into(), &value.into())
 }
 
 /// The `User-Agent` an agent sends: its own, with the product token `IMAGXP/1.0` added when it is missing.

@@ -165,6 +165,9 @@ impl Publisher {
     pub fn supply_failure(
         &self,
         url: &str,
+        #[wasm_bindgen(
+            unchecked_param_type = "\"failed\" | \"not_found\" | \"redirect\" | \"address_denied\" | \"busy\" | \"invalid\""
+        )]
         failure: &str,
         #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
     ) -> Result<(), Thrown> {

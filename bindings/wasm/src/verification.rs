@@ -21,7 +21,10 @@ impl Pending {
 #[wasm_bindgen]
 impl Pending {
     /// Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`.
-    pub fn redeemed(&self, answer: &str) -> Result<(), Thrown> {
+    pub fn redeemed(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Redemption")] answer: &str,
+    ) -> Result<(), Thrown> {
         let answer = match answer {
             "accepted" => Redemption::Accepted,
             "refused" => Redemption::Refused,
@@ -43,7 +46,10 @@ impl Pending {
     }
 
     /// Records the store's answer to a `replay` need: `fresh`, `seen`, `full` or `error`.
-    pub fn inserted(&self, answer: &str) -> Result<(), Thrown> {
+    pub fn inserted(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Insert")] answer: &str,
+    ) -> Result<(), Thrown> {
         let answer = replay::answer(answer)?;
         self.0.borrow_mut().as_mut().ok_or_else(resumed)?.inserted(answer);
         Ok(())

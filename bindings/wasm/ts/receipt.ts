@@ -79,6 +79,7 @@ function stream(
 ): ReadableStream<Uint8Array> {
   const waiting = [...pieces];
   let next = begun;
+  let over = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const piece = waiting.shift();
@@ -86,6 +87,8 @@ function stream(
       if (hash === undefined || options === undefined) return controller.close();
       const result = await (next ?? reader.read());
       next = undefined;
+      // Cancelled meanwhile: nobody has got the whole, and there is no receipt.
+      if (over) return;
       if (!result.done) {
         hash.update(result.value);
         return controller.enqueue(result.value);
@@ -94,6 +97,7 @@ function stream(
       controller.close();
     },
     async cancel(reason) {
+      over = true;
       hash?.free();
       await reader.cancel(reason);
     },
