@@ -27,6 +27,7 @@ __all__ = [
     "ReadOffer",
     "Send",
     "is_short",
+    "same_origin",
     "signed_url",
 ]
 
@@ -268,6 +269,17 @@ def signed_url(url: str) -> str:
     """The URL as it is signed: without fragment and without user information."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether both have the same scheme, host and port."""
+    return _origin(url) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or default
 
 
 def is_short(content_length: str | None) -> bool:
