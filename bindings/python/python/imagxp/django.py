@@ -162,7 +162,12 @@ def _loaded(name: str, value: Any) -> Any:
 
 def _incoming(request: HttpRequest) -> Incoming:
     scope = getattr(request, "scope", None)
-    return asgi_scope.incoming(scope, scope["method"]) if scope is not None else wsgi_environ.incoming(request.META)
+    if scope is not None:
+        # Django joins lines of one name; the scope has them apart.
+        return asgi_scope.incoming(scope, scope["method"])
+    # Django has decoded both.
+    paths = {name: request.META[name].encode().decode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO")}
+    return wsgi_environ.incoming({**request.META, **paths})
 
 
 def _remove_verdicts(request: HttpRequest) -> None:
