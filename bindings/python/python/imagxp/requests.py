@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, Final, cast
 
 from ._extra import missing
@@ -69,7 +70,7 @@ class ImagxpAuth(AuthBase):
     def _sign(self, request: requests.PreparedRequest) -> None:
         url = signed_url(cast(str, request.url))
         signed = self._client.headers(cast(str, request.method), url, self._options, body=_bytes(request.body))
-        request.headers = _SignedHeaders(request.headers, signed)
+        _set_headers(request, signed)
 
 
 class _Hops:
@@ -84,8 +85,7 @@ class _Hops:
     def answered(self, response: requests.Response, **options: Any) -> requests.Response:
         request = response.request
         self._left = self._left or not same_origin(cast(str, request.url), self._url)
-        is_signed = isinstance(request.headers, _SignedHeaders)
-        if self._left or is_signed or response.is_redirect or request.method not in _SAFE_METHODS:
+        if self._left or _is_signed(request) or response.is_redirect or request.method not in _SAFE_METHODS:
             return response
         again = request.copy()
         self._auth._sign(again)
@@ -165,7 +165,7 @@ class ImagxpAdapter(HTTPAdapter):
                         if request.body is not None and body is None:
                             rewind_body(request)
                     signed = request.copy()
-                    signed.headers = _SignedHeaders(request.headers, step.headers)
+                    _set_headers(signed, step.headers)
                     response = super().send(signed, stream=stream, timeout=timeout, **how)
                     reply = response.status_code
 
@@ -183,18 +183,27 @@ class ImagxpAdapter(HTTPAdapter):
         return BrokerAnswer(answer.status_code, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
 
 
-class _SignedHeaders(CaseInsensitiveDict[str]):
-    """Headers that carry a signature; a copy, which requests makes for a redirect, does not. A test holds requests to that."""
+def _set_headers(request: requests.PreparedRequest, signed: Sequence[tuple[str, str]]) -> None:
+    """Gives the request these headers of ours, and no others; a copy of it, which requests makes for a redirect, has none."""
+    request.headers = _without_ours(request.headers)
+    request.headers["User-Agent"] = user_agent(str(request.headers.get("User-Agent") or ""))
+    request.headers.update(signed)
+    # A test holds requests to that.
+    request.copy = partial(_unsigned_copy, request)  # type: ignore[method-assign]
 
-    def __init__(self, headers: Mapping[str, str], signed: Sequence[tuple[str, str]]) -> None:
-        super().__init__({name: value for name, value in headers.items() if not name.lower().startswith(OURS)})
-        self["User-Agent"] = user_agent(str(self.get("User-Agent") or ""))
-        for name, value in signed:
-            self[name] = value
 
-    def copy(self) -> CaseInsensitiveDict[str]:
-        """Without what the protocol speaks of."""
-        return CaseInsensitiveDict({name: value for name, value in self.items() if not name.lower().startswith(OURS)})
+def _is_signed(request: requests.PreparedRequest) -> bool:
+    return "copy" in request.__dict__
+
+
+def _unsigned_copy(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    copy = requests.PreparedRequest.copy(request)
+    copy.headers = _without_ours(copy.headers)
+    return copy
+
+
+def _without_ours(headers: Mapping[str, str]) -> CaseInsensitiveDict[str]:
+    return CaseInsensitiveDict({name: value for name, value in headers.items() if not name.lower().startswith(OURS)})
 
 
 def _bytes(body: Any) -> bytes | None:

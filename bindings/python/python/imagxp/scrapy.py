@@ -60,7 +60,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "IMAGXP_IDENTITY": "instead of these three: an Identity, or the dotted path of one or of a function that gives one",
     "IMAGXP_PURPOSE": "what the crawler reads for",
     "IMAGXP_REDIRECTS": "`same_origin` (default): unsigned once elsewhere; `any_origin`: signed anew everywhere",
-    "IMAGXP_CAPS": "what may be spent: a list of dicts with the arguments of Caps; without it nothing is paid for",
+    "IMAGXP_CAPS": "what may be spent: a list of dicts with the arguments of Caps, or that as JSON; without it nothing is paid for",
     "IMAGXP_WALLET_FILE": "where the books are kept from run to run",
     "IMAGXP_WALLET": "instead of these two: a Wallet that several spiders share, or the dotted path of one",
     "IMAGXP_BROKERS": "issuer URLs, or pairs of issuer and token endpoint",
@@ -237,7 +237,9 @@ def _identity(settings: BaseSettings) -> Identity:
 
 def _wallet(settings: BaseSettings) -> tuple[list[str], Wallet | None]:
     given = settings.get("IMAGXP_WALLET")
-    caps = [Caps(**caps) for caps in settings.getlist("IMAGXP_CAPS")]
+    written = settings.get("IMAGXP_CAPS", ())
+    # On a command line settings are text.
+    caps = [Caps(**caps) for caps in (json.loads(written) if isinstance(written, str) else written)]
     if given is not None:
         wallet = load_object(given) if isinstance(given, str) else given
         if caps or not isinstance(wallet, Wallet):
