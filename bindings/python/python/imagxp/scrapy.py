@@ -23,6 +23,7 @@ from ._extra import missing
 
 try:
     from scrapy import Request, signals
+    from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
     from scrapy.exceptions import NotConfigured
     from scrapy.http import Response
     from scrapy.utils.defer import maybe_deferred_to_future
@@ -100,6 +101,7 @@ class ImagxpMiddleware:
         if redirects not in ("same_origin", "any_origin"):
             raise UsageError("usage.argument", "IMAGXP_REDIRECTS is same_origin or any_origin")
         loopback = settings.getbool("IMAGXP_ALLOW_LOOPBACK")
+        self._crawler = crawler
         self._stats = cast(Any, crawler.stats)
         self._any_origin = redirects == "any_origin"
         self._currencies, wallet = _wallet(settings)
@@ -134,6 +136,10 @@ class ImagxpMiddleware:
 
     async def process_request(self, request: Request) -> None:
         """Signs a request that is about to be sent."""
+        robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
+        if robots is not None:
+            # Again: of several requests that wait for one robots.txt, Scrapy lets all but the first two pass (seen in 2.19).
+            await robots.process_request(request)
         _clean(request)
         request.headers["User-Agent"] = user_agent((request.headers.get("User-Agent") or b"").decode("latin-1"))
         if not self._is_ours(request):
