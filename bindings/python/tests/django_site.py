@@ -74,3 +74,12 @@ def use(*, asynchronous: bool) -> None:
         re_path(r"^stream/(\w+)$", async_stream if asynchronous else stream),
         re_path(r"", async_view if asynchronous else view),
     ]
+
+
+def synchronous(get_response: Any) -> Any:
+    """A middleware of the old kind."""
+
+    def middleware(request: HttpRequest) -> Any:
+        return get_response(request)
+
+    return middleware
