@@ -1,0 +1,36 @@
+'use strict'
+
+class ImagxpError extends Error {
+  constructor(code, message, options) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+class FetchError extends ImagxpError {}
+class ReadError extends ImagxpError {}
+
+// On the prototypes, as the names of Node's own errors: not among what an error is printed with.
+for (const type of [ImagxpError, FetchError, ReadError]) {
+  Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })
+}
+
+const TYPES = { error: ImagxpError, fetch: FetchError, read: ReadError }
+
+/** Makes the error objects that the addon throws. */
+function makeError(kind, code, message, cause, members) {
+  const options = cause === undefined || cause === null ? undefined : { cause }
+  const error =
+    kind === 'type' ? Object.assign(new TypeError(message, options), { code }) : new TYPES[kind](code, message, options)
+  if (typeof members === 'string') Object.assign(error, JSON.parse(members))
+  Error.captureStackTrace(error, makeError)
+  return error
+}
+
+/** Tells of an exception that could not be thrown where it happened; the request it concerns was answered with 503. */
+function warn(message, error) {
+  const detail = error instanceof Error ? error.stack : String(error)
+  process.emitWarning(message, { type: 'ImagxpWarning', code: 'IMAGXP_CALLBACK', detail })
+}
+
+module.exports = { FetchError, ImagxpError, ReadError, makeError, warn }
