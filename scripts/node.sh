@@ -18,10 +18,11 @@ setup() {
     have node || die "Node 20.17 or newer is missing: see https://nodejs.org"
     node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 17) ? 0 : 1)' ||
         die "Node 20.17 or newer is needed; this is $(node --version)"
-    hash=$(cat "$package/package-lock.json" | sha256sum | cut -d ' ' -f 1)
+    hash=$(hash_of "$package/package.json" "$package/package-lock.json")
     done_before node-packages "$hash" && [ -d "$package/node_modules" ] && return 0
-    say "setup: npm ci (bindings/node)"
-    (cd "$package" && npm ci --silent --no-audit --no-fund >"$target/npm.log" 2>&1) || {
+    say "setup: npm install (bindings/node)"
+    # Not `npm ci`: it wants every platform's optional packages of the tools in the lock file, where npm does not write them.
+    (cd "$package" && npm install --no-save --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
         tail -n 20 "$target/npm.log" >&2
         die "npm could not install the packages of bindings/node"
     }
