@@ -12,17 +12,25 @@ class ReadError extends ImagxpError {}
 
 // On the prototypes, as the names of Node's own errors: not among what an error is printed with.
 for (const type of [ImagxpError, FetchError, ReadError]) {
-  Object.defineProperty(type.prototype, 'name', { value: type.name, configurable: true, writable: true })
+  hidden(type.prototype, 'name', type.name)
 }
 
 const TYPES = { error: ImagxpError, fetch: FetchError, read: ReadError }
+
+function hidden(error, name, value) {
+  Object.defineProperty(error, name, { value, configurable: true, writable: true })
+}
 
 /** Makes the error objects that the addon throws. */
 function makeError(kind, code, message, cause, members) {
   const options = cause === undefined || cause === null ? undefined : { cause }
   const error =
     kind === 'type' ? Object.assign(new TypeError(message, options), { code }) : new TYPES[kind](code, message, options)
-  if (typeof members === 'string') Object.assign(error, JSON.parse(members))
+  if (typeof members === 'string') {
+    const { cause: system, ...others } = JSON.parse(members)
+    Object.assign(error, others)
+    if (system !== undefined) hidden(error, 'cause', Object.assign(new Error(system.message), { code: system.code }))
+  }
   Error.captureStackTrace(error, makeError)
   return error
 }

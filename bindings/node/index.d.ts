@@ -122,6 +122,34 @@ export interface Resolver {
   resume(publisher: Publisher, pending: Pending, options?: NowOptions): Promise<Verification>
 }
 
+/** What to do next in a visit. */
+export declare class Action {
+  /** What it is. */
+  get kind(): 'fetch_robots' | 'fetch_policy' | 'fetch_manifest' | 'send' | 'request_token' | 'done' | 'refused'
+  /** The method to use. */
+  get method(): string
+  /** The URL to ask, without following redirects; in the end the one that was read last. */
+  get url(): string
+  /** The headers to send. */
+  get headers(): Array<[string, string]>
+  /** The body to send: the form of a token request. */
+  get body(): Buffer
+  /** What happened, in the end. */
+  get report(): JsonObject | null
+  /** Why there is no content: a `ReadError`, not thrown. */
+  get error(): ImagxpError | null
+}
+
+/** An agent that reads pages: robots.txt, signature, payment within the wallet's caps, receipt. */
+export declare class Agent {
+  /** An agent. `product` is the token that robots.txt may name. */
+  constructor(identity: Identity, purpose: Purpose, product: string, options?: AgentOptions)
+  /** Reads one page. Pays at most once. Rejects with a `ReadError`, whose `report` tells what happened before. */
+  read(url: string, options?: ReadOptions | undefined | null): Promise<Page>
+  /** Begins one read without I/O: `Visit.start` and its answers say what to send. */
+  visit(method: string, url: string, options?: VisitOptions | undefined | null): Visit
+}
+
 /** What came back. */
 export declare class Answer {
   /** The status: 200 from `get`, any from `send`. */
@@ -136,6 +164,18 @@ export declare class Answer {
   get maxAge(): number | null
   /** The first header line of this name. */
   header(name: string): string | null
+}
+
+/** A client assertion that was verified. Whether its `jti` is new is for the broker's replay store to say. */
+export declare class Assertion {
+  /** Who asks. */
+  get agentId(): string
+  /** The thumbprint of the key: what a visa is bound to (`cnf.jkt`). */
+  get keyId(): string
+  /** The assertion's name; it counts once until `exp`. */
+  get jti(): string
+  /** When it ends. */
+  get exp(): Date
 }
 
 /** A log in a folder; `new Publisher(policy, { audit: log })` records each decided verdict in it. */
@@ -158,6 +198,22 @@ export declare class AuditLog {
   static verify(path: string, keys: readonly PublicKey[], options?: AuditVerifyOptions): Promise<AuditReport>
   /** Makes evidence of one record; the JSON that `verifyEvidence` reads. */
   static prove(path: string, keys: readonly PublicKey[], which: AuditSelector): Promise<Buffer>
+}
+
+/** Caps on what is paid in one currency, as decimal strings. */
+export declare class Caps {
+  /** At most `perRequest` for one read. */
+  constructor(currency: string, perRequest: string, options?: CapsOptions | undefined | null)
+  /** The currency or asset. */
+  get currency(): string
+  /** The most for one read. */
+  get perRequest(): string
+  /** The most for one host in one UTC day. */
+  get perHost(): string | null
+  /** The most in one UTC day. */
+  get perDay(): string | null
+  /** The most ever. */
+  get total(): string | null
 }
 
 /** A verified claim, given to the rule of the publisher's own. */
@@ -250,6 +306,15 @@ export declare class Identity {
   constructor(agentId: string, key: PrivateKey, options?: DevelopmentOptions | undefined | null)
   /** Joins a domain with a new key. */
   static generate(agentId: string, algorithm?: Algorithm, options?: DevelopmentOptions): Identity
+  /** Joins a domain with the key in a file; see `PrivateKey.load`. */
+  static load(agentId: string, path: string, options?: LoadOptions): Promise<Identity>
+  /**
+   * Takes domain and key from the variables of the reference SDK: `IMAGXP_AGENT_ID`, `IMAGXP_PRIVATE_KEY`, `IMAGXP_PUBLIC_KEY`.
+   *
+   * With a `path` they are read from that `.env` file. Without one `process.env` counts, and `.env` in the current folder when that has
+   * no key.
+   */
+  static fromEnv(path?: string | null, options?: EnvOptions): Identity
   /**
    * Joins a domain with a key that lives elsewhere (KMS, HSM): `sign` takes the message and returns its signature at once, 64 bytes
    * (r and s, or Ed25519's), or ECDSA in DER when `der` is true. It hashes the message itself. What it throws becomes the `cause` of
@@ -264,6 +329,8 @@ export declare class Identity {
   get keyId(): string
   /** Whether signing calls a function of JavaScript. */
   get isExternal(): boolean
+  /** Writes the key to a file; see `PrivateKey.save`. An error when the key lives elsewhere. */
+  save(path: string, options?: SaveOptions): Promise<void>
   /** Signs one request; returns the headers to send. `User-Agent` is not among them: see `userAgent`. `url` is absolute. */
   sign(method: string, url: string, purpose: Purpose, options?: SignOptions): Array<[string, string]>
   /** Signs many requests for one purpose, each `[method, url]` with a nonce of its own. */
@@ -273,6 +340,18 @@ export declare class Identity {
    * rotation.
    */
   manifest(options?: ManifestOptions | undefined | null): Manifest
+}
+
+/** A set of public keys (RFC 7517 §5). */
+export declare class JwkSet {
+  /** Reads `{ keys: [...] }`; an error with the code `key.malformed` for private key material, a `kid` twice, a malformed key. */
+  static parse(document: Json): JwkSet
+  /** The `kid` of each usable key; `null` for a key without one. */
+  get kids(): Array<string | null>
+  /** How many keys were passed over because they are of another type, curve, algorithm or use. */
+  get skipped(): number
+  /** How many usable keys there are. */
+  get size(): number
 }
 
 /** Sizes in bytes and counts that a publisher accepts (PROTOCOL §14). What is above the protocol's cap is lowered to it. */
@@ -345,6 +424,20 @@ export declare class MemoryReplayStore {
   get size(): number
 }
 
+/** What was read. */
+export declare class Page {
+  /** The status. */
+  get status(): number
+  /** Header lines in their order, names in lower case. */
+  get headers(): Array<[string, string]>
+  /** The body. */
+  get body(): Buffer
+  /** The URL that was read last. */
+  get url(): string
+  /** What happened: `url`, `status`, `offer`, `payment`, `receipt` and each of the `steps`. */
+  get report(): JsonObject
+}
+
 /** A verification that waits for what its verdict's `needs` name. It can be resumed once. */
 export declare class Pending {
   /** Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`. */
@@ -358,6 +451,10 @@ export declare class Policy {
    * wrong, and its line.
    */
   static fromJson(document: Json): Policy
+  /** Reads a policy from TOML text with the same structure. */
+  static fromToml(document: string): Policy
+  /** Reads a policy file: TOML when its name ends in `.toml`, JSON otherwise. */
+  static fromFile(path: string): Policy
   /** The JSON Schema (2020-12) of policy documents. */
   static schema(): string
   /** The public part, to be served at `/.well-known/imagxp-policy.json`. */
@@ -378,6 +475,26 @@ export declare class Policy {
   get hash(): string
 }
 
+/** Everything a site says about what may be done with a page, and who said what. */
+export declare class Preferences {
+  /** Whether robots.txt lets the agent fetch the page. */
+  get crawlAllowed(): boolean
+  /** Whether a text is wrong. */
+  get hasErrors(): boolean
+  /** Where policies are, in the order to ask. */
+  get policyUrls(): Array<string>
+  /** Where licences are. */
+  get licenseUrls(): Array<string>
+  /** What is stated about a purpose. */
+  state(purpose: Purpose): 'allowed' | 'disallowed' | 'unstated' | 'conflicting'
+  /** What the site asks for a purpose. */
+  advice(purpose: Purpose): 'go_ahead' | 'meet_conditions' | 'no_preference' | 'refrain'
+  /** The report as RFC 8785 JSON. */
+  toBytes(): Buffer
+  /** The report as an object; `JSON.stringify` calls it. */
+  toJSON(): JsonObject
+}
+
 /** A private key in memory, erased when it is collected. Nothing but `toPem` and `toPkcs8Der` shows it. */
 export declare class PrivateKey {
   /** Makes a new key from the operating system's entropy. */
@@ -388,6 +505,19 @@ export declare class PrivateKey {
   static fromPkcs8Der(der: Bytes): PrivateKey
   /** Reads a private JSON Web Key. */
   static fromJwk(jwk: Json): PrivateKey
+  /**
+   * Reads a key file: encrypted when a passphrase is given, else PEM, JWK or PKCS#8 DER.
+   *
+   * Rejects with the code `key_file.locked` for a wrong passphrase and for a damaged file alike, and with `io.failed` for a file that
+   * others than its owner may read or write, unless `allowReadable` is true.
+   */
+  static load(path: string, options?: LoadOptions): Promise<PrivateKey>
+  /**
+   * Writes a file that only its owner may read (mode 0600), whole or not at all: encrypted when a passphrase is given, else PKCS#8 PEM.
+   *
+   * A file that exists is kept, and the promise rejects with `io.failed`, unless `overwrite` is true.
+   */
+  save(path: string, options?: SaveOptions): Promise<void>
   /** The public half. */
   get publicKey(): PublicKey
   /** The JOSE name of the algorithm: `ES256` or `EdDSA`. */
@@ -498,6 +628,63 @@ export declare class Resolver {
   supply(publisher: Publisher, need: Pick<Need, 'kind' | 'url'>, options?: NowOptions): Promise<void>
 }
 
+/** A robots.txt, or what its absence means. */
+export declare class Robots {
+  /** Reads the text of a robots.txt; any bytes are accepted. */
+  static parse(text: Text): Robots
+  /** Reads the answer to `GET /robots.txt`: 4xx but 429 allows everything, anything else but 2xx allows nothing. */
+  static fromAnswer(status: number, body: Text): Robots
+  /** Whether a product may fetch a path and query. */
+  allows(productToken: string, pathAndQuery: string): boolean
+  /** The policy URLs that the file announces to a product, in the order to ask. */
+  policyUrls(productToken: string): Array<string>
+}
+
+/**
+ * An agent's keys in a folder: the key that signs now, the next or the old one, and the manifest to serve.
+ *
+ * A step that would come too early rejects with the code `rotation.order`, and a message that says from when on it is safe.
+ */
+export declare class Rotation {
+  /** Opens the folder of an agent. */
+  constructor(path: string)
+  /** Makes the folder (mode 0700) for an agent. */
+  static create(path: string, agentId: string, options?: RotationCreateOptions): Promise<Rotation>
+  /** Whose keys they are. */
+  get agentId(): string
+  /** Where the rotation stands. */
+  get stage(): 'settled' | 'prepared' | 'published' | 'switched'
+  /** The key that signs now. */
+  get signingKey(): PublicKey
+  /** The next key, or after switching the old one. */
+  get otherKey(): PublicKey | null
+  /** From when on the next step that has to wait (switching or retiring) is safe. */
+  get readyAt(): Date | null
+  /** The thumbprints of keys that were revoked, the oldest first. */
+  get revoked(): Array<string>
+  /** The manifest to serve now. */
+  manifest(): Manifest
+  /** Reads the state again: another process may have taken a step. */
+  reload(): Promise<void>
+  /** The agent with the key that signs now. */
+  identity(options?: PassphraseOptions | undefined | null): Promise<Identity>
+  /** Makes the next key; nobody knows of it yet. */
+  prepare(options?: PrepareOptions | undefined | null): Promise<void>
+  /** Lists the next key in the manifest; called again, it restarts the wait. */
+  publish(options?: PublishOptions | undefined | null): Promise<void>
+  /** Signs with the next key from now on; called again, it restarts the wait until the old key may go. */
+  switch(options?: NowOptions | undefined | null): Promise<void>
+  /** Leaves the old key out of the manifest, and removes its file. */
+  retire(options?: NowOptions | undefined | null): Promise<void>
+  /** Goes back to the old key. */
+  abort(options?: NowOptions | undefined | null): Promise<void>
+  /**
+   * Drops a compromised key at once, named by its thumbprint. Publishers may refuse requests for a while, and accept the revoked key
+   * for up to an hour. When it is the only one, a new key is made, encrypted with the passphrase if there is one.
+   */
+  revoke(thumbprint: string, options?: PassphraseOptions): Promise<void>
+}
+
 /** A receipt as it was received. Nothing vouches for it before `verify`. */
 export declare class SignedReceipt {
   /** Finds the receipt among an answer's headers; an error with the code `provenance.*` when it is missing or cannot be read. */
@@ -569,6 +756,73 @@ export declare class Verdict {
   toJSON(): JsonObject
   /** The same in RFC 8785 form. */
   toBytes(): Buffer
+}
+
+/** One read as a machine without I/O, for HTTP clients of one's own. Each answer is handed back once, in order. */
+export declare class Visit {
+  /** The first thing to do. */
+  start(options?: StepOptions | undefined | null): Action
+  /** Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example). */
+  answered(status: number, headers: Headers, body: Text, options?: StepOptions): Action
+  /** Says that no answer came. */
+  failed(detail: string, options?: FailedOptions | undefined | null): Action
+}
+
+/**
+ * Money: caps, what has been spent, and visas. Several agents may share one.
+ *
+ * With `path` the books are kept in a file, durably and before each payment, and one process at a time holds it: an error with the code
+ * `io.failed` otherwise. Without, they are gone with the process, and so are the caps of a day.
+ */
+export declare class Wallet {
+  /** A wallet that may spend this much; without caps, nothing. */
+  constructor(caps?: readonly Caps[] | null, options?: WalletOptions)
+  /** What was spent ever in a currency, reservations and unknown payments included. */
+  spent(currency: string): string
+  /** What counts against the cap of the day. */
+  spentToday(currency: string, options?: NowOptions | undefined | null): string
+  /** Payments without an end. */
+  get open(): Array<OpenPayment>
+  /** How many visas there are, used-up ones included. */
+  get visas(): number
+  /**
+   * Sets a price aside before a payment is begun, for callers that pay by themselves. Returns `null`, or the id of an earlier payment of
+   * unknown end, which must be asked about under its own id first: then nothing was set aside.
+   */
+  reserve(id: string, terms: PurchaseTerms): string | null
+  /** Says how a payment ended: `spent`, `released` (certainly not paid) or `unknown`. */
+  settle(id: string, end: 'spent' | 'released' | 'unknown'): void
+}
+
+/** r" How an agent reads. */
+export interface AgentOptions {
+  /** r" What it may spend; nothing unless given. */
+  wallet?: Wallet
+  /** r" Whom it may pay: issuer URLs, or pairs of issuer and token endpoint. */
+  brokers?: readonly (string | readonly [issuer: string, tokenEndpoint: string])[]
+  /** r" Its own words in `User-Agent`. */
+  userAgent?: string
+  /** r" `false` asks neither robots.txt nor the policy, for callers that do so themselves. */
+  discover?: boolean
+  /** r" Which redirects are followed; those of one origin unless given. */
+  redirects?: 'same_origin' | 'any_origin' | 'return'
+  /** r" What becomes of receipts; they are verified unless given. */
+  receipts?: 'verify' | 'require' | 'ignore'
+  /** r" Also sends the header names of the reference SDK. */
+  compatible?: boolean
+  /** r" Also reads from this machine: for development. */
+  allowLoopback?: boolean
+}
+
+/** The agent that an unverified assertion names: to find its manifest, never to trust it. */
+export declare function assertionAgent(assertion: Text, options?: DevelopmentOptions | undefined | null): string
+
+/** r" What `signAssertion` also takes. */
+export interface AssertionOptions {
+  /** r" A random UUID unless given. */
+  jti?: string
+  /** r" The clock's time unless given. */
+  now?: Time
 }
 
 /** What is wrong with a log. */
@@ -649,6 +903,16 @@ export interface AuditVerifyOptions {
 /** The RFC 8785 form of a strict I-JSON text (at most 16 MiB, 64 levels), as bytes. */
 export declare function canonicalize(json: Text): Buffer
 
+/** r" Further caps, as decimal strings. */
+export interface CapsOptions {
+  /** r" For one host in one UTC day. */
+  perHost?: string
+  /** r" For all in one UTC day. */
+  perDay?: string
+  /** r" Ever. */
+  total?: string
+}
+
 /** The RFC 9530 `Content-Digest` value of a body: `sha-256=:<base64>:`. */
 export declare function contentDigest(body: Bytes): string
 
@@ -672,6 +936,23 @@ export interface DevelopmentOptions {
   allowLoopback?: boolean
 }
 
+/** Reports what a site asks, from the texts in which it does. Nothing is fetched. */
+export declare function discover(url: string, productToken: string, options?: DiscoverOptions): Preferences
+
+/** r" The texts in which a site says what it asks. */
+export interface DiscoverOptions {
+  /** r" The body of robots.txt. */
+  robots?: Text
+  /** r" The status with which it was answered; 200 unless given. */
+  robotsStatus?: number
+  /** r" The page's response headers. */
+  headers?: Headers | null
+  /** r" RSL documents by their URLs. */
+  rsl?: Readonly<Record<string, Text>> | null
+  /** r" The public policy. */
+  policy?: Text
+}
+
 /** r" What `Policy.emit` also takes. */
 export interface EmitOptions {
   /** r" The path of the page whose headers are made; `/` unless given. */
@@ -682,12 +963,30 @@ export interface EmitOptions {
   rslUrl?: string
 }
 
+/** r" What `Identity.fromEnv` also takes. */
+export interface EnvOptions {
+  /** r" Says the domain where no variable does; they must not differ. */
+  agentId?: string
+  /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  allowLoopback?: boolean
+}
+
 /** r" What `Identity.external` also takes. */
 export interface ExternalOptions {
   /** r" The function answers ECDSA signatures in DER, as most KMS do, rather than 64 bytes. */
   der?: boolean
   /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
   allowLoopback?: boolean
+}
+
+/** r" What `Visit.failed` also takes. */
+export interface FailedOptions {
+  /** r" Whether bytes of the request may have reached the peer. When in doubt, they have: `true` unless given. */
+  sent?: boolean
+  /** r" The clock's time unless given. */
+  now?: Time
+  /** r" A random UUID unless given. */
+  nonce?: string
 }
 
 /** r" What feedback also says. */
@@ -740,6 +1039,16 @@ export interface FetcherOptions {
 /** Whether this may be an agent_id: a lower-case public domain name without scheme, port or trailing dot. */
 export declare function isAgentId(name: string, options?: DevelopmentOptions | undefined | null): boolean
 
+/**
+ * Whether a fetch for a stranger may connect to this address: global unicast only, no IPv4 in IPv6 clothes.
+ *
+ * Text that is not an address, a name for instance, is not public.
+ */
+export declare function isPublicAddress(text: string): boolean
+
+/** Signs a visa with a broker's ES256 key; `kid` is the key's thumbprint. Whether it may be issued is for the broker's ledger. */
+export declare function issueVisa(key: PrivateKey, terms: VisaTerms): string
+
 /** r" The dates between which a key exists. */
 export interface KeyDates {
   /** r" From when on, inclusive. */
@@ -768,6 +1077,19 @@ export interface LimitsOptions {
   manifest?: number
   /** r" Agents whose keys are cached. */
   directory?: number
+}
+
+/** The policy URL that `Link` header values announce for a page. */
+export declare function linkPolicyUrl(values: readonly string[], page: string): string | null
+
+/** r" How a key file is read. */
+export interface LoadOptions {
+  /** r" Opens an encrypted file. */
+  passphrase?: Text | null
+  /** r" Also reads a file that others than its owner may read or write. */
+  allowReadable?: boolean
+  /** r" Identities only: also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  allowLoopback?: boolean
 }
 
 /** r" What `Identity.manifest` takes. */
@@ -821,6 +1143,48 @@ export interface NowOptions {
   now?: Time
 }
 
+/** What a publisher asks. */
+export interface Offer {
+  /** How much: a decimal string. */
+  price: string
+  /** In which currency. */
+  currency: string
+  /** For what. */
+  purposes: Array<Purpose>
+  /** Through whom. */
+  brokers: Array<OfferedBroker>
+}
+
+/** A broker that a publisher takes visas of. */
+export interface OfferedBroker {
+  /** Its URL. */
+  issuer: string
+  /** Where it sells them. */
+  tokenEndpoint: string
+}
+
+/** A payment without an end. */
+export interface OpenPayment {
+  /** Its name. */
+  id: string
+  /** Who is paid. */
+  issuer: string
+  /** For which publisher. */
+  audience: string
+  /** How much: a decimal string. */
+  amount: string
+  /** In which currency. */
+  currency: string
+  /** Where it stands. */
+  phase: string
+}
+
+/** r" What opens the keys of a folder. */
+export interface PassphraseOptions {
+  /** r" Needed when they are encrypted. */
+  passphrase?: Text | null
+}
+
 /** How the request is paid for. */
 export interface Payment {
   /** `not_required`, `visa`, `ads` or `unpaid`. */
@@ -833,6 +1197,14 @@ export interface Payment {
   amount: string | null
   /** In which currency. */
   currency: string | null
+}
+
+/** r" What the next key is. */
+export interface PrepareOptions {
+  /** r" `ES256` unless given. */
+  algorithm?: Algorithm
+  /** r" Must open the current key. */
+  passphrase?: Text | null
 }
 
 /** r" What a publisher is made of besides its policy. */
@@ -855,6 +1227,44 @@ export interface PublisherOptions {
   audit?: AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void)
 }
 
+/** r" What `Rotation.publish` takes. */
+export interface PublishOptions {
+  /**
+   * r" The longest `Cache-Control: max-age` in seconds with which the manifest was served in the last hour, shared caches included; an
+   * r" hour is assumed unless given.
+   */
+  maxAge?: number
+  /** r" The clock's time unless given. */
+  now?: Time
+}
+
+/** r" What is bought. */
+export interface PurchaseTerms {
+  /** r" Who pays. */
+  agentId: string
+  /** r" Whom. */
+  issuer: string
+  /** r" For which publisher. */
+  audience: string
+  /** r" For what. */
+  purpose: Purpose
+  /** r" How much: a decimal string. */
+  amount: string
+  /** r" In which currency. */
+  currency: string
+  /** r" The clock's time unless given. */
+  now?: Time
+}
+
+/** Reads the body of a 402 answer; an error with the code `offer.malformed` when it is none. */
+export declare function readOffer(body: Text, options?: DevelopmentOptions | undefined | null): Offer
+
+/** r" What `Agent.read` also takes. */
+export interface ReadOptions {
+  /** r" GET unless given. */
+  method?: 'GET' | 'HEAD'
+}
+
 /** r" What a receipt also says. */
 export interface ReceiptOptions {
   /** r" Who made the content. */
@@ -867,6 +1277,26 @@ export interface ReceiptOptions {
   now?: Time
 }
 
+/** r" What the folder of an agent begins with. */
+export interface RotationCreateOptions {
+  /** r" The agent's key; a new one unless given. */
+  key?: PrivateKey
+  /** r" Whom to write to. */
+  contact?: string
+  /** r" Encrypts every key in the folder. */
+  passphrase?: Text | null
+  /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  allowLoopback?: boolean
+}
+
+/** r" How a key file is written. */
+export interface SaveOptions {
+  /** r" Encrypts the file. */
+  passphrase?: Text | null
+  /** r" Replaces a file that exists. */
+  overwrite?: boolean
+}
+
 /** r" What `Fetcher.send` also takes. */
 export interface SendOptions {
   /** r" The body to send. */
@@ -874,6 +1304,9 @@ export interface SendOptions {
   /** r" The bounds; those of a page unless given. */
   profile?: FetchProfile
 }
+
+/** Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute. */
+export declare function signAssertion(identity: Identity, tokenEndpoint: string, options?: AssertionOptions | undefined | null): string
 
 /** r" What `Identity.signMany` also takes. */
 export interface SignManyOptions {
@@ -915,6 +1348,14 @@ export interface Step {
   received: string
 }
 
+/** r" What each step of a visit also takes. */
+export interface StepOptions {
+  /** r" The clock's time unless given. */
+  now?: Time
+  /** r" A random UUID unless given. */
+  nonce?: string
+}
+
 /** r" What `Publisher.supply` also takes. */
 export interface SupplyOptions {
   /** r" The answer's `Cache-Control: max-age` in seconds, if it had one. */
@@ -923,8 +1364,23 @@ export interface SupplyOptions {
   now?: Time
 }
 
+/** r" What is expected of a token. */
+export interface TokenOptions {
+  /** r" The clock's time unless given. */
+  now?: Time
+  /** r" `iss`, exactly. */
+  issuer?: string
+  /** r" What `aud` must contain. */
+  audience?: string
+  /** r" The header's `typ`. */
+  typ?: string
+}
+
 /** The `User-Agent` an agent sends: its own, with the product token `IMAGXP/1.0` added when it is missing. */
 export declare function userAgent(own: string): string
+
+/** Verifies a client assertion with the agent's manifest. */
+export declare function verifyAssertion(assertion: Text, manifest: Manifest, tokenEndpoint: string, options?: NowOptions | undefined | null): Assertion
 
 /**
  * Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
@@ -947,4 +1403,52 @@ export interface VerifyOptions {
   now?: Time
   /** r" `contentDigest(body)` when there is a body. */
   bodyDigest?: string
+}
+
+/**
+ * Verifies an ES256 token's signature, then `exp` and `nbf` (leeway 5 s) and whatever is expected of it.
+ *
+ * Returns the claims, or `null` when nothing is expected and the payload is not a JSON object. An error with the code `payment.*` says
+ * why it is refused.
+ */
+export declare function verifyToken(token: Text, jwks: JwkSet, options?: TokenOptions | undefined | null): JsonObject | null
+
+/** r" What a visa says. */
+export interface VisaTerms {
+  /** r" The broker's URL. */
+  issuer: string
+  /** r" The publisher's origin. */
+  audience: string
+  /** r" Who may use it. */
+  agentId: string
+  /** r" Its name, 8 to 128 bytes. */
+  jti: string
+  /** r" What it pays, as a decimal string. */
+  amount: string
+  /** r" In which currency. */
+  currency: string
+  /** r" The thumbprint of the agent's key. */
+  jkt?: string
+  /** r" What it is limited to; anything unless given. */
+  purposes?: readonly Purpose[]
+  /** r" How often it may be used; once unless given. */
+  maxUses?: number
+  /** r" Seconds until it expires; 600 unless given. */
+  lifetimeS?: number
+  /** r" The clock's time unless given. */
+  now?: Time
+  /** r" Also admits agents on `localhost` and `127.0.0.1`: for development. */
+  allowLoopback?: boolean
+}
+
+/** r" What `Agent.visit` also takes. */
+export interface VisitOptions {
+  /** r" `contentDigest(body)` when there is a body. */
+  contentDigest?: string
+}
+
+/** r" Where the books are kept. */
+export interface WalletOptions {
+  /** r" A file; in memory unless given. */
+  path?: string
 }

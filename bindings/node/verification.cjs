@@ -20,10 +20,11 @@ class Verification {
   }
 }
 
-function install({ Fetcher, Publisher, Resolver, SignedReceipt }) {
+function install({ Fetcher, Publisher, Resolver, SignedReceipt, Visit }) {
   const { explain, resume, verify } = Publisher.prototype
   const { send } = Fetcher.prototype
   const { fromHeaders } = SignedReceipt
+  const { answered } = Visit.prototype
 
   const methods = (type, found) => {
     for (const [name, value] of Object.entries(found)) {
@@ -55,6 +56,12 @@ function install({ Fetcher, Publisher, Resolver, SignedReceipt }) {
     },
   })
 
+  methods(Visit.prototype, {
+    answered(status, headers, body, options) {
+      return withHeaders(headers, (...lines) => answered.call(this, status, ...lines, body, options))
+    },
+  })
+
   methods(SignedReceipt, {
     fromHeaders(headers) {
       return withHeaders(headers, (...lines) => fromHeaders(...lines))
@@ -73,6 +80,11 @@ function install({ Fetcher, Publisher, Resolver, SignedReceipt }) {
     },
   })
 }
+
+const discoverer = (native) =>
+  function discover(url, productToken, options) {
+    return withHeaders(options?.headers ?? [], (...lines) => native(url, productToken, ...lines, options))
+  }
 
 async function settle(resolver, publisher, begun, clock) {
   let verification = begun
@@ -95,4 +107,4 @@ function clockFrom(now) {
   return () => ({ now: new Date(now).getTime() + (performance.now() - begin) })
 }
 
-module.exports = { Verification, install }
+module.exports = { Verification, discoverer, install }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Feeds every vector set to one language's conformance runner and compares the answers.
 
-Usage: check.py <rust|c|python> [set ...]
+Usage: check.py <rust|c|python|node> [set ...]
 
 The sets are built in sets.py, each a list of cases with the members that the answer must have. Every language gets the
 same cases; a set that is missing is an error in CI and SKIPPED elsewhere, an operation that surface.json lists as a gap

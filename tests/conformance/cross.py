@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cross-signing: random requests signed in each language and verified in every other one.
 
-Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all three languages, a random seed that is printed)
+Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all of them, a random seed that is printed)
 
 Every request is signed with a P-256 or an Ed25519 key; ECDSA here is deterministic (RFC 6979), so all languages must also
 agree on every byte. Then each request is spoiled in one place, and every verifier must refuse it with the same code.
@@ -88,7 +88,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
-    parser.add_argument("languages", nargs="*", default=["rust", "c", "python"])
+    parser.add_argument("languages", nargs="*", default=["rust", "c", "python", "node"])
     options = parser.parse_args()
     print(f"seed {options.seed}")
     rng = random.Random(options.seed)

@@ -5,13 +5,15 @@ use crate::headers::pairs;
 use crate::js::{Anything, Callback, ClassInstance, JsBoolean, JsString, List};
 use crate::json::Json;
 use crate::key::{self, PrivateKey, PublicKey};
+use crate::key_file::{self, LoadOptions, SaveOptions};
 use crate::manifest::{Manifest, ManifestKey};
 use crate::options::options;
 use crate::signer::ExternalSigner;
 use crate::time::{self, Time};
-use crate::{boundary, purpose};
+use crate::{boundary, dotenv, errors, purpose};
 use imagxp::agent::{self, SignRequest, SignedHeaders};
 use imagxp::{AgentId, Purpose, Timestamp, crypto};
+use napi::bindgen_prelude::PromiseRaw;
 use napi::{Env, Result};
 use napi_derive::napi;
 use std::sync::Arc;
@@ -66,6 +68,16 @@ options! {
     }
 }
 
+options! {
+    /// What `Identity.fromEnv` also takes.
+    EnvOptions {
+        /// Says the domain where no variable does; they must not differ.
+        agent_id: Option<JsString>,
+        /// Also admits `localhost` and `127.0.0.1`, with a port: for development.
+        allow_loopback: Option<JsBoolean>,
+    }
+}
+
 /// A domain name and the key that signs for it.
 #[napi]
 pub struct Identity {
@@ -103,6 +115,34 @@ impl Identity {
     ) -> Result<Self> {
         let agent_id = agent_id::parse(&agent_id, loopback(options.as_ref()))?;
         Ok(Self::of(agent_id, Arc::new(key::generate(algorithm.as_deref())?)))
+    }
+
+    /// Joins a domain with the key in a file; see `PrivateKey.load`.
+    #[napi(
+        ts_args_type = "agentId: string, path: string, options?: LoadOptions",
+        ts_return_type = "Promise<Identity>"
+    )]
+    pub fn load(
+        env: Env,
+        agent_id: JsString,
+        path: JsString,
+        options: Option<LoadOptions>,
+    ) -> Result<PromiseRaw<'static, Identity>> {
+        let loopback = options.as_ref().and_then(|options| options.allow_loopback);
+        let agent_id = agent_id::parse(&agent_id, loopback.is_some_and(|flag| flag.0))?;
+        key_file::load(&env, path.0, options, |key| Ok(Self::of(agent_id, Arc::new(key))))
+    }
+
+    /// Takes domain and key from the variables of the reference SDK: `IMAGXP_AGENT_ID`, `IMAGXP_PRIVATE_KEY`, `IMAGXP_PUBLIC_KEY`.
+    ///
+    /// With a `path` they are read from that `.env` file. Without one `process.env` counts, and `.env` in the current folder when that has
+    /// no key.
+    #[napi(factory, ts_args_type = "path?: string | null, options?: EnvOptions")]
+    pub fn from_env(env: Env, path: Option<JsString>, options: Option<EnvOptions>) -> Result<Self> {
+        let (agent_id, loopback) =
+            options.map_or((None, None), |options| (options.agent_id, options.allow_loopback));
+        let (name, key) = dotenv::load(&env, path.as_deref(), agent_id.as_deref())?;
+        Ok(Self::of(agent_id::parse(&name, loopback.is_some_and(|flag| flag.0))?, Arc::new(key)))
     }
 
     /// Joins a domain with a key that lives elsewhere (KMS, HSM): `sign` takes the message and returns its signature at once, 64 bytes
@@ -150,6 +190,18 @@ impl Identity {
     #[napi(getter)]
     pub fn is_external(&self) -> bool {
         self.key.is_none()
+    }
+
+    /// Writes the key to a file; see `PrivateKey.save`. An error when the key lives elsewhere.
+    #[napi(ts_args_type = "path: string, options?: SaveOptions", ts_return_type = "Promise<void>")]
+    pub fn save(
+        &self,
+        env: Env,
+        path: JsString,
+        options: Option<SaveOptions>,
+    ) -> Result<PromiseRaw<'static, ()>> {
+        let key = self.key.as_ref().ok_or_else(|| errors::argument("an external key cannot be saved"))?;
+        key_file::save(&env, path.0, Arc::clone(key), options)
     }
 
     /// Signs one request; returns the headers to send. `User-Agent` is not among them: see `userAgent`. `url` is absolute.

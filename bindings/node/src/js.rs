@@ -304,9 +304,7 @@ impl<A: napi::bindgen_prelude::JsValuesTupleIntoVec> Callback<A> {
     /// Keeps a function.
     pub(crate) fn new(env: Env, value: &Anything, name: &'static str) -> Result<Self> {
         if !value.is_function() {
-            return Err(
-                named(name, || Err(expected("a function"))).unwrap_or_else(|error: napi::Error| error)
-            );
+            return named(name, || Err(expected("a function")));
         }
         Ok(Self { function: value.read()?, env, home: thread::current().id() })
     }
@@ -325,13 +323,18 @@ impl<A: napi::bindgen_prelude::JsValuesTupleIntoVec> Callback<A> {
         Ok(Self { function: method.bind(*object)?.create_ref()?, env, home: thread::current().id() })
     }
 
+    /// Whether this thread may call it.
+    pub(crate) fn is_home(&self) -> bool {
+        thread::current().id() == self.home
+    }
+
     /// Calls it and reads the answer.
     pub(crate) fn call<T>(
         &self,
         arguments: impl FnOnce() -> A,
         read: impl FnOnce(Anything) -> Result<T>,
     ) -> Result<T> {
-        if thread::current().id() != self.home {
+        if !self.is_home() {
             return Err(napi::Error::new(Status::GenericFailure, "called on another thread than its own"));
         }
         read(Anything(self.function.borrow_back(&self.env)?.call(arguments())?))

@@ -2,11 +2,12 @@
 
 use crate::js::{Anything, Bytes, ClassInstance, JsString, Text};
 use crate::json::{self, Json, JsonObject};
+use crate::key_file::{self, LoadOptions, SaveOptions};
 use crate::{boundary, errors};
 use imagxp::crypto::{self, Algorithm, Signature};
 use imagxp::json::Limits;
-use napi::Result;
-use napi::bindgen_prelude::Buffer;
+use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi::{Env, Result};
 use napi_derive::napi;
 use std::sync::Arc;
 
@@ -119,6 +120,32 @@ impl PrivateKey {
     pub fn from_jwk(jwk: Json) -> Result<Self> {
         let object = json::to_object(&jwk, &Limits::JWKS)?;
         boundary::call(|| crypto::PrivateKey::from_jwk(&object).map(|key| Self(Arc::new(key))))
+    }
+
+    /// Reads a key file: encrypted when a passphrase is given, else PEM, JWK or PKCS#8 DER.
+    ///
+    /// Rejects with the code `key_file.locked` for a wrong passphrase and for a damaged file alike, and with `io.failed` for a file that
+    /// others than its owner may read or write, unless `allowReadable` is true.
+    #[napi(ts_args_type = "path: string, options?: LoadOptions", ts_return_type = "Promise<PrivateKey>")]
+    pub fn load(
+        env: Env,
+        path: JsString,
+        options: Option<LoadOptions>,
+    ) -> Result<PromiseRaw<'static, PrivateKey>> {
+        key_file::load(&env, path.0, options, |key| Ok(Self(Arc::new(key))))
+    }
+
+    /// Writes a file that only its owner may read (mode 0600), whole or not at all: encrypted when a passphrase is given, else PKCS#8 PEM.
+    ///
+    /// A file that exists is kept, and the promise rejects with `io.failed`, unless `overwrite` is true.
+    #[napi(ts_args_type = "path: string, options?: SaveOptions", ts_return_type = "Promise<void>")]
+    pub fn save(
+        &self,
+        env: Env,
+        path: JsString,
+        options: Option<SaveOptions>,
+    ) -> Result<PromiseRaw<'static, ()>> {
+        key_file::save(&env, path.0, Arc::clone(&self.0), options)
     }
 
     /// The public half.

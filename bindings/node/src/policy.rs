@@ -3,12 +3,15 @@
 use crate::js::JsString;
 use crate::json::Json;
 use crate::options::options;
-use crate::{boundary, errors};
+use crate::{boundary, errors, policy_toml};
 use imagxp::discovery::emit::{self, Kind, Site};
 use imagxp::encoding::hex_encode;
+use imagxp_files::atomic;
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 options! {
@@ -34,6 +37,28 @@ impl Policy {
     #[napi(factory)]
     pub fn from_json(document: Json) -> Result<Self> {
         boundary::call(|| imagxp::Policy::from_json(&document.0).map(|policy| Self(Arc::new(policy))))
+    }
+
+    /// Reads a policy from TOML text with the same structure.
+    #[napi(factory)]
+    pub fn from_toml(document: JsString) -> Result<Self> {
+        boundary::call(|| {
+            let json = policy_toml::to_json(&document)?;
+            imagxp::Policy::from_json(&json).map(|policy| Self(Arc::new(policy)))
+        })
+    }
+
+    /// Reads a policy file: TOML when its name ends in `.toml`, JSON otherwise.
+    #[napi(factory)]
+    pub fn from_file(path: JsString) -> Result<Self> {
+        let path = Path::new(&*path);
+        boundary::call(|| {
+            let mut text = fs::read(path).map_err(|error| atomic::failed(path, "read", error))?;
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                text = policy_toml::to_json(&String::from_utf8_lossy(&text))?;
+            }
+            imagxp::Policy::from_json(&text).map(|policy| Self(Arc::new(policy)))
+        })
     }
 
     /// The JSON Schema (2020-12) of policy documents.

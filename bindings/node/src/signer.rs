@@ -1,9 +1,11 @@
 //! Signers written in JavaScript: clients of a KMS, an HSM, a smart card.
 
+use crate::host::{self, Home};
 use crate::js::{Bytes, Callback, arguments};
 use imagxp::crypto::{PublicKey, Signature, Signer};
 use imagxp::{Error, ErrorKind, Result};
 use napi::bindgen_prelude::{Buffer, FnArgs};
+use std::sync::Arc;
 
 /// The message.
 pub(crate) type Message = FnArgs<(Buffer,)>;
@@ -11,14 +13,15 @@ pub(crate) type Message = FnArgs<(Buffer,)>;
 /// A public key and a function that signs with its private half.
 pub(crate) struct ExternalSigner {
     public_key: PublicKey,
-    sign: Callback<Message>,
+    sign: Arc<Callback<Message>>,
+    home: Option<Home>,
     der: bool,
 }
 
 impl ExternalSigner {
     /// `der`: the function answers ECDSA signatures in DER, as most KMS do, rather than 64 bytes.
     pub(crate) fn new(public_key: PublicKey, sign: Callback<Message>, der: bool) -> Self {
-        Self { public_key, sign, der }
+        Self { public_key, sign: Arc::new(sign), home: host::home(), der }
     }
 }
 
@@ -28,9 +31,13 @@ impl Signer for ExternalSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature> {
-        let bytes = message.to_vec();
-        let answer =
-            self.sign.call(move || arguments((Buffer::from(bytes),)), |answer| answer.read::<Bytes>());
+        let (sign, bytes) = (Arc::clone(&self.sign), message.to_vec());
+        let ask = move || sign.call(|| arguments((Buffer::from(bytes),)), |answer| answer.read::<Bytes>());
+        // A read of an `Agent` happens on another thread, while its own waits for nothing.
+        let answer = match &self.home {
+            Some(home) if !self.sign.is_home() => home.visit(ask).unwrap_or_else(|| Err(ended())),
+            _ => ask(),
+        };
         // What the caller threw becomes the cause of ours (`errors::raise`); our sentence repeats nothing of it.
         let answer =
             answer.map_err(|error| Error::new(ErrorKind::Signer, "the signer failed").with_source(error))?;
@@ -56,4 +63,8 @@ impl Signer for ExternalSigner {
             Err(Error::new(ErrorKind::Signer, "the signer's answer does not verify with the public key"))
         }
     }
+}
+
+fn ended() -> napi::Error {
+    napi::Error::new(napi::Status::Cancelled, "the thread of the signer has ended")
 }
