@@ -21,7 +21,7 @@ let site
 let log = ''
 
 before(async () => {
-  agent = Identity.generate((await serve(() => agent.manifest().toBytes())).host, { allowLoopback: true })
+  agent = Identity.generate((await serve(() => agent.manifest().toBytes())).host, 'ES256', { allowLoopback: true })
   broker = (await serve(() => JSON.stringify({ keys: [{ ...key.publicKey.toJwk(), kid: key.publicKey.thumbprint }] }))).origin
   site = await start()
 })

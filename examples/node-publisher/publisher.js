@@ -28,7 +28,7 @@ export async function openPublisher({ broker, port = 0, onVerdict, onFeedback })
   await once(server, 'listening')
   const address = `127.0.0.1:${server.address().port}`
   const origin = `http://${address}`
-  const identity = Identity.generate(address, { allowLoopback: true })
+  const identity = Identity.generate(address, 'ES256', { allowLoopback: true })
   const policy = policyOf({ origin, broker })
 
   const site = Fastify({ forceCloseConnections: true, serverFactory: (handler) => server.on('request', handler) })

@@ -11,7 +11,7 @@ const BROWSER = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firef
 /** An agent, whose domain serves its manifest. */
 export async function openAgent() {
   const { origin, close } = await serve((_, response) => response.end(identity.manifest({ contact: 'bot@agent.example' }).toBytes()))
-  const identity = Identity.generate(new URL(origin).host, { allowLoopback: true })
+  const identity = Identity.generate(new URL(origin).host, 'ES256', { allowLoopback: true })
   return { identity, close }
 }
 

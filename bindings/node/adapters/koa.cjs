@@ -19,8 +19,8 @@ function imagxp(options) {
       const { status, headers, body } = decision.answer
       context.status = status
       context.body = body
-      context.remove('content-type')
-      for (const [name, value] of headers) context.append(name, value)
+      for (const name of ['content-type', 'content-length']) context.remove(name)
+      for (const [name, value] of headers) context.res.appendHeader(name, value)
       return undefined
     }
     passOn(guard, context.req, context.res, decision)

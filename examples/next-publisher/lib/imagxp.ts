@@ -22,7 +22,7 @@ function open() {
   })
   return {
     publisher: new Publisher(policy),
-    identity: Identity.generate(new URL(origin).host, { allowLoopback: true }),
+    identity: Identity.generate(new URL(origin).host, 'ES256', { allowLoopback: true }),
   }
 }
 

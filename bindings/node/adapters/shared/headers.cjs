@@ -19,18 +19,15 @@ function values(headers, name) {
 /** Removes from a Node request what only we may say. */
 function stripIncoming(request) {
   const raw = request.rawHeaders
-  let found = false
-  for (let at = raw.length - 2; at >= 0; at -= 2) {
-    if (speaksOfVerdicts(raw[at])) {
-      raw.splice(at, 2)
-      found = true
-    }
-  }
-  if (!found) return
-  for (const fields of [request.headers, request.headersDistinct]) {
-    for (const name of Object.keys(fields ?? {})) {
+  if (!raw.some((name, at) => at % 2 === 0 && speaksOfVerdicts(name))) return
+  // Node makes these two of the raw ones when they are first asked for, by the number of lines that there were.
+  for (const fields of [request.headers, request.headersDistinct ?? {}]) {
+    for (const name of Object.keys(fields)) {
       if (speaksOfVerdicts(name)) delete fields[name]
     }
+  }
+  for (let at = raw.length - 2; at >= 0; at -= 2) {
+    if (speaksOfVerdicts(raw[at])) raw.splice(at, 2)
   }
 }
 

@@ -297,7 +297,7 @@ describe('a publisher that wants money', () => {
   async function publish(members = {}) {
     const listener = await Listener.open()
     sites.push(listener)
-    const identity = Identity.generate(listener.address, { allowLoopback: true })
+    const identity = Identity.generate(listener.address, 'ES256', { allowLoopback: true })
     const policy = Policy.fromJson({
       version: 1,
       origins: [listener.origin],

@@ -108,9 +108,13 @@ async function koa({ server }, options, record) {
       case '/throw':
         throw new Error('of the application')
       case '/late':
+        ctx.respond = false
         ctx.res.setHeader('content-length', '100')
         ctx.res.write('half')
-        throw new Error('of the application')
+        record.error = new Error('of the application')
+        // Koa itself would leave the client waiting.
+        ctx.res.destroy(record.error)
+        return
       case '/open':
         ctx.respond = false
         endless(record, (piece) => ctx.res.write(piece), (piece) => ctx.res.end(piece))

@@ -21,7 +21,7 @@ before(async () => {
   domain = await Domain.open()
 })
 
-after(() => domain.close())
+after(() => domain?.close())
 
 describe('below a router', () => {
   for (const [name, framework] of Object.entries(below)) {
@@ -94,7 +94,7 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
     methods: ['GET', 'POST'],
     provenance: { origin: 'HUMAN' },
   })
-  const site = Identity.generate(authority, { allowLoopback: true })
+  const site = Identity.generate(authority, 'ES256', { allowLoopback: true })
   await app.register(require('imagxp/fastify').imagxp, { policy, identity: site })
   app.addContentTypeParser('*', { parseAs: 'string' }, async (_, body) => body)
   app.post('/echo', async (request) => `${request.imagxp.agentId} ${request.body}`)
@@ -113,7 +113,7 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
     let fields
     let trailers = {}
     stream.on('response', (found) => (fields = found)).on('trailers', (found) => (trailers = found))
-    stream.end(body)
+    if (method === 'POST') stream.end(body)
     const text = await require('node:stream/consumers').text(stream)
     return { status: fields[':status'], fields, trailers, text }
   }
@@ -130,6 +130,55 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
     const { receipt } = SignedReceipt.fromHeaders(pairs(found))
     receipt.check({ url: `http://${authority}${path}`, contentSha256, agentId: domain.identity.agentId })
   }
+})
+
+test('heads in every form that Node takes', async (t) => {
+  const { AnsweredResponse } = require('../../adapters/shared/answered_response.cjs')
+  const receipt = { sign: () => [['x-imagxp-provenance', 'p'], ['x-imagxp-provenance-sig', 's']] }
+  const heads = {
+    object: (response) => response.writeHead(200, { 'x-a': '1', 'set-cookie': ['a=1', 'b=2'] }),
+    'object with a reason': (response) => response.writeHead(200, 'Fine', { 'x-a': '1', 'set-cookie': ['a=1', 'b=2'] }),
+    list: (response) => response.writeHead(200, ['x-a', '1', 'set-cookie', 'a=1', 'set-cookie', 'b=2']),
+    pairs: (response) => response.writeHead(200, [['x-a', '1'], ['set-cookie', 'a=1'], ['set-cookie', 'b=2']]),
+    'set before': (response) => response.setHeader('x-a', '1').setHeader('set-cookie', ['a=1', 'b=2']),
+    'set before, then replaced': (response) => response.setHeader('x-a', '0').writeHead(200, ['X-A', '1', 'set-cookie', ['a=1', 'b=2']]),
+  }
+  const { server, origin } = await Listener.open()
+  t.after(() => server.close())
+  let head
+  let finish
+  server.on('request', (request, response) => {
+    const own = { headers: [['link', '<p>'], ['link', '<q>']], receipt, maxBody: 100, report: assert.fail }
+    new AnsweredResponse(request, response, own).attach()
+    head(response)
+    finish(response)
+  })
+  const ends = {
+    'one piece': (response) => response.end('hello'),
+    'a callback': (response) => response.end('hello', () => {}),
+    'hex, a callback': (response) => response.end('68656c6c6f', 'hex', () => {}),
+    'after a piece, its length known': (response) => {
+      response.removeHeader('transfer-encoding')
+      response.setHeader('content-length', '5')
+      assert.equal(response.write('he', () => {}), true)
+      assert.equal(response.headersSent, true)
+      assert.throws(() => response.writeHead(201), { code: 'ERR_HTTP_HEADERS_SENT' })
+      response.end(Buffer.from('llo'))
+    },
+  }
+  for (const [form, given] of Object.entries(heads)) {
+    for (const [way, end] of Object.entries(ends)) {
+      head = given
+      finish = end
+      const answer = await fetch(origin)
+      const what = `${form}, ${way}`
+      assert.deepEqual([answer.status, await answer.text()], [200, 'hello'], what)
+      assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'], what)
+      assert.deepEqual([answer.headers.get('x-a'), answer.headers.get('link')], ['1', '<p>, <q>'], what)
+      assert.deepEqual([answer.headers.get('x-imagxp-provenance'), answer.headers.get('content-length')], ['p', '5'], what)
+    }
+  }
+  server.closeAllConnections()
 })
 
 test('Hono without a Node server', async () => {

@@ -41,7 +41,7 @@ class Domain {
     const listener = await Listener.open()
     const domain = new Domain()
     domain.listener = listener
-    domain.identity = Identity.generate(listener.address, { allowLoopback: true })
+    domain.identity = Identity.generate(listener.address, 'ES256', { allowLoopback: true })
     domain.fetched = 0
     domain.status = 200
     listener.server.on('request', (request, response) => {
