@@ -59,7 +59,9 @@ def run_c(text, folder):
         # The SONAME is a link that the installation makes; here it stands beside the program.
         shown = subprocess.run(["readelf", "-d", str(LIBRARY / "libimagxp.so")], capture_output=True, text=True, check=True)
         name = re.search(r"SONAME.*\[(.+)\]", shown.stdout)
-        (folder / (name[1] if name else "libimagxp.so")).symlink_to(LIBRARY / "libimagxp.so")
+        link = folder / (name[1] if name else "libimagxp.so")
+        if not link.is_symlink():
+            link.symlink_to(LIBRARY / "libimagxp.so")
     execute(["env", f"LD_LIBRARY_PATH={folder}:{LIBRARY}", "./block"], folder)
 
 
