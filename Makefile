@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build lint fmt fuzz soak bench vectors docs clean
+.PHONY: help demo test build conformance lint fmt fuzz soak bench vectors docs clean
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -16,6 +16,9 @@ test: ## everything that CI checks
 
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
+
+conformance: ## every vector set in every language, as one table
+	@scripts/test.sh setup build c conformance
 
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy
