@@ -35,8 +35,8 @@ impl AuditLog {
     /// Opens a log, or begins one.
     ///
     /// `key` signs the checkpoints; `origin` is the log's name, for example `pub.example/imagxp-audit`. `sync`: `.each` unless given.
-    /// `unsigned`: whether unsigned visitors are recorded too. `earlierKeys`: keys that signed before this one.
-    #[uniffi::constructor(default(sync = None, unsigned = false, earlier_keys = [], file_bytes = 67108864, checkpoint_entries = 10_000,
+    /// `unsignedToo`: whether unsigned visitors are recorded too. `earlierKeys`: keys that signed before this one.
+    #[uniffi::constructor(default(sync = None, unsigned_too = false, earlier_keys = [], file_bytes = 67108864, checkpoint_entries = 10_000,
         checkpoint_seconds = 60))]
     #[expect(clippy::too_many_arguments, reason = "labelled arguments of Swift")]
     pub(crate) fn new(
@@ -44,7 +44,7 @@ impl AuditLog {
         key: Arc<PrivateKey>,
         origin: String,
         sync: Option<AuditSync>,
-        unsigned: bool,
+        unsigned_too: bool,
         earlier_keys: Vec<Arc<PublicKey>>,
         file_bytes: u64,
         checkpoint_entries: u64,
@@ -58,7 +58,7 @@ impl AuditLog {
         let earlier_keys = keys(&earlier_keys);
         let options = Options {
             sync,
-            unsigned,
+            unsigned: unsigned_too,
             earlier_keys,
             file_bytes,
             checkpoint_entries,

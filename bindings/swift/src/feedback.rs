@@ -40,7 +40,8 @@ pub(crate) fn feedback_reason_from_name(name: &str) -> Option<FeedbackReason> {
 }
 
 /// What an agent thinks of what it got (PROTOCOL §11).
-#[derive(Clone, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Eq)]
 pub(crate) struct Feedback {
     /// The absolute URL that was read.
     pub(crate) url: String,
@@ -98,8 +99,8 @@ pub(crate) fn feedback_score(text: &str) -> Result<u32, ImagxpError> {
 
 /// The value of the request header `x-imagxp-feedback`: base64 of what `Feedback.sign` returned.
 #[uniffi::export]
-pub(crate) fn feedback_header(signed: &[u8]) -> String {
-    core::header_value(signed)
+pub(crate) fn feedback_header(feedback: &[u8]) -> String {
+    core::header_value(feedback)
 }
 
 /// The result of `Publisher.feedback`: a verdict on the feedback, and the feedback itself when it holds.

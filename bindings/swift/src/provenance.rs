@@ -11,7 +11,8 @@ use imagxp::provenance as core;
 use std::sync::Arc;
 
 /// What was served: which bytes under which URL, when, to whom, and who made them (PROTOCOL §10).
-#[derive(Clone, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+#[uniffi::export(Eq)]
 pub(crate) struct Receipt {
     /// The absolute URL that was requested.
     pub(crate) url: String,

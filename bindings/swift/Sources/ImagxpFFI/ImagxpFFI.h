@@ -380,7 +380,7 @@ void uniffi_imagxp_swift_fn_free_auditlog(uint64_t handle, RustCallStatus *_Nonn
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CONSTRUCTOR_AUDITLOG_NEW
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CONSTRUCTOR_AUDITLOG_NEW
-uint64_t uniffi_imagxp_swift_fn_constructor_auditlog_new(RustBuffer path, uint64_t key, RustBuffer origin, RustBuffer sync, int8_t unsigned, RustBuffer earlier_keys, uint64_t file_bytes, uint64_t checkpoint_entries, uint64_t checkpoint_seconds, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_imagxp_swift_fn_constructor_auditlog_new(RustBuffer path, uint64_t key, RustBuffer origin, RustBuffer sync, int8_t unsigned_too, RustBuffer earlier_keys, uint64_t file_bytes, uint64_t checkpoint_entries, uint64_t checkpoint_seconds, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_AUDITLOG_CLOSE
@@ -1043,6 +1043,16 @@ void uniffi_imagxp_swift_fn_init_callback_vtable_externalsigner(const UniffiVTab
 RustBuffer uniffi_imagxp_swift_fn_method_feedback_sign(RustBuffer ptr, uint64_t identity, RustBuffer now, RustBuffer nonce, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACK_UNIFFI_TRAIT_EQ_EQ
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACK_UNIFFI_TRAIT_EQ_EQ
+int8_t uniffi_imagxp_swift_fn_method_feedback_uniffi_trait_eq_eq(RustBuffer ptr, RustBuffer other, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACK_UNIFFI_TRAIT_EQ_NE
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACK_UNIFFI_TRAIT_EQ_NE
+int8_t uniffi_imagxp_swift_fn_method_feedback_uniffi_trait_eq_ne(RustBuffer ptr, RustBuffer other, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_LIMITS_IN_FORCE
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_LIMITS_IN_FORCE
 RustBuffer uniffi_imagxp_swift_fn_method_limits_in_force(RustBuffer ptr, RustCallStatus *_Nonnull out_status
@@ -1061,6 +1071,16 @@ void uniffi_imagxp_swift_fn_method_receipt_check(RustBuffer ptr, RustBuffer url,
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_SIGN
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_SIGN
 RustBuffer uniffi_imagxp_swift_fn_method_receipt_sign(RustBuffer ptr, uint64_t identity, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_UNIFFI_TRAIT_EQ_EQ
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_UNIFFI_TRAIT_EQ_EQ
+int8_t uniffi_imagxp_swift_fn_method_receipt_uniffi_trait_eq_eq(RustBuffer ptr, RustBuffer other, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_UNIFFI_TRAIT_EQ_NE
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_RECEIPT_UNIFFI_TRAIT_EQ_NE
+int8_t uniffi_imagxp_swift_fn_method_receipt_uniffi_trait_eq_ne(RustBuffer ptr, RustBuffer other, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FUNC_IS_PUBLIC_ADDRESS
@@ -1148,7 +1168,7 @@ RustBuffer uniffi_imagxp_swift_fn_func_link_policy_url(RustBuffer values, RustBu
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FUNC_FEEDBACK_HEADER
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FUNC_FEEDBACK_HEADER
-RustBuffer uniffi_imagxp_swift_fn_func_feedback_header(ForeignBytes signed, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_imagxp_swift_fn_func_feedback_header(ForeignBytes feedback, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FUNC_FEEDBACK_REASON_FROM_NAME

@@ -870,9 +870,9 @@ open class AuditLog: AuditLogProtocol, @unchecked Sendable {
      * Opens a log, or begins one.
      *
      * `key` signs the checkpoints; `origin` is the log's name, for example `pub.example/imagxp-audit`. `sync`: `.each` unless given.
-     * `unsigned`: whether unsigned visitors are recorded too. `earlierKeys`: keys that signed before this one.
+     * `unsignedToo`: whether unsigned visitors are recorded too. `earlierKeys`: keys that signed before this one.
      */
-public convenience init(path: String, key: PrivateKey, origin: String, sync: AuditSync? = nil, unsigned: Bool = false, earlierKeys: [PublicKey] = [], fileBytes: UInt64 = UInt64(67108864), checkpointEntries: UInt64 = UInt64(10000), checkpointSeconds: UInt64 = UInt64(60))throws  {
+public convenience init(path: String, key: PrivateKey, origin: String, sync: AuditSync? = nil, unsignedToo: Bool = false, earlierKeys: [PublicKey] = [], fileBytes: UInt64 = UInt64(67108864), checkpointEntries: UInt64 = UInt64(10000), checkpointSeconds: UInt64 = UInt64(60))throws  {
     let handle =
         try rustCallWithError(FfiConverterTypeImagxpError_lift) {
         uniffiCallStatus in
@@ -881,7 +881,7 @@ public convenience init(path: String, key: PrivateKey, origin: String, sync: Aud
         FfiConverterTypePrivateKey_lower(key),
         FfiConverterString.lower(origin),
         FfiConverterOptionTypeAuditSync.lower(sync),
-        FfiConverterBool.lower(unsigned),
+        FfiConverterBool.lower(unsignedToo),
         FfiConverterSequenceTypePublicKey.lower(earlierKeys),
         FfiConverterUInt64.lower(fileBytes),
         FfiConverterUInt64.lower(checkpointEntries),
@@ -5328,7 +5328,7 @@ public func FfiConverterTypeExplanation_lower(_ value: Explanation) -> RustBuffe
 /**
  * What an agent thinks of what it got (PROTOCOL §11).
  */
-public struct Feedback {
+public struct Feedback: Equatable {
     /**
      * The absolute URL that was read.
      */
@@ -5411,6 +5411,18 @@ public func sign(identity: Identity, now: Timestamp? = nil, nonce: String? = nil
 
 
 
+// The local Rust `Eq` implementation - only `eq` is used.
+public static func == (self: Feedback, other: Feedback) -> Bool {
+    return try!  FfiConverterBool.lift(
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_feedback_uniffi_trait_eq_eq(
+            FfiConverterTypeFeedback_lower(self),
+        FfiConverterTypeFeedback_lower(other),uniffiCallStatus
+    )
+}
+    )
+}
 }
 
 #if compiler(>=6)
@@ -6360,7 +6372,7 @@ public func FfiConverterTypePayment_lower(_ value: Payment) -> RustBuffer {
 /**
  * What was served: which bytes under which URL, when, to whom, and who made them (PROTOCOL §10).
  */
-public struct Receipt {
+public struct Receipt: Equatable {
     /**
      * The absolute URL that was requested.
      */
@@ -6451,6 +6463,18 @@ public func sign(identity: Identity)throws  -> [Header]  {
 
 
 
+// The local Rust `Eq` implementation - only `eq` is used.
+public static func == (self: Receipt, other: Receipt) -> Bool {
+    return try!  FfiConverterBool.lift(
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_receipt_uniffi_trait_eq_eq(
+            FfiConverterTypeReceipt_lower(self),
+        FfiConverterTypeReceipt_lower(other),uniffiCallStatus
+    )
+}
+    )
+}
 }
 
 #if compiler(>=6)
@@ -11221,12 +11245,12 @@ public func linkPolicyUrl(values: [String], page: String)throws  -> String?  {
 /**
  * The value of the request header `x-imagxp-feedback`: base64 of what `Feedback.sign` returned.
  */
-public func feedbackHeader(signed: Data) -> String  {
+public func feedbackHeader(feedback: Data) -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
         uniffiCallStatus in
-        FfiConverterByRefBytes.lower(signed) { signedFb in
+        FfiConverterByRefBytes.lower(feedback) { feedbackFb in
     uniffi_imagxp_swift_fn_func_feedback_header(
-        signedFb,uniffiCallStatus
+        feedbackFb,uniffiCallStatus
     )
         }
 })
@@ -11497,7 +11521,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_func_link_policy_url() != 39442) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_func_feedback_header() != 47770) {
+    if (uniffi_imagxp_swift_checksum_func_feedback_header() != 3302) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_func_feedback_reason_from_name() != 5764) {
@@ -11773,7 +11797,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_constructor_agent_new() != 32120) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_constructor_auditlog_new() != 20794) {
+    if (uniffi_imagxp_swift_checksum_constructor_auditlog_new() != 48916) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_constructor_robots_from_answer() != 7269) {
