@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Swift binding: its toolchain, its library, its tests.
 #
-# Usage: scripts/swift.sh setup | build | test | enter COMMAND...
+# Usage: scripts/swift.sh setup | build | test | example | enter COMMAND...
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -91,7 +91,7 @@ swift_in() {
     mkdir -p "$scratch"
     # Whether the static library has changed is not for SwiftPM to see.
     if [ -f "$scratch/library" ] && [ "$(cat "$scratch/library")" != "$(cat "$library.sum")" ]; then
-        find "$scratch/" -type f -path '*/debug/*' \( -name '*.xctest' -o -name 'imagxp-*' \) ! -name '*.*o*' -delete
+        find "$scratch/" -type f -path '*/debug/*' \( -name '*.xctest' -o -name imagxp-conformance-swift -o -name reader \) -delete
     fi
     cp "$library.sum" "$scratch/library"
     (cd "$root/$folder" && enter swift "$command" --scratch-path "$scratch" "$@")
@@ -121,7 +121,6 @@ folder_of() {
     case $1 in
     conformance) echo tests/conformance/swift/runner ;;
     example) echo examples/swift/reader ;;
-    guide) echo target/swift/guide ;;
     esac
 }
 
@@ -130,10 +129,16 @@ test() {
     swift_in bindings/swift package test --disable-swift-testing
 }
 
+# Builds and runs examples/swift.
+example() {
+    build
+    enter "$swift/example/debug/reader"
+}
+
 part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
-setup | build | test) "$part" ;;
+setup | build | test | example) "$part" ;;
 enter) enter "$@" ;;
-*) die "usage: scripts/swift.sh setup | build | test | enter COMMAND..." ;;
+*) die "usage: scripts/swift.sh setup | build | test | example | enter COMMAND..." ;;
 esac

@@ -48,7 +48,7 @@ pub(crate) trait CustomPolicy: Send + Sync {
 pub(crate) struct Publisher {
     inner: core::Publisher,
     policy: Arc<Policy>,
-    calls_swift: bool,
+    may_wait: bool,
 }
 
 #[uniffi::export]
@@ -72,7 +72,8 @@ impl Publisher {
         audit_log: Option<Arc<AuditLog>>,
         audit_sink: Option<Box<dyn AuditSink>>,
     ) -> Result<Arc<Self>, ImagxpError> {
-        let calls_swift = replay_store.is_some() || custom_policy.is_some() || audit_sink.is_some();
+        let may_wait =
+            replay_store.is_some() || custom_policy.is_some() || audit_log.is_some() || audit_sink.is_some();
         let secret = match secret {
             Some(secret) => {
                 secret.try_into().map_err(|_| ImagxpError::argument("the secret is not 16 bytes"))?
@@ -98,7 +99,7 @@ impl Publisher {
         if let Some(limits) = limits {
             inner = inner.with_limits(limits.core());
         }
-        Ok(Arc::new(Self { inner, policy, calls_swift }))
+        Ok(Arc::new(Self { inner, policy, may_wait }))
     }
 
     /// The policy.
@@ -106,9 +107,9 @@ impl Publisher {
         Arc::clone(&self.policy)
     }
 
-    /// Whether verifying calls Swift code (a replay store, a rule, a sink), which may wait.
-    pub(crate) fn calls_swift(&self) -> bool {
-        self.calls_swift
+    /// Whether verifying may wait: for Swift code (a replay store, a rule, a sink), or for the disk of an audit log.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// Verifies one request.

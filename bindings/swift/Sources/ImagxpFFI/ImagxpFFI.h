@@ -878,11 +878,6 @@ void uniffi_imagxp_swift_fn_free_publisher(uint64_t handle, RustCallStatus *_Non
 uint64_t uniffi_imagxp_swift_fn_constructor_publisher_new(uint64_t policy, RustBuffer secret, RustBuffer memory, RustBuffer replay_store, RustBuffer custom_policy, RustBuffer limits, RustBuffer audit_log, RustBuffer audit_sink, RustCallStatus *_Nonnull out_status
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_CALLS_SWIFT
-#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_CALLS_SWIFT
-int8_t uniffi_imagxp_swift_fn_method_publisher_calls_swift(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_EXPLAIN
 RustBuffer uniffi_imagxp_swift_fn_method_publisher_explain(uint64_t ptr, RustBuffer method, RustBuffer url, RustBuffer headers, RustBuffer now, RustBuffer body_digest, RustCallStatus *_Nonnull out_status
@@ -891,6 +886,11 @@ RustBuffer uniffi_imagxp_swift_fn_method_publisher_explain(uint64_t ptr, RustBuf
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_FEEDBACK
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_FEEDBACK
 RustBuffer uniffi_imagxp_swift_fn_method_publisher_feedback(uint64_t ptr, ForeignBytes value, RustBuffer carrier, RustBuffer now, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_MAY_WAIT
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_MAY_WAIT
+int8_t uniffi_imagxp_swift_fn_method_publisher_may_wait(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_POLICY
@@ -2046,12 +2046,6 @@ uint16_t uniffi_imagxp_swift_checksum_method_signedreceipt_verify(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_CALLS_SWIFT
-#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_CALLS_SWIFT
-uint16_t uniffi_imagxp_swift_checksum_method_publisher_calls_swift(void
-
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_EXPLAIN
 uint16_t uniffi_imagxp_swift_checksum_method_publisher_explain(void
@@ -2061,6 +2055,12 @@ uint16_t uniffi_imagxp_swift_checksum_method_publisher_explain(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_FEEDBACK
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_FEEDBACK
 uint16_t uniffi_imagxp_swift_checksum_method_publisher_feedback(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_MAY_WAIT
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_MAY_WAIT
+uint16_t uniffi_imagxp_swift_checksum_method_publisher_may_wait(void
 
 );
 #endif

@@ -3128,11 +3128,6 @@ public func FfiConverterTypePublicKey_lower(_ value: PublicKey) -> UInt64 {
 public protocol PublisherProtocol: AnyObject, Sendable {
 
     /**
-     * Whether verifying calls Swift code (a replay store, a rule, a sink), which may wait.
-     */
-    func callsSwift()  -> Bool
-
-    /**
      * Verifies without spending anything, and tells each step with what was expected and received.
      */
     func explain(method: String, url: String, headers: [Header], now: Timestamp?, bodyDigest: String?) throws  -> Explanation
@@ -3144,6 +3139,11 @@ public protocol PublisherProtocol: AnyObject, Sendable {
      * verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
      */
     func feedback(value: Data, carrier: Verdict?, now: Timestamp?) throws  -> FeedbackVerification
+
+    /**
+     * Whether verifying may wait: for Swift code (a replay store, a rule, a sink), or for the disk of an audit log.
+     */
+    func mayWait()  -> Bool
 
     /**
      * The policy.
@@ -3257,18 +3257,6 @@ public convenience init(policy: Policy, secret: Data? = nil, memory: MemoryRepla
 
 
     /**
-     * Whether verifying calls Swift code (a replay store, a rule, a sink), which may wait.
-     */
-open func callsSwift() -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-        uniffiCallStatus in
-    uniffi_imagxp_swift_fn_method_publisher_calls_swift(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-})
-}
-
-    /**
      * Verifies without spending anything, and tells each step with what was expected and received.
      */
 open func explain(method: String, url: String, headers: [Header], now: Timestamp? = nil, bodyDigest: String? = nil)throws  -> Explanation  {
@@ -3302,6 +3290,18 @@ open func feedback(value: Data, carrier: Verdict? = nil, now: Timestamp? = nil)t
         FfiConverterOptionTypeTimestamp.lower(now),uniffiCallStatus
     )
         }
+})
+}
+
+    /**
+     * Whether verifying may wait: for Swift code (a replay store, a rule, a sink), or for the disk of an audit log.
+     */
+open func mayWait() -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_publisher_may_wait(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
 })
 }
 
@@ -11740,13 +11740,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_signedreceipt_verify() != 54284) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_publisher_calls_swift() != 37742) {
-        return InitializationResult.apiChecksumMismatch
-    }
     if (uniffi_imagxp_swift_checksum_method_publisher_explain() != 57372) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_publisher_feedback() != 41275) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_publisher_may_wait() != 22555) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_publisher_policy() != 59623) {
