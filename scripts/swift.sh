@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Swift binding: its toolchain, its library, its tests.
 #
-# Usage: scripts/swift.sh setup | build | test | example | enter COMMAND...
+# Usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND...
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -135,10 +135,24 @@ example() {
     enter "$swift/example/debug/reader"
 }
 
+# Compiles one file with the package that `build` has made, and runs it.
+script() {
+    [ -f "$swift/conformance/debug/Modules/Imagxp.swiftmodule" ] || die "the package is not built: run scripts/swift.sh build"
+    folder=$swift/script
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$1" "$folder/main.swift"
+    cd "$folder"
+    (enter swiftc -swift-version 6 -warnings-as-errors -I "$swift/conformance/debug/Modules" \
+        -Xcc "-fmodule-map-file=$root/bindings/swift/Sources/ImagxpFFI/module.modulemap" main.swift \
+        "$swift"/conformance/debug/Imagxp.build/*.o -Xlinker "$library" -o main)
+    enter "$folder/main"
+}
+
 part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
 setup | build | test | example) "$part" ;;
-enter) enter "$@" ;;
-*) die "usage: scripts/swift.sh setup | build | test | example | enter COMMAND..." ;;
+script | enter) "$part" "$@" ;;
+*) die "usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND..." ;;
 esac

@@ -16,7 +16,7 @@ import PackageDescription
 
 let package = Package(
     name: "Imagxp",
-    platforms: [.macOS(.v12), .iOS(.v15), .tvOS(.v15), .watchOS(.v8)],
+    platforms: [.macOS(.v12), .iOS(.v15)],
     products: [.library(name: "Imagxp", targets: ["Imagxp"])],
     targets: [
         core,
