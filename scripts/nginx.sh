@@ -10,7 +10,6 @@ set -eu
 
 module=$root/bindings/nginx
 out=$target/nginx
-source=/usr/share/nginx/src
 packages="nginx:nginx nginx-dev:/usr/share/nginx/src/configure valgrind:valgrind wrk:wrk nghttp2-client:h2load openssl:openssl"
 
 setup() {
@@ -42,27 +41,23 @@ setup() {
     }
 }
 
-# configure VARIANT FLAGS: nginx's own configure, in a folder of its own, because it writes into the current one.
+# configure VARIANT CFLAGS LDFLAGS: as dh_nginx does it, with the flags that Debian's nginx was configured with: they are part of the signature
+# by which nginx knows a module.
 configure() {
     folder=$out/$1
     rm -rf "$folder"
     mkdir -p "$folder"
-    cp -r "$source/." "$folder/"
-    # Debian's flags, so that the signature of the module is that of Debian's nginx.
-    (
-        cd "$folder"
-        export IMAGXP_LIBRARY="$target/release" IMAGXP_INCLUDE="$root/include"
-        ./configure --with-cc-opt="$2" --with-ld-opt="$3" --add-dynamic-module="$module" >configure.log 2>&1 || {
-            tail -n 30 configure.log >&2
-            exit 1
-        }
-        make -f objs/Makefile modules >make.log 2>&1 || {
-            tail -n 60 make.log >&2
-            exit 1
-        }
-    ) || return 1
+    IMAGXP_LIBRARY="$target/release" IMAGXP_INCLUDE="$root/include" CFLAGS_="$2" LDFLAGS_="$3" MODULE_="$module" FOLDER_="$folder" \
+        bash -euc 'cd /usr/share/nginx/src
+            . ./conf_flags
+            ./configure --with-cc-opt="$CFLAGS_" --with-ld-opt="$LDFLAGS_" "${NGX_CONF_FLAGS[@]}" \
+                --add-dynamic-module="$MODULE_" --builddir="$FOLDER_"
+            make -f "$FOLDER_/Makefile" modules' >"$folder.log" 2>&1 || {
+        tail -n 60 "$folder.log" >&2
+        return 1
+    }
     mkdir -p "$out/modules-$1"
-    cp "$folder/objs/ngx_http_imagxp_module.so" "$out/modules-$1/"
+    cp "$folder/ngx_http_imagxp_module.so" "$out/modules-$1/"
 }
 
 warnings="-Wall -Wextra -Werror -Wno-unused-parameter -Wshadow"
@@ -72,7 +67,7 @@ build() {
     hash=$(hash_of "$module/src" "$module/config" "$target/release/libimagxp.a" include/imagxp.h)$(nginx_version)
     if ! done_before nginx-module "$hash" || [ ! -f "$out/modules-release/ngx_http_imagxp_module.so" ]; then
         say "nginx: building the module"
-        configure release "-g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC $warnings" "-Wl,-z,relro -Wl,-z,now" || die "the module does not build"
+        configure release "-g -O2 -fstack-protector-strong -Wformat -Werror=format-security -fPIC -D_FORTIFY_SOURCE=2 $warnings" "-Wl,-z,relro -Wl,-z,now" || die "the module does not build"
         mark_done nginx-module "$hash"
     fi
     if [ "${1:-}" = asan ] && { ! done_before nginx-asan "$hash" || [ ! -f "$out/modules-asan/ngx_http_imagxp_module.so" ]; }; then
