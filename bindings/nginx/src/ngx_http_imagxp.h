@@ -113,6 +113,7 @@ struct ngx_http_imagxp_ctx_s {
 
     unsigned                   decided:1;
     unsigned                   refused:1;
+    unsigned                   elsewhere:1;
     unsigned                   error:1;
     unsigned                   fetched:1;
     unsigned                   body_read:1;

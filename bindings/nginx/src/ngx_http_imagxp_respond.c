@@ -93,7 +93,7 @@ ngx_http_imagxp_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->refused && !r->error_page
+    if (ctx->refused && !ctx->elsewhere
         && (r->err_status == ctx->http || r->err_status == NGX_HTTP_FORBIDDEN || r->err_status == NGX_HTTP_UNAUTHORIZED))
     {
         if (ngx_http_imagxp_replace(r, ctx) != NGX_OK) {

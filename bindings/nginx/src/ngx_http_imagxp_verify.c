@@ -38,7 +38,7 @@ ngx_http_imagxp_access_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_imagxp_ctx(r);
 
-    if (ctx != NULL && ctx->refused && r->error_page) {
+    if (ctx != NULL && ctx->elsewhere) {
         /* The page that tells about the refusal. */
         return NGX_DECLINED;
     }
@@ -96,7 +96,7 @@ ngx_http_imagxp_passed_handler(ngx_http_request_t *r)
 
     ctx = r == r->main ? ngx_http_imagxp_ctx(r) : NULL;
 
-    if (ctx != NULL && !r->error_page) {
+    if (ctx != NULL && !ctx->elsewhere) {
         ctx->refused = 0;
     }
 
@@ -118,6 +118,8 @@ ngx_http_imagxp_ctx(ngx_http_request_t *r)
             if (cln->handler == ngx_http_imagxp_ctx_free) {
                 ctx = cln->data;
                 ngx_http_set_ctx(r, ctx, ngx_http_imagxp_module);
+                /* Only an error page leads a refused request on. */
+                ctx->elsewhere = ctx->refused;
                 break;
             }
         }
