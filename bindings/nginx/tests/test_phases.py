@@ -69,8 +69,10 @@ def test_a_proxied_upstream_gets_our_verdict_and_nobody_elses(start, world, upst
     values = [value for name, value in got if name.lower() == "x-imagxp-verdict-agent"]
     assert values == [AGENT]
     assert ["X-Kept", "yes"] in got and not any("other" in name for name, _ in got)
-    many = [(f"x-imagxp-verdict-{n}", "1") for n in range(30)] + [(f"x-ok-{n}", "1") for n in range(30)]
-    got = json.loads(nginx.get("/plain", world.sign("/plain") + many).body)
+    many = [(f"x-imagxp-verdict-{n}", "1") for n in range(10)] + [(f"x-ok-{n}", "1") for n in range(30)]
+    answer = nginx.get("/plain", world.sign("/plain") + many)
+    assert answer.status == 200, answer
+    got = json.loads(answer.body)
     assert not any("verdict" in name.lower() for name, _ in got) and sum(name.startswith("x-ok") for name, _ in got) == 30
     got = json.loads(nginx.get("/kept", world.sign("/kept") + forged).body)
     assert any("verdict" in name.lower() for name, _ in got)
