@@ -10,7 +10,7 @@ set -eu
 
 module=$root/bindings/nginx
 out=$target/nginx
-packages="nginx:nginx nginx-dev:/usr/share/nginx/src/configure valgrind:valgrind wrk:wrk nghttp2-client:h2load openssl:openssl"
+packages="nginx:nginx nginx-dev:/usr/share/nginx/src/configure valgrind:valgrind wrk:wrk openssl:openssl curl:curl"
 
 setup() {
     missing=

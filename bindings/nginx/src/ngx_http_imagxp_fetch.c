@@ -521,9 +521,10 @@ ngx_http_imagxp_fetch_judge(ngx_http_request_t *r, ngx_int_t rc)
         return IMAGXP_FETCH_REDIRECT;
     }
 
-    if (rc == NGX_ERROR && status == NGX_HTTP_OK) {
-        /* It was longer than subrequest_output_buffer_size, or broke off. */
-        return r->headers_out.content_length_n > 0 ? IMAGXP_FETCH_INVALID : IMAGXP_FETCH_FAILED;
+    if (rc == NGX_ERROR && r->connection->error && !r->main->header_sent) {
+        /* It is longer than subrequest_output_buffer_size: a filter has refused it. That is no error of the reader's connection. */
+        r->connection->error = 0;
+        return IMAGXP_FETCH_INVALID;
     }
 
     if (rc == NGX_ERROR || status >= NGX_HTTP_INTERNAL_SERVER_ERROR || status == 0

@@ -50,6 +50,8 @@ ngx_http_imagxp_receipt_header(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx
         return NGX_OK;
     }
 
+    /* Without a length: clients stop reading where it ends, and would miss the trailer. HTTP/1.1 wants it so anyway. */
+    ngx_http_clear_content_length(r);
     ctx->trailing = 1;
     r->expect_trailers = 1;
 
@@ -107,7 +109,7 @@ ngx_http_imagxp_gets_receipt(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
-    if (r->header_only || r->headers_out.status < NGX_HTTP_OK || r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE
+    if (r->header_only || r->method == NGX_HTTP_HEAD || r->headers_out.status < NGX_HTTP_OK || r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE
         || r->headers_out.status == NGX_HTTP_NO_CONTENT
         || imagxp_verdict_visitor(ctx->verdict) != IMAGXP_VISITOR_VERIFIED_AGENT
         || imagxp_policy_content_origin(ctx->site->policy->policy) == 0
