@@ -59,6 +59,8 @@ conformance() {
     "$python" tests/conformance/cross.py
 }
 
+nginx() { scripts/nginx.sh test; }
+
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
@@ -104,7 +106,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension nginx
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -117,6 +119,7 @@ step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step python "Python tests, types and stubs" python_tests
 step conformance "conformance in Rust, C and Python" conformance
+step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
