@@ -37,7 +37,7 @@
 
 
 // The ABI that this header describes: the number in the SONAME, `libimagxp.so.<number>`.
-#define IMAGXP_ABI_VERSION 0
+#define IMAGXP_ABI_VERSION 1
 
 // No time: where a date may be absent.
 #define IMAGXP_TIME_NONE INT64_MIN
@@ -1614,7 +1614,9 @@ bool imagxp_address_allowed(imagxp_slice text);
 
 /* The two public structs never change. */
 IMAGXP_STATIC_ASSERT(sizeof(imagxp_slice) == 2 * sizeof(void *), "imagxp_slice is a pointer and a length");
+IMAGXP_STATIC_ASSERT(offsetof(imagxp_slice, ptr) == 0, "imagxp_slice is a pointer and a length");
 IMAGXP_STATIC_ASSERT(offsetof(imagxp_slice, len) == sizeof(void *), "imagxp_slice is a pointer and a length");
 IMAGXP_STATIC_ASSERT(sizeof(imagxp_bytes) == 2 * sizeof(void *), "imagxp_bytes is a pointer and a length");
+IMAGXP_STATIC_ASSERT(offsetof(imagxp_bytes, ptr) == 0, "imagxp_bytes is a pointer and a length");
 IMAGXP_STATIC_ASSERT(offsetof(imagxp_bytes, len) == sizeof(void *), "imagxp_bytes is a pointer and a length");
 #undef IMAGXP_STATIC_ASSERT

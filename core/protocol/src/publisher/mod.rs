@@ -160,7 +160,7 @@ impl Publisher {
     /// than 60 s it is `time.expired` all the same.
     pub fn resume(&self, pending: Pending, now: Timestamp) -> Verification {
         pending.with_request(|request| {
-            verify::run(self, request, pending.received_at, now, pending.progress, pending.trace_id)
+            verify::run(self, request, pending.received_at, now, pending.progress.clone(), pending.trace_id)
         })
     }
 
