@@ -43,6 +43,7 @@ soak: ## the long versions: a million mutations, a million numbers, advisories, 
 
 bench: ## criterion benchmarks of the core
 	@cargo bench --locked -p imagxp
+	@scripts/nginx.sh bench
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update

@@ -59,6 +59,8 @@ conformance() {
     "$python" tests/conformance/cross.py --count 1000 rust c python
 }
 
+nginx() { scripts/nginx.sh test; }
+
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
@@ -106,7 +108,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension nginx
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -119,7 +121,12 @@ step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
+<<<<<<< HEAD
+step conformance "conformance in Rust, C and Python" conformance
+step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
+=======
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
+>>>>>>> main
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
