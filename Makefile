@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build lint fmt fuzz soak bench vectors docs clean
+.PHONY: help demo test build wheels lint fmt fuzz soak bench vectors docs clean
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -17,6 +17,9 @@ test: ## everything that CI checks
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
 
+wheels: ## Python wheels for manylinux2014 and musllinux, judged by auditwheel and tried
+	@scripts/wheels.sh
+
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy
 
@@ -29,8 +32,9 @@ fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
 	@scripts/soak.sh
 
-bench: ## criterion benchmarks of the core
+bench: ## criterion benchmarks of the core, and what Python adds to a verdict
 	@cargo bench --locked -p imagxp
+	@scripts/bench_python.sh
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update
