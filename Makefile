@@ -17,7 +17,7 @@ test: ## everything that CI checks
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
 
-wheels: ## Python wheels for manylinux2014 and musllinux, judged by auditwheel and tried
+wheels: ## Python wheels for manylinux2014 and musllinux, inspected, and the first one tried
 	@scripts/wheels.sh
 
 lint: ## format, lints and purity, changing nothing

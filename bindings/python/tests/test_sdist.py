@@ -25,9 +25,7 @@ OFFLINE = {
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=OFFLINE, capture_output=True, text=True, timeout=900, check=False
-    )
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=OFFLINE, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
