@@ -4,6 +4,7 @@
 
 const NEWLINE = 10
 
+/** A value of the wrong type. */
 function wrong(message) {
   return Object.assign(new TypeError(message), { code: 'usage.argument' })
 }
@@ -70,4 +71,4 @@ function rejoined(list) {
   throw wrong('headers: every ASCII character occurs in them')
 }
 
-module.exports = { parts, withHeaders, NEWLINE, rejoined }
+module.exports = { NEWLINE, parts, rejoined, withHeaders, wrong }
