@@ -1,10 +1,11 @@
 #!/bin/sh
 # The Node binding: its tools, the addon, its tests.
 #
-# Usage: scripts/node.sh setup|build|types|lint|test|bench|soak ...
+# Usage: scripts/node.sh setup|build|types|lint|fmt|test|bench|soak ...
 #   setup   the pinned npm packages, when they changed
 #   build   the addon for this machine, beside bindings/node/index.cjs, when its sources changed (debug; `release` for a release build)
 #   types   rewrites bindings/node/index.d.ts
+#   fmt     formats JavaScript
 #   lint    format and lints of JavaScript
 #   test    everything, with a tally
 #   soak    a million verifications, whose memory is watched
@@ -79,6 +80,11 @@ lint() {
     )
 }
 
+fmt() {
+    setup
+    (cd "$package" && ./node_modules/.bin/prettier --write --log-level warn . ../../tests/conformance/node)
+}
+
 # The runner's closing lines are read by scripts/tally.py.
 tests() {
     build
@@ -105,10 +111,10 @@ soak() {
     (cd "$package" && node --expose-gc test/memory.mjs 1000000)
 }
 
-[ $# -gt 0 ] || die "which part? setup build types lint test bench soak"
+[ $# -gt 0 ] || die "which part? setup build types lint fmt test bench soak"
 for part in "$@"; do
     case $part in
-    setup | build | types | lint | bench | soak) "$part" ;;
+    setup | build | types | lint | fmt | bench | soak) "$part" ;;
     test) tests ;;
     *) die "there is no part $part" ;;
     esac

@@ -135,7 +135,7 @@ test('an external signer', () => {
   throwsType(() => external('not a function'))
   // A primitive may be thrown, too.
   const odd = external(() => {
-    throw 'a string' // eslint-disable-line no-throw-literal
+    throw 'a string'
   })
   throwsCode(() => odd.sign('GET', `${ORIGIN}/`, 'SUMMARY'), 'usage.signer')
 })
