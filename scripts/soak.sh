@@ -17,6 +17,8 @@ scripts/nginx.sh soak 600
 say "== a million verdicts in Python leave nothing behind; wheels"
 (cd bindings/python && IMAGXP_CALLS=1000000 "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/test_memory.py)
 scripts/wheels.sh
+say "== a million verifications in Node: memory flat"
+scripts/node.sh soak
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check
