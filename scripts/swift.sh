@@ -67,7 +67,7 @@ unpack_debian() {
 
 enter() {
     if is_native; then
-        exec env IMAGXP_SWIFT_LIBRARY="$library" RUST_BACKTRACE=0 "$@"
+        exec env IMAGXP_SWIFT_LIBRARY="$library" IMAGXP_SWIFT_SYMBOLS="$swift/symbols" RUST_BACKTRACE=0 "$@"
     fi
     [ -f "$debian/packages" ] || die "there is no Swift: run scripts/swift.sh setup"
     # The compiler finds its libraries through /proc. Whatever is mounted here is gone when the command ends, however it ends.
@@ -81,7 +81,8 @@ enter() {
         shift 4
         exec chroot "$debian" env -i --chdir="$folder" "$@"' \
         sh "$debian" "$PWD" "$root" "$target" \
-        PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 RUST_BACKTRACE=0 IMAGXP_SWIFT_LIBRARY="$library" "$@"
+        PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 RUST_BACKTRACE=0 \
+        IMAGXP_SWIFT_LIBRARY="$library" IMAGXP_SWIFT_SYMBOLS="$swift/symbols" "$@"
 }
 
 # swift_in FOLDER SCRATCH ARGUMENT...: SwiftPM in a package; what it says is shown when it fails.
@@ -124,8 +125,18 @@ folder_of() {
     esac
 }
 
+# What the module exports, for SurfaceTests.swift: as the compiler sees it.
+symbols() {
+    rm -rf "$swift/symbols"
+    mkdir -p "$swift/symbols"
+    triple=$(enter swift -print-target-info | sed -n 's/^ *"triple": "\(.*\)",$/\1/p' | head -n 1)
+    (enter swift symbolgraph-extract -module-name Imagxp -target "$triple" -I "$swift/conformance/debug/Modules" \
+        -Xcc "-fmodule-map-file=$root/bindings/swift/Sources/ImagxpFFI/module.modulemap" -output-dir "$swift/symbols")
+}
+
 test() {
     build
+    symbols
     swift_in bindings/swift package test --disable-swift-testing
 }
 
