@@ -27,6 +27,8 @@ rust() {
     else
         cargo test --quiet --locked --features "$features" $packages
     fi
+    # Each benchmark once, unoptimised: that it still runs.
+    cargo test --quiet --locked -p imagxp --bench parse --bench verify
 }
 
 wasm() { scripts/wasm_check.sh; }

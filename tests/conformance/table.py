@@ -11,7 +11,7 @@ import sys
 
 from check import closing_line, run_sets
 
-LANGUAGES = ("rust", "c", "python")
+LANGUAGES = ("rust", "c", "python", "node", "swift", "wasm")
 
 
 def cell(result):

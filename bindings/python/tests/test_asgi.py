@@ -514,7 +514,7 @@ def test_a_fault_of_ours_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, caplog:
     def fault(scope: Any) -> str:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("imagxp.asgi.target", fault)
+    monkeypatch.setattr("imagxp.asgi_scope.target", fault)
     with Site(unsigned="allow") as site, caplog.at_level(logging.ERROR, logger="imagxp"):
         response = site.get("/a")
         assert site.reached == 0

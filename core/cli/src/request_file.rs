@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::CliError;
 use crate::input::name;
-use crate::locate;
+use imagxp_policy_file::locate;
 use clap::ValueEnum;
 use imagxp::Request;
 use imagxp::digest::content_digest;

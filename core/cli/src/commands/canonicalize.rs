@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
-use crate::locate;
+use imagxp_policy_file::locate;
 use imagxp::json::{Limits, Object, canonicalize};
 use std::path::PathBuf;
 
