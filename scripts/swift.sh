@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Swift binding: its toolchain, its library, its tests.
 #
-# Usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND...
+# Usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND...
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -134,9 +134,28 @@ symbols() {
         -Xcc "-fmodule-map-file=$root/bindings/swift/Sources/ImagxpFFI/module.modulemap" -output-dir "$swift/symbols")
 }
 
+# What people wrote; uniffi writes as it likes.
+written() {
+    find "$root/bindings/swift/Package.swift" "$root/bindings/swift/Sources/Imagxp" "$root/bindings/swift/Tests" \
+        "$root/tests/conformance/swift" "$root/examples/swift" -name '*.swift' ! -path '*/Generated/*'
+}
+
+format() {
+    # shellcheck disable=SC2046 # a list of words
+    enter swift format format --in-place --configuration bindings/swift/.swift-format $(written)
+}
+
 test() {
     build
     symbols
+    # shellcheck disable=SC2046 # a list of words
+    (enter swift format lint --strict --configuration bindings/swift/.swift-format $(written))
+    (enter "$swift/example/debug/reader") >"$swift/example.txt"
+    diff "$swift/example.txt" examples/swift/expected.txt || die "the example says something else than examples/swift/expected.txt"
+    if [ "$(uname)" != Darwin ] && scripts/xcframework.sh 2>/dev/null; then
+        die "scripts/xcframework.sh says that it has made something"
+    fi
+    "$IMAGXP_PYTHON" scripts/check_docs.py bindings/swift/README.md
     swift_in bindings/swift package test --disable-swift-testing
 }
 
@@ -163,7 +182,7 @@ script() {
 part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
-setup | build | test | example) "$part" ;;
+setup | build | test | format | example) "$part" ;;
 script | enter) "$part" "$@" ;;
-*) die "usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND..." ;;
+*) die "usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND..." ;;
 esac

@@ -104,7 +104,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension swift
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -116,6 +116,7 @@ step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step python "Python tests, types and stubs" python_tests
+step swift "Swift: the package, its conformance runner and example, XCTest" scripts/swift.sh test
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs

@@ -61,7 +61,8 @@ fn from_toml(text: &str) -> Result<PolicyFile, Refusal> {
     })?;
     let document = document.get_ref();
     let json = object_to_canonical(
-        &object(document, 1).map_err(|(error, offset)| Refusal { error, line: Some(locate::line_of(text, offset)) })?,
+        &object(document, 1)
+            .map_err(|(error, offset)| Refusal { error, line: Some(locate::line_of(text, offset)) })?,
     );
     let policy = Policy::from_json(&json).map_err(|error| {
         // The line that the core names is one of the JSON text, which has but one.

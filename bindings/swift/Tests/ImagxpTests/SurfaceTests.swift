@@ -11,7 +11,9 @@ final class SurfaceTests: XCTestCase {
 
     func testEverythingExportedIsOnTheSurface() throws {
         // What no operation names: conveniences, and what only tells.
-        let helpers: Set = ["panicOnPurpose", "parseTimestamp", "formatTimestamp", "NoRedirects", "uniffiEnsureImagxpSwiftInitialized"]
+        let helpers: Set = [
+            "panicOnPurpose", "parseTimestamp", "formatTimestamp", "NoRedirects", "uniffiEnsureImagxpSwiftInitialized",
+        ]
         let listed = try listed()
         let types = Set(listed.map { $0.components(separatedBy: ".")[0] })
         let offered = try symbols().filter { ["swift.func", "swift.class", "swift.protocol"].contains($0.kind) }
