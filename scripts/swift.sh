@@ -29,7 +29,9 @@ setup() {
     Linux\ x86_64 | Linux\ aarch64) ;;
     *) die "please install Swift 6.0 or newer: https://www.swift.org/install" ;;
     esac
-    [ "$(id -u)" = 0 ] && have apt-get || die "please install Swift 6.0 or newer, or run this once as root on Debian"
+    if [ "$(id -u)" != 0 ] || ! have apt-get; then
+        die "please install Swift 6.0 or newer, or run this once as root on Debian"
+    fi
     have mmdebstrap || {
         say "setup: apt-get install mmdebstrap"
         { apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap; } >"$target/apt.log" 2>&1 || {

@@ -45,6 +45,7 @@ deny() {
 build() {
     cargo build --quiet --locked --workspace --exclude imagxp-python
     cargo build --quiet --locked --release -p imagxp-ffi
+    scripts/swift.sh build
 }
 
 c() { tests/c/run.sh; }
