@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
 
-Blocks marked sh, python or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
+Blocks marked sh, python, js or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
 of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
@@ -70,7 +70,18 @@ def run_json(text, _folder):
         raise Wrong(str(error)) from error
 
 
-RUN = {"sh": run_sh, "python": run_python, "c": run_c, "json": run_json}
+def run_js(text, folder):
+    modules = folder / "node_modules"
+    for name, package in {"@imagxp/edge": "bindings/wasm"}.items():
+        link = modules / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(ROOT / package)
+    (folder / "block.mjs").write_text(text)
+    execute(["node", "block.mjs"], folder)
+
+
+RUN = {"js": run_js, "sh": run_sh, "python": run_python, "c": run_c, "json": run_json}
 
 
 def blocks(text):
@@ -110,7 +121,7 @@ def self_test():
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
     if [(line, language, reason) for line, language, _, reason, _ in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
         sys.exit("check_docs.py does not find its own blocks")
-    for run, bad in ((run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_c, "int main(void) { return 1; }")):
+    for run, bad in ((run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_js, "process.exit(1)"), (run_c, "int main(void) { return 1; }")):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 run(bad, Path(folder))

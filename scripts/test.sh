@@ -31,6 +31,8 @@ rust() {
 
 wasm() { scripts/wasm_check.sh; }
 
+edge() { scripts/wasm.sh test; }
+
 deny() {
     if cargo deny --version >/dev/null 2>&1; then
         cargo deny --locked --offline check bans licenses sources
@@ -41,7 +43,8 @@ deny() {
 }
 
 build() {
-    cargo build --quiet --locked --workspace --exclude imagxp-python
+    cargo build --quiet --locked --workspace --exclude imagxp-python --exclude imagxp-wasm
+    scripts/wasm.sh build
     cargo build --quiet --locked --release -p imagxp-ffi
 }
 
@@ -53,7 +56,7 @@ python_tests() {
 }
 
 conformance() {
-    for language in rust c python; do
+    for language in rust c python wasm; do
         "$python" tests/conformance/check.py "$language"
     done
     "$python" tests/conformance/cross.py
@@ -116,7 +119,8 @@ step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step python "Python tests, types and stubs" python_tests
-step conformance "conformance in Rust, C and Python" conformance
+step conformance "conformance in Rust, C, Python and WebAssembly" conformance
+step edge "the edge: WebAssembly in Node, workerd and Deno" edge
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

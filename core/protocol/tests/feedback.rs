@@ -4,11 +4,13 @@
 mod common;
 
 use common::world::*;
-use imagxp::Publisher;
 use imagxp::agent::Identity;
 use imagxp::crypto::Algorithm;
 use imagxp::feedback::{Feedback, Reason, Score, header_value};
-use imagxp::publisher::Outcome;
+use imagxp::publisher::{NeedKind, Outcome};
+use imagxp::replay::{Insert, LaterReplayStore};
+use imagxp::{Code, Publisher};
+use std::sync::Arc;
 
 const NONCE: &str = "feedback-nonce-0001";
 
@@ -51,6 +53,32 @@ fn good_feedback_counts_once() {
     assert_eq!(code(&publisher, value.as_bytes()), Some("replay.nonce_seen"));
     assert_eq!(code(&publisher, &by(1, NONCE)), Some("replay.nonce_seen"));
     assert_eq!(code(&publisher, &by(1, "feedback-nonce-0002")), None);
+}
+
+#[test]
+fn a_store_that_answers_later_is_asked_once_the_signature_holds() {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::new(LaterReplayStore));
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    let forged = publisher.feedback(&by(2, NONCE), None, now());
+    assert_eq!((forged.verdict.code, forged.insertion), (Some(Code::SigInvalid), None));
+    let value = by(1, NONCE);
+    let first = publisher.feedback(&value, None, now());
+    assert_eq!((first.verdict.outcome, first.verdict.http), (Outcome::Undecided, 503));
+    assert_eq!(first.verdict.needs.first().unwrap().kind, NeedKind::Replay);
+    let entry = first.insertion.unwrap();
+    for (answer, code) in [
+        (Insert::Fresh, None),
+        (Insert::Seen, Some(Code::ReplayNonceSeen)),
+        (Insert::Error, Some(Code::ReplayStoreError)),
+        (Insert::Later, Some(Code::ReplayStoreError)),
+    ] {
+        let taken = publisher.feedback_inserted(&value, None, &entry, answer, now());
+        assert_eq!((taken.verdict.code, taken.insertion), (code, None), "{answer:?}");
+    }
+    // The answer about one is no answer about another.
+    let other =
+        publisher.feedback_inserted(&by(1, "feedback-nonce-0002"), None, &entry, Insert::Fresh, now());
+    assert!(other.feedback.is_none() && other.insertion.is_some());
 }
 
 #[test]
