@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build lint fmt fuzz soak bench vectors docs clean
+.PHONY: help demo test build conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -16,6 +16,18 @@ test: ## everything that CI checks
 
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
+
+conformance: ## every vector set in every language, as one table
+	@scripts/test.sh setup build c conformance
+
+install: ## library, header, command line, manual pages: make install PREFIX=/usr/local DESTDIR= LIBDIR=lib
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh install
+
+uninstall: ## removes what `make install` with the same PREFIX has installed
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh uninstall
+
+package: ## the Debian packages, in target/deb
+	@scripts/package.sh setup && scripts/package.sh deb
 
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy

@@ -24,9 +24,7 @@ wasm_cargo_run() {
 has_std() { [ -n "$(find "$("$@" --print target-libdir --target $wasm)" -name 'libcore-*' 2>/dev/null)" ]; }
 
 unpack_debian() {
-    mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)
-    [ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *//p; s/^deb \([^ ]*\) .*/\1/p' /etc/apt/sources.list \
-        /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+    mirror=$(debian_mirror)
     [ -n "$mirror" ] || return 1
     have mmdebstrap || {
         apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap

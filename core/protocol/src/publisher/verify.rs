@@ -1,8 +1,8 @@
 //! The pipeline: PROTOCOL §5 in exactly its order. Nothing before step 9 has a side effect.
 
-use super::Publisher;
 use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
 use super::verdict::{KeyBinding, Need, NeedKind, PaymentFacts, PaymentState, Visitor, Warning};
+use super::{Publisher, rate};
 use crate::agent_id::AgentId;
 use crate::claim::{Claim, Version};
 use crate::code::{Code, Retry};
@@ -370,7 +370,10 @@ impl<'r> Run<'r> {
     pub(super) fn take_rate(&mut self, subject: &str, decision: &Decision, dry: bool) -> Result<(), Refusal> {
         let Some(rate) = decision.rate else { return Ok(()) };
         let agent = self.publisher.keyer.agent(subject);
-        let taken = self.publisher.rates().take(&agent, rate, self.now, dry);
+        let taken = match rate::take(&*self.publisher.rates, &agent, rate, self.now, dry) {
+            Ok(taken) => taken,
+            Err(error) => return Err(Refusal::new(Code::PolicyError).detail(error.to_string())),
+        };
         let refusal = taken.err().map(|seconds| {
             let mut refusal =
                 Refusal::new(Code::RateAgent).hint(format!("wait {seconds} s, then sign a new request"));

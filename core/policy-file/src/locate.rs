@@ -15,7 +15,7 @@ enum Segment<'a> {
 }
 
 /// The line of an offset, counted from 1.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn in_json(text: &str, path: &str) -> Option<usize> {
 }
 
 /// The line of what the strict parser refused. It reports the object in which a name occurs twice; this finds the second one.
-pub(crate) fn of_refusal(bytes: &[u8], refusal: &ParseError) -> usize {
+pub fn of_refusal(bytes: &[u8], refusal: &ParseError) -> usize {
     let second = || second_of_a_name(bytes, refusal.offset());
     let duplicate = (refusal.code() == Code::JsonDuplicateKey).then(second).flatten();
     let before = bytes.get(..duplicate.unwrap_or(refusal.offset())).unwrap_or(bytes);

@@ -1,0 +1,1 @@
+export { wrapFetch } from './fetch.cjs'

@@ -1,0 +1,102 @@
+'use strict'
+
+const { ReadError } = require('../../index.cjs')
+const { readWeb } = require('../shared/web.cjs')
+
+const MAX_OFFER_BYTES = 64 * 1024
+const NOTHING = Buffer.alloc(0)
+
+/** Getting a visa for one request that was answered with 402. */
+class Payment {
+  #fetch
+  #site
+  #sending
+  #visit = null
+
+  constructor(fetch, site, sending) {
+    this.#fetch = fetch
+    this.#site = site
+    this.#sending = sending
+  }
+
+  /** Gives the request a visa; without one, resolves to the answer for the caller, whose body can still be read. */
+  async seek(response) {
+    const { body, replay } = await readWeb(response, MAX_OFFER_BYTES)
+    const left = again(response, replay)
+    if (body === null) return left
+    try {
+      const visa = this.#site.agents === null ? await this.#ask(body) : await this.#buy(body)
+      if (visa === null) return left
+      this.#sending.visa = visa
+      return null
+    } catch (error) {
+      if (!(error instanceof ReadError) || error.code === 'spend.unknown') throw error
+      left.imagxp = { error }
+      return left
+    }
+  }
+
+  /** Says what came of the paid request. */
+  async used(status) {
+    await this.#visit?.answered(status, [], NOTHING)
+  }
+
+  /** Says that no answer came: the visa is kept for another time. */
+  async unused(error) {
+    await this.#visit?.failed(String(error?.message ?? error))
+  }
+
+  async #ask(body) {
+    const { identity, visas } = this.#site
+    const { url, purpose } = this.#sending
+    const found = offered(body)
+    if (found === null) return null
+    return (await visas({ url, purpose, agentId: identity.agentId, keyId: identity.keyId, ...found })) ?? null
+  }
+
+  async #buy(body) {
+    const { url, method, purpose } = this.#sending
+    const visit = this.#site.agents.of(purpose).visit(method, url)
+    await visit.start()
+    let action = await visit.answered(402, [], body)
+    if (action.kind === 'request_token') action = await this.#token(visit, action)
+    if (action.kind === 'send') {
+      this.#visit = visit
+      return action.headers.find(([name]) => name.toLowerCase() === 'x-imagxp-payment')[1]
+    }
+    throw action.error
+  }
+
+  async #token(visit, { method, url, headers, body }) {
+    let answer
+    try {
+      const response = await this.#fetch(url, { method, headers, body, redirect: 'manual' })
+      answer = await readWeb(response, MAX_OFFER_BYTES)
+      if (answer.body !== null) return visit.answered(response.status, [...response.headers], answer.body)
+    } catch (error) {
+      // `fetch` does not say whether the request was sent.
+      return visit.failed(String(error?.cause?.message ?? error?.message ?? error))
+    }
+    return visit.failed('the answer of the broker is too long or has been cut off')
+  }
+}
+
+/** The same answer, whose body has been read. */
+function again(response, body) {
+  const { status, statusText, headers, url, redirected } = response
+  const copy = new Response(body ?? null, { status, statusText, headers })
+  return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected } })
+}
+
+/** The publisher's words; `null` when there is no offer. */
+function offered(body) {
+  try {
+    const { error, offer } = JSON.parse(body)
+    if (offer === null || typeof offer !== 'object' || Array.isArray(offer)) return null
+    return { code: typeof error?.code === 'string' ? error.code : null, terms: offer }
+  } catch {
+    return null
+  }
+}
+
+module.exports = { Payment }

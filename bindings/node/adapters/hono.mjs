@@ -1,0 +1,1 @@
+export { imagxp } from './hono.cjs'

@@ -1,0 +1,32 @@
+'use strict'
+
+const { Guard } = require('./shared/guard.cjs')
+const { asked, passOn } = require('./shared/node_http.cjs')
+const { served } = require('./shared/target.cjs')
+
+/** Middleware for Koa: the verdict is `ctx.state.imagxp`; a refused request is answered here. Use it first. */
+function imagxp(options) {
+  const guard = new Guard(options)
+
+  return async function imagxpMiddleware(context, next) {
+    const url = served(context.originalUrl, context.req.url, context.mountPath)
+    const decision = await guard.decide(asked(context.req, url))
+    if (decision.gone) {
+      context.respond = false
+      return undefined
+    }
+    if (decision.answer !== undefined) {
+      const { status, headers, body } = decision.answer
+      context.status = status
+      context.body = body
+      for (const name of ['content-type', 'content-length']) context.remove(name)
+      for (const [name, value] of headers) context.res.appendHeader(name, value)
+      return undefined
+    }
+    passOn(guard, context.req, context.res, decision)
+    context.state.imagxp = decision.verdict
+    return next()
+  }
+}
+
+module.exports = { imagxp }

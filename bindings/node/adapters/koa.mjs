@@ -1,0 +1,1 @@
+export { imagxp } from './koa.cjs'

@@ -1,0 +1,1 @@
+export { imagxpProxy, policyHandler, verdictOf, withImagxp } from './next.cjs'

@@ -1,0 +1,34 @@
+import type { AuditLog, Feedback, Identity, Need, Policy, Publisher, Resolver, Verdict } from '../index.cjs'
+
+/** What every adapter takes. Give a `policy` for a publisher of its own, or a `publisher` that is shared. */
+export type AdapterOptions = AdapterHooks & ({ policy: Policy; publisher?: undefined; audit?: Audit } | { publisher: Publisher; policy?: undefined; audit?: undefined })
+
+/** Keeps each decided verdict: a log, or a function that gets the record and, once per version, the manifest. */
+export type Audit = AuditLog | ((record: Buffer, manifest: Buffer | null) => unknown)
+
+export interface AdapterHooks {
+  /** Fetches what verdicts need; its own by default. */
+  resolver?: Resolver
+  /** Asks a broker about a visa where the policy says `check: redeem`; without it such visas are answered with 503. */
+  redeem?: (need: Need, visa: string) => Redemption | Promise<Redemption>
+  /** How many bytes of a body whose digest the agent has signed are held to check it; 1 MiB by default. */
+  maxBody?: number
+  /**
+   * Signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the publisher's own,
+   * where its manifest lies.
+   */
+  identity?: Identity
+  /** How many bytes of an answer may wait for their receipt; 1 MiB by default. */
+  maxReceiptBody?: number
+  /** Takes feedback that holds, and the verdict on it, which names the agent. */
+  onFeedback?: (feedback: Feedback, verdict: Verdict) => unknown
+  /** Is told each verdict, allowed or not, before the request goes on. It cannot change it. */
+  onVerdict?: (verdict: Verdict, request: { method: string; target: string }) => unknown
+  /** Is told what went wrong in here or in a hook; `console.error` by default. */
+  onError?: (error: unknown) => void
+  /** The path below which the site lies, when a server in front of this one has cut it from the URL: `/shop`. */
+  prefix?: string
+}
+
+/** What a broker says about a visa. */
+export type Redemption = 'accepted' | 'refused' | 'unavailable'

@@ -1,0 +1,73 @@
+'use strict'
+
+// The one place where header lines are put into the form in which they cross: one string, its parts counted.
+
+const NEWLINE = 10
+
+function wrong(message) {
+  return Object.assign(new TypeError(message), { code: 'usage.argument' })
+}
+
+function text(part) {
+  if (typeof part === 'string') return part
+  if (part instanceof Uint8Array) return Buffer.from(part.buffer, part.byteOffset, part.byteLength).latin1Slice()
+  throw wrong('headers: a name or a value is neither a string nor a Uint8Array')
+}
+
+function fromPairs(pairs) {
+  const parts = []
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw wrong('headers: expected pairs of name and value')
+    parts.push(text(pair[0]), text(pair[1]))
+  }
+  return parts
+}
+
+function fromObject(object) {
+  const parts = []
+  for (const name of Object.keys(object)) {
+    const value = object[name]
+    if (value === undefined) continue
+    for (const line of Array.isArray(value) ? value : [value]) {
+      parts.push(name, typeof line === 'number' ? String(line) : text(line))
+    }
+  }
+  return parts
+}
+
+/** Names and values in turn, as `req.rawHeaders` has them. */
+function parts(headers) {
+  if (Array.isArray(headers)) {
+    if (headers.length > 0 && typeof headers[0] !== 'string') return fromPairs(headers)
+    for (let index = 0; index < headers.length; index += 1) {
+      if (typeof headers[index] !== 'string') throw wrong('headers: expected strings, names and values in turn')
+    }
+    if (headers.length % 2 !== 0) throw wrong('headers: a name has no value')
+    return headers
+  }
+  if (typeof headers !== 'object' || headers === null || headers instanceof Uint8Array) {
+    throw wrong('headers: expected rawHeaders, pairs, Headers or an object')
+  }
+  return typeof headers[Symbol.iterator] === 'function' ? fromPairs(headers) : fromObject(headers)
+}
+
+/**
+ * Calls `native(joined, count, separator)`. It answers `null` when a value holds the separator, which nothing that came over HTTP/1.1 does;
+ * then the parts are joined with a character that occurs nowhere in them.
+ */
+function withHeaders(headers, native) {
+  const list = parts(headers)
+  const answer = native(list.join('\n'), list.length, NEWLINE)
+  return answer !== null ? answer : native(...rejoined(list))
+}
+
+function rejoined(list) {
+  const whole = list.join('')
+  for (let code = 0; code < 128; code += 1) {
+    const separator = String.fromCharCode(code)
+    if (!whole.includes(separator)) return [list.join(separator), list.length, code]
+  }
+  throw wrong('headers: every ASCII character occurs in them')
+}
+
+module.exports = { parts, withHeaders, NEWLINE, rejoined }

@@ -1,0 +1,368 @@
+//! The agent as a client, and one read of it as a machine without I/O.
+
+use crate::headers::Joined;
+use crate::identity::{Identity, random_uuid};
+use crate::js::{Anything, ClassInstance, JsBoolean, JsNumber, JsString, List, Text};
+use crate::json::JsonObject;
+use crate::options::options;
+use crate::time::{self, Time};
+use crate::wallet::Wallet;
+use crate::{boundary, errors, js, purpose, worker};
+use imagxp::agent::offer::TrustedBroker;
+use imagxp::agent::reader::{Purse, ReaderOptions, Receipts, Redirects};
+use imagxp::agent::visit::{self, Event, Refusal};
+use imagxp::json::object_to_canonical;
+use imagxp_fetch::agent as client;
+use imagxp_fetch::{Fetcher, Options};
+use napi::bindgen_prelude::{Buffer, PromiseRaw, Unknown};
+use napi::{Env, Result};
+use napi_derive::napi;
+use std::sync::{Arc, Mutex, PoisonError};
+
+options! {
+    /// How an agent reads.
+    AgentOptions {
+        /// What it may spend; nothing unless given.
+        wallet: Option<ClassInstance<Wallet>>,
+        /// Whom it may pay: issuer URLs, or pairs of issuer and token endpoint.
+        #[napi(ts_type = "readonly (string | readonly [issuer: string, tokenEndpoint: string])[]")]
+        brokers: Option<List<Anything>>,
+        /// Its own words in `User-Agent`.
+        user_agent: Option<JsString>,
+        /// `false` asks neither robots.txt nor the policy, for callers that do so themselves.
+        discover: Option<JsBoolean>,
+        /// Which redirects are followed; those of one origin unless given.
+        #[napi(ts_type = "'same_origin' | 'any_origin' | 'return'")]
+        redirects: Option<JsString>,
+        /// What becomes of receipts; they are verified unless given.
+        #[napi(ts_type = "'verify' | 'require' | 'ignore'")]
+        receipts: Option<JsString>,
+        /// Also sends the header names of the reference SDK.
+        compatible: Option<JsBoolean>,
+        /// Also reads from this machine: for development.
+        allow_loopback: Option<JsBoolean>,
+    }
+}
+
+options! {
+    /// What `Agent.read` also takes.
+    ReadOptions {
+        /// GET unless given.
+        #[napi(ts_type = "'GET' | 'HEAD'")]
+        method: Option<JsString>,
+    }
+}
+
+options! {
+    /// What `Agent.visit` also takes.
+    VisitOptions {
+        /// `contentDigest(body)` when there is a body.
+        content_digest: Option<JsString>,
+    }
+}
+
+options! {
+    /// What each step of a visit also takes.
+    StepOptions {
+        /// The clock's time unless given.
+        now: Option<Time>,
+        /// A random UUID unless given.
+        nonce: Option<JsString>,
+    }
+}
+
+options! {
+    /// What `Visit.failed` also takes.
+    FailedOptions {
+        /// Whether bytes of the request may have reached the peer. When in doubt, they have: `true` unless given.
+        sent: Option<JsBoolean>,
+        /// The clock's time unless given.
+        now: Option<Time>,
+        /// A random UUID unless given.
+        nonce: Option<JsString>,
+    }
+}
+
+/// An agent that reads pages: robots.txt, signature, payment within the wallet's caps, receipt.
+#[napi]
+pub struct Agent(client::Agent);
+
+#[napi]
+impl Agent {
+    /// An agent. `product` is the token that robots.txt may name.
+    #[napi(
+        constructor,
+        ts_args_type = "identity: Identity, purpose: Purpose, product: string, options?: AgentOptions"
+    )]
+    pub fn new(
+        identity: ClassInstance<Identity>,
+        purpose: JsString,
+        product: JsString,
+        options: Option<AgentOptions>,
+    ) -> Result<Self> {
+        let mut reader = ReaderOptions::new(purpose::parse(&purpose)?, &*product);
+        let mut wallet = None;
+        if let Some(options) = options {
+            let flag = |flag: Option<JsBoolean>, default| flag.map_or(default, |flag: JsBoolean| flag.0);
+            reader.allow_loopback = flag(options.allow_loopback, false);
+            reader.compatible = flag(options.compatible, false);
+            reader.discover = flag(options.discover, true);
+            reader.user_agent = options.user_agent.map(|text| text.0).unwrap_or_default();
+            reader.redirects = match options.redirects.as_deref().unwrap_or("same_origin") {
+                "same_origin" => Redirects::SameOrigin,
+                "any_origin" => Redirects::AnyOrigin,
+                "return" => Redirects::Return,
+                _ => return Err(errors::argument("redirects is same_origin, any_origin or return")),
+            };
+            reader.receipts = match options.receipts.as_deref().unwrap_or("verify") {
+                "verify" => Receipts::Verify,
+                "require" => Receipts::Require,
+                "ignore" => Receipts::Ignore,
+                _ => return Err(errors::argument("receipts is verify, require or ignore")),
+            };
+            let brokers = options.brokers.unwrap_or_default().0;
+            let brokers = brokers.iter().map(|broker| trusted(broker, reader.allow_loopback));
+            reader.brokers = brokers.collect::<Result<_>>()?;
+            wallet = options.wallet;
+        }
+        let purse = wallet.map_or_else(|| Arc::new(Purse::in_memory([])), |wallet| Arc::clone(&wallet.0));
+        let allow_loopback = reader.allow_loopback;
+        boundary::call(|| {
+            let fetcher = Fetcher::new(Options { allow_loopback, ..Options::default() })?;
+            client::Agent::new(identity.inner.clone(), reader, purse, fetcher).map(Self)
+        })
+    }
+
+    /// Reads one page. Pays at most once. Rejects with a `ReadError`, whose `report` tells what happened before.
+    #[napi(ts_return_type = "Promise<Page>")]
+    pub fn read(
+        &self,
+        env: Env,
+        url: JsString,
+        options: Option<ReadOptions>,
+    ) -> Result<PromiseRaw<'static, Page>> {
+        let method =
+            options.and_then(|options| options.method).map_or_else(|| "GET".to_owned(), |method| method.0);
+        let agent = self.0.clone();
+        let work = move || agent.request(&method, &url);
+        worker::run(&env, work, |read| read.map(Page).map_err(|refusal| refused(&refusal)))
+    }
+
+    /// Begins one read without I/O: `Visit.start` and its answers say what to send.
+    #[napi]
+    pub fn visit(&self, method: JsString, url: JsString, options: Option<VisitOptions>) -> Result<Visit> {
+        let digest = options.and_then(|options| options.content_digest);
+        let reader = self.0.reader();
+        let visit = boundary::call(|| reader.visit(&method, &url, digest.as_deref()))?;
+        Ok(Visit(Mutex::new(visit)))
+    }
+}
+
+/// An issuer, or an issuer and its token endpoint.
+fn trusted(broker: &Anything, allow_loopback: bool) -> Result<TrustedBroker> {
+    if let Ok(issuer) = broker.read::<JsString>() {
+        return boundary::call(|| TrustedBroker::new(&issuer, allow_loopback));
+    }
+    let pair = broker.read::<List<JsString>>().ok().map(|pair| <[JsString; 2]>::try_from(pair.0));
+    let Some(Ok([issuer, endpoint])) = pair else {
+        return Err(js::named("brokers", || {
+            Err::<TrustedBroker, _>(js::expected("issuers, or pairs of issuer and endpoint"))
+        })
+        .unwrap_err());
+    };
+    boundary::call(|| {
+        TrustedBroker::new(&issuer, allow_loopback)?.with_token_endpoint(&endpoint, allow_loopback)
+    })
+}
+
+/// What was read.
+#[napi]
+pub struct Page(client::Page);
+
+#[napi]
+impl Page {
+    /// The status.
+    #[napi(getter)]
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// Header lines in their order, names in lower case.
+    #[napi(getter)]
+    pub fn headers(&self) -> Vec<(String, String)> {
+        self.0.headers.clone()
+    }
+
+    /// The body.
+    #[napi(getter)]
+    pub fn body(&self) -> Buffer {
+        self.0.body.clone().into()
+    }
+
+    /// The URL that was read last.
+    #[napi(getter)]
+    pub fn url(&self) -> &str {
+        &self.0.report.url
+    }
+
+    /// What happened: `url`, `status`, `offer`, `payment`, `receipt` and each of the `steps`.
+    #[napi(getter, ts_return_type = "JsonObject")]
+    pub fn report(&self) -> JsonObject {
+        JsonObject(self.0.report.to_json())
+    }
+}
+
+/// One read as a machine without I/O, for HTTP clients of one's own. Each answer is handed back once, in order.
+#[napi]
+pub struct Visit(Mutex<visit::Visit>);
+
+#[napi]
+impl Visit {
+    /// The first thing to do.
+    #[napi]
+    pub fn start(&self, options: Option<StepOptions>) -> Result<Action> {
+        let (now, nonce) = options.map_or((None, None), |options| (options.now, options.nonce));
+        self.step(&Event::Start, now, nonce)
+    }
+
+    /// Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example).
+    #[napi(
+        ts_args_type = "status: number, headers: Headers, body: Text, options?: StepOptions",
+        ts_return_type = "Action"
+    )]
+    pub fn answered(
+        &self,
+        status: JsNumber,
+        headers: Joined,
+        count: u32,
+        separator: u32,
+        body: Text,
+        options: Option<StepOptions>,
+    ) -> Result<Option<Action>> {
+        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers: Vec<_> = lines.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        let (now, nonce) = options.map_or((None, None), |options| (options.now, options.nonce));
+        let event = Event::Answered { status: status.whole("status")?, headers: &headers, body: &body.0 };
+        self.step(&event, now, nonce).map(Some)
+    }
+
+    /// Says that no answer came.
+    #[napi]
+    pub fn failed(&self, detail: JsString, options: Option<FailedOptions>) -> Result<Action> {
+        let (sent, now, nonce) =
+            options.map_or((None, None, None), |options| (options.sent, options.now, options.nonce));
+        let sent = sent.is_none_or(|flag| flag.0);
+        self.step(&Event::Failed { sent, detail: &detail }, now, nonce)
+    }
+}
+
+impl Visit {
+    fn step(&self, event: &Event<'_>, now: Option<Time>, nonce: Option<JsString>) -> Result<Action> {
+        let now = time::or_now(now);
+        boundary::call(|| {
+            let nonce = nonce.map_or_else(random_uuid, |nonce| Ok(nonce.0))?;
+            let mut visit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(visit.step(event, now, &nonce))
+        })
+        .map(Action)
+    }
+}
+
+/// What to do next in a visit.
+#[napi]
+pub struct Action(visit::Action);
+
+#[napi]
+impl Action {
+    /// What it is.
+    #[napi(
+        getter,
+        ts_return_type = "'fetch_robots' | 'fetch_policy' | 'fetch_manifest' | 'send' | 'request_token' | 'done' | 'refused'"
+    )]
+    pub fn kind(&self) -> &'static str {
+        match &self.0 {
+            visit::Action::FetchRobots { .. } => "fetch_robots",
+            visit::Action::FetchPolicy { .. } => "fetch_policy",
+            visit::Action::FetchManifest { .. } => "fetch_manifest",
+            visit::Action::Send(_) => "send",
+            visit::Action::RequestToken(_) => "request_token",
+            visit::Action::Done(_) => "done",
+            visit::Action::Refused(_) => "refused",
+        }
+    }
+
+    /// The method to use.
+    #[napi(getter)]
+    pub fn method(&self) -> &str {
+        match &self.0 {
+            visit::Action::Send(send) => &send.method,
+            visit::Action::RequestToken(_) => "POST",
+            _ => "GET",
+        }
+    }
+
+    /// The URL to ask, without following redirects; in the end the one that was read last.
+    #[napi(getter)]
+    pub fn url(&self) -> &str {
+        match &self.0 {
+            visit::Action::FetchRobots { url }
+            | visit::Action::FetchPolicy { url }
+            | visit::Action::FetchManifest { url } => url,
+            visit::Action::Send(send) => &send.url,
+            visit::Action::RequestToken(request) => &request.url,
+            visit::Action::Done(report) => &report.url,
+            visit::Action::Refused(refusal) => &refusal.report.url,
+        }
+    }
+
+    /// The headers to send.
+    #[napi(getter)]
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let lines = match &self.0 {
+            visit::Action::Send(send) => &send.headers,
+            visit::Action::RequestToken(request) => &request.headers,
+            _ => return Vec::new(),
+        };
+        lines.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    /// The body to send: the form of a token request.
+    #[napi(getter)]
+    pub fn body(&self) -> Buffer {
+        match &self.0 {
+            visit::Action::RequestToken(request) => request.body.clone().into_bytes().into(),
+            _ => Vec::new().into(),
+        }
+    }
+
+    /// What happened, in the end.
+    #[napi(getter, ts_return_type = "JsonObject | null")]
+    pub fn report(&self) -> Option<JsonObject> {
+        match &self.0 {
+            visit::Action::Done(report) => Some(JsonObject(report.to_json())),
+            visit::Action::Refused(refusal) => Some(JsonObject(refusal.report.to_json())),
+            _ => None,
+        }
+    }
+
+    /// Why there is no content: a `ReadError`, not thrown.
+    #[napi(getter, ts_return_type = "ImagxpError | null")]
+    pub fn error(&self, env: Env) -> Option<Unknown<'static>> {
+        match &self.0 {
+            visit::Action::Refused(refusal) => Some(errors::value(env, refused(refusal))),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal as an error: `usage.*` for misuse, `ReadError` with the report for everything else.
+fn refused(refusal: &Refusal) -> napi::Error {
+    if refusal.error.code().starts_with("usage.") {
+        return errors::raise(&refusal.error);
+    }
+    let mut members = imagxp::json::Object::new();
+    members.insert("report", refusal.report.to_json());
+    let members = String::from_utf8_lossy(&object_to_canonical(&members)).into_owned();
+    errors::with_members("read", refusal.error.code(), refusal.error.message(), members)
+}

@@ -1,0 +1,256 @@
+//! What a site does: one request in, one verdict out.
+
+use crate::audit::{AuditLog, JavaScriptSink};
+use crate::claim::Claim;
+use crate::explain::Explanation;
+use crate::feedback::FeedbackVerification;
+use crate::headers::Joined;
+use crate::host;
+use crate::js::{Anything, Bytes, Callback, ClassInstance, JsBoolean, JsNumber, JsString, Text, arguments};
+use crate::json::Json;
+use crate::limits::Limits;
+use crate::options::options;
+use crate::policy::Policy;
+use crate::replay::{JavaScriptStore, MemoryReplayStore};
+use crate::time::{self, Time};
+use crate::verdict::Verdict;
+use crate::verification::Pending;
+use crate::{boundary, errors, js, key};
+use imagxp::publisher::{self as core, FetchFailure};
+use imagxp::{Error, ErrorKind, Request};
+use napi::bindgen_prelude::FnArgs;
+use napi::{Env, Result};
+use napi_derive::napi;
+use std::sync::Arc;
+
+options! {
+    /// What a publisher is made of besides its policy.
+    PublisherOptions {
+        /// 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given.
+        secret: Option<Bytes>,
+        /// In memory unless given.
+        #[napi(ts_type = "MemoryReplayStore | ReplayStore")]
+        replay_store: Option<Anything>,
+        /// Called last, with the verified claim and the decoded path; returns whether the request may pass. What it throws, and every
+        /// answer that is no boolean, is `policy.error` (503).
+        #[napi(ts_type = "(claim: Claim, path: string) => boolean")]
+        custom_policy: Option<Anything>,
+        /// The protocol's defaults unless given.
+        limits: Option<ClassInstance<Limits>>,
+        /// A log, or a function that takes the record's JSON and the manifest in force (or `null`), both bytes, and keeps them before it
+        /// returns. What it throws is `audit.unavailable` (503).
+        #[napi(ts_type = "AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void)")]
+        audit: Option<Anything>,
+    }
+}
+
+options! {
+    /// What `Publisher.verify` also takes.
+    VerifyOptions {
+        /// The time of the request; the clock's unless given.
+        now: Option<Time>,
+        /// `contentDigest(body)` when there is a body.
+        body_digest: Option<JsString>,
+    }
+}
+
+options! {
+    /// The time, where nothing else can be said.
+    NowOptions {
+        /// The clock's unless given.
+        now: Option<Time>,
+    }
+}
+
+options! {
+    /// What `Publisher.supply` also takes.
+    SupplyOptions {
+        /// The answer's `Cache-Control: max-age` in seconds, if it had one.
+        max_age: Option<JsNumber>,
+        /// The clock's unless given.
+        now: Option<Time>,
+    }
+}
+
+options! {
+    /// What `Publisher.feedback` also takes.
+    FeedbackOptions {
+        /// The verdict on the request that carried it; without it the feedback must name its agent, time and nonce.
+        carrier: Option<ClassInstance<Verdict>>,
+        /// The clock's unless given.
+        now: Option<Time>,
+    }
+}
+
+/// A site that verifies its readers.
+#[napi]
+pub struct Publisher {
+    pub(crate) inner: Arc<core::Publisher>,
+    policy: Arc<imagxp::Policy>,
+}
+
+/// A rule of the publisher's own, written in JavaScript.
+struct JavaScriptRule(Callback<FnArgs<(Claim, String)>>);
+
+impl core::CustomPolicy for JavaScriptRule {
+    fn allows(&self, claim: &imagxp::Claim, path: &str) -> imagxp::Result<bool> {
+        let (claim, path) = (Claim::new(claim.clone()), path.to_owned());
+        let answer = self.0.call(|| arguments((claim, path)), |answer| answer.read::<JsBoolean>());
+        answer.map(|allowed| allowed.0).map_err(|error| {
+            host::warn("the custom policy failed", error);
+            Error::new(ErrorKind::Policy, "the custom policy failed; see the process warning")
+        })
+    }
+}
+
+#[napi]
+impl Publisher {
+    /// A publisher with this policy.
+    #[napi(constructor)]
+    pub fn new(env: Env, policy: ClassInstance<Policy>, options: Option<PublisherOptions>) -> Result<Self> {
+        let options = options.unwrap_or(PublisherOptions {
+            secret: None,
+            replay_store: None,
+            custom_policy: None,
+            limits: None,
+            audit: None,
+        });
+        let secret: [u8; 16] = match options.secret {
+            Some(secret) => {
+                (*secret).try_into().map_err(|_| errors::argument("the secret is not 16 bytes"))?
+            }
+            None => boundary::call(|| {
+                let mut secret = [0; 16];
+                key::entropy(&mut secret)?;
+                Ok(secret)
+            })?,
+        };
+        let mut inner = core::Publisher::new(policy.0.as_ref().clone(), secret);
+        if let Some(store) = options.replay_store {
+            inner = match store.read::<ClassInstance<MemoryReplayStore>>() {
+                Ok(memory) => {
+                    inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.0))
+                }
+                Err(_) => {
+                    let store = js::named("replayStore", || JavaScriptStore::new(env, &store))?;
+                    inner.with_replay_store(Arc::new(store))
+                }
+            };
+        }
+        if let Some(rule) = options.custom_policy {
+            let rule = Callback::new(env, &rule, "customPolicy")?;
+            inner = inner.with_custom_policy(Arc::new(JavaScriptRule(rule)));
+        }
+        if let Some(audit) = options.audit {
+            inner = match audit.read::<ClassInstance<AuditLog>>() {
+                Ok(log) => inner.with_audit(log.shared()),
+                Err(_) => inner.with_audit(Arc::new(JavaScriptSink::new(env, &audit)?)),
+            };
+        }
+        if let Some(limits) = options.limits {
+            inner = inner.with_limits(limits.0);
+        }
+        Ok(Self { inner: Arc::new(inner), policy: Arc::clone(&policy.0) })
+    }
+
+    /// The policy.
+    #[napi(getter)]
+    pub fn policy(&self) -> Policy {
+        Policy(Arc::clone(&self.policy))
+    }
+
+    /// Verifies one request.
+    ///
+    /// `target`: the request target (`/path?query`, `req.url`); its origin is the policy's, never a `Host` header's. `headers`: every line:
+    /// `req.rawHeaders` is best, because a map hides duplicates.
+    #[napi(
+        ts_args_type = "method: string, target: string, headers: Headers, options?: VerifyOptions",
+        ts_return_type = "Verification"
+    )]
+    pub fn verify(
+        &self,
+        method: JsString,
+        target: JsString,
+        headers: Joined,
+        count: u32,
+        separator: u32,
+        options: Option<VerifyOptions>,
+    ) -> Result<Option<Verdict>> {
+        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
+        let (now, body_digest) = options.map_or((None, None), |options| (options.now, options.body_digest));
+        let now = time::or_now(now);
+        let request =
+            Request { method: &method, url: &target, headers: &lines, body_digest: body_digest.as_deref() };
+        let verification = boundary::compute(|| self.inner.verify(&request, now))?;
+        Ok(Some(Verdict::with_pending(verification.verdict, verification.pending)))
+    }
+
+    /// Takes up a pending verification where it stopped; only once.
+    #[napi(ts_args_type = "pending: Pending, options?: NowOptions", ts_return_type = "Verification")]
+    pub fn resume(&self, pending: ClassInstance<Pending>, options: Option<NowOptions>) -> Result<Verdict> {
+        let now = time::or_now(options.and_then(|options| options.now));
+        let pending = pending.take()?;
+        let verification = boundary::compute(|| self.inner.resume(pending, now))?;
+        Ok(Verdict::with_pending(verification.verdict, verification.pending))
+    }
+
+    /// Verifies without spending anything, and tells each step with what was expected and received.
+    #[napi(
+        ts_args_type = "method: string, target: string, headers: Headers, options?: VerifyOptions",
+        ts_return_type = "Explanation"
+    )]
+    pub fn explain(
+        &self,
+        method: JsString,
+        target: JsString,
+        headers: Joined,
+        count: u32,
+        separator: u32,
+        options: Option<VerifyOptions>,
+    ) -> Result<Option<Explanation>> {
+        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
+        let (now, body_digest) = options.map_or((None, None), |options| (options.now, options.body_digest));
+        let now = time::or_now(now);
+        let request =
+            Request { method: &method, url: &target, headers: &lines, body_digest: body_digest.as_deref() };
+        boundary::compute(|| Some(Explanation::new(self.inner.explain(&request, now))))
+    }
+
+    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+    ///
+    /// When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+    #[napi]
+    pub fn feedback(&self, value: Text, options: Option<FeedbackOptions>) -> Result<FeedbackVerification> {
+        let (carrier, now) = options.map_or((None, None), |options| (options.carrier, options.now));
+        let now = time::or_now(now);
+        let carrier = carrier.as_ref().map(|verdict| verdict.core());
+        boundary::compute(|| self.inner.feedback(&value.0, carrier, now)).map(FeedbackVerification::new)
+    }
+
+    /// Hands in the body that a URL from `needs` answered with.
+    ///
+    /// A body that breaks a rule is recorded as a failure and thrown, with the code `identity.manifest_invalid` or `key.malformed`;
+    /// resume either way.
+    #[napi]
+    pub fn supply(&self, url: JsString, body: Json, options: Option<SupplyOptions>) -> Result<()> {
+        let (max_age, now) = options.map_or((None, None), |options| (options.max_age, options.now));
+        let max_age = max_age.map(|seconds| seconds.whole::<u32>("maxAge")).transpose()?;
+        let now = time::or_now(now);
+        boundary::call(|| self.inner.supply(&url, &body.0, max_age, now))
+    }
+
+    /// Reports that a URL from `needs` could not be fetched.
+    #[napi(ts_args_type = "url: string, failure: FetchFailure, options?: NowOptions")]
+    pub fn supply_failure(
+        &self,
+        url: JsString,
+        failure: JsString,
+        options: Option<NowOptions>,
+    ) -> Result<()> {
+        let failure = FetchFailure::from_name(&failure).ok_or_else(|| {
+            errors::argument(&format!("`{}` is not the name of a fetch failure", &*failure))
+        })?;
+        let now = time::or_now(options.and_then(|options| options.now));
+        boundary::call(|| self.inner.supply_failure(&url, failure, now))
+    }
+}

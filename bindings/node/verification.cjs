@@ -1,0 +1,110 @@
+'use strict'
+
+// `Verification`, and the methods that wait: verifying happens here, fetching on another thread.
+
+const { NEWLINE, parts, rejoined, withHeaders } = require('./headers.cjs')
+
+/** As many documents as one request can need: a manifest and a key set, and each once more when it lacks a key. */
+const MAX_ROUNDS = 6
+
+class Verification {
+  #pending
+
+  constructor(verdict) {
+    this.verdict = verdict
+  }
+
+  get pending() {
+    if (this.#pending === undefined) this.#pending = this.verdict._pending()
+    return this.#pending
+  }
+}
+
+function install({ Fetcher, Publisher, Resolver, SignedReceipt, Visit }) {
+  const { explain, resume, verify } = Publisher.prototype
+  const { send } = Fetcher.prototype
+  const { fromHeaders } = SignedReceipt
+  const { answered } = Visit.prototype
+
+  const methods = (type, found) => {
+    for (const [name, value] of Object.entries(found)) {
+      Object.defineProperty(type, name, { value, writable: true, configurable: true })
+    }
+  }
+
+  methods(Publisher.prototype, {
+    verify(method, target, headers, options) {
+      // `withHeaders` without its closure: this is the call that every request makes.
+      const list = parts(headers)
+      let verdict = verify.call(this, method, target, list.join('\n'), list.length, NEWLINE, options)
+      if (verdict === null) verdict = verify.call(this, method, target, ...rejoined(list), options)
+      return new Verification(verdict)
+    },
+
+    resume(pending, options) {
+      return new Verification(resume.call(this, pending, options))
+    },
+
+    explain(method, target, headers, options) {
+      return withHeaders(headers, (...lines) => explain.call(this, method, target, ...lines, options))
+    },
+  })
+
+  methods(Fetcher.prototype, {
+    async send(method, url, headers, options) {
+      return withHeaders(headers ?? [], (...lines) => send.call(this, method, url, ...lines, options))
+    },
+  })
+
+  methods(Visit.prototype, {
+    answered(status, headers, body, options) {
+      return withHeaders(headers, (...lines) => answered.call(this, status, ...lines, body, options))
+    },
+  })
+
+  methods(SignedReceipt, {
+    fromHeaders(headers) {
+      return withHeaders(headers, (...lines) => fromHeaders(...lines))
+    },
+  })
+
+  methods(Resolver.prototype, {
+    async verify(publisher, method, target, headers, options) {
+      const clock = clockFrom(options?.now)
+      return settle(this, publisher, publisher.verify(method, target, headers, options), clock)
+    },
+
+    async resume(publisher, pending, options) {
+      const clock = clockFrom(options?.now)
+      return settle(this, publisher, publisher.resume(pending, options), clock)
+    },
+  })
+}
+
+const discoverer = (native) =>
+  function discover(url, productToken, options) {
+    return withHeaders(options?.headers ?? [], (...lines) => native(url, productToken, ...lines, options))
+  }
+
+async function settle(resolver, publisher, begun, clock) {
+  let verification = begun
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const { needs } = verification.verdict
+    if (needs.length === 0 || needs.some((need) => need.kind === 'redeem') || verification.pending === null) break
+    for (const need of needs) {
+      // What could not be fetched is recorded, and the next verdict tells.
+      await resolver.supply(publisher, need, clock()).catch(() => {})
+    }
+    verification = publisher.resume(verification.pending, clock())
+  }
+  return verification
+}
+
+/** The caller's time, which goes on while something is fetched; the clock's when there is none. */
+function clockFrom(now) {
+  if (now === undefined || now === null) return () => undefined
+  const begin = performance.now()
+  return () => ({ now: new Date(now).getTime() + (performance.now() - begin) })
+}
+
+module.exports = { Verification, discoverer, install }

@@ -1,0 +1,10 @@
+import { imagxpProxy } from 'imagxp/next'
+import { options } from './lib/imagxp'
+
+// Pages: a refused request never reaches them.
+export const proxy = imagxpProxy(options)
+
+export const config = {
+  // Everything but what Next serves for pages, our own manifest, and the handlers that are wrapped themselves.
+  matcher: ['/((?!_next/|favicon.ico|articles/|premium/|echo|stream|\\.well-known/imagxp-agent.json).*)'],
+}

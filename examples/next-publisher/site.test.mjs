@@ -1,0 +1,203 @@
+// The built site, started, and asked over HTTP.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Identity, PrivateKey, SignedReceipt, contentDigest, issueVisa } from 'imagxp'
+import { wrapFetch } from 'imagxp/fetch'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const BROWSER = { 'user-agent': 'Mozilla/5.0 Firefox/140.0', 'accept-language': 'en', 'sec-fetch-mode': 'navigate' }
+const key = PrivateKey.generate()
+const closing = []
+let agent
+let broker
+let site
+let log = ''
+
+before(async () => {
+  agent = Identity.generate((await serve(() => agent.manifest().toBytes())).host, 'ES256', { allowLoopback: true })
+  broker = (await serve(() => JSON.stringify({ keys: [{ ...key.publicKey.toJwk(), kid: key.publicKey.thumbprint }] }))).origin
+  site = await start()
+})
+
+after(() => Promise.all(closing.map((close) => close())))
+
+async function serve(body) {
+  const server = createServer((_, response) => response.end(body())).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(async () => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const host = `127.0.0.1:${server.address().port}`
+  return { host, origin: `http://${host}` }
+}
+
+/** Starts `next start` on a port that was free a moment ago; on another one when somebody was quicker. */
+async function start(attempts = 3) {
+  const reserved = createServer().listen(0, '127.0.0.1')
+  await once(reserved, 'listening')
+  const { port } = reserved.address()
+  reserved.close()
+  await once(reserved, 'close')
+  const origin = `http://127.0.0.1:${port}`
+  const environment = { ...process.env, PUBLISHER_ORIGIN: origin, PUBLISHER_BROKER: broker, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
+  const program = spawn(process.execPath, ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)], {
+    cwd: folder,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const ready = new Promise((resolve) => {
+    for (const stream of [program.stdout, program.stderr]) {
+      stream.on('data', (chunk) => {
+        output += chunk
+        log += chunk
+        if (output.includes('Ready')) resolve(true)
+      })
+    }
+    program.once('exit', () => resolve(false))
+  })
+  if (await ready) {
+    closing.push(async () => {
+      program.kill('SIGTERM')
+      await once(program, 'exit')
+    })
+    return origin
+  }
+  if (attempts > 1 && output.includes('EADDRINUSE')) return start(attempts - 1)
+  throw new Error(`next start has ended:\n${output}`)
+}
+
+async function ask(path, { purpose = 'RAG_RETRIEVAL', method = 'GET', headers = {}, body, unsigned = false, signed = {} } = {}) {
+  const lines = new Headers(headers)
+  if (!unsigned) for (const [name, value] of agent.sign(method, site + path, purpose, signed)) lines.append(name, value)
+  const response = await fetch(site + path, { method, headers: lines, body, redirect: 'manual' })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const json = response.headers.get('content-type')?.includes('json') && bytes.length > 0 ? JSON.parse(bytes) : undefined
+  return { status: response.status, headers: response.headers, bytes, text: bytes.toString(), json, code: json?.error?.code }
+}
+
+function raw(head) {
+  return new Promise((resolve, reject) => {
+    const chunks = []
+    const socket = connect(Number(new URL(site).port), '127.0.0.1', () => socket.write(Buffer.from(head.replaceAll('\n', '\r\n'), 'latin1')))
+    socket.on('data', (chunk) => chunks.push(chunk)).on('error', reject)
+    socket.on('close', () => {
+      const text = Buffer.concat(chunks).toString('latin1')
+      resolve({ status: Number(text.split(' ')[1]), text, code: /"code":"([a-z_.]+)"/.exec(text)?.[1] })
+    })
+  })
+}
+
+const lines = (path, options) => agent.sign('GET', site + path, 'RAG_RETRIEVAL', options).map(([name, value]) => `${name}: ${value}\n`).join('')
+
+test('a page, through the proxy', async () => {
+  const read = await ask('/')
+  assert.equal(read.status, 200, read.text)
+  assert.match(read.text, new RegExp(`Read by (<!-- -->)?${agent.agentId.replaceAll('.', '\\.')}`))
+  assert.equal(read.headers.get('x-imagxp-content-origin'), 'HUMAN')
+  assert.match((await ask('/', { unsigned: true, headers: BROWSER })).text, /Read by (<!-- -->)?unsigned_browser/)
+  assert.equal((await ask('/private')).status, 200)
+  assert.equal((await ask('/private', { unsigned: true, headers: BROWSER })).status, 404)
+})
+
+test('a refused page', async () => {
+  const bot = await ask('/', { unsigned: true })
+  assert.deepEqual([bot.status, bot.code, bot.headers.get('www-authenticate')], [401, 'auth.required', 'IMAGXP'])
+  const training = await ask('/', { purpose: 'CRAWL_TRAINING' })
+  assert.deepEqual([training.status, training.code, training.headers.get('cache-control')], [403, 'policy.purpose_denied', 'no-store'])
+  assert.equal((await ask('/no/such/page', { unsigned: true })).status, 401)
+  assert.equal((await ask('/no/such/page')).status, 404)
+  const head = await ask('/', { unsigned: true, method: 'HEAD' })
+  assert.deepEqual([head.status, head.bytes.length], [401, 0])
+})
+
+test('verdicts that a client brings along are nothing', async () => {
+  const sent = { 'x-imagxp-verdict-sealed': 'e30.e30', 'x-imagxp-verdict-agent': 'bank.example', x_imagxp_verdict_agent: 'bank.example' }
+  assert.match((await ask('/', { unsigned: true, headers: { ...BROWSER, ...sent } })).text, /unsigned_browser/)
+  assert.equal((await ask('/private', { unsigned: true, headers: { ...BROWSER, ...sent } })).status, 404)
+  const { json } = await ask('/echo', { headers: { ...sent, 'x-other': '1' } })
+  assert.equal(json.headers['x-other'], '1')
+  assert.doesNotMatch(JSON.stringify(json.headers), /verdict|bank/)
+})
+
+test('an article, with a receipt', async () => {
+  const read = wrapFetch(fetch, { identity: agent, purpose: 'RAG_RETRIEVAL', receipts: 'require', allowLoopback: true })
+  const response = await read(`${site}/articles/caf%C3%A9?a=b`)
+  assert.equal(await response.text(), `Article café, for ${agent.agentId}.\n`)
+  assert.equal((await response.imagxp.receipt).url, `${site}/articles/caf%C3%A9?a=b`)
+  const unsigned = await ask('/articles/1', { unsigned: true, headers: BROWSER })
+  const { receipt } = SignedReceipt.fromHeaders([...unsigned.headers])
+  receipt.check({ url: `${site}/articles/1`, contentSha256: createHash('sha256').update(unsigned.bytes).digest() })
+  const head = await ask('/articles/1', { method: 'HEAD' })
+  assert.deepEqual([head.status, head.headers.get('x-imagxp-provenance')], [200, null])
+  assert.equal((await ask('/articles/1', { purpose: 'CRAWL_TRAINING' })).status, 403)
+  assert.equal((await ask('/articles/1', { unsigned: true })).status, 401)
+})
+
+test('a stream has no receipt, and is not held back', async () => {
+  const streamed = await ask('/stream')
+  assert.deepEqual([streamed.status, streamed.text], [200, 'piece 1\npiece 2\npiece 3\n'])
+  assert.equal(streamed.headers.get('x-imagxp-provenance'), null)
+})
+
+test('a payment, and a replay', async () => {
+  const unpaid = await ask('/premium/1')
+  assert.deepEqual([unpaid.status, unpaid.code, unpaid.json.offer.price], [402, 'payment.required', '0.05'])
+  assert.equal((await ask('/premium/1', { unsigned: true, headers: BROWSER })).status, 401)
+  const visa = { issuer: broker, audience: site, agentId: agent.agentId, jkt: agent.keyId, jti: 'visa-000001', amount: '0.05', currency: 'EUR' }
+  const payment = issueVisa(key, { ...visa, allowLoopback: true })
+  assert.deepEqual((await ask('/premium/1', { signed: { payment } })).json, { article: '1', reader: agent.agentId, visa: 'visa-000001' })
+  assert.equal((await ask('/premium/1', { signed: { payment } })).code, 'payment.already_used')
+  const headers = Object.fromEntries(agent.sign('GET', `${site}/articles/1`, 'RAG_RETRIEVAL'))
+  const statuses = []
+  for (let round = 0; round < 2; round += 1) statuses.push((await ask('/articles/1', { unsigned: true, headers })).status)
+  assert.deepEqual(statuses, [200, 409])
+  // One publisher for all: what a handler has seen is known to the proxy, too.
+  const page = Object.fromEntries(agent.sign('GET', `${site}/`, 'RAG_RETRIEVAL'))
+  assert.deepEqual([(await ask('/', { unsigned: true, headers: page })).status, (await ask('/', { unsigned: true, headers: page })).status], [200, 409])
+})
+
+test('signed bodies are read again', async () => {
+  const body = JSON.stringify({ question: 'é'.repeat(1000) })
+  const post = (said, sent) => ask('/echo', { method: 'POST', body: sent, signed: { contentDigest: contentDigest(Buffer.from(said)) } })
+  assert.equal((await post(body, body)).json?.body, body)
+  assert.equal((await post(body, `${body.slice(0, -1)}!`)).code, 'claim.digest_mismatch')
+})
+
+test('the public policy and robots.txt are for anyone', async () => {
+  const policy = await ask('/.well-known/imagxp-policy.json', { unsigned: true })
+  assert.deepEqual([policy.status, policy.json.version], [200, 1])
+  assert.match((await ask('/robots.txt', { unsigned: true })).text, /^User-agent/)
+})
+
+test('what arrives over a raw socket', async () => {
+  const head = (path, host = 'x') => `GET ${path} HTTP/1.1\nHost: ${host}\nConnection: close\n`
+  const [payload, ...rest] = lines('/echo').trim().split('\n')
+  assert.equal((await raw(`${head('/echo')}${payload}\n${rest.join('\n')}\n${payload}\n\n`)).code, 'header.duplicate')
+  const cases = { NUL: `${payload}\0\n`, folded: `${payload.slice(0, 30)}\n ${payload.slice(30)}\n`, 'eight bits': `${payload.slice(0, -2)}\xe9\xe9\n`, 'too large': `x-imagxp-payload: ${'A'.repeat(12_400)}\n`, larger: `x-imagxp-payload: ${'A'.repeat(20_000)}\n` }
+  for (const [name, line] of Object.entries(cases)) {
+    const answer = await raw(`${head('/echo')}${line}${rest.join('\n')}\n\n`)
+    assert.ok(answer.status >= 400 && answer.status < 500, `${name}: ${answer.text}`)
+  }
+  // Whatever Host says, the origin is the policy's.
+  assert.equal((await raw(`${head('/echo', 'evil.example')}${lines('/echo')}\n`)).status, 200)
+  const evil = agent.sign('GET', 'https://evil.example/echo', 'RAG_RETRIEVAL').map(([name, value]) => `${name}: ${value}\n`).join('')
+  assert.equal((await raw(`${head('/echo', 'evil.example')}${evil}\n`)).code, 'claim.resource_mismatch')
+  for (const path of ['/premium/1', '/%70remium/1', '/x/../premium/1', '/x/%2e%2e/premium/1', `${site}/premium/1`, '//x/premium/1', '/premium%2F1']) {
+    const browser = Object.entries(BROWSER).map(([name, value]) => `${name}: ${value}\n`).join('')
+    const answer = await raw(`${head(path)}${browser}\n`)
+    assert.ok(answer.status >= 300 && answer.status < 500 && !answer.text.includes('"article"'), `${path}: ${answer.text}`)
+  }
+})
+
+test('nothing went wrong inside', () => {
+  assert.doesNotMatch(log, /Error|imagxp:/)
+})

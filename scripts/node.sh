@@ -1,0 +1,77 @@
+#!/bin/sh
+# The Node binding: its tools, the addon, its tests.
+#
+# Usage: scripts/node.sh setup|build|types|lint|test|bench ...
+#   setup   the pinned npm packages, when they changed
+#   build   the addon for this machine, beside bindings/node/index.cjs, when its sources changed (debug; `release` for a release build)
+#   types   rewrites bindings/node/index.d.ts
+#   lint    format and lints of JavaScript
+#   test    everything, with a tally
+#   bench   what a verification costs in Node, and how much of it is Node's
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+package=$root/bindings/node
+profile=${IMAGXP_NODE_PROFILE:-debug}
+
+setup() {
+    have node || die "Node 20.17 or newer is missing: see https://nodejs.org"
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 17) ? 0 : 1)' ||
+        die "Node 20.17 or newer is needed; this is $(node --version)"
+    hash=$(hash_of "$package/package.json" "$package/package-lock.json")
+    done_before node-packages "$hash" && [ -d "$package/node_modules" ] && return 0
+    say "setup: npm install (bindings/node)"
+    # Not `npm ci`: it wants every platform's optional packages of the tools in the lock file, where npm does not write them.
+    (cd "$package" && npm install --no-save --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
+        tail -n 20 "$target/npm.log" >&2
+        die "npm could not install the packages of bindings/node"
+    }
+    mark_done node-packages "$hash"
+}
+
+# The sources are hashed, not dated: a clone or a checkout gives every file a new date.
+sources_hash() {
+    {
+        hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
+            core/fetch/src core/fetch/Cargo.toml "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
+        echo "$profile"
+    } | sha256sum | cut -d ' ' -f 1
+}
+
+# napi writes the types where it is told; `build` leaves those in git alone.
+compile() {
+    release=
+    [ "$profile" = release ] && release=--release
+    # shellcheck disable=SC2086 # nothing, or one word
+    (cd "$package" && ./node_modules/.bin/napi build --platform $release --no-js --dts "$1" --target-dir "$target" -- --locked) \
+        >"$target/napi.log" 2>&1 || {
+        tail -n 40 "$target/napi.log" >&2
+        die "the addon could not be built"
+    }
+}
+
+build() {
+    setup
+    hash=$(sources_hash)
+    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node >/dev/null 2>&1; then
+        return 0
+    fi
+    say "setup: napi build ($profile)"
+    compile .built.d.ts
+    mark_done node-addon "$hash"
+}
+
+types() {
+    setup
+    compile index.d.ts
+    cp "$package/index.d.ts" "$package/.built.d.ts"
+    mark_done node-addon "$(sources_hash)"
+}
+
+[ $# -gt 0 ] || die "which part? setup build types lint test bench"
+for part in "$@"; do
+    case $part in
+    setup | build | types | lint | test | bench) "$part" ;;
+    *) die "there is no part $part" ;;
+    esac
+done
