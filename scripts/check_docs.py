@@ -127,7 +127,12 @@ def self_test(languages):
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
     if [(line, language, reason) for line, language, _, reason, _ in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
         sys.exit("check_docs.py does not find its own blocks")
-    failing = [(run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_js, "process.exit(1)"), (run_c, "int main(void) { return 1; }")]
+    failing = [
+        (run_sh, found[1][2]),
+        (run_python, "raise SystemExit(1)"),
+        (run_js, "process.exit(1)"),
+        (run_c, "int main(void) { return 1; }"),
+    ]
     if "swift" in languages:
         failing.append((run_swift, "import Imagxp\ntry panicOnPurpose()"))
     for run, bad in failing:

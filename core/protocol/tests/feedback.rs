@@ -38,7 +38,7 @@ fn seed_form() -> Vec<u8> {
 fn code(publisher: &Publisher, value: &[u8]) -> Option<&'static str> {
     let taken = publisher.feedback(value, None, now());
     assert_eq!(taken.feedback.is_some(), taken.verdict.is_allowed());
-    taken.verdict.code.map(imagxp::Code::as_str)
+    taken.verdict.code.map(Code::as_str)
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn time_rules_are_those_of_requests() {
         publisher.supply(MANIFEST_URL, &manifest(&[1]), Some(3600), now()).unwrap();
         let at = now().saturating_add_secs(seconds);
         let taken = publisher.feedback(&by(1, NONCE), None, at);
-        let code = taken.verdict.code.map(imagxp::Code::as_str);
+        let code = taken.verdict.code.map(Code::as_str);
         assert_eq!(code, expected, "{seconds}");
     }
 }
@@ -130,11 +130,11 @@ fn the_seeds_form_counts_with_the_request_that_carries_it() {
     let taken = publisher.feedback(&seed_form(), Some(&carrier), now());
     assert!(taken.verdict.is_allowed(), "{:?}", taken.verdict);
     let again = publisher.feedback(&seed_form(), Some(&carrier), now());
-    assert_eq!(again.verdict.code, Some(imagxp::Code::ReplayNonceSeen));
+    assert_eq!(again.verdict.code, Some(Code::ReplayNonceSeen));
     let other = Identity::parse("other.example", key(1, Algorithm::Es256), false).unwrap();
     let value = feedback().sign(&other, now(), NONCE).unwrap();
     let taken = publisher.feedback(&value, Some(&carrier), now());
-    assert_eq!(taken.verdict.code, Some(imagxp::Code::HeaderConflict));
+    assert_eq!(taken.verdict.code, Some(Code::HeaderConflict));
 }
 
 #[test]
