@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
 
-Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
-of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
+Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is
+a process of its own. `imagxp`, `@imagxp/edge` and Python are the ones that were built here, and C is compiled against include/ and the
+built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
 Standard library only.
