@@ -49,43 +49,18 @@ def main():
         folder.chmod(0o755)
         world = World(folder / "world")
         (folder / "load.lua").write_text(LUA)
-        http = world.http(
-            zone="512m",
-            server="imagxp_audit_log {folder}/audit.jsonl;",
-            locations="location = /zone { imagxp off; imagxp_zone_status; }",
-        )
-        with Nginx(
-            folder / "nginx",
-            http.replace("access_log {folder}/access.log verdict;", "access_log {folder}/access.log status;").replace(
-                "    server {", "    log_format status '$status $imagxp_code';\n    server {", 1
-            ),
-            workers=2,
-        ) as nginx:
+        http = world.http(zone="512m", server="imagxp_audit_log {folder}/audit.jsonl;", locations="location = /zone { imagxp off; imagxp_zone_status; }")
+        with Nginx(folder / "nginx", http.replace("access_log {folder}/access.log verdict;", "access_log {folder}/access.log status;").replace("    server {", "    log_format status '$status $imagxp_code';\n    server {", 1), workers=2) as nginx:
             end = time.monotonic() + seconds
-            clients = [
-                threading.Thread(target=slow, args=(nginx.port, b"x-imagxp-payload: ", end), daemon=True) for _ in range(SLOW)
-            ]
+            clients = [threading.Thread(target=slow, args=(nginx.port, b"x-imagxp-payload: ", end), daemon=True) for _ in range(SLOW)]
             for client in clients:
                 client.start()
             memory, round_number = [], 0
             while time.monotonic() < end:
                 requests = folder / f"requests{round_number % 2}"
                 presign(world, requests, 20_000)
-                subprocess.run(
-                    [
-                        "wrk",
-                        "-t1",
-                        "-c16",
-                        "-d5s",
-                        "-s",
-                        str(folder / "load.lua"),
-                        f"http://127.0.0.1:{nginx.port}/page",
-                        "--",
-                        str(requests),
-                    ],
-                    check=True,
-                    capture_output=True,
-                )
+                subprocess.run(["wrk", "-t1", "-c16", "-d5s", "-s", str(folder / "load.lua"), f"http://127.0.0.1:{nginx.port}/page", "--", str(requests)],
+                               check=True, capture_output=True)
                 memory.append(sum(map(resident, nginx.worker_ids())))
                 round_number += 1
             for client in clients:

@@ -21,23 +21,12 @@ def test_valgrind(tmp_path):
     document = world.agent.manifest().to_json()
     manifests.document = document if isinstance(document, bytes) else document.encode()
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
-    text = world.http(
-        server=REQUESTS
-        + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem; imagxp_manifest_timeout 20s;"
-    )
+    text = world.http(server=REQUESTS + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem; imagxp_manifest_timeout 20s;")
     text = "\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line)
     log = tmp_path / "valgrind"
     # nginx's own: eight bytes, once.
     (tmp_path / "known").write_text("{\n nginx\n Memcheck:Leak\n fun:malloc\n fun:ngx_alloc\n fun:ngx_set_environment\n}\n")
-    wrapper = [
-        "valgrind",
-        "--leak-check=full",
-        "--show-leak-kinds=definite",
-        "--errors-for-leak-kinds=definite",
-        f"--suppressions={tmp_path}/known",
-        f"--log-file={log}",
-        "--error-exitcode=99",
-    ]
+    wrapper = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", f"--suppressions={tmp_path}/known", f"--log-file={log}", "--error-exitcode=99"]
     with Nginx(tmp_path / "nginx", text, master="off", wrapper=wrapper, module=MODULE) as nginx:
         assert nginx.get("/page", sign(world)).status == 200
         headers = sign(world, "/large")

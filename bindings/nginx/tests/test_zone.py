@@ -100,31 +100,11 @@ def test_rates_are_shared_by_workers_and_survive_a_reload(start, tmp_path):
 def test_uses_of_a_visa_are_counted_in_every_worker(start, tmp_path):
     broker = imagxp.PrivateKey.generate()
     issuer = "https://broker.example"
-    world = World(
-        tmp_path / "visas",
-        {
-            **BASE,
-            "price": {"amount": "0.01", "currency": "USD"},
-            "payment": {"brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/jwks.json"}]},
-        },
-    )
+    world = World(tmp_path / "visas", {**BASE, "price": {"amount": "0.01", "currency": "USD"},
+                                      "payment": {"brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/jwks.json"}]}})
     world.write("jwks.json", json.dumps({"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}))
-    nginx = start(
-        world.http(
-            more=f"imagxp_jwks_file {issuer}/jwks.json {world.folder}/jwks.json; imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"
-        ),
-        workers=4,
-    )
-    visa = imagxp.issue_visa(
-        broker,
-        issuer=issuer,
-        audience="https://pub.example",
-        agent_id=AGENT,
-        jti="12345678",
-        amount="0.01",
-        currency="USD",
-        max_uses=5,
-    )
+    nginx = start(world.http(more=f"imagxp_jwks_file {issuer}/jwks.json {world.folder}/jwks.json; imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"), workers=4)
+    visa = imagxp.issue_visa(broker, issuer=issuer, audience="https://pub.example", agent_id=AGENT, jti="12345678", amount="0.01", currency="USD", max_uses=5)
     statuses = sorted(nginx.get("/page", world.sign(payment=visa)).status for _ in range(12))
     assert statuses == [200] * 5 + [402] * 7
 
