@@ -18,7 +18,21 @@ sys.path.insert(0, str(ROOT / "bindings" / "nginx" / "tests"))
 from instance import Nginx  # noqa: E402 (its folder is on no path before)
 from servers import Manifests, Names  # noqa: E402
 
-SEEN = "$imagxp_outcome|$imagxp_code|$imagxp_http|$imagxp_agent|$imagxp_purpose|$imagxp_visitor|$imagxp_would_deny|$imagxp_payment|$imagxp_key_id|$imagxp_warnings"
+SEEN = "|".join(
+    f"$imagxp_{name}"
+    for name in (
+        "outcome",
+        "code",
+        "http",
+        "agent",
+        "purpose",
+        "visitor",
+        "would_deny",
+        "payment",
+        "key_id",
+        "warnings",
+    )
+)
 WELL_KNOWN = "/.well-known/imagxp-agent.json"
 
 
