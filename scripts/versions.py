@@ -14,17 +14,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = r"(\d+\.\d+\.\d+(?:-[\w.]+)?)"
+# Of the package itself: other tables have versions of other things.
+CRATE = rf'^\[package\]\n(?:(?!\[).*\n)*?version = "{NUMBER}"$'
 JSON = rf'^  "version": "{NUMBER}"'
 MANIFESTS = {
     "Cargo.toml": rf'^version = "{NUMBER}"$',
-    "core/*/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "ffi/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "bindings/*/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "tests/conformance/*/Cargo.toml": rf'^version = "{NUMBER}"$',
+    "core/*/Cargo.toml": CRATE,
+    "ffi/Cargo.toml": CRATE,
+    "bindings/*/Cargo.toml": CRATE,
+    "tests/conformance/*/Cargo.toml": CRATE,
     "bindings/*/pyproject.toml": rf'^version = "{NUMBER}"$',
     "bindings/*/package.json": JSON,
     "bindings/*/npm/*/package.json": JSON,
     "bindings/*/package-lock.json": JSON,
+    "packaging/debian/changelog": rf"^imagxp \((\d+\.\d+\.\d+)-\d+\)",
 }
 # Dependencies on our own crates name the version, too.
 OWN = re.compile(rf'^imagxp[\w-]* = \{{ path = "[^"]+", version = "{NUMBER}" \}}$', re.MULTILINE)
