@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
 
-Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is
-a process of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
+Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order;
+each is a process of its own. `imagxp`, `@imagxp/edge` and Python are the ones that were built here, and C is compiled against include/
+and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
 Standard library only.
@@ -51,11 +52,12 @@ def run_python(text, folder):
 
 
 def run_js(text, folder):
-    # As a user has it: installed, and imported by its name.
-    installed = folder / "node_modules" / "imagxp"
-    if not installed.exists():
-        installed.parent.mkdir(exist_ok=True)
-        installed.symlink_to(ROOT / "bindings" / "node")
+    # As a user has them: installed, and imported by their names.
+    for name, package in {"imagxp": "bindings/node", "@imagxp/edge": "bindings/wasm"}.items():
+        installed = folder / "node_modules" / name
+        if not installed.is_symlink():
+            installed.parent.mkdir(parents=True, exist_ok=True)
+            installed.symlink_to(ROOT / package)
     (folder / "block.mjs").write_text(text)
     execute(["node", "block.mjs"], folder)
 
@@ -69,7 +71,9 @@ def run_c(text, folder):
         # The SONAME is a link that the installation makes; here it stands beside the program.
         shown = subprocess.run(["readelf", "-d", str(LIBRARY / "libimagxp.so")], capture_output=True, text=True, check=True)
         name = re.search(r"SONAME.*\[(.+)\]", shown.stdout)
-        (folder / (name[1] if name else "libimagxp.so")).symlink_to(LIBRARY / "libimagxp.so")
+        link = folder / (name[1] if name else "libimagxp.so")
+        if not link.is_symlink():
+            link.symlink_to(LIBRARY / "libimagxp.so")
     execute(["env", f"LD_LIBRARY_PATH={folder}:{LIBRARY}", "./block"], folder)
 
 

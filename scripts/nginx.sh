@@ -1,10 +1,12 @@
 #!/bin/sh
 # The nginx module: set-up, build, tests.
 #
-# Usage: scripts/nginx.sh setup|build|test|soak [pytest arguments]
+# Usage: scripts/nginx.sh setup|build|test|bench|soak [pytest arguments | seconds]
 #   setup   installs nginx, nginx-dev and what the tests need; the system's nginx is neither started nor stopped
 #   build   ngx_http_imagxp_module.so for Debian's nginx, in target/nginx; `build asan` also one with AddressSanitizer
-#   test    the black-box suite, the golden vectors, ASan and valgrind, on private instances of nginx
+#   test    the black-box suite, with valgrind and once more under ASan, and the golden vectors, on private instances of nginx
+#   bench   requests per second, and what the module adds
+#   soak    ten minutes of load and 200 slow clients
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -89,7 +91,22 @@ build)
 test)
     shift
     build asan
-    IMAGXP_NGINX_MODULES=$out exec "$venv/bin/python" -m pytest --quiet -p no:cacheprovider bindings/nginx/tests "$@"
+    export IMAGXP_NGINX_MODULES="$out"
+    pytest="$venv/bin/python -m pytest --quiet -p no:cacheprovider"
+    # shellcheck disable=SC2086 # a list of words
+    $pytest "${@:-bindings/nginx/tests}"
+    say "nginx: once more under AddressSanitizer and UndefinedBehaviorSanitizer"
+    # shellcheck disable=SC2086
+    IMAGXP_NGINX_ASAN=1 $pytest "${@:-bindings/nginx/tests}"
+    "$venv/bin/python" tests/conformance/check.py nginx imagxp
     ;;
-*) die "usage: scripts/nginx.sh setup|build|test|soak" ;;
+bench)
+    build
+    IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/bench.py
+    ;;
+soak)
+    build
+    IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/soak.py "${2:-600}"
+    ;;
+*) die "usage: scripts/nginx.sh setup|build|test|bench|soak" ;;
 esac

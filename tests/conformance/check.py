@@ -19,6 +19,15 @@ import sets
 HERE = Path(__file__).resolve().parent
 
 
+# Single cases that a language cannot be asked, with the reason.
+CASE_GAPS = {
+    (
+        "nginx",
+        "ref-bad-resource-other-host",
+    ): "a server vouches for an origin by its configuration, and `nginx -t` refuses one that the policy lacks",
+}
+
+
 def agrees(expected, answer):
     """Whether the answer has every expected member; objects are compared member by member."""
     if isinstance(expected, dict) and isinstance(answer, dict):
@@ -71,7 +80,8 @@ def run_sets(language, wanted=(), say=print):
         wrong = []
         gaps = {op for op in {case["op"] for case in cases} if is_gap(language, op)}
         for case, answer in zip(cases, ask(language, cases), strict=True):
-            expected = {"unsupported": True} if case["op"] in gaps else expected_answer(case)
+            gap = case["op"] in gaps or (language, case["id"]) in CASE_GAPS
+            expected = {"unsupported": True} if gap else expected_answer(case)
             if not agrees(expected, answer):
                 wrong.append((case, answer))
         for case, answer in wrong[:10]:

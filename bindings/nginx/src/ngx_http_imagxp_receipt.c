@@ -155,8 +155,11 @@ ngx_http_imagxp_receipt_hold(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx, 
             return rc == NGX_ERROR || rc > NGX_OK ? rc : ngx_http_imagxp_next_body_filter(r, cl);
         }
 
-        ctx->held->last = ngx_cpymem(ctx->held->last, cl->buf->pos, len);
-        cl->buf->pos += len;
+        if (len > 0) {
+            ctx->held->last = ngx_cpymem(ctx->held->last, cl->buf->pos, len);
+            cl->buf->pos += len;
+        }
+
         last |= cl->buf->last_buf;
     }
 

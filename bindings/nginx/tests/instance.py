@@ -16,7 +16,17 @@ MODULE = BUILT / "modules-release" / "ngx_http_imagxp_module.so"
 ASAN_MODULE = BUILT / "modules-asan" / "ngx_http_imagxp_module.so"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 SNIPPETS = ROOT / "bindings" / "nginx" / "snippets"
-SECONDS = 30
+# A busy machine, or instrumented code, takes its time.
+SECONDS = 60
+SANITIZED = "IMAGXP_NGINX_ASAN" in os.environ
+
+
+def sanitizer_environment():
+    """nginx itself is Debian's: the sanitizer comes in before it. nginx keeps memory until it exits, so leaks are valgrind's business."""
+    library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    undefined = subprocess.run(["gcc", "-print-file-name=libubsan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    return {"LD_PRELOAD": f"{Path(library).resolve()} {Path(undefined).resolve()}", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:detect_odr_violation=0"}
 
 CONF = """
 {user}
@@ -63,8 +73,9 @@ class Nginx:
 
     def __init__(self, folder, http, *, workers=1, master="on", module=MODULE, top="", wrapper=(), environment=None):
         self.folder = Path(folder)
-        self.workers, self.master, self.module, self.top = workers, master, module, top
-        self.wrapper, self.environment = list(wrapper), environment or {}
+        self.workers, self.master, self.top = workers, master, top
+        self.module = ASAN_MODULE if SANITIZED and module == MODULE else module
+        self.wrapper, self.environment = list(wrapper), environment or (sanitizer_environment() if SANITIZED else {})
         self.port = free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
         # Workers run as another user when root starts them.
@@ -163,7 +174,9 @@ class Nginx:
 
     def crashed(self):
         """The lines of the error log that no test may leave behind."""
-        return [line for line in self.errors().splitlines() if re.search(r"exited on signal|\[alert\]|\[emerg\]|AddressSanitizer|runtime error", line)]
+        output = self.folder / "output"
+        said = self.errors() + (output.read_text(errors="replace") if output.exists() else "")
+        return [line for line in said.splitlines() if re.search(r"exited on signal|\[alert\]|\[emerg\]|AddressSanitizer|runtime error", line)]
 
 
 def request(port, path="/", headers=(), method="GET", body=None, host=None):
