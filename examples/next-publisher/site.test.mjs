@@ -91,7 +91,7 @@ function raw(head) {
     socket.on('data', (chunk) => chunks.push(chunk)).on('error', reject)
     socket.on('close', () => {
       const text = Buffer.concat(chunks).toString('latin1')
-      resolve({ status: Number(text.split(' ')[1]), text, code: /"code":"([a-z_.]+)"/.exec(text)?.[1] })
+      resolve({ status: Number(text.split(' ')[1]), text, code: /"code":"([a-z0-9_.]+)"/.exec(text)?.[1] })
     })
   })
 }

@@ -31,7 +31,7 @@ export async function openPublisher({ broker, port = 0, onVerdict, onFeedback })
   const identity = Identity.generate(address, 'ES256', { allowLoopback: true })
   const policy = policyOf({ origin, broker })
 
-  const site = Fastify({ forceCloseConnections: true, serverFactory: (handler) => server.on('request', handler) })
+  const site = Fastify({ serverFactory: (handler) => server.on('request', handler) })
   // Whoever wants to check a receipt needs our key, so this lies outside the guarded part.
   site.get('/.well-known/imagxp-agent.json', async (_, reply) => reply.type('application/json').send(identity.manifest().toBytes()))
   site.register(async (guarded) => {
@@ -41,7 +41,12 @@ export async function openPublisher({ broker, port = 0, onVerdict, onFeedback })
     guarded.get('/premium/:number', async (request) => `Premium article ${request.params.number}, for ${readerOf(request)}.\n`)
   })
   await site.ready()
-  return { origin, close: () => site.close() }
+  const close = async () => {
+    await site.close()
+    server.close()
+    server.closeAllConnections()
+  }
+  return { origin, close }
 }
 
 function readerOf({ imagxp: verdict }) {

@@ -67,8 +67,8 @@ export function visits({ origin, agent, broker }) {
     ['somebody uses the name of the agent', 401, 'identity.key_mismatch', () => forger(`${origin}/posts/1`)],
     ['a browser', 200, undefined, () => fetch(`${origin}/posts/1`, { headers: BROWSER })],
     ['a browser wants what is paid for', 401, 'auth.required', () => fetch(`${origin}/premium/1`, { headers: BROWSER })],
-    ['a program that does not say who it is', 401, 'auth.required', () => fetch(`${origin}/posts/1`)],
-    ['the same program reads robots.txt', 200, undefined, () => fetch(`${origin}/robots.txt`)],
+    ['a program that does not say who it is', 401, 'auth.required', () => fetch(`${origin}/posts/1`, { headers: { 'user-agent': 'reader-bot/1.0' } })],
+    ['the same program reads robots.txt', 200, undefined, () => fetch(`${origin}/robots.txt`, { headers: { 'user-agent': 'reader-bot/1.0' } })],
   ]
 }
 

@@ -249,7 +249,7 @@ const behaviours = {
     for (const [name, [head, code]] of Object.entries(cases)) {
       const answer = await raw(site.origin, `GET /a HTTP/1.1\nHost: x\nConnection: close\n${head}\n`)
       assert.ok(answer.status >= 400 && answer.status < 500, `${name}: ${answer.text}`)
-      if (code !== undefined) assert.equal(answer.code, code, name)
+      if (code !== undefined) assert.equal(answer.code, code, `${name}: ${answer.text}`)
     }
     assert.equal(site.record.reached, 0)
     assert.equal((await ask(site.origin, '/a', { identity: domain.identity })).status, 200, 'and the site goes on')

@@ -285,5 +285,5 @@ test('an audit log on disk holds each verdict', async (t) => {
   for (const purpose of ['SUMMARY', 'CRAWL_TRAINING']) await ask(listener.origin, '/a', { identity: domain.identity, purpose })
   await log.close()
   const found = await AuditLog.verify(path.join(folder, 'audit'), [key.publicKey])
-  assert.equal(found.records, 2)
+  assert.deepEqual([found.intact, found.verdicts], [true, 2])
 })

@@ -160,7 +160,7 @@ function raw(origin, head, body = '') {
     })
     const done = () => {
       const text = Buffer.concat(chunks).toString('latin1')
-      resolve({ status: Number(text.split(' ')[1] ?? 0), text, code: /"code":"([a-z_.]+)"/.exec(text)?.[1] })
+      resolve({ status: Number(text.split(' ')[1] ?? 0), text, code: /"code":"([a-z0-9_.]+)"/.exec(text)?.[1] })
     }
     socket.on('data', (chunk) => chunks.push(chunk)).on('close', done)
     socket.on('error', (error) => (error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error)))
