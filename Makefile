@@ -20,8 +20,8 @@ build: ## libimagxp (release), the command line and the Python extension
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy
 
-fmt: ## formats Rust and Python
-	@scripts/setup.sh python && scripts/lint.sh fix
+fmt: ## formats Rust, Python and JavaScript
+	@scripts/setup.sh python && scripts/lint.sh fix && scripts/node.sh fmt
 
 fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 	@scripts/fuzz.sh -h $(HOURS)
@@ -29,8 +29,8 @@ fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
 	@scripts/soak.sh
 
-bench: ## criterion benchmarks of the core
-	@cargo bench --locked -p imagxp
+bench: ## criterion benchmarks of the core; what a verification costs in Node
+	@cargo bench --locked -p imagxp && scripts/node.sh bench
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update

@@ -33,3 +33,5 @@ if have shellcheck; then
 fi
 
 scripts/purity.py
+scripts/versions.py
+scripts/node.sh lint

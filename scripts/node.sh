@@ -1,12 +1,14 @@
 #!/bin/sh
 # The Node binding: its tools, the addon, its tests.
 #
-# Usage: scripts/node.sh setup|build|types|lint|test|bench ...
+# Usage: scripts/node.sh setup|build|types|lint|fmt|test|bench|soak ...
 #   setup   the pinned npm packages, when they changed
 #   build   the addon for this machine, beside bindings/node/index.cjs, when its sources changed (debug; `release` for a release build)
 #   types   rewrites bindings/node/index.d.ts
+#   fmt     formats JavaScript
 #   lint    format and lints of JavaScript
 #   test    everything, with a tally
+#   soak    a million verifications, whose memory is watched
 #   bench   what a verification costs in Node, and how much of it is Node's
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -53,10 +55,11 @@ compile() {
 build() {
     setup
     hash=$(sources_hash)
-    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node >/dev/null 2>&1; then
+    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node "$package/.built.d.ts" >/dev/null 2>&1; then
         return 0
     fi
     say "setup: napi build ($profile)"
+    rm -f "$package"/imagxp.*.node
     compile .built.d.ts
     mark_done node-addon "$hash"
 }
@@ -68,10 +71,51 @@ types() {
     mark_done node-addon "$(sources_hash)"
 }
 
-[ $# -gt 0 ] || die "which part? setup build types lint test bench"
+lint() {
+    setup
+    (
+        cd "$package"
+        ./node_modules/.bin/prettier --check --log-level warn . ../../tests/conformance/node
+        ./node_modules/.bin/eslint --max-warnings 0 .
+    )
+}
+
+fmt() {
+    setup
+    (cd "$package" && ./node_modules/.bin/prettier --write --log-level warn . ../../tests/conformance/node)
+}
+
+# The runner's closing lines are read by scripts/tally.py.
+tests() {
+    build
+    (cd "$package" && RUST_BACKTRACE=0 node --test --test-reporter=spec test)
+}
+
+bench() {
+    setup
+    folder=$target/node-bench
+    mkdir -p "$folder"
+    (cd "$package" && ./node_modules/.bin/napi build --platform --release --no-js --dts "$folder/index.d.ts" --output-dir "$folder" \
+        --target-dir "$target" --features bench -- --locked) >"$target/napi.log" 2>&1 || {
+        tail -n 40 "$target/napi.log" >&2
+        die "the addon could not be built"
+    }
+    cp "$package"/*.cjs "$package/package.json" "$folder"
+    node "$package/bench/verify.mjs" "$folder"
+}
+
+# A million verifications, on a release build.
+soak() {
+    profile=release
+    build
+    (cd "$package" && node --expose-gc test/memory.mjs 1000000)
+}
+
+[ $# -gt 0 ] || die "which part? setup build types lint fmt test bench soak"
 for part in "$@"; do
     case $part in
-    setup | build | types | lint | test | bench) "$part" ;;
+    setup | build | types | lint | fmt | bench | soak) "$part" ;;
+    test) tests ;;
     *) die "there is no part $part" ;;
     esac
 done

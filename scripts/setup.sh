@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, says so in one line each, and does nothing the second time.
 #
-# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension
+# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -74,10 +74,12 @@ extension() {
     mark_done extension "$hash"
 }
 
-[ $# -gt 0 ] || die "which part? tools rust crates python extension"
+node() { scripts/node.sh build; }
+
+[ $# -gt 0 ] || die "which part? tools rust crates python extension node"
 for part in "$@"; do
     case $part in
-    tools | rust | crates | python | extension) "$part" ;;
+    tools | rust | crates | python | extension | node) "$part" ;;
     *) die "there is no part $part" ;;
     esac
 done

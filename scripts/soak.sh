@@ -11,6 +11,8 @@ say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"
 SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- --nocapture
+say "== a million verifications in Node: memory flat"
+scripts/node.sh soak
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

@@ -12,6 +12,7 @@ CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignor
 NEXTEST = re.compile(r"^\s*Summary \[.*\] +\d+ tests? run: (\d+) passed(?: \([^)]*\))?(?:, (\d+) failed)?(?:, (\d+) skipped)?")
 PYTEST = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|skipped|error)\b.*) in [\d.]+s\b(?: \([\d:]+\))?(?: =+)?$")
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+NODE = re.compile(r"^(?:ℹ|#) (pass|fail|cancelled|skipped|todo) (\d+)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -25,6 +26,9 @@ def count(line):
         for number, word in re.findall(r"(\d+) (\w+)", match[1]):
             words[word.rstrip("s") if word == "errors" else word] = int(number)
         return [words["passed"] + words["xfailed"], words["failed"] + words["error"], words["skipped"]]
+    if match := NODE.match(line):
+        column = {"pass": 0, "fail": 1, "cancelled": 1}.get(match[1], 2)
+        return [int(match[2]) if column == index else 0 for index in range(3)]
     if line.startswith("SKIPPED:"):
         return [0, 0, 1]
     return None
@@ -40,6 +44,11 @@ def self_test():
         ("341 passed in 46.41s", [341, 0, 0]),
         ("1 failed, 340 passed in 106.41s (0:01:46)", [340, 1, 0]),
         ("c: 7 passed, 0 failed, 1 skipped", [7, 0, 1]),
+        ("ℹ pass 71", [71, 0, 0]),
+        ("ℹ fail 2", [0, 2, 0]),
+        ("# cancelled 3", [0, 3, 0]),
+        ("ℹ skipped 1", [0, 0, 1]),
+        ("ℹ tests 74", None),
         ("SKIPPED: no valgrind", [0, 0, 1]),
         ("SKIPPED cctv: its vectors are not on this machine", None),
         ("12 passed", None),

@@ -41,7 +41,7 @@ deny() {
 }
 
 build() {
-    cargo build --quiet --locked --workspace --exclude imagxp-python
+    cargo build --quiet --locked --workspace --exclude imagxp-python --exclude imagxp-node
     cargo build --quiet --locked --release -p imagxp-ffi
 }
 
@@ -52,8 +52,10 @@ python_tests() {
     (cd bindings/python && "$python" -m pytest --quiet -p no:cacheprovider tests)
 }
 
+node_tests() { scripts/node.sh test; }
+
 conformance() {
-    for language in rust c python; do
+    for language in rust c python node; do
         "$python" tests/conformance/check.py "$language"
     done
     "$python" tests/conformance/cross.py
@@ -104,7 +106,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -116,7 +118,8 @@ step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step python "Python tests, types and stubs" python_tests
-step conformance "conformance in Rust, C and Python" conformance
+step node "Node tests, types and package" node_tests
+step conformance "conformance in Rust, C, Python and Node" conformance
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

@@ -13,6 +13,8 @@ pub mod agent;
 pub mod agent_id;
 pub mod assertion;
 pub mod audit;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod boundary;
 pub mod claim;
 pub mod code;
