@@ -76,7 +76,8 @@ async function start(attempts = 3) {
 }
 
 async function ask(path, { purpose = 'RAG_RETRIEVAL', method = 'GET', headers = {}, body, unsigned = false, signed = {} } = {}) {
-  const lines = new Headers(headers)
+  // Node's `fetch` sends what browsers send, too.
+  const lines = new Headers({ 'user-agent': 'reader-bot/1.0', ...headers })
   if (!unsigned) for (const [name, value] of agent.sign(method, site + path, purpose, signed)) lines.append(name, value)
   const response = await fetch(site + path, { method, headers: lines, body, redirect: 'manual' })
   const bytes = Buffer.from(await response.arrayBuffer())

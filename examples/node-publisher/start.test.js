@@ -22,7 +22,7 @@ test('it ends when told to', async () => {
   const program = spawn(process.execPath, ['start.js', '--alone', '--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   const [first] = await once(program.stdout, 'data')
   const origin = /http:\/\/127\.0\.0\.1:\d+/.exec(first.toString())[0]
-  assert.equal((await fetch(`${origin}/posts/1`)).status, 401)
+  assert.equal((await fetch(`${origin}/posts/1`, { headers: { 'user-agent': 'reader-bot/1.0' } })).status, 401)
   program.kill('SIGTERM')
   assert.deepEqual(await once(program, 'exit'), [0, null])
 })
