@@ -54,6 +54,8 @@ python_tests() {
 
 node_tests() { scripts/node.sh test; }
 
+node_examples() { scripts/node_adapters.sh test; }
+
 conformance() {
     for language in rust c python node; do
         "$python" tests/conformance/check.py "$language"
@@ -119,6 +121,7 @@ step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step python "Python tests, types and stubs" python_tests
 step node "Node tests, types and package" node_tests
+step node_examples "examples on Node: Fastify and Next" node_examples
 step conformance "conformance in Rust, C, Python and Node" conformance
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
