@@ -59,6 +59,8 @@ python_tests() {
 
 node_tests() { scripts/node.sh test; }
 
+node_examples() { scripts/node_adapters.sh test; }
+
 edge() { scripts/wasm.sh test; }
 
 swift() { scripts/swift.sh test; }
@@ -131,7 +133,8 @@ step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
-step node "Node: the addon, its adapters in real frameworks, types, package, examples" node_tests
+step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
+step node_examples "examples on Node: Fastify and Next" node_examples
 step edge "the edge: WebAssembly in Node, workerd and Deno" edge
 step swift "Swift: the package, its conformance runner and example, XCTest" swift
 step conformance "conformance: one table, and what each language signs verified in the others" conformance

@@ -14,15 +14,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = r"(\d+\.\d+\.\d+(?:-[\w.]+)?)"
-# Of the package itself: other tables have versions of other things.
-CRATE = rf'^\[package\]\n(?:(?!\[).*\n)*?version = "{NUMBER}"$'
 JSON = rf'^  "version": "{NUMBER}"'
+# Of the package itself, not of what another table of the file says (the C library's ABI has a version of its own).
+CARGO = rf'^\[(?:workspace\.)?package\]\n(?:(?!\[).*\n)*?version = "{NUMBER}"$'
 MANIFESTS = {
-    "Cargo.toml": rf'^version = "{NUMBER}"$',
-    "core/*/Cargo.toml": CRATE,
-    "ffi/Cargo.toml": CRATE,
-    "bindings/*/Cargo.toml": CRATE,
-    "tests/conformance/*/Cargo.toml": CRATE,
+    "Cargo.toml": CARGO,
+    "core/*/Cargo.toml": CARGO,
+    "ffi/Cargo.toml": CARGO,
+    "bindings/*/Cargo.toml": CARGO,
+    "tests/conformance/*/Cargo.toml": CARGO,
+    "bindings/*/*/Cargo.toml": CARGO,
     "bindings/*/pyproject.toml": rf'^version = "{NUMBER}"$',
     "bindings/*/package.json": JSON,
     "bindings/*/npm/*/package.json": JSON,
