@@ -43,7 +43,10 @@ deny() {
 }
 
 build() {
-    cargo build --quiet --locked --workspace --exclude imagxp-python
+    # Each binding is built by its own script, with its own tool chain.
+    cargo build --quiet --locked -p imagxp-cli -p imagxp-conformance -p imagxp-ffi
+    scripts/node.sh build
+    scripts/wasm.sh build
     scripts/package.sh build
 }
 
@@ -54,9 +57,16 @@ python_tests() {
     (cd bindings/python && "$python" -m pytest --quiet -p no:cacheprovider tests)
 }
 
+node_tests() { scripts/node.sh test; }
+
+edge() { scripts/wasm.sh test; }
+
+swift() { scripts/swift.sh test; }
+
 conformance() {
     "$python" tests/conformance/table.py
     "$python" tests/conformance/cross.py --count 1000 rust c python
+    "$python" tests/conformance/cross.py --count 200
 }
 
 nginx() { scripts/nginx.sh test; }
@@ -108,7 +118,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension nginx
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -121,12 +131,11 @@ step build "libraries, command line and conformance runners" build
 step c "C tests" c
 step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
-<<<<<<< HEAD
-step conformance "conformance in Rust, C and Python" conformance
-step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
-=======
+step node "Node: the addon, its adapters in real frameworks, types, package, examples" node_tests
+step edge "the edge: WebAssembly in Node, workerd and Deno" edge
+step swift "Swift: the package, its conformance runner and example, XCTest" swift
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
->>>>>>> main
+step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

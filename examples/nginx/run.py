@@ -59,8 +59,16 @@ def crawl(port, agent, broker, issuer):
     def signed(path, purpose="RAG_RETRIEVAL", **more):
         return read(port, path, agent.sign("GET", f"http://127.0.0.1{path}", purpose, **more))
 
-    visa = imagxp.issue_visa(broker, issuer=issuer, audience="http://127.0.0.1", agent_id=agent.agent_id, jti="example-0001", amount="0.01",
-                             currency="USD", allow_loopback=True)
+    visa = imagxp.issue_visa(
+        broker,
+        issuer=issuer,
+        audience="http://127.0.0.1",
+        agent_id=agent.agent_id,
+        jti="example-0001",
+        amount="0.01",
+        currency="USD",
+        allow_loopback=True,
+    )
     yield "free, not signed", read(port, "/"), 200
     yield "free, signed", signed("/"), 200
     yield "free, for training", signed("/", "CRAWL_TRAINING"), 403
@@ -85,7 +93,10 @@ def main():
         agent = imagxp.Identity.generate(f"127.0.0.1:{documents.server_address[1]}", allow_loopback=True)
         broker = imagxp.PrivateKey.generate()
         keys = {"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}
-        documents.documents = {"/.well-known/imagxp-agent.json": bytes(agent.manifest().to_json()), "/jwks.json": json.dumps(keys).encode()}
+        documents.documents = {
+            "/.well-known/imagxp-agent.json": bytes(agent.manifest().to_json()),
+            "/jwks.json": json.dumps(keys).encode(),
+        }
 
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
