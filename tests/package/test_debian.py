@@ -62,8 +62,8 @@ def installed(clean, packages):
     add(clean, packages, *NAMES)
     yield clean
     inside(clean, "dpkg", "--purge", *reversed(NAMES))
-    # What dpkg and ldconfig remember of themselves is not ours.
-    own = ("var/lib/dpkg/", "var/log/", "var/cache/ldconfig/")
+    # What dpkg, ldconfig and nginx (which `nginx -t` has started for the first time) remember of themselves is not ours.
+    own = ("var/lib/dpkg/", "var/log/", "var/cache/ldconfig/", "var/lib/nginx/", "run/nginx.pid")
     assert {path for path in tree(clean) ^ before if not path.startswith(own)} == set()
 
 
