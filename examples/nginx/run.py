@@ -47,7 +47,7 @@ def read(port, path, headers=()):
     """Status and body of one request."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"User-Agent": "crawler/1.0", **dict(headers)})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (the URL is ours)
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read().decode()
@@ -59,8 +59,16 @@ def crawl(port, agent, broker, issuer):
     def signed(path, purpose="RAG_RETRIEVAL", **more):
         return read(port, path, agent.sign("GET", f"http://127.0.0.1{path}", purpose, **more))
 
-    visa = imagxp.issue_visa(broker, issuer=issuer, audience="http://127.0.0.1", agent_id=agent.agent_id, jti="example-0001", amount="0.01",
-                             currency="USD", allow_loopback=True)
+    visa = imagxp.issue_visa(
+        broker,
+        issuer=issuer,
+        audience="http://127.0.0.1",
+        agent_id=agent.agent_id,
+        jti="example-0001",
+        amount="0.01",
+        currency="USD",
+        allow_loopback=True,
+    )
     yield "free, not signed", read(port, "/"), 200
     yield "free, signed", signed("/"), 200
     yield "free, for training", signed("/", "CRAWL_TRAINING"), 403
@@ -85,7 +93,10 @@ def main():
         agent = imagxp.Identity.generate(f"127.0.0.1:{documents.server_address[1]}", allow_loopback=True)
         broker = imagxp.PrivateKey.generate()
         keys = {"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}
-        documents.documents = {"/.well-known/imagxp-agent.json": bytes(agent.manifest().to_json()), "/jwks.json": json.dumps(keys).encode()}
+        documents.documents = {
+            "/.well-known/imagxp-agent.json": bytes(agent.manifest().to_json()),
+            "/jwks.json": json.dumps(keys).encode(),
+        }
 
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -95,7 +106,9 @@ def main():
         for mark, value in (("MODULE", MODULE), ("PORT", port), ("SNIPPETS", ROOT / "bindings" / "nginx" / "snippets")):
             conf = conf.replace(f"@{mark}@", str(value))
         (folder / "nginx.conf").write_text(("user root;\n" if os.geteuid() == 0 else "") + conf)
-        nginx = subprocess.Popen([NGINX, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"], stderr=subprocess.DEVNULL)
+        nginx = subprocess.Popen(  # noqa: S603 (our own configuration)
+            [NGINX, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"], stderr=subprocess.DEVNULL
+        )
         stack.callback(lambda: (nginx.send_signal(signal.SIGQUIT), nginx.wait(60)))
         for _ in range(600):
             with socket.socket() as probe:

@@ -21,7 +21,10 @@ HERE = Path(__file__).resolve().parent
 
 # Single cases that a language cannot be asked, with the reason.
 CASE_GAPS = {
-    ("nginx", "ref-bad-resource-other-host"): "a server vouches for an origin by its configuration, and `nginx -t` refuses one that the policy lacks",
+    (
+        "nginx",
+        "ref-bad-resource-other-host",
+    ): "a server vouches by its configuration, and `nginx -t` refuses an origin that the policy lacks",
 }
 
 

@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT / "bindings" / "nginx" / "tests"))
 from instance import Nginx  # noqa: E402 (its folder is on no path before)
 from servers import Manifests, Names  # noqa: E402
 
-SEEN = "$imagxp_outcome|$imagxp_code|$imagxp_http|$imagxp_agent|$imagxp_purpose|$imagxp_visitor|$imagxp_would_deny|$imagxp_payment|$imagxp_key_id|$imagxp_warnings"
+FIELDS = ("outcome", "code", "http", "agent", "purpose", "visitor", "would_deny", "payment", "key_id", "warnings")
+SEEN = "|".join(f"$imagxp_{field}" for field in FIELDS)
 WELL_KNOWN = "/.well-known/imagxp-agent.json"
 
 
@@ -40,7 +41,7 @@ class Site:
         (folder / "html" / "ok").write_text("ok\n")
         (folder / "policy.json").write_text(json.dumps(case["policy"]))
         self.now = folder / "now"
-        self.set_clock((case.get("now") or case["steps"][0]["now"]))
+        self.set_clock(case.get("now") or case["steps"][0]["now"])
         self.servers = []
 
     def set_clock(self, time):
@@ -66,9 +67,11 @@ class Site:
         documents = {**self.case.get("manifests", {}), **self.case.get("jwks", {})}
         names.addresses = {url.split("/")[2]: ["93.184.216.34"] for url in documents}
         manifests.behave = lambda handler: handler.answer(200, json.dumps(documents[handler.headers["X-Url"]]).encode())
-        return (f"resolver 127.0.0.1:{names.port} ipv6=off; imagxp_manifest_request /fetch; imagxp_jwks_request /fetch;",
-                f"location = /fetch {{ internal; imagxp off; proxy_pass http://127.0.0.1:{manifests.port}; proxy_pass_request_headers off; "
-                "proxy_set_header X-Url $imagxp_fetch_url; subrequest_output_buffer_size 64k; proxy_buffering off; }")
+        return (
+            f"resolver 127.0.0.1:{names.port} ipv6=off; imagxp_manifest_request /fetch; imagxp_jwks_request /fetch;",
+            f"location = /fetch {{ internal; imagxp off; proxy_pass http://127.0.0.1:{manifests.port}; proxy_pass_request_headers off; "
+            "proxy_set_header X-Url $imagxp_fetch_url; subrequest_output_buffer_size 64k; proxy_buffering off; }",
+        )
 
     def http(self, documents, location=""):
         vouched = f"imagxp_origin {origin(self.case.get('request') or self.case['steps'][0]['request'])};"
@@ -158,7 +161,21 @@ def main():
         folder = Path(name)
         folder.chmod(0o755)
         clock = folder / "clock.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", str(Path(__file__).parent / "clock.c"), "-o", str(clock)], check=True)
+        subprocess.run(
+            [
+                "cc",
+                "-shared",
+                "-fPIC",
+                "-O1",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                str(Path(__file__).parent / "clock.c"),
+                "-o",
+                str(clock),
+            ],
+            check=True,
+        )
         for number, line in enumerate(sys.stdin):
             try:
                 case = json.loads(line)
