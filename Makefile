@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
+.PHONY: help demo test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -16,6 +16,9 @@ test: ## everything that CI checks
 
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
+
+wheels: ## Python wheels for manylinux2014 and musllinux, inspected, and the first one tried
+	@scripts/wheels.sh
 
 conformance: ## every vector set in every language, as one table
 	@scripts/test.sh setup build c conformance
@@ -41,9 +44,11 @@ fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
 	@scripts/soak.sh
 
-bench: ## criterion benchmarks of the core
+bench: ## criterion benchmarks of the core; what Python, Node and nginx add to a verdict
 	@cargo bench --locked -p imagxp
 	@scripts/nginx.sh bench
+	@scripts/bench_python.sh
+	@scripts/node.sh bench
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update

@@ -23,10 +23,11 @@ cp -R packaging/debian "$source/debian"
 
 # debhelper gives the build a home of its own; cargo and the toolchain that it starts are in ours.
 export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
+module=$target/nginx/modules-release/ngx_http_imagxp_module.so
 profiles=
-[ -f "$built/ngx_http_imagxp_module.so" ] || profiles=pkg.imagxp.nonginx
+[ -f "$module" ] || profiles=pkg.imagxp.nonginx
 # -d: Rust may come from rustup, which dpkg does not know.
-(cd "$source" && IMAGXP_BUILT=$built DEB_BUILD_PROFILES=$profiles dpkg-buildpackage -b -d -us -uc) >"$out/build.log" 2>&1 || {
+(cd "$source" && IMAGXP_BUILT=$built IMAGXP_NGINX_MODULE=$module DEB_BUILD_PROFILES=$profiles dpkg-buildpackage -b -d -us -uc) >"$out/build.log" 2>&1 || {
     tail -n 40 "$out/build.log" >&2
     die "the packages could not be built"
 }

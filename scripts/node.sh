@@ -1,12 +1,14 @@
 #!/bin/sh
 # The Node binding: its tools, the addon, its tests.
 #
-# Usage: scripts/node.sh setup|build|types|lint|test|bench ...
+# Usage: scripts/node.sh setup|build|types|lint|fmt|test|bench|soak ...
 #   setup   the pinned npm packages, when they changed
 #   build   the addon for this machine, beside bindings/node/index.cjs, when its sources changed (debug; `release` for a release build)
 #   types   rewrites bindings/node/index.d.ts
+#   fmt     formats JavaScript
 #   lint    format and lints of JavaScript
 #   test    everything, with a tally
+#   soak    a million verifications, whose memory is watched
 #   bench   what a verification costs in Node, and how much of it is Node's
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -20,9 +22,8 @@ setup() {
         die "Node 20.17 or newer is needed; this is $(node --version)"
     hash=$(hash_of "$package/package.json" "$package/package-lock.json")
     done_before node-packages "$hash" && [ -d "$package/node_modules" ] && return 0
-    say "setup: npm install (bindings/node)"
-    # Not `npm ci`: it wants every platform's optional packages of the tools in the lock file, where npm does not write them.
-    (cd "$package" && npm install --no-save --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
+    say "setup: npm ci (bindings/node)"
+    (cd "$package" && npm ci --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
         tail -n 20 "$target/npm.log" >&2
         die "npm could not install the packages of bindings/node"
     }
@@ -33,7 +34,7 @@ setup() {
 sources_hash() {
     {
         hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
-            core/fetch/src core/fetch/Cargo.toml "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
+            core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
         echo "$profile"
     } | sha256sum | cut -d ' ' -f 1
 }
@@ -53,10 +54,11 @@ compile() {
 build() {
     setup
     hash=$(sources_hash)
-    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node >/dev/null 2>&1; then
+    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node "$package/.built.d.ts" >/dev/null 2>&1; then
         return 0
     fi
     say "setup: napi build ($profile)"
+    rm -f "$package"/imagxp.*.node
     compile .built.d.ts
     mark_done node-addon "$hash"
 }
@@ -68,10 +70,51 @@ types() {
     mark_done node-addon "$(sources_hash)"
 }
 
-[ $# -gt 0 ] || die "which part? setup build types lint test bench"
+lint() {
+    setup
+    (
+        cd "$package"
+        ./node_modules/.bin/prettier --check --log-level warn . ../../tests/conformance/node
+        ./node_modules/.bin/eslint --max-warnings 0 .
+    )
+}
+
+fmt() {
+    setup
+    (cd "$package" && ./node_modules/.bin/prettier --write --log-level warn . ../../tests/conformance/node)
+}
+
+# The runner's closing lines are read by scripts/tally.py.
+tests() {
+    build
+    (cd "$package" && RUST_BACKTRACE=0 node --test --test-reporter=spec test/*.test.mjs test/adapters/*.test.js)
+}
+
+bench() {
+    setup
+    folder=$target/node-bench
+    mkdir -p "$folder"
+    (cd "$package" && ./node_modules/.bin/napi build --platform --release --no-js --dts "$folder/index.d.ts" --output-dir "$folder" \
+        --target-dir "$target" --features bench -- --locked) >"$target/napi.log" 2>&1 || {
+        tail -n 40 "$target/napi.log" >&2
+        die "the addon could not be built"
+    }
+    cp "$package"/*.cjs "$package/package.json" "$folder"
+    node "$package/bench/verify.mjs" "$folder"
+}
+
+# A million verifications, on a release build.
+soak() {
+    profile=release
+    build
+    (cd "$package" && node --expose-gc test/memory.mjs 1000000)
+}
+
+[ $# -gt 0 ] || die "which part? setup build types lint fmt test bench soak"
 for part in "$@"; do
     case $part in
-    setup | build | types | lint | test | bench) "$part" ;;
+    setup | build | types | lint | fmt | bench | soak) "$part" ;;
+    test) tests ;;
     *) die "there is no part $part" ;;
     esac
 done

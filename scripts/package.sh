@@ -20,6 +20,7 @@ libevent:libevent-dev libcurl:libcurl4-openssl-dev"
 
 setup() {
     scripts/setup.sh tools rust crates python
+    scripts/nginx.sh setup
     missing=
     for tool in $tools; do
         have "${tool%%:*}" || pkg-config --exists "${tool%%:*}" || missing="$missing ${tool#*:}"
@@ -119,7 +120,11 @@ uninstall() {
     say "removed from $tree"
 }
 
-deb() { packaging/debian.sh "$@"; }
+deb() {
+    build
+    scripts/nginx.sh build
+    packaging/debian.sh "$@"
+}
 
 # root FOLDER [PACKAGE...]: a copy of a Debian of this machine's release that has its essential packages, and those named, and nothing
 # else. Made once, in $IMAGXP_CACHE; only that needs the network. Ends with 3 where it cannot be had.
@@ -154,6 +159,7 @@ clean_root() {
 run_tests() {
     setup
     build
+    scripts/nginx.sh build
     "$venv/bin/python" -m pytest --quiet -rs -p no:cacheprovider tests/package
 }
 

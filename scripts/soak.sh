@@ -14,6 +14,11 @@ SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- 
 say "== nginx: ten minutes of load and 200 slow clients"
 scripts/nginx.sh setup
 scripts/nginx.sh soak 600
+say "== a million verdicts in Python leave nothing behind; wheels"
+(cd bindings/python && IMAGXP_CALLS=1000000 "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/test_memory.py)
+scripts/wheels.sh
+say "== a million verifications in Node: memory flat"
+scripts/node.sh soak
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Swift binding: its toolchain, its library, its tests.
 #
-# Usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND...
+# Usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND...
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -29,7 +29,9 @@ setup() {
     Linux\ x86_64 | Linux\ aarch64) ;;
     *) die "please install Swift 6.0 or newer: https://www.swift.org/install" ;;
     esac
-    [ "$(id -u)" = 0 ] && have apt-get || die "please install Swift 6.0 or newer, or run this once as root on Debian"
+    if [ "$(id -u)" != 0 ] || ! have apt-get; then
+        die "please install Swift 6.0 or newer, or run this once as root on Debian"
+    fi
     have mmdebstrap || {
         say "setup: apt-get install mmdebstrap"
         { apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap; } >"$target/apt.log" 2>&1 || {
@@ -67,7 +69,7 @@ unpack_debian() {
 
 enter() {
     if is_native; then
-        exec env IMAGXP_SWIFT_LIBRARY="$library" RUST_BACKTRACE=0 "$@"
+        exec env IMAGXP_SWIFT_LIBRARY="$library" IMAGXP_SWIFT_SYMBOLS="$swift/symbols" RUST_BACKTRACE=0 "$@"
     fi
     [ -f "$debian/packages" ] || die "there is no Swift: run scripts/swift.sh setup"
     # The compiler finds its libraries through /proc. Whatever is mounted here is gone when the command ends, however it ends.
@@ -81,7 +83,8 @@ enter() {
         shift 4
         exec chroot "$debian" env -i --chdir="$folder" "$@"' \
         sh "$debian" "$PWD" "$root" "$target" \
-        PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 RUST_BACKTRACE=0 IMAGXP_SWIFT_LIBRARY="$library" "$@"
+        PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 RUST_BACKTRACE=0 \
+        IMAGXP_SWIFT_LIBRARY="$library" IMAGXP_SWIFT_SYMBOLS="$swift/symbols" "$@"
 }
 
 # swift_in FOLDER SCRATCH ARGUMENT...: SwiftPM in a package; what it says is shown when it fails.
@@ -124,8 +127,37 @@ folder_of() {
     esac
 }
 
+# What the module exports, for SurfaceTests.swift: as the compiler sees it.
+symbols() {
+    rm -rf "$swift/symbols"
+    mkdir -p "$swift/symbols"
+    triple=$(enter swift -print-target-info | sed -n 's/^ *"triple": "\(.*\)",$/\1/p' | head -n 1)
+    (enter swift symbolgraph-extract -module-name Imagxp -target "$triple" -I "$swift/conformance/debug/Modules" \
+        -Xcc "-fmodule-map-file=$root/bindings/swift/Sources/ImagxpFFI/module.modulemap" -output-dir "$swift/symbols")
+}
+
+# What people wrote; uniffi writes as it likes.
+written() {
+    find "$root/bindings/swift/Package.swift" "$root/bindings/swift/Sources/Imagxp" "$root/bindings/swift/Tests" \
+        "$root/tests/conformance/swift" "$root/examples/swift" -name '*.swift' ! -path '*/Generated/*'
+}
+
+format() {
+    # shellcheck disable=SC2046 # a list of words
+    enter swift format format --in-place --configuration bindings/swift/.swift-format $(written)
+}
+
 test() {
     build
+    symbols
+    # shellcheck disable=SC2046 # a list of words
+    (enter swift format lint --strict --configuration bindings/swift/.swift-format $(written))
+    (enter "$swift/example/debug/reader") >"$swift/example.txt"
+    diff "$swift/example.txt" examples/swift/expected.txt || die "the example says something else than examples/swift/expected.txt"
+    if [ "$(uname)" != Darwin ] && scripts/xcframework.sh 2>/dev/null; then
+        die "scripts/xcframework.sh says that it has made something"
+    fi
+    "$IMAGXP_PYTHON" scripts/check_docs.py bindings/swift/README.md
     swift_in bindings/swift package test --disable-swift-testing
 }
 
@@ -152,7 +184,7 @@ script() {
 part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
-setup | build | test | example) "$part" ;;
+setup | build | test | format | example) "$part" ;;
 script | enter) "$part" "$@" ;;
-*) die "usage: scripts/swift.sh setup | build | test | example | script FILE | enter COMMAND..." ;;
+*) die "usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND..." ;;
 esac

@@ -12,6 +12,7 @@ CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignor
 NEXTEST = re.compile(r"^\s*Summary \[.*\] +\d+ tests? run: (\d+) passed(?: \([^)]*\))?(?:, (\d+) failed)?(?:, (\d+) skipped)?")
 PYTEST = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|skipped|error)\b.*) in [\d.]+s\b(?: \([\d:]+\))?(?: =+)?$")
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+NODE = re.compile(r"^(?:ℹ|#) (pass|fail|cancelled|skipped|todo) (\d+)$")
 # XCTest says this for every suite; the line before the last names them all.
 XCTEST_ALL = re.compile(r"^Test Suite 'All tests' (?:passed|failed) at ")
 XCTEST = re.compile(r"^\s+Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures? \(\d+ unexpected\) in ")
@@ -28,6 +29,9 @@ def count(line):
         for number, word in re.findall(r"(\d+) (\w+)", match[1]):
             words[word.rstrip("s") if word == "errors" else word] = int(number)
         return [words["passed"] + words["xfailed"], words["failed"] + words["error"], words["skipped"]]
+    if match := NODE.match(line):
+        column = {"pass": 0, "fail": 1, "cancelled": 1}.get(match[1], 2)
+        return [int(match[2]) if column == index else 0 for index in range(3)]
     if line.startswith("SKIPPED:"):
         return [0, 0, 1]
     return None
@@ -60,13 +64,21 @@ def self_test():
         ("341 passed in 46.41s", [341, 0, 0]),
         ("1 failed, 340 passed in 106.41s (0:01:46)", [340, 1, 0]),
         ("c: 7 passed, 0 failed, 1 skipped", [7, 0, 1]),
+        ("ℹ pass 71", [71, 0, 0]),
+        ("ℹ fail 2", [0, 2, 0]),
+        ("# cancelled 3", [0, 3, 0]),
+        ("ℹ skipped 1", [0, 0, 1]),
+        ("ℹ tests 74", None),
         ("SKIPPED: no valgrind", [0, 0, 1]),
         ("SKIPPED cctv: its vectors are not on this machine", None),
         ("12 passed", None),
     ]:
         if count(line) != expected:
             sys.exit(f"tally.py misreads: {line}")
-    suite = ["\t Executed 2 tests, with 0 failures (0 unexpected) in 0.1 (0.1) seconds", "Test Suite 'All tests' passed at 2026-03-01 12:00"]
+    suite = [
+        "\t Executed 2 tests, with 0 failures (0 unexpected) in 0.1 (0.1) seconds",
+        "Test Suite 'All tests' passed at 2026-03-01 12:00",
+    ]
     for line, expected in [
         ("\t Executed 79 tests, with 0 failures (0 unexpected) in 25.4 (25.4) seconds", [[79, 0, 0]]),
         ("\t Executed 1 test, with 1 failure (0 unexpected) in 0.0 (0.0) seconds", [[0, 1, 0]]),

@@ -4,6 +4,7 @@
 
 const NEWLINE = 10
 
+/** A value of the wrong type. */
 function wrong(message) {
   return Object.assign(new TypeError(message), { code: 'usage.argument' })
 }
@@ -15,24 +16,24 @@ function text(part) {
 }
 
 function fromPairs(pairs) {
-  const parts = []
+  const list = []
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2) throw wrong('headers: expected pairs of name and value')
-    parts.push(text(pair[0]), text(pair[1]))
+    list.push(text(pair[0]), text(pair[1]))
   }
-  return parts
+  return list
 }
 
 function fromObject(object) {
-  const parts = []
+  const list = []
   for (const name of Object.keys(object)) {
     const value = object[name]
     if (value === undefined) continue
     for (const line of Array.isArray(value) ? value : [value]) {
-      parts.push(name, typeof line === 'number' ? String(line) : text(line))
+      list.push(name, typeof line === 'number' ? String(line) : text(line))
     }
   }
-  return parts
+  return list
 }
 
 /** Names and values in turn, as `req.rawHeaders` has them. */
@@ -70,4 +71,4 @@ function rejoined(list) {
   throw wrong('headers: every ASCII character occurs in them')
 }
 
-module.exports = { parts, withHeaders, NEWLINE, rejoined }
+module.exports = { NEWLINE, parts, rejoined, withHeaders, wrong }

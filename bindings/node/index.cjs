@@ -7,9 +7,9 @@ const { Verification, discoverer, install } = require('./verification.cjs')
 addon._install(makeError, warn, () => {})
 install(addon)
 
-const ALL = addon._codes().map(([name, number, http, retry, message, hint]) =>
-  Object.freeze({ name, number, http, retry, message, hint }),
-)
+const ALL = addon
+  ._codes()
+  .map(([name, number, http, retry, message, hint]) => Object.freeze({ name, number, http, retry, message, hint }))
 const codes = Object.freeze({
   ALL: Object.freeze(ALL),
   byName: (name) => ALL.find((code) => code.name === name),

@@ -26,10 +26,10 @@ function isMusl() {
 }
 
 function platform() {
-  const { platform, arch } = process
-  if (platform === 'linux') return `${platform}-${arch}-${isMusl() ? 'musl' : 'gnu'}`
-  if (platform === 'win32') return `${platform}-${arch}-msvc`
-  return `${platform}-${arch}`
+  const { platform: system, arch } = process
+  if (system === 'linux') return `${system}-${arch}-${isMusl() ? 'musl' : 'gnu'}`
+  if (system === 'win32') return `${system}-${arch}-msvc`
+  return `${system}-${arch}`
 }
 
 function load() {

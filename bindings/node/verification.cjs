@@ -2,7 +2,7 @@
 
 // `Verification`, and the methods that wait: verifying happens here, fetching on another thread.
 
-const { NEWLINE, parts, rejoined, withHeaders } = require('./headers.cjs')
+const { NEWLINE, parts, rejoined, withHeaders, wrong } = require('./headers.cjs')
 
 /** As many documents as one request can need: a manifest and a key set, and each once more when it lacks a key. */
 const MAX_ROUNDS = 6
@@ -68,15 +68,20 @@ function install({ Fetcher, Publisher, Resolver, SignedReceipt, Visit }) {
     },
   })
 
+  const checked = (publisher) => {
+    if (!(publisher instanceof Publisher)) throw wrong('expected an instance of Publisher')
+    return publisher
+  }
+
   methods(Resolver.prototype, {
     async verify(publisher, method, target, headers, options) {
       const clock = clockFrom(options?.now)
-      return settle(this, publisher, publisher.verify(method, target, headers, options), clock)
+      return settle(this, publisher, checked(publisher).verify(method, target, headers, options), clock)
     },
 
     async resume(publisher, pending, options) {
       const clock = clockFrom(options?.now)
-      return settle(this, publisher, publisher.resume(pending, options), clock)
+      return settle(this, publisher, checked(publisher).resume(pending, options), clock)
     },
   })
 }

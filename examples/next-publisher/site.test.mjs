@@ -12,7 +12,11 @@ import { Identity, PrivateKey, SignedReceipt, contentDigest, issueVisa } from 'i
 import { wrapFetch } from 'imagxp/fetch'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
-const BROWSER = { 'user-agent': 'Mozilla/5.0 Firefox/140.0', 'accept-language': 'en', 'sec-fetch-mode': 'navigate' }
+const BROWSER = {
+  'user-agent': 'Mozilla/5.0 Firefox/140.0',
+  'accept-language': 'en',
+  'sec-fetch-mode': 'navigate',
+}
 const key = PrivateKey.generate()
 const closing = []
 let agent
@@ -22,7 +26,13 @@ let log = ''
 
 before(async () => {
   agent = Identity.generate((await serve(() => agent.manifest().toBytes())).host, 'ES256', { allowLoopback: true })
-  broker = (await serve(() => JSON.stringify({ keys: [{ ...key.publicKey.toJwk(), kid: key.publicKey.thumbprint }] }))).origin
+  broker = (
+    await serve(() =>
+      JSON.stringify({
+        keys: [{ ...key.publicKey.toJwk(), kid: key.publicKey.thumbprint }],
+      }),
+    )
+  ).origin
   site = await start()
 })
 
@@ -47,12 +57,22 @@ async function start(attempts = 3) {
   reserved.close()
   await once(reserved, 'close')
   const origin = `http://127.0.0.1:${port}`
-  const environment = { ...process.env, PUBLISHER_ORIGIN: origin, PUBLISHER_BROKER: broker, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
-  const program = spawn(process.execPath, ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)], {
-    cwd: folder,
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const environment = {
+    ...process.env,
+    PUBLISHER_ORIGIN: origin,
+    PUBLISHER_BROKER: broker,
+    NEXT_TELEMETRY_DISABLED: '1',
+    NODE_ENV: 'production',
+  }
+  const program = spawn(
+    process.execPath,
+    ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)],
+    {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let output = ''
   const ready = new Promise((resolve) => {
     for (const stream of [program.stdout, program.stderr]) {
@@ -75,28 +95,55 @@ async function start(attempts = 3) {
   throw new Error(`next start has ended:\n${output}`)
 }
 
-async function ask(path, { purpose = 'RAG_RETRIEVAL', method = 'GET', headers = {}, body, unsigned = false, signed = {} } = {}) {
-  const lines = new Headers(headers)
+async function ask(
+  path,
+  { purpose = 'RAG_RETRIEVAL', method = 'GET', headers = {}, body, unsigned = false, signed = {} } = {},
+) {
+  // Node's `fetch` sends what browsers send, too.
+  const lines = new Headers({ 'user-agent': 'reader-bot/1.0', ...headers })
   if (!unsigned) for (const [name, value] of agent.sign(method, site + path, purpose, signed)) lines.append(name, value)
-  const response = await fetch(site + path, { method, headers: lines, body, redirect: 'manual' })
+  const response = await fetch(site + path, {
+    method,
+    headers: lines,
+    body,
+    redirect: 'manual',
+  })
   const bytes = Buffer.from(await response.arrayBuffer())
-  const json = response.headers.get('content-type')?.includes('json') && bytes.length > 0 ? JSON.parse(bytes) : undefined
-  return { status: response.status, headers: response.headers, bytes, text: bytes.toString(), json, code: json?.error?.code }
+  const json =
+    response.headers.get('content-type')?.includes('json') && bytes.length > 0 ? JSON.parse(bytes) : undefined
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes,
+    text: bytes.toString(),
+    json,
+    code: json?.error?.code,
+  }
 }
 
 function raw(head) {
   return new Promise((resolve, reject) => {
     const chunks = []
-    const socket = connect(Number(new URL(site).port), '127.0.0.1', () => socket.write(Buffer.from(head.replaceAll('\n', '\r\n'), 'latin1')))
+    const socket = connect(Number(new URL(site).port), '127.0.0.1', () =>
+      socket.write(Buffer.from(head.replaceAll('\n', '\r\n'), 'latin1')),
+    )
     socket.on('data', (chunk) => chunks.push(chunk)).on('error', reject)
     socket.on('close', () => {
       const text = Buffer.concat(chunks).toString('latin1')
-      resolve({ status: Number(text.split(' ')[1]), text, code: /"code":"([a-z_.]+)"/.exec(text)?.[1] })
+      resolve({
+        status: Number(text.split(' ')[1]),
+        text,
+        code: /"code":"([a-z0-9_.]+)"/.exec(text)?.[1],
+      })
     })
   })
 }
 
-const lines = (path, options) => agent.sign('GET', site + path, 'RAG_RETRIEVAL', options).map(([name, value]) => `${name}: ${value}\n`).join('')
+const lines = (path, options) =>
+  agent
+    .sign('GET', site + path, 'RAG_RETRIEVAL', options)
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('')
 
 test('a page, through the proxy', async () => {
   const read = await ask('/')
@@ -112,7 +159,10 @@ test('a refused page', async () => {
   const bot = await ask('/', { unsigned: true })
   assert.deepEqual([bot.status, bot.code, bot.headers.get('www-authenticate')], [401, 'auth.required', 'IMAGXP'])
   const training = await ask('/', { purpose: 'CRAWL_TRAINING' })
-  assert.deepEqual([training.status, training.code, training.headers.get('cache-control')], [403, 'policy.purpose_denied', 'no-store'])
+  assert.deepEqual(
+    [training.status, training.code, training.headers.get('cache-control')],
+    [403, 'policy.purpose_denied', 'no-store'],
+  )
   assert.equal((await ask('/no/such/page', { unsigned: true })).status, 401)
   assert.equal((await ask('/no/such/page')).status, 404)
   const head = await ask('/', { unsigned: true, method: 'HEAD' })
@@ -120,22 +170,45 @@ test('a refused page', async () => {
 })
 
 test('verdicts that a client brings along are nothing', async () => {
-  const sent = { 'x-imagxp-verdict-sealed': 'e30.e30', 'x-imagxp-verdict-agent': 'bank.example', x_imagxp_verdict_agent: 'bank.example' }
+  const sent = {
+    'x-imagxp-verdict-sealed': 'e30.e30',
+    'x-imagxp-verdict-agent': 'bank.example',
+    x_imagxp_verdict_agent: 'bank.example',
+  }
   assert.match((await ask('/', { unsigned: true, headers: { ...BROWSER, ...sent } })).text, /unsigned_browser/)
-  assert.equal((await ask('/private', { unsigned: true, headers: { ...BROWSER, ...sent } })).status, 404)
+  assert.equal(
+    (
+      await ask('/private', {
+        unsigned: true,
+        headers: { ...BROWSER, ...sent },
+      })
+    ).status,
+    404,
+  )
   const { json } = await ask('/echo', { headers: { ...sent, 'x-other': '1' } })
   assert.equal(json.headers['x-other'], '1')
   assert.doesNotMatch(JSON.stringify(json.headers), /verdict|bank/)
 })
 
 test('an article, with a receipt', async () => {
-  const read = wrapFetch(fetch, { identity: agent, purpose: 'RAG_RETRIEVAL', receipts: 'require', allowLoopback: true })
+  const read = wrapFetch(fetch, {
+    identity: agent,
+    purpose: 'RAG_RETRIEVAL',
+    receipts: 'require',
+    allowLoopback: true,
+  })
   const response = await read(`${site}/articles/caf%C3%A9?a=b`)
   assert.equal(await response.text(), `Article café, for ${agent.agentId}.\n`)
   assert.equal((await response.imagxp.receipt).url, `${site}/articles/caf%C3%A9?a=b`)
-  const unsigned = await ask('/articles/1', { unsigned: true, headers: BROWSER })
+  const unsigned = await ask('/articles/1', {
+    unsigned: true,
+    headers: BROWSER,
+  })
   const { receipt } = SignedReceipt.fromHeaders([...unsigned.headers])
-  receipt.check({ url: `${site}/articles/1`, contentSha256: createHash('sha256').update(unsigned.bytes).digest() })
+  receipt.check({
+    url: `${site}/articles/1`,
+    contentSha256: createHash('sha256').update(unsigned.bytes).digest(),
+  })
   const head = await ask('/articles/1', { method: 'HEAD' })
   assert.deepEqual([head.status, head.headers.get('x-imagxp-provenance')], [200, null])
   assert.equal((await ask('/articles/1', { purpose: 'CRAWL_TRAINING' })).status, 403)
@@ -152,28 +225,54 @@ test('a payment, and a replay', async () => {
   const unpaid = await ask('/premium/1')
   assert.deepEqual([unpaid.status, unpaid.code, unpaid.json.offer.price], [402, 'payment.required', '0.05'])
   assert.equal((await ask('/premium/1', { unsigned: true, headers: BROWSER })).status, 401)
-  const visa = { issuer: broker, audience: site, agentId: agent.agentId, jkt: agent.keyId, jti: 'visa-000001', amount: '0.05', currency: 'EUR' }
+  const visa = {
+    issuer: broker,
+    audience: site,
+    agentId: agent.agentId,
+    jkt: agent.keyId,
+    jti: 'visa-000001',
+    amount: '0.05',
+    currency: 'EUR',
+  }
   const payment = issueVisa(key, { ...visa, allowLoopback: true })
-  assert.deepEqual((await ask('/premium/1', { signed: { payment } })).json, { article: '1', reader: agent.agentId, visa: 'visa-000001' })
+  assert.deepEqual((await ask('/premium/1', { signed: { payment } })).json, {
+    article: '1',
+    reader: agent.agentId,
+    visa: 'visa-000001',
+  })
   assert.equal((await ask('/premium/1', { signed: { payment } })).code, 'payment.already_used')
   const headers = Object.fromEntries(agent.sign('GET', `${site}/articles/1`, 'RAG_RETRIEVAL'))
   const statuses = []
-  for (let round = 0; round < 2; round += 1) statuses.push((await ask('/articles/1', { unsigned: true, headers })).status)
+  for (let round = 0; round < 2; round += 1)
+    statuses.push((await ask('/articles/1', { unsigned: true, headers })).status)
   assert.deepEqual(statuses, [200, 409])
   // One publisher for all: what a handler has seen is known to the proxy, too.
   const page = Object.fromEntries(agent.sign('GET', `${site}/`, 'RAG_RETRIEVAL'))
-  assert.deepEqual([(await ask('/', { unsigned: true, headers: page })).status, (await ask('/', { unsigned: true, headers: page })).status], [200, 409])
+  assert.deepEqual(
+    [
+      (await ask('/', { unsigned: true, headers: page })).status,
+      (await ask('/', { unsigned: true, headers: page })).status,
+    ],
+    [200, 409],
+  )
 })
 
 test('signed bodies are read again', async () => {
   const body = JSON.stringify({ question: 'é'.repeat(1000) })
-  const post = (said, sent) => ask('/echo', { method: 'POST', body: sent, signed: { contentDigest: contentDigest(Buffer.from(said)) } })
+  const post = (said, sent) =>
+    ask('/echo', {
+      method: 'POST',
+      body: sent,
+      signed: { contentDigest: contentDigest(Buffer.from(said)) },
+    })
   assert.equal((await post(body, body)).json?.body, body)
   assert.equal((await post(body, `${body.slice(0, -1)}!`)).code, 'claim.digest_mismatch')
 })
 
 test('the public policy and robots.txt are for anyone', async () => {
-  const policy = await ask('/.well-known/imagxp-policy.json', { unsigned: true })
+  const policy = await ask('/.well-known/imagxp-policy.json', {
+    unsigned: true,
+  })
   assert.deepEqual([policy.status, policy.json.version], [200, 1])
   assert.match((await ask('/robots.txt', { unsigned: true })).text, /^User-agent/)
 })
@@ -182,19 +281,41 @@ test('what arrives over a raw socket', async () => {
   const head = (path, host = 'x') => `GET ${path} HTTP/1.1\nHost: ${host}\nConnection: close\n`
   const [payload, ...rest] = lines('/echo').trim().split('\n')
   assert.equal((await raw(`${head('/echo')}${payload}\n${rest.join('\n')}\n${payload}\n\n`)).code, 'header.duplicate')
-  const cases = { NUL: `${payload}\0\n`, folded: `${payload.slice(0, 30)}\n ${payload.slice(30)}\n`, 'eight bits': `${payload.slice(0, -2)}\xe9\xe9\n`, 'too large': `x-imagxp-payload: ${'A'.repeat(12_400)}\n`, larger: `x-imagxp-payload: ${'A'.repeat(20_000)}\n` }
+  const cases = {
+    NUL: `${payload}\0\n`,
+    folded: `${payload.slice(0, 30)}\n ${payload.slice(30)}\n`,
+    'eight bits': `${payload.slice(0, -2)}\xe9\xe9\n`,
+    'too large': `x-imagxp-payload: ${'A'.repeat(12_400)}\n`,
+    larger: `x-imagxp-payload: ${'A'.repeat(20_000)}\n`,
+  }
   for (const [name, line] of Object.entries(cases)) {
     const answer = await raw(`${head('/echo')}${line}${rest.join('\n')}\n\n`)
     assert.ok(answer.status >= 400 && answer.status < 500, `${name}: ${answer.text}`)
   }
   // Whatever Host says, the origin is the policy's.
   assert.equal((await raw(`${head('/echo', 'evil.example')}${lines('/echo')}\n`)).status, 200)
-  const evil = agent.sign('GET', 'https://evil.example/echo', 'RAG_RETRIEVAL').map(([name, value]) => `${name}: ${value}\n`).join('')
+  const evil = agent
+    .sign('GET', 'https://evil.example/echo', 'RAG_RETRIEVAL')
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('')
   assert.equal((await raw(`${head('/echo', 'evil.example')}${evil}\n`)).code, 'claim.resource_mismatch')
-  for (const path of ['/premium/1', '/%70remium/1', '/x/../premium/1', '/x/%2e%2e/premium/1', `${site}/premium/1`, '//x/premium/1', '/premium%2F1']) {
-    const browser = Object.entries(BROWSER).map(([name, value]) => `${name}: ${value}\n`).join('')
+  for (const path of [
+    '/premium/1',
+    '/%70remium/1',
+    '/x/../premium/1',
+    '/x/%2e%2e/premium/1',
+    `${site}/premium/1`,
+    '//x/premium/1',
+    '/premium%2F1',
+  ]) {
+    const browser = Object.entries(BROWSER)
+      .map(([name, value]) => `${name}: ${value}\n`)
+      .join('')
     const answer = await raw(`${head(path)}${browser}\n`)
-    assert.ok(answer.status >= 300 && answer.status < 500 && !answer.text.includes('"article"'), `${path}: ${answer.text}`)
+    assert.ok(
+      answer.status >= 300 && answer.status < 500 && !answer.text.includes('"article"'),
+      `${path}: ${answer.text}`,
+    )
   }
 })
 

@@ -21,7 +21,9 @@ export class Dashboard {
   add(verdict, { method, target }) {
     const outcome = verdict.wouldDeny ? 'would deny' : verdict.outcome
     const who = verdict.agentId ?? verdict.visitor
-    const row = [method, outcome, verdict.code ?? 'ok', verdict.purpose ?? '-', who, paid(verdict.payment), target].map(printable)
+    const row = [method, outcome, verdict.code ?? 'ok', verdict.purpose ?? '-', who, paid(verdict.payment), target].map(
+      printable,
+    )
     this.#sums.set(row[2], (this.#sums.get(row[2]) ?? 0) + 1)
     this.#rows = [...this.#rows, row].slice(-SHOWN)
     if (this.#live) this.#draw()

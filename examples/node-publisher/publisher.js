@@ -12,8 +12,18 @@ export function policyOf({ origin, broker }) {
     version: 1,
     origins: [origin],
     unsigned: 'browsers', // a guess: a browser can be imitated
-    purposes: { RAG_RETRIEVAL: { allow: true }, SUMMARY: { allow: true }, CRAWL_TRAINING: { allow: false } },
-    paths: [{ match: '/premium/*', price: { amount: '0.05', currency: 'EUR' }, unsigned: 'deny' }],
+    purposes: {
+      RAG_RETRIEVAL: { allow: true },
+      SUMMARY: { allow: true },
+      CRAWL_TRAINING: { allow: false },
+    },
+    paths: [
+      {
+        match: '/premium/*',
+        price: { amount: '0.05', currency: 'EUR' },
+        unsigned: 'deny',
+      },
+    ],
     payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/jwks` }] },
     provenance: { origin: 'HUMAN' },
     // Development: agents, brokers and this site are on 127.0.0.1. A policy with this is refused on any other address.
@@ -31,17 +41,29 @@ export async function openPublisher({ broker, port = 0, onVerdict, onFeedback })
   const identity = Identity.generate(address, 'ES256', { allowLoopback: true })
   const policy = policyOf({ origin, broker })
 
-  const site = Fastify({ forceCloseConnections: true, serverFactory: (handler) => server.on('request', handler) })
+  const site = Fastify({
+    serverFactory: (handler) => server.on('request', handler),
+  })
   // Whoever wants to check a receipt needs our key, so this lies outside the guarded part.
-  site.get('/.well-known/imagxp-agent.json', async (_, reply) => reply.type('application/json').send(identity.manifest().toBytes()))
+  site.get('/.well-known/imagxp-agent.json', async (_, reply) =>
+    reply.type('application/json').send(identity.manifest().toBytes()),
+  )
   site.register(async (guarded) => {
     await guarded.register(imagxp, { policy, identity, onVerdict, onFeedback })
     guarded.get('/robots.txt', async () => 'User-agent: *\nAllow: /\n')
     guarded.get('/posts/:number', async (request) => `Article ${request.params.number}, for ${readerOf(request)}.\n`)
-    guarded.get('/premium/:number', async (request) => `Premium article ${request.params.number}, for ${readerOf(request)}.\n`)
+    guarded.get(
+      '/premium/:number',
+      async (request) => `Premium article ${request.params.number}, for ${readerOf(request)}.\n`,
+    )
   })
   await site.ready()
-  return { origin, close: () => site.close() }
+  const close = async () => {
+    await site.close()
+    server.close()
+    server.closeAllConnections()
+  }
+  return { origin, close }
 }
 
 function readerOf({ imagxp: verdict }) {

@@ -8,13 +8,23 @@ import { Dashboard } from './dashboard.js'
 import { openPublisher } from './publisher.js'
 import { openAgent, openBroker, visits } from './visitors.js'
 
-const { values } = parseArgs({ options: { once: { type: 'boolean' }, alone: { type: 'boolean' }, port: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    once: { type: 'boolean' },
+    alone: { type: 'boolean' },
+    port: { type: 'string' },
+  },
+})
 
 const broker = await openBroker()
 const agent = await openAgent()
 let dashboard
 const onVerdict = (verdict, request) => dashboard.add(verdict, request)
-const publisher = await openPublisher({ broker: broker.issuer, port: Number(values.port ?? (values.once ? 0 : 8402)), onVerdict })
+const publisher = await openPublisher({
+  broker: broker.issuer,
+  port: Number(values.port ?? (values.once ? 0 : 8402)),
+  onVerdict,
+})
 dashboard = new Dashboard(`${publisher.origin}   agent ${agent.identity.agentId}   broker ${broker.issuer}`)
 
 let leaving = false
@@ -43,5 +53,8 @@ async function outcome(visit) {
   const body = await response.text()
   // A receipt that was asked for has been checked by now; one that does not hold is an exception.
   await response.imagxp?.receipt
-  return { status: response.status, code: response.ok ? undefined : JSON.parse(body).error.code }
+  return {
+    status: response.status,
+    code: response.ok ? undefined : JSON.parse(body).error.code,
+  }
 }

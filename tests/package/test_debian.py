@@ -1,6 +1,6 @@
 """The Debian packages: built, without a complaint of lintian, and installed into a Debian that has nothing else.
 
-The nginx module is packaged when target/release holds it (bindings/nginx builds it there).
+The nginx module is packaged when `scripts/nginx.sh build` has made one, as `scripts/package.sh test` lets it.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 from tools import RELEASE, ROOT, TARGET, VERDICT, WARNINGS, abi, run, tree, version
 
 TRIPLET = run("gcc", "-print-multiarch").strip()
-MODULE = (RELEASE / "ngx_http_imagxp_module.so").exists()
+MODULE = (TARGET / "nginx/modules-release/ngx_http_imagxp_module.so").exists()
 NAMES = [f"libimagxp{abi()}", "libimagxp-dev", "imagxp", *(["libnginx-mod-http-imagxp"] if MODULE else [])]
 DATA = ROOT / "tests/c/data"
 
@@ -143,7 +143,7 @@ def test_a_program_compiled_against_the_packages_runs_there(installed):
                 path.unlink()
 
 
-@pytest.mark.skipif(not MODULE, reason="bindings/nginx has built no module into target/release")
+@pytest.mark.skipif(not MODULE, reason="scripts/nginx.sh has built no module")
 def test_nginx_loads_the_module(installed):
     assert (installed / "etc/nginx/modules-enabled/50-mod-http-imagxp.conf").exists()
     inside(installed, "nginx", "-t")

@@ -50,8 +50,16 @@ def test_installs_what_the_documents_name(prefix):
         "share/bash-completion/completions/imagxp",
         "share/zsh/site-functions/_imagxp",
         "share/fish/vendor_completions.d/imagxp.fish",
+        "share/doc/imagxp/LICENSE",
+        "share/doc/imagxp/NOTICE",
+        "share/doc/imagxp/third-party.txt",
         "share/imagxp/installed.txt",
     }
+    notices = (prefix / "share/doc/imagxp/third-party.txt").read_text()
+    # Of the library, of the command line, and whole.
+    assert "  p256 " in notices
+    assert "  clap " in notices
+    assert "Copyright (c) 2016-2021 isis agora lovecruft" in notices
     assert (prefix / "include/imagxp.h").read_text() == (ROOT / "include/imagxp.h").read_text()
     assert run(prefix / "bin/imagxp", "--version") == f"imagxp {version()}\n"
 

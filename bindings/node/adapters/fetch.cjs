@@ -69,7 +69,8 @@ function checked(options) {
   if (typeof purpose !== 'string') throw new TypeError('purpose is one of the five purposes')
   if (!RECEIPTS.has(receipts)) throw new TypeError('receipts is ignore, verify or require')
   if (budget !== undefined && wallet !== undefined) throw new TypeError('give either a budget or a wallet')
-  if (visas !== undefined && (budget ?? wallet) !== undefined) throw new TypeError('visas and a budget exclude each other')
+  if (visas !== undefined && (budget ?? wallet) !== undefined)
+    throw new TypeError('visas and a budget exclude each other')
   const purse = wallet ?? (budget === undefined ? undefined : walletOf(budget))
   const site = { product: 'imagxp', compatible: false, allowLoopback: false, ...options, receipts, agents: null }
   return { ...site, agents: purse === undefined ? null : new Agents(site, purse, brokers) }
@@ -91,7 +92,15 @@ class Agents {
   #make
 
   constructor({ identity, product, compatible, allowLoopback }, wallet, brokers) {
-    const options = { wallet, brokers, discover: false, redirects: 'return', receipts: 'ignore', compatible, allowLoopback }
+    const options = {
+      wallet,
+      brokers,
+      discover: false,
+      redirects: 'return',
+      receipts: 'ignore',
+      compatible,
+      allowLoopback,
+    }
     this.#make = (purpose) => new Agent(identity, purpose, product, options)
   }
 

@@ -7,7 +7,20 @@ const { seal, unseal } = require('./shared/seal.cjs')
 const { dress, pathOf, readWeb } = require('./shared/web.cjs')
 
 const SEALED = `${VERDICT_PREFIX}sealed`
-const FACTS = ['outcome', 'code', 'visitor', 'wouldDeny', 'agentId', 'keyId', 'purpose', 'resource', 'binding', 'payment', 'warnings', 'traceId']
+const FACTS = [
+  'outcome',
+  'code',
+  'visitor',
+  'wouldDeny',
+  'agentId',
+  'keyId',
+  'purpose',
+  'resource',
+  'binding',
+  'payment',
+  'warnings',
+  'traceId',
+]
 const guards = new WeakMap()
 
 /**
@@ -39,7 +52,8 @@ function withImagxp(handler, options) {
  */
 function imagxpProxy(options) {
   const guard = guardOf(options)
-  if (options.identity !== undefined) throw new TypeError('a proxy does not see what is served: receipts are made by withImagxp')
+  if (options.identity !== undefined)
+    throw new TypeError('a proxy does not see what is served: receipts are made by withImagxp')
 
   return async function imagxpProxyHandler(request) {
     const decision = await guard.decide(
@@ -67,7 +81,11 @@ function verdictOf(source) {
 /** The handler of `app/.well-known/imagxp-policy.json/route.ts`, for sites without `imagxpProxy`. */
 function policyHandler(options) {
   const body = guardOf(options).policy.publicJson()
-  const headers = { 'content-type': 'application/json', 'cache-control': 'public, max-age=300', 'access-control-allow-origin': '*' }
+  const headers = {
+    'content-type': 'application/json',
+    'cache-control': 'public, max-age=300',
+    'access-control-allow-origin': '*',
+  }
   return () => new Response(body, { headers })
 }
 
@@ -96,7 +114,10 @@ function clean(request, replay) {
 
 function facts(verdict) {
   const { jti, issuer, amount, currency, state } = verdict.payment
-  const all = { ...Object.fromEntries(FACTS.map((name) => [name, verdict[name]])), payment: { state, jti, issuer, amount, currency } }
+  const all = {
+    ...Object.fromEntries(FACTS.map((name) => [name, verdict[name]])),
+    payment: { state, jti, issuer, amount, currency },
+  }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 

@@ -1,7 +1,11 @@
 import type { AuditLog, Feedback, Identity, Need, Policy, Publisher, Resolver, Verdict } from '../index.cjs'
 
 /** What every adapter takes. Give a `policy` for a publisher of its own, or a `publisher` that is shared. */
-export type AdapterOptions = AdapterHooks & ({ policy: Policy; publisher?: undefined; audit?: Audit } | { publisher: Publisher; policy?: undefined; audit?: undefined })
+export type AdapterOptions = AdapterHooks &
+  (
+    | { policy: Policy; publisher?: undefined; audit?: Audit }
+    | { publisher: Publisher; policy?: undefined; audit?: undefined }
+  )
 
 /** Keeps each decided verdict: a log, or a function that gets the record and, once per version, the manifest. */
 export type Audit = AuditLog | ((record: Buffer, manifest: Buffer | null) => unknown)

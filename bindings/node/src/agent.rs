@@ -165,10 +165,7 @@ fn trusted(broker: &Anything, allow_loopback: bool) -> Result<TrustedBroker> {
     }
     let pair = broker.read::<List<JsString>>().ok().map(|pair| <[JsString; 2]>::try_from(pair.0));
     let Some(Ok([issuer, endpoint])) = pair else {
-        return Err(js::named("brokers", || {
-            Err::<TrustedBroker, _>(js::expected("issuers, or pairs of issuer and endpoint"))
-        })
-        .unwrap_err());
+        return js::named("brokers", || Err(js::expected("issuers, or pairs of issuer and endpoint")));
     };
     boundary::call(|| {
         TrustedBroker::new(&issuer, allow_loopback)?.with_token_endpoint(&endpoint, allow_loopback)

@@ -62,7 +62,6 @@ impl Explanation {
 
     /// For people.
     #[napi(js_name = "toString")]
-    #[expect(clippy::inherent_to_string, reason = "a method of JavaScript")]
     pub fn to_string(&self) -> Result<String> {
         boundary::compute(|| self.0.to_string())
     }

@@ -1,5 +1,10 @@
 //! The guarded client.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "header lines cross as three arguments, and are one in JavaScript"
+)]
+
 use crate::headers::Joined;
 use crate::js::{Bytes, JsBoolean, JsNumber, JsString, List, Text};
 use crate::options::options;

@@ -15,12 +15,12 @@ use std::thread::{self, ThreadId};
 
 thread_local! {
     /// The member that is being read, for the sentence of a `TypeError`.
-    static MEMBER: RefCell<Option<&'static str>> = const { RefCell::new(None) };
+    static MEMBER: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Reads with a name in the sentence of whatever goes wrong.
-pub(crate) fn named<T>(name: &'static str, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let before = MEMBER.replace(Some(name));
+pub(crate) fn named<T>(name: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = MEMBER.replace(Some(name.to_owned()));
     let read = read();
     MEMBER.set(before);
     read

@@ -13,6 +13,8 @@ pub mod agent;
 pub mod agent_id;
 pub mod assertion;
 pub mod audit;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod boundary;
 pub mod claim;
 pub mod code;
@@ -36,7 +38,6 @@ pub mod manifest;
 pub mod offer;
 pub mod options;
 pub mod policy;
-mod policy_toml;
 pub mod provenance;
 pub mod publisher;
 pub mod purpose;

@@ -32,10 +32,10 @@ impl Reader {
         let camel = camel_case(name);
         let value: napi::bindgen_prelude::Unknown<'_> = self.object.get_named_property_unchecked(&camel)?;
         let raw = napi::JsValue::raw(&value);
-        let name: &'static str = name_of(name);
-        self.known.push(camel);
         // SAFETY: the value is the object's, and the object is an argument of the call that goes on.
-        named(name, || unsafe { T::from_napi_value(self.env, raw) })
+        let read = named(&camel, || unsafe { T::from_napi_value(self.env, raw) });
+        self.known.push(camel);
+        read
     }
 
     /// Ends: a `TypeError` names a member that was not asked for.
@@ -48,10 +48,6 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-const fn name_of(name: &'static str) -> &'static str {
-    name
 }
 
 fn camel_case(name: &str) -> String {

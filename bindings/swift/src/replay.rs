@@ -34,6 +34,30 @@ pub(crate) enum ReplayAnswer {
     Seen,
     /// The store, or the agent's share of it, is full; nothing was stored and nothing evicted.
     Full,
+    /// The answer comes by `Pending.inserted`, after something asynchronous: the verdict is undecided until then, and needs `.replay`.
+    Later,
+}
+
+/// What a replay store has to insert, when it answered `.later`.
+#[derive(uniffi::Record)]
+pub(crate) struct ReplayInsertion {
+    /// 16 bytes: what must be unique.
+    pub(crate) key: Vec<u8>,
+    /// 16 bytes: the agent, for quotas.
+    pub(crate) agent: Vec<u8>,
+    /// Until when the key must be kept.
+    pub(crate) expires_at: Timestamp,
+}
+
+impl ReplayAnswer {
+    pub(crate) const fn core(self) -> Insert {
+        match self {
+            Self::Fresh => Insert::Fresh,
+            Self::Seen => Insert::Seen,
+            Self::Full => Insert::Full,
+            Self::Later => Insert::Later,
+        }
+    }
 }
 
 /// A set of 16-byte keys with expiry, shared by several processes for example. Whatever is thrown is `replay.store_error`: the request
@@ -69,12 +93,8 @@ pub(crate) struct SwiftStore(pub(crate) Box<dyn ReplayStore>);
 
 impl replay::ReplayStore for SwiftStore {
     fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
-        match self.0.insert_if_absent(entry.key.to_vec(), entry.agent.to_vec(), entry.expires_at, now) {
-            Ok(ReplayAnswer::Fresh) => Insert::Fresh,
-            Ok(ReplayAnswer::Seen) => Insert::Seen,
-            Ok(ReplayAnswer::Full) => Insert::Full,
-            Err(_) => Insert::Error,
-        }
+        let answer = self.0.insert_if_absent(entry.key.to_vec(), entry.agent.to_vec(), entry.expires_at, now);
+        answer.map_or(Insert::Error, ReplayAnswer::core)
     }
 
     fn seen(&self, key: &[u8; 16], now: Timestamp) -> Seen {

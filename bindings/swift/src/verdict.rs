@@ -65,6 +65,8 @@ pub(crate) enum NeedKind {
     Jwks,
     /// A broker's word on a visa: POST to the URL, then `redeemed`.
     Redeem,
+    /// The word of a replay store that answered `.later`: ask it to insert `Pending.insertion()`, then `inserted`. There is no URL.
+    Replay,
 }
 
 /// How a request is paid for, with the token's name when there is one.

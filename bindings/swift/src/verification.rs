@@ -1,8 +1,10 @@
 //! A verification, and one that waits for something.
 
 use crate::error::ImagxpError;
+use crate::replay::{ReplayAnswer, ReplayInsertion};
 use crate::verdict::Verdict;
 use imagxp::publisher;
+use imagxp::replay::Insert;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use imagxp::publisher::Redemption;
@@ -28,6 +30,24 @@ impl Pending {
     pub(crate) fn redeemed(&self, answer: Redemption) -> Result<(), ImagxpError> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.as_mut().ok_or_else(resumed)?.redeemed(answer);
+        Ok(())
+    }
+
+    /// What a replay store that answered `.later` has to insert; nil when the verification does not wait for that.
+    pub(crate) fn insertion(&self) -> Option<ReplayInsertion> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_ref().and_then(publisher::Pending::insertion).map(|entry| ReplayInsertion {
+            key: entry.key.to_vec(),
+            agent: entry.agent.to_vec(),
+            expires_at: entry.expires_at,
+        })
+    }
+
+    /// Records what the store answered to `insertion()`; nil when it failed, and `.later` is no answer. Throws `usage.argument` after the
+    /// verification was resumed.
+    pub(crate) fn inserted(&self, answer: Option<ReplayAnswer>) -> Result<(), ImagxpError> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_mut().ok_or_else(resumed)?.inserted(answer.map_or(Insert::Error, ReplayAnswer::core));
         Ok(())
     }
 }

@@ -102,6 +102,18 @@ test("a Durable Object: one nonce passes once in two isolates, also when forty c
   assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array(39).fill(409)]);
 });
 
+test("a Durable Object forgets what has expired, and nothing else", async () => {
+  const entry = (number, expiresAt) => ({ key: String(number).padStart(32, "0"), agent: "a".repeat(32), expiresAt });
+  const expired = entry(1, Date.now() - 3_600_000);
+  const alive = entry(2, Date.now() + 60_000);
+  const insert = async () => {
+    const body = JSON.stringify([expired, expired, alive, alive]);
+    return (await exchange(ports.one, "/insert", reader.sign("/insert", { method: "POST" }), { method: "POST", body })).json();
+  };
+  assert.deepEqual(await insert(), ["fresh", "seen", "fresh", "seen"]);
+  assert.deepEqual(await insert(), ["fresh", "seen", "seen", "seen"]);
+});
+
 test("observe: everything is computed and everybody passes", async () => {
   const answer = await exchange(ports.observe, "/verdict", [["user-agent", "curl/8"]]);
   assert.equal(answer.status, 200);

@@ -1,5 +1,7 @@
 // What the module offers, but for what only this package's own files use.
 
+import "./init.js";
+
 export {
   ContentHash,
   Feedback,

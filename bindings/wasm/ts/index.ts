@@ -1,12 +1,5 @@
 // `@imagxp/edge`: everything of the core, and the verifier for Web `Request`s.
 
-import module from "#load";
-import { __wbg_reset_state, initSync } from "../generated/imagxp.js";
-import { replaceWith } from "./instance.js";
-
-initSync({ module });
-replaceWith(__wbg_reset_state);
-
 export * from "./core.js";
 export { ImagxpError } from "./errors.js";
 export type { DocumentStore } from "./documents.js";

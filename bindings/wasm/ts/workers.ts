@@ -36,8 +36,7 @@ export function withImagxp<Env extends object, Handlers extends Worker<Env>>(
 /** As much of a Durable Object namespace as is used here. */
 export interface ReplayNamespace {
   idFromName(name: string): unknown;
-  // Cloudflare's own types name the id's type, which cannot be named here.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  // `any`: Cloudflare's own type of ids cannot be named here.
   get(id: any): { fetch(url: string, init: RequestInit): Promise<Response> };
 }
 

@@ -13,8 +13,17 @@ function open() {
     origins: [origin],
     unsigned: 'browsers', // a guess: a browser can be imitated
     methods: ['GET', 'HEAD', 'POST'],
-    purposes: { RAG_RETRIEVAL: { allow: true }, CRAWL_TRAINING: { allow: false } },
-    paths: [{ match: '/premium/*', price: { amount: '0.05', currency: 'EUR' }, unsigned: 'deny' }],
+    purposes: {
+      RAG_RETRIEVAL: { allow: true },
+      CRAWL_TRAINING: { allow: false },
+    },
+    paths: [
+      {
+        match: '/premium/*',
+        price: { amount: '0.05', currency: 'EUR' },
+        unsigned: 'deny',
+      },
+    ],
     payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/jwks` }] },
     provenance: { origin: 'HUMAN' },
     // Development: this site, its readers and the broker are on 127.0.0.1.
@@ -22,7 +31,9 @@ function open() {
   })
   return {
     publisher: new Publisher(policy),
-    identity: Identity.generate(new URL(origin).host, 'ES256', { allowLoopback: true }),
+    identity: Identity.generate(new URL(origin).host, 'ES256', {
+      allowLoopback: true,
+    }),
   }
 }
 
@@ -31,10 +42,15 @@ const shared = globalThis as { imagxpSite?: ReturnType<typeof open> }
 const site = (shared.imagxpSite ??= open())
 
 /** For `imagxpProxy`. */
-export const options: AdapterOptions & { identity?: undefined } = { publisher: site.publisher }
+export const options: AdapterOptions & { identity?: undefined } = {
+  publisher: site.publisher,
+}
 
 /** For `withImagxp`: with receipts. */
-export const withReceipts: AdapterOptions = { publisher: site.publisher, identity: site.identity }
+export const withReceipts: AdapterOptions = {
+  publisher: site.publisher,
+  identity: site.identity,
+}
 
 /** Whoever checks a receipt needs our key. */
 export const manifest = site.identity.manifest()

@@ -11,7 +11,8 @@ const ReceiptCheck = {
    */
   async of(response, sending, site) {
     if (sending.redirects > 0) Object.defineProperty(response, 'redirected', { value: true })
-    if (site.receipts === 'ignore' || !response.ok || response.body === null || sending.method === 'HEAD') return response
+    if (site.receipts === 'ignore' || !response.ok || response.body === null || sending.method === 'HEAD')
+      return response
     let signed
     try {
       signed = SignedReceipt.fromHeaders([...response.headers])
@@ -48,7 +49,11 @@ const ReceiptCheck = {
     })
     const { status, statusText, headers, url, redirected } = response
     const copy = new Response(response.body.pipeThrough(checking), { status, statusText, headers })
-    return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected }, imagxp: { value: { receipt } } })
+    return Object.defineProperties(copy, {
+      url: { value: url },
+      redirected: { value: redirected },
+      imagxp: { value: { receipt } },
+    })
   },
 }
 

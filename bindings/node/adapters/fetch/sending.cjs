@@ -33,7 +33,10 @@ class Sending {
     const unknown = Object.keys(imagxp).filter((name) => !OPTIONS.has(name))
     if (unknown.length > 0) throw new TypeError(`unknown options in init.imagxp: ${unknown.join(', ')}`)
     const request = input instanceof Request ? input : null
-    const init = { ...Object.fromEntries(KEPT.map((name) => [name, request?.[name]]).filter(([, value]) => value !== undefined)), ...given }
+    const init = {
+      ...Object.fromEntries(KEPT.map((name) => [name, request?.[name]]).filter(([, value]) => value !== undefined)),
+      ...given,
+    }
     if (request !== null) init.redirect ??= request.redirect
     const method = (given.method ?? request?.method ?? 'GET').toUpperCase()
     const headers = new Headers(given.headers ?? request?.headers)
@@ -49,7 +52,15 @@ class Sending {
     }
     const url = new URL(request?.url ?? input)
     url.hash = ''
-    return new Sending(site, { url: url.href, method, headers: withoutOurs(headers), bytes, stream, init, options: imagxp })
+    return new Sending(site, {
+      url: url.href,
+      method,
+      headers: withoutOurs(headers),
+      bytes,
+      stream,
+      init,
+      options: imagxp,
+    })
   }
 
   /** Whether it can be sent a second time. */
@@ -104,7 +115,8 @@ class Sending {
     this.method = method
     this.bytes = null
     this.#stream = null
-    for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-location']) this.#headers.delete(name)
+    for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-location'])
+      this.#headers.delete(name)
   }
 
   #sent() {
@@ -115,7 +127,9 @@ class Sending {
 }
 
 function isStream(body) {
-  return body !== null && typeof body === 'object' && (typeof body.getReader === 'function' || Symbol.asyncIterator in body)
+  return (
+    body !== null && typeof body === 'object' && (typeof body.getReader === 'function' || Symbol.asyncIterator in body)
+  )
 }
 
 /** A copy without what the protocol speaks of: we alone say it, once. */

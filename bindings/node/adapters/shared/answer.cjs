@@ -27,7 +27,11 @@ class Answer {
   /** A fault of ours. It says nothing of what went wrong. */
   static fault() {
     const { name, hint, message, retry } = codes.byName('internal.invariant')
-    return new Answer(500, [['cache-control', 'no-store']], Buffer.from(JSON.stringify({ error: { code: name, hint, message, retry } })))
+    return new Answer(
+      500,
+      [['cache-control', 'no-store']],
+      Buffer.from(JSON.stringify({ error: { code: name, hint, message, retry } })),
+    )
   }
 
   /** As a Web `Response`. */

@@ -48,13 +48,18 @@ class AnsweredResponse {
     while (!Object.hasOwn(owner, 'headersSent')) owner = Object.getPrototypeOf(owner)
     const { get } = Object.getOwnPropertyDescriptor(owner, 'headersSent')
     // Whoever has written a head may not change it any more, also while it waits.
-    Object.defineProperty(response, 'headersSent', { configurable: true, get: () => this.#state === 'waiting' || get.call(response) })
+    Object.defineProperty(response, 'headersSent', {
+      configurable: true,
+      get: () => this.#state === 'waiting' || get.call(response),
+    })
   }
 
   #writeHead(status, reason, given) {
     const response = this.#response
     if (this.#state === 'waiting') {
-      throw Object.assign(new Error('Cannot write headers after they are sent to the client'), { code: 'ERR_HTTP_HEADERS_SENT' })
+      throw Object.assign(new Error('Cannot write headers after they are sent to the client'), {
+        code: 'ERR_HTTP_HEADERS_SENT',
+      })
     }
     if (this.#state !== 'before') return this.#own.writeHead(status, reason, given)
     const [message, fields] = typeof reason === 'string' ? [reason, given] : [undefined, given ?? reason]
@@ -93,7 +98,9 @@ class AnsweredResponse {
       // The whole body is here: the receipt becomes a header.
       for (const [name, value] of this.#signed()) this.#response.setHeader(name, value)
       const pieces = [...this.#waiting.map(([piece]) => piece), bytes]
-      const callbacks = [...this.#waiting.map(([, written]) => written), done].filter((one) => typeof one === 'function')
+      const callbacks = [...this.#waiting.map(([, written]) => written), done].filter(
+        (one) => typeof one === 'function',
+      )
       this.#pass()
       const ended = callbacks.length > 0 ? () => callbacks.forEach((one) => one()) : undefined
       return this.#own.end(pieces.length === 1 ? bytes : Buffer.concat(pieces), ended)
@@ -117,7 +124,8 @@ class AnsweredResponse {
     if (this.#state === 'before') this.#response.writeHead(this.#response.statusCode)
     if (this.#state === 'passing') return null
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) return null
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8') : chunk
+    const bytes =
+      typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8') : chunk
     this.#hash.update(bytes)
     this.#size += bytes.length
     return bytes
@@ -162,7 +170,9 @@ function setFields(response, fields) {
     }
     return
   }
-  const pairs = Array.isArray(fields[0]) ? fields : fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]]] : []))
+  const pairs = Array.isArray(fields[0])
+    ? fields
+    : fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]]] : []))
   for (const [name] of pairs) response.removeHeader(name)
   for (const [name, value] of pairs) response.appendHeader(name, value)
 }

@@ -189,7 +189,8 @@ class Guard {
 }
 
 function checked(options) {
-  if (options === null || typeof options !== 'object') throw new TypeError('an adapter needs its options: at least a policy')
+  if (options === null || typeof options !== 'object')
+    throw new TypeError('an adapter needs its options: at least a policy')
   const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name))
   if (unknown.length > 0) throw new TypeError(`unknown options: ${unknown.join(', ')}`)
   const { policy, publisher, audit, identity, prefix = '' } = options
@@ -203,7 +204,8 @@ function checked(options) {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} is a function`)
   }
   for (const name of ['maxBody', 'maxReceiptBody']) {
-    if (options[name] !== undefined && !Number.isSafeInteger(options[name])) throw new TypeError(`${name} is a number of bytes`)
+    if (options[name] !== undefined && !Number.isSafeInteger(options[name]))
+      throw new TypeError(`${name} is a number of bytes`)
   }
   const onError = (error) => console.error('imagxp:', error)
   return { maxBody: MEBIBYTE, maxReceiptBody: MEBIBYTE, onError, ...defined(options), prefix }

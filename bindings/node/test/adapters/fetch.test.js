@@ -20,7 +20,13 @@ class Recorder {
     recorder.listener.server.on('request', async (request, response) => {
       const body = await buffer(request)
       const headers = Object.entries(request.headersDistinct)
-      recorder.requests.push({ method: request.method, target: request.url, headers: request.headers, lines: headers, body })
+      recorder.requests.push({
+        method: request.method,
+        target: request.url,
+        headers: request.headers,
+        lines: headers,
+        body,
+      })
       const path = request.url.split('?')[0]
       const [status, answer, fields = {}] = recorder.redirects[path] ?? recorder.answers.shift() ?? [200, 'ok']
       if (status === 0) response.destroy()
@@ -46,7 +52,10 @@ class Recorder {
 
 const OFFER = { error: { code: 'payment.required' }, offer: { price: '0.05', currency: 'EUR', brokers: [] } }
 const PLAIN = ['x-imagxp-payload', 'x-imagxp-public-key', 'x-imagxp-signature']
-const ours = ({ headers }) => Object.keys(headers).filter((name) => name.startsWith('x-imagxp-')).sort()
+const ours = ({ headers }) =>
+  Object.keys(headers)
+    .filter((name) => name.startsWith('x-imagxp-'))
+    .sort()
 const claim = ({ headers }) => JSON.parse(Buffer.from(headers['x-imagxp-payload'], 'base64'))
 
 let server
@@ -114,7 +123,14 @@ describe('signing', () => {
   test('bodies are bound by their digest', async () => {
     const form = new FormData()
     form.set('a', 'é')
-    for (const body of ['text', Buffer.from('bytes'), new TextEncoder().encode('view').buffer, new URLSearchParams({ a: 'b' }), new Blob(['blob']), form]) {
+    for (const body of [
+      'text',
+      Buffer.from('bytes'),
+      new TextEncoder().encode('view').buffer,
+      new URLSearchParams({ a: 'b' }),
+      new Blob(['blob']),
+      form,
+    ]) {
       await wrapped()(server.origin, { method: 'POST', body })
       const { body: received, headers } = server.requests.at(-1)
       assert.equal(claim(server.requests.at(-1)).content_digest, contentDigest(received))
@@ -137,7 +153,9 @@ describe('signing', () => {
   })
 
   test('headers that a caller set are not sent twice', async () => {
-    await wrapped()(server.origin, { headers: { 'X-Imagxp-Payload': 'stale', 'x-imagxp-feedback': 'stale', 'x-imagxp-payment': 'stale' } })
+    await wrapped()(server.origin, {
+      headers: { 'X-Imagxp-Payload': 'stale', 'x-imagxp-feedback': 'stale', 'x-imagxp-payment': 'stale' },
+    })
     assert.deepEqual(ours(server.requests[0]), PLAIN)
     assert.ok(server.requests[0].lines.every(([name, values]) => !name.startsWith('x-imagxp') || values.length === 1))
   })
@@ -172,7 +190,13 @@ describe('signing', () => {
       assert.throws(() => wrapped(options), Error, JSON.stringify(options))
     }
     assert.throws(() => wrapFetch(fetch), TypeError)
-    for (const budget of [caps, [caps], new Caps('EUR', '1'), [new Caps('EUR', '1'), { ...caps, currency: 'USD', perDay: '2' }]]) wrapped({ budget })
+    for (const budget of [
+      caps,
+      [caps],
+      new Caps('EUR', '1'),
+      [new Caps('EUR', '1'), { ...caps, currency: 'USD', perDay: '2' }],
+    ])
+      wrapped({ budget })
   })
 })
 
@@ -180,7 +204,10 @@ describe('redirects', () => {
   for (const status of [301, 302, 303, 307, 308]) {
     test(`${status} to another origin carries nothing of ours`, async () => {
       server.redirect('/a', status, `${elsewhere.origin}/b`)
-      const init = { imagxp: { visa: 'secret.visa.token' }, headers: { authorization: 'secret', cookie: 'secret', 'x-own': '1' } }
+      const init = {
+        imagxp: { visa: 'secret.visa.token' },
+        headers: { authorization: 'secret', cookie: 'secret', 'x-own': '1' },
+      }
       const response = await wrapped({ compatible: true })(`${server.origin}/a`, init)
       assert.deepEqual([response.status, response.redirected, response.url], [200, true, `${elsewhere.origin}/b`])
       assert.equal(elsewhere.requests.length, 1)
@@ -195,7 +222,10 @@ describe('redirects', () => {
     server.redirect('/a', 302, `${elsewhere.origin}/b`)
     elsewhere.redirect('/b', 302, `${server.origin}/chosen-by-elsewhere`)
     await wrapped()(`${server.origin}/a`)
-    assert.deepEqual(server.requests.map((request) => ours(request).length > 0), [true, false])
+    assert.deepEqual(
+      server.requests.map((request) => ours(request).length > 0),
+      [true, false],
+    )
   })
 
   test('within the origin each is signed anew', async () => {
@@ -203,7 +233,10 @@ describe('redirects', () => {
     server.redirect('/b', 307, '/c?d#e')
     const response = await wrapped()(`${server.origin}/a`)
     assert.deepEqual([response.status, response.redirected, response.url], [200, true, `${server.origin}/c?d`])
-    assert.deepEqual(server.requests.map((request) => claim(request).resource), ['/a', '/b', '/c?d'].map((path) => server.origin + path))
+    assert.deepEqual(
+      server.requests.map((request) => claim(request).resource),
+      ['/a', '/b', '/c?d'].map((path) => server.origin + path),
+    )
     assert.equal(new Set(server.requests.map((request) => claim(request).nonce)).size, 3)
   })
 
@@ -246,7 +279,10 @@ describe('redirects', () => {
 
 describe('visas from the caller', () => {
   test('an offer is answered once, with a new nonce', async () => {
-    server.answers = [[402, JSON.stringify(OFFER)], [200, 'paid']]
+    server.answers = [
+      [402, JSON.stringify(OFFER)],
+      [200, 'paid'],
+    ]
     const asked = []
     const visas = async (offer) => (asked.push(offer), 'a.b.c')
     const response = await wrapped({ visas })(`${server.origin}/p`, { method: 'POST', body: 'x' })
@@ -310,7 +346,11 @@ describe('a publisher that wants money', () => {
     })
     const { server: site } = listener
     const record = { reached: 0 }
-    await frameworks['express 5']({ server: { on: (event, app) => site.on(event, withManifest(identity, app)) } }, { policy, identity }, record)
+    await frameworks['express 5'](
+      { server: { on: (event, app) => site.on(event, withManifest(identity, app)) } },
+      { policy, identity },
+      record,
+    )
     return { origin: listener.origin, identity, record }
   }
 
@@ -376,7 +416,13 @@ describe('a publisher that wants money', () => {
       }
       return fetch(url, init)
     }
-    const read = wrapFetch(cutting, { identity: domain.identity, purpose: 'SUMMARY', allowLoopback: true, wallet, brokers: [broker.pinned] })
+    const read = wrapFetch(cutting, {
+      identity: domain.identity,
+      purpose: 'SUMMARY',
+      allowLoopback: true,
+      wallet,
+      brokers: [broker.pinned],
+    })
     const { sold } = broker
     await assert.rejects(read(`${site.origin}/paid/1`), TypeError)
     assert.equal((await read(`${site.origin}/paid/1`)).status, 200)
@@ -390,7 +436,10 @@ describe('a publisher that wants money', () => {
       const response = await reader({ receipts })(`${site.origin}/length`)
       assert.equal(await response.text(), PIECES.join(''))
       const receipt = await response.imagxp.receipt
-      assert.deepEqual([receipt.url, receipt.origin, receipt.agentId], [`${site.origin}/length`, 'HUMAN', domain.identity.agentId])
+      assert.deepEqual(
+        [receipt.url, receipt.origin, receipt.agentId],
+        [`${site.origin}/length`, 'HUMAN', domain.identity.agentId],
+      )
     }
   })
 
@@ -406,7 +455,12 @@ describe('a publisher that wants money', () => {
       return new Response((await response.text()).replace('a', 'b'), response)
     }
     for (const receipts of ['verify', 'require']) {
-      const read = wrapFetch(tampering, { identity: domain.identity, purpose: 'SUMMARY', allowLoopback: true, receipts })
+      const read = wrapFetch(tampering, {
+        identity: domain.identity,
+        purpose: 'SUMMARY',
+        allowLoopback: true,
+        receipts,
+      })
       const changed = await read(`${site.origin}/length`)
       await assert.rejects(changed.text(), { code: 'provenance.mismatch' })
       await assert.rejects(changed.imagxp.receipt, { code: 'provenance.mismatch' })
@@ -428,7 +482,12 @@ describe('a publisher that wants money', () => {
       for (const [name, value] of await receipt.sign(forger)) headers.set(name, value)
       return new Response(bytes, { status: 200, headers })
     }
-    const read = wrapFetch(forging, { identity: domain.identity, purpose: 'SUMMARY', allowLoopback: true, receipts: 'verify' })
+    const read = wrapFetch(forging, {
+      identity: domain.identity,
+      purpose: 'SUMMARY',
+      allowLoopback: true,
+      receipts: 'verify',
+    })
     await assert.rejects((await read(`${site.origin}/length`)).text(), { code: 'identity.key_mismatch' })
   })
 })

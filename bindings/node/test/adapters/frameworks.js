@@ -13,7 +13,14 @@ function seen(record, { path, method, verdict, rawHeaders, headers, body }) {
   record.reached += 1
   record.verdict = verdict
   const { visitor, agentId, code, wouldDeny, payment, resource, purpose } = verdict
-  return { path, method, verdict: { visitor, agentId, code, wouldDeny, jti: payment.jti, resource, purpose }, rawHeaders, headers, body }
+  return {
+    path,
+    method,
+    verdict: { visitor, agentId, code, wouldDeny, jti: payment.jti, resource, purpose },
+    rawHeaders,
+    headers,
+    body,
+  }
 }
 
 async function* pieces() {
@@ -54,7 +61,11 @@ function express(module) {
       throw new Error('of the application')
     })
     app.get('/open', (_, response) =>
-      endless(record, (piece) => response.write(piece), (piece) => response.end(piece)),
+      endless(
+        record,
+        (piece) => response.write(piece),
+        (piece) => response.end(piece),
+      ),
     )
     app.use(echo)
     app.use((error, request, response, next) => {
@@ -117,11 +128,22 @@ async function koa({ server }, options, record) {
         return
       case '/open':
         ctx.respond = false
-        endless(record, (piece) => ctx.res.write(piece), (piece) => ctx.res.end(piece))
+        endless(
+          record,
+          (piece) => ctx.res.write(piece),
+          (piece) => ctx.res.end(piece),
+        )
         return
     }
     const body = await text(ctx.req)
-    const facts = { path: ctx.path, method: ctx.method, verdict: ctx.state.imagxp, rawHeaders: ctx.req.rawHeaders, headers: ctx.headers, body }
+    const facts = {
+      path: ctx.path,
+      method: ctx.method,
+      verdict: ctx.state.imagxp,
+      rawHeaders: ctx.req.rawHeaders,
+      headers: ctx.headers,
+      body,
+    }
     ctx.set('x-app', 'yes')
     ctx.set('link', '</style.css>; rel=preload')
     ctx.body = seen(record, facts)
@@ -137,7 +159,13 @@ async function koaBelow({ server }, options, record) {
   const inner = new Koa()
   inner.use(require('imagxp/koa').imagxp(options))
   inner.use((ctx) => {
-    ctx.body = seen(record, { path: ctx.path, method: ctx.method, verdict: ctx.state.imagxp, rawHeaders: ctx.req.rawHeaders, headers: ctx.headers })
+    ctx.body = seen(record, {
+      path: ctx.path,
+      method: ctx.method,
+      verdict: ctx.state.imagxp,
+      rawHeaders: ctx.req.rawHeaders,
+      headers: ctx.headers,
+    })
   })
   app.use(mount('/shop', inner))
   server.on('request', app.callback())
@@ -156,7 +184,14 @@ async function fastify({ server }, options, record) {
     const { method, imagxp: verdict, headers } = request
     reply.header('x-app', 'yes').header('link', '</style.css>; rel=preload')
     const path = decodeURIComponent(request.url.split('?')[0])
-    return seen(record, { path, method, verdict, rawHeaders: request.raw.rawHeaders, headers, body: request.body ?? '' })
+    return seen(record, {
+      path,
+      method,
+      verdict,
+      rawHeaders: request.raw.rawHeaders,
+      headers,
+      body: request.body ?? '',
+    })
   }
   app.setErrorHandler(async (error, _, reply) => {
     record.error = error
@@ -179,7 +214,11 @@ async function fastify({ server }, options, record) {
   })
   app.get('/open', (_, reply) => {
     reply.hijack()
-    endless(record, (piece) => reply.raw.write(piece), (piece) => reply.raw.end(piece))
+    endless(
+      record,
+      (piece) => reply.raw.write(piece),
+      (piece) => reply.raw.end(piece),
+    )
   })
   app.all('/*', echo)
   await app.ready()
@@ -197,7 +236,13 @@ async function hono({ server }, options, record) {
   })
   const echo = async (c) => {
     const headers = Object.fromEntries(c.req.raw.headers)
-    const facts = { path: c.req.path, method: c.req.method, verdict: c.get('imagxp'), rawHeaders: c.env.incoming.rawHeaders, headers }
+    const facts = {
+      path: c.req.path,
+      method: c.req.method,
+      verdict: c.get('imagxp'),
+      rawHeaders: c.env.incoming.rawHeaders,
+      headers,
+    }
     c.header('x-app', 'yes')
     c.header('link', '</style.css>; rel=preload')
     return c.json(seen(record, { ...facts, body: c.req.method === 'POST' ? await c.req.text() : '' }))
@@ -228,7 +273,11 @@ async function hono({ server }, options, record) {
     endless(
       record,
       (piece) => writer.write(Buffer.from(piece)).catch(quiet),
-      (piece) => writer.write(Buffer.from(piece)).then(() => writer.close()).catch(quiet),
+      (piece) =>
+        writer
+          .write(Buffer.from(piece))
+          .then(() => writer.close())
+          .catch(quiet),
     )
     return c.body(readable)
   })
@@ -244,7 +293,15 @@ async function honoBelow({ server }, options, record) {
   inner.use(require('imagxp/hono').imagxp(options))
   inner.all('/*', (c) => {
     const headers = Object.fromEntries(c.req.raw.headers)
-    return c.json(seen(record, { path: c.req.path, method: c.req.method, verdict: c.get('imagxp'), rawHeaders: c.env.incoming.rawHeaders, headers }))
+    return c.json(
+      seen(record, {
+        path: c.req.path,
+        method: c.req.method,
+        verdict: c.get('imagxp'),
+        rawHeaders: c.env.incoming.rawHeaders,
+        headers,
+      }),
+    )
   })
   const app = new Hono()
   app.mount('/shop', inner.fetch, { optionHandler: (c) => c.env })

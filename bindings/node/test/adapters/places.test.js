@@ -32,7 +32,11 @@ describe('below a router', () => {
         ...document,
         origins: [listener.origin],
         allow_loopback: true,
-        paths: [{ match: '/open', unsigned: 'allow' }, { match: '/shop*', unsigned: 'deny' }, { match: '/shop/open', unsigned: 'allow' }],
+        paths: [
+          { match: '/open', unsigned: 'allow' },
+          { match: '/shop*', unsigned: 'deny' },
+          { match: '/shop/open', unsigned: 'allow' },
+        ],
       })
       await framework(listener, { policy, ...quiet }, { reached: 0 })
       for (const path of ['/shop/a?b=/c', '/shop/a%20b', '/shop/shop', '/shop/']) {
@@ -46,7 +50,12 @@ describe('below a router', () => {
 })
 
 test('a path that somebody has rewritten is verified as it is served', async (t) => {
-  const policy = { ...document, allow_loopback: true, unsigned: 'allow', paths: [{ match: '/private*', unsigned: 'deny' }] }
+  const policy = {
+    ...document,
+    allow_loopback: true,
+    unsigned: 'allow',
+    paths: [{ match: '/private*', unsigned: 'deny' }],
+  }
   const rewrite = (url) => url.replace('/open', '/private')
   const express = require('express')()
   express.use((request, _, next) => {
@@ -109,7 +118,12 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
   const send = async (method, path, body) => {
     const options = body === '' ? {} : { contentDigest: contentDigest(Buffer.from(body)) }
     const signed = await domain.identity.sign(method, `http://${authority}${path}`, 'SUMMARY', options)
-    const stream = session.request({ ':method': method, ':path': path, 'content-type': 'text/x', ...Object.fromEntries(signed) })
+    const stream = session.request({
+      ':method': method,
+      ':path': path,
+      'content-type': 'text/x',
+      ...Object.fromEntries(signed),
+    })
     let fields
     let trailers = {}
     stream.on('response', (found) => (fields = found)).on('trailers', (found) => (trailers = found))
@@ -134,21 +148,40 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
 
 test('heads in every form that Node takes', async (t) => {
   const { AnsweredResponse } = require('../../adapters/shared/answered_response.cjs')
-  const receipt = { sign: () => [['x-imagxp-provenance', 'p'], ['x-imagxp-provenance-sig', 's']] }
+  const receipt = {
+    sign: () => [
+      ['x-imagxp-provenance', 'p'],
+      ['x-imagxp-provenance-sig', 's'],
+    ],
+  }
   const heads = {
     object: (response) => response.writeHead(200, { 'x-a': '1', 'set-cookie': ['a=1', 'b=2'] }),
     'object with a reason': (response) => response.writeHead(200, 'Fine', { 'x-a': '1', 'set-cookie': ['a=1', 'b=2'] }),
     list: (response) => response.writeHead(200, ['x-a', '1', 'set-cookie', 'a=1', 'set-cookie', 'b=2']),
-    pairs: (response) => response.writeHead(200, [['x-a', '1'], ['set-cookie', 'a=1'], ['set-cookie', 'b=2']]),
+    pairs: (response) =>
+      response.writeHead(200, [
+        ['x-a', '1'],
+        ['set-cookie', 'a=1'],
+        ['set-cookie', 'b=2'],
+      ]),
     'set before': (response) => response.setHeader('x-a', '1').setHeader('set-cookie', ['a=1', 'b=2']),
-    'set before, then replaced': (response) => response.setHeader('x-a', '0').writeHead(200, ['X-A', '1', 'set-cookie', ['a=1', 'b=2']]),
+    'set before, then replaced': (response) =>
+      response.setHeader('x-a', '0').writeHead(200, ['X-A', '1', 'set-cookie', ['a=1', 'b=2']]),
   }
   const { server, origin } = await Listener.open()
   t.after(() => server.close())
   let head
   let finish
   server.on('request', (request, response) => {
-    const own = { headers: [['link', '<p>'], ['link', '<q>']], receipt, maxBody: 100, report: assert.fail }
+    const own = {
+      headers: [
+        ['link', '<p>'],
+        ['link', '<q>'],
+      ],
+      receipt,
+      maxBody: 100,
+      report: assert.fail,
+    }
     new AnsweredResponse(request, response, own).attach()
     head(response)
     finish(response)
@@ -160,7 +193,10 @@ test('heads in every form that Node takes', async (t) => {
     'after a piece, its length known': (response) => {
       response.removeHeader('transfer-encoding')
       response.setHeader('content-length', '5')
-      assert.equal(response.write('he', () => {}), true)
+      assert.equal(
+        response.write('he', () => {}),
+        true,
+      )
       assert.equal(response.headersSent, true)
       assert.throws(() => response.writeHead(201), { code: 'ERR_HTTP_HEADERS_SENT' })
       response.end(Buffer.from('llo'))
@@ -175,7 +211,11 @@ test('heads in every form that Node takes', async (t) => {
       assert.deepEqual([answer.status, await answer.text()], [200, 'hello'], what)
       assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2'], what)
       assert.deepEqual([answer.headers.get('x-a'), answer.headers.get('link')], ['1', '<p>, <q>'], what)
-      assert.deepEqual([answer.headers.get('x-imagxp-provenance'), answer.headers.get('content-length')], ['p', '5'], what)
+      assert.deepEqual(
+        [answer.headers.get('x-imagxp-provenance'), answer.headers.get('content-length')],
+        ['p', '5'],
+        what,
+      )
     }
   }
   server.closeAllConnections()
@@ -184,9 +224,21 @@ test('heads in every form that Node takes', async (t) => {
 test('Hono without a Node server', async () => {
   const { Hono } = require('hono')
   const origin = 'https://pub.example'
-  const policy = Policy.fromJson({ ...document, methods: ['GET', 'HEAD', 'POST'], provenance: { origin: 'HUMAN' }, unsigned: 'allow' })
+  const policy = Policy.fromJson({
+    ...document,
+    methods: ['GET', 'HEAD', 'POST'],
+    provenance: { origin: 'HUMAN' },
+    unsigned: 'allow',
+  })
   const app = new Hono()
-  app.use(require('imagxp/hono').imagxp({ policy, identity: Identity.generate('pub.example'), maxBody: 100, maxReceiptBody: 1000 }))
+  app.use(
+    require('imagxp/hono').imagxp({
+      policy,
+      identity: Identity.generate('pub.example'),
+      maxBody: 100,
+      maxReceiptBody: 1000,
+    }),
+  )
   app.get('/one', (c) => c.text('one'))
   const endless = () =>
     new ReadableStream({
@@ -196,7 +248,9 @@ test('Hono without a Node server', async () => {
       },
     })
   app.get('/stream', (c) => c.body(endless()))
-  app.get('/length', (c) => c.body(new Blob(['x'.repeat(70), 'y'.repeat(70)]).stream(), 200, { 'content-length': '140' }))
+  app.get('/length', (c) =>
+    c.body(new Blob(['x'.repeat(70), 'y'.repeat(70)]).stream(), 200, { 'content-length': '140' }),
+  )
   app.get('/redirect', () => Response.redirect('https://pub.example/one'))
   app.get('/seen', (c) => c.json([c.get('imagxp').visitor, Object.fromEntries(c.req.raw.headers)]))
   app.post('/echo', async (c) => c.text(await c.req.text()))
@@ -205,7 +259,9 @@ test('Hono without a Node server', async () => {
   const one = await get('/one')
   SignedReceipt.fromHeaders([...one.headers]).receipt.check({
     url: `${origin}/one`,
-    contentSha256: createHash('sha256').update(await one.text()).digest(),
+    contentSha256: createHash('sha256')
+      .update(await one.text())
+      .digest(),
   })
   const length = await get('/length')
   assert.ok(length.headers.has('x-imagxp-provenance'))
@@ -215,7 +271,9 @@ test('Hono without a Node server', async () => {
   await reader.cancel()
   assert.equal((await get('/redirect')).headers.get('x-imagxp-content-origin'), 'HUMAN')
   assert.equal((await get('/one', { method: 'HEAD' })).headers.get('x-imagxp-provenance'), null)
-  const [visitor, headers] = await (await get('/seen', { headers: { 'x-imagxp-verdict-agent': 'bank', 'x-other': '1' } })).json()
+  const [visitor, headers] = await (
+    await get('/seen', { headers: { 'x-imagxp-verdict-agent': 'bank', 'x-other': '1' } })
+  ).json()
   assert.deepEqual([visitor, headers], ['unsigned_client', { 'x-other': '1' }])
   const refused = await get('/one', { headers: { 'x-imagxp-payload': '!' } })
   assert.equal(refused.status, 400)
@@ -231,9 +289,20 @@ describe('the development switch works on loopback only', () => {
   }
   test('a request that came in elsewhere', async () => {
     const errors = []
-    const options = { policy: Policy.fromJson({ ...document, unsigned: 'allow', allow_loopback: true }), onError: (error) => errors.push(error) }
+    const options = {
+      policy: Policy.fromJson({ ...document, unsigned: 'allow', allow_loopback: true }),
+      onError: (error) => errors.push(error),
+    }
     const middleware = require('imagxp/express').imagxp(options)
-    const request = { method: 'GET', url: '/a', originalUrl: '/a', baseUrl: '', rawHeaders: [], headers: {}, socket: { localAddress: '192.0.2.1' } }
+    const request = {
+      method: 'GET',
+      url: '/a',
+      originalUrl: '/a',
+      baseUrl: '',
+      rawHeaders: [],
+      headers: {},
+      socket: { localAddress: '192.0.2.1' },
+    }
     const status = await new Promise((resolve) => {
       middleware(request, { writeHead: (code) => ({ end: () => resolve(code) }) }, () => resolve('passed'))
     })
@@ -282,8 +351,9 @@ test('an audit log on disk holds each verdict', async (t) => {
   t.after(() => listener.close())
   const policy = Policy.fromJson({ ...document, origins: [listener.origin], allow_loopback: true })
   await frameworks.fastify(listener, { policy, audit: log }, { reached: 0 })
-  for (const purpose of ['SUMMARY', 'CRAWL_TRAINING']) await ask(listener.origin, '/a', { identity: domain.identity, purpose })
+  for (const purpose of ['SUMMARY', 'CRAWL_TRAINING'])
+    await ask(listener.origin, '/a', { identity: domain.identity, purpose })
   await log.close()
   const found = await AuditLog.verify(path.join(folder, 'audit'), [key.publicKey])
-  assert.equal(found.records, 2)
+  assert.deepEqual([found.intact, found.verdicts], [true, 2])
 })

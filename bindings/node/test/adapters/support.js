@@ -111,7 +111,11 @@ class Broker {
     const assertion = form.get('client_assertion')
     const agentId = assertionAgent(assertion, { allowLoopback: true })
     const manifest = await (await fetch(manifestUrl(agentId, { allowLoopback: true }))).text()
-    const holder = verifyAssertion(assertion, Manifest.parse(manifest, agentId, { allowLoopback: true }), this.pinned[1])
+    const holder = verifyAssertion(
+      assertion,
+      Manifest.parse(manifest, agentId, { allowLoopback: true }),
+      this.pinned[1],
+    )
     this.sold += 1
     return this.visa(form.get('resource'), holder, `visa-${String(this.sold).padStart(8, '0')}`, form.get('amount'))
   }
@@ -122,7 +126,11 @@ class Broker {
 }
 
 /** One request with `fetch`, signed when there is an identity. */
-async function ask(origin, path, { identity, method = 'GET', purpose = 'RAG_RETRIEVAL', headers = {}, body, signed = {} } = {}) {
+async function ask(
+  origin,
+  path,
+  { identity, method = 'GET', purpose = 'RAG_RETRIEVAL', headers = {}, body, signed = {} } = {},
+) {
   const lines = new Headers(headers)
   if (identity !== undefined) {
     for (const [name, value] of await identity.sign(method, origin + path, purpose, signed)) lines.append(name, value)
@@ -131,20 +139,31 @@ async function ask(origin, path, { identity, method = 'GET', purpose = 'RAG_RETR
   const duplex = body instanceof ReadableStream ? 'half' : undefined
   const response = await fetch(origin + path, { method, headers: lines, body, duplex, redirect: 'manual' })
   const bytes = Buffer.from(await response.arrayBuffer())
-  return { status: response.status, headers: response.headers, bytes, text: bytes.toString(), json: parsed(bytes), code: parsed(bytes)?.error?.code }
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes,
+    text: bytes.toString(),
+    json: parsed(bytes),
+    code: parsed(bytes)?.error?.code,
+  }
 }
 
 /** One request with `node:http`, whose answers have trailers. */
 function askForTrailers(origin, path, headers = []) {
   return new Promise((resolve, reject) => {
-    const request = http.request(origin + path, { headers: [...headers, ['host', new URL(origin).host]].flat() }, async (response) => {
-      try {
-        const bytes = await buffer(response)
-        resolve({ status: response.statusCode, headers: response.headers, trailers: response.trailers, bytes })
-      } catch (error) {
-        reject(error)
-      }
-    })
+    const request = http.request(
+      origin + path,
+      { headers: [...headers, ['host', new URL(origin).host]].flat() },
+      async (response) => {
+        try {
+          const bytes = await buffer(response)
+          resolve({ status: response.statusCode, headers: response.headers, trailers: response.trailers, bytes })
+        } catch (error) {
+          reject(error)
+        }
+      },
+    )
     request.on('error', reject).end()
   })
 }
@@ -160,7 +179,7 @@ function raw(origin, head, body = '') {
     })
     const done = () => {
       const text = Buffer.concat(chunks).toString('latin1')
-      resolve({ status: Number(text.split(' ')[1] ?? 0), text, code: /"code":"([a-z_.]+)"/.exec(text)?.[1] })
+      resolve({ status: Number(text.split(' ')[1] ?? 0), text, code: /"code":"([a-z0-9_.]+)"/.exec(text)?.[1] })
     }
     socket.on('data', (chunk) => chunks.push(chunk)).on('close', done)
     socket.on('error', (error) => (error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error)))
@@ -175,7 +194,7 @@ async function lines(identity, method, url, options = {}) {
 
 /** Waits until something holds. */
 async function until(holds, what) {
-  for (const deadline = Date.now() + 20_000; !holds(); ) {
+  for (const deadline = Date.now() + 20_000; !holds();) {
     if (Date.now() > deadline) throw new Error(`still waiting until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

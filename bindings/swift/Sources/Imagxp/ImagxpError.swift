@@ -3,12 +3,16 @@ import Foundation
 extension ImagxpError: LocalizedError, CustomStringConvertible {
     /// The stable dotted code, the same in every language: `usage.argument`, `key.malformed`, …
     public var code: String {
-        switch self { case .Failure(let code, _): code }
+        switch self {
+        case .Failure(let code, _): code
+        }
     }
 
     /// One sentence without secrets: what happened.
     public var message: String {
-        switch self { case .Failure(_, let message): message }
+        switch self {
+        case .Failure(_, let message): message
+        }
     }
 
     /// `code: message`.

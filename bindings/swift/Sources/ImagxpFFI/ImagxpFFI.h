@@ -968,6 +968,16 @@ uint64_t uniffi_imagxp_swift_fn_clone_pending(uint64_t handle, RustCallStatus *_
 void uniffi_imagxp_swift_fn_free_pending(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_INSERTED
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_INSERTED
+void uniffi_imagxp_swift_fn_method_pending_inserted(uint64_t ptr, RustBuffer answer, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_INSERTION
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_INSERTION
+RustBuffer uniffi_imagxp_swift_fn_method_pending_insertion(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_REDEEMED
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PENDING_REDEEMED
 void uniffi_imagxp_swift_fn_method_pending_redeemed(uint64_t ptr, RustBuffer answer, RustCallStatus *_Nonnull out_status
@@ -2109,6 +2119,18 @@ uint16_t uniffi_imagxp_swift_checksum_method_verdictrecord_body(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_VERDICTRECORD_TO_JSON
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_VERDICTRECORD_TO_JSON
 uint16_t uniffi_imagxp_swift_checksum_method_verdictrecord_to_json(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PENDING_INSERTED
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PENDING_INSERTED
+uint16_t uniffi_imagxp_swift_checksum_method_pending_inserted(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PENDING_INSERTION
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PENDING_INSERTION
+uint16_t uniffi_imagxp_swift_checksum_method_pending_insertion(void
 
 );
 #endif

@@ -65,7 +65,8 @@ final class AuditTests: XCTestCase {
         XCTAssertEqual(try object(verifyEvidence(evidence: evidence))["key_known"] as? Bool, false)
         expect("audit.altered") { try verifyEvidence(evidence: evidence, keys: [PrivateKey.generate().publicKey()]) }
         expect("audit.malformed") { try verifyEvidence(evidence: Data("{}".utf8)) }
-        let bent = String(decoding: evidence, as: UTF8.self).replacingOccurrences(of: "policy.purpose_denied", with: "policy.agent_denied")
+        let bent = String(decoding: evidence, as: UTF8.self).replacingOccurrences(
+            of: "policy.purpose_denied", with: "policy.agent_denied")
         expect("audit.proof_invalid") { try verifyEvidence(evidence: Data(bent.utf8), keys: keys) }
 
         let parts = try object(evidence)

@@ -36,7 +36,9 @@ final class FeedbackTests: XCTestCase {
 
     func testScores() throws {
         XCTAssertEqual(try feedbackScore(text: "0.123456"), 123_456)
-        for text in ["", "1.1", "-0.1", "0.1234567", "1e-1", "NaN", "٠"] { expect("usage.argument") { try feedbackScore(text: text) } }
+        for text in ["", "1.1", "-0.1", "0.1234567", "1e-1", "NaN", "٠"] {
+            expect("usage.argument") { try feedbackScore(text: text) }
+        }
         for score in ["2", "-1", "0.0000001"] {
             expect("usage.argument") { try Feedback(url: origin, qualityScore: Decimal(string: score)!, reason: .other) }
         }

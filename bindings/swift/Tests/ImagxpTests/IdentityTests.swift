@@ -49,12 +49,10 @@ final class IdentityTests: XCTestCase {
         XCTAssertTrue(isAgentId(name: agentId))
         XCTAssertFalse(isAgentId(name: "localhost:8080"))
         XCTAssertTrue(isAgentId(name: "localhost:8080", allowLoopback: true))
-        XCTAssertEqual(try manifestUrl_(agentId), manifestUrl)
-        expect("usage.argument") { try manifestUrl_("localhost") }
+        XCTAssertEqual(try Imagxp.manifestUrl(agentId: agentId), ImagxpTests.manifestUrl)
+        expect("usage.argument") { try Imagxp.manifestUrl(agentId: "localhost") }
         XCTAssertEqual(try Identity.generate(agentId: "localhost:8080", allowLoopback: true).agentId(), "localhost:8080")
     }
-
-    private func manifestUrl_(_ name: String) throws -> String { try Imagxp.manifestUrl(agentId: name) }
 
     func testTheManifestIsReadBack() throws {
         let identity = try agent()

@@ -40,7 +40,8 @@ final class KeyTests: XCTestCase {
     }
 
     func testAPrivateJwk() throws {
-        let text = #"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
+        let text =
+            #"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#
         let key = try PrivateKey.fromJwk(jwk: Data(text.utf8))
         XCTAssertEqual(key.publicKey().thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
         expect("key.malformed") { try PublicKey.fromJwk(jwk: Data(text.utf8)) }

@@ -34,11 +34,10 @@ final class PolicyTests: XCTestCase {
         expect("usage.argument") { try policy.emit(kind: .robots, rslUrl: "ftp://x") }
         expect("usage.argument") { try policy.emit(kind: .robots, origin: "https://other.example") }
         XCTAssertEqual(policy.remarks(), [])
-        XCTAssertFalse(try Imagxp_policy(#""unsigned": "browsers""#).remarks().isEmpty)
-        XCTAssertEqual(try object(Data(policySchema().utf8))["$schema"] as? String, "https://json-schema.org/draft/2020-12/schema")
+        XCTAssertFalse(try ImagxpTests.policy(#""unsigned": "browsers""#).remarks().isEmpty)
+        XCTAssertEqual(
+            try object(Data(policySchema().utf8))["$schema"] as? String, "https://json-schema.org/draft/2020-12/schema")
     }
-
-    private func Imagxp_policy(_ members: String) throws -> Policy { try policy(members) }
 
     func testNamesOfTheWire() {
         for purpose in Purpose.allCases { XCTAssertEqual(Purpose(purpose.description), purpose) }

@@ -156,7 +156,8 @@ final class PublisherTests: XCTestCase {
             let headers = try identity.sign(
                 method: "POST", url: "\(origin)/a", purpose: .ragRetrieval, now: now, contentDigest: digest)
             return try publisher.verify(
-                method: "POST", url: "/a", headers: headers + [agentHeader], now: now, bodyDigest: bodyDigest).verdict
+                method: "POST", url: "/a", headers: headers + [agentHeader], now: now, bodyDigest: bodyDigest
+            ).verdict
         }
         XCTAssertTrue(try verify(digest).isAllowed)
         XCTAssertEqual(try verify(nil).code, "claim.digest_mismatch")

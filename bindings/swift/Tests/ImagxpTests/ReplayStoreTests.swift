@@ -3,7 +3,7 @@ import XCTest
 
 /// A store as a program would write it: exact, and with a fault that can be switched on.
 final class SwiftStore: ReplayStore, @unchecked Sendable {
-    enum Fault: Sendable { case none, insert, seen, horizon, full }
+    enum Fault: Sendable { case none, insert, seen, horizon, full, later }
 
     private let lock = NSLock()
     private var kept: [Data: Date] = [:]
@@ -19,6 +19,7 @@ final class SwiftStore: ReplayStore, @unchecked Sendable {
     func insertIfAbsent(key: Data, agent: Data, expiresAt: Date, now: Date) throws -> ReplayAnswer {
         if fault == .insert { throw OwnError() }
         if fault == .full { return .full }
+        if fault == .later { return .later }
         precondition(key.count == 16 && agent.count == 16)
         expiries.add(expiresAt)
         return lock.withLock { kept.updateValue(expiresAt, forKey: key) == nil ? .fresh : .seen }
@@ -80,7 +81,8 @@ final class ReplayStoreTests: XCTestCase {
         let full = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .full)))
         XCTAssertEqual(try full.judge(signed(identity)).code, "replay.store_full")
         // A store that fails leaves nothing behind on the thread for the next one.
-        XCTAssertTrue(try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore())).judge(signed(identity)).isAllowed)
+        XCTAssertTrue(
+            try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore())).judge(signed(identity)).isAllowed)
     }
 
     func testWhatWasForgottenIsExpired() throws {
@@ -88,5 +90,38 @@ final class ReplayStoreTests: XCTestCase {
         let store = SwiftStore(forgotten: now.addingTimeInterval(3600))
         let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: store))
         XCTAssertEqual(try publisher.judge(signed(identity)).code, "time.expired")
+    }
+
+    func testAStoreThatAnswersLater() async throws {
+        // A store behind a network: it cannot answer on the thread that verifies.
+        actor Remote {
+            private var kept: Set<Data> = []
+            func insert(_ insertion: ReplayInsertion) -> ReplayAnswer {
+                precondition(insertion.key.count == 16 && insertion.agent.count == 16 && insertion.expiresAt > now)
+                return kept.insert(insertion.key).inserted ? .fresh : .seen
+            }
+        }
+        let identity = try agent()
+        let remote = Remote()
+        let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .later)))
+        let headers = try signed(identity)
+        for expected in [nil, "replay.nonce_seen"] {
+            let waiting = try publisher.verify(method: "GET", url: "/a", headers: headers, now: now)
+            XCTAssertEqual(waiting.verdict.outcome, .undecided)
+            XCTAssertEqual(waiting.verdict.needs.map(\.kind), [.replay])
+            let pending = try XCTUnwrap(waiting.pending)
+            let insertion = try XCTUnwrap(pending.insertion())
+            let answer = await remote.insert(insertion)
+            try pending.inserted(answer: answer)
+            XCTAssertEqual(try publisher.resume(pending: pending, now: now).verdict.code, expected)
+            XCTAssertNil(pending.insertion())
+            expect("usage.argument") { try pending.inserted(answer: .fresh) }
+        }
+        for failure in [nil, ReplayAnswer.later] {
+            let waiting = try publisher.verify(method: "GET", url: "/a", headers: signed(identity), now: now)
+            let pending = try XCTUnwrap(waiting.pending)
+            try pending.inserted(answer: failure)
+            XCTAssertEqual(try publisher.resume(pending: pending, now: now).verdict.code, "replay.store_error")
+        }
     }
 }

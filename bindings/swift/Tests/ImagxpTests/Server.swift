@@ -38,7 +38,8 @@ final class Server: @unchecked Sendable {
             let peer = accept(listener, nil, nil)
             if peer < 0 { return }
             requests.add(read(peer))
-            let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:\(port)/next\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            let answer =
+                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:\(port)/next\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             _ = send(peer, answer, answer.utf8.count, 0)
             close(peer)
         }

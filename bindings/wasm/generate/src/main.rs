@@ -67,6 +67,10 @@ fn edit(script: &Path, types: &Path) -> Result<(), String> {
     let mut text = fs::read_to_string(types).map_err(io)?;
     let tail = text.find("/**\n * If `module_or_path`").ok_or("the types have no default export")?;
     text.truncate(tail);
+    // Of the raw exports only the memory is anybody's business, and which others there are depends on the compiler.
+    text = without(&text, "export interface InitOutput {", "export type SyncInitInput")?;
+    let memory = "export interface InitOutput {\n  readonly memory: WebAssembly.Memory;\n}\n\nexport type SyncInitInput";
+    text = replaced(&text, "export type SyncInitInput", memory, 1)?;
     fs::write(types, format!("{}\n", text.trim_end())).map_err(io)
 }
 

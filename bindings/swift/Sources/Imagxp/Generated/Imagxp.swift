@@ -1839,6 +1839,17 @@ public func FfiConverterTypeMemoryReplayStore_lower(_ value: MemoryReplayStore) 
 public protocol PendingProtocol: AnyObject, Sendable {
 
     /**
+     * Records what the store answered to `insertion()`; nil when it failed, and `.later` is no answer. Throws `usage.argument` after the
+     * verification was resumed.
+     */
+    func inserted(answer: ReplayAnswer?) throws
+
+    /**
+     * What a replay store that answered `.later` has to insert; nil when the verification does not wait for that.
+     */
+    func insertion()  -> ReplayInsertion?
+
+    /**
      * Records the broker's answer to a `redeem` need. Throws `usage.argument` after the verification was resumed.
      */
     func redeemed(answer: Redemption) throws
@@ -1899,6 +1910,31 @@ open class Pending: PendingProtocol, @unchecked Sendable {
 
 
 
+
+    /**
+     * Records what the store answered to `insertion()`; nil when it failed, and `.later` is no answer. Throws `usage.argument` after the
+     * verification was resumed.
+     */
+open func inserted(answer: ReplayAnswer?)throws   {try rustCallWithError(FfiConverterTypeImagxpError_lift) {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_pending_inserted(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypeReplayAnswer.lower(answer),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * What a replay store that answered `.later` has to insert; nil when the verification does not wait for that.
+     */
+open func insertion() -> ReplayInsertion?  {
+    return try!  FfiConverterOptionTypeReplayInsertion.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_pending_insertion(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
 
     /**
      * Records the broker's answer to a `redeem` need. Throws `usage.argument` after the verification was resumed.
@@ -6524,6 +6560,85 @@ public func FfiConverterTypeReceipt_lower(_ value: Receipt) -> RustBuffer {
 
 
 /**
+ * What a replay store has to insert, when it answered `.later`.
+ */
+public struct ReplayInsertion: Equatable, Hashable {
+    /**
+     * 16 bytes: what must be unique.
+     */
+    public let key: Data
+    /**
+     * 16 bytes: the agent, for quotas.
+     */
+    public let agent: Data
+    /**
+     * Until when the key must be kept.
+     */
+    public let expiresAt: Timestamp
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * 16 bytes: what must be unique.
+         */key: Data,
+        /**
+         * 16 bytes: the agent, for quotas.
+         */agent: Data,
+        /**
+         * Until when the key must be kept.
+         */expiresAt: Timestamp) {
+        self.key = key
+        self.agent = agent
+        self.expiresAt = expiresAt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReplayInsertion: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReplayInsertion: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReplayInsertion {
+        return
+            try ReplayInsertion(
+                key: FfiConverterData.read(from: &buf),
+                agent: FfiConverterData.read(from: &buf),
+                expiresAt: FfiConverterTypeTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ReplayInsertion, into buf: inout [UInt8]) {
+        FfiConverterData.write(value.key, into: &buf)
+        FfiConverterData.write(value.agent, into: &buf)
+        FfiConverterTypeTimestamp.write(value.expiresAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplayInsertion_lift(_ buf: RustBuffer) throws -> ReplayInsertion {
+    return try FfiConverterTypeReplayInsertion.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplayInsertion_lower(_ value: ReplayInsertion) -> RustBuffer {
+    return FfiConverterTypeReplayInsertion.lower(value)
+}
+
+
+/**
  * One step of a verification.
  */
 public struct Step: Equatable, Hashable {
@@ -8033,6 +8148,10 @@ public enum NeedKind: Equatable, Hashable, CaseIterable {
      * A broker's word on a visa: POST to the URL, then `redeemed`.
      */
     case redeem
+    /**
+     * The word of a replay store that answered `.later`: ask it to insert `Pending.insertion()`, then `inserted`. There is no URL.
+     */
+    case replay
 
 
 
@@ -8060,6 +8179,8 @@ public struct FfiConverterTypeNeedKind: FfiConverterRustBuffer {
 
         case 3: return .redeem
 
+        case 4: return .replay
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -8078,6 +8199,10 @@ public struct FfiConverterTypeNeedKind: FfiConverterRustBuffer {
 
         case .redeem:
             writeInt(&buf, Int32(3))
+
+
+        case .replay:
+            writeInt(&buf, Int32(4))
 
         }
     }
@@ -8913,6 +9038,10 @@ public enum ReplayAnswer: Equatable, Hashable, CaseIterable {
      * The store, or the agent's share of it, is full; nothing was stored and nothing evicted.
      */
     case full
+    /**
+     * The answer comes by `Pending.inserted`, after something asynchronous: the verdict is undecided until then, and needs `.replay`.
+     */
+    case later
 
 
 
@@ -8940,6 +9069,8 @@ public struct FfiConverterTypeReplayAnswer: FfiConverterRustBuffer {
 
         case 3: return .full
 
+        case 4: return .later
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -8958,6 +9089,10 @@ public struct FfiConverterTypeReplayAnswer: FfiConverterRustBuffer {
 
         case .full:
             writeInt(&buf, Int32(3))
+
+
+        case .later:
+            writeInt(&buf, Int32(4))
 
         }
     }
@@ -10267,6 +10402,30 @@ fileprivate struct FfiConverterOptionTypeLimits: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeReplayInsertion: FfiConverterRustBuffer {
+    typealias SwiftType = ReplayInsertion?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeReplayInsertion.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeReplayInsertion.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeVerdict: FfiConverterRustBuffer {
     typealias SwiftType = Verdict?
 
@@ -10475,6 +10634,30 @@ fileprivate struct FfiConverterOptionTypeRedirectRule: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeRedirectRule.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeReplayAnswer: FfiConverterRustBuffer {
+    typealias SwiftType = ReplayAnswer?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeReplayAnswer.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeReplayAnswer.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -11771,6 +11954,12 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_verdictrecord_to_json() != 731) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_pending_inserted() != 12120) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_pending_insertion() != 6388) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_pending_redeemed() != 62261) {

@@ -32,7 +32,8 @@ private func signFeedback(_ found: Case) throws -> Answer {
     guard let reason = FeedbackReason(try found.string("reason")) else { throw Broken("reason is none") }
     let feedback = try Feedback(
         url: found.string("url"), scoreMillionths: UInt32(found.json("score_millionths").integer()), reason: reason,
-        jti: found.optionalString("jti"), contentSha256: found.optional("content_sha256").map { _ in try found.hex("content_sha256") })
+        jti: found.optionalString("jti"),
+        contentSha256: found.optional("content_sha256").map { _ in try found.hex("content_sha256") })
     let signed = try feedback.sign(identity: found.identity(), now: found.time(), nonce: found.string("nonce"))
     return [("value", .text(feedbackHeader(feedback: signed)))]
 }

@@ -1,0 +1,61 @@
+// What applications write, checked by tsc in strict mode.
+
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
+import { Identity, Policy, Publisher, type Verdict } from 'imagxp'
+import { imagxp as forExpress, type AdapterOptions } from 'imagxp/express'
+import { imagxp as forFastify } from 'imagxp/fastify'
+import { wrapFetch } from 'imagxp/fetch'
+import { imagxp as forHono, type ImagxpEnv } from 'imagxp/hono'
+import { imagxp as forKoa, type ImagxpState } from 'imagxp/koa'
+
+const policy = Policy.fromJson({ version: 1, origins: ['https://pub.example'], purposes: {} })
+const identity = Identity.generate('pub.example')
+const options: AdapterOptions = {
+  policy,
+  identity,
+  onVerdict: (verdict, { method, target }) => console.log(method, target, verdict.code),
+  onFeedback: async (feedback) => console.log(feedback.reason),
+  redeem: async (need, visa) => (need.url.length > visa.length ? 'accepted' : 'refused'),
+  audit: (record, manifest) => console.log(record.length, manifest?.length),
+}
+// @ts-expect-error a policy or a publisher
+const neither: AdapterOptions = { identity }
+// @ts-expect-error not both
+const both: AdapterOptions = { policy, publisher: new Publisher(policy) }
+
+express()
+  .use(forExpress(options))
+  .get('/', (request, response) => {
+    const verdict: Verdict = request.imagxp
+    response.send(verdict.agentId)
+  })
+
+const fastify = Fastify()
+await fastify.register(forFastify, { policy })
+fastify.get('/', async (request) => request.imagxp?.agentId)
+// @ts-expect-error it may be null
+fastify.get('/a', async (request) => request.imagxp.agentId)
+
+new Hono<ImagxpEnv>()
+  .use(forHono({ publisher: new Publisher(policy) }))
+  .get('/', (c) => c.text(c.get('imagxp').visitor))
+
+new Koa<ImagxpState>().use(forKoa({ policy })).use((ctx) => {
+  ctx.body = ctx.state.imagxp.agentId
+})
+
+const read = wrapFetch(fetch, {
+  identity,
+  purpose: 'SUMMARY',
+  budget: { currency: 'EUR', perRequest: '0.05' },
+  receipts: 'verify',
+})
+const response = await read('https://pub.example/', { method: 'GET', imagxp: { purpose: 'QUOTATION' } })
+const code: string | undefined = response.imagxp?.error?.code
+const origin: string | undefined = (await response.imagxp?.receipt)?.origin
+console.log(code, origin, neither, both)
+// @ts-expect-error an identity is needed
+wrapFetch(fetch, { purpose: 'SUMMARY' })
