@@ -15,10 +15,10 @@ clippy() {
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-fetch; }
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch; }
 
 rust() {
-    packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-ffi -p imagxp-conformance"
+    packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
     features=imagxp-fetch/async,imagxp-fetch/dnssec
     # shellcheck disable=SC2086 # a list of words
     if cargo nextest --version >/dev/null 2>&1; then

@@ -24,7 +24,7 @@ CASE_GAPS = {
     (
         "nginx",
         "ref-bad-resource-other-host",
-    ): "a server vouches for an origin by its configuration, and `nginx -t` refuses one that the policy lacks",
+    ): "a server vouches by its configuration, and `nginx -t` refuses an origin that the policy lacks",
 }
 
 

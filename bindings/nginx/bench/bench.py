@@ -1,7 +1,7 @@
-"""Requests per second and latency: the same nginx without the module, with it (signed, known agent, fresh nonces), and with auth_request to a small Node
-verifier, interleaved. Prints a table and writes target/bench/nginx.json.
+"""Requests per second and latency, interleaved: the same nginx without the module, with it (signed, known agent, fresh nonces), and with
+auth_request to a small Node verifier. Prints a table and writes target/bench/nginx.json.
 
-Usage: bench.py [seconds per round] [rounds]. Node's part needs the Node binding (IMAGXP_NODE, else bindings/node) and is SKIPPED without it.
+Usage: bench.py [seconds per round] [rounds]. Node's part needs the Node binding (IMAGXP_NODE, else bindings/node), else it is SKIPPED.
 """
 
 import json
@@ -69,7 +69,18 @@ def browsers(path):
 
 def load(nginx, script, requests, seconds):
     """One run of wrk: requests per second, p50 and p99 in µs, answers other than 2xx."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), f"http://127.0.0.1:{nginx.port}/page", "--", str(requests)]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds}s",
+        "--latency",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{nginx.port}/page",
+        "--",
+        str(requests),
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60).stdout
     unit = {"us": 1, "ms": 1000, "s": 1_000_000}
     latency = {share: float(number) * unit[u] for share, number, u in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", said)}
@@ -100,11 +111,27 @@ def main():
         if shutil.which("node") and (NODE / "index.cjs").exists():
             port = free_port()
             (folder / "verifier.cjs").write_text(VERIFIER)
-            verifier = subprocess.Popen(["node", str(folder / "verifier.cjs"), str(NODE / "index.cjs"), str(world.folder / "policy.json"), str(world.folder / "manifest.json"), str(port)])
-            auth = (plain.replace("imagxp off;", "").replace("location / {", "location / { auth_request /auth;")
-                    .replace("location / {", f"""location = /auth {{ internal; proxy_pass http://verifier; proxy_pass_request_body off; proxy_http_version 1.1; proxy_set_header Connection "";
-                    proxy_set_header X-Original-URI $request_uri; }} location / {{""")
-                    .replace("    server {", f"upstream verifier {{ server 127.0.0.1:{port}; keepalive 32; }} server {{", 1))
+            verifier = subprocess.Popen(
+                [
+                    "node",
+                    str(folder / "verifier.cjs"),
+                    str(NODE / "index.cjs"),
+                    str(world.folder / "policy.json"),
+                    str(world.folder / "manifest.json"),
+                    str(port),
+                ]
+            )
+            auth = (
+                plain.replace("imagxp off;", "")
+                .replace("location / {", "location / { auth_request /auth;")
+                .replace(
+                    "location / {",
+                    """location = /auth { internal; proxy_pass http://verifier; proxy_pass_request_body off;
+                    proxy_http_version 1.1; proxy_set_header Connection "";
+                    proxy_set_header X-Original-URI $request_uri; } location / {""",
+                )
+                .replace("    server {", f"upstream verifier {{ server 127.0.0.1:{port}; keepalive 32; }} server {{", 1)
+            )
             sides["node"] = Nginx(folder / "node", auth)
             conf = folder / "node" / "nginx.conf"
             conf.write_text("\n".join(line for line in conf.read_text().splitlines() if "imagxp" not in line))
@@ -132,7 +159,9 @@ def main():
             if verifier is not None:
                 verifier.kill()
                 verifier.wait()
-        with Nginx(folder / "zone", world.http(zone="64m", locations="location = /zone { imagxp off; imagxp_zone_status; }")) as nginx:
+        with Nginx(
+            folder / "zone", world.http(zone="64m", locations="location = /zone { imagxp off; imagxp_zone_status; }")
+        ) as nginx:
             zone = json.loads(nginx.get("/zone").body)
     medians = {side: [statistics.median(column) for column in zip(*rows, strict=True)] for side, rows in runs.items()}
     for side, (speed, p50, p99) in medians.items():
@@ -141,7 +170,17 @@ def main():
 
     def row(name, peer, bar):
         ratio = medians["module"][0] / medians[peer][0]
-        rows.append({"name": name, "ours_ns": 1e9 / medians["module"][0], "peer": peer, "peer_ns": 1e9 / medians[peer][0], "ratio": ratio, "bar": bar, "pass": ratio >= bar})
+        rows.append(
+            {
+                "name": name,
+                "ours_ns": 1e9 / medians["module"][0],
+                "peer": peer,
+                "peer_ns": 1e9 / medians[peer][0],
+                "ratio": ratio,
+                "bar": bar,
+                "pass": ratio >= bar,
+            }
+        )
         print(f"{name}: {ratio:.2f} × (bar {bar}): {'met' if ratio >= bar else 'NOT MET'}")
 
     row("nginx/requests", "without", 0.33)
@@ -150,7 +189,9 @@ def main():
     print(f"a browser's requests, without a signature check: {medians['browser'][0] / medians['without'][0]:.2f} × of without")
     added = [medians["module"][n] - medians["without"][n] for n in (1, 2)]
     print(f"added with {CONNECTIONS} connections: p50 {added[0]:.0f} µs, p99 {added[1]:.0f} µs")
-    print(f"zone: {zone['size'] / zone['nonces_max'] * 1e6 / 2**20:.1f} MiB per million nonces ({zone['nonces_max']} in {zone['size'] >> 20} MiB)")
+    print(
+        f"zone: {zone['size'] / zone['nonces_max'] * 1e6 / 2**20:.1f} MiB per million nonces (64 MiB hold {zone['nonces_max']})"
+    )
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench"
     target.mkdir(parents=True, exist_ok=True)
     (target / "nginx.json").write_text(json.dumps({"rows": rows, "medians": medians, "agent": AGENT}, indent=1) + "\n")

@@ -25,8 +25,12 @@ def sanitizer_environment():
     """nginx itself is Debian's: the sanitizer comes in before it. nginx keeps memory until it exits, so leaks are valgrind's business."""
     library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
     undefined = subprocess.run(["gcc", "-print-file-name=libubsan.so"], capture_output=True, text=True, check=True).stdout.strip()
-    return {"LD_PRELOAD": f"{Path(library).resolve()} {Path(undefined).resolve()}", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:detect_odr_violation=0"}
+    return {
+        "LD_PRELOAD": f"{Path(library).resolve()} {Path(undefined).resolve()}",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:detect_odr_violation=0",
+    }
+
 
 CONF = """
 {user}
@@ -45,7 +49,8 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    log_format verdict '$request|$status|$imagxp_outcome|$imagxp_code|$imagxp_visitor|$imagxp_agent|$imagxp_purpose|$imagxp_payment|$imagxp_key_id|$imagxp_trace_id';
+    log_format verdict '$request|$status|$imagxp_outcome|$imagxp_code|$imagxp_visitor|$imagxp_agent|'
+                       '$imagxp_purpose|$imagxp_payment|$imagxp_key_id|$imagxp_trace_id';
 {http}
 }}
 """
@@ -92,13 +97,24 @@ class Nginx:
             workers=self.workers,
             folder=self.folder,
             top=self.top,
-            http=http.replace("{port}", str(self.port)).replace("{folder}", str(self.folder)).replace("{snippets}", str(SNIPPETS)),
+            http=http.replace("{port}", str(self.port))
+            .replace("{folder}", str(self.folder))
+            .replace("{snippets}", str(SNIPPETS)),
         )
         (self.folder / "nginx.conf").write_text(text)
 
     def command(self, *arguments):
-        return [*self.wrapper, NGINX, "-p", str(self.folder), "-e", str(self.folder / "error.log"), "-c",
-                str(self.folder / "nginx.conf"), *arguments]
+        return [
+            *self.wrapper,
+            NGINX,
+            "-p",
+            str(self.folder),
+            "-e",
+            str(self.folder / "error.log"),
+            "-c",
+            str(self.folder / "nginx.conf"),
+            *arguments,
+        ]
 
     def check(self):
         """What `nginx -t` says, and whether it is content."""
@@ -176,7 +192,11 @@ class Nginx:
         """The lines of the error log that no test may leave behind."""
         output = self.folder / "output"
         said = self.errors() + (output.read_text(errors="replace") if output.exists() else "")
-        return [line for line in said.splitlines() if re.search(r"exited on signal|\[alert\]|\[emerg\]|AddressSanitizer|runtime error", line)]
+        return [
+            line
+            for line in said.splitlines()
+            if re.search(r"exited on signal|\[alert\]|\[emerg\]|AddressSanitizer|runtime error", line)
+        ]
 
 
 def request(port, path="/", headers=(), method="GET", body=None, host=None):

@@ -20,10 +20,13 @@ def test_each_signed_request_leaves_one_line(start, world):
         assert nginx.get("/page", world.sign()).status == 200
     assert nginx.get("/page", world.sign(purpose="CRAWL_TRAINING")).status == 403
     assert nginx.get("/page", BROWSER).status == 200
-    found = wait_for(lambda: (found := records(nginx)) and sum(one["type"] == "verdict" for one in found) == 21 and found, "the records")
+    found = wait_for(
+        lambda: (found := records(nginx)) and sum(one["type"] == "verdict" for one in found) == 21 and found, "the records"
+    )
     verdicts = [one for one in found if one["type"] == "verdict"]
     manifests = [one for one in found if one["type"] == "manifest"]
-    assert 1 <= len(manifests) <= 2 and found[0]["type"] == "manifest"
+    assert 1 <= len(manifests) <= 2
+    assert found[0]["type"] == "manifest"
     assert {one["sha256"] for one in manifests} == {one["manifest"] for one in verdicts if "manifest" in one}
     assert [one["code"] for one in verdicts if one["outcome"] == "deny"] == ["policy.purpose_denied"]
     assert {one["agent_id"] for one in verdicts} == {AGENT}
@@ -60,6 +63,8 @@ def test_without_a_log_there_is_no_verdict(start, world):
     if not os.path.exists("/dev/full"):
         raise AssertionError("this system has no /dev/full")
     nginx = start(world.http(server="imagxp_audit_log /dev/full;"))
-    wait_for(lambda: (answer := nginx.get("/page", world.sign())).status == 503 and answer.code == "audit.unavailable", "the refusal")
-    assert "imagxp: write() to \"/dev/full\" failed" in nginx.errors()
+    wait_for(
+        lambda: (answer := nginx.get("/page", world.sign())).status == 503 and answer.code == "audit.unavailable", "the refusal"
+    )
+    assert 'imagxp: write() to "/dev/full" failed' in nginx.errors()
     assert nginx.get("/page", BROWSER).status == 200

@@ -11,7 +11,11 @@ from instance import BUILT, ROOT, SNIPPETS, Nginx
 from world import World
 
 PAGES = [ROOT / "docs" / "guide-nginx.md", ROOT / "bindings" / "nginx" / "README.md"]
-BLOCKS = [(page.name, number, text) for page in PAGES for number, text in enumerate(re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))]
+BLOCKS = [
+    (page.name, number, text)
+    for page in PAGES
+    for number, text in enumerate(re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
+]
 TOML = re.search(r"^```toml\n(.*?)^```$", PAGES[0].read_text(), re.MULTILINE | re.DOTALL)[1]
 
 
@@ -26,7 +30,12 @@ def test_a_configuration_is_accepted(tmp_path, page, number, text):
     world.write("human.toml", TOML + '\n[provenance]\norigin = "HUMAN"\n')
     world.write("bot.example.com.json", world.agent.manifest().to_json())
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
-    for theirs, ours in (("/etc/nginx/imagxp", world.folder), ("/etc/nginx/snippets", SNIPPETS), ("/var/log/nginx", tmp_path), ("/var/www/html", world.folder / "html")):
+    for theirs, ours in (
+        ("/etc/nginx/imagxp", world.folder),
+        ("/etc/nginx/snippets", SNIPPETS),
+        ("/var/log/nginx", tmp_path),
+        ("/var/www/html", world.folder / "html"),
+    ):
         text = text.replace(theirs, str(ours))
     good, said = Nginx(tmp_path / "nginx", text).check()
     assert good, said
@@ -34,6 +43,12 @@ def test_a_configuration_is_accepted(tmp_path, page, number, text):
 
 def test_the_example_runs():
     environment = {**os.environ, "IMAGXP_NGINX_MODULES": str(BUILT)}
-    done = subprocess.run([sys.executable, str(ROOT / "examples" / "nginx" / "run.py")], capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "nginx" / "run.py")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("verified_agent") == 6

@@ -30,7 +30,11 @@ def world(tmp_path, manifests):
     world = World(tmp_path / "world", LOOPBACK)
     name = f"127.0.0.1:{manifests.port}"
     world.agent = imagxp.Identity.generate(name, allow_loopback=True)
-    manifests.document = world.agent.manifest().to_json().encode() if isinstance(world.agent.manifest().to_json(), str) else world.agent.manifest().to_json()
+    manifests.document = (
+        world.agent.manifest().to_json().encode()
+        if isinstance(world.agent.manifest().to_json(), str)
+        else world.agent.manifest().to_json()
+    )
     return world
 
 
@@ -63,12 +67,16 @@ def test_a_manifest_is_fetched_once_for_all_who_wait(start, world, manifests):
     timer.join()
     assert [answer.status for answer in answers] == [200] * 20
     assert len(manifests.requests) == 1
-    assert nginx.get("/page", sign(world)).status == 200 and len(manifests.requests) == 1
+    assert nginx.get("/page", sign(world)).status == 200
+    assert len(manifests.requests) == 1
 
 
 def test_nothing_of_the_reader_reaches_the_agents_server(start, world, manifests):
     nginx = start(site(world))
-    assert nginx.get("/page", [*sign(world), ("Cookie", "secret=1"), ("Authorization", "Bearer x"), ("Range", "bytes=0-1")]).status == 206
+    assert (
+        nginx.get("/page", [*sign(world), ("Cookie", "secret=1"), ("Authorization", "Bearer x"), ("Range", "bytes=0-1")]).status
+        == 206
+    )
     path, headers = manifests.requests[0]
     assert path == "/.well-known/imagxp-agent.json"
     assert {name.lower() for name, _ in headers} == {"host", "user-agent", "accept", "accept-encoding", "connection"}
@@ -77,33 +85,39 @@ def test_nothing_of_the_reader_reaches_the_agents_server(start, world, manifests
 def test_workers_share_what_one_has_fetched(start, world, manifests):
     nginx = start(site(world), workers=3)
     statuses = [nginx.get("/page", sign(world)).status for _ in range(60)]
-    assert statuses == [200] * 60 and len(manifests.requests) == 1
+    assert statuses == [200] * 60
+    assert len(manifests.requests) == 1
     nginx.reload()
-    assert nginx.get("/page", sign(world)).status == 200 and len(manifests.requests) == 1
+    assert nginx.get("/page", sign(world)).status == 200
+    assert len(manifests.requests) == 1
 
 
-@pytest.mark.parametrize(("behave", "status", "code"), [
-    (lambda h: h.answer(404, b""), 401, "identity.not_found"),
-    (lambda h: h.answer(410, b""), 401, "identity.not_found"),
-    (lambda h: h.answer(500, b""), 503, "identity.fetch_failed"),
-    (lambda h: h.answer(302, b"", [("Location", "http://127.0.0.1/")]), 401, "identity.redirect"),
-    (lambda h: h.answer(200, b"not json"), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(200, b"{}"), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(200, b" " * 20_000), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(200, b" " * 200_000), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(200, b"{}", [("Content-Encoding", "gzip")]), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(403, b""), 401, "identity.manifest_invalid"),
-    (lambda h: h.answer(200, b"", [("X-Accel-Redirect", "/page")]), 401, "identity.manifest_invalid"),
-    (lambda h: h.connection.close(), 503, "identity.fetch_failed"),
-    (lambda h: h.connection.sendall(b"nonsense\r\n\r\n"), 503, "identity.fetch_failed"),
-])
+@pytest.mark.parametrize(
+    ("behave", "status", "code"),
+    [
+        (lambda h: h.answer(404, b""), 401, "identity.not_found"),
+        (lambda h: h.answer(410, b""), 401, "identity.not_found"),
+        (lambda h: h.answer(500, b""), 503, "identity.fetch_failed"),
+        (lambda h: h.answer(302, b"", [("Location", "http://127.0.0.1/")]), 401, "identity.redirect"),
+        (lambda h: h.answer(200, b"not json"), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(200, b"{}"), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(200, b" " * 20_000), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(200, b" " * 200_000), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(200, b"{}", [("Content-Encoding", "gzip")]), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(403, b""), 401, "identity.manifest_invalid"),
+        (lambda h: h.answer(200, b"", [("X-Accel-Redirect", "/page")]), 401, "identity.manifest_invalid"),
+        (lambda h: h.connection.close(), 503, "identity.fetch_failed"),
+        (lambda h: h.connection.sendall(b"nonsense\r\n\r\n"), 503, "identity.fetch_failed"),
+    ],
+)
 def test_an_answer_that_is_none(start, world, manifests, behave, status, code):
     manifests.behave = behave
     nginx = start(site(world))
     answer = nginx.get("/page", sign(world))
     assert (answer.status, answer.code) == (status, code)
     # It is remembered, and the agent's server is left alone.
-    assert nginx.get("/page", sign(world)).code == code and len(manifests.requests) == 1
+    assert nginx.get("/page", sign(world)).code == code
+    assert len(manifests.requests) == 1
 
 
 @pytest.mark.parametrize("how", ["stall", "drip"])
@@ -118,13 +132,17 @@ def test_a_server_that_stalls_holds_up_nobody_else(start, world, manifests, how)
         answered_meanwhile = sum(not one.done() for one in waiting)
         statuses = [one.result() for one in waiting]
         took = time.monotonic() - begin
-    assert others == [200] * 200 and answered_meanwhile == 8
+    assert others == [200] * 200
+    assert answered_meanwhile == 8
     assert [(one.status, one.code) for one in statuses] == [(503, "identity.fetch_failed")] * 8
-    assert len(manifests.requests) == 1 and 2 < took < 30
+    assert len(manifests.requests) == 1
+    assert 2 < took < 30
 
 
 def test_a_reader_who_goes_away_leaves_the_others_waiting(start, world, manifests):
-    manifests.behave = lambda handler: manifests.stall(handler) if len(manifests.requests) < 2 else handler.answer(200, manifests.document)
+    manifests.behave = lambda handler: (
+        manifests.stall(handler) if len(manifests.requests) < 2 else handler.answer(200, manifests.document)
+    )
     nginx = start(site(world, server="imagxp_manifest_timeout 20s; proxy_read_timeout 20s;" + REQUESTS))
     lines = "".join(f"{name}: {value}\r\n" for name, value in sign(world))
     carrier = socket.create_connection(("127.0.0.1", nginx.port))
@@ -165,12 +183,27 @@ def test_keys_of_brokers_are_fetched_too(start, world, manifests):
     broker = imagxp.PrivateKey.generate()
     url = f"http://127.0.0.1:{manifests.port}/jwks.json"
     issuer = f"http://127.0.0.1:{manifests.port}"
-    policy = {**LOOPBACK, "price": {"amount": "0.01", "currency": "USD"}, "payment": {"brokers": [{"issuer": issuer, "jwks_uri": url}]}}
+    policy = {
+        **LOOPBACK,
+        "price": {"amount": "0.01", "currency": "USD"},
+        "payment": {"brokers": [{"issuer": issuer, "jwks_uri": url}]},
+    }
     world.write("policy.json", json.dumps(policy))
     keys = json.dumps({"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}).encode()
-    manifests.behave = lambda handler: handler.answer(200, keys if handler.path == "/jwks.json" else manifests.document, [("Cache-Control", "max-age=600")])
+    manifests.behave = lambda handler: handler.answer(
+        200, keys if handler.path == "/jwks.json" else manifests.document, [("Cache-Control", "max-age=600")]
+    )
     nginx = start(site(world))
-    visa = imagxp.issue_visa(broker, issuer=issuer, audience="http://127.0.0.1", agent_id=world.agent.agent_id, jti="12345678", amount="0.01", currency="USD", allow_loopback=True)
+    visa = imagxp.issue_visa(
+        broker,
+        issuer=issuer,
+        audience="http://127.0.0.1",
+        agent_id=world.agent.agent_id,
+        jti="12345678",
+        amount="0.01",
+        currency="USD",
+        allow_loopback=True,
+    )
     answer = nginx.get("/page", sign(world, payment=visa))
     assert answer.status == 200, answer
     assert [path for path, _ in manifests.requests] == ["/.well-known/imagxp-agent.json", "/jwks.json"]
@@ -198,14 +231,27 @@ def named(tmp_path, addresses, **options):
     """A site for public agents, and a name server that says where they are."""
     world = World(tmp_path / "named")
     names = Names(addresses)
-    text = "\n".join(line for line in world.http(more=f"\nresolver 127.0.0.1:{names.port} valid=1s ipv6=off;", **options).splitlines()
-                     if "imagxp_manifest_file" not in line)
+    text = "\n".join(
+        line
+        for line in world.http(more=f"\nresolver 127.0.0.1:{names.port} valid=1s ipv6=off;", **options).splitlines()
+        if "imagxp_manifest_file" not in line
+    )
     return world, names, text
 
 
-@pytest.mark.parametrize("addresses", [
-    ["10.0.0.1"], ["127.0.0.1"], ["169.254.169.254"], ["192.168.1.1"], ["0.0.0.0"], ["93.184.216.34", "10.0.0.1"], ["100.64.0.1"], ["224.0.0.1"],
-])
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["10.0.0.1"],
+        ["127.0.0.1"],
+        ["169.254.169.254"],
+        ["192.168.1.1"],
+        ["0.0.0.0"],  # noqa: S104 (an address that is refused)
+        ["93.184.216.34", "10.0.0.1"],
+        ["100.64.0.1"],
+        ["224.0.0.1"],
+    ],
+)
 def test_private_addresses_are_not_connected_to(start, tmp_path, addresses):
     world, names, text = named(tmp_path, {"bot.example.com": addresses}, server=REQUESTS)
     nginx = start(text)
@@ -243,20 +289,64 @@ def test_the_certificate_must_be_the_agents(start, tmp_path, certificate):
 
     name = "bot.example.com" if certificate == "untrusted" else certificate
     for file in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{file}.key", "-out", f"{file}.pem",
-                "-subj", f"/CN={file}", "-days", "1")
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "site.key", "-out", "site.csr", "-subj", f"/CN={name}")
+        openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            f"{file}.key",
+            "-out",
+            f"{file}.pem",
+            "-subj",
+            f"/CN={file}",
+            "-days",
+            "1",
+        )
+    openssl(
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        "site.key",
+        "-out",
+        "site.csr",
+        "-subj",
+        f"/CN={name}",
+    )
     (tmp_path / "san").write_text(f"subjectAltName=DNS:{name}\n")
     signer = "other" if certificate == "untrusted" else "ca"
-    openssl("x509", "-req", "-in", "site.csr", "-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-CAcreateserial", "-out", "site.pem", "-days", "1",
-            "-extfile", "san")
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        "site.csr",
+        "-CA",
+        f"{signer}.pem",
+        "-CAkey",
+        f"{signer}.key",
+        "-CAcreateserial",
+        "-out",
+        "site.pem",
+        "-days",
+        "1",
+        "-extfile",
+        "san",
+    )
     manifests = Manifests(tls=(tmp_path / "site.pem", tmp_path / "site.key"))
     # The snippet as it is, but that this machine plays the address which the module has checked, and that the test's authority is trusted.
     from instance import SNIPPETS
 
     snippet = (SNIPPETS / "imagxp-fetch.conf").read_text()
     changed = snippet.replace("$imagxp_fetch_address$imagxp_fetch_uri", f"127.0.0.1:{manifests.port}$imagxp_fetch_uri").replace(
-        "/etc/ssl/certs/ca-certificates.crt", str(tmp_path / "ca.pem"))
+        "/etc/ssl/certs/ca-certificates.crt", str(tmp_path / "ca.pem")
+    )
     assert changed.count("127.0.0.1") == 1
     (tmp_path / "snippet.conf").write_text(changed + "log_format fetch '$imagxp_fetch_address $imagxp_fetch_url';")
     server = f"imagxp_manifest_request /imagxp-fetch; include {tmp_path}/fetch.conf;"
@@ -269,6 +359,7 @@ def test_the_certificate_must_be_the_agents(start, tmp_path, certificate):
         assert answer.status == 200, answer
         assert dict(manifests.requests[0][1])["Host"] == "bot.example.com"
     else:
-        assert (answer.status, answer.code) == (503, "identity.fetch_failed") and manifests.requests == []
+        assert (answer.status, answer.code) == (503, "identity.fetch_failed")
+        assert manifests.requests == []
     manifests.close()
     names.close()

@@ -38,7 +38,9 @@ REQUESTS = {
     "a bare line feed": b"GET /page HTTP/1.1\nHost: a\nx-imagxp-payload: a\n\n",
     "a thousand headers": b"GET /page HTTP/1.1\r\nHost: a\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(1500)) + b"\r\n",
     "a thousand payloads": b"GET /page HTTP/1.1\r\nHost: a\r\n" + b"x-imagxp-payload: AAAA\r\n" * 1500 + b"\r\n",
-    "a huge payload": b"GET /page HTTP/1.1\r\nHost: a\r\nx-imagxp-payload: " + b"A" * 60_000 + b"\r\nx-imagxp-signature: 00\r\n\r\n",
+    "a huge payload": b"GET /page HTTP/1.1\r\nHost: a\r\nx-imagxp-payload: "
+    + b"A" * 60_000
+    + b"\r\nx-imagxp-signature: 00\r\n\r\n",
     "a huge name": b"GET /page HTTP/1.1\r\nHost: a\r\nx-imagxp-" + b"a" * 30_000 + b": 1\r\n\r\n",
     "a long target": b"GET /" + b"a" * 30_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "dots to the root": b"GET /../../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -49,14 +51,19 @@ REQUESTS = {
     "two lengths": b"POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
     "an upgrade": b"GET /page HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     "a TLS hello": bytes.fromhex("16030100c8010000c40303") + bytes(200),
-    "deep JSON": b"GET /page HTTP/1.1\r\nHost: a\r\nx-imagxp-signature: " + b"0" * 128 + b"\r\nx-imagxp-payload: " + b"W1tb" * 2000 + b"\r\n\r\n",
+    "deep JSON": b"GET /page HTTP/1.1\r\nHost: a\r\nx-imagxp-signature: "
+    + b"0" * 128
+    + b"\r\nx-imagxp-payload: "
+    + b"W1tb" * 2000
+    + b"\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_it_is_answered_and_nothing_breaks(site, name):
     answer = site.raw(REQUESTS[name])
-    assert b"200 OK" not in answer and b"a page" not in answer, answer[:200]
+    assert b"200 OK" not in answer, answer[:200]
+    assert b"a page" not in answer, answer[:200]
     still_good(site)
 
 

@@ -5,28 +5,39 @@ import shutil
 import threading
 
 import imagxp
-import pytest
 from instance import MODULE, NGINX, SANITIZED, Nginx, wait_for
 from servers import Manifests
 from test_fetch import LOOPBACK, REQUESTS, sign
 from world import BROWSER, World
 
 
-@pytest.mark.skipif(SANITIZED, reason="valgrind and AddressSanitizer exclude each other; valgrind has run before")
 def test_valgrind(tmp_path):
-    assert shutil.which("valgrind") and NGINX
+    assert shutil.which("valgrind")
+    assert NGINX
+    assert not SANITIZED, "valgrind and AddressSanitizer exclude each other"
     manifests = Manifests()
     world = World(tmp_path / "world", {**LOOPBACK, "provenance": {"origin": "HUMAN"}})
     world.agent = imagxp.Identity.generate(f"127.0.0.1:{manifests.port}", allow_loopback=True)
     document = world.agent.manifest().to_json()
     manifests.document = document if isinstance(document, bytes) else document.encode()
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
-    text = world.http(server=REQUESTS + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem; imagxp_manifest_timeout 20s;")
+    text = world.http(
+        server=REQUESTS
+        + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem; imagxp_manifest_timeout 20s;"
+    )
     text = "\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line)
     log = tmp_path / "valgrind"
     # nginx's own: eight bytes, once.
     (tmp_path / "known").write_text("{\n nginx\n Memcheck:Leak\n fun:malloc\n fun:ngx_alloc\n fun:ngx_set_environment\n}\n")
-    wrapper = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", f"--suppressions={tmp_path}/known", f"--log-file={log}", "--error-exitcode=99"]
+    wrapper = [
+        "valgrind",
+        "--leak-check=full",
+        "--show-leak-kinds=definite",
+        "--errors-for-leak-kinds=definite",
+        f"--suppressions={tmp_path}/known",
+        f"--log-file={log}",
+        "--error-exitcode=99",
+    ]
     with Nginx(tmp_path / "nginx", text, master="off", wrapper=wrapper, module=MODULE) as nginx:
         assert nginx.get("/page", sign(world)).status == 200
         headers = sign(world, "/large")

@@ -32,7 +32,9 @@ def site(tmp_path_factory):
         world.write(f"{name}.json", world.agents[name].manifest().to_json())
         more += f"imagxp_manifest_file {name} {world.folder}/{name}.json;\n"
     world.broker = imagxp.PrivateKey.generate()
-    world.write("jwks.json", json.dumps({"keys": [{**world.broker.public_key.to_jwk(), "kid": world.broker.public_key.thumbprint}]}))
+    world.write(
+        "jwks.json", json.dumps({"keys": [{**world.broker.public_key.to_jwk(), "kid": world.broker.public_key.thumbprint}]})
+    )
     more += f"imagxp_jwks_file https://broker.example/jwks.json {world.folder}/jwks.json;"
     # The file of the agent itself is inherited only where a level names no other: it is named again.
     more += f"imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"
@@ -76,8 +78,15 @@ def payload(text):
 
 
 def visa(world, amount="0.01"):
-    return imagxp.issue_visa(world.broker, issuer="https://broker.example", audience="https://pub.example", agent_id=AGENT, jti=nonce(),
-                             amount=amount, currency="USD")
+    return imagxp.issue_visa(
+        world.broker,
+        issuer="https://broker.example",
+        audience="https://pub.example",
+        agent_id=AGENT,
+        jti=nonce(),
+        amount=amount,
+        currency="USD",
+    )
 
 
 # name, headers from the world, path and method, http status, code
@@ -106,8 +115,22 @@ CASES = [
     ("where it is off", lambda w: [], "/off", "GET", 200, None),
     ("another path than was signed", lambda w: w.sign("/page"), "/closed/page", "GET", 403, "claim.resource_mismatch"),
     ("another query than was signed", lambda w: w.sign("/page?a=1"), "/page?a=2", "GET", 403, "claim.resource_mismatch"),
-    ("another site than was signed", lambda w: w.sign(origin="https://evil.example"), "/page", "GET", 403, "claim.resource_mismatch"),
-    ("another scheme than was signed", lambda w: w.sign(origin="http://pub.example"), "/page", "GET", 403, "claim.resource_mismatch"),
+    (
+        "another site than was signed",
+        lambda w: w.sign(origin="https://evil.example"),
+        "/page",
+        "GET",
+        403,
+        "claim.resource_mismatch",
+    ),
+    (
+        "another scheme than was signed",
+        lambda w: w.sign(origin="http://pub.example"),
+        "/page",
+        "GET",
+        403,
+        "claim.resource_mismatch",
+    ),
     ("another method than was signed", lambda w: w.sign(method="HEAD"), "/page", "GET", 403, "claim.method_mismatch"),
     ("a method that agents may not use", lambda w: w.sign(method="DELETE"), "/page", "DELETE", 403, "method.not_allowed"),
     ("a purpose that is denied", lambda w: w.sign(purpose="CRAWL_TRAINING"), "/page", "GET", 403, "policy.purpose_denied"),
@@ -118,16 +141,44 @@ CASES = [
     ("a claim that is altered", lambda w: encoded(w.sign(), {"purpose": "SUMMARY"}), "/page", "GET", 401, "sig.invalid"),
     ("a claim in another's name", lambda w: encoded(w.sign(), {"agent_id": "other.example"}), "/page", "GET", 401, None),
     ("a short signature", lambda w: changed(w.sign(), "x-imagxp-signature", "00"), "/page", "GET", 400, "sig.malformed"),
-    ("a signature with a comma", lambda w: changed(w.sign(), "x-imagxp-signature", "00,00"), "/page", "GET", 400, "header.duplicate"),
+    (
+        "a signature with a comma",
+        lambda w: changed(w.sign(), "x-imagxp-signature", "00,00"),
+        "/page",
+        "GET",
+        400,
+        "header.duplicate",
+    ),
     ("no signature", lambda w: without(w.sign(), "x-imagxp-signature"), "/page", "GET", 400, "header.missing"),
     ("no payload", lambda w: without(w.sign(), "x-imagxp-payload"), "/page", "GET", 400, "header.missing"),
     ("no key hint", lambda w: without(w.sign(), "x-imagxp-public-key"), "/page", "GET", 200, None),
     ("a key hint that is none", lambda w: changed(w.sign(), "x-imagxp-public-key", "AAAA"), "/page", "GET", 400, "key.malformed"),
-    ("two payloads", lambda w: w.sign() + [("x-imagxp-payload", "AAAA")], "/page", "GET", 400, "header.duplicate"),
-    ("two payloads, other case", lambda w: w.sign() + [("X-IMAGXP-Payload", "AAAA")], "/page", "GET", 400, "header.duplicate"),
-    ("two equal key hints", lambda w: w.sign() + [(n, v) for n, v in w.sign() if n == "x-imagxp-public-key"], "/page", "GET", 400, "header.duplicate"),
-    ("a header in conflict", lambda w: w.sign() + [("x-imagxp-agent-id", "evil.example")], "/page", "GET", 400, "header.conflict"),
-    ("payload that is no base64", lambda w: changed(w.sign(), "x-imagxp-payload", "!!!!"), "/page", "GET", 400, "header.base64_invalid"),
+    ("two payloads", lambda w: [*w.sign(), ("x-imagxp-payload", "AAAA")], "/page", "GET", 400, "header.duplicate"),
+    ("two payloads, other case", lambda w: [*w.sign(), ("X-IMAGXP-Payload", "AAAA")], "/page", "GET", 400, "header.duplicate"),
+    (
+        "two equal key hints",
+        lambda w: w.sign() + [(n, v) for n, v in w.sign() if n == "x-imagxp-public-key"],
+        "/page",
+        "GET",
+        400,
+        "header.duplicate",
+    ),
+    (
+        "a header in conflict",
+        lambda w: [*w.sign(), ("x-imagxp-agent-id", "evil.example")],
+        "/page",
+        "GET",
+        400,
+        "header.conflict",
+    ),
+    (
+        "payload that is no base64",
+        lambda w: changed(w.sign(), "x-imagxp-payload", "!!!!"),
+        "/page",
+        "GET",
+        400,
+        "header.base64_invalid",
+    ),
     ("payload that is no JSON", payload(b"{"), "/page", "GET", 400, "json.malformed"),
     ("payload with a member twice", payload(b'{"v":"1.1","v":"1.1"}'), "/page", "GET", 400, "json.duplicate_key"),
     ("payload that is nested", payload(b'{"a":' * 20 + b"1" + b"}" * 20), "/page", "GET", 400, "json.too_deep"),
@@ -138,7 +189,14 @@ CASES = [
     ("another version", lambda w: encoded(w.sign(), {"v": "9"}), "/page", "GET", 400, "claim.version_unsupported"),
     ("a time that is none", lambda w: encoded(w.sign(), {"ts": "yesterday"}), "/page", "GET", 400, "claim.ts_invalid"),
     ("a nonce that is too short", lambda w: encoded(w.sign(), {"nonce": "x"}), "/page", "GET", 400, "claim.nonce_invalid"),
-    ("an agent that is no domain", lambda w: encoded(w.sign(), {"agent_id": "10.0.0.1"}), "/page", "GET", 400, "claim.agent_id_invalid"),
+    (
+        "an agent that is no domain",
+        lambda w: encoded(w.sign(), {"agent_id": "10.0.0.1"}),
+        "/page",
+        "GET",
+        400,
+        "claim.agent_id_invalid",
+    ),
     ("a resource that is no URL", lambda w: encoded(w.sign(), {"resource": 7}), "/page", "GET", 400, "claim.resource_invalid"),
     ("a purpose that is none", lambda w: encoded(w.sign(), {"purpose": "FUN"}), "/page", "GET", 400, "claim.purpose_invalid"),
     ("a context that is none", lambda w: encoded(w.sign(), {"context": 1}), "/page", "GET", 400, "claim.context_invalid"),
@@ -147,9 +205,23 @@ CASES = [
     ("from the future", lambda w: w.sign(now=ago(-120)), "/page", "GET", 401, "time.future"),
     ("a price that is not paid", lambda w: w.sign("/priced/page"), "/priced/page", "GET", 402, "payment.required"),
     ("a price that is paid", lambda w: w.sign("/priced/page", payment=visa(w)), "/priced/page", "GET", 200, None),
-    ("too little is paid", lambda w: w.sign("/priced/page", payment=visa(w, '0.001')), "/priced/page", "GET", 402, "payment.insufficient"),
+    (
+        "too little is paid",
+        lambda w: w.sign("/priced/page", payment=visa(w, "0.001")),
+        "/priced/page",
+        "GET",
+        402,
+        "payment.insufficient",
+    ),
     ("a payment that is none", lambda w: w.sign("/priced/page", payment="x"), "/priced/page", "GET", 400, "payment.malformed"),
-    ("two different payments", lambda w: w.sign("/priced/page", payment=visa(w)) + [("x-imagxp-credential", "x.y.z")], "/priced/page", "GET", 400, "header.conflict"),
+    (
+        "two different payments",
+        lambda w: [*w.sign("/priced/page", payment=visa(w)), ("x-imagxp-credential", "x.y.z")],
+        "/priced/page",
+        "GET",
+        400,
+        "header.conflict",
+    ),
 ]
 
 
@@ -174,7 +246,8 @@ def test_block(site, name, headers, path, method, status, code):
 
 def test_an_offer_comes_with_402(site):
     offer = json.loads(site.get("/priced/page", site.world.sign("/priced/page")).body)["offer"]
-    assert offer["price"] == "0.01" and offer["brokers"][0]["issuer"] == "https://broker.example"
+    assert offer["price"] == "0.01"
+    assert offer["brokers"][0]["issuer"] == "https://broker.example"
 
 
 def test_a_visa_is_used_once(site):
@@ -188,7 +261,8 @@ def test_an_agent_that_asks_too_often_is_told_to_wait(site):
     agent = site.world.agents["slow.example"]
     statuses = [site.get("/page", site.world.sign(agent=agent)) for _ in range(3)]
     assert [answer.status for answer in statuses] == [200, 200, 429]
-    assert statuses[2].code == "rate.agent" and 0 < int(statuses[2]["retry-after"]) <= 1800
+    assert statuses[2].code == "rate.agent"
+    assert 0 < int(statuses[2]["retry-after"]) <= 1800
 
 
 def test_a_replay_is_refused(site):
@@ -200,7 +274,9 @@ def test_a_replay_is_refused(site):
 
 def test_the_body_of_a_head_refusal_is_not_sent(site):
     answer = site.get("/closed/page", BROWSER, "HEAD")
-    assert answer.status == 401 and answer.body == b"" and int(answer["content-length"]) > 50
+    assert answer.status == 401
+    assert answer.body == b""
+    assert int(answer["content-length"]) > 50
 
 
 def test_the_host_header_is_not_believed(site):

@@ -100,11 +100,31 @@ def test_rates_are_shared_by_workers_and_survive_a_reload(start, tmp_path):
 def test_uses_of_a_visa_are_counted_in_every_worker(start, tmp_path):
     broker = imagxp.PrivateKey.generate()
     issuer = "https://broker.example"
-    world = World(tmp_path / "visas", {**BASE, "price": {"amount": "0.01", "currency": "USD"},
-                                      "payment": {"brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/jwks.json"}]}})
+    world = World(
+        tmp_path / "visas",
+        {
+            **BASE,
+            "price": {"amount": "0.01", "currency": "USD"},
+            "payment": {"brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/jwks.json"}]},
+        },
+    )
     world.write("jwks.json", json.dumps({"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}))
-    nginx = start(world.http(more=f"imagxp_jwks_file {issuer}/jwks.json {world.folder}/jwks.json; imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"), workers=4)
-    visa = imagxp.issue_visa(broker, issuer=issuer, audience="https://pub.example", agent_id=AGENT, jti="12345678", amount="0.01", currency="USD", max_uses=5)
+    nginx = start(
+        world.http(
+            more=f"imagxp_jwks_file {issuer}/jwks.json {world.folder}/jwks.json; imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"
+        ),
+        workers=4,
+    )
+    visa = imagxp.issue_visa(
+        broker,
+        issuer=issuer,
+        audience="https://pub.example",
+        agent_id=AGENT,
+        jti="12345678",
+        amount="0.01",
+        currency="USD",
+        max_uses=5,
+    )
     statuses = sorted(nginx.get("/page", world.sign(payment=visa)).status for _ in range(12))
     assert statuses == [200] * 5 + [402] * 7
 
@@ -118,7 +138,8 @@ def test_a_full_zone_refuses_and_evicts_nothing(start, tmp_path):
         more += f"imagxp_manifest_file {agent.agent_id} {world.folder}/{agent.agent_id}.json;\n"
     nginx = start(world.http(zone="128k", more=more, locations=STATUS), workers=2)
     capacity, share = zone(nginx)["nonces_max"], zone(nginx)["nonces_per_agent_max"]
-    assert 500 < capacity < 4000 and share == capacity // 5
+    assert 500 < capacity < 4000
+    assert share == capacity // 5
     accepted, refused = [], 0
     for agent in agents:
         for _ in range(share + 5):
@@ -129,8 +150,10 @@ def test_a_full_zone_refuses_and_evicts_nothing(start, tmp_path):
             else:
                 assert (answer.status, answer.code) == (503, "replay.store_full")
                 refused += 1
-    assert len(accepted) == capacity and refused == 8 * (share + 5) - capacity
-    assert zone(nginx)["nonces"] == capacity and zone(nginx)["refused_full"] == refused
+    assert len(accepted) == capacity
+    assert refused == 8 * (share + 5) - capacity
+    assert zone(nginx)["nonces"] == capacity
+    assert zone(nginx)["refused_full"] == refused
     # Nothing of it was forgotten, and those who sign nothing do not notice.
     assert {nginx.get("/page", headers).status for headers in accepted[::17]} == {409}
     assert nginx.get("/page", BROWSER).status == 200

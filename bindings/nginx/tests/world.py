@@ -14,8 +14,14 @@ BASE = {
     "purposes": {"RAG_RETRIEVAL": {"allow": True}, "SUMMARY": {"allow": True}, "CRAWL_TRAINING": {"allow": False}},
     "paths": [{"match": "/closed/*", "unsigned": "deny"}],
 }
-BROWSER = [("User-Agent", "Mozilla/5.0"), ("Accept-Language", "en"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Site", "none"),
-           ("Sec-Fetch-Dest", "document"), ("Accept", "text/html")]
+BROWSER = [
+    ("User-Agent", "Mozilla/5.0"),
+    ("Accept-Language", "en"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "none"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Accept", "text/html"),
+]
 
 
 class World:
@@ -29,8 +35,13 @@ class World:
         self.write("policy.json", json.dumps(policy or BASE))
         self.write("manifest.json", self.agent.manifest().to_json())
         (folder / "html").mkdir(exist_ok=True)
-        for name, text in (("index.html", "hello\n"), ("page", "a page\n"), ("closed/page", "a closed page\n"),
-                           ("robots.txt", "User-agent: *\nAllow: /\n"), ("large", "0123456789abcdef\n" * 20000)):
+        for name, text in (
+            ("index.html", "hello\n"),
+            ("page", "a page\n"),
+            ("closed/page", "a closed page\n"),
+            ("robots.txt", "User-agent: *\nAllow: /\n"),
+            ("large", "0123456789abcdef\n" * 20000),
+        ):
             self.write(f"html/{name}", text)
 
     def write(self, name, text):

@@ -18,21 +18,8 @@ sys.path.insert(0, str(ROOT / "bindings" / "nginx" / "tests"))
 from instance import Nginx  # noqa: E402 (its folder is on no path before)
 from servers import Manifests, Names  # noqa: E402
 
-SEEN = "|".join(
-    f"$imagxp_{name}"
-    for name in (
-        "outcome",
-        "code",
-        "http",
-        "agent",
-        "purpose",
-        "visitor",
-        "would_deny",
-        "payment",
-        "key_id",
-        "warnings",
-    )
-)
+FIELDS = ("outcome", "code", "http", "agent", "purpose", "visitor", "would_deny", "payment", "key_id", "warnings")
+SEEN = "|".join(f"$imagxp_{field}" for field in FIELDS)
 WELL_KNOWN = "/.well-known/imagxp-agent.json"
 
 
