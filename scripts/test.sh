@@ -47,6 +47,7 @@ build() {
     cargo build --quiet --locked -p imagxp-cli -p imagxp-conformance -p imagxp-ffi
     scripts/node.sh build
     scripts/wasm.sh build
+    scripts/swift.sh build
     scripts/package.sh build
 }
 
