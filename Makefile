@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build lint fmt fuzz soak bench vectors docs clean
+.PHONY: help demo test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -17,11 +17,26 @@ test: ## everything that CI checks
 build: ## libimagxp (release), the command line and the Python extension
 	@scripts/build.sh
 
+wheels: ## Python wheels for manylinux2014 and musllinux, inspected, and the first one tried
+	@scripts/wheels.sh
+
+conformance: ## every vector set in every language, as one table
+	@scripts/test.sh setup build c conformance
+
+install: ## library, header, command line, manual pages: make install PREFIX=/usr/local DESTDIR= LIBDIR=lib
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh install
+
+uninstall: ## removes what `make install` with the same PREFIX has installed
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh uninstall
+
+package: ## the Debian packages, in target/deb
+	@scripts/package.sh setup && scripts/package.sh deb
+
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy
 
-fmt: ## formats Rust, Python and JavaScript
-	@scripts/setup.sh python && scripts/lint.sh fix && scripts/node.sh fmt
+fmt: ## formats Rust and Python
+	@scripts/setup.sh python && scripts/lint.sh fix
 
 fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 	@scripts/fuzz.sh -h $(HOURS)
@@ -29,8 +44,11 @@ fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
 	@scripts/soak.sh
 
-bench: ## criterion benchmarks of the core; what a verification costs in Node
-	@cargo bench --locked -p imagxp && scripts/node.sh bench
+bench: ## criterion benchmarks of the core; what Python, Node and nginx add to a verdict
+	@cargo bench --locked -p imagxp
+	@scripts/nginx.sh bench
+	@scripts/bench_python.sh
+	@scripts/node.sh bench
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update

@@ -37,7 +37,7 @@
 
 
 // The ABI that this header describes: the number in the SONAME, `libimagxp.so.<number>`.
-#define IMAGXP_ABI_VERSION 0
+#define IMAGXP_ABI_VERSION 1
 
 // No time: where a date may be absent.
 #define IMAGXP_TIME_NONE INT64_MIN
@@ -63,6 +63,15 @@
 // The answer of `imagxp_seen_fn`, like every other number that is not named here: the store does not answer.
 #define IMAGXP_SEEN_ERROR 3
 
+// The answer of `imagxp_rate_replace_fn`: the number is stored.
+#define IMAGXP_RATE_REPLACED 1
+
+// The answer of `imagxp_rate_replace_fn`: the number was another one; nothing has changed.
+#define IMAGXP_RATE_CHANGED 2
+
+// The answer of `imagxp_rate_replace_fn`, like every other number that is not named here: the store does not answer.
+#define IMAGXP_RATE_ERROR 3
+
 // The answer had no `Cache-Control: max-age`.
 #define IMAGXP_MAX_AGE_NONE UINT32_MAX
 
@@ -73,6 +82,9 @@ typedef struct imagxp_error imagxp_error;
 
 // Feedback that a publisher has accepted. Slices that its accessors return live as long as it does.
 typedef struct imagxp_feedback imagxp_feedback;
+
+// The SHA-256 of a body that comes in pieces: for receipts.
+typedef struct imagxp_hasher imagxp_hasher;
 
 // Headers to send, in order, as `imagxp_identity_sign` made them.
 typedef struct imagxp_headers imagxp_headers;
@@ -105,6 +117,9 @@ typedef struct imagxp_publisher imagxp_publisher;
 
 // Options of a publisher.
 typedef struct imagxp_publisher_options imagxp_publisher_options;
+
+// Where it is kept how often each agent has asked. A publisher shares it: the handle may be freed at once.
+typedef struct imagxp_rate_store imagxp_rate_store;
 
 // A receipt as it was received: nothing vouches for what it says before `imagxp_receipt_verify`. Slices that its accessors return live as
 // long as it does.
@@ -166,6 +181,9 @@ typedef int (*imagxp_sign_fn)(void *user_data, const uint8_t *message, size_t me
 // Why an agent reads. 0 means none.
 typedef uint32_t imagxp_purpose;
 
+// Who made the content. 0 is none of them.
+typedef uint32_t imagxp_content_origin;
+
 // Stores the 16 bytes at `key` unless they are present, atomically across everything that shares the store, and keeps them until
 // `expires_at_ms`, however the clock moves. The 16 bytes at `agent` name the agent, for quotas. Returns an `IMAGXP_INSERT_*`; in doubt
 // `IMAGXP_INSERT_ERROR`, never `IMAGXP_INSERT_FRESH`.
@@ -184,6 +202,30 @@ typedef int (*imagxp_seen_fn)(void *user_data, const uint8_t *key, int64_t now_m
 // The time up to which the store may have forgotten keys, in milliseconds since 1970; `IMAGXP_TIME_NONE` when it has forgotten none.
 // Claims that old are refused, so that a clock that steps back re-opens nothing.
 typedef int64_t (*imagxp_horizon_fn)(void *user_data);
+
+// The number that the store holds for the 16 bytes at `agent`: a time in microseconds since 1970; `IMAGXP_TIME_NONE` when it holds none. A
+// number that lies in the past may be forgotten.
+//
+// For both callbacks: pointers are valid during the call; they must not unwind (C++ exceptions, longjmp), must not use the publisher
+// that calls them, and must be thread-safe when the publisher is shared by threads.
+typedef int64_t (*imagxp_rate_arrival_fn)(void *user_data, const uint8_t *agent);
+
+// Stores `after_us` if the number is still `before_us` (`IMAGXP_TIME_NONE`: if there is none), atomically across everything that shares the
+// store. Returns an `IMAGXP_RATE_*`.
+typedef int (*imagxp_rate_replace_fn)(void *user_data,
+                                      const uint8_t *agent,
+                                      int64_t before_us,
+                                      int64_t after_us);
+
+// Takes one audit record, as canonical JSON, and the record of the manifest that was in force; that is empty when none was. A log needs each
+// manifest once, before the first verdict that names its hash. Returns 0 when both are kept; anything else is a failure.
+//
+// The slices are valid during the call. The callback must not unwind (C++ exceptions, longjmp), must not use the publisher that calls it, and
+// must be thread-safe when the publisher is shared by threads.
+typedef int (*imagxp_audit_fn)(void *user_data, imagxp_slice record, imagxp_slice manifest);
+
+// Whether verdicts are enforced.
+typedef uint32_t imagxp_mode;
 
 // A size limit of PROTOCOL section 14.
 typedef uint32_t imagxp_limit;
@@ -214,9 +256,6 @@ typedef uint32_t imagxp_need;
 
 // A broker's answer about a visa.
 typedef uint32_t imagxp_redemption;
-
-// Who made the content. 0 is none of them.
-typedef uint32_t imagxp_content_origin;
 
 // Why a score is what it is. 0 is none of them.
 typedef uint32_t imagxp_feedback_reason;
@@ -484,6 +523,12 @@ typedef uint32_t imagxp_feedback_reason;
 
 // `EMBEDDING`: content is turned into embeddings.
 #define IMAGXP_PURPOSE_EMBEDDING 5
+
+// Refusals are refused.
+#define IMAGXP_MODE_ENFORCE 1
+
+// Everything passes; the verdict says what would have happened.
+#define IMAGXP_MODE_OBSERVE 2
 
 // Bytes of the base64 payload header: 12 KiB, at most 16 KiB.
 #define IMAGXP_LIMIT_PAYLOAD_HEADER 1
@@ -949,11 +994,31 @@ void imagxp_manifest_free(imagxp_manifest *manifest);
 // Error: `usage.policy`; its message names the member that is wrong, and the line.
 imagxp_status imagxp_policy_from_json(imagxp_slice json, imagxp_policy **policy, imagxp_error **err);
 
+// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
+// At most 256 KiB. Free it with `imagxp_policy_free`.
+//
+// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
+imagxp_status imagxp_policy_from_text(imagxp_slice text,
+                                      imagxp_slice file_name,
+                                      imagxp_policy **policy,
+                                      imagxp_error **err);
+
 // Writes the public part, to be served at `/.well-known/imagxp-policy.json`.
 imagxp_status imagxp_policy_public_json(const imagxp_policy *policy, imagxp_bytes *json, imagxp_error **err);
 
 // SHA-256 of the document's canonical form, 32 bytes. Lives as long as the policy.
 imagxp_slice imagxp_policy_hash(const imagxp_policy *policy);
+
+// The n-th origin of the site, counted from 0: `https://host` or `https://host:port`, normalised. Empty beyond the last. Lives as long as
+// the policy.
+imagxp_slice imagxp_policy_origin(const imagxp_policy *policy,
+                                  size_t index);
+
+// Who made the content, which receipts state. 0 when the policy has no `provenance`.
+imagxp_content_origin imagxp_policy_content_origin(const imagxp_policy *policy);
+
+// Whether this is a policy for development, which a server on a public address must refuse.
+bool imagxp_policy_allows_loopback(const imagxp_policy *policy);
 
 // How many remarks there are: sentences about what is allowed but hardly meant. 0 for NULL.
 size_t imagxp_policy_remark_count(const imagxp_policy *policy);
@@ -989,6 +1054,20 @@ imagxp_status imagxp_replay_store_new(void *user_data,
 // Frees the store once no publisher uses it any more. NULL is accepted.
 void imagxp_replay_store_free(imagxp_replay_store *store);
 
+// A store of the caller's, for example in shared memory; both callbacks are required. Each gets `user_data`, which must stay valid until the
+// store and every publisher that uses it are freed. Free it with `imagxp_rate_store_free`.
+//
+// # Safety
+// The callbacks keep the promises of `imagxp_rate_arrival_fn`.
+imagxp_status imagxp_rate_store_new(void *user_data,
+                                    imagxp_rate_arrival_fn arrival,
+                                    imagxp_rate_replace_fn replace,
+                                    imagxp_rate_store **store,
+                                    imagxp_error **err);
+
+// Frees the store once no publisher uses it any more. NULL is accepted.
+void imagxp_rate_store_free(imagxp_rate_store *store);
+
 // Options with their defaults: a replay store in memory, the limits of PROTOCOL section 14. Free them with `imagxp_publisher_options_free`.
 imagxp_status imagxp_publisher_options_new(imagxp_publisher_options **options,
                                            imagxp_error **err);
@@ -997,6 +1076,34 @@ imagxp_status imagxp_publisher_options_new(imagxp_publisher_options **options,
 imagxp_status imagxp_publisher_options_set_replay_store(imagxp_publisher_options *options,
                                                         const imagxp_replay_store *store,
                                                         imagxp_error **err);
+
+// Uses this rate store; it is shared, so its handle may be freed at once.
+imagxp_status imagxp_publisher_options_set_rate_store(imagxp_publisher_options *options,
+                                                      const imagxp_rate_store *store,
+                                                      imagxp_error **err);
+
+// Records each decided verdict before it is given; when `record` fails, the verdict is `audit.unavailable`. A verdict with needs is recorded
+// when it has been resumed. `unsigned_too`: visitors without a signature, too. `record` gets `user_data`, which must stay valid until the
+// publisher is freed.
+//
+// # Safety
+// `record` keeps the promises of `imagxp_audit_fn`.
+imagxp_status imagxp_publisher_options_set_audit(imagxp_publisher_options *options,
+                                                 void *user_data,
+                                                 imagxp_audit_fn record,
+                                                 bool unsigned_too,
+                                                 imagxp_error **err);
+
+// Enforces or observes, whatever the policy's `mode` says.
+imagxp_status imagxp_publisher_options_set_mode(imagxp_publisher_options *options,
+                                                imagxp_mode mode,
+                                                imagxp_error **err);
+
+// Sets from which number trace ids are made, 0 by default. Processes that share a secret begin with different ones (random numbers will do), so
+// that no two verdicts have the same trace id.
+imagxp_status imagxp_publisher_options_set_first_trace(imagxp_publisher_options *options,
+                                                       uint64_t number,
+                                                       imagxp_error **err);
 
 // Sets a limit. A value above the limit's maximum becomes that maximum.
 imagxp_status imagxp_publisher_options_set_limit(imagxp_publisher_options *options,
@@ -1044,6 +1151,10 @@ imagxp_status imagxp_publisher_explain(const imagxp_publisher *publisher,
                                        imagxp_format format,
                                        imagxp_bytes *explanation,
                                        imagxp_error **err);
+
+// The seconds to hand to `imagxp_publisher_supply` for the value of a `Cache-Control` header; several header lines are joined by commas.
+// `IMAGXP_MAX_AGE_NONE` when it says nothing about that.
+uint32_t imagxp_max_age(imagxp_slice cache_control);
 
 // Hands in the body that a URL from a verdict's needs answered with status 200, and the answer's `Cache-Control: max-age` in seconds or
 // `IMAGXP_MAX_AGE_NONE`.
@@ -1173,6 +1284,15 @@ imagxp_slice imagxp_verdict_response_header_value(const imagxp_verdict *verdict,
 
 // 32 hex digits that name this verification in logs.
 imagxp_slice imagxp_verdict_trace_id(const imagxp_verdict *verdict);
+
+// The wire name of an outcome, for example `undecided`; it lives forever. Empty for unknown numbers.
+imagxp_slice imagxp_outcome_name(imagxp_outcome outcome);
+
+// The wire name of a visitor, for example `verified_agent`; it lives forever. Empty for unknown numbers.
+imagxp_slice imagxp_visitor_name(imagxp_visitor visitor);
+
+// The wire name of a way to pay, for example `not_required`; it lives forever. Empty for unknown numbers.
+imagxp_slice imagxp_payment_name(imagxp_payment payment);
 
 // Writes the JSON body to answer a refusal with; for 402 it carries the offer.
 imagxp_status imagxp_verdict_body(const imagxp_verdict *verdict, imagxp_bytes *json, imagxp_error **err);
@@ -1347,6 +1467,18 @@ imagxp_status imagxp_content_digest(imagxp_slice body,
                                     imagxp_bytes *digest,
                                     imagxp_error **err);
 
+// Begins a SHA-256. Free it with `imagxp_hasher_free`.
+imagxp_status imagxp_hasher_new(imagxp_hasher **hasher, imagxp_error **err);
+
+// Takes the next piece.
+imagxp_status imagxp_hasher_update(imagxp_hasher *hasher, imagxp_slice piece, imagxp_error **err);
+
+// Writes the 32 bytes of the hash of everything so far; more pieces may follow.
+imagxp_status imagxp_hasher_finish(const imagxp_hasher *hasher, imagxp_bytes *sha256, imagxp_error **err);
+
+// Frees the hasher. NULL is accepted.
+void imagxp_hasher_free(imagxp_hasher *hasher);
+
 // Signs a receipt with the publisher's key: the response headers `x-imagxp-provenance` and `x-imagxp-provenance-sig`. Free them with
 // `imagxp_headers_free`. The key must be in the manifest at the publisher's own domain.
 //
@@ -1482,7 +1614,9 @@ bool imagxp_address_allowed(imagxp_slice text);
 
 /* The two public structs never change. */
 IMAGXP_STATIC_ASSERT(sizeof(imagxp_slice) == 2 * sizeof(void *), "imagxp_slice is a pointer and a length");
+IMAGXP_STATIC_ASSERT(offsetof(imagxp_slice, ptr) == 0, "imagxp_slice is a pointer and a length");
 IMAGXP_STATIC_ASSERT(offsetof(imagxp_slice, len) == sizeof(void *), "imagxp_slice is a pointer and a length");
 IMAGXP_STATIC_ASSERT(sizeof(imagxp_bytes) == 2 * sizeof(void *), "imagxp_bytes is a pointer and a length");
+IMAGXP_STATIC_ASSERT(offsetof(imagxp_bytes, ptr) == 0, "imagxp_bytes is a pointer and a length");
 IMAGXP_STATIC_ASSERT(offsetof(imagxp_bytes, len) == sizeof(void *), "imagxp_bytes is a pointer and a length");
 #undef IMAGXP_STATIC_ASSERT

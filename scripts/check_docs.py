@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
 
-Blocks marked sh, python or c are run, json is parsed. The blocks of one file share a temporary folder, in their order; each is a process
-of its own. `imagxp` and Python are the ones that were built here, and C is compiled against include/ and the built library.
+Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order;
+each is a process of its own. `imagxp`, `@imagxp/edge` and Python are the ones that were built here, and C is compiled against include/
+and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
 Standard library only.
@@ -24,7 +25,7 @@ FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTAL
 NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
 EXCERPT = re.compile(r"<!-- excerpt of (\S+) -->\s*\Z")
 TEST_NAME = re.compile(r"`([\w./-]+\.(?:rs|py|c))::(\w+)`")
-SECONDS = 60
+SECONDS = 120
 
 
 class Wrong(Exception):
@@ -50,6 +51,18 @@ def run_python(text, folder):
     execute([PYTHON, "-W", "error", "-c", text], folder)
 
 
+def run_js(text, folder):
+    # As a user has them: installed, and imported by their names.
+    frameworks = {name: f"bindings/node/node_modules/{name}" for name in ("express", "fastify", "hono", "koa")}
+    for name, package in {"imagxp": "bindings/node", "@imagxp/edge": "bindings/wasm", **frameworks}.items():
+        installed = folder / "node_modules" / name
+        if not installed.is_symlink():
+            installed.parent.mkdir(parents=True, exist_ok=True)
+            installed.symlink_to(ROOT / package)
+    (folder / "block.mjs").write_text(text)
+    execute(["node", "block.mjs"], folder)
+
+
 def run_c(text, folder):
     (folder / "block.c").write_text(text)
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}", f"-L{LIBRARY}", "-limagxp"]
@@ -59,8 +72,16 @@ def run_c(text, folder):
         # The SONAME is a link that the installation makes; here it stands beside the program.
         shown = subprocess.run(["readelf", "-d", str(LIBRARY / "libimagxp.so")], capture_output=True, text=True, check=True)
         name = re.search(r"SONAME.*\[(.+)\]", shown.stdout)
-        (folder / (name[1] if name else "libimagxp.so")).symlink_to(LIBRARY / "libimagxp.so")
+        link = folder / (name[1] if name else "libimagxp.so")
+        if not link.is_symlink():
+            link.symlink_to(LIBRARY / "libimagxp.so")
     execute(["env", f"LD_LIBRARY_PATH={folder}:{LIBRARY}", "./block"], folder)
+
+
+def run_swift(text, folder):
+    # The compiler may live in a root of its own, which sees the target folder and not this one.
+    (folder / "main.swift").write_text(text)
+    execute([str(ROOT / "scripts" / "swift.sh"), "script", str(folder / "main.swift")], folder)
 
 
 def run_json(text, _folder):
@@ -70,7 +91,7 @@ def run_json(text, _folder):
         raise Wrong(str(error)) from error
 
 
-RUN = {"sh": run_sh, "python": run_python, "c": run_c, "json": run_json}
+RUN = {"sh": run_sh, "python": run_python, "js": run_js, "c": run_c, "swift": run_swift, "json": run_json}
 
 
 def blocks(text):
@@ -105,12 +126,20 @@ def missing_tests(text):
             yield f"{path}::{name}"
 
 
-def self_test():
-    """A check that cannot fail proves nothing."""
+def self_test(languages):
+    """A check that cannot fail proves nothing. Swift is asked only where there is any, since its package must have been built."""
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
     if [(line, language, reason) for line, language, _, reason, _ in found] != [(2, "sh", "it waits"), (6, "sh", None)]:
         sys.exit("check_docs.py does not find its own blocks")
-    for run, bad in ((run_sh, found[1][2]), (run_python, "raise SystemExit(1)"), (run_c, "int main(void) { return 1; }")):
+    failing = [
+        (run_sh, found[1][2]),
+        (run_python, "raise SystemExit(1)"),
+        (run_js, "process.exit(1)"),
+        (run_c, "int main(void) { return 1; }"),
+    ]
+    if "swift" in languages:
+        failing.append((run_swift, "import Imagxp\ntry panicOnPurpose()"))
+    for run, bad in failing:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 run(bad, Path(folder))
@@ -127,8 +156,8 @@ def self_test():
 
 
 def main():
-    self_test()
     files = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    self_test({language for file in files for _, language, *_ in blocks(file.read_text())})
     passed = failed = skipped = 0
     for file in files:
         missing = list(missing_tests(file.read_text()))

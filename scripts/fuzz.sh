@@ -2,6 +2,7 @@
 # Fuzzes every target for a while, with AddressSanitizer, on stable Rust and without the tool cargo-fuzz.
 #
 # Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [TARGET...]
+#        scripts/fuzz.sh -1 SECONDS TARGET     one target that is built already
 #
 # Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
 # the seeds (fuzz/seeds/TARGET, and those that fuzz_seeds.py makes of tests/vectors) and what earlier runs found (fuzz/corpus-run/TARGET, not in git), and new inputs from those.
@@ -11,8 +12,10 @@ set -eu
 
 seconds=10
 hours=0
-while getopts s:h: option; do
+one=
+while getopts s:h:1: option; do
     case $option in
+    1) one=$OPTARG ;;
     s) seconds=$OPTARG ;;
     h) hours=$OPTARG ;;
     *) die "usage: scripts/fuzz.sh [-s SECONDS] [-h HOURS] [TARGET...]" ;;
@@ -76,17 +79,23 @@ canary() {
     say "canary    found, as it must be"
 }
 
+# As many targets at a time as there are processors; the first that fails ends the round.
 round() {
-    for name in $targets; do
-        run "$name" "$1" || {
-            tail -n 40 "$target/fuzz/logs/$name.log" >&2
-            say "$count passed, 1 failed"
-            die "the fuzz target $name failed; its input is in fuzz/artifacts/$name"
-        }
-        count=$((count + 1))
-    done
+    # shellcheck disable=SC2086 # a list of words
+    printf '%s\n' $targets | xargs -P "$(nproc)" -n 1 "$root/scripts/fuzz.sh" -1 "$1" || {
+        say "0 passed, 1 failed"
+        die "a fuzz target failed; its input is in fuzz/artifacts"
+    }
 }
 
+if [ -n "$one" ]; then
+    run "$targets" "$one" || {
+        tail -n 40 "$target/fuzz/logs/$targets.log" >&2
+        printf 'error: the fuzz target %s failed\n' "$targets" >&2
+        exit 255
+    }
+    exit 0
+fi
 [ "$(uname -s)" = Linux ] || {
     skip "the fuzz targets are built for Linux only"
     exit 0
@@ -95,14 +104,14 @@ build
 rm -rf "$target/fuzz/seeds"
 python3 scripts/fuzz_seeds.py "$target/fuzz/seeds"
 canary
-count=1
 if [ "$hours" = 0 ]; then
     round "$seconds"
 else
     end=$(($(date +%s) + hours * 3600))
     while [ "$(date +%s)" -lt "$end" ]; do
         round 600
-        count=1
     done
 fi
-say "$count passed, 0 failed"
+# shellcheck disable=SC2086 # a list of words
+set -- $targets
+say "$(($# + 1)) passed, 0 failed"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Files that are generated and in git: the C header, the vectors, the policy schema, the table of codes, the list of symbols,
+# Files that are generated and in git: the C header, the Swift half of the Swift package, the vectors, the policy schema, the table of
+# codes, the lists of symbols,
 # a golden text of the command line, the declarations of the fuzz target c_calls, the lock file of fuzz/.
 # Without an argument they are compared, with `--update` rewritten. All of them come from the core or from ffi.
 set -eu
@@ -23,13 +24,16 @@ compare -p imagxp --lib schema
 compare -p imagxp --test vectors --test policy --test codes
 compare -p imagxp-files --test vectors
 compare -p imagxp-ffi --test header
+compare -p imagxp-swift --test generated
 compare -p imagxp-cli --test cli explain
 if [ -n "${UPDATE:-}" ]; then
     # The list of symbols needs the release library; `make test` compares it among the Rust tests.
     compare -p imagxp-ffi --test library
     scripts/c_declarations.py
+    packaging/symbols.py
     # The second lock file follows the core's dependencies.
     cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 else
     scripts/c_declarations.py --check
+    packaging/symbols.py --check
 fi

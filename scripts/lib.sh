@@ -19,6 +19,14 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# Where this machine gets its Debian packages from; nothing when it is no Debian.
+debian_mirror() {
+    mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)
+    [ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *//p; s/^deb \([^ ]*\) .*/\1/p' /etc/apt/sources.list \
+        /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+    printf '%s' "$mirror"
+}
+
 # The hash of files and, recursively, of the files in folders; what is generated while building does not count.
 hash_of() {
     find "$@" -type f ! -name '*.so' ! -path '*/__pycache__/*' ! -path '*/.*_cache/*' -print0 | sort -z |

@@ -4,7 +4,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 ruff=$venv/bin/ruff
-python_files="bindings/python/python bindings/python/tests examples scripts tests"
+python_files="bindings/python/python bindings/python/tests bindings/python/bench examples packaging scripts tests"
 
 if [ "${1:-}" = fix ]; then
     cargo fmt --all
@@ -29,7 +29,7 @@ git ls-files -co --exclude-standard | while read -r file; do
     esac
 done
 if have shellcheck; then
-    shellcheck -x -P scripts scripts/*.sh
+    shellcheck -x -P scripts scripts/*.sh packaging/*.sh
 fi
 
 scripts/purity.py

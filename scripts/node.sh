@@ -22,9 +22,8 @@ setup() {
         die "Node 20.17 or newer is needed; this is $(node --version)"
     hash=$(hash_of "$package/package.json" "$package/package-lock.json")
     done_before node-packages "$hash" && [ -d "$package/node_modules" ] && return 0
-    say "setup: npm install (bindings/node)"
-    # Not `npm ci`: it wants every platform's optional packages of the tools in the lock file, where npm does not write them.
-    (cd "$package" && npm install --no-save --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
+    say "setup: npm ci (bindings/node)"
+    (cd "$package" && npm ci --ignore-scripts --no-audit --no-fund >"$target/npm.log" 2>&1) || {
         tail -n 20 "$target/npm.log" >&2
         die "npm could not install the packages of bindings/node"
     }
@@ -35,7 +34,7 @@ setup() {
 sources_hash() {
     {
         hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
-            core/fetch/src core/fetch/Cargo.toml "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
+            core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
         echo "$profile"
     } | sha256sum | cut -d ' ' -f 1
 }
@@ -88,7 +87,7 @@ fmt() {
 # The runner's closing lines are read by scripts/tally.py.
 tests() {
     build
-    (cd "$package" && RUST_BACKTRACE=0 node --test --test-reporter=spec test)
+    (cd "$package" && RUST_BACKTRACE=0 node --test --test-reporter=spec test/*.test.mjs test/adapters/*.test.js)
 }
 
 bench() {

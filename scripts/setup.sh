@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, says so in one line each, and does nothing the second time.
 #
-# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node
+# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -74,12 +74,16 @@ extension() {
     mark_done extension "$hash"
 }
 
-node() { scripts/node.sh build; }
+node() { scripts/node.sh setup; }
 
-[ $# -gt 0 ] || die "which part? tools rust crates python extension node"
+nginx() { scripts/nginx.sh setup; }
+
+swift() { scripts/swift.sh setup; }
+
+[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift"
 for part in "$@"; do
     case $part in
-    tools | rust | crates | python | extension | node) "$part" ;;
+    tools | rust | crates | python | extension | node | nginx | swift) "$part" ;;
     *) die "there is no part $part" ;;
     esac
 done

@@ -11,6 +11,12 @@ say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"
 SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- --nocapture
+say "== nginx: ten minutes of load and 200 slow clients"
+scripts/nginx.sh setup
+scripts/nginx.sh soak 600
+say "== a million verdicts in Python leave nothing behind; wheels"
+(cd bindings/python && IMAGXP_CALLS=1000000 "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/test_memory.py)
+scripts/wheels.sh
 say "== a million verifications in Node: memory flat"
 scripts/node.sh soak
 say "== advisories"

@@ -13,6 +13,9 @@ NEXTEST = re.compile(r"^\s*Summary \[.*\] +\d+ tests? run: (\d+) passed(?: \([^)
 PYTEST = re.compile(r"^(?:=+ )?(\d+ (?:passed|failed|skipped|error)\b.*) in [\d.]+s\b(?: \([\d:]+\))?(?: =+)?$")
 PLAIN = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 NODE = re.compile(r"^(?:ℹ|#) (pass|fail|cancelled|skipped|todo) (\d+)$")
+# XCTest says this for every suite; the line before the last names them all.
+XCTEST_ALL = re.compile(r"^Test Suite 'All tests' (?:passed|failed) at ")
+XCTEST = re.compile(r"^\s+Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures? \(\d+ unexpected\) in ")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -32,6 +35,23 @@ def count(line):
     if line.startswith("SKIPPED:"):
         return [0, 0, 1]
     return None
+
+
+def counts(lines):
+    """What each line that says something has counted."""
+    found = []
+    before = ""
+    for line in lines:
+        match = XCTEST.match(line)
+        if match and XCTEST_ALL.match(before):
+            run, skipped, failures = (int(number or 0) for number in match.groups())
+            # Failures are assertions, of which one test may have many: at least one test failed, and no more than ran.
+            failed = min(failures, run - skipped)
+            found.append([run - skipped - failed, failed, skipped])
+        elif (counted := count(line)) is not None:
+            found.append(counted)
+        before = line
+    return found
 
 
 def self_test():
@@ -55,6 +75,17 @@ def self_test():
     ]:
         if count(line) != expected:
             sys.exit(f"tally.py misreads: {line}")
+    suite = [
+        "\t Executed 2 tests, with 0 failures (0 unexpected) in 0.1 (0.1) seconds",
+        "Test Suite 'All tests' passed at 2026-03-01 12:00",
+    ]
+    for line, expected in [
+        ("\t Executed 79 tests, with 0 failures (0 unexpected) in 25.4 (25.4) seconds", [[79, 0, 0]]),
+        ("\t Executed 1 test, with 1 failure (0 unexpected) in 0.0 (0.0) seconds", [[0, 1, 0]]),
+        ("\t Executed 5 tests, with 2 tests skipped and 9 failures (1 unexpected) in 0.0 (0.0) seconds", [[0, 3, 2]]),
+    ]:
+        if counts([*suite, line]) != expected or counts([line]):
+            sys.exit(f"tally.py misreads: {line}")
 
 
 def main():
@@ -64,10 +95,10 @@ def main():
     total = [0, 0, 0]
     for name in sys.argv[1:]:
         lines = COLOUR.sub("", Path(name).read_text(errors="replace")).split("\n")
-        counts = [found for line in lines if (found := count(line.rstrip())) is not None]
-        if not any(passed or failed for passed, failed, _ in counts):
-            counts.append([1, 0, 0] if not counts else [0, 0, 0])
-        step = [sum(column) for column in zip(*counts, strict=True)]
+        counted = counts([line.rstrip() for line in lines])
+        if not any(passed or failed for passed, failed, _ in counted):
+            counted.append([1, 0, 0] if not counted else [0, 0, 0])
+        step = [sum(column) for column in zip(*counted, strict=True)]
         total = [a + b for a, b in zip(total, step, strict=True)]
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     sys.exit(1 if total[1] or not total[0] else 0)

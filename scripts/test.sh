@@ -27,6 +27,8 @@ rust() {
     else
         cargo test --quiet --locked --features "$features" $packages
     fi
+    # Each benchmark once, unoptimised: that it still runs.
+    cargo test --quiet --locked -p imagxp --bench parse --bench verify
 }
 
 wasm() { scripts/wasm_check.sh; }
@@ -41,8 +43,11 @@ deny() {
 }
 
 build() {
-    cargo build --quiet --locked --workspace --exclude imagxp-python --exclude imagxp-node
-    cargo build --quiet --locked --release -p imagxp-ffi
+    # Each binding is built by its own script, with its own tool chain.
+    cargo build --quiet --locked -p imagxp-cli -p imagxp-conformance -p imagxp-ffi
+    scripts/node.sh build
+    scripts/wasm.sh build
+    scripts/package.sh build
 }
 
 c() { tests/c/run.sh; }
@@ -56,16 +61,23 @@ node_tests() { scripts/node.sh test; }
 
 node_examples() { scripts/node_adapters.sh test; }
 
+edge() { scripts/wasm.sh test; }
+
+swift() { scripts/swift.sh test; }
+
 conformance() {
-    for language in rust c python node; do
-        "$python" tests/conformance/check.py "$language"
-    done
-    "$python" tests/conformance/cross.py
+    "$python" tests/conformance/table.py
+    "$python" tests/conformance/cross.py --count 1000 rust c python
+    "$python" tests/conformance/cross.py --count 200
 }
+
+nginx() { scripts/nginx.sh test; }
 
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
+
+package() { scripts/package.sh test; }
 
 demo() { scripts/demo.sh; }
 
@@ -108,7 +120,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -119,10 +131,14 @@ step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step c "C tests" c
+step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
-step node "Node tests, types and package" node_tests
+step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
 step node_examples "examples on Node: Fastify and Next" node_examples
-step conformance "conformance in Rust, C, Python and Node" conformance
+step edge "the edge: WebAssembly in Node, workerd and Deno" edge
+step swift "Swift: the package, its conformance runner and example, XCTest" swift
+step conformance "conformance: one table, and what each language signs verified in the others" conformance
+step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

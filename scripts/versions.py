@@ -15,12 +15,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = r"(\d+\.\d+\.\d+(?:-[\w.]+)?)"
 JSON = rf'^  "version": "{NUMBER}"'
+# Of the package itself, not of what another table of the file says (the C library's ABI has a version of its own).
+CARGO = rf'^\[(?:workspace\.)?package\]\n(?:(?!\[).*\n)*?version = "{NUMBER}"$'
 MANIFESTS = {
-    "Cargo.toml": rf'^version = "{NUMBER}"$',
-    "core/*/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "ffi/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "bindings/*/Cargo.toml": rf'^version = "{NUMBER}"$',
-    "tests/conformance/*/Cargo.toml": rf'^version = "{NUMBER}"$',
+    "Cargo.toml": CARGO,
+    "core/*/Cargo.toml": CARGO,
+    "ffi/Cargo.toml": CARGO,
+    "bindings/*/Cargo.toml": CARGO,
+    "tests/conformance/*/Cargo.toml": CARGO,
+    "bindings/*/*/Cargo.toml": CARGO,
     "bindings/*/pyproject.toml": rf'^version = "{NUMBER}"$',
     "bindings/*/package.json": JSON,
     "bindings/*/npm/*/package.json": JSON,

@@ -96,7 +96,12 @@ export declare class ReadError extends ImagxpError {
  */
 export interface ReplayStore {
   /** Stores the key unless it is present, atomically, and keeps it until `expiresAt` however the clock moves. */
-  insertIfAbsent(key: Uint8Array, agent: Uint8Array, expiresAt: number, now: number): 'fresh' | 'seen' | 'full' | 'error'
+  insertIfAbsent(
+    key: Uint8Array,
+    agent: Uint8Array,
+    expiresAt: number,
+    now: number,
+  ): 'fresh' | 'seen' | 'full' | 'error'
   /** Looks without storing. A store that cannot may answer `false`: a replay then costs one signature check more. */
   seen(key: Uint8Array, now: number): boolean
   /** Everything that expired at or before this time may have been forgotten; `null` when nothing can have been. */
@@ -117,7 +122,13 @@ export interface Resolver {
    * Verifies one request as `Publisher.verify` does, and fetches what it needs. What remains pending is a visa to redeem. The
    * publisher's own functions are called on this thread; only fetching happens elsewhere.
    */
-  verify(publisher: Publisher, method: string, target: string, headers: Headers, options?: VerifyOptions): Promise<Verification>
+  verify(
+    publisher: Publisher,
+    method: string,
+    target: string,
+    headers: Headers,
+    options?: VerifyOptions,
+  ): Promise<Verification>
   /** Takes up a pending verification where it stopped, as `Publisher.resume` does, and fetches what it needs. */
   resume(publisher: Publisher, pending: Pending, options?: NowOptions): Promise<Verification>
 }
@@ -453,7 +464,7 @@ export declare class Policy {
   static fromJson(document: Json): Policy
   /** Reads a policy from TOML text with the same structure. */
   static fromToml(document: string): Policy
-  /** Reads a policy file: TOML when its name ends in `.toml`, JSON otherwise. */
+  /** Reads a policy file: TOML when its name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like. */
   static fromFile(path: string): Policy
   /** The JSON Schema (2020-12) of policy documents. */
   static schema(): string

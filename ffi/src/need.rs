@@ -44,6 +44,8 @@ pub extern "C" fn imagxp_verdict_need(verdict: Option<&imagxp_verdict>, index: u
             NeedKind::Manifest => IMAGXP_NEED_MANIFEST,
             NeedKind::Jwks => IMAGXP_NEED_JWKS,
             NeedKind::Redeem => IMAGXP_NEED_REDEEM,
+            // Stores written in C answer at once.
+            NeedKind::Replay => 0,
         })
     })
 }

@@ -4,14 +4,25 @@ use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
+use crate::provenance::{imagxp_content_origin, origin_number};
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
-use imagxp::Policy;
+use imagxp::{Error, Policy};
+use imagxp_policy_file::Refusal;
 
 /// A policy whose every rule holds.
 pub struct imagxp_policy {
     pub(crate) policy: Policy,
     remarks: Vec<String>,
+    /// As text, so that the accessor can lend them.
+    origins: Vec<String>,
+}
+
+impl imagxp_policy {
+    fn new(policy: Policy) -> Self {
+        let origins = policy.origins().iter().map(ToString::to_string).collect();
+        Self { remarks: policy.remarks(), origins, policy }
+    }
 }
 
 /// Reads a policy from JSON, strictly, at most 256 KiB. Free it with `imagxp_policy_free`.
@@ -23,12 +34,36 @@ pub extern "C" fn imagxp_policy_from_json(
     policy: Option<&mut MaybeUninit<*mut imagxp_policy>>,
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
+    boundary(err, || give(policy, || Ok(imagxp_policy::new(Policy::from_json(json.bytes()?)?))))
+}
+
+/// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
+/// At most 256 KiB. Free it with `imagxp_policy_free`.
+///
+/// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_from_text(
+    text: imagxp_slice<'_>,
+    file_name: imagxp_slice<'_>,
+    policy: Option<&mut MaybeUninit<*mut imagxp_policy>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
     boundary(err, || {
         give(policy, || {
-            let policy = Policy::from_json(json.bytes()?)?;
-            Ok(imagxp_policy { remarks: policy.remarks(), policy })
+            let read = imagxp_policy_file::read(text.text("text")?, file_name.text("file_name")?);
+            let file = read.map_err(|Refusal { error, line }| match line {
+                Some(line) => Error::new(error.kind(), format!("line {line}: {}", error.message())),
+                None => error,
+            })?;
+            let mut policy = imagxp_policy::new(file.policy);
+            policy.remarks = file.remarks.into_iter().map(at_line).collect();
+            Ok(policy)
         })
     })
+}
+
+fn at_line((line, remark): (Option<usize>, String)) -> String {
+    line.map_or_else(|| remark.clone(), |line| format!("line {line}: {remark}"))
 }
 
 /// Writes the public part, to be served at `/.well-known/imagxp-policy.json`.
@@ -47,6 +82,31 @@ pub extern "C" fn imagxp_policy_hash(policy: Option<&imagxp_policy>) -> imagxp_s
     accessor(imagxp_slice::NONE, || {
         policy.map_or(imagxp_slice::NONE, |this| this.policy.hash().as_slice().into())
     })
+}
+
+/// The n-th origin of the site, counted from 0: `https://host` or `https://host:port`, normalised. Empty beyond the last. Lives as long as
+/// the policy.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_origin(policy: Option<&imagxp_policy>, index: usize) -> imagxp_slice<'_> {
+    accessor(imagxp_slice::NONE, || {
+        policy.and_then(|this| this.origins.get(index)).map(String::as_str).into()
+    })
+}
+
+/// Who made the content, which receipts state. 0 when the policy has no `provenance`.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_content_origin(policy: Option<&imagxp_policy>) -> imagxp_content_origin {
+    accessor(0, || {
+        policy
+            .and_then(|this| this.policy.document().provenance)
+            .map_or(0, |provenance| origin_number(provenance.origin))
+    })
+}
+
+/// Whether this is a policy for development, which a server on a public address must refuse.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_allows_loopback(policy: Option<&imagxp_policy>) -> bool {
+    accessor(false, || policy.is_some_and(|this| this.policy.document().allow_loopback))
 }
 
 /// How many remarks there are: sentences about what is allowed but hardly meant. 0 for NULL.

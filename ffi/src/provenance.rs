@@ -30,7 +30,7 @@ pub struct imagxp_receipt {
     signed: SignedReceipt,
 }
 
-const fn origin_number(origin: ContentOrigin) -> imagxp_content_origin {
+pub(crate) const fn origin_number(origin: ContentOrigin) -> imagxp_content_origin {
     match origin {
         ContentOrigin::Human => IMAGXP_CONTENT_ORIGIN_HUMAN,
         ContentOrigin::Synthetic => IMAGXP_CONTENT_ORIGIN_SYNTHETIC,

@@ -4,16 +4,14 @@ use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
+use crate::options::imagxp_publisher_options;
 use crate::policy::imagxp_policy;
-use crate::replay::imagxp_replay_store;
 use crate::request::imagxp_request;
 use crate::status::imagxp_status;
 use crate::verdict::imagxp_verdict;
 use core::mem::MaybeUninit;
 use imagxp::publisher::FetchFailure;
-use imagxp::replay::ReplayStore;
-use imagxp::{Error, Limits, Publisher, Timestamp, json};
-use std::sync::Arc;
+use imagxp::{Error, Publisher, Timestamp, json};
 
 /// A site that verifies its readers: a policy and what it has learned (keys, nonces, rates). It may be used by several threads at once.
 ///
@@ -28,34 +26,6 @@ impl imagxp_publisher {
         &self.publisher
     }
 }
-
-/// Options of a publisher.
-pub struct imagxp_publisher_options {
-    replay: Option<Arc<dyn ReplayStore>>,
-    limits: Limits,
-}
-
-/// A size limit of PROTOCOL section 14.
-pub type imagxp_limit = u32;
-
-/// Bytes of the base64 payload header: 12 KiB, at most 16 KiB.
-pub const IMAGXP_LIMIT_PAYLOAD_HEADER: imagxp_limit = 1;
-/// Bytes of the public-key header: 512, at most 512.
-pub const IMAGXP_LIMIT_KEY_HEADER: imagxp_limit = 2;
-/// Bytes of a visa or ad proof: 8 KiB, at most 16 KiB.
-pub const IMAGXP_LIMIT_TOKEN: imagxp_limit = 3;
-/// Header lines in a request: 100, at most 100.
-pub const IMAGXP_LIMIT_HEADER_LINES: imagxp_limit = 4;
-/// Bytes of all headers together: 32 KiB, at most 64 KiB.
-pub const IMAGXP_LIMIT_HEADER_BYTES: imagxp_limit = 5;
-/// Bytes of one string in a claim: 4 KiB, at most 8 KiB.
-pub const IMAGXP_LIMIT_STRING: imagxp_limit = 6;
-/// Bytes of the claim's resource: 4 KiB, at most 8 KiB.
-pub const IMAGXP_LIMIT_RESOURCE: imagxp_limit = 7;
-/// Bytes of a manifest: 16 KiB, at most 64 KiB.
-pub const IMAGXP_LIMIT_MANIFEST: imagxp_limit = 8;
-/// Agents whose keys are cached: 10 000, at most 100 000.
-pub const IMAGXP_LIMIT_DIRECTORY: imagxp_limit = 9;
 
 /// Why a document could not be fetched.
 pub type imagxp_fetch_failure = u32;
@@ -84,61 +54,6 @@ pub const IMAGXP_FORMAT_TEXT: imagxp_format = 1;
 /// `{"steps": [...], "verdict": {...}}`.
 pub const IMAGXP_FORMAT_JSON: imagxp_format = 2;
 
-/// Options with their defaults: a replay store in memory, the limits of PROTOCOL section 14. Free them with `imagxp_publisher_options_free`.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_publisher_options_new(
-    options: Option<&mut MaybeUninit<*mut imagxp_publisher_options>>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || give(options, || Ok(imagxp_publisher_options { replay: None, limits: Limits::DEFAULT })))
-}
-
-/// Uses this replay store; it is shared, so its handle may be freed at once.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_publisher_options_set_replay_store(
-    options: Option<&mut imagxp_publisher_options>,
-    store: Option<&imagxp_replay_store>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || {
-        need(options, "options")?.replay = Some(Arc::clone(&need(store, "store")?.store));
-        Ok(())
-    })
-}
-
-/// Sets a limit. A value above the limit's maximum becomes that maximum.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_publisher_options_set_limit(
-    options: Option<&mut imagxp_publisher_options>,
-    limit: imagxp_limit,
-    value: usize,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || {
-        let options = need(options, "options")?;
-        let limits = options.limits;
-        options.limits = match limit {
-            IMAGXP_LIMIT_PAYLOAD_HEADER => limits.with_payload_header(value),
-            IMAGXP_LIMIT_KEY_HEADER => limits.with_key_header(value),
-            IMAGXP_LIMIT_TOKEN => limits.with_token(value),
-            IMAGXP_LIMIT_HEADER_LINES => limits.with_header_lines(value),
-            IMAGXP_LIMIT_HEADER_BYTES => limits.with_header_bytes(value),
-            IMAGXP_LIMIT_STRING => limits.with_string(value),
-            IMAGXP_LIMIT_RESOURCE => limits.with_resource(value),
-            IMAGXP_LIMIT_MANIFEST => limits.with_manifest(value),
-            IMAGXP_LIMIT_DIRECTORY => limits.with_directory(value),
-            other => return Err(Error::argument(format!("{other} is not a limit"))),
-        };
-        Ok(())
-    })
-}
-
-/// Frees the options. NULL is accepted.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_publisher_options_free(options: Option<Box<imagxp_publisher_options>>) {
-    accessor((), || drop(options));
-}
-
 /// Makes a publisher. Policy and options are copied: their handles may be freed at once. Free it with `imagxp_publisher_free`.
 ///
 /// `secret` is 16 random bytes, the same in every process that shares a replay store; empty: 16 bytes from the operating system.
@@ -163,14 +78,13 @@ pub extern "C" fn imagxp_publisher_new(
                     .try_into()
                     .map_err(|_| Error::argument(format!("a secret has 16 bytes, not {}", secret.len())))?;
             }
-            let mut publisher = Publisher::new(policy, key);
-            if let Some(options) = options {
-                publisher = publisher.with_limits(options.limits);
-                if let Some(store) = &options.replay {
-                    publisher = publisher.with_replay_store(Arc::clone(store));
-                }
-            }
-            Ok(imagxp_publisher { publisher })
+            let publisher = Publisher::new(policy, key);
+            Ok(imagxp_publisher {
+                publisher: match options {
+                    Some(options) => options.apply(publisher),
+                    None => publisher,
+                },
+            })
         })
     })
 }
@@ -240,6 +154,16 @@ pub extern "C" fn imagxp_publisher_explain(
                 other => Err(Error::argument(format!("{other} is not a format"))),
             }
         })
+    })
+}
+
+/// The seconds to hand to `imagxp_publisher_supply` for the value of a `Cache-Control` header; several header lines are joined by commas.
+/// `IMAGXP_MAX_AGE_NONE` when it says nothing about that.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_max_age(cache_control: imagxp_slice<'_>) -> u32 {
+    accessor(IMAGXP_MAX_AGE_NONE, || {
+        let text = cache_control.text("cache_control").ok();
+        imagxp::cache_control::max_age(text.into_iter()).unwrap_or(IMAGXP_MAX_AGE_NONE)
     })
 }
 

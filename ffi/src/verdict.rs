@@ -313,6 +313,41 @@ pub extern "C" fn imagxp_verdict_trace_id(verdict: Option<&imagxp_verdict>) -> i
     text(verdict, |verdict| Some(verdict.trace_id.as_str()))
 }
 
+/// The wire name of an outcome, for example `undecided`; it lives forever. Empty for unknown numbers.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_outcome_name(outcome: imagxp_outcome) -> imagxp_slice<'static> {
+    match outcome {
+        IMAGXP_OUTCOME_ALLOW => Outcome::Allow.as_str().into(),
+        IMAGXP_OUTCOME_DENY => Outcome::Deny.as_str().into(),
+        IMAGXP_OUTCOME_UNDECIDED => Outcome::Undecided.as_str().into(),
+        _ => imagxp_slice::NONE,
+    }
+}
+
+/// The wire name of a visitor, for example `verified_agent`; it lives forever. Empty for unknown numbers.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_visitor_name(visitor: imagxp_visitor) -> imagxp_slice<'static> {
+    match visitor {
+        IMAGXP_VISITOR_VERIFIED_AGENT => Visitor::VerifiedAgent.as_str().into(),
+        IMAGXP_VISITOR_UNSIGNED_BROWSER => Visitor::UnsignedBrowser.as_str().into(),
+        IMAGXP_VISITOR_UNSIGNED_CLIENT => Visitor::UnsignedClient.as_str().into(),
+        IMAGXP_VISITOR_INVALID_AGENT => Visitor::InvalidAgent.as_str().into(),
+        _ => imagxp_slice::NONE,
+    }
+}
+
+/// The wire name of a way to pay, for example `not_required`; it lives forever. Empty for unknown numbers.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_payment_name(payment: imagxp_payment) -> imagxp_slice<'static> {
+    match payment {
+        IMAGXP_PAYMENT_NOT_REQUIRED => PaymentState::NotRequired.as_str().into(),
+        IMAGXP_PAYMENT_VISA => PaymentState::Visa.as_str().into(),
+        IMAGXP_PAYMENT_ADS => PaymentState::Ads.as_str().into(),
+        IMAGXP_PAYMENT_UNPAID => PaymentState::Unpaid.as_str().into(),
+        _ => imagxp_slice::NONE,
+    }
+}
+
 /// Writes the JSON body to answer a refusal with; for 402 it carries the offer.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_verdict_body(

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 
 /// The ABI that this header describes: the number in the SONAME, `libimagxp.so.<number>`.
-pub const IMAGXP_ABI_VERSION: u32 = 0;
+pub const IMAGXP_ABI_VERSION: u32 = 1;
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,

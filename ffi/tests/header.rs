@@ -24,6 +24,8 @@ const NOUNS: &[&str] = &[
     "manifest",
     "policy",
     "replay",
+    "rate",
+    "options",
     "publisher",
     "request",
     "verdict",

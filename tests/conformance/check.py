@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Feeds every vector set to one language's conformance runner and compares the answers.
 
-Usage: check.py <rust|c|python|node> [set ...]
+Usage: check.py LANGUAGE [set ...]        (the languages of `run`)
 
 The sets are built in sets.py, each a list of cases with the members that the answer must have. Every language gets the
 same cases; a set that is missing is an error in CI and SKIPPED elsewhere, an operation that surface.json lists as a gap
@@ -17,6 +17,15 @@ from pathlib import Path
 import sets
 
 HERE = Path(__file__).resolve().parent
+
+
+# Single cases that a language cannot be asked, with the reason.
+CASE_GAPS = {
+    (
+        "nginx",
+        "ref-bad-resource-other-host",
+    ): "a server vouches for an origin by its configuration, and `nginx -t` refuses one that the policy lacks",
+}
 
 
 def agrees(expected, answer):
@@ -55,18 +64,15 @@ def is_gap(language, op):
     return bool(rows) and all(row in gaps for row in rows)
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    language, wanted = sys.argv[1], sys.argv[2:]
-    passed = failed = skipped = 0
+def run_sets(language, wanted=(), say=print):
+    """Each set's name with its number of cases, of right answers and of gaps; None in their place when it is skipped."""
     for name, build in sets.ALL.items():
         if wanted and name not in wanted:
             continue
         cases = build()
         if cases is None:
-            skipped += 1
-            print(f"SKIPPED {name}: its vectors are not on this machine")
+            say(f"SKIPPED {name}: its vectors are not on this machine")
+            yield name, None
             continue
         if not cases:
             sys.exit(f"{name} has no cases: a set that cannot fail proves nothing")
@@ -74,19 +80,33 @@ def main():
         wrong = []
         gaps = {op for op in {case["op"] for case in cases} if is_gap(language, op)}
         for case, answer in zip(cases, ask(language, cases), strict=True):
-            expected = {"unsupported": True} if case["op"] in gaps else expected_answer(case)
+            gap = case["op"] in gaps or (language, case["id"]) in CASE_GAPS
+            expected = {"unsupported": True} if gap else expected_answer(case)
             if not agrees(expected, answer):
                 wrong.append((case, answer))
         for case, answer in wrong[:10]:
-            print(f"FAILED {language} {name} {case['id']} ({case.get('why', '')})")
-            print(f"  expected {json.dumps(expected_answer(case))[:600]}\n  answered {json.dumps(answer)[:600]}")
-        passed += len(cases) - len(wrong)
-        failed += len(wrong)
-        print(f"{language:7} {name:22} {len(cases) - len(wrong):6} of {len(cases):6}  {time.monotonic() - begin:6.2f} s")
-    if not passed and not failed:
+            say(f"FAILED {language} {name} {case['id']} ({case.get('why', '')})")
+            say(f"  expected {json.dumps(expected_answer(case))[:600]}\n  answered {json.dumps(answer)[:600]}")
+        good, absent = len(cases) - len(wrong), sum(case["op"] in gaps for case in cases)
+        say(f"{language:7} {name:22} {good:6} of {len(cases):6}  {time.monotonic() - begin:6.2f} s")
+        yield name, (len(cases), good, absent)
+
+
+def closing_line(results):
+    """Ends the program with the line that scripts/tally.py reads."""
+    ran = [result for result in results if result]
+    if not ran:
         sys.exit("no set was run")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    passed = sum(good for _, good, _ in ran)
+    failed = sum(total - good for total, good, _ in ran)
+    print(f"{passed} passed, {failed} failed, {len(results) - len(ran)} skipped")
     sys.exit(1 if failed else 0)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    closing_line([result for _, result in run_sets(sys.argv[1], sys.argv[2:])])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cross-signing: random requests signed in each language and verified in every other one.
 
-Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all of them, a random seed that is printed)
+Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all languages, a random seed that is printed)
 
 Every request is signed with a P-256 or an Ed25519 key; ECDSA here is deterministic (RFC 6979), so all languages must also
 agree on every byte. Then each request is spoiled in one place, and every verifier must refuse it with the same code.
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from check import ask
+from table import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT, ORIGIN, NOW = "agent.example", "https://pub.example", "2026-03-01T12:00:00.000Z"
@@ -88,7 +89,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
-    parser.add_argument("languages", nargs="*", default=["rust", "c", "python", "node"])
+    parser.add_argument("languages", nargs="*", default=LANGUAGES)
     options = parser.parse_args()
     print(f"seed {options.seed}")
     rng = random.Random(options.seed)

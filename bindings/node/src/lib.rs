@@ -38,7 +38,6 @@ pub mod manifest;
 pub mod offer;
 pub mod options;
 pub mod policy;
-mod policy_toml;
 pub mod provenance;
 pub mod publisher;
 pub mod purpose;

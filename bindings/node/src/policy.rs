@@ -3,9 +3,10 @@
 use crate::js::JsString;
 use crate::json::Json;
 use crate::options::options;
-use crate::{boundary, errors, policy_toml};
+use crate::{boundary, errors};
 use imagxp::discovery::emit::{self, Kind, Site};
 use imagxp::encoding::hex_encode;
+use imagxp::{Error, ErrorKind};
 use imagxp_files::atomic;
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
@@ -42,22 +43,16 @@ impl Policy {
     /// Reads a policy from TOML text with the same structure.
     #[napi(factory)]
     pub fn from_toml(document: JsString) -> Result<Self> {
-        boundary::call(|| {
-            let json = policy_toml::to_json(&document)?;
-            imagxp::Policy::from_json(&json).map(|policy| Self(Arc::new(policy)))
-        })
+        boundary::call(|| read(&document, "policy.toml"))
     }
 
-    /// Reads a policy file: TOML when its name ends in `.toml`, JSON otherwise.
+    /// Reads a policy file: TOML when its name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
     #[napi(factory)]
     pub fn from_file(path: JsString) -> Result<Self> {
-        let path = Path::new(&*path);
         boundary::call(|| {
-            let mut text = fs::read(path).map_err(|error| atomic::failed(path, "read", error))?;
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                text = policy_toml::to_json(&String::from_utf8_lossy(&text))?;
-            }
-            imagxp::Policy::from_json(&text).map(|policy| Self(Arc::new(policy)))
+            let text = fs::read(&*path).map_err(|error| atomic::failed(Path::new(&*path), "read", error))?;
+            let text = String::from_utf8(text).map_err(|_| refused("not UTF-8"))?;
+            read(&text, &path)
         })
     }
 
@@ -84,7 +79,7 @@ impl Policy {
             let mut site = Site::new(&self.0, origin.as_deref())?;
             if let Some(url) = rsl_url {
                 site.rsl_url = imagxp::discovery::link::absolute_url(&site.policy_url, &url)
-                    .ok_or_else(|| imagxp::Error::argument("`rslUrl` is not an https URL"))?;
+                    .ok_or_else(|| Error::argument("`rslUrl` is not an https URL"))?;
             }
             emit::emit(&site, kind, path.as_deref().unwrap_or("/"))
         })
@@ -128,4 +123,19 @@ impl Policy {
     pub fn hash(&self) -> String {
         hex_encode(self.0.hash())
     }
+}
+
+/// A policy in the text of a file with this name. The sentence begins with the line, where that can be told.
+fn read(text: &str, name: &str) -> imagxp::Result<Policy> {
+    match imagxp_policy_file::read(text, name) {
+        Ok(file) => Ok(Policy(Arc::new(file.policy))),
+        Err(refusal) => Err(match refusal.line {
+            Some(line) => refused(format!("line {line}: {}", refusal.error.message())),
+            None => refusal.error,
+        }),
+    }
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Policy, message.into())
 }

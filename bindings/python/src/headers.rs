@@ -41,6 +41,14 @@ impl<'py> FromPyObject<'_, 'py> for Headers<'py> {
         if object.is_instance_of::<PyString>() || object.is_instance_of::<PyBytes>() {
             return Err(not_headers());
         }
+        // A plain list, which ASGI has, is asked for nothing: two attributes that are missing cost more than twelve pairs.
+        if let Ok(pairs) = object.cast_exact::<PyList>() {
+            let mut lines = Vec::with_capacity(pairs.len());
+            for pair in pairs.iter() {
+                lines.push(line(&pair)?);
+            }
+            return Ok(Self(lines));
+        }
         let pairs = match (object.getattr_opt("raw")?, object.getattr_opt("items")?) {
             (Some(raw), _) => raw,
             (None, Some(items)) => items.call0()?,

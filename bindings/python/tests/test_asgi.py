@@ -192,17 +192,16 @@ def test_a_hundred_requests_fetch_the_manifest_once(domain: Domain) -> None:
 
 
 def test_a_slow_manifest_does_not_stop_other_visitors(domain: Domain) -> None:
-    domain.delay = 1.0
+    domain.delay = 10.0
     with Site(unsigned="allow") as site:
         agent = threading.Thread(target=site.get, args=("/slow", domain.identity))
         agent.start()
         while domain.fetched == 0:
             time.sleep(0.005)
-        started = time.perf_counter()
         assert site.get("/quick").status_code == 200
-        assert time.perf_counter() - started < 0.5
+        assert agent.is_alive(), "it waits until the deadline of 1.5 s"
         agent.join()
-        assert site.reached == 2
+        assert site.reached == 1
 
 
 def test_the_deadline_covers_the_whole_exchange(domain: Domain) -> None:
@@ -221,7 +220,8 @@ def test_the_deadline_covers_the_whole_exchange(domain: Domain) -> None:
         response = site.get("/a", identity)
         elapsed = time.perf_counter() - started
     assert (response.status_code, response.json()["error"]["code"]) == (503, "identity.fetch_failed")
-    assert 1.4 < elapsed < 2.5
+    # The whole manifest would take half a minute.
+    assert 1.4 < elapsed < 10
 
 
 def too_large(domain: Domain) -> None:
@@ -484,12 +484,15 @@ def test_visas_that_a_broker_must_confirm(domain: Domain, answer: Any, code: str
 
 
 def test_a_blocking_store_does_not_stop_the_loop(domain: Domain) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
     class Slow:
         def insert_if_absent(self, *_: object) -> Any:
             return "fresh"
 
         def seen(self, *_: object) -> bool:
-            time.sleep(0.4)
+            inside.set()
+            assert leave.wait(30)
             return False
 
         def horizon(self) -> None:
@@ -501,10 +504,9 @@ def test_a_blocking_store_does_not_stop_the_loop(domain: Domain) -> None:
     with site:
         agent = threading.Thread(target=site.get, args=("/slow", domain.identity))
         agent.start()
-        time.sleep(0.1)
-        started = time.perf_counter()
+        assert inside.wait(30)
         assert site.get("/quick").status_code == 200
-        assert time.perf_counter() - started < 0.3
+        leave.set()
         agent.join()
 
 
@@ -512,7 +514,7 @@ def test_a_fault_of_ours_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, caplog:
     def fault(scope: Any) -> str:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("imagxp.asgi.target", fault)
+    monkeypatch.setattr("imagxp.asgi_scope.target", fault)
     with Site(unsigned="allow") as site, caplog.at_level(logging.ERROR, logger="imagxp"):
         response = site.get("/a")
         assert site.reached == 0

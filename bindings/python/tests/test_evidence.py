@@ -16,6 +16,7 @@ from imagxp import Feedback, Identity, Manifest, Policy, Receipt, SignedReceipt,
 from imagxp.asgi import ImagxpMiddleware
 from imagxp.asgi_receipt import ReceiptSender
 from imagxp.httpx import ImagxpAuth
+from imagxp.receipt import ReceiptDraft
 from support import MANIFEST_PATH, NOW, ORIGIN, address, knowing, reserve, respond, serving
 
 URL = f"{ORIGIN}/a"
@@ -246,7 +247,7 @@ def test_trailers_where_the_server_has_them(agent: Identity) -> None:
         sent.append(message)
 
     async def stream() -> None:
-        sender = ReceiptSender(send, site, verdict, url=URL, origin="HUMAN", max_body=10, trailers=True)
+        sender = ReceiptSender(send, ReceiptDraft(site, verdict, url=URL, origin="HUMAN", max_body=10), trailers=True)
         await sender({"type": "http.response.start", "status": 200, "headers": []})
         assert sent == []
         for chunk in (b"x" * 8, b"y" * 8):

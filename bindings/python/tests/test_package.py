@@ -260,6 +260,13 @@ def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
             site.wait(timeout=10)
 
 
+def test_the_scrapy_example_crawls_and_pays() -> None:
+    crawled = run("examples/python-crawler/demo.py", PYTHONWARNINGS="")
+    assert crawled.returncode == 0, crawled.stdout + crawled.stderr
+    assert crawled.stdout.endswith("PASSED\n")
+    assert not crawled.stderr, crawled.stderr
+
+
 def test_the_examples_policy_is_meant_as_it_is() -> None:
     example = imagxp.Policy.from_file(REPOSITORY / "examples" / "python-publisher" / "policy.toml")
     assert example.remarks() == ["`unsigned: browsers` is a guess: a browser can be imitated"]

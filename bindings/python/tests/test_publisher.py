@@ -551,30 +551,31 @@ def test_the_interpreter_is_released_while_a_batch_is_signed(agent: Identity) ->
     thread.start()
     try:
         time.sleep(0.02)
-        before, started = ticks, time.perf_counter()
+        before = ticks
         agent.sign_many(requests, "SUMMARY")
-        elapsed, during = time.perf_counter() - started, ticks - before
+        during = ticks - before
     finally:
         stop.set()
         thread.join()
-    # Converting the arguments and results needs the interpreter; a tenth of the possible ticks shows that signing does not.
-    assert during > elapsed / 0.0005 / 10, (during, elapsed)
+    # Hundreds on a quiet machine. Before and after the batch, when arguments and results are converted, there may be one each.
+    assert during > 5, during
 
 
 def test_a_slow_store_does_not_stop_other_threads(agent: Identity) -> None:
     """A store that waits for a network must not hold up verifications on other threads, nor deadlock with them."""
 
+    everybody = threading.Barrier(10)
+
     class Slow(SharedStore):
         def seen(self, key: bytes, now: int, /) -> bool:
-            time.sleep(0.1)
+            # Goes on only when all ten wait here at once.
+            everybody.wait(30)
             return super().seen(key, now)
 
     publisher = knowing(agent, publisher=Publisher(policy(), replay_store=Slow()))
-    started = time.perf_counter()
     with ThreadPoolExecutor(10) as pool:
         tasks = [pool.submit(publisher.verify, "GET", f"/{n}", signed(agent, f"/{n}"), now=NOW) for n in range(10)]
-        assert all(task.result(timeout=10).verdict.is_allowed for task in tasks)
-    assert time.perf_counter() - started < 0.8
+        assert all(task.result(timeout=60).verdict.is_allowed for task in tasks)
 
 
 def test_objects_do_not_leak(agent: Identity) -> None:

@@ -11,7 +11,6 @@ mod context;
 mod error;
 mod input;
 mod key_file;
-mod locate;
 mod output;
 mod passphrase;
 mod policy_file;

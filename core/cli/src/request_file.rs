@@ -3,12 +3,12 @@
 use crate::context::Context;
 use crate::error::CliError;
 use crate::input::name;
-use crate::locate;
 use clap::ValueEnum;
 use imagxp::Request;
 use imagxp::digest::content_digest;
 use imagxp::headers::HeaderLine;
 use imagxp::json::{Limits, Object, Value, parse_object};
+use imagxp_policy_file::locate;
 use std::path::Path;
 
 /// Bounds on the JSON form. Wider than the protocol's: a request that breaks those is for the core to refuse.

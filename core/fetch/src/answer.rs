@@ -1,6 +1,7 @@
 //! What is sent and what comes back.
 
 use core::fmt;
+use imagxp::cache_control;
 use std::net::IpAddr;
 
 /// A request for [`crate::Fetcher::send`]. Its `Debug` shows header names only: values may be visas.
@@ -50,21 +51,8 @@ impl Answer {
     /// The seconds of `Cache-Control: max-age`, the least of them when there are several; 0 for what must not be stored.
     pub fn max_age(&self) -> Option<u32> {
         let lines = self.headers.iter().filter(|(name, _)| name == "cache-control");
-        let directives =
-            lines.flat_map(|(_, value)| value.split(',')).map(|part| part.trim().to_ascii_lowercase());
-        directives.filter_map(|directive| age(&directive)).min()
+        cache_control::max_age(lines.map(|(_, value)| value.as_str()))
     }
-}
-
-/// What one directive of `Cache-Control` says about age.
-fn age(directive: &str) -> Option<u32> {
-    if matches!(directive, "no-store" | "no-cache") {
-        return Some(0);
-    }
-    let digits = directive.strip_prefix("max-age=")?;
-    let digits = digits.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(digits);
-    let valid = (1..=10).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    valid.then(|| digits.parse::<u64>().map_or(u32::MAX, |age| age.try_into().unwrap_or(u32::MAX)))
 }
 
 /// What DNSSEC says about the addresses of a name (RFC 4033 §5). Bogus answers are never used: they are failures.

@@ -179,7 +179,7 @@ const fn profile(need: &Need) -> Option<Profile> {
     match need.kind {
         NeedKind::Manifest => Some(Profile::MANIFEST),
         NeedKind::Jwks => Some(Profile::JWKS),
-        NeedKind::Redeem => None,
+        NeedKind::Redeem | NeedKind::Replay => None,
     }
 }
 

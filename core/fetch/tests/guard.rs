@@ -151,7 +151,9 @@ fn tls_1_1_is_not_spoken() {
     let error = fetcher.get(URL, Profile::MANIFEST).unwrap_err();
     assert_eq!((error.failure, error.sent), (FetchFailure::Failed, false), "{error}");
     assert!(error.detail.starts_with("TLS: "), "{error}");
-    std::thread::sleep(Duration::from_millis(50));
+    while server.heads().len() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let heads = server.heads();
     assert!(heads[1].ends_with("2, 70]"), "alert protocol_version: {heads:?}");
 }

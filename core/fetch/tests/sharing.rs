@@ -37,10 +37,11 @@ fn together<T: Send + 'static>(count: usize, act: impl Fn(usize) -> T + Send + S
 #[test]
 fn one_fetch_per_url_at_a_time() {
     let (fetcher, server, names) = world(|stream, _| {
-        thread::sleep(Duration::from_millis(300));
+        // Longer than the slowest of the threads needs to start, shorter than the deadline.
+        thread::sleep(Duration::from_millis(1500));
         answer(stream, "200 OK", "", b"{}");
     });
-    let results = together(40, move |_| fetcher.get(URL, Profile::MANIFEST).map(|answer| answer.body));
+    let results = together(40, move |_| fetcher.get(URL, Profile::JWKS).map(|answer| answer.body));
     assert!(results.iter().all(|result| result.as_deref() == Ok(b"{}")), "{results:?}");
     assert_eq!((server.connections(), names.asked("bot.example.com", RecordType::A)), (1, 1));
 }
@@ -114,7 +115,8 @@ fn fifty_in_a_second() {
     let call = Call::get(format!("http://127.0.0.1:{}/", server.port));
     let begin = Instant::now();
     let mut done = 0_u32;
-    while begin.elapsed() < Duration::from_secs(2) {
+    // Two seconds' worth, however long the machine needs for it.
+    while done < 140 && begin.elapsed() < Duration::from_secs(60) {
         match fetcher.send(&call, Profile::PAGE) {
             Ok(_) => done += 1,
             Err(error) => assert_eq!(error.failure, FetchFailure::Busy, "{error}"),
@@ -122,7 +124,7 @@ fn fifty_in_a_second() {
     }
     let most = 50.0 + 50.0 * begin.elapsed().as_secs_f64();
     println!("{done} in {:?}", begin.elapsed());
-    assert!((90..).contains(&done) && f64::from(done) <= most, "{done}");
+    assert!(done == 140 && f64::from(done) <= most, "{done}");
 }
 
 #[test]
@@ -137,15 +139,15 @@ fn within_a_runtime_it_still_works() {
 #[test]
 fn a_leader_that_is_cancelled_strands_nobody() {
     let (fetcher, server, _names) = world(|stream, _| {
-        thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_millis(1200));
         answer(stream, "200 OK", "", b"{}");
     });
     let leader = fetcher.clone();
     let leading = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let short = Duration::from_millis(200);
-            tokio::time::timeout(short, leader.get_async(URL, Profile::MANIFEST)).await.unwrap_err()
+            let short = Duration::from_millis(800);
+            tokio::time::timeout(short, leader.get_async(URL, Profile::JWKS)).await.unwrap_err()
         });
     });
     while server.connections() == 0 {
@@ -153,8 +155,8 @@ fn a_leader_that_is_cancelled_strands_nobody() {
     }
     // Another thread, another run-time.
     let begin = Instant::now();
-    assert_eq!(fetcher.get(URL, Profile::MANIFEST).unwrap().body, b"{}");
-    assert!(begin.elapsed() < Profile::MANIFEST.deadline);
+    assert_eq!(fetcher.get(URL, Profile::JWKS).unwrap().body, b"{}");
+    assert!(begin.elapsed() < Profile::JWKS.deadline);
     leading.join().unwrap();
     assert_eq!(server.connections(), 2, "the follower has become the leader");
 }

@@ -8,6 +8,29 @@ pub fn sha256(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }
 
+/// The SHA-256 of a body that comes in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher {
+    state: Sha256,
+}
+
+impl Hasher {
+    /// A hasher that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.state.update(piece);
+    }
+
+    /// The hash of everything so far.
+    pub fn finish(&self) -> [u8; 32] {
+        self.state.clone().finalize().into()
+    }
+}
+
 /// The RFC 9530 value of a body: `sha-256=:<base64>:`.
 pub fn content_digest(body: &[u8]) -> String {
     format!("sha-256=:{}:", base64_encode(&sha256(body)))

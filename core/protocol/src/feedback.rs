@@ -6,7 +6,7 @@ use crate::agent::Identity;
 use crate::agent_id::AgentId;
 use crate::claim::is_nonce;
 use crate::code::Code;
-use crate::crypto::{PublicKey, Signature};
+use crate::crypto::{Prepared, PublicKey, Signature};
 use crate::encoding::{base64_decode, base64_encode, hex_decode, hex_encode};
 use crate::error::{Error, Result};
 use crate::json::{self, Number, Object, Value};
@@ -148,6 +148,11 @@ impl Feedback {
     /// `nonce` is 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`, unique: use a random UUID. Errors: `usage.argument` for a URL, nonce, time or
     /// visa name that nobody would accept, `usage.signer`.
     pub fn sign(&self, identity: &Identity, now: Timestamp, nonce: &str) -> Result<Vec<u8>> {
+        self.prepare(identity, now, nonce)?.sign_with(identity.signer())
+    }
+
+    /// What [`Feedback::sign`] would sign, for a key that answers later. Error: `usage.argument`, as there.
+    pub fn prepare(&self, identity: &Identity, now: Timestamp, nonce: &str) -> Result<Prepared<Vec<u8>>> {
         if !is_nonce(nonce) {
             return Err(Error::argument("a nonce has 16 to 128 characters of A-Z a-z 0-9 - . _ ~"));
         }
@@ -158,12 +163,13 @@ impl Feedback {
         };
         let mut object = signed.to_object();
         let bytes = json::object_to_canonical(&object);
-        let algorithm = identity.public_key().algorithm();
-        object.insert("signature", identity.signer().sign(&bytes)?.normalized(algorithm).to_hex());
-        let bytes = json::object_to_canonical(&object);
-        SignedFeedback::parse(&bytes)
-            .map_err(|error| Error::argument(format!("nobody would accept it: {}", error.message())))?;
-        Ok(bytes)
+        Ok(Prepared::new(bytes, identity.public_key().clone(), move |signature| {
+            object.insert("signature", signature.to_hex());
+            let bytes = json::object_to_canonical(&object);
+            SignedFeedback::parse(&bytes)
+                .map_err(|error| Error::argument(format!("nobody would accept it: {}", error.message())))?;
+            Ok(bytes)
+        }))
     }
 
     fn to_object(&self) -> Object<'static> {

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod agent_id;
 pub mod amount;
 pub mod audit;
+pub mod cache_control;
 pub mod claim;
 pub mod code;
 pub mod crypto;

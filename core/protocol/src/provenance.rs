@@ -5,7 +5,7 @@
 
 use crate::agent::SignedHeaders;
 use crate::agent_id::AgentId;
-use crate::crypto::{Signature, Signer, Thumbprint};
+use crate::crypto::{Prepared, PublicKey, Signature, Signer, Thumbprint};
 use crate::encoding::{base64_decode, base64_encode, hex_decode, hex_encode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::headers::{self, HeaderLine};
@@ -66,6 +66,11 @@ impl Receipt {
     ///
     /// Errors: `usage.argument` for a URL or trace id that no reader would accept, `usage.signer`.
     pub fn sign(&self, signer: &dyn Signer) -> Result<SignedHeaders> {
+        self.prepare(signer.public_key())?.sign_with(signer)
+    }
+
+    /// What [`Receipt::sign`] would sign, for a key that answers later. Error: `usage.argument`, as there.
+    pub fn prepare(&self, key: &PublicKey) -> Result<Prepared<SignedHeaders>> {
         if absolute(&self.url).is_none() {
             return Err(Error::argument(format!("`{}` is not an absolute URL", self.url)));
         }
@@ -75,16 +80,17 @@ impl Receipt {
         if Timestamp::parse(&self.ts.to_string()).is_none() {
             return Err(Error::argument("the time is not in the years 2000 to 2100"));
         }
-        let bytes = json::object_to_canonical(&self.to_object(signer.public_key().thumbprint()));
+        let bytes = json::object_to_canonical(&self.to_object(key.thumbprint()));
         let value = base64_encode(&bytes);
         if value.len() > MAX_RECEIPT_HEADER {
             return Err(Error::argument(format!("the receipt is longer than {MAX_RECEIPT_HEADER} bytes")));
         }
-        let signature = signer.sign(&bytes)?.normalized(signer.public_key().algorithm());
-        Ok(SignedHeaders::new(vec![
-            (headers::PROVENANCE, value),
-            (headers::PROVENANCE_SIG, signature.to_hex()),
-        ]))
+        Ok(Prepared::new(bytes, key.clone(), move |signature| {
+            Ok(SignedHeaders::new(vec![
+                (headers::PROVENANCE, value),
+                (headers::PROVENANCE_SIG, signature.to_hex()),
+            ]))
+        }))
     }
 
     /// Whether the receipt speaks of what arrived: URL, content, reader, and a time within the window of requests.
@@ -370,6 +376,14 @@ mod tests {
         assert_eq!(forged.verify(&manifest("pub.example", 1)).unwrap_err().code(), "sig.invalid");
         let long = "A".repeat(MAX_RECEIPT_HEADER + 4);
         assert!(SignedReceipt::parse(long.as_bytes(), signature.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_key_that_answers_later_signs_the_same() {
+        let prepare = || receipt().prepare(key(1).public_key()).unwrap();
+        let done = prepare().complete(key(1).sign(prepare().message())).unwrap();
+        assert!(done == receipt().sign(&key(1)).unwrap());
+        assert!(prepare().complete(key(2).sign(prepare().message())).is_err());
     }
 
     #[test]

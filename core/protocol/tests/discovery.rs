@@ -9,7 +9,7 @@ use imagxp::discovery::{
 use imagxp::{Policy, Purpose};
 use proptest::prelude::*;
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn allows(robots: &str, agent: &str, path: &str) -> bool {
     Robots::parse(robots.as_bytes()).allows(agent, path)
@@ -334,7 +334,14 @@ fn contradictions_are_told_and_the_stricter_counts() {
     assert_eq!((preferences.crawl.line, preferences.crawl.words.as_str()), (Some(2), "disallow: /"));
 }
 
+/// What this thread has had of a processor: what others do meanwhile does not count.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
 /// Hostile texts: the time for twice the text is about twice the time.
+#[cfg(unix)]
 #[test]
 fn time_grows_with_the_text_and_no_faster() {
     let target = format!("/{}", "a".repeat(4000));
@@ -408,9 +415,9 @@ fn time_grows_with_the_text_and_no_faster() {
         // Noise only ever adds time: the least of several runs is the truth, and a bad ratio is looked at again.
         let least = |text: &str, known: Duration| {
             (0..5).fold(known, |least, _| {
-                let begin = Instant::now();
+                let begin = processor_time();
                 run(text);
-                least.min(begin.elapsed())
+                least.min(processor_time().saturating_sub(begin))
             })
         };
         let (mut one, mut two) = (Duration::MAX, Duration::MAX);
@@ -424,15 +431,16 @@ fn time_grows_with_the_text_and_no_faster() {
         }
         println!("{name}: {one:?} {two:?} {ratio:.2}");
         assert!(ratio <= 2.3, "{name}: {one:?} for {size} bytes, {two:?} for twice as many");
-        assert!(two < Duration::from_secs(2), "{name}: {two:?}");
+        assert!(two < Duration::from_secs(10), "{name}: {two:?}");
     }
     // Many patterns against a long path, all of which fail late.
     let text = robots(|n| format!("disallow: /*a*a*a*a*b{n}"))(490 * 1024);
     let parsed = Robots::parse(text.as_bytes());
-    let begin = Instant::now();
+    let begin = processor_time();
     assert!(parsed.allows("bot", &target));
-    println!("20 000 patterns against 4 KB: {:?}", begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    let took = processor_time().saturating_sub(begin);
+    println!("20 000 patterns against 4 KB: {took:?}");
+    assert!(took < Duration::from_secs(30));
 }
 
 const RSL: &str = "<rsl xmlns='https://rslstandard.org/rsl'>";

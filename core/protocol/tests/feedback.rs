@@ -4,11 +4,13 @@
 mod common;
 
 use common::world::*;
-use imagxp::Publisher;
 use imagxp::agent::Identity;
 use imagxp::crypto::Algorithm;
 use imagxp::feedback::{Feedback, Reason, Score, header_value};
-use imagxp::publisher::Outcome;
+use imagxp::publisher::{NeedKind, Outcome};
+use imagxp::replay::{Insert, LaterReplayStore};
+use imagxp::{Code, Publisher};
+use std::sync::Arc;
 
 const NONCE: &str = "feedback-nonce-0001";
 
@@ -36,7 +38,7 @@ fn seed_form() -> Vec<u8> {
 fn code(publisher: &Publisher, value: &[u8]) -> Option<&'static str> {
     let taken = publisher.feedback(value, None, now());
     assert_eq!(taken.feedback.is_some(), taken.verdict.is_allowed());
-    taken.verdict.code.map(imagxp::Code::as_str)
+    taken.verdict.code.map(Code::as_str)
 }
 
 #[test]
@@ -51,6 +53,32 @@ fn good_feedback_counts_once() {
     assert_eq!(code(&publisher, value.as_bytes()), Some("replay.nonce_seen"));
     assert_eq!(code(&publisher, &by(1, NONCE)), Some("replay.nonce_seen"));
     assert_eq!(code(&publisher, &by(1, "feedback-nonce-0002")), None);
+}
+
+#[test]
+fn a_store_that_answers_later_is_asked_once_the_signature_holds() {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::new(LaterReplayStore));
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    let forged = publisher.feedback(&by(2, NONCE), None, now());
+    assert_eq!((forged.verdict.code, forged.insertion), (Some(Code::SigInvalid), None));
+    let value = by(1, NONCE);
+    let first = publisher.feedback(&value, None, now());
+    assert_eq!((first.verdict.outcome, first.verdict.http), (Outcome::Undecided, 503));
+    assert_eq!(first.verdict.needs.first().unwrap().kind, NeedKind::Replay);
+    let entry = first.insertion.unwrap();
+    for (answer, code) in [
+        (Insert::Fresh, None),
+        (Insert::Seen, Some(Code::ReplayNonceSeen)),
+        (Insert::Error, Some(Code::ReplayStoreError)),
+        (Insert::Later, Some(Code::ReplayStoreError)),
+    ] {
+        let taken = publisher.feedback_inserted(&value, None, &entry, answer, now());
+        assert_eq!((taken.verdict.code, taken.insertion), (code, None), "{answer:?}");
+    }
+    // The answer about one is no answer about another.
+    let other =
+        publisher.feedback_inserted(&by(1, "feedback-nonce-0002"), None, &entry, Insert::Fresh, now());
+    assert!(other.feedback.is_none() && other.insertion.is_some());
 }
 
 #[test]
@@ -77,7 +105,7 @@ fn time_rules_are_those_of_requests() {
         publisher.supply(MANIFEST_URL, &manifest(&[1]), Some(3600), now()).unwrap();
         let at = now().saturating_add_secs(seconds);
         let taken = publisher.feedback(&by(1, NONCE), None, at);
-        let code = taken.verdict.code.map(imagxp::Code::as_str);
+        let code = taken.verdict.code.map(Code::as_str);
         assert_eq!(code, expected, "{seconds}");
     }
 }
@@ -102,11 +130,11 @@ fn the_seeds_form_counts_with_the_request_that_carries_it() {
     let taken = publisher.feedback(&seed_form(), Some(&carrier), now());
     assert!(taken.verdict.is_allowed(), "{:?}", taken.verdict);
     let again = publisher.feedback(&seed_form(), Some(&carrier), now());
-    assert_eq!(again.verdict.code, Some(imagxp::Code::ReplayNonceSeen));
+    assert_eq!(again.verdict.code, Some(Code::ReplayNonceSeen));
     let other = Identity::parse("other.example", key(1, Algorithm::Es256), false).unwrap();
     let value = feedback().sign(&other, now(), NONCE).unwrap();
     let taken = publisher.feedback(&value, Some(&carrier), now());
-    assert_eq!(taken.verdict.code, Some(imagxp::Code::HeaderConflict));
+    assert_eq!(taken.verdict.code, Some(Code::HeaderConflict));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use common::world::*;
 use imagxp::agent::SignRequest;
 use imagxp::crypto::Algorithm;
 use imagxp::publisher::{FetchFailure, NeedKind, Outcome, Redemption};
-use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp::replay::{Insert, LaterReplayStore, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp::{Code, Publisher, Purpose, Timestamp};
 use std::sync::{Arc, Mutex};
 
@@ -398,6 +398,81 @@ fn the_store_fails_closed() {
     let blind = Arc::new(Probe { blind: true, ..Probe::default() });
     let publisher = know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(blind));
     assert_eq!(Signed::read(NONCE).verify(&publisher).code, Some(Code::ReplayStoreError));
+}
+
+#[test]
+fn a_store_that_answers_later_is_waited_for_at_its_step() {
+    let later =
+        || know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::new(LaterReplayStore)));
+    // Nothing that is refused without a side effect asks the store.
+    for (code, signed, calls) in refusals() {
+        if !calls.contains(&"insert") {
+            let verification = signed.start(&later(), now());
+            let asked = verification.pending.as_ref().is_some_and(|pending| pending.insertion().is_some());
+            assert!(!asked, "{code:?}");
+        }
+    }
+    let publisher = later();
+    let real = MemoryReplayStore::default();
+    let signed = Signed::read(NONCE);
+    let ask = || {
+        let first = signed.start(&publisher, now());
+        assert_eq!((first.verdict.code, first.verdict.http), (Some(Code::ReplayStoreError), 503));
+        assert_eq!(first.verdict.needs[0].kind, NeedKind::Replay);
+        first.pending.unwrap()
+    };
+    let (mut one, mut two) = (ask(), ask());
+    let entry = *one.insertion().unwrap();
+    assert_eq!(Some(&entry), two.insertion());
+    one.inserted(real.insert_if_absent(&entry, now()));
+    two.inserted(real.insert_if_absent(&entry, now()));
+    assert_eq!(one.insertion(), None);
+    assert_eq!(publisher.resume(one, now()).verdict.code, None);
+    assert_eq!(publisher.resume(two, now()).verdict.code, Some(Code::ReplayNonceSeen));
+
+    for (answer, code) in [
+        (Insert::Full, Code::ReplayStoreFull),
+        (Insert::Error, Code::ReplayStoreError),
+        (Insert::Later, Code::ReplayStoreError),
+    ] {
+        let mut pending = ask();
+        pending.inserted(answer);
+        let end = publisher.resume(pending, now());
+        assert_eq!((end.verdict.code, end.pending.is_none()), (Some(code), true), "{answer:?}");
+    }
+    // Without an answer it is asked again, and nobody passes.
+    let again = publisher.resume(ask(), now());
+    assert_eq!(
+        (again.verdict.outcome, again.pending.unwrap().insertion()),
+        (Outcome::Undecided, Some(&entry))
+    );
+    assert_eq!(publisher.resume(ask(), now().saturating_add_secs(61)).verdict.code, Some(Code::TimeExpired));
+}
+
+#[test]
+fn each_use_of_a_visa_is_asked_of_a_store_that_answers_later() {
+    let publisher =
+        know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::new(LaterReplayStore)));
+    let real = MemoryReplayStore::default();
+    let token = visa("jti-0001", |visa| visa.max_uses = 2);
+    let read = |nonce: &str| {
+        let request = SignRequest {
+            payment: Some(&token),
+            ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+        };
+        let mut verification = Signed::new(&identity(1), &request, now(), nonce).start(&publisher, now());
+        let mut asked = 0;
+        while let Some(mut pending) = verification.pending {
+            let entry = *pending.insertion().unwrap();
+            pending.inserted(real.insert_if_absent(&entry, now()));
+            asked += 1;
+            verification = publisher.resume(pending, now());
+        }
+        (verification.verdict.code, asked)
+    };
+    assert_eq!(read("nonce-0000000001"), (None, 2));
+    assert_eq!(read("nonce-0000000002"), (None, 3));
+    assert_eq!(read("nonce-0000000003"), (Some(Code::PaymentAlreadyUsed), 3));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use imagxp::discovery::{Access, Preferences, PublicPolicy, Robots, emit, link};
 use imagxp::feedback::{Feedback, SignedFeedback, header_value};
 use imagxp::provenance::{Receipt, SignedReceipt};
 use imagxp::publisher::Pending;
-use imagxp::replay::MemoryReplayStore;
+use imagxp::replay::{LaterReplayStore, MemoryReplayStore};
 use imagxp::token::verify_token;
 use imagxp::visa::issue;
 use imagxp::{AgentId, Code, Manifest, Policy, Publisher, VERSION, Verdict, address, json};
@@ -64,6 +64,9 @@ fn the_rust_column_is_true() {
         PublicKey::verify,
         Identity::new,
         Identity::with_signer,
+        Identity::with_public_key,
+        Identity::prepare,
+        Identity::prepare_assertion,
         Identity::sign,
         Identity::manifest,
         Manifest::to_json,
@@ -96,13 +99,19 @@ fn the_rust_column_is_true() {
         Publisher::supply_failure,
         Publisher::with_replay_store,
         Pending::redeemed,
+        Pending::insertion,
+        Pending::inserted,
+        Publisher::feedback_inserted,
+        LaterReplayStore,
         Receipt::sign,
+        Receipt::prepare,
         Receipt::check,
         Receipt::describes,
         SignedReceipt::from_headers,
         SignedReceipt::publisher,
         SignedReceipt::verify,
         Feedback::sign,
+        Feedback::prepare,
         header_value,
         Publisher::feedback,
         SignedFeedback::parse,

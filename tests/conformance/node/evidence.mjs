@@ -35,14 +35,12 @@ export function provenance(given) {
         publisher,
         { allowLoopback: true },
       );
-      signed
-        .verify(manifest)
-        .check({
-          url,
-          contentSha256: given.content_sha256,
-          agentId: given.agent_id,
-          now,
-        });
+      signed.verify(manifest).check({
+        url,
+        contentSha256: given.content_sha256,
+        agentId: given.agent_id,
+        now,
+      });
       return { valid: true, code: null };
     },
     (code) => ({ valid: false, code }),

@@ -591,6 +591,7 @@ class Publisher:
         *,
         now: _Time | None = None,
     ) -> None: ...
+    def _core_nanoseconds(self, method: str, url: str, requests: Sequence[_Headers], *, now: _Time) -> int: ...
 
 _ContentOrigin: TypeAlias = Literal["HUMAN", "SYNTHETIC", "HYBRID"]
 

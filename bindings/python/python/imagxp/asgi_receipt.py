@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal
+from typing import Any
 
-from ._imagxp import Identity, Receipt, Verdict
+from .receipt import ReceiptDraft
 
 __all__ = ["ReceiptSender"]
 
@@ -15,42 +14,26 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class ReceiptSender:
-    """A `send` that adds a receipt to a successful answer.
+    """A `send` that adds a receipt to a successful answer, when that may wait for it ([`ReceiptDraft`]).
 
-    A receipt is a header over the whole body, so the head of the answer waits until the body is complete: when that has one piece, or a
-    `Content-Length` of at most `max_body`. Whatever else the application streams goes out at once, with the receipt as a trailer where the
-    server supports trailers, otherwise without one.
+    Whatever else the application streams goes out at once, with the receipt as a trailer where the server supports trailers, otherwise
+    without one.
     """
 
-    def __init__(
-        self,
-        send: Send,
-        identity: Identity,
-        verdict: Verdict,
-        *,
-        url: str,
-        origin: Literal["HUMAN", "SYNTHETIC", "HYBRID"],
-        max_body: int,
-        trailers: bool,
-    ) -> None:
+    def __init__(self, send: Send, draft: ReceiptDraft, *, trailers: bool) -> None:
         self._send = send
-        self._identity = identity
-        self._verdict = verdict
-        self._url = url
-        self._origin = origin
-        self._max_body = max_body
+        self._draft = draft
         self._trailers = trailers
-        self._hash = hashlib.sha256()
         self._start: Message | None = None
+        self._headers: list[tuple[str, str]] = []
         self._waiting: list[Message] = []
-        self._size = 0
         self._streaming = False
         self._done = False
 
     async def __call__(self, message: Message) -> None:
         """Takes one message of the application."""
         kind = message["type"]
-        if kind == "http.response.start" and self._start is None and _gets_receipt(message):
+        if kind == "http.response.start" and self._start is None and self._takes(message):
             self._start = message
         elif kind == "http.response.body" and self._start is not None and not self._done:
             await self._body(message)
@@ -59,16 +42,18 @@ class ReceiptSender:
             await self._stream()
             await self._send(message)
 
+    def _takes(self, start: Message) -> bool:
+        self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start.get("headers", [])]
+        return not start.get("trailers") and self._draft.belongs_to(start["status"], self._headers)
+
     async def _body(self, message: Message) -> None:
-        chunk: bytes = message.get("body", b"")
         more: bool = message.get("more_body", False)
-        self._hash.update(chunk)
-        self._size += len(chunk)
+        self._draft.update(message.get("body", b""))
         if not self._streaming:
             self._waiting.append(message)
             if not more:
                 await self._finish()
-            elif self._size > self._max_body or not self._may_wait():
+            elif not self._draft.may_wait(self._headers):
                 await self._stream()
             return
         await self._send(message)
@@ -76,12 +61,6 @@ class ReceiptSender:
             self._done = True
             if self._trailers:
                 await self._send({"type": "http.response.trailers", "headers": self._receipt(), "more_trailers": False})
-
-    def _may_wait(self) -> bool:
-        """Whether the body's length is known and small; a stream without a length may never end."""
-        assert self._start is not None  # noqa: S101 (set before any body is taken)
-        lengths = [value for name, value in self._start.get("headers", []) if name.lower() == b"content-length"]
-        return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0]) <= self._max_body
 
     async def _finish(self) -> None:
         """The whole body is here: the receipt becomes a header."""
@@ -108,22 +87,4 @@ class ReceiptSender:
             await self._send(message)
 
     def _receipt(self) -> list[tuple[bytes, bytes]]:
-        receipt = Receipt(
-            self._url,
-            self._hash.digest(),
-            origin=self._origin,
-            trace_id=self._verdict.trace_id,
-            agent_id=self._verdict.agent_id,
-        )
-        return [(name.encode("ascii"), value.encode("ascii")) for name, value in receipt.sign(self._identity)]
-
-
-def _gets_receipt(start: Message) -> bool:
-    """Successful answers with a body of their own; not those that speak of trailers, or have a receipt already."""
-    names = {name.lower() for name, _ in start.get("headers", [])}
-    return (
-        200 <= start["status"] < 300
-        and start["status"] != 204
-        and not start.get("trailers")
-        and b"x-imagxp-provenance" not in names
-    )
+        return [(name.encode("ascii"), value.encode("ascii")) for name, value in self._draft.headers()]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-__all__ = ["Scope", "is_public", "is_robots", "target"]
+from .gate import Incoming
+
+__all__ = ["Scope", "incoming", "is_public", "reassembled", "target"]
 
 Scope = MutableMapping[str, Any]
 # What RFC 3986 §3.3 leaves as it is in a path.
 _PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"
 
 
-def is_robots(scope: Scope) -> bool:
-    """Whether somebody reads the site's rules for robots."""
-    return scope["method"] in ("GET", "HEAD") and scope["path"] == "/robots.txt"
+def incoming(scope: Scope, method: str) -> Incoming:
+    """The request of a scope."""
+    return Incoming(method, scope["path"], target(scope), scope["headers"], partial(is_public, scope))
 
 
 def is_public(scope: Scope) -> bool:
@@ -30,15 +33,17 @@ def is_public(scope: Scope) -> bool:
 def target(scope: Scope) -> str:
     """The request target as it came: path and query. The origin is the policy's business."""
     path: str = scope["path"]
-    raw: bytes | None = scope.get("raw_path")
-    served = (path, scope.get("root_path", "") + path)
+    return reassembled(scope.get("raw_path"), (path, scope.get("root_path", "") + path), path, scope.get("query_string", b""))
+
+
+def reassembled(raw: bytes | None, served: tuple[str, ...], path: str, query: bytes) -> str:
+    """The raw path if it means what is served, otherwise the path that is served; with the query."""
     if raw is None or unquote(_ascii(raw)) not in served:
         # Someone before us changed the path: what is verified must be what is served.
         raw = quote(path, safe=_PATH_SAFE, errors="surrogateescape").encode("ascii")
     if not raw.startswith(b"/"):
         # An absolute URL would bring an origin of the client's choice; no rule fits what is no path.
         return "*"
-    query: bytes = scope.get("query_string", b"")
     return _ascii(raw) + (f"?{_ascii(query)}" if query else "")
 
 

@@ -9,45 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import httpx
+from ._extra import missing
 
-from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header, user_agent
-from .errors import ReadError, UsageError
+try:
+    import httpx
+except ImportError as error:
+    raise missing("httpx", "httpx", "httpx") from error
+
+from ._imagxp import Identity, Wallet, user_agent
+from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options, is_short
+from .errors import UsageError
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
 
-_PREFIX: Final = b"x-imagxp-"
-_OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context", "feedback"})
-_MAX_OFFER_BYTES: Final = 64 * 1024
+_PREFIX: Final = OURS.encode("ascii")
 _MAX_REDIRECTS: Final = 10
-_BROKER_TIMEOUT: Final = 10.0
 # Only these may be sent again by us; anything else could happen twice.
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a 402 answer asks for, as the publisher states it: a stranger's words."""
-
-    url: str
-    """What was asked for."""
-    purpose: str
-    """For which purpose."""
-    agent_id: str
-    """To whom a visa must be issued (`sub`)."""
-    key_id: str
-    """To which key (`cnf.jkt`)."""
-    code: str | None
-    """Why the request was not paid for: `payment.required`, `payment.expired`, …"""
-    terms: Mapping[str, Any]
-    """Price, currency, purposes and brokers."""
-
 
 Visas = Callable[[Offer], "str | Awaitable[str | None] | None"]
 """Gets an offer and returns a visa, or `None` to leave it. An asynchronous one works with `httpx.AsyncClient` only."""
@@ -78,16 +62,10 @@ class ImagxpAuth(httpx.Auth):
     ) -> None:
         if visas is not None and wallet is not None:
             raise UsageError("usage.argument", "visas and wallet exclude each other")
-        self._identity = identity
-        self._wallet = wallet
-        self._brokers = list(brokers)
-        self._allow_loopback = allow_loopback
-        self._agents: dict[str, Agent] = {}
-        self._purpose = purpose
+        self._client = Client(
+            identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
+        )
         self._visas = visas
-        self._compatible = compatible
-        if wallet is not None:
-            self._agent(purpose)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """The flow of `httpx.Client`."""
@@ -102,7 +80,7 @@ class ImagxpAuth(httpx.Auth):
                     raise TypeError("an asynchronous visas needs httpx.AsyncClient")
             elif isinstance(step, _ReadOffer):
                 answer = step.response.read()
-            elif isinstance(step, _Call):
+            elif isinstance(step, Call):
                 answer = step.act()
             elif isinstance(step, _AskBroker):
                 answer = yield step.request
@@ -128,7 +106,7 @@ class ImagxpAuth(httpx.Auth):
                     answer = await answer
             elif isinstance(step, _ReadOffer):
                 answer = await step.response.aread()
-            elif isinstance(step, _Call):
+            elif isinstance(step, Call):
                 # Books in a file are synced, and a KMS answers over a network.
                 answer = await asyncio.to_thread(step.act)
             elif isinstance(step, _AskBroker):
@@ -136,7 +114,7 @@ class ImagxpAuth(httpx.Auth):
                 await answer.aread()
             else:
                 await step.request.aread()
-                if self._identity.is_external:
+                if self._client.identity.is_external:
                     # A KMS answers over a network.
                     await asyncio.to_thread(self._sign, step)
                 else:
@@ -150,47 +128,31 @@ class ImagxpAuth(httpx.Auth):
     def _ask(self, offer: Offer) -> str | Awaitable[str | None] | None:
         return self._visas(offer) if self._visas is not None else None
 
-    def _agent(self, purpose: str) -> Agent:
-        if purpose not in self._agents:
-            self._agents[purpose] = Agent(
-                self._identity,
-                purpose,
-                "imagxp",
-                wallet=self._wallet,
-                brokers=self._brokers,
-                discover=False,
-                redirects="return",
-                receipts="ignore",
-                compatible=self._compatible,
-                allow_loopback=self._allow_loopback,
-            )
-        return self._agents[purpose]
-
-    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | _Call | _AskBroker | Offer, Any, None]:
+    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
-        options = _Options.of(request, self._purpose)
+        options = Options.of(request.extensions.get("imagxp"), self._client.purpose)
         visa = options.visa
         asked = False
-        paying: Visit | None = None
+        paying: Bought | None = None
         for _ in range(_MAX_REDIRECTS + 2):
             sent = _Sign(request, options, visa)
             response: httpx.Response = yield sent
             if paying is not None:
                 # Whether the visa was used; a client that failed gives it back.
-                yield _Call(partial(paying.answered, response.status_code, [], b""))
+                yield Call(partial(paying.visit.answered, response.status_code, [], b""))
                 paying = None
             mine = response.status_code == 402 and not asked and response.request is request
-            if mine and self._wallet is not None:
+            if mine and self._client.wallet is not None:
                 asked = True
                 bought = yield from self._buy(request, options, response)
                 if bought is None:
                     return
-                visa, paying = bought
+                visa, paying = bought.visa, bought
             elif mine and self._visas is not None:
                 asked = True
-                if not _is_short(response):
+                if not is_short(response.headers.get("content-length")):
                     return
-                offer = self._offer(request, options, (yield _ReadOffer(response)))
+                offer = self._client.offer(str(request.url), options, (yield _ReadOffer(response)))
                 visa = (yield offer) if offer is not None else None
                 if visa is None:
                     return
@@ -200,78 +162,36 @@ class ImagxpAuth(httpx.Auth):
                 return
 
     def _buy(
-        self, request: httpx.Request, options: _Options, response: httpx.Response
-    ) -> Generator[_ReadOffer | _Call | _AskBroker, Any, tuple[str, Visit] | None]:
-        """A visa from the wallet or a broker, as the core's visit decides."""
-        body = (yield _ReadOffer(response)) if _is_short(response) else b""
-        # What is signed for the visit is not sent: the request itself is signed by its own step.
-        url = str(request.url.copy_with(fragment=None, username=None, password=None))
-        visit = self._agent(options.purpose).visit(request.method, url)
-
-        def offered() -> Action:
-            visit.start()
-            return visit.answered(402, [], body)
-
-        action: Action = yield _Call(offered)
-        if action.kind == "request_token":
-            asked = False
-            form = _once(action, request.extensions.get("timeout"))
-            try:
+        self, request: httpx.Request, options: Options, response: httpx.Response
+    ) -> Generator[_ReadOffer | Call | _AskBroker, Any, Bought | None]:
+        """A visa, as the core's visit decides; the reason that there is none goes to the response."""
+        short = is_short(response.headers.get("content-length"))
+        offer: bytes = (yield _ReadOffer(response)) if short else b""
+        with closing(self._client.buy(request.method, _url(request), options.purpose, offer)) as buying:
+            reply: Any = None
+            while True:
+                try:
+                    step = buying.send(reply)
+                except StopIteration as end:
+                    bought: Bought | None = end.value if isinstance(end.value, Bought) else None
+                    if bought is None:
+                        response.extensions["imagxp"] = end.value
+                    return bought
+                if isinstance(step, Call):
+                    reply = yield step
+                    continue
+                form = _once(step, request.extensions.get("timeout"))
                 token: httpx.Response = yield _AskBroker(form)
-                asked = True
-            finally:
-                # The client failed, and does not say whether the request was sent.
-                if not asked:
-                    visit.failed("the client gave up")
-            # A redirect that the client followed is no answer of the broker.
-            own = token.request is form and _is_short(token)
-            status, content = (token.status_code, token.content) if own else (599, b"")
-            action = yield _Call(lambda: visit.answered(status, [], content))
-        if action.kind == "send":
-            return dict(action.headers)["x-imagxp-payment"], visit
-        error = action.error
-        if isinstance(error, ReadError) and error.code == "spend.unknown":
-            raise error
-        response.extensions["imagxp"] = error
-        return None
+                # A redirect that the client followed is no answer of the broker.
+                own = token.request is form and is_short(token.headers.get("content-length"))
+                reply = BrokerAnswer(token.status_code, token.content) if own else BrokerAnswer(599, b"")
 
     def _sign(self, step: _Sign) -> None:
-        request, options = step.request, step.options
-        url = str(request.url.copy_with(fragment=None, username=None, password=None))
-        signed = self._identity.sign(
-            request.method,
-            url,
-            options.purpose,
-            content_digest=content_digest(request.content) if request.content else None,
-            payment=step.visa,
-            proof=options.proof,
-            ads_displayed=options.ads_displayed,
-            context=options.context,
-            compatible=self._compatible,
-        )
-        if options.feedback is not None:
-            signed.append(("x-imagxp-feedback", feedback_header(options.feedback)))
+        request = step.request
+        signed = self._client.headers(request.method, _url(request), step.options, body=request.content, visa=step.visa)
         headers = _without_ours(request.headers)
         headers["User-Agent"] = user_agent(headers.get("User-Agent", ""))
         request.headers = _SignedHeaders(headers, signed)
-
-    def _offer(self, request: httpx.Request, options: _Options, body: bytes) -> Offer | None:
-        try:
-            document = json.loads(body)
-            terms, error = document["offer"], document.get("error") or {}
-            code = error.get("code")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        if not isinstance(terms, dict):
-            return None
-        return Offer(
-            url=str(request.url),
-            purpose=options.purpose,
-            agent_id=self._identity.agent_id,
-            key_id=self._identity.key_id,
-            code=code if isinstance(code, str) else None,
-            terms=terms,
-        )
 
 
 class _SignedHeaders(httpx.Headers):
@@ -292,40 +212,15 @@ class _SignedHeaders(httpx.Headers):
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
-    """What a request may override."""
-
-    purpose: str
-    visa: str | None = None
-    proof: str | None = None
-    ads_displayed: bool | None = None
-    context: Mapping[str, object] | None = None
-    feedback: bytes | None = None
-
-    @classmethod
-    def of(cls, request: httpx.Request, purpose: str) -> _Options:
-        given = dict(request.extensions.get("imagxp") or {})
-        unknown = given.keys() - _OPTIONS
-        if unknown:
-            raise UsageError("usage.argument", f"unknown options in extensions: {', '.join(sorted(map(str, unknown)))}")
-        return cls(**{"purpose": purpose, **given})
-
-
-@dataclass(frozen=True, slots=True)
 class _Sign:
     request: httpx.Request
-    options: _Options
+    options: Options
     visa: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadOffer:
     response: httpx.Response
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    act: Callable[[], Action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,19 +247,18 @@ class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):
         yield self._take()
 
 
-def _once(action: Action, timeout: object) -> httpx.Request:
+def _once(action: AskBroker, timeout: object) -> httpx.Request:
     # With a stream of one's own, httpx adds nothing.
     host = httpx.URL(action.url).netloc.decode("ascii")
     length = str(len(action.body))
     headers = [("host", host), *action.headers, ("content-length", length), ("accept-encoding", "identity")]
     # The client's own timeout, which it sets on the requests that it builds.
-    extensions = {"timeout": timeout or httpx.Timeout(_BROKER_TIMEOUT).as_dict()}
+    extensions = {"timeout": timeout or httpx.Timeout(BROKER_TIMEOUT).as_dict()}
     return httpx.Request(action.method, action.url, headers=headers, stream=_Once(action.body), extensions=extensions)
 
 
-def _is_short(response: httpx.Response) -> bool:
-    length = response.headers.get("content-length", "")
-    return length.isascii() and length.isdigit() and int(length) <= _MAX_OFFER_BYTES
+def _url(request: httpx.Request) -> str:
+    return str(request.url.copy_with(fragment=None, username=None, password=None))
 
 
 def _without_ours(headers: httpx.Headers) -> httpx.Headers:

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
-use crate::locate;
 use imagxp::json::{Limits, Object, canonicalize};
+use imagxp_policy_file::locate;
 use std::path::PathBuf;
 
 /// Print the RFC 8785 (JCS) form of a JSON document: the bytes that are signed, without a line feed

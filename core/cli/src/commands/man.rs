@@ -5,7 +5,9 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
 use clap::CommandFactory;
-use std::path::PathBuf;
+use clap_mangen::Man;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Write manual pages, one for each command, into a folder
 #[derive(Debug, clap::Args)]
@@ -17,10 +19,23 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, _: &Context) -> Result<Exit, CliError> {
-        clap_mangen::generate_to(Cli::command(), &self.folder).map_err(|error| {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        write(&command, &self.folder).map_err(|error| {
             CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}"))
                 .in_file(name(&self.folder))
         })?;
         Ok(Exit::Ok)
     }
+}
+
+/// The page of a command, and of each below it, with the same footer and header: clap_mangen alone would name the command there.
+fn write(command: &clap::Command, folder: &Path) -> io::Result<()> {
+    let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
+    for below in shown {
+        write(below, folder)?;
+    }
+    let source = concat!("imagxp ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(source).manual("IMAGXP").generate_to(folder)?;
+    Ok(())
 }

@@ -322,7 +322,7 @@ mod tests {
         file[10..14].copy_from_slice(&u32::MAX.to_be_bytes());
         let start = std::time::Instant::now();
         assert_eq!(open(armour(&file).as_bytes(), &passphrase("x")).unwrap_err().to_string(), MESSAGE);
-        assert!(start.elapsed().as_millis() < 50);
+        assert!(start.elapsed().as_secs() < 10);
         for cost in [Cost { memory_kib: 7, ..CHEAP }, Cost { passes: 0, ..CHEAP }, Cost { lanes: 0, ..CHEAP }]
         {
             let sealed = seal_with(&key(Algorithm::EdDsa), &passphrase("x"), cost, &mut |_| Ok(()));

@@ -7,7 +7,7 @@ use super::Identity;
 use crate::agent_id::AgentId;
 use crate::claim::is_nonce;
 use crate::code::Code;
-use crate::crypto::{Jws, Thumbprint, jws};
+use crate::crypto::{Jws, Prepared, Thumbprint, jws};
 use crate::error::{Error, Result};
 use crate::json::{self, Number, Object, Value};
 use crate::manifest::Manifest;
@@ -39,6 +39,16 @@ impl Identity {
     /// `jti` is 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`, unique: use a random UUID. Errors: `usage.argument` for a bad `jti` and for an
     /// Ed25519 key (tokens are ES256), `usage.signer`.
     pub fn assert_client(&self, token_endpoint: &str, jti: &str, now: Timestamp) -> Result<String> {
+        self.prepare_assertion(token_endpoint, jti, now)?.sign_with(self.signer())
+    }
+
+    /// What [`Identity::assert_client`] would sign, for a key that answers later. Error: `usage.argument`, as there.
+    pub fn prepare_assertion(
+        &self,
+        token_endpoint: &str,
+        jti: &str,
+        now: Timestamp,
+    ) -> Result<Prepared<String>> {
         if !is_nonce(jti) {
             return Err(Error::argument("a jti has 16 to 128 characters of A-Z a-z 0-9 - . _ ~"));
         }
@@ -57,7 +67,7 @@ impl Identity {
         let mut header = Object::new();
         header.insert("kid", self.public_key().thumbprint().as_str());
         header.insert("typ", "JWT");
-        jws::sign(&header, &json::object_to_canonical(&claims), self.signer())
+        jws::prepare(&header, &json::object_to_canonical(&claims), self.public_key())
     }
 }
 

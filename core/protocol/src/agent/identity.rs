@@ -1,7 +1,7 @@
 //! An agent's identity: its domain and the key with which it signs.
 
 use crate::agent_id::AgentId;
-use crate::crypto::{PrivateKey, PublicKey, Signer};
+use crate::crypto::{KeyElsewhere, PrivateKey, PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ManifestKey};
 use std::sync::Arc;
@@ -22,6 +22,12 @@ impl Identity {
     /// Joins a domain with any signer.
     pub fn with_signer(agent_id: AgentId, signer: Arc<dyn Signer>) -> Self {
         Self { agent_id, signer }
+    }
+
+    /// Joins a domain with a key that signs elsewhere and later, as WebCrypto's do: [`Identity::prepare`] and its kin give what is to be
+    /// signed there. Whatever would have to sign at once is an error with the code `usage.signer`.
+    pub fn with_public_key(agent_id: AgentId, key: PublicKey) -> Self {
+        Self::with_signer(agent_id, Arc::new(KeyElsewhere(key)))
     }
 
     /// Reads the domain and joins it with a key.

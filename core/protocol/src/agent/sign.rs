@@ -2,7 +2,7 @@
 
 use super::Identity;
 use crate::claim::{MAX_CLAIM_BYTES, is_nonce};
-use crate::crypto::Signature;
+use crate::crypto::Prepared;
 use crate::encoding::base64_encode;
 use crate::error::{Error, Result};
 use crate::headers;
@@ -95,6 +95,18 @@ impl Identity {
     /// `now` becomes the claim's `ts`; `nonce` is 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`, unique for each request: use a random
     /// UUID. Errors: `usage.argument` for a URL, method, nonce or token that no publisher would accept, `usage.signer`.
     pub fn sign(&self, request: &SignRequest<'_>, now: Timestamp, nonce: &str) -> Result<SignedHeaders> {
+        self.prepare(request, now, nonce)?.sign_with(self.signer())
+    }
+
+    /// What [`Identity::sign`] would sign, for a key that answers later.
+    ///
+    /// Errors: as there, but for `usage.signer`, which is for [`Prepared::complete`].
+    pub fn prepare(
+        &self,
+        request: &SignRequest<'_>,
+        now: Timestamp,
+        nonce: &str,
+    ) -> Result<Prepared<SignedHeaders>> {
         let claim = self.claim(request, now, nonce)?;
         let bytes = json::object_to_canonical(&claim);
         if bytes.len() > MAX_CLAIM_BYTES {
@@ -108,23 +120,28 @@ impl Identity {
             Error::argument(format!("no publisher would accept the claim: {}", error.code()))
                 .with_source(error)
         })?;
-        let signature: Signature = self.signer().sign(&bytes)?.normalized(self.public_key().algorithm());
-        let mut list = vec![
-            (headers::PAYLOAD, base64_encode(&bytes)),
-            (headers::SIGNATURE, signature.to_hex()),
-            (headers::PUBLIC_KEY, self.public_key().to_spki_base64()),
-        ];
+        let mut tokens = Vec::new();
         for (name, token) in [(headers::PAYMENT, request.payment), (headers::PROOF, request.proof)] {
             let Some(token) = token else { continue };
             if !token.bytes().all(|b| b.is_ascii_graphic()) || token.is_empty() {
                 return Err(Error::argument(format!("the token for {name} is not a compact JWS")));
             }
-            list.push((name, token.to_owned()));
+            tokens.push((name, token.to_owned()));
             if request.compatible && name == headers::PAYMENT {
-                list.push((headers::CREDENTIAL, token.to_owned()));
+                tokens.push((headers::CREDENTIAL, token.to_owned()));
             }
         }
-        Ok(SignedHeaders(list))
+        let payload = base64_encode(&bytes);
+        let spki = self.public_key().to_spki_base64();
+        Ok(Prepared::new(bytes, self.public_key().clone(), move |signature| {
+            let mut list = vec![
+                (headers::PAYLOAD, payload),
+                (headers::SIGNATURE, signature.to_hex()),
+                (headers::PUBLIC_KEY, spki),
+            ];
+            list.append(&mut tokens);
+            Ok(SignedHeaders(list))
+        }))
     }
 
     fn claim(&self, request: &SignRequest<'_>, now: Timestamp, nonce: &str) -> Result<Object<'static>> {
@@ -177,6 +194,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent_id::AgentId;
     use crate::crypto::{Algorithm, PrivateKey};
 
     fn sign<'a>(change: impl FnOnce(&mut SignRequest<'a>)) -> Result<SignedHeaders> {
@@ -192,6 +210,38 @@ mod tests {
             Timestamp::from_secs(1_800_000_000),
             "0123456789abcdef",
         )
+    }
+
+    #[test]
+    fn a_key_that_answers_later_signs_the_same() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let generate = |byte: u8| {
+                PrivateKey::generate(algorithm, &mut |bytes: &mut [u8]| {
+                    bytes.fill(byte);
+                    Ok(())
+                })
+            };
+            let (key, other) = (generate(1).unwrap(), generate(2).unwrap());
+            let agent = AgentId::parse("agent.example", false).unwrap();
+            let elsewhere = Identity::with_public_key(agent.clone(), key.public_key().clone());
+            let request = SignRequest {
+                payment: Some("a.b.c"),
+                compatible: true,
+                ..SignRequest::new("GET", "https://pub.example/", Purpose::Summary)
+            };
+            let now = Timestamp::from_secs(1_800_000_000);
+            let prepare = || elsewhere.prepare(&request, now, "0123456789abcdef").unwrap();
+            let signature = key.sign(prepare().message());
+            let done = prepare().complete(signature).unwrap();
+            let at_once = Identity::new(agent.clone(), key).sign(&request, now, "0123456789abcdef").unwrap();
+            assert_eq!(done.iter().collect::<Vec<_>>(), at_once.iter().collect::<Vec<_>>());
+            assert_eq!(done.iter().count(), 5);
+
+            let wrong = other.sign(prepare().message());
+            assert_eq!(prepare().complete(wrong).unwrap_err().code(), "usage.signer");
+            assert_eq!(elsewhere.sign(&request, now, "0123456789abcdef").unwrap_err().code(), "usage.signer");
+            assert!(!format!("{:?}", prepare()).contains("agent.example"));
+        }
     }
 
     #[test]

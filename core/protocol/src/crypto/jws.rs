@@ -9,7 +9,7 @@
 // into a library that must stay below 1 MB. It is the independent peer in tests/jws_interop.rs instead: each side
 // verifies what the other issued, and nothing that we accept is refused by it.
 
-use super::{Algorithm, PublicKey, Signature, Signer};
+use super::{Algorithm, Prepared, PublicKey, Signature, Signer};
 use crate::encoding::{base64url_decode, base64url_encode};
 use crate::error::{Error, Result};
 use crate::json::{self, Limits, Object};
@@ -130,7 +130,12 @@ impl<'a> Jws<'a> {
 /// `usage.argument` when the signer is not ES256 or `header_extra` holds what [`Jws::parse`] refuses; whatever the signer
 /// returns.
 pub fn sign(header_extra: &Object<'_>, payload: &[u8], signer: &dyn Signer) -> Result<String> {
-    let algorithm = signer.public_key().algorithm();
+    prepare(header_extra, payload, signer.public_key())?.sign_with(signer)
+}
+
+/// What [`sign`] would sign, for a key that answers later. Error: `usage.argument`, as there.
+pub fn prepare(header_extra: &Object<'_>, payload: &[u8], key: &PublicKey) -> Result<Prepared<String>> {
+    let algorithm = key.algorithm();
     if algorithm != Algorithm::Es256 {
         return Err(Error::argument("tokens are signed with a P-256 key"));
     }
@@ -143,10 +148,11 @@ pub fn sign(header_extra: &Object<'_>, payload: &[u8], signer: &dyn Signer) -> R
     let mut token = base64url_encode(&json::object_to_canonical(&header));
     token.push('.');
     token.push_str(&base64url_encode(payload));
-    let signature = signer.sign(token.as_bytes())?.normalized(algorithm);
-    token.push('.');
-    token.push_str(&base64url_encode(signature.as_bytes()));
-    Ok(token)
+    Ok(Prepared::new(token.clone().into_bytes(), key.clone(), move |signature| {
+        token.push('.');
+        token.push_str(&base64url_encode(signature.as_bytes()));
+        Ok(token)
+    }))
 }
 
 type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8], &'a [u8]);

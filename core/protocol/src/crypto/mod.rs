@@ -4,6 +4,7 @@
 //!   property of the key, never of a message.
 //! - [`Signature`]: 64 bytes, 128 hex digits on the wire.
 //! - [`Signer`]: what signs when the private key lives in a KMS, an HSM or a Secure Enclave.
+//! - [`Prepared`]: what waits for a signature that is made later.
 //! - [`Thumbprint`]: the RFC 7638 name of a key.
 //! - [`jws`]: compact JWS, ES256 only.
 //!
@@ -17,10 +18,13 @@ pub mod jws;
 mod key;
 mod p256;
 mod pem;
+mod prepared;
 mod signature;
 mod thumbprint;
 
 pub use jws::{Jws, JwsError};
 pub use key::{Algorithm, PrivateKey, PublicKey, Signer};
+pub(crate) use prepared::KeyElsewhere;
+pub use prepared::Prepared;
 pub use signature::Signature;
 pub use thumbprint::Thumbprint;

@@ -3,9 +3,11 @@
 mod check;
 mod document;
 mod evaluate;
+mod members;
 mod path;
 pub(crate) mod public;
 mod read;
+mod refusal;
 
 pub use document::{
     AdNetwork, AgentRule, Binding, Broker, Check, Clock, ContentOrigin, Document, IdentityMode, Mode,

@@ -40,7 +40,7 @@ impl Run<'_> {
 
     fn record<T>(&self, code: Option<Code>, trace_id: &[u8; 16], act: impl FnOnce(&Record<'_>) -> T) -> T {
         let policy = &self.publisher.policy;
-        let mode = policy.document().mode;
+        let mode = self.publisher.mode;
         let (outcome, http) = answer(code, mode);
         let facts = &self.facts;
         // Read once more, so that a publisher without a log carries none of this through the pipeline.

@@ -15,13 +15,14 @@ impl Run<'_> {
         let document = self.publisher.policy.document();
         let facts = self.facts;
         let mut response_headers: Vec<(&'static str, String)> = Vec::new();
-        let observed = document.mode == Mode::Observe;
+        let mode = self.publisher.mode;
+        let observed = mode == Mode::Observe;
         let refusal = result.err();
         let offer = refusal
             .as_ref()
             .filter(|refusal| refusal.code.http() == 402)
             .map(|_| offer(document, facts.decision.as_ref(), facts.purpose));
-        let (outcome, http) = answer(refusal.as_ref().map(|refusal| refusal.code), document.mode);
+        let (outcome, http) = answer(refusal.as_ref().map(|refusal| refusal.code), mode);
         let retry =
             refusal.as_ref().map_or(Retry::Never, |refusal| refusal.retry.unwrap_or(refusal.code.retry()));
         match http {

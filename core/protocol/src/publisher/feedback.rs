@@ -11,7 +11,7 @@ use crate::crypto::{PublicKey, Thumbprint};
 use crate::directory::State;
 use crate::encoding::hex_encode;
 use crate::feedback::{Feedback, SignedFeedback};
-use crate::replay::{ReplayEntry, Seen};
+use crate::replay::{Insert, ReplayEntry, Seen};
 use crate::resource::Resource;
 use crate::time::Timestamp;
 use core::sync::atomic::Ordering;
@@ -23,6 +23,8 @@ pub struct FeedbackVerification {
     pub verdict: Verdict,
     /// What it says; only when the verdict allows.
     pub feedback: Option<Feedback>,
+    /// What a replay store that answers later has to insert, when the verdict waits for that: then [`Publisher::feedback_inserted`].
+    pub insertion: Option<ReplayEntry>,
 }
 
 /// Who signed.
@@ -39,14 +41,47 @@ impl Publisher {
     /// `nonce`, is accepted from its agent only. Nothing is stored before the signature holds. When the verdict has `needs`, fetch the
     /// manifest, [`Publisher::supply`] it and call this again. The policy's `mode` does not matter here.
     pub fn feedback(&self, value: &[u8], carrier: Option<&Verdict>, now: Timestamp) -> FeedbackVerification {
+        self.judge_feedback(value, carrier, None, now)
+    }
+
+    /// Verifies the same value again, now that a replay store that answers later has answered to
+    /// [`FeedbackVerification::insertion`].
+    pub fn feedback_inserted(
+        &self,
+        value: &[u8],
+        carrier: Option<&Verdict>,
+        insertion: &ReplayEntry,
+        answer: Insert,
+        now: Timestamp,
+    ) -> FeedbackVerification {
+        let answer = if answer == Insert::Later { Insert::Error } else { answer };
+        self.judge_feedback(value, carrier, Some((insertion, answer)), now)
+    }
+
+    fn judge_feedback(
+        &self,
+        value: &[u8],
+        carrier: Option<&Verdict>,
+        told: Option<(&ReplayEntry, Insert)>,
+        now: Timestamp,
+    ) -> FeedbackVerification {
         let trace = self.keyer.trace(self.counter.fetch_add(1, Ordering::Relaxed), now);
         let mut url = None;
-        let result = self.take_feedback(value, carrier, now, &mut url);
+        let mut insertion = None;
+        let insert = |entry: &ReplayEntry| {
+            let answer = match told {
+                Some((inserted, answer)) if inserted.key == entry.key => answer,
+                _ => self.replay.insert_if_absent(entry, now),
+            };
+            insertion = (answer == Insert::Later).then_some(*entry);
+            answer
+        };
+        let result = self.take_feedback(value, carrier, now, &mut url, insert);
         let (author, feedback, refusal) = match result {
             Ok((author, feedback)) => (Some(author), Some(feedback), None),
             Err(refusal) => (None, None, Some(refusal)),
         };
-        FeedbackVerification { verdict: conclude(author, url, refusal, trace), feedback }
+        FeedbackVerification { verdict: conclude(author, url, refusal, trace), feedback, insertion }
     }
 
     fn take_feedback(
@@ -55,6 +90,7 @@ impl Publisher {
         carrier: Option<&Verdict>,
         now: Timestamp,
         url: &mut Option<String>,
+        insert: impl FnOnce(&ReplayEntry) -> Insert,
     ) -> Result<(Author, Feedback), Refusal> {
         if value.len() > self.limits.payload_header() {
             return Err(Refusal::new(Code::HeaderTooLarge).detail(crate::headers::FEEDBACK));
@@ -77,8 +113,7 @@ impl Publisher {
             );
         }
         let author = self.signer_of(&signed, agent, carrier, now)?;
-        insert_refusal(self.replay.insert_if_absent(&entry, now), Code::ReplayNonceSeen)
-            .map_or(Ok(()), Err)?;
+        insert_refusal(insert(&entry), Code::ReplayNonceSeen).map_or(Ok(()), Err)?;
         *url = resource.as_ref().map(ToString::to_string);
         Ok((author, feedback.clone()))
     }

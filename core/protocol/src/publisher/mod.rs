@@ -17,6 +17,7 @@ mod verdict;
 mod verify;
 
 pub use feedback::FeedbackVerification;
+pub use rate::{MemoryRateStore, RateStore};
 pub use request::{Pending, Redemption, Request, Verification};
 pub use supply::FetchFailure;
 pub use verdict::{
@@ -30,11 +31,10 @@ use crate::error::Error;
 use crate::explain::Explanation;
 use crate::jwks_cache::JwksCache;
 use crate::limits::Limits;
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
 use crate::time::Timestamp;
 use core::sync::atomic::{AtomicU64, Ordering};
-use rate::RateLimiter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unsigned::BotList;
 
@@ -47,6 +47,7 @@ pub trait CustomPolicy: Send + Sync {
 /// A site that verifies its readers. Shared between threads without further locks.
 pub struct Publisher {
     policy: Policy,
+    mode: Mode,
     limits: Limits,
     keyer: Keyer,
     replay: Arc<dyn ReplayStore>,
@@ -54,7 +55,7 @@ pub struct Publisher {
     audit: Option<Arc<dyn AuditSink>>,
     directory: Mutex<Directory>,
     jwks: Mutex<JwksCache>,
-    rates: Mutex<RateLimiter>,
+    rates: Arc<dyn RateStore>,
     bots: BotList,
     counter: AtomicU64,
 }
@@ -70,6 +71,7 @@ impl Publisher {
         let jwks =
             JwksCache::new(urls.chain(payment.ad_networks.iter().map(|network| network.jwks_uri.clone())));
         Self {
+            mode: policy.document().mode,
             policy,
             limits,
             keyer: Keyer::new(secret),
@@ -78,7 +80,7 @@ impl Publisher {
             audit: None,
             directory: Mutex::new(Directory::new(limits.directory())),
             jwks: Mutex::new(jwks),
-            rates: Mutex::new(RateLimiter::new(limits.directory())),
+            rates: Arc::new(MemoryRateStore::new(limits.directory())),
             bots: BotList::new(),
             counter: AtomicU64::new(0),
         }
@@ -91,12 +93,34 @@ impl Publisher {
         self
     }
 
-    /// Uses other limits.
+    /// Uses other limits, and forgets a rate store that was set before.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self.directory = Mutex::new(Directory::new(limits.directory()));
-        self.rates = Mutex::new(RateLimiter::new(limits.directory()));
+        self.rates = Arc::new(MemoryRateStore::new(limits.directory()));
+        self
+    }
+
+    /// Keeps rates elsewhere, for example where several processes share them.
+    #[must_use]
+    pub fn with_rate_store(mut self, store: Arc<dyn RateStore>) -> Self {
+        self.rates = store;
+        self
+    }
+
+    /// Enforces or observes, whatever the policy's `mode` says.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets from which number trace ids are made. Processes that share a secret begin with different ones (random numbers will do), so that no
+    /// two verdicts have the same trace id.
+    #[must_use]
+    pub fn with_first_trace(mut self, number: u64) -> Self {
+        self.counter = AtomicU64::new(number);
         self
     }
 
@@ -136,7 +160,7 @@ impl Publisher {
     /// than 60 s it is `time.expired` all the same.
     pub fn resume(&self, pending: Pending, now: Timestamp) -> Verification {
         pending.with_request(|request| {
-            verify::run(self, request, pending.received_at, now, pending.progress, pending.trace_id)
+            verify::run(self, request, pending.received_at, now, pending.progress.clone(), pending.trace_id)
         })
     }
 
@@ -154,10 +178,6 @@ impl Publisher {
 
     fn jwks(&self) -> MutexGuard<'_, JwksCache> {
         lock(&self.jwks)
-    }
-
-    fn rates(&self) -> MutexGuard<'_, RateLimiter> {
-        lock(&self.rates)
     }
 }
 

@@ -270,11 +270,7 @@ impl Run<'_> {
         }
         while answer == Insert::Seen && low < max {
             let entry = ReplayEntry { key: key(low), agent, expires_at };
-            answer = if self.is_dry() {
-                Insert::Fresh
-            } else {
-                publisher.replay.insert_if_absent(&entry, self.now)
-            };
+            answer = self.insert(&entry);
             low += 1;
         }
         let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);

@@ -1,7 +1,9 @@
 //! A request as it came, and a verification that waits for something.
 
 use super::Verdict;
+use crate::crypto::Thumbprint;
 use crate::headers::{self, HeaderLine};
+use crate::replay::{Insert, ReplayEntry};
 use crate::time::Timestamp;
 
 /// A request to verify. Its `Debug` shows header names only: values may be cookies and visas.
@@ -58,8 +60,14 @@ pub(super) const MAX_PENDING_S: i64 = 60;
 pub(super) const KEEP_S: i64 = MAX_PENDING_S + 5;
 
 /// What has been spent already, and what has been learned meanwhile.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
+    /// Whose signature of these very bytes has been found good: it is not checked twice.
+    pub(super) signed_by: Option<Thumbprint>,
+    /// What a replay store that answers later has been asked.
+    pub(super) asked: Option<ReplayEntry>,
+    /// What such a store has answered so far, by key.
+    pub(super) inserted: Vec<([u8; 16], Insert)>,
     pub(super) nonce_spent: bool,
     pub(super) use_counted: bool,
     pub(super) redemption: Option<Redemption>,
@@ -100,6 +108,19 @@ impl Pending {
     /// Records the broker's answer to a [`super::NeedKind::Redeem`] need.
     pub fn redeemed(&mut self, answer: Redemption) {
         self.progress.redemption = Some(answer);
+    }
+
+    /// What a replay store that answers later has to insert, if the verification waits for that ([`super::NeedKind::Replay`]).
+    pub fn insertion(&self) -> Option<&ReplayEntry> {
+        self.progress.asked.as_ref()
+    }
+
+    /// Records what the replay store answered to [`Pending::insertion`]. [`Insert::Later`] is no answer: it counts as [`Insert::Error`].
+    pub fn inserted(&mut self, answer: Insert) {
+        if let Some(entry) = self.progress.asked.take() {
+            let answer = if answer == Insert::Later { Insert::Error } else { answer };
+            self.progress.inserted.push((entry.key, answer));
+        }
     }
 
     pub(super) fn with_request<T>(&self, act: impl FnOnce(&Request<'_>) -> T) -> T {

@@ -89,6 +89,8 @@ named! {
         Jwks = "jwks",
         /// A broker's word on a visa: POST to the URL, then answer the pending verification.
         Redeem = "redeem",
+        /// A replay store's answer: ask it to insert what the pending verification names, then answer that. There is no URL.
+        Replay = "replay",
     }
 }
 
@@ -134,7 +136,7 @@ impl PaymentFacts {
 pub struct Need {
     /// What it is.
     pub kind: NeedKind,
-    /// Where it is.
+    /// Where it is; empty for [`NeedKind::Replay`].
     pub url: String,
 }
 
@@ -184,6 +186,32 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// A verdict that says of a request only whose it was: for languages in which verdicts are plain data, to name the carrier of feedback.
+    pub fn on_agent(agent_id: AgentId, key_id: Option<Thumbprint>) -> Self {
+        Self {
+            outcome: Outcome::Allow,
+            code: None,
+            http: 200,
+            message: "the request may pass",
+            hint: None,
+            detail: None,
+            retry: Retry::Never,
+            visitor: Visitor::VerifiedAgent,
+            would_deny: false,
+            agent_id: Some(agent_id),
+            key_id,
+            purpose: None,
+            resource: None,
+            binding: KeyBinding::Domain,
+            payment: PaymentFacts::new(PaymentState::NotRequired),
+            warnings: Vec::new(),
+            needs: Vec::new(),
+            response_headers: Vec::new(),
+            offer: None,
+            trace_id: String::new(),
+        }
+    }
+
     /// Whether the request may pass.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allow

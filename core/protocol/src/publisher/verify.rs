@@ -1,8 +1,8 @@
 //! The pipeline: PROTOCOL §5 in exactly its order. Nothing before step 9 has a side effect.
 
-use super::Publisher;
 use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
-use super::verdict::{KeyBinding, Need, PaymentFacts, PaymentState, Visitor, Warning};
+use super::verdict::{KeyBinding, Need, NeedKind, PaymentFacts, PaymentState, Visitor, Warning};
+use super::{Publisher, rate};
 use crate::agent_id::AgentId;
 use crate::claim::{Claim, Version};
 use crate::code::{Code, Retry};
@@ -91,7 +91,7 @@ pub(super) fn run(
     let result = run.pipeline();
     let result = if publisher.audit.is_some() { run.audit(result, &trace_id) } else { result };
     let pending = matches!(&result, Err(refusal) if !refusal.needs.is_empty())
-        .then(|| Pending::new(request, received_at, run.progress, trace_id));
+        .then(|| Pending::new(request, received_at, core::mem::take(&mut run.progress), trace_id));
     Verification { verdict: run.verdict(result, trace_id), pending }
 }
 
@@ -334,17 +334,25 @@ impl<'r> Run<'r> {
             agent: self.publisher.keyer.agent(subject),
             expires_at: claim.ts.saturating_add_secs(window + KEEP_S),
         };
-        let inserted = if self.is_dry() {
-            Insert::Fresh
-        } else {
-            self.publisher.replay.insert_if_absent(&entry, self.now)
-        };
+        let inserted = self.insert(&entry);
         let refusal = insert_refusal(inserted, Code::ReplayNonceSeen);
         self.check(9, "nonce: spent once", refusal, || {
             ("absent".into(), format!("{}; kept until {}", inserted.as_str(), entry.expires_at))
         })?;
         self.progress.nonce_spent = true;
         Ok(())
+    }
+
+    /// Asks the replay store to insert, or takes the answer that the caller got from one that answers later.
+    pub(super) fn insert(&mut self, entry: &ReplayEntry) -> Insert {
+        if self.is_dry() {
+            return Insert::Fresh;
+        }
+        let told = self.progress.inserted.iter().find(|(key, _)| *key == entry.key);
+        let answer = told
+            .map_or_else(|| self.publisher.replay.insert_if_absent(entry, self.now), |(_, answer)| *answer);
+        self.progress.asked = (answer == Insert::Later).then_some(*entry);
+        answer
     }
 
     /// Step 10.
@@ -362,7 +370,10 @@ impl<'r> Run<'r> {
     pub(super) fn take_rate(&mut self, subject: &str, decision: &Decision, dry: bool) -> Result<(), Refusal> {
         let Some(rate) = decision.rate else { return Ok(()) };
         let agent = self.publisher.keyer.agent(subject);
-        let taken = self.publisher.rates().take(&agent, rate, self.now, dry);
+        let taken = match rate::take(&*self.publisher.rates, &agent, rate, self.now, dry) {
+            Ok(taken) => taken,
+            Err(error) => return Err(Refusal::new(Code::PolicyError).detail(error.to_string())),
+        };
         let refusal = taken.err().map(|seconds| {
             let mut refusal =
                 Refusal::new(Code::RateAgent).hint(format!("wait {seconds} s, then sign a new request"));
@@ -405,5 +416,10 @@ pub(super) fn insert_refusal(answer: Insert, seen: Code) -> Option<Refusal> {
         Insert::Seen => Some(Refusal::new(seen)),
         Insert::Full => Some(Refusal::new(Code::ReplayStoreFull)),
         Insert::Error => Some(Refusal::new(Code::ReplayStoreError)),
+        // Who cannot wait for the store has no answer from it: the same 503.
+        Insert::Later => {
+            let need = Need { kind: NeedKind::Replay, url: String::new() };
+            Some(Refusal::new(Code::ReplayStoreError).detail("the store answers later").needing(need))
+        }
     }
 }

@@ -30,9 +30,23 @@ pub enum Insert {
     Full,
     /// The store does not answer; nothing is known.
     Error,
+    /// The store answers later, and the caller has to ask it: the verification is pending, and names the entry
+    /// ([`crate::publisher::Pending::insertion`]).
+    Later,
 }
 
 impl Insert {
+    /// The answer with this name: `fresh`, `seen`, `full` or `error`, the names of every language's stores.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "fresh" => Self::Fresh,
+            "seen" => Self::Seen,
+            "full" => Self::Full,
+            "error" => Self::Error,
+            _ => return None,
+        })
+    }
+
     /// The answer in words.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +54,7 @@ impl Insert {
             Self::Seen => "seen before",
             Self::Full => "the store is full",
             Self::Error => "the store does not answer",
+            Self::Later => "the store answers later",
         }
     }
 }
@@ -88,6 +103,24 @@ pub trait ReplayStore: Send + Sync {
     /// Whether an entry that expired at this time may have been forgotten. A store that knows more than its horizon may refuse less.
     fn forgotten(&self, expires_at: Timestamp) -> bool {
         self.horizon().is_some_and(|horizon| expires_at <= horizon)
+    }
+}
+
+/// A store that answers later: it lives behind a network, and only the caller can wait for it (a Durable Object, a database without
+/// threads). Nothing is stored here.
+///
+/// Every insertion makes the verification pending. Ask the real store to insert [`crate::publisher::Pending::insertion`], tell
+/// [`crate::publisher::Pending::inserted`] what it answered, and resume.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LaterReplayStore;
+
+impl ReplayStore for LaterReplayStore {
+    fn insert_if_absent(&self, _: &ReplayEntry, _: Timestamp) -> Insert {
+        Insert::Later
+    }
+
+    fn seen(&self, _: &[u8; 16], _: Timestamp) -> Seen {
+        Seen::No
     }
 }
 

@@ -1,0 +1,305 @@
+/*
+ * The audit log: one JSON line per record. Records are gathered in memory and written by a thread, so that a worker never waits for a disk. When
+ * the disk falls so far behind that both buffers are full, or writing fails, records are refused and verdicts are `audit.unavailable`.
+ */
+
+#include "ngx_http_imagxp.h"
+
+#define BUFFER     (1024 * 1024)
+#define FLUSH_MS   500
+/* The manifests that this worker has written lately; one that is forgotten is written again. */
+#define MANIFESTS  256
+
+typedef struct {
+    u_char                    *data;
+    size_t                     len;
+} ngx_http_imagxp_buffer_t;
+
+struct ngx_http_imagxp_audit_s {
+    ngx_str_t                  file;
+    ngx_open_file_t           *open;
+    ngx_event_t                flush;
+    ngx_http_imagxp_buffer_t   filling;
+    ngx_http_imagxp_buffer_t   writing;
+    uint64_t                   manifests[MANIFESTS];
+#if (NGX_THREADS)
+    ngx_thread_pool_t         *threads;
+    ngx_thread_task_t         *task;
+#endif
+    ngx_fd_t                   fd;
+    ngx_err_t                  err;
+    unsigned                   busy:1;
+    unsigned                   failed:1;
+};
+
+static ngx_int_t ngx_http_imagxp_audit_append(ngx_http_imagxp_audit_t *audit, imagxp_slice line);
+static ngx_uint_t ngx_http_imagxp_audit_is_new(ngx_http_imagxp_audit_t *audit, imagxp_slice manifest);
+static void ngx_http_imagxp_audit_flush(ngx_event_t *ev);
+static void ngx_http_imagxp_audit_write(void *data, ngx_log_t *log);
+static void ngx_http_imagxp_audit_written(ngx_http_imagxp_audit_t *audit);
+#if (NGX_THREADS)
+static void ngx_http_imagxp_audit_thread_done(ngx_event_t *ev);
+#endif
+
+ngx_http_imagxp_audit_t *
+ngx_http_imagxp_audit_open(ngx_conf_t *cf, ngx_str_t *file)
+{
+    ngx_uint_t                    i;
+    ngx_http_imagxp_audit_t      *audit, **known;
+    ngx_http_imagxp_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_imagxp_module);
+
+    if (ngx_conf_full_name(cf->cycle, file, 0) != NGX_OK) {
+        return NULL;
+    }
+
+    known = mcf->audits.elts;
+
+    for (i = 0; i < mcf->audits.nelts; i++) {
+        if (known[i]->file.len == file->len && ngx_strncmp(known[i]->file.data, file->data, file->len) == 0) {
+            return known[i];
+        }
+    }
+
+    audit = ngx_pcalloc(cf->pool, sizeof(ngx_http_imagxp_audit_t));
+    known = ngx_array_push(&mcf->audits);
+
+    if (audit == NULL || known == NULL) {
+        return NULL;
+    }
+
+    *known = audit;
+    audit->file = *file;
+    audit->open = ngx_conf_open_file(cf->cycle, file);
+
+    if (audit->open == NULL) {
+        return NULL;
+    }
+
+#if (NGX_THREADS)
+    audit->threads = ngx_thread_pool_add(cf, NULL);
+    audit->task = ngx_thread_task_alloc(cf->pool, 0);
+
+    if (audit->threads == NULL || audit->task == NULL) {
+        return NULL;
+    }
+
+    audit->task->ctx = audit;
+    audit->task->handler = ngx_http_imagxp_audit_write;
+    audit->task->event.handler = ngx_http_imagxp_audit_thread_done;
+    audit->task->event.data = audit;
+#endif
+
+    audit->flush.handler = ngx_http_imagxp_audit_flush;
+    audit->flush.data = audit;
+    audit->flush.log = &cf->cycle->new_log;
+    audit->flush.cancelable = 1;
+
+    return audit;
+}
+
+/* The library's sink: 0 when the record is kept. */
+int
+ngx_http_imagxp_audit_record(void *data, imagxp_slice record, imagxp_slice manifest)
+{
+    ngx_http_imagxp_audit_t  *audit = data;
+
+    if (audit->filling.data == NULL) {
+        audit->filling.data = ngx_alloc(BUFFER, ngx_cycle->log);
+        audit->writing.data = ngx_alloc(BUFFER, ngx_cycle->log);
+    }
+
+    if (audit->filling.data == NULL || audit->writing.data == NULL || audit->failed
+        || audit->filling.len + record.len + manifest.len + 2 > BUFFER)
+    {
+        ngx_http_imagxp_audit_flush(&audit->flush);
+
+        if (audit->filling.data == NULL || audit->writing.data == NULL || audit->failed
+            || audit->filling.len + record.len + manifest.len + 2 > BUFFER)
+        {
+            return -1;
+        }
+    }
+
+    if (ngx_http_imagxp_audit_is_new(audit, manifest) && ngx_http_imagxp_audit_append(audit, manifest) != NGX_OK) {
+        return -1;
+    }
+
+    if (ngx_http_imagxp_audit_append(audit, record) != NGX_OK) {
+        return -1;
+    }
+
+    if (audit->filling.len > BUFFER / 2) {
+        ngx_http_imagxp_audit_flush(&audit->flush);
+
+    } else if (!audit->flush.timer_set) {
+        ngx_add_timer(&audit->flush, FLUSH_MS);
+    }
+
+    return 0;
+}
+
+/* The worker exits: what is left is written here and now. */
+void
+ngx_http_imagxp_audit_close(ngx_http_imagxp_audit_t *audit)
+{
+    ngx_http_imagxp_buffer_t  rest;
+
+    if (audit->flush.timer_set) {
+        ngx_del_timer(&audit->flush);
+    }
+
+    if (!audit->busy && audit->filling.len > 0) {
+        rest = audit->writing;
+        audit->writing = audit->filling;
+        audit->filling = rest;
+        audit->fd = audit->open->fd;
+        ngx_http_imagxp_audit_write(audit, ngx_cycle->log);
+        ngx_http_imagxp_audit_written(audit);
+    }
+
+    if (!audit->busy) {
+        if (audit->filling.data != NULL) {
+            ngx_free(audit->filling.data);
+        }
+
+        if (audit->writing.data != NULL) {
+            ngx_free(audit->writing.data);
+        }
+
+        audit->filling.data = NULL;
+        audit->writing.data = NULL;
+    }
+}
+
+static ngx_int_t
+ngx_http_imagxp_audit_append(ngx_http_imagxp_audit_t *audit, imagxp_slice line)
+{
+    u_char  *p;
+
+    if (line.len + 1 > BUFFER - audit->filling.len) {
+        return NGX_ERROR;
+    }
+
+    p = audit->filling.data + audit->filling.len;
+    p = ngx_cpymem(p, line.ptr, line.len);
+    *p = '\n';
+    audit->filling.len += line.len + 1;
+
+    return NGX_OK;
+}
+
+static ngx_uint_t
+ngx_http_imagxp_audit_is_new(ngx_http_imagxp_audit_t *audit, imagxp_slice manifest)
+{
+    uint64_t  hash;
+
+    if (manifest.len == 0) {
+        return 0;
+    }
+
+    hash = ((uint64_t) ngx_crc32_long((u_char *) manifest.ptr, manifest.len) << 32)
+           | ngx_murmur_hash2((u_char *) manifest.ptr, manifest.len);
+
+    if (audit->manifests[hash % MANIFESTS] == hash) {
+        return 0;
+    }
+
+    audit->manifests[hash % MANIFESTS] = hash;
+
+    return 1;
+}
+
+static void
+ngx_http_imagxp_audit_flush(ngx_event_t *ev)
+{
+    ngx_http_imagxp_buffer_t   full;
+    ngx_http_imagxp_audit_t   *audit = ev->data;
+
+    if (audit->busy || audit->filling.data == NULL) {
+        return;
+    }
+
+    if (audit->filling.len == 0 && !audit->failed) {
+        return;
+    }
+
+    if (audit->writing.len == 0) {
+        full = audit->filling;
+        audit->filling = audit->writing;
+        audit->writing = full;
+    }
+
+    audit->fd = audit->open->fd;
+    audit->busy = 1;
+
+#if (NGX_THREADS)
+    if (ngx_thread_task_post(audit->threads, audit->task) == NGX_OK) {
+        return;
+    }
+#endif
+
+    ngx_http_imagxp_audit_write(audit, ngx_cycle->log);
+    ngx_http_imagxp_audit_written(audit);
+}
+
+/* In a thread. What could not be written stays, and is tried again. */
+static void
+ngx_http_imagxp_audit_write(void *data, ngx_log_t *log)
+{
+    size_t                    done;
+    ssize_t                   n;
+    ngx_http_imagxp_audit_t  *audit = data;
+
+    (void) log;
+
+    done = 0;
+    audit->err = 0;
+
+    while (done < audit->writing.len) {
+        n = ngx_write_fd(audit->fd, audit->writing.data + done, audit->writing.len - done);
+
+        if (n <= 0) {
+            audit->err = n == 0 ? NGX_ENOSPC : ngx_errno;
+            break;
+        }
+
+        done += n;
+    }
+
+    ngx_memmove(audit->writing.data, audit->writing.data + done, audit->writing.len - done);
+    audit->writing.len -= done;
+}
+
+static void
+ngx_http_imagxp_audit_written(ngx_http_imagxp_audit_t *audit)
+{
+    audit->busy = 0;
+
+    if (audit->writing.len != 0) {
+        if (!audit->failed) {
+            ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, audit->err, "imagxp: " ngx_write_fd_n " to \"%V\" failed",
+                          &audit->file);
+        }
+
+        audit->failed = 1;
+
+    } else {
+        audit->failed = 0;
+    }
+
+    if ((audit->failed || audit->filling.len != 0) && !audit->flush.timer_set && !ngx_exiting) {
+        ngx_add_timer(&audit->flush, FLUSH_MS);
+    }
+}
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_imagxp_audit_thread_done(ngx_event_t *ev)
+{
+    ngx_http_imagxp_audit_written(ev->data);
+}
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * The verdict as variables: for logs, maps and headers to an upstream.
+ */
+
+#include "ngx_http_imagxp.h"
+
+static ngx_int_t ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+
+enum {
+    IMAGXP_VAR_OUTCOME,
+    IMAGXP_VAR_CODE,
+    IMAGXP_VAR_HTTP,
+    IMAGXP_VAR_DETAIL,
+    IMAGXP_VAR_WOULD_DENY,
+    IMAGXP_VAR_AGENT,
+    IMAGXP_VAR_PURPOSE,
+    IMAGXP_VAR_KEY_ID,
+    IMAGXP_VAR_VISITOR,
+    IMAGXP_VAR_PAYMENT,
+    IMAGXP_VAR_PAYMENT_AMOUNT,
+    IMAGXP_VAR_PAYMENT_JTI,
+    IMAGXP_VAR_WARNINGS,
+    IMAGXP_VAR_TRACE_ID,
+    IMAGXP_VAR_FEEDBACK_STATUS,
+    IMAGXP_VAR_FEEDBACK_SCORE,
+    IMAGXP_VAR_FEEDBACK_REASON,
+    IMAGXP_VAR_FEEDBACK_URL
+};
+
+static ngx_http_variable_t  ngx_http_imagxp_variables[] = {
+    { ngx_string("imagxp_outcome"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_OUTCOME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_code"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_CODE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_http"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_HTTP, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_detail"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_DETAIL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_would_deny"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_WOULD_DENY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_agent"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_AGENT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_purpose"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_PURPOSE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_key_id"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_KEY_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_visitor"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_VISITOR, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_payment"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_PAYMENT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_payment_amount"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_PAYMENT_AMOUNT,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_payment_jti"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_PAYMENT_JTI, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_warnings"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_WARNINGS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_trace_id"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_TRACE_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_feedback_status"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_FEEDBACK_STATUS,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_feedback_score"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_FEEDBACK_SCORE,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_feedback_reason"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_FEEDBACK_REASON,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_feedback_url"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_FEEDBACK_URL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_url"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, url),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_scheme"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, scheme),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_host"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, host),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_authority"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, authority),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_address"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, address),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_fetch_uri"), NULL, ngx_http_imagxp_fetch_variable, offsetof(ngx_http_imagxp_url_t, uri),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    ngx_http_null_variable
+};
+
+ngx_int_t
+ngx_http_imagxp_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_imagxp_variables; v->name.len != 0; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+/* The absolute URL of what is served, as receipts name it; empty when no configured origin is known to have been asked. */
+ngx_str_t
+ngx_http_imagxp_resource(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
+{
+    u_char                      *p;
+    ngx_str_t                    origin, url;
+    imagxp_slice                 resource;
+    ngx_http_imagxp_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
+    resource = imagxp_verdict_resource(ctx->verdict);
+
+    if (resource.len != 0 && resource.ptr[0] != '/') {
+        return ngx_http_imagxp_str(resource);
+    }
+
+    ngx_str_null(&url);
+    origin = conf->origin;
+
+    if (origin.len == 0) {
+        origin = ngx_http_imagxp_str(imagxp_policy_origin(ctx->site->policy->policy, 0));
+
+        if (imagxp_policy_origin(ctx->site->policy->policy, 1).len != 0) {
+            return url;
+        }
+    }
+
+    if (r->unparsed_uri.len == 0 || r->unparsed_uri.data[0] != '/') {
+        return url;
+    }
+
+    url.data = ngx_pnalloc(r->pool, origin.len + r->unparsed_uri.len);
+
+    if (url.data != NULL) {
+        p = ngx_cpymem(url.data, origin.data, origin.len);
+        ngx_memcpy(p, r->unparsed_uri.data, r->unparsed_uri.len);
+        url.len = origin.len + r->unparsed_uri.len;
+    }
+
+    return url;
+}
+
+static ngx_int_t
+ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                 *p;
+    size_t                  i, len;
+    ngx_str_t               value;
+    imagxp_status           code;
+    imagxp_slice            warning;
+    imagxp_verdict         *verdict;
+    ngx_http_imagxp_ctx_t  *ctx;
+
+    v->not_found = 1;
+    ctx = ngx_http_imagxp_ctx(r);
+
+    if (ctx == NULL || !ctx->decided) {
+        return NGX_OK;
+    }
+
+    verdict = ctx->verdict;
+    ngx_str_null(&value);
+
+    switch (data) {
+
+    case IMAGXP_VAR_OUTCOME:
+        if (ctx->error) {
+            ngx_str_set(&value, "undecided");
+        } else {
+            value = ngx_http_imagxp_str(imagxp_outcome_name(imagxp_verdict_outcome(verdict)));
+        }
+        break;
+
+    case IMAGXP_VAR_CODE:
+        code = ctx->error ? IMAGXP_INTERNAL_INVARIANT : imagxp_verdict_code(verdict);
+        value = ngx_http_imagxp_str(imagxp_status_name(code));
+        break;
+
+    case IMAGXP_VAR_HTTP:
+        value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+        value.len = ngx_sprintf(value.data, "%ui", (ngx_uint_t) imagxp_verdict_http(verdict)) - value.data;
+        break;
+
+    case IMAGXP_VAR_DETAIL:
+        value = ngx_http_imagxp_str(imagxp_verdict_detail(verdict));
+        break;
+
+    case IMAGXP_VAR_WOULD_DENY:
+        if (imagxp_verdict_would_deny(verdict)) {
+            ngx_str_set(&value, "1");
+        } else {
+            ngx_str_set(&value, "0");
+        }
+        break;
+
+    case IMAGXP_VAR_AGENT:
+        value = ngx_http_imagxp_str(imagxp_verdict_agent_id(verdict));
+        break;
+
+    case IMAGXP_VAR_PURPOSE:
+        value = ngx_http_imagxp_str(imagxp_purpose_name(imagxp_verdict_purpose(verdict)));
+        break;
+
+    case IMAGXP_VAR_KEY_ID:
+        value = ngx_http_imagxp_str(imagxp_verdict_key_id(verdict));
+        break;
+
+    case IMAGXP_VAR_VISITOR:
+        value = ngx_http_imagxp_str(imagxp_visitor_name(imagxp_verdict_visitor(verdict)));
+        break;
+
+    case IMAGXP_VAR_PAYMENT:
+        value = ngx_http_imagxp_str(imagxp_payment_name(imagxp_verdict_payment(verdict)));
+        break;
+
+    case IMAGXP_VAR_PAYMENT_AMOUNT:
+        value = ngx_http_imagxp_str(imagxp_verdict_payment_amount(verdict));
+        break;
+
+    case IMAGXP_VAR_PAYMENT_JTI:
+        value = ngx_http_imagxp_str(imagxp_verdict_payment_jti(verdict));
+        break;
+
+    case IMAGXP_VAR_WARNINGS:
+        len = 0;
+        for (i = 0; i < imagxp_verdict_warning_count(verdict); i++) {
+            len += imagxp_verdict_warning(verdict, i).len + 1;
+        }
+
+        if (len != 0) {
+            p = ngx_pnalloc(r->pool, len);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            value.data = p;
+            for (i = 0; i < imagxp_verdict_warning_count(verdict); i++) {
+                warning = imagxp_verdict_warning(verdict, i);
+                p = ngx_cpymem(p, warning.ptr, warning.len);
+                *p++ = ',';
+            }
+
+            value.len = len - 1;
+        }
+        break;
+
+    case IMAGXP_VAR_TRACE_ID:
+        value = ngx_http_imagxp_str(imagxp_verdict_trace_id(verdict));
+        break;
+
+    case IMAGXP_VAR_FEEDBACK_STATUS:
+        value = ctx->feedback_status;
+        break;
+
+    case IMAGXP_VAR_FEEDBACK_SCORE:
+        if (ctx->feedback != NULL) {
+            uint32_t  score = imagxp_feedback_score_millionths(ctx->feedback);
+
+            value.data = ngx_pnalloc(r->pool, sizeof("0.000000"));
+            if (value.data == NULL) {
+                return NGX_ERROR;
+            }
+            value.len = ngx_sprintf(value.data, "%uD.%06uD", score / 1000000, score % 1000000) - value.data;
+        }
+        break;
+
+    case IMAGXP_VAR_FEEDBACK_REASON:
+        value = ngx_http_imagxp_str(imagxp_feedback_reason_name(imagxp_feedback_reason_of(ctx->feedback)));
+        break;
+
+    case IMAGXP_VAR_FEEDBACK_URL:
+        value = ngx_http_imagxp_str(imagxp_feedback_url(ctx->feedback));
+        break;
+    }
+
+    if (value.len != 0) {
+        v->data = value.data;
+        v->len = value.len;
+        v->valid = 1;
+        v->no_cacheable = 0;
+        v->not_found = 0;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,144 @@
+"""The shared zone: one nonce counts once in every worker, across reloads and deaths of workers; a full one refuses."""
+
+import concurrent.futures
+import json
+import os
+import signal
+
+import imagxp
+import pytest
+from instance import wait_for
+from world import AGENT, BASE, BROWSER, World
+
+STATUS = "location = /zone { imagxp off; imagxp_zone_status; }"
+
+
+def zone(nginx):
+    return json.loads(nginx.get("/zone").body)
+
+
+def test_a_replay_is_caught_in_every_worker(start, world):
+    nginx = start(world.http(), workers=4)
+    for _ in range(10):
+        headers = world.sign()
+        statuses = sorted(nginx.get("/page", headers).status for _ in range(8))
+        assert statuses == [200] + [409] * 7
+
+
+def test_a_race_for_one_nonce_has_one_winner(start, world):
+    nginx = start(world.http(), workers=4)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for _ in range(10):
+            headers = world.sign()
+            statuses = sorted(pool.map(lambda _, headers=headers: nginx.get("/page", headers).status, range(16)))
+            assert statuses == [200] + [409] * 15
+
+
+@pytest.mark.parametrize("size", ["1m", "2m", "512k"])
+def test_a_replay_is_caught_across_a_reload(start, world, size):
+    # Also when the zone's size has changed: what is live moves.
+    nginx = start(world.http(locations=STATUS), workers=2)
+    before = [world.sign() for _ in range(50)]
+    assert {nginx.get("/page", headers).status for headers in before} == {200}
+    capacity = zone(nginx)["nonces_max"]
+    nginx.reload(world.http(zone=size, locations=STATUS))
+    assert (zone(nginx)["nonces_max"] == capacity) == (size == "1m")
+    assert zone(nginx)["nonces"] == 50
+    assert {nginx.get("/page", headers).status for headers in before} == {409}
+    assert nginx.get("/page", world.sign()).status == 200
+
+
+def test_a_zone_that_shrinks_below_what_is_live_refuses_rather_than_forgets(start, world):
+    nginx = start(world.http(zone="1m", locations=STATUS))
+    before = [world.sign() for _ in range(900)]
+    assert {nginx.get("/page", headers).status for headers in before} == {200}
+    nginx.reload(world.http(zone="128k", locations=STATUS))
+    # What found no room is refused as too old, and so is everything of that time.
+    assert {nginx.get("/page", headers).status for headers in before} <= {409, 401}
+
+
+def test_a_policy_that_changes_takes_effect_with_the_reload(start, world, tmp_path):
+    changing = World(tmp_path / "changing")
+    nginx = start(changing.http())
+    assert nginx.get("/page", changing.sign(purpose="SUMMARY")).status == 200
+    changing.write("policy.json", json.dumps({**BASE, "purposes": {"RAG_RETRIEVAL": {}}}))
+    nginx.reload()
+    assert nginx.get("/page", changing.sign(purpose="SUMMARY")).code == "policy.purpose_denied"
+    changing.write("policy.json", "{")
+    nginx.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "not valid JSON" in nginx.errors(), "the refusal of the new configuration")
+    assert nginx.get("/page", changing.sign()).status == 200
+    # This emergency is the test's.
+    (nginx.folder / "error.log").write_text("")
+
+
+def test_a_killed_worker_takes_nothing_with_it(start, world):
+    nginx = start(world.http(), workers=2)
+    before = [world.sign() for _ in range(20)]
+    assert {nginx.get("/page", headers).status for headers in before} == {200}
+    for _ in range(3):
+        victims = nginx.worker_ids()
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        wait_for(lambda victims=victims: len(now := nginx.worker_ids()) == 2 and not set(now) & set(victims), "new workers")
+        assert {nginx.get("/page", headers).status for headers in before} == {409}
+        assert nginx.get("/page", world.sign()).status == 200
+    log = nginx.folder / "error.log"
+    assert log.read_text().count("exited on signal 9") >= 6
+    log.write_text("\n".join(line for line in log.read_text().splitlines() if "exited on signal 9" not in line))
+
+
+def test_rates_are_shared_by_workers_and_survive_a_reload(start, tmp_path):
+    world = World(tmp_path / "rates", {**BASE, "rate": {"requests": 10, "per_s": 3600}})
+    nginx = start(world.http(), workers=4)
+    statuses = [nginx.get("/page", world.sign()).status for _ in range(16)]
+    assert statuses == [200] * 10 + [429] * 6
+    nginx.reload()
+    assert nginx.get("/page", world.sign()).status == 429
+
+
+def test_uses_of_a_visa_are_counted_in_every_worker(start, tmp_path):
+    broker = imagxp.PrivateKey.generate()
+    issuer = "https://broker.example"
+    world = World(tmp_path / "visas", {**BASE, "price": {"amount": "0.01", "currency": "USD"},
+                                      "payment": {"brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/jwks.json"}]}})
+    world.write("jwks.json", json.dumps({"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}))
+    nginx = start(world.http(more=f"imagxp_jwks_file {issuer}/jwks.json {world.folder}/jwks.json; imagxp_manifest_file {AGENT} {world.folder}/manifest.json;"), workers=4)
+    visa = imagxp.issue_visa(broker, issuer=issuer, audience="https://pub.example", agent_id=AGENT, jti="12345678", amount="0.01", currency="USD", max_uses=5)
+    statuses = sorted(nginx.get("/page", world.sign(payment=visa)).status for _ in range(12))
+    assert statuses == [200] * 5 + [402] * 7
+
+
+def test_a_full_zone_refuses_and_evicts_nothing(start, tmp_path):
+    world = World(tmp_path / "full")
+    agents = [imagxp.Identity.generate(f"a{number}.example") for number in range(8)]
+    more = ""
+    for agent in agents:
+        world.write(f"{agent.agent_id}.json", agent.manifest().to_json())
+        more += f"imagxp_manifest_file {agent.agent_id} {world.folder}/{agent.agent_id}.json;\n"
+    nginx = start(world.http(zone="128k", more=more, locations=STATUS), workers=2)
+    capacity, share = zone(nginx)["nonces_max"], zone(nginx)["nonces_per_agent_max"]
+    assert 500 < capacity < 4000 and share == capacity // 5
+    accepted, refused = [], 0
+    for agent in agents:
+        for _ in range(share + 5):
+            headers = world.sign(agent=agent)
+            answer = nginx.get("/page", headers)
+            if answer.status == 200:
+                accepted.append(headers)
+            else:
+                assert (answer.status, answer.code) == (503, "replay.store_full")
+                refused += 1
+    assert len(accepted) == capacity and refused == 8 * (share + 5) - capacity
+    assert zone(nginx)["nonces"] == capacity and zone(nginx)["refused_full"] == refused
+    # Nothing of it was forgotten, and those who sign nothing do not notice.
+    assert {nginx.get("/page", headers).status for headers in accepted[::17]} == {409}
+    assert nginx.get("/page", BROWSER).status == 200
+
+
+def test_expired_nonces_make_room(start, tmp_path):
+    # A claim at the edge of its window keeps its nonce for a minute and a bit; here the window is two seconds.
+    world = World(tmp_path / "short", {**BASE, "clock": {"past_s": 1, "future_s": 60}})
+    nginx = start(world.http(locations=STATUS))
+    assert nginx.get("/page", world.sign()).status == 200
+    assert zone(nginx)["nonces"] == 1

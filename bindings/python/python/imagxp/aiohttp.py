@@ -1,0 +1,147 @@
+"""Signing and paying for aiohttp's client, as a middleware of it.
+
+    session = aiohttp.ClientSession(middlewares=[ImagxpMiddleware(identity, purpose="RAG_RETRIEVAL")])
+
+Every request is signed anew, each hop of a redirect for its own URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from typing import Any
+
+from ._extra import missing
+
+try:
+    import aiohttp
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+except ImportError as error:
+    raise missing("aiohttp", "aiohttp 3.12 or newer", "aiohttp") from error
+
+from ._imagxp import Identity, Wallet, user_agent
+from .client import (
+    BROKER_TIMEOUT,
+    MAX_OFFER_BYTES,
+    OURS,
+    AskBroker,
+    BrokerAnswer,
+    BrokerFailure,
+    Call,
+    Client,
+    Options,
+    ReadOffer,
+    Send,
+    is_short,
+    same_origin,
+    signed_url,
+)
+from .errors import ImagxpError
+
+__all__ = ["ImagxpMiddleware"]
+
+
+class ImagxpMiddleware:
+    """Signs each request with a new nonce, and adds `IMAGXP/1.0` to its User-Agent.
+
+    With a `wallet` and `brokers` (issuer URLs, or pairs of issuer and token endpoint) a visa is bought for what a 402 offers, within the
+    wallet's caps, and the request sent once more, newly signed. What is not bought stays a 402; `on_unpaid` is told why. A payment of
+    unknown end raises `ReadError` (`spend.unknown`): it counts as spent, and the next 402 asks about it, never pays again.
+
+    `origins` restricts signing to those: requests to others, also after redirects, go out as they are. `options` are those of a single
+    request (`visa`, `proof`, `ads_displayed`, `context`, `feedback`): give a middleware of its own to `session.get(…, middlewares=[…])`.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        purpose: str,
+        *,
+        wallet: Wallet | None = None,
+        brokers: Sequence[str | tuple[str, str]] = (),
+        origins: Collection[str] | None = None,
+        on_unpaid: Any = None,
+        compatible: bool = False,
+        allow_loopback: bool = False,
+        **options: Any,
+    ) -> None:
+        self._client = Client(
+            identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
+        )
+        self._options = Options.of(options, purpose)
+        self._origins = None if origins is None else tuple(origins)
+        self._on_unpaid = on_unpaid
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Sends one request."""
+        if self._origins is not None and not any(same_origin(str(request.url), origin) for origin in self._origins):
+            return await handler(request)
+        body = await _signable(request)
+        repeatable = body is not None
+        response: ClientResponse | None = None
+        reply: Any = None
+        with closing(self._client.exchange(request.method, signed_url(str(request.url)), self._options, body)) as exchange:
+            while True:
+                try:
+                    step = exchange.send(reply)
+                except StopIteration as end:
+                    assert response is not None  # noqa: S101 (for the type checker: an exchange sends)
+                    if isinstance(end.value, ImagxpError) and self._on_unpaid is not None:
+                        self._on_unpaid(str(request.url), end.value)
+                    return response
+                if isinstance(step, Call):
+                    # Books in a file are synced, and a KMS answers over a network; signing with a key at hand takes microseconds.
+                    waits = response is not None or self._client.identity.is_external
+                    reply = await asyncio.to_thread(step.act) if waits else step.act()
+                elif isinstance(step, ReadOffer):
+                    assert response is not None  # noqa: S101 (for the type checker: what is read was sent)
+                    short = repeatable and is_short(response.headers.get("content-length"))
+                    reply = await response.read() if short else b""
+                elif isinstance(step, AskBroker):
+                    reply = await self._ask(request, step)
+                else:
+                    if response is not None:
+                        response.release()
+                    _set_headers(request, step)
+                    response = await handler(request)
+                    reply = response.status
+
+    async def _ask(self, request: ClientRequest, step: AskBroker) -> BrokerAnswer | BrokerFailure:
+        headers = {**dict(step.headers), "Accept-Encoding": "identity"}
+        own = request.session
+        # Through the same connections, without what the session sends everywhere: cookies and default headers are not the broker's.
+        plain = aiohttp.ClientSession(
+            connector=own.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=own.trust_env,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=BROKER_TIMEOUT),
+        )
+        sending = plain.request(step.method, step.url, data=step.body, headers=headers, allow_redirects=False)
+        try:
+            async with plain, sending as answer:
+                body = b""
+                while len(body) <= MAX_OFFER_BYTES and (chunk := await answer.content.readany()):
+                    body += chunk
+        except aiohttp.ClientConnectorError as error:
+            return BrokerFailure(type(error).__name__, sent=False)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return BrokerFailure(type(error).__name__)
+        return BrokerAnswer(answer.status, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
+
+
+def _set_headers(request: ClientRequest, step: Send) -> None:
+    for name in {name for name in request.headers if name.lower().startswith(OURS)}:
+        del request.headers[name]
+    request.headers["User-Agent"] = user_agent(request.headers.get("User-Agent", ""))
+    request.headers.extend(step.headers)
+
+
+async def _signable(request: ClientRequest) -> bytes | None:
+    """The body when it is at hand; `None` for a stream, which is neither signed nor sent twice."""
+    body = request.body
+    if isinstance(body, aiohttp.BytesPayload):
+        return await body.as_bytes()
+    return None if body else b""

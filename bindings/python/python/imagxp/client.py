@@ -1,0 +1,288 @@
+"""What every client adapter shares: signing, and paying as the core's visit decides. The adapters carry bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header
+from .errors import ImagxpError, ReadError, UsageError
+
+__all__ = [
+    "BROKER_TIMEOUT",
+    "MAX_OFFER_BYTES",
+    "OURS",
+    "AskBroker",
+    "Bought",
+    "BrokerAnswer",
+    "BrokerFailure",
+    "Call",
+    "Client",
+    "Offer",
+    "Options",
+    "ReadOffer",
+    "Send",
+    "is_short",
+    "same_origin",
+    "signed_url",
+]
+
+OURS: Final = "x-imagxp-"
+"""What the names of our headers begin with: they are made for one request, and belong to no other."""
+MAX_OFFER_BYTES: Final = 64 * 1024
+BROKER_TIMEOUT: Final = 10.0
+"""Seconds that a broker may take."""
+
+_OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context", "feedback"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a 402 answer asks for, as the publisher states it: a stranger's words."""
+
+    url: str
+    """What was asked for."""
+    purpose: str
+    """For which purpose."""
+    agent_id: str
+    """To whom a visa must be issued (`sub`)."""
+    key_id: str
+    """To which key (`cnf.jkt`)."""
+    code: str | None
+    """Why the request was not paid for: `payment.required`, `payment.expired`, …"""
+    terms: Mapping[str, Any]
+    """Price, currency, purposes and brokers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a request may override."""
+
+    purpose: str
+    visa: str | None = None
+    proof: str | None = None
+    ads_displayed: bool | None = None
+    context: Mapping[str, object] | None = None
+    feedback: bytes | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None, purpose: str) -> Options:
+        """The options of one request; `UsageError` for unknown ones."""
+        given = dict(given or {})
+        unknown = given.keys() - _OPTIONS
+        if unknown:
+            raise UsageError("usage.argument", f"unknown options of a request: {', '.join(sorted(map(str, unknown)))}")
+        return cls(**{"purpose": purpose, **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the request with these headers, and no others of ours; the reply is the status."""
+
+    headers: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOffer:
+    """Read the body of the answer, which is a 402; the reply is the body, or nothing when it is not [`is_short`]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call this; it may wait for a disk or for a key that is elsewhere."""
+
+    act: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AskBroker:
+    """Send this to a broker, without following redirects; the reply is a [`BrokerAnswer`] or a [`BrokerFailure`]."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAnswer:
+    """What a broker said."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFailure:
+    """No answer came."""
+
+    detail: str
+    sent: bool = True
+    """Whether bytes of the request may have reached the broker; when in doubt, they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A visa, and the visit that wants to know what came of it."""
+
+    visa: str
+    visit: Visit
+
+
+class Client:
+    """Signs requests for one purpose, and buys visas within a wallet's caps.
+
+    `brokers` are issuer URLs, or pairs of issuer and token endpoint. `compatible` also sends visas under the reference SDK's header name.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        purpose: str,
+        *,
+        wallet: Wallet | None = None,
+        brokers: Sequence[str | tuple[str, str]] = (),
+        compatible: bool = False,
+        allow_loopback: bool = False,
+    ) -> None:
+        self.identity = identity
+        self.purpose = purpose
+        self.wallet = wallet
+        self._brokers = list(brokers)
+        self._compatible = compatible
+        self._allow_loopback = allow_loopback
+        self._agents: dict[str, Agent] = {}
+        if wallet is not None:
+            # Wrong brokers are told now, not with the first offer.
+            self._agent(purpose)
+
+    def headers(
+        self, method: str, url: str, options: Options, *, body: bytes | None = None, visa: str | None = None
+    ) -> list[tuple[str, str]]:
+        """The headers of one request with a new nonce. A body that is given is signed with it; a `visa` replaces the option."""
+        signed = self.identity.sign(
+            method,
+            url,
+            options.purpose,
+            content_digest=content_digest(body) if body else None,
+            payment=visa if visa is not None else options.visa,
+            proof=options.proof,
+            ads_displayed=options.ads_displayed,
+            context=options.context,
+            compatible=self._compatible,
+        )
+        if options.feedback is not None:
+            signed.append(("x-imagxp-feedback", feedback_header(options.feedback)))
+        return signed
+
+    def exchange(
+        self, method: str, url: str, options: Options, body: bytes | None
+    ) -> Generator[Send | ReadOffer | Call | AskBroker, Any, ImagxpError | None]:
+        """One request: signed, and after a 402 paid for and sent once more, newly signed.
+
+        What it returns is why a 402 was not paid for. Raises `ReadError` (`spend.unknown`) when nobody knows whether it was.
+        """
+        headers = yield Call(partial(self.headers, method, url, options, body=body))
+        status: int = yield Send(headers)
+        if status != 402 or self.wallet is None:
+            return None
+        bought = yield from self.buy(method, url, options.purpose, (yield ReadOffer()))
+        if not isinstance(bought, Bought):
+            return bought
+        headers = yield Call(partial(self.headers, method, url, options, body=body, visa=bought.visa))
+        # Whether the visa was used; when the client fails, the visit that is never answered leaves it unused.
+        status = yield Send(headers)
+        yield Call(partial(bought.visit.answered, status, [], b""))
+        return None
+
+    def buy(
+        self, method: str, url: str, purpose: str, offer: bytes
+    ) -> Generator[Call | AskBroker, Any, Bought | ImagxpError | None]:
+        """A visa from the wallet or a broker, or why there is none. Raises `ReadError` (`spend.unknown`)."""
+        # What is signed for the visit is not sent: the request itself is signed anew.
+        visit = self._agent(purpose).visit(method, url)
+
+        def offered() -> Action:
+            visit.start()
+            return visit.answered(402, [], offer)
+
+        action: Action = yield Call(offered)
+        if action.kind == "request_token":
+            reply: BrokerAnswer | BrokerFailure | None = None
+            try:
+                reply = yield AskBroker(action.method, action.url, action.headers, action.body)
+            finally:
+                # The client gave up, and does not say whether the request was sent.
+                if reply is None:
+                    visit.failed("the client gave up")
+            if isinstance(reply, BrokerFailure):
+                action = yield Call(partial(visit.failed, reply.detail, sent=reply.sent))
+            else:
+                action = yield Call(partial(visit.answered, reply.status, [], reply.body))
+        if action.kind == "send":
+            return Bought(dict(action.headers)["x-imagxp-payment"], visit)
+        if isinstance(action.error, ReadError) and action.error.code == "spend.unknown":
+            raise action.error
+        return action.error
+
+    def offer(self, url: str, options: Options, body: bytes) -> Offer | None:
+        """What a 402 answer asks for, if it makes an offer."""
+        try:
+            document = json.loads(body)
+            terms, error = document["offer"], document.get("error") or {}
+            code = error.get("code")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        if not isinstance(terms, dict):
+            return None
+        return Offer(
+            url=url,
+            purpose=options.purpose,
+            agent_id=self.identity.agent_id,
+            key_id=self.identity.key_id,
+            code=code if isinstance(code, str) else None,
+            terms=terms,
+        )
+
+    def _agent(self, purpose: str) -> Agent:
+        if purpose not in self._agents:
+            self._agents[purpose] = Agent(
+                self.identity,
+                purpose,
+                "imagxp",
+                wallet=self.wallet,
+                brokers=self._brokers,
+                discover=False,
+                redirects="return",
+                receipts="ignore",
+                compatible=self._compatible,
+                allow_loopback=self._allow_loopback,
+            )
+        return self._agents[purpose]
+
+
+def signed_url(url: str) -> str:
+    """The URL as it is signed: without fragment and without user information."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether both have the same scheme, host and port."""
+    return _origin(url) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or default
+
+
+def is_short(content_length: str | None) -> bool:
+    """Whether an answer says that it is small enough to be read for its offer."""
+    length = content_length or ""
+    return length.isascii() and length.isdigit() and int(length) <= MAX_OFFER_BYTES

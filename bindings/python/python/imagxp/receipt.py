@@ -1,0 +1,64 @@
+"""Provenance receipts while an answer is on its way: the body is hashed as it passes (PROTOCOL §10)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+from ._imagxp import Identity, Receipt, Verdict
+
+__all__ = ["ReceiptDraft"]
+
+
+class ReceiptDraft:
+    """The receipt of one answer.
+
+    A receipt is a header over the whole body, so the head of the answer waits until the body is complete: when that has one piece, or a
+    `Content-Length` of at most `max_body`. Whatever else is streamed goes out at once.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        verdict: Verdict,
+        *,
+        url: str,
+        origin: Literal["HUMAN", "SYNTHETIC", "HYBRID"],
+        max_body: int,
+    ) -> None:
+        self._identity = identity
+        self._verdict = verdict
+        self._url = url
+        self._origin = origin
+        self._max_body = max_body
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def belongs_to(self, status: int, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether this is a successful answer with a body of its own, and without a receipt."""
+        if not 200 <= status < 300 or status == 204:
+            return False
+        return all(name.lower() != "x-imagxp-provenance" for name, _ in headers)
+
+    def may_wait(self, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether the rest of the body may be waited for: its length is known and small. A stream without a length may never end."""
+        lengths = [value for name, value in headers if name.lower() == "content-length"]
+        known = len(lengths) == 1 and lengths[0].isascii() and lengths[0].isdigit()
+        return known and int(lengths[0]) <= self._max_body and self._size <= self._max_body
+
+    def update(self, chunk: bytes) -> None:
+        """Takes the next piece of the body."""
+        self._hash.update(chunk)
+        self._size += len(chunk)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The two headers for the body so far."""
+        receipt = Receipt(
+            self._url,
+            self._hash.digest(),
+            origin=self._origin,
+            trace_id=self._verdict.trace_id,
+            agent_id=self._verdict.agent_id,
+        )
+        return receipt.sign(self._identity)

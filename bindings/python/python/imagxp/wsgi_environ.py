@@ -1,0 +1,147 @@
+"""What a WSGI environ says of a request.
+
+A server has joined lines of one name with commas before we see them. Ours never contain a comma, except feedback that is raw JSON, so the
+lines are taken apart again, and the core refuses duplicates as it does everywhere. What is lost for good: a server that keeps only one
+of several lines (uWSGI keeps the last) hides them; a name with underscores looks like one with hyphens, unless the server drops it;
+and a server that tells neither `REQUEST_URI` nor `RAW_URI` (wsgiref) has decoded the path, so that a signed `%2F` does not match.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import Any, Final
+
+from .asgi_scope import reassembled
+from .gate import ClientGone, Incoming, is_verdict_header
+
+__all__ = ["BodyReader", "Environ", "incoming", "is_public", "lines", "remove_verdicts", "target"]
+
+Environ = dict[str, Any]
+
+_OURS: Final = "HTTP_X_IMAGXP_"
+_CHUNK: Final = 64 * 1024
+# Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
+_BETWEEN_OBJECTS: Final = re.compile(r"(?<=\})\s*,\s*(?=\{)")
+
+
+def incoming(environ: Environ) -> Incoming:
+    """The request of an environ."""
+    path = _bytes(environ.get("PATH_INFO", "")).decode("utf-8", "replace")
+    return Incoming(environ["REQUEST_METHOD"], path, target(environ), lines(environ), partial(is_public, environ))
+
+
+def lines(environ: Environ) -> list[tuple[bytes, bytes]]:
+    """Every header line; those of ours that the server has joined are apart again."""
+    found = []
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            name = _bytes(key[5:].replace("_", "-").lower())
+            if "," in value and key.startswith(_OURS):
+                found += [(name, _bytes(part)) for part in _apart(value)]
+            else:
+                found.append((name, _bytes(value)))
+    return found
+
+
+def remove_verdicts(environ: Environ) -> None:
+    """Removes what a stranger says of verdicts."""
+    for key in [key for key in environ if key.startswith(_OURS) and is_verdict_header(_bytes(key[5:]))]:
+        del environ[key]
+
+
+def is_public(environ: Environ) -> bool:
+    """Whether the server's address, or the visitor's, is not loopback; names and Unix sockets do not tell."""
+    return any(_is_outside(environ.get(name)) for name in ("SERVER_NAME", "REMOTE_ADDR"))
+
+
+def target(environ: Environ) -> str:
+    """The request target as it came, as far as the server tells: path and query. The origin is the policy's business."""
+    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    path = _bytes(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).decode("utf-8", "surrogateescape")
+    query = _bytes(environ.get("QUERY_STRING", ""))
+    # As `unquote` decodes: what is no UTF-8 is compared as replaced.
+    served = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return reassembled(_bytes(raw).partition(b"?")[0] if raw else None, (served,), path, query)
+
+
+class BodyReader:
+    """Reads an environ's body, and leaves it there for the application.
+
+    Raises [`ClientGone`] when the client stops in the middle. Gives `None` for more than `limit` bytes, of which none are lost.
+    """
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __call__(self, limit: int) -> bytes | None:
+        """The body."""
+        environ, stream = self._environ, self._environ["wsgi.input"]
+        declared: str = environ.get("CONTENT_LENGTH") or ""
+        if declared and not (declared.isascii() and declared.isdigit()):
+            return None
+        if declared:
+            wanted = int(declared)
+            if wanted > limit:
+                return None
+        elif environ.get("wsgi.input_terminated"):
+            wanted = limit + 1
+        else:
+            return b""
+        body = b""
+        while len(body) < wanted:
+            try:
+                chunk = stream.read(min(wanted - len(body), _CHUNK))
+            except OSError as error:
+                raise ClientGone from error
+            if not chunk:
+                break
+            body += chunk
+        if declared and len(body) < wanted:
+            raise ClientGone
+        if len(body) > limit:
+            environ["wsgi.input"] = BufferedReader(_Chained(body, stream))
+            return None
+        environ["wsgi.input"] = BytesIO(body)
+        return body
+
+
+class _Chained(RawIOBase):
+    """What was read already, and then the rest."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            count = min(len(buffer), len(self._head))
+            buffer[:count], self._head = self._head[:count], self._head[count:]
+            return count
+        chunk: bytes = self._rest.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _apart(value: str) -> list[str]:
+    return _BETWEEN_OBJECTS.split(value) if value.lstrip().startswith("{") else value.split(",")
+
+
+def _bytes(text: str) -> bytes:
+    """As it was on the wire (PEP 3333); a server that decodes otherwise must not raise here."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
+def _is_outside(address: object) -> bool:
+    try:
+        return not ipaddress.ip_address(str(address)).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,353 @@
+"""One table of behaviour over every server adapter: real frameworks on real servers, asked over sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import imagxp
+import pytest
+from answers import PIECES
+from imagxp import Feedback, Identity, Manifest, Policy, PrivateKey, SignedReceipt
+from servers import ADAPTERS
+from support import MANIFEST_PATH, address, reserve, respond, serving
+
+BROWSER = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": "en", "Sec-Fetch-Mode": "navigate"}
+OUR_HEADERS = ["payload", "signature", "public-key", "payment", "credential", "proof", "feedback", "agent-id", "alg", "something"]
+
+
+class World:
+    """An agent and a broker on one domain that serves their keys."""
+
+    def __init__(self) -> None:
+        self.listener = reserve()
+        self.agent = Identity.generate(address(self.listener), allow_loopback=True)
+        self.bank = PrivateKey.generate()
+        self.issuer = f"http://{address(self.listener)}"
+        self.visas = 0
+        key = self.bank.public_key
+        self.documents = {
+            MANIFEST_PATH: self.agent.manifest().to_json(),
+            "/jwks.json": json.dumps({"keys": [{**key.to_jwk(), "kid": key.thumbprint}]}).encode(),
+        }
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, 200, self.documents[scope["path"]])
+
+    def visa(self, audience: str) -> str:
+        """A visa for one read."""
+        self.visas += 1
+        return imagxp.issue_visa(
+            self.bank,
+            issuer=self.issuer,
+            audience=audience,
+            agent_id=self.agent.agent_id,
+            jkt=self.agent.key_id,
+            jti=f"visa-{self.visas:06}",
+            amount="0.05",
+            currency="EUR",
+            allow_loopback=True,
+        )
+
+
+class Site:
+    """A publisher behind one adapter."""
+
+    def __init__(self, world: World, adapter: str, listener: socket.socket | None = None, **members: Any) -> None:
+        self.world = world
+        self.listener = listener or reserve()
+        self.peer = self.listener.getsockname()
+        host = f"127.0.0.1:{self.peer[1]}"
+        self.origin = f"http://{host}"
+        self.identity = Identity.generate(host, allow_loopback=True)
+        self.feedback: list[tuple[Feedback, str | None]] = []
+        document = {
+            "version": 1,
+            "origins": [self.origin],
+            "allow_loopback": True,
+            "unsigned": "browsers",
+            "methods": ["GET", "HEAD", "POST"],
+            "purposes": {"RAG_RETRIEVAL": {}, "CRAWL_TRAINING": {"allow": False}},
+            "paths": [{"match": "/premium/*", "price": {"amount": "0.05", "currency": "EUR"}}],
+            "payment": {"brokers": [{"issuer": world.issuer, "jwks_uri": world.issuer + "/jwks.json"}]},
+            "provenance": {"origin": "HUMAN"},
+            **members,
+        }
+        self.policy = Policy.from_dict(document)
+        options = {
+            "identity": self.identity,
+            "manifest": self.identity.manifest(),
+            "on_feedback": self.take_feedback,
+            "max_body": 10_000,
+            "max_receipt_body": 100_000,
+        }
+        self.server = ADAPTERS[adapter](self.listener, self.policy, options)
+
+    def take_feedback(self, feedback: Feedback, verdict: imagxp.Verdict) -> None:
+        """Plain functions work everywhere."""
+        self.feedback.append((feedback, verdict.agent_id))
+
+    def signed(self, path: str, method: str = "GET", purpose: str = "RAG_RETRIEVAL", **options: Any) -> list[tuple[str, str]]:
+        """The headers of a good request."""
+        return [*self.world.agent.sign(method, self.origin + path, purpose, **options), ("User-Agent", "test IMAGXP/1.0")]
+
+    def ask(self, path: str, headers: Any = (), method: str = "GET", content: Any = None) -> httpx.Response:
+        """One request."""
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            return client.request(method, self.origin + path, headers=headers, content=content)
+
+    def read(self, path: str, **options: Any) -> httpx.Response:
+        """One signed request."""
+        return self.ask(path, self.signed(path, **options))
+
+    def raw(self, text: str) -> bytes:
+        """One request as these bytes, and all of the answer."""
+        with socket.create_connection(self.peer, timeout=20) as connection:
+            connection.sendall(text.replace("\n", "\r\n").encode("latin-1"))
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+        return answer
+
+    def receipt(self, response: httpx.Response) -> imagxp.Receipt:
+        """The receipt of an answer, verified with the manifest that the site itself serves."""
+        manifest = Manifest.parse(self.ask(MANIFEST_PATH).content, self.identity.agent_id, allow_loopback=True)
+        return SignedReceipt.from_headers(response.headers).verify(manifest)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    world = World()
+    with serving(world, world.listener, lifespan="off"):
+        yield world
+
+
+@pytest.fixture(scope="module", params=ADAPTERS)
+def adapter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def site(world: World, adapter: str) -> Iterator[Site]:
+    site = Site(world, adapter)
+    with site.server:
+        yield site
+
+
+def code(response: httpx.Response) -> str:
+    """Why not; nothing of the application may be in the answer."""
+    assert "x-app" not in response.headers
+    assert response.headers["content-type"] == "application/json"
+    assert int(response.headers["content-length"]) == len(response.content)
+    return str(response.json()["error"]["code"])
+
+
+def test_allowed(site: Site) -> None:
+    for path in ("/a", "/a%20b/%C3%A9?q=%C3%A9&r=a%2Fb", "/", "/x;y=1,2:@!$&'()*+=~"):
+        response = site.read(path)
+        assert response.status_code == 200, (path, response.text)
+        verdict = response.json()["verdict"]
+        assert (verdict["agent_id"], verdict["visitor"]) == (site.world.agent.agent_id, "verified_agent")
+        assert verdict["resource"].startswith(site.origin)
+        assert response.headers["x-imagxp-content-origin"] == "HUMAN"
+
+
+def test_denied(site: Site) -> None:
+    training = site.read("/a", purpose="CRAWL_TRAINING")
+    assert (training.status_code, code(training)) == (403, "policy.purpose_denied")
+    assert training.headers["cache-control"] == "no-store"
+    stranger = Identity.generate(site.world.agent.agent_id, allow_loopback=True)
+    forged = site.ask("/a", stranger.sign("GET", site.origin + "/a", "RAG_RETRIEVAL"))
+    assert (forged.status_code, code(forged)) == (401, "identity.key_mismatch")
+    client = site.ask("/a", {"User-Agent": "curl/8"})
+    assert (client.status_code, code(client), client.headers["www-authenticate"]) == (401, "auth.required", "IMAGXP")
+    head = site.ask("/a", site.signed("/a", method="HEAD", purpose="CRAWL_TRAINING"), method="HEAD")
+    assert (head.status_code, head.content) == (403, b"")
+    elsewhere = site.ask("/b", site.signed("/a"))
+    assert code(elsewhere) == "claim.resource_mismatch"
+
+
+def test_paid(site: Site) -> None:
+    unpaid = site.read("/premium/a")
+    assert (unpaid.status_code, code(unpaid), unpaid.json()["offer"]["price"]) == (402, "payment.required", "0.05")
+    visa = site.world.visa(site.origin)
+    paid = site.read("/premium/a", payment=visa)
+    assert paid.status_code == 200, paid.text
+    assert paid.json()["verdict"]["payment"]["state"] == "visa"
+    again = site.read("/premium/a", payment=visa)
+    assert (again.status_code, code(again)) == (402, "payment.already_used")
+
+
+def test_replayed(site: Site) -> None:
+    headers = site.signed("/a")
+    assert [site.ask("/a", headers).status_code for _ in range(3)] == [200, 409, 409]
+
+
+def test_observe(world: World, adapter: str) -> None:
+    site = Site(world, adapter, mode="observe", unsigned="deny")
+    with site.server:
+        training = site.read("/a", purpose="CRAWL_TRAINING").json()["verdict"]
+        assert (training["would_deny"], training["code"]) == (True, "policy.purpose_denied")
+        assert training["agent_id"] == world.agent.agent_id
+        assert site.ask("/a").json()["verdict"]["would_deny"]
+        # A signed body that is too large to check passes in observe mode, and the application gets all of it.
+        large = b"x" * 20_000
+        headers = site.signed("/a", method="POST", content_digest=imagxp.content_digest(large))
+        answer = site.ask("/a", headers, "POST", large).json()
+        assert answer["verdict"]["code"] == "claim.digest_mismatch"
+        assert answer["body"].encode() == large
+
+
+def test_an_unsigned_browser(site: Site) -> None:
+    response = site.ask("/a", BROWSER)
+    assert response.json()["verdict"]["visitor"] == "unsigned_browser"
+    assert site.receipt(response).agent_id is None
+
+
+def test_announcements_are_for_anyone(site: Site) -> None:
+    found = site.ask("/.well-known/imagxp-policy.json")
+    assert (found.status_code, found.content) == (200, site.policy.public_json())
+    assert found.headers["access-control-allow-origin"] == "*"
+    assert site.ask("/.well-known/imagxp-policy.json", method="HEAD").content == b""
+    manifest = site.ask(MANIFEST_PATH)
+    assert manifest.content == site.identity.manifest().to_json()
+    assert site.ask(MANIFEST_PATH, {"If-None-Match": manifest.headers["etag"]}).status_code == 304
+    assert site.ask("/robots.txt").json()["path"] == "/robots.txt"
+    assert site.ask("/robots.txt", {"x-imagxp-payload": "!"}).status_code == 400
+
+
+def test_receipts(site: Site) -> None:
+    response = site.read("/a")
+    digest = hashlib.sha256(response.content).digest()
+    receipt = site.receipt(response)
+    receipt.check(url=site.origin + "/a", content_sha256=digest, agent_id=site.world.agent.agent_id)
+    assert "x-imagxp-provenance" not in site.read("/a", purpose="CRAWL_TRAINING").headers
+
+
+def test_a_stream_with_a_receipt(site: Site) -> None:
+    response = site.read("/stream/known")
+    assert response.content == b"".join(PIECES)
+    site.receipt(response).check(
+        url=site.origin + "/stream/known",
+        content_sha256=hashlib.sha256(response.content).digest(),
+        agent_id=site.world.agent.agent_id,
+    )
+    # Without a length it may never end: it goes out at once, and there is no trailer to carry a receipt.
+    endless = site.read("/stream/unknown")
+    assert (endless.status_code, endless.content) == (200, b"".join(PIECES))
+    assert "x-imagxp-provenance" not in endless.headers
+    assert endless.headers["x-imagxp-content-origin"] == "HUMAN"
+
+
+@pytest.mark.parametrize("name", OUR_HEADERS)
+def test_duplicate_lines(site: Site, name: str) -> None:
+    headers = dict(site.signed("/a"))
+    value = headers.pop(f"x-imagxp-{name}", "eyJhIjoxfQ")
+    lines = "".join(f"{key}: {text}\n" for key, text in headers.items())
+    for first, second in ((value, value), (value, "other"), ("", value), (value, "")):
+        twice = f"X-Imagxp-{name}: {first}\nx-imagxp-{name.upper()}: {second}\n"
+        answer = site.raw(f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{lines}{twice}\n")
+        assert b"header.duplicate" in answer, answer
+        assert b"x-app" not in answer
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x-imagxp-payload: !",
+        "x-imagxp-payload: \xff\xfe",
+        "x-imagxp-signature: zz",
+        "x-imagxp-payload:",
+        "x-imagxp-payment: a.b.c",
+        "x-imagxp-proof: \x01",
+        "x-imagxp-payload: e30\n folded",
+        "x-imagxp-payload : e30",
+        "x-imagxp-payload: " + "A" * 20_000,
+    ],
+)
+def test_malformed_headers(site: Site, line: str) -> None:
+    # With the headers of a browser: whoever has ours is an agent, and never falls back to one.
+    browser = "".join(f"{name}: {value}\n" for name, value in BROWSER.items())
+    answer = site.raw(f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{browser}{line}\n\n")
+    status = int(answer.split(b" ", 2)[1])
+    if line == "x-imagxp-payload : e30" and status == 200:
+        # Servers that take such a name for another one see a browser, not an agent.
+        assert b"unsigned_browser" in answer
+    else:
+        assert 400 <= status < 500, answer
+        assert b"x-app" not in answer
+
+
+def test_underscores_are_not_hyphens_or_are_refused(site: Site) -> None:
+    """A WSGI server may not tell `x_imagxp_payload` from ours; both together are refused or the false one is dropped."""
+    lines = "".join(f"{key}: {text}\n" for key, text in site.signed("/a"))
+    answer = site.raw(f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{lines}x_imagxp_payload: e30\n\n")
+    assert b"header.duplicate" in answer or b"verified_agent" in answer
+    browser = "".join(f"{name}: {value}\n" for name, value in BROWSER.items())
+    inbound = site.raw(f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{browser}x_imagxp_verdict_agent: evil\n\n")
+    assert b"200" in inbound.split(b"\r\n")[0]
+    assert b"evil" not in inbound
+
+
+def test_only_we_speak_of_verdicts(site: Site) -> None:
+    response = site.ask("/a", {**BROWSER, "x-imagxp-verdict-agent-id": "evil.example", "X-Imagxp-Verdict-Outcome": "allow"})
+    assert response.status_code == 200
+    assert not [name for name, _ in response.json()["headers"] if name.replace("_", "-").startswith("x-imagxp-verdict-")]
+
+
+def test_the_host_decides_nothing(site: Site) -> None:
+    host = [("Host", "evil.example"), ("X-Forwarded-Host", "evil.example")]
+    assert site.ask("/a", [*site.signed("/a"), *host]).status_code == 200
+    foreign = site.world.agent.sign("GET", "http://evil.example/a", "RAG_RETRIEVAL")
+    assert code(site.ask("/a", [*foreign, *host])) == "claim.resource_mismatch"
+    absolute = "".join(f"{key}: {value}\n" for key, value in foreign)
+    answer = site.raw(f"GET http://evil.example/a HTTP/1.1\nHost: evil.example\nConnection: close\n{absolute}\n")
+    assert answer.split(b" ", 2)[1] in (b"400", b"403", b"404"), answer
+
+
+def test_signed_bodies(site: Site) -> None:
+    body = json.dumps({"question": "é" * 500}).encode()
+    digest = imagxp.content_digest(body)
+    good = site.ask("/a", site.signed("/a", method="POST", content_digest=digest), "POST", body)
+    assert good.status_code == 200, good.text
+    assert good.json()["body"].encode("latin-1") == body, "the application reads the body again"
+    changed = site.ask("/a", site.signed("/a", method="POST", content_digest=digest), "POST", body[:-1] + b"!")
+    assert (changed.status_code, code(changed)) == (400, "claim.digest_mismatch")
+    large = b"x" * 10_001
+    refused = site.ask("/a", site.signed("/a", method="POST", content_digest=imagxp.content_digest(large)), "POST", large)
+    assert code(refused) == "claim.digest_mismatch"
+    unsigned = site.ask("/a", site.signed("/a", method="POST"), "POST", large)
+    assert unsigned.json()["body"].encode() == large, "what is not signed is not bounded"
+
+
+def test_feedback(site: Site) -> None:
+    agent = site.world.agent
+    signed = Feedback(site.origin + "/a", "0.25", "INACCURATE").sign(agent)
+    response = site.ask("/a", [*site.signed("/a"), ("x-imagxp-feedback", imagxp.feedback_header(signed))])
+    assert response.headers["x-imagxp-feedback-status"] == "accepted"
+    raw = Feedback(site.origin + "/b", "1", "HIGH_QUALITY").sign(agent).decode()
+    assert "," in raw, "JSON with commas is no joined line"
+    assert site.ask("/a", [*site.signed("/a"), ("x-imagxp-feedback", raw)]).headers["x-imagxp-feedback-status"] == "accepted"
+    lines = "".join(f"{key}: {text}\n" for key, text in site.signed("/a"))
+    answer = site.raw(
+        f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{lines}x-imagxp-feedback: {raw}\nx-imagxp-feedback: {raw}\n\n"
+    )
+    assert b"header.duplicate" in answer
+    assert [(given.url, by) for given, by in site.feedback] == [(site.origin + path, agent.agent_id) for path in ("/a", "/b")]
+
+
+def test_development_stays_on_loopback(world: World, adapter: str) -> None:
+    """The site listens on every address: its policy is for development, and whoever comes in by another one is refused."""
+    site = Site(world, adapter, listener=socket.create_server(("0.0.0.0", 0)))
+    found = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    outside = next((host for host in found if not ipaddress.ip_address(host).is_loopback), None)
+    with site.server, httpx.Client(trust_env=False, timeout=20) as client:
+        response = client.get(f"http://{outside or '127.0.0.1'}:{site.peer[1]}/a", headers=BROWSER)
+    # Without another address only servers that name the address they listen on can tell.
+    if outside is not None or adapter in ("wsgi", "flask_everywhere", "flask_views", "django_wsgi"):
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "internal.invariant")

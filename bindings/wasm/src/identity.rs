@@ -1,0 +1,137 @@
+//! An agent's identity: its domain and the key with which it signs.
+
+use crate::errors::{self, Thrown, raise};
+use crate::key::{PrivateKey, PublicKey};
+use crate::manifest::{self, Manifest};
+use crate::options::Options;
+use crate::prepared::Prepared;
+use crate::{agent_id, headers, key, purpose};
+use imagxp::Timestamp;
+use imagxp::agent::{self, SignRequest};
+use imagxp::crypto;
+use std::sync::Arc;
+use wasm_bindgen::prelude::*;
+
+/// A domain name and the key that signs for it.
+#[wasm_bindgen]
+pub struct Identity(pub(crate) agent::Identity);
+
+#[wasm_bindgen]
+impl Identity {
+    /// Joins a domain with a key in memory.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        agent_id: &str,
+        key: &PrivateKey,
+        #[wasm_bindgen(unchecked_optional_param_type = "LoopbackOptions")] options: JsValue,
+    ) -> Result<Identity, Thrown> {
+        let signer: Arc<dyn crypto::Signer> = Arc::<crypto::PrivateKey>::clone(&key.0);
+        Ok(Self(agent::Identity::with_signer(name(agent_id, options)?, signer)))
+    }
+
+    /// Joins a domain with a key that lives elsewhere and answers later (WebCrypto, a KMS): use `prepare` and its kin, not `sign`.
+    pub fn external(
+        agent_id: &str,
+        public_key: &PublicKey,
+        #[wasm_bindgen(unchecked_optional_param_type = "LoopbackOptions")] options: JsValue,
+    ) -> Result<Identity, Thrown> {
+        Ok(Self(agent::Identity::with_public_key(name(agent_id, options)?, public_key.0.clone())))
+    }
+
+    /// The domain.
+    #[wasm_bindgen(getter, js_name = agentId)]
+    pub fn agent_id(&self) -> String {
+        self.0.agent_id().as_str().to_owned()
+    }
+
+    /// The key that publishers must find in the manifest.
+    #[wasm_bindgen(getter, js_name = publicKey)]
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.public_key().clone())
+    }
+
+    /// The thumbprint of the key.
+    #[wasm_bindgen(getter, js_name = keyId)]
+    pub fn key_id(&self) -> String {
+        self.0.public_key().thumbprint().as_str().to_owned()
+    }
+
+    /// Signs one request; returns the headers to send. `User-Agent` is not among them: see `userAgent`.
+    ///
+    /// `url` is absolute. `now` is the clock's time and `nonce` a random UUID unless given.
+    #[wasm_bindgen(unchecked_return_type = "[string, string][]")]
+    pub fn sign(
+        &self,
+        method: &str,
+        url: &str,
+        purpose: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "SignOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        with_request(method, url, purpose, options, |request, now, nonce| {
+            self.0.sign(request, now, nonce).map(|signed| headers::signed(&signed)).map_err(raise)
+        })
+    }
+
+    /// What `sign` would sign, for a key that answers later; completing it gives the headers.
+    pub fn prepare(
+        &self,
+        method: &str,
+        url: &str,
+        purpose: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "SignOptions")] options: JsValue,
+    ) -> Result<Prepared, Thrown> {
+        with_request(method, url, purpose, options, |request, now, nonce| {
+            self.0.prepare(request, now, nonce).map(Prepared::headers).map_err(raise)
+        })
+    }
+
+    /// The manifest to publish, with this identity's key first and then `others`: during a rotation, the old or the next key.
+    pub fn manifest(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "ManifestOptions")] options: JsValue,
+    ) -> Result<Manifest, Thrown> {
+        let options = Options::new(options, &["contact", "others"])?;
+        let others =
+            options.list("others")?.into_iter().map(manifest::read_key).collect::<Result<Vec<_>, _>>()?;
+        self.0.manifest(options.text("contact")?, &others).map(Manifest).map_err(raise)
+    }
+}
+
+fn name(name: &str, options: JsValue) -> Result<imagxp::AgentId, Thrown> {
+    let allow_loopback = Options::new(options, &["allowLoopback"])?.flag("allowLoopback")?;
+    agent_id::parse(name, allow_loopback)
+}
+
+fn with_request<T>(
+    method: &str,
+    url: &str,
+    purpose: &str,
+    options: JsValue,
+    act: impl FnOnce(&SignRequest<'_>, Timestamp, &str) -> Result<T, Thrown>,
+) -> Result<T, Thrown> {
+    let names =
+        ["now", "nonce", "adsDisplayed", "context", "contentDigest", "payment", "proof", "compatible"];
+    let options = Options::new(options, &names)?;
+    let context = options.document("context")?.map(String::from_utf8).transpose();
+    let context = context.map_err(|_| errors::argument("`context` is not text"))?;
+    let (digest, payment, proof) =
+        (options.text("contentDigest")?, options.text("payment")?, options.text("proof")?);
+    let request = SignRequest {
+        ads_displayed: options.maybe("adsDisplayed")?,
+        context: context.as_deref(),
+        content_digest: digest.as_deref(),
+        payment: payment.as_deref(),
+        proof: proof.as_deref(),
+        compatible: options.flag("compatible")?,
+        ..SignRequest::new(method, url, purpose::parse(purpose)?)
+    };
+    let nonce = options.text("nonce")?.map_or_else(random_uuid, Ok)?;
+    act(&request, options.now()?, &nonce)
+}
+
+/// A random UUID, the nonce of our agents.
+pub(crate) fn random_uuid() -> Result<String, Thrown> {
+    let mut bytes = [0_u8; 16];
+    key::entropy(&mut bytes).map_err(raise)?;
+    Ok(imagxp::encoding::uuid_v4(bytes))
+}

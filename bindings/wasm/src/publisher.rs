@@ -1,0 +1,272 @@
+//! What a site does: one request in, one verdict out.
+
+use crate::audit::Sink;
+use crate::callback::Callback;
+use crate::claim::Rule;
+use crate::errors::{self, Thrown, raise};
+use crate::headers::Lines;
+use crate::options::Options;
+use crate::policy::Policy;
+use crate::verification::{self, Pending};
+use crate::{explain, feedback, json, key, replay, verdict};
+use imagxp::encoding::hex_decode;
+use imagxp::limits::Limits;
+use imagxp::publisher::{self as core_publisher, FeedbackVerification, FetchFailure};
+use imagxp::replay::{LaterReplayStore, MemoryReplayStore, ReplayEntry};
+use imagxp::{Request, Timestamp};
+use js_sys::{Object, Reflect};
+use std::sync::Arc;
+use wasm_bindgen::prelude::*;
+
+/// How many nonces are remembered unless said otherwise: an isolate has 128 MB in all.
+const MAX_REPLAY_ENTRIES: u32 = 200_000;
+
+/// A site that verifies its readers.
+#[wasm_bindgen]
+pub struct Publisher {
+    inner: core_publisher::Publisher,
+}
+
+#[wasm_bindgen]
+impl Publisher {
+    /// A publisher.
+    ///
+    /// `replay`: `memory`, nonces are remembered in this isolate, or `later`, a store behind a network remembers them: then verdicts have
+    /// `replay` needs, and `secret` (16 bytes, the same in every isolate) has to be given; otherwise it is made up. `customPolicy` is
+    /// called last, with the verified claim and the path, and answers whether the request may pass. `audit` is called with each decided
+    /// verdict's record. What either throws is written to the console and answered with 503.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        policy: &Policy,
+        #[wasm_bindgen(unchecked_optional_param_type = "PublisherOptions")] options: JsValue,
+    ) -> Result<Publisher, Thrown> {
+        let names = ["secret", "replay", "maxReplayEntries", "customPolicy", "limits", "audit"];
+        let options = Options::new(options, &names)?;
+        let later = match options.text("replay")?.as_deref() {
+            None | Some("memory") => false,
+            Some("later") => true,
+            Some(_) => return Err(errors::argument("`replay` is not one of memory, later")),
+        };
+        let secret = match options.bytes("secret")? {
+            Some(secret) => read_secret(&secret)?,
+            None if later => {
+                return Err(errors::argument("a shared replay store needs a shared `secret` of 16 bytes"));
+            }
+            None => {
+                let mut secret = [0; 16];
+                key::entropy(&mut secret).map_err(raise)?;
+                secret
+            }
+        };
+        let mut inner = core_publisher::Publisher::new(policy.0.clone(), secret);
+        inner = if later {
+            inner.with_replay_store(Arc::new(LaterReplayStore))
+        } else {
+            let most = options.whole("maxReplayEntries")?.unwrap_or(MAX_REPLAY_ENTRIES);
+            let most_entries = usize::try_from(most).unwrap_or(usize::MAX);
+            inner.with_replay_store(Arc::new(MemoryReplayStore::new(most_entries, most / 5)))
+        };
+        if let Some(rule) = options.function("customPolicy")? {
+            inner = inner.with_custom_policy(Arc::new(Rule(Callback::new(rule))));
+        }
+        if let Some(sink) = options.function("audit")? {
+            inner = inner.with_audit(Arc::new(Sink(Callback::new(sink))));
+        }
+        if let Some(limits) = options.value("limits")? {
+            inner = inner.with_limits(read_limits(limits)?);
+        }
+        Ok(Self { inner })
+    }
+
+    /// Verifies one request.
+    ///
+    /// `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line.
+    /// `bodyDigest`: `contentDigest(body)` when there is a body.
+    #[wasm_bindgen(unchecked_return_type = "Verification")]
+    pub fn verify(
+        &self,
+        method: &str,
+        url: &str,
+        #[wasm_bindgen(unchecked_param_type = "HeaderLines")] headers: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "VerifyOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let (request, now) = (Read::new(method, url, &headers)?, Arguments::read(options)?);
+        verification::to_js(request.with(&now, |request| self.inner.verify(request, now.now)))
+    }
+
+    /// Takes up a pending verification where it stopped; only once.
+    #[wasm_bindgen(unchecked_return_type = "Verification")]
+    pub fn resume(
+        &self,
+        pending: &Pending,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let now = Options::new(options, &["now"])?.now()?;
+        verification::to_js(self.inner.resume(pending.take()?, now))
+    }
+
+    /// Verifies without spending anything, and tells each step with what was expected and received.
+    #[wasm_bindgen(unchecked_return_type = "Explanation")]
+    pub fn explain(
+        &self,
+        method: &str,
+        url: &str,
+        #[wasm_bindgen(unchecked_param_type = "HeaderLines")] headers: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "VerifyOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let (request, now) = (Read::new(method, url, &headers)?, Arguments::read(options)?);
+        explain::to_js(&request.with(&now, |request| self.inner.explain(request, now.now)))
+    }
+
+    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+    ///
+    /// `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
+    /// verdict needs a manifest, fetch it, `supply` it and call this again. When `insertion` is there, ask the replay store to insert it, and
+    /// call this again with `inserted: [insertion, answer]`.
+    #[wasm_bindgen(unchecked_return_type = "FeedbackVerification")]
+    pub fn feedback(
+        &self,
+        value: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "TakeFeedbackOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let options = Options::new(options, &["carrier", "inserted", "now"])?;
+        let now = options.now()?;
+        let carrier =
+            options.value("carrier")?.map(|carrier| verdict::carrier(&carrier)).transpose()?.flatten();
+        let inserted = options.list("inserted")?;
+        let taken = match inserted.as_slice() {
+            [] => self.inner.feedback(value.as_bytes(), carrier.as_ref(), now),
+            [entry, answer] => {
+                let answer = replay::answer(&answer.as_string().unwrap_or_default())?;
+                let entry = read_entry(entry.clone())?;
+                self.inner.feedback_inserted(value.as_bytes(), carrier.as_ref(), &entry, answer, now)
+            }
+            _ => return Err(errors::argument("`inserted` is not an entry and an answer")),
+        };
+        feedback_to_js(&taken)
+    }
+
+    /// Hands in what a URL of `needs` answered with, and the answer's `Cache-Control: max-age` in seconds if it had one.
+    ///
+    /// A body that breaks a rule is recorded as a failure and thrown as `identity.manifest_invalid` or `key.malformed`; resume either way.
+    pub fn supply(
+        &self,
+        url: &str,
+        #[wasm_bindgen(unchecked_param_type = "Document")] body: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "SupplyOptions")] options: JsValue,
+    ) -> Result<(), Thrown> {
+        let options = Options::new(options, &["maxAge", "now"])?;
+        let body = json::document(&body)?;
+        self.inner.supply(url, &body, options.whole("maxAge")?, options.now()?).map_err(raise)
+    }
+
+    /// Reports that a URL of `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
+    #[wasm_bindgen(js_name = supplyFailure)]
+    pub fn supply_failure(
+        &self,
+        url: &str,
+        #[wasm_bindgen(
+            unchecked_param_type = "\"failed\" | \"not_found\" | \"redirect\" | \"address_denied\" | \"busy\" | \"invalid\""
+        )]
+        failure: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
+    ) -> Result<(), Thrown> {
+        let failure = FetchFailure::from_name(failure)
+            .ok_or_else(|| errors::argument(&format!("`{failure}` is not the name of a fetch failure")))?;
+        let now = Options::new(options, &["now"])?.now()?;
+        self.inner.supply_failure(url, failure, now).map_err(raise)
+    }
+}
+
+/// A request as it came over.
+struct Read<'a> {
+    method: &'a str,
+    url: &'a str,
+    lines: Lines,
+}
+
+impl<'a> Read<'a> {
+    fn new(method: &'a str, url: &'a str, headers: &JsValue) -> Result<Self, Thrown> {
+        Ok(Self { method, url, lines: Lines::read(headers)? })
+    }
+
+    fn with<T>(&self, arguments: &Arguments, act: impl FnOnce(&Request<'_>) -> T) -> T {
+        let lines = self.lines.lines();
+        act(&Request {
+            method: self.method,
+            url: self.url,
+            headers: &lines,
+            body_digest: arguments.body_digest.as_deref(),
+        })
+    }
+}
+
+struct Arguments {
+    now: Timestamp,
+    body_digest: Option<String>,
+}
+
+impl Arguments {
+    fn read(options: JsValue) -> Result<Self, Thrown> {
+        let options = Options::new(options, &["now", "bodyDigest"])?;
+        Ok(Self { now: options.now()?, body_digest: options.text("bodyDigest")? })
+    }
+}
+
+fn read_secret(secret: &[u8]) -> Result<[u8; 16], Thrown> {
+    // Bytes, or hex: what is configured is text.
+    secret
+        .try_into()
+        .ok()
+        .or_else(|| hex_decode(secret))
+        .ok_or_else(|| errors::argument("the secret is not 16 bytes, or 32 hex digits"))
+}
+
+fn read_limits(limits: JsValue) -> Result<Limits, Thrown> {
+    let names = [
+        "payloadHeader",
+        "keyHeader",
+        "token",
+        "headerLines",
+        "headerBytes",
+        "string",
+        "resource",
+        "manifest",
+        "directory",
+    ];
+    let options = Options::new(limits, &names)?;
+    let size = |name: &str, default: usize| -> Result<usize, Thrown> {
+        Ok(options.whole(name)?.map_or(default, |size| usize::try_from(size).unwrap_or(usize::MAX)))
+    };
+    let start = Limits::DEFAULT;
+    Ok(start
+        .with_payload_header(size("payloadHeader", start.payload_header())?)
+        .with_key_header(size("keyHeader", start.key_header())?)
+        .with_token(size("token", start.token())?)
+        .with_header_lines(size("headerLines", start.header_lines())?)
+        .with_header_bytes(size("headerBytes", start.header_bytes())?)
+        .with_string(size("string", start.string())?)
+        .with_resource(size("resource", start.resource())?)
+        .with_manifest(size("manifest", start.manifest())?)
+        .with_directory(size("directory", start.directory())?))
+}
+
+fn read_entry(entry: JsValue) -> Result<ReplayEntry, Thrown> {
+    let options = Options::new(entry, &["key", "agent", "expiresAt"])?;
+    let hash = |name: &str| -> Result<[u8; 16], Thrown> {
+        hex_decode(options.required(name)?.as_bytes())
+            .ok_or_else(|| errors::argument(&format!("`{name}` is not 16 bytes in hex")))
+    };
+    let expires_at = options.time("expiresAt")?.ok_or_else(|| errors::argument("`expiresAt` is missing"))?;
+    Ok(ReplayEntry { key: hash("key")?, agent: hash("agent")?, expires_at })
+}
+
+fn feedback_to_js(taken: &FeedbackVerification) -> Result<JsValue, Thrown> {
+    let answer = Object::new();
+    let feedback = taken.feedback.as_ref().map_or(Ok(JsValue::NULL), feedback::taken)?;
+    let insertion = taken.insertion.as_ref().map_or(Ok(JsValue::UNDEFINED), replay::to_js)?;
+    Reflect::set(&answer, &"verdict".into(), &verdict::to_js(&taken.verdict)?)?;
+    Reflect::set(&answer, &"feedback".into(), &feedback)?;
+    Reflect::set(&answer, &"insertion".into(), &insertion)?;
+    Ok(answer.into())
+}

@@ -1,0 +1,65 @@
+// Real Deno, real HTTP.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { PACKAGE, agent, exchange, policy } from "./support.js";
+
+let reader;
+let child;
+let port;
+
+before(async () => {
+  reader = await agent();
+  const environment = { ...process.env, POLICY: JSON.stringify(policy()), DENO_NO_UPDATE_CHECK: "1" };
+  const allow = ["--allow-net=127.0.0.1", `--allow-read=${PACKAGE}`, "--allow-env=POLICY"];
+  const flags = ["run", "--no-prompt", "--no-lock", "--cached-only", ...allow, path.join("tests", "fixtures", "deno.js")];
+  child = spawn(binary(), flags, { cwd: PACKAGE, env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit").then(([code]) => { throw new Error(`deno ended with ${code}`); });
+  ended.catch(() => undefined);
+  const said = new Promise((resolve) => createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("port ") && resolve(line)));
+  port = Number((await Promise.race([said, ended])).slice(5));
+});
+
+after(async () => {
+  child?.kill();
+  await reader?.close();
+});
+
+/** The binary that npm installs for this machine beside the package that names it. */
+function binary() {
+  const require = createRequire(import.meta.url);
+  const { optionalDependencies } = require("deno/package.json");
+  for (const name of Object.keys(optionalDependencies)) {
+    const [, platform] = name.split("/");
+    const libc = process.report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
+    if (!platform.startsWith(`${process.platform}-${process.arch}`) || (platform.includes("-", 8) && !platform.endsWith(libc) && process.platform === "linux")) continue;
+    return path.join(path.dirname(require.resolve(`${name}/package.json`)), process.platform === "win32" ? "deno.exe" : "deno");
+  }
+  throw new Error("npm has installed no Deno for this machine");
+}
+
+test("allowed, replayed, denied, unsigned", async () => {
+  const lines = reader.sign("/page");
+  const answer = await exchange(port, "/page", lines);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.json().agentId, reader.identity.agentId);
+  assert.equal(answer.header("x-imagxp-content-origin"), "HUMAN");
+  assert.equal((await exchange(port, "/page", lines)).code(), "replay.nonce_seen");
+  assert.equal((await exchange(port, "/", reader.sign("/", { purpose: "CRAWL_TRAINING" }))).code(), "policy.purpose_denied");
+  assert.equal((await exchange(port, "/", [["user-agent", "curl/8"]])).code(), "auth.required");
+  assert.equal(reader.state.fetches, 1);
+});
+
+test("two lines of one header, over a raw socket", async () => {
+  const [userAgent, payload, signature, publicKey] = reader.sign("/");
+  for (const twice of [payload, signature, publicKey]) {
+    const answer = await exchange(port, "/", [userAgent, payload, signature, publicKey, twice]);
+    assert.deepEqual([answer.status, answer.code()], [400, "header.duplicate"], twice[0]);
+  }
+  assert.equal((await exchange(port, "/", [userAgent, payload, signature, publicKey])).status, 200);
+});

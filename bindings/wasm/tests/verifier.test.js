@@ -1,0 +1,177 @@
+// The verifier in Node, with real fetches on loopback: kept documents, stores that fail, brokers, keys that sign elsewhere; and Next's own
+// responses.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { NextRequest, NextResponse } from "next/server.js";
+import * as imagxp from "../dist/index.js";
+import { imagxpProxy } from "../dist/next.js";
+import { ORIGIN, SECRET, agent, broker, policy } from "./support.js";
+
+const HOST = "http://localhost:3000";
+let reader;
+
+before(async () => { reader = await agent(); });
+after(() => reader.close());
+
+const code = (expected) => (error) => error instanceof imagxp.ImagxpError && error.code === expected;
+const request = (target, lines, init = {}) => new Request(HOST + target, { ...init, headers: lines });
+const page = () => new Response("page");
+
+/** What a test expects to be logged is not shown. */
+async function quietly(act) {
+  const { error, warn } = console;
+  const said = [];
+  console.error = console.warn = (...values) => said.push(values.join(" "));
+  try {
+    return await act(said);
+  } finally {
+    Object.assign(console, { error, warn });
+  }
+}
+
+test("options that cannot work are refused when the site starts", () => {
+  assert.throws(() => new imagxp.Verifier({ policy: { version: 1 } }), code("usage.policy"));
+  const replayStore = { insertIfAbsent: () => "fresh" };
+  assert.throws(() => new imagxp.Verifier({ policy: policy(), replayStore }), code("usage.argument"));
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  assert.throws(() => new imagxp.Verifier({ policy: policy({ provenance: undefined }), identity }), code("usage.argument"));
+  assert.throws(() => new imagxp.Verifier({ policy: policy(), identity: { ...identity, privateKey: "{}" } }), code("key.malformed"));
+  assert.throws(() => imagxpProxy(NextResponse, { policy: policy(), identity }), code("usage.argument"));
+});
+
+test("verifyRequest gives the verdict, and leaves the request as it is", async () => {
+  const verifier = new imagxp.Verifier({ policy: policy() });
+  const asked = request("/a", reader.sign("/a"));
+  const verdict = await verifier.verifyRequest(asked);
+  assert.deepEqual([verdict.outcome, verdict.agentId], ["allow", reader.identity.agentId]);
+  assert.equal((await verifier.verifyRequest(request("/a", asked.headers))).code, "replay.nonce_seen");
+});
+
+test("a document store: other isolates find what one has fetched, and a new key is fetched all the same", async () => {
+  const own = await agent();
+  try {
+    const kept = new Map();
+    const documents = {
+      get: async (key) => kept.get(key) ?? null,
+      put: async (key, value, { expirationTtl }) => {
+        assert.ok(expirationTtl >= 60);
+        kept.set(key, value);
+      },
+    };
+    const waiting = [];
+    const context = { waitUntil: (promise) => waiting.push(promise) };
+    const verdict = async () => {
+      const verdict = await new imagxp.Verifier({ policy: policy(), documents }).verifyRequest(request("/", own.sign("/")), context);
+      await Promise.all(waiting.splice(0));
+      return verdict;
+    };
+    assert.equal((await verdict()).outcome, "allow");
+    assert.equal(kept.size, 1);
+    assert.equal((await verdict()).outcome, "allow");
+    assert.equal(own.state.fetches, 1, "the second verifier took the kept copy");
+
+    // The copy is damaged, and then too old: it is fetched again.
+    const [key] = kept.keys();
+    for (const copy of ["{", JSON.stringify({ body: "{}", fetchedAt: Date.now(), maxAge: null }), JSON.stringify({ ...JSON.parse(kept.get(key)), fetchedAt: Date.now() - 301_000 })]) {
+      kept.set(key, copy);
+      const { fetches } = own.state;
+      assert.equal((await quietly(verdict)).outcome, "allow");
+      assert.equal(own.state.fetches, fetches + 1, copy);
+    }
+  } finally {
+    await own.close();
+  }
+});
+
+test("a replay store that fails lets nobody in", async () => {
+  const stores = {
+    "throws": () => { throw new Error("on purpose"); },
+    "rejects": async () => { throw new Error("on purpose"); },
+    "answers nonsense": () => "yes",
+    "answers nothing": () => undefined,
+  };
+  for (const [name, insertIfAbsent] of Object.entries(stores)) {
+    const verifier = new imagxp.Verifier({ policy: policy(), replayStore: { insertIfAbsent }, secret: SECRET });
+    const answer = await quietly(() => verifier.handle(request("/", reader.sign("/")), page));
+    assert.deepEqual([answer.status, (await answer.json()).error.code], [503, "replay.store_error"], name);
+  }
+  const full = new imagxp.Verifier({ policy: policy(), replayStore: { insertIfAbsent: () => "full" }, secret: SECRET });
+  assert.equal((await full.verifyRequest(request("/", reader.sign("/")))).code, "replay.store_full");
+});
+
+test("a visa of several uses is counted in a store that answers later, and redeemed at the broker", async () => {
+  const bank = await broker();
+  try {
+    const entries = new Set();
+    const insertIfAbsent = async ({ key }) => (entries.has(key) ? "seen" : (entries.add(key), "fresh"));
+    const asked = [];
+    const redeem = async (need, visa) => (asked.push(need.url), visa === "" ? "refused" : "accepted");
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment: { brokers: [{ ...bank.entry, check: "redeem" }] } });
+    const verifier = new imagxp.Verifier({ policy: rules, secret: SECRET, replayStore: { insertIfAbsent }, redeem });
+    const payment = bank.visa(reader, { maxUses: 3 });
+    const codes = [];
+    for (let use = 0; use < 4; use += 1) codes.push((await verifier.verifyRequest(request("/", reader.sign("/", { payment })))).code);
+    assert.deepEqual(codes, [null, null, null, "payment.already_used"]);
+    assert.equal(asked.length, 3);
+    assert.ok(asked.every((url) => url.startsWith(bank.issuer)));
+    const without = new imagxp.Verifier({ policy: rules });
+    const verdict = await without.verifyRequest(request("/", reader.sign("/", { payment: bank.visa(reader) })));
+    assert.deepEqual([verdict.http, verdict.outcome], [503, "undecided"]);
+  } finally {
+    await bank.close();
+  }
+});
+
+test("a receipt by a key that lives in WebCrypto", async () => {
+  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  const jwk = await crypto.subtle.exportKey("jwk", publicKey);
+  const sign = (message) => crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, privateKey, message);
+  const verifier = new imagxp.Verifier({ policy: policy(), identity: { agentId: "pub.example", publicKey: jwk, sign } });
+  const manifest = imagxp.Identity.external("pub.example", imagxp.PublicKey.fromJwk(jwk)).manifest();
+  for (const [body, headers] of [["page", {}], ["page", { "content-length": "4" }], [null, {}]]) {
+    const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body, { headers }));
+    const bytes = await answer.arrayBuffer();
+    const contentSha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const receipt = imagxp.SignedReceipt.fromHeaders(answer.headers).verify(manifest);
+    receipt.check({ url: `${ORIGIN}/`, contentSha256, agentId: reader.identity.agentId });
+  }
+  // Errors and what has a receipt already get none.
+  for (const made of [() => new Response("no", { status: 404 }), () => new Response(null, { status: 204 })]) {
+    const answer = await verifier.handle(request("/", reader.sign("/")), made);
+    assert.equal(answer.headers.get("x-imagxp-provenance"), null);
+  }
+});
+
+test("a stream that nobody reads to its end is let go", async () => {
+  let cancelled = false;
+  const endless = new ReadableStream({
+    pull: (controller) => new Promise((resolve) => setTimeout(() => resolve(cancelled || controller.enqueue(new Uint8Array(10))), 5)),
+    cancel: () => { cancelled = true; },
+  });
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  const answer = await new imagxp.Verifier({ policy: policy(), identity }).handle(request("/", reader.sign("/")), () => new Response(endless));
+  const stream = answer.body.getReader();
+  assert.equal((await stream.read()).value.byteLength, 10);
+  await stream.cancel();
+  assert.equal(cancelled, true);
+});
+
+test("what the site's own code throws is the site's", async () => {
+  const verifier = new imagxp.Verifier({ policy: policy() });
+  await assert.rejects(verifier.handle(request("/", reader.sign("/")), () => { throw new TypeError("mine"); }), TypeError);
+});
+
+test("Next: the page reads the verdict in headers that nobody else can set; a refusal ends here", async () => {
+  const proxy = imagxpProxy(NextResponse, { policy: policy() });
+  const next = (target, lines) => new NextRequest(HOST + target, { headers: lines });
+  const passed = await proxy(next("/a", [...reader.sign("/a"), ["x-imagxp-verdict-agent-id", "google.com"], ["x-imagxp-verdict-admin", "1"]]));
+  // Next's own words for "go on, with these request headers".
+  assert.equal(passed.headers.get("x-middleware-next"), "1");
+  assert.equal(passed.headers.get("x-middleware-request-x-imagxp-verdict-agent-id"), reader.identity.agentId);
+  assert.equal(passed.headers.get("x-middleware-request-x-imagxp-verdict-outcome"), "allow");
+  assert.equal(passed.headers.get("x-middleware-request-x-imagxp-verdict-admin"), null);
+  assert.equal(passed.headers.get("x-imagxp-content-origin"), "HUMAN");
+  const refused = await proxy(next("/a", [["user-agent", "curl/8"]]));
+  assert.deepEqual([refused.status, refused.headers.get("x-middleware-next")], [401, null]);
+});

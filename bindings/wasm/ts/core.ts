@@ -1,0 +1,48 @@
+// What the module offers, but for what only this package's own files use.
+
+import "./init.js";
+
+export {
+  ContentHash,
+  Feedback,
+  Identity,
+  JwkSet,
+  Manifest,
+  Pending,
+  Policy,
+  Prepared,
+  PrivateKey,
+  PublicKey,
+  Publisher,
+  Receipt,
+  Robots,
+  SignedReceipt,
+  assertionAgent,
+  canonicalize,
+  codes,
+  contentDigest,
+  discover,
+  feedbackHeader,
+  feedbackReasons,
+  isAgentId,
+  isPublicAddress,
+  issueVisa,
+  linkPolicyUrl,
+  manifestUrl,
+  prepareAssertion,
+  purposes,
+  readOffer,
+  signAssertion,
+  userAgent,
+  verifyAssertion,
+  verifyEvidence,
+  verifyInclusion,
+  verifyToken,
+  version,
+} from "../generated/imagxp.js";
+export type {
+  Assertion, AssertionOptions, Broker, Claim, Code, DeliveryOptions, DiscoverOptions, Document, EmitOptions, Explanation, FeedbackOptions,
+  FeedbackVerification, HeaderLines, Insert, LimitOptions, LoopbackOptions, ManifestKey, ManifestOptions, Need, NonceOptions, NowOptions,
+  Offer, OfferOptions, PublisherOptions, ReceiptOptions, Redemption, ReplayEntry, Sha256, SignOptions, Step, SupplyOptions,
+  TakeFeedbackOptions, TakenFeedback, Time, TokenOptions, Verdict, Verification, VerifyOptions, VisaOptions,
+} from "../generated/imagxp.js";

@@ -1,0 +1,15 @@
+// Deno: `Deno.serve(withImagxp(handler, options))`. Anything else whose handler takes a Web `Request` (Bun, edge functions) fits as well.
+
+import type { Verdict } from "./core.js";
+import { Verifier, type VerifierOptions } from "./verifier.js";
+
+export * from "./index.js";
+
+/** Verifies every request before the handler sees it; the verdict comes as the last argument, and is `verdictOf(request)`. */
+export function withImagxp<Info = unknown>(
+  handler: (request: Request, info: Info, verdict: Verdict) => Response | Promise<Response>,
+  options: VerifierOptions,
+): (request: Request, info: Info) => Promise<Response> {
+  const verifier = new Verifier(options);
+  return (request, info) => verifier.handle(request, (passed, verdict) => handler(passed, info, verdict));
+}

@@ -1,0 +1,362 @@
+// One verdict per Web `Request`. The adapters are this with the manners of their platforms.
+
+import {
+  Identity,
+  type Insert,
+  type Need,
+  Policy,
+  PrivateKey,
+  PublicKey,
+  Publisher,
+  type PublisherOptions,
+  type Redemption,
+  type ReplayEntry,
+  type TakenFeedback,
+  type Verdict,
+  type Verification,
+  contentDigest,
+} from "./core.js";
+import { type DocumentStore, Documents } from "./documents.js";
+import { ImagxpError } from "./errors.js";
+import { readAtMost } from "./fetch.js";
+import { generation } from "./instance.js";
+import { type ReceiptOf, addReceipt } from "./receipt.js";
+import type { ReplayStore } from "./replay.js";
+
+/** Where the public policy is served. */
+export const WELL_KNOWN_PATH = "/.well-known/imagxp-policy.json";
+
+/** Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa. */
+export type Redeem = (need: Need, visa: string) => Promise<Redemption>;
+/** Takes feedback that holds, and the verdict on it, which names the agent. */
+export type OnFeedback = (feedback: TakenFeedback, verdict: Verdict) => void | Promise<void>;
+/** Takes the receipt of an answer that had gone out before its hash was known. */
+export type OnReceipt = (headers: readonly (readonly [string, string])[], of: ReceiptOf) => void | Promise<void>;
+/** Answers a request that may pass. */
+export type Next = (request: Request, verdict: Verdict) => Response | Promise<Response>;
+
+/** Who signs receipts: the publisher's own domain, with a key in memory or one that signs elsewhere (WebCrypto, a KMS). */
+export type SiteIdentity = { agentId: string; allowLoopback?: boolean } & (
+  | { privateKey: string | object }
+  | { publicKey: string | object; sign: (message: Uint8Array) => Promise<ArrayBuffer | Uint8Array> }
+);
+
+export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
+  /** The policy document: JSON, or an object. */
+  policy: string | object;
+  /** Where nonces are remembered: in this isolate unless given. A shared store needs a shared `secret`. */
+  replayStore?: ReplayStore;
+  /** What fetches manifests and key sets: the platform's `fetch` unless given. */
+  fetch?: typeof fetch;
+  /** Keeps fetched documents for other isolates, for example a Workers KV namespace. */
+  documents?: DocumentStore;
+  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. */
+  redeem?: Redeem;
+  /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
+  identity?: SiteIdentity;
+  onReceipt?: OnReceipt;
+  onFeedback?: OnFeedback;
+  /** How many bytes are held of a body whose digest the agent has signed: 1 MiB unless given. */
+  maxBody?: number;
+  /** How many bytes of an answer may wait for its receipt: 1 MiB unless given. */
+  maxReceiptBody?: number;
+}
+
+/** What a platform offers beside the request. */
+export interface Context {
+  /** Keeps a promise running when the answer has been given. */
+  waitUntil?(promise: Promise<unknown>): void;
+}
+
+// Manifest, key set, redemption; a refresh may ask for one of the first two again.
+const MAX_FETCHES = 6;
+// A visa of many uses asks its store once for each use it has had.
+const MAX_INSERTIONS = 128;
+const VERDICT_PREFIX = "x-imagxp-verdict-";
+const FEEDBACK = "x-imagxp-feedback";
+
+/** What lives in one instance of the module. */
+interface Site {
+  generation: number;
+  publisher: Publisher;
+  identity: Identity | undefined;
+}
+
+const verdicts = new WeakMap<Request, Verdict>();
+
+/** The verdict on a request that a verifier has let pass. */
+export function verdictOf(request: Request): Verdict | undefined {
+  return verdicts.get(request);
+}
+
+/** A site that verifies its readers: one for each policy and isolate. */
+export class Verifier {
+  readonly #options: VerifierOptions;
+  readonly #documents: Documents;
+  readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[] };
+  #site: Site | undefined;
+
+  /** Throws `usage.policy` or `usage.argument` at once for a policy or options that cannot work. */
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+    const policy = Policy.fromJson(options.policy);
+    const { allowLoopback, contentOrigin, origins } = policy;
+    this.#policy = { public: policy.publicJson(), allowLoopback, contentOrigin, origins };
+    policy.free();
+    if (options.replayStore !== undefined && options.secret === undefined) {
+      throw new ImagxpError("usage.argument", "a shared replay store needs a shared `secret` of 16 bytes");
+    }
+    if (options.identity !== undefined && contentOrigin === undefined) {
+      throw new ImagxpError("usage.argument", "receipts say who made the content: give the policy a provenance.origin");
+    }
+    if (options.identity !== undefined) readIdentity(options.identity).free();
+    // Bound here: a platform's `fetch` must not be called as a method of ours.
+    const fetcher = options.fetch ?? ((input, init) => fetch(input, init));
+    this.#documents = new Documents(fetcher, options.documents, allowLoopback);
+  }
+
+  /** Verifies one request: fetches and asks what the verdict needs. The request's body is not touched; throws only what is a bug. */
+  async verifyRequest(request: Request, context: Context = {}): Promise<Verdict> {
+    const { verdict } = await this.#judge(request, context);
+    return verdict;
+  }
+
+  /**
+   * Answers one request: the public policy, a refusal, or what `next` answers, with the verdict's headers and a receipt.
+   *
+   * `next` gets the request without `x-imagxp-verdict-*`, which only we may say.
+   */
+  async handle(request: Request, next: Next, context: Context = {}): Promise<Response> {
+    const head = request.method === "HEAD";
+    const { pathname } = new URL(request.url);
+    if ((request.method === "GET" || head) && pathname === WELL_KNOWN_PATH) return this.#servePolicy(head);
+    let judged: Judged;
+    let extra: [string, string][];
+    try {
+      judged = await this.#judge(request, context);
+      extra = await this.#takeFeedback(judged.request, judged.verdict, context);
+    } catch (error) {
+      // Whatever it is, it must not become a way in.
+      console.error("imagxp: the verification failed", error);
+      return refusal(500, internal(error), [], head);
+    }
+    const { verdict } = judged;
+    let headers = [...verdict.responseHeaders, ...extra];
+    if (!verdict.isAllowed) {
+      const isReader = verdict.visitor === "unsigned_browser" || verdict.visitor === "unsigned_client";
+      if (!(isReader && pathname === "/robots.txt" && (request.method === "GET" || head))) {
+        return refusal(verdict.http, verdict.body ?? "", headers, head);
+      }
+      // Rules that nobody may read bind nobody (RFC 9309 §2.3.1.3).
+      headers = extra;
+    }
+    const passed = stripped(judged.request);
+    verdicts.set(passed, verdict);
+    const response = withHeaders(await next(passed, verdict), headers);
+    return this.#receipt(passed, verdict, response, context);
+  }
+
+  async #judge(request: Request, context: Context): Promise<Judged> {
+    const { publisher } = this.#current();
+    const url = new URL(request.url);
+    if (this.#policy.allowLoopback && !["localhost", "127.0.0.1", "[::1]"].includes(url.hostname)) {
+      throw new ImagxpError("usage.policy", "the policy has allow_loopback, which is for development; this is another host");
+    }
+    const target = url.pathname + url.search;
+    const verification = publisher.verify(request.method, target, request.headers);
+    // The check of the digest comes before anything is spent, so the request can be verified again with it. It also comes before the
+    // signature: a stranger can make us hold `maxBody` bytes for as long as the platform lets a body take.
+    if (verification.verdict.code === "claim.digest_mismatch" && request.body !== null && !request.bodyUsed) {
+      verification.pending?.free();
+      const [read, kept] = request.body.tee();
+      const body = await readAtMost(read, this.#options.maxBody ?? 1024 * 1024);
+      const again = new Request(request, { body: kept, duplex: "half" } as RequestInit);
+      if (body === undefined) return { verdict: verification.verdict, request: again };
+      const bodyDigest = contentDigest(body);
+      const verdict = await this.#complete(again, publisher.verify(request.method, target, request.headers, { bodyDigest }), context);
+      return { verdict, request: again };
+    }
+    return { verdict: await this.#complete(request, verification, context), request };
+  }
+
+  /** Fetches and asks what the verdict needs until it needs nothing more. */
+  async #complete(request: Request, first: Verification, context: Context): Promise<Verdict> {
+    const { publisher } = this.#current();
+    const fetched = new Set<string>();
+    let verification = first;
+    let fetches = 0;
+    let insertions = 0;
+    while (verification.pending !== undefined) {
+      const { pending, verdict } = verification;
+      try {
+        const insertion = pending.insertion;
+        if (insertion !== undefined) {
+          if (++insertions > MAX_INSERTIONS) return verdict;
+          pending.inserted(await this.#insert(insertion));
+        } else if (++fetches > MAX_FETCHES) {
+          return verdict;
+        } else {
+          for (const need of verdict.needs) {
+            if (need.kind === "redeem") pending.redeemed(await this.#redeem(need, request));
+            else await this.#documents.supply(publisher, need, fetched.has(need.url), (promise) => context.waitUntil?.(promise));
+            fetched.add(need.url);
+          }
+        }
+        verification = publisher.resume(pending);
+      } finally {
+        pending.free();
+      }
+    }
+    return verification.verdict;
+  }
+
+  async #insert(entry: ReplayEntry): Promise<Insert> {
+    const store = this.#options.replayStore;
+    if (store === undefined) return "error";
+    try {
+      const answer: unknown = await store.insertIfAbsent(entry, Date.now());
+      if (answer === "fresh" || answer === "seen" || answer === "full" || answer === "error") return answer;
+      console.error("imagxp: the replay store gave another answer than fresh, seen, full or error");
+    } catch (error) {
+      console.error("imagxp: the replay store failed", error);
+    }
+    return "error";
+  }
+
+  async #redeem(need: Need, request: Request): Promise<Redemption> {
+    const visa = request.headers.get("x-imagxp-payment") ?? request.headers.get("x-imagxp-credential");
+    if (this.#options.redeem === undefined || visa === null) return "unavailable";
+    try {
+      return await this.#options.redeem(need, visa);
+    } catch (error) {
+      console.error("imagxp: asking the broker failed", error);
+      return "unavailable";
+    }
+  }
+
+  /** What came in `x-imagxp-feedback`. It never decides about the request that carries it. */
+  async #takeFeedback(request: Request, carrier: Verdict, context: Context): Promise<[string, string][]> {
+    const value = request.headers.get(FEEDBACK);
+    if (this.#options.onFeedback === undefined || value === null) return [];
+    const { publisher } = this.#current();
+    let taken = publisher.feedback(value, { carrier });
+    for (const need of taken.verdict.needs.filter((need) => need.kind === "manifest")) {
+      await this.#documents.supply(publisher, need, false, (promise) => context.waitUntil?.(promise));
+      taken = publisher.feedback(value, { carrier });
+    }
+    if (taken.insertion !== undefined) {
+      taken = publisher.feedback(value, { carrier, inserted: [taken.insertion, await this.#insert(taken.insertion)] });
+    }
+    let status = taken.verdict.code ?? "accepted";
+    if (taken.feedback !== null) {
+      try {
+        await this.#options.onFeedback(taken.feedback, taken.verdict);
+      } catch (error) {
+        console.error("imagxp: taking feedback failed", error);
+        status = "internal.invariant";
+      }
+    }
+    return [["x-imagxp-feedback-status", status]];
+  }
+
+  async #receipt(request: Request, verdict: Verdict, response: Response, context: Context): Promise<Response> {
+    const { identity: signer, maxReceiptBody, onReceipt } = this.#options;
+    const origin = this.#policy.contentOrigin;
+    const url = this.#servedUrl(request, verdict);
+    if (signer === undefined || origin === undefined || url === undefined || request.method === "HEAD") return response;
+    return addReceipt(response, {
+      of: { url, traceId: verdict.traceId, agentId: verdict.agentId, origin: origin as ReceiptOf["origin"] },
+      identity: () => this.#current().identity as Identity,
+      sign: "sign" in signer ? signer.sign : undefined,
+      maxBody: maxReceiptBody ?? 1024 * 1024,
+      onReceipt,
+      keep: (promise) => context.waitUntil?.(promise),
+    });
+  }
+
+  /** The absolute URL that is served, if it is on the host whose manifest has our key. */
+  #servedUrl(request: Request, verdict: Verdict): string | undefined {
+    let url = verdict.resource ?? undefined;
+    if (url === undefined || url.startsWith("/")) {
+      // Unsigned: among our own origins, and only among them, the URL's host may choose.
+      const { host, pathname, search } = new URL(request.url);
+      const origin = this.#policy.origins.find((origin) => origin.slice(origin.indexOf("://") + 3) === host);
+      url = origin === undefined ? undefined : origin + pathname + search;
+    }
+    if (url === undefined) return undefined;
+    const { hostname, host } = new URL(url);
+    return [hostname, host].includes(this.#options.identity?.agentId ?? "") ? url : undefined;
+  }
+
+  #servePolicy(head: boolean): Response {
+    const headers = { "content-type": "application/json", "cache-control": "public, max-age=300", "access-control-allow-origin": "*" };
+    return new Response(head ? null : this.#policy.public, { headers });
+  }
+
+  /** What lives in the instance; made when the first request comes, since Cloudflare has no entropy before, and again after a trap. */
+  #current(): Site {
+    if (this.#site === undefined || this.#site.generation !== generation()) {
+      const { secret, customPolicy, limits, audit, maxReplayEntries, identity } = this.#options;
+      const replay = this.#options.replayStore === undefined ? "memory" : "later";
+      const policy = Policy.fromJson(this.#options.policy);
+      const options = { secret, customPolicy, limits, audit, maxReplayEntries, replay } as PublisherOptions;
+      const publisher = new Publisher(policy, options);
+      policy.free();
+      this.#site = { generation: generation(), publisher, identity: identity && readIdentity(identity) };
+    }
+    return this.#site;
+  }
+}
+
+interface Judged {
+  verdict: Verdict;
+  /** The request with its body, which may have been read meanwhile. */
+  request: Request;
+}
+
+function readIdentity(site: SiteIdentity): Identity {
+  const options = { allowLoopback: site.allowLoopback ?? false };
+  if ("sign" in site) {
+    const key = typeof site.publicKey === "string" ? PublicKey.fromSpki(site.publicKey) : PublicKey.fromJwk(site.publicKey);
+    return Identity.external(site.agentId, key, options);
+  }
+  const { privateKey } = site;
+  const isPem = typeof privateKey === "string" && privateKey.includes("-----BEGIN");
+  const key = isPem ? PrivateKey.fromPem(privateKey) : PrivateKey.fromJwk(privateKey);
+  const identity = new Identity(site.agentId, key, options);
+  key.free();
+  return identity;
+}
+
+/** The request, in which only we speak of verdicts. */
+function stripped(request: Request): Request {
+  const names = [...request.headers.keys()].filter((name) => name.replaceAll("_", "-").startsWith(VERDICT_PREFIX));
+  // Another object in any case: what is known of it is ours.
+  const passed = new Request(request);
+  for (const name of names) passed.headers.delete(name);
+  return passed;
+}
+
+function withHeaders(response: Response, headers: readonly (readonly [string, string])[]): Response {
+  if (headers.length === 0 || response.status === 101) return response;
+  try {
+    for (const [name, value] of headers) response.headers.append(name, value);
+    return response;
+  } catch {
+    // What was fetched is immutable.
+    const copy = new Response(response.body, response);
+    for (const [name, value] of headers) copy.headers.append(name, value);
+    return copy;
+  }
+}
+
+function refusal(status: number, body: string, headers: readonly (readonly [string, string])[], head: boolean): Response {
+  const response = new Response(head ? null : body, { status, headers: { "content-type": "application/json" } });
+  return withHeaders(response, headers);
+}
+
+function internal(error: unknown): string {
+  const code = error instanceof ImagxpError && error.code === "internal.panic" ? error.code : "internal.invariant";
+  const message = "something went wrong here; the request was not judged";
+  return JSON.stringify({ error: { code, message, retry: "new_nonce" } });
+}

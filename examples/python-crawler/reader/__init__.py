@@ -1,0 +1,1 @@
+"""A Scrapy project whose spider says who it is and pays for what it reads."""

@@ -1,0 +1,13 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// The folder is not called `swift`: SwiftPM names packages by their folders, and the binding's is.
+let package = Package(
+    name: "imagxp-conformance-swift",
+    platforms: [.macOS(.v12)],
+    dependencies: [.package(path: "../../../../bindings/swift")],
+    targets: [
+        .executableTarget(
+            name: "imagxp-conformance-swift", dependencies: [.product(name: "Imagxp", package: "swift")])
+    ]
+)
