@@ -28,6 +28,7 @@ MANIFESTS = {
     "bindings/*/package.json": JSON,
     "bindings/*/npm/*/package.json": JSON,
     "bindings/*/package-lock.json": JSON,
+    "packaging/debian/changelog": r"^imagxp \((\d+\.\d+\.\d+)-\d+\)",
 }
 # Dependencies on our own crates name the version, too.
 OWN = re.compile(rf'^imagxp[\w-]* = \{{ path = "[^"]+", version = "{NUMBER}" \}}$', re.MULTILINE)

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import * as esbuild from "esbuild";
 import * as deno from "../dist/deno.js";
 import * as imagxp from "../dist/index.js";
 import * as next from "../dist/next.js";
@@ -44,6 +49,31 @@ test("each adapter has everything, and its own", () => {
     const names = Object.keys(adapter).filter((name) => !(name in imagxp));
     assert.deepEqual(names.sort(), own);
     for (const name of Object.keys(imagxp)) assert.ok(name in adapter, name);
+  }
+});
+
+test("Vercel's condition: the compiled module is what the platform hands over", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "imagxp-edge-light-"));
+  try {
+    // What Next's bundler does with `?module`.
+    const compiled = {
+      name: "compiled",
+      setup(build) {
+        build.onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path, namespace: "compiled" }));
+        build.onLoad({ filter: /.*/, namespace: "compiled" }, () => ({ contents: "export default globalThis.IMAGXP_COMPILED;" }));
+      },
+    };
+    const outfile = path.join(folder, "proxy.mjs");
+    const options = { bundle: true, format: "esm", conditions: ["edge-light", "worker", "browser"], logLevel: "error", plugins: [compiled] };
+    await esbuild.build({ ...options, entryPoints: [path.join(PACKAGE, "dist", "next.js")], outfile });
+    assert.doesNotMatch(await readFile(outfile, "utf8"), /WebAssembly\.(compile|instantiate)|new WebAssembly\.Module|node:fs/);
+    globalThis.IMAGXP_COMPILED = await WebAssembly.compile(await readFile(path.join(PACKAGE, "generated", "imagxp.wasm")));
+    const bundled = await import(pathToFileURL(outfile));
+    assert.notEqual(bundled.canonicalize, imagxp.canonicalize);
+    assert.equal(bundled.canonicalize('{"b":1,"a":2}'), '{"a":2,"b":1}');
+  } finally {
+    delete globalThis.IMAGXP_COMPILED;
+    await rm(folder, { recursive: true });
   }
 });
 
