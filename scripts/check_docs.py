@@ -53,7 +53,8 @@ def run_python(text, folder):
 
 def run_js(text, folder):
     # As a user has them: installed, and imported by their names.
-    for name, package in {"imagxp": "bindings/node", "@imagxp/edge": "bindings/wasm"}.items():
+    frameworks = {name: f"bindings/node/node_modules/{name}" for name in ("express", "fastify", "hono", "koa")}
+    for name, package in {"imagxp": "bindings/node", "@imagxp/edge": "bindings/wasm", **frameworks}.items():
         installed = folder / "node_modules" / name
         if not installed.is_symlink():
             installed.parent.mkdir(parents=True, exist_ok=True)
