@@ -66,7 +66,10 @@ def self_test():
     ]:
         if count(line) != expected:
             sys.exit(f"tally.py misreads: {line}")
-    suite = ["\t Executed 2 tests, with 0 failures (0 unexpected) in 0.1 (0.1) seconds", "Test Suite 'All tests' passed at 2026-03-01 12:00"]
+    suite = [
+        "\t Executed 2 tests, with 0 failures (0 unexpected) in 0.1 (0.1) seconds",
+        "Test Suite 'All tests' passed at 2026-03-01 12:00",
+    ]
     for line, expected in [
         ("\t Executed 79 tests, with 0 failures (0 unexpected) in 25.4 (25.4) seconds", [[79, 0, 0]]),
         ("\t Executed 1 test, with 1 failure (0 unexpected) in 0.0 (0.0) seconds", [[0, 1, 0]]),
