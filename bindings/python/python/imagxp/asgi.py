@@ -47,7 +47,7 @@ class ImagxpMiddleware:
     log or other Python code that may wait, requests are verified in a worker thread and the event loop goes on.
 
     `everywhere=False` verifies a request only when the application asks: `await scope["imagxp.ask"]()` gives an `Admission`, or the
-    `Answer` to send instead.
+    `Answer` to send instead. Websockets, which have no answer to send, then pass without a verdict.
     """
 
     def __init__(
