@@ -47,7 +47,7 @@ def read(port, path, headers=()):
     """Status and body of one request."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"User-Agent": "crawler/1.0", **dict(headers)})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (the URL is ours)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read().decode()
@@ -106,9 +106,7 @@ def main():
         for mark, value in (("MODULE", MODULE), ("PORT", port), ("SNIPPETS", ROOT / "bindings" / "nginx" / "snippets")):
             conf = conf.replace(f"@{mark}@", str(value))
         (folder / "nginx.conf").write_text(("user root;\n" if os.geteuid() == 0 else "") + conf)
-        nginx = subprocess.Popen(  # noqa: S603 (our own configuration)
-            [NGINX, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"], stderr=subprocess.DEVNULL
-        )
+        nginx = subprocess.Popen([NGINX, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"], stderr=subprocess.DEVNULL)
         stack.callback(lambda: (nginx.send_signal(signal.SIGQUIT), nginx.wait(60)))
         for _ in range(600):
             with socket.socket() as probe:
