@@ -34,6 +34,7 @@ struct ngx_http_imagxp_audit_s {
 
 static ngx_int_t ngx_http_imagxp_audit_append(ngx_http_imagxp_audit_t *audit, imagxp_slice line);
 static ngx_uint_t ngx_http_imagxp_audit_is_new(ngx_http_imagxp_audit_t *audit, imagxp_slice manifest);
+static ngx_fd_t ngx_http_imagxp_audit_descriptor(ngx_http_imagxp_audit_t *audit);
 static void ngx_http_imagxp_audit_flush(ngx_event_t *ev);
 static void ngx_http_imagxp_audit_write(void *data, ngx_log_t *log);
 static void ngx_http_imagxp_audit_written(ngx_http_imagxp_audit_t *audit);
@@ -144,33 +145,59 @@ ngx_http_imagxp_audit_record(void *data, imagxp_slice record, imagxp_slice manif
 void
 ngx_http_imagxp_audit_close(ngx_http_imagxp_audit_t *audit)
 {
+    ngx_uint_t                round;
     ngx_http_imagxp_buffer_t  rest;
 
     if (audit->flush.timer_set) {
         ngx_del_timer(&audit->flush);
     }
 
-    if (!audit->busy && audit->filling.len > 0) {
-        rest = audit->writing;
-        audit->writing = audit->filling;
-        audit->filling = rest;
-        audit->fd = audit->open->fd;
+    if (audit->busy) {
+        /* nginx has joined its threads before: what one was doing is done, and only the word of it has not come. */
+        ngx_http_imagxp_audit_written(audit);
+    }
+
+    /* First what a thread could not write, then what has come since. */
+    for (round = 0; round < 2 && (audit->writing.len > 0 || audit->filling.len > 0); round++) {
+        if (audit->writing.len == 0) {
+            rest = audit->writing;
+            audit->writing = audit->filling;
+            audit->filling = rest;
+        }
+
+        audit->fd = ngx_http_imagxp_audit_descriptor(audit);
         ngx_http_imagxp_audit_write(audit, ngx_cycle->log);
         ngx_http_imagxp_audit_written(audit);
     }
 
-    if (!audit->busy) {
-        if (audit->filling.data != NULL) {
-            ngx_free(audit->filling.data);
-        }
-
-        if (audit->writing.data != NULL) {
-            ngx_free(audit->writing.data);
-        }
-
-        audit->filling.data = NULL;
-        audit->writing.data = NULL;
+    if (audit->flush.timer_set) {
+        ngx_del_timer(&audit->flush);
     }
+
+    if (audit->writing.len + audit->filling.len > 0) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0, "imagxp: %uz bytes of the audit log could not be written",
+                      audit->writing.len + audit->filling.len);
+    }
+
+    if (audit->filling.data != NULL) {
+        ngx_free(audit->filling.data);
+    }
+
+    if (audit->writing.data != NULL) {
+        ngx_free(audit->writing.data);
+    }
+
+    audit->filling.data = NULL;
+    audit->writing.data = NULL;
+    audit->filling.len = 0;
+    audit->writing.len = 0;
+}
+
+/* One of its own: a rotation closes the other while a thread may be writing, and its number may become a client's. */
+static ngx_fd_t
+ngx_http_imagxp_audit_descriptor(ngx_http_imagxp_audit_t *audit)
+{
+    return fcntl(audit->open->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static ngx_int_t
@@ -231,7 +258,7 @@ ngx_http_imagxp_audit_flush(ngx_event_t *ev)
         audit->writing = full;
     }
 
-    audit->fd = audit->open->fd;
+    audit->fd = ngx_http_imagxp_audit_descriptor(audit);
     audit->busy = 1;
 
 #if (NGX_THREADS)
@@ -276,6 +303,11 @@ static void
 ngx_http_imagxp_audit_written(ngx_http_imagxp_audit_t *audit)
 {
     audit->busy = 0;
+
+    if (audit->fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(audit->fd);
+        audit->fd = NGX_INVALID_FILE;
+    }
 
     if (audit->writing.len != 0) {
         if (!audit->failed) {

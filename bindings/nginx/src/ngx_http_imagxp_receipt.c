@@ -111,6 +111,8 @@ ngx_http_imagxp_gets_receipt(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 
     if (r->header_only || r->method == NGX_HTTP_HEAD || r->headers_out.status < NGX_HTTP_OK || r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE
         || r->headers_out.status == NGX_HTTP_NO_CONTENT
+        /* A part must not be taken for the whole. */
+        || r->headers_out.status == NGX_HTTP_PARTIAL_CONTENT
         || imagxp_verdict_visitor(ctx->verdict) != IMAGXP_VISITOR_VERIFIED_AGENT
         || imagxp_policy_content_origin(ctx->site->policy->policy) == 0
         || r->expect_trailers)

@@ -262,7 +262,11 @@ ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, ui
     }
 
     if (value.len != 0) {
-        v->data = value.data;
+        /* Copied: nginx keeps a value for longer than another site, after an internal redirect, lets the verdict live. */
+        v->data = ngx_pstrdup(r->pool, &value);
+        if (v->data == NULL) {
+            return NGX_ERROR;
+        }
         v->len = value.len;
         v->valid = 1;
         v->no_cacheable = 0;

@@ -36,6 +36,11 @@ ngx_http_imagxp_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    /* Whatever becomes of the request: an error page or another module may pass it on, too. */
+    if (conf->strip_headers && ngx_http_imagxp_strip_headers(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ctx = ngx_http_imagxp_ctx(r);
 
     if (ctx != NULL && ctx->elsewhere) {
@@ -567,10 +572,6 @@ ngx_http_imagxp_answer(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
         return ngx_http_imagxp_refuse(r, ctx);
     }
 
-    if (conf->strip_headers && ngx_http_imagxp_strip_headers(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     /* With `satisfy any` only a verdict that grants opens what others would close. */
     if (conf->mode == NGX_HTTP_IMAGXP_OBSERVE || !imagxp_verdict_is_allowed(ctx->verdict)) {
         return NGX_DECLINED;
@@ -583,11 +584,15 @@ ngx_http_imagxp_answer(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_imagxp_is_robots(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 {
-    imagxp_visitor  visitor;
+    imagxp_visitor    visitor;
+    static ngx_str_t  robots = ngx_string("/robots.txt");
 
     visitor = imagxp_verdict_visitor(ctx->verdict);
 
+    /* As it is served, and as it came: a proxy may pass on the latter, and another reading of it must not become a way in. */
     return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-           && r->uri.len == sizeof("/robots.txt") - 1 && ngx_strncmp(r->uri.data, "/robots.txt", r->uri.len) == 0
+           && r->uri.len == robots.len && ngx_strncmp(r->uri.data, robots.data, robots.len) == 0
+           && r->unparsed_uri.len >= robots.len && ngx_strncmp(r->unparsed_uri.data, robots.data, robots.len) == 0
+           && (r->unparsed_uri.len == robots.len || r->unparsed_uri.data[robots.len] == '?')
            && (visitor == IMAGXP_VISITOR_UNSIGNED_BROWSER || visitor == IMAGXP_VISITOR_UNSIGNED_CLIENT);
 }

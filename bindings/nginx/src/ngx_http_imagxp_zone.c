@@ -603,6 +603,11 @@ ngx_http_imagxp_zone_sweep(ngx_http_imagxp_sh_t *sh, int64_t now, ngx_uint_t lim
         sh->minute = minute - MINUTES;
     }
 
+    if (sh->minute > minute + 1) {
+        /* The clock has stepped back. What has not expired is linked again. */
+        sh->minute = minute;
+    }
+
     while (sh->minute <= minute) {
         list = &sh->wheel[sh->minute % MINUTES];
         index = *list;

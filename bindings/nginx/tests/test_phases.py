@@ -89,6 +89,13 @@ def test_a_proxied_upstream_gets_our_verdict_and_nobody_elses(start, world, upst
     assert any("verdict" in name.lower() for name, _ in got)
 
 
+def test_a_refusal_that_is_passed_on_carries_no_verdict_of_the_visitors_own(start, world, upstream):
+    forged = ("X-Imagxp-Verdict-Agent", "evil.example")
+    locations = f"location /any {{ satisfy any; allow 127.0.0.1; deny all; proxy_pass http://127.0.0.1:{upstream}; }}"
+    got = json.loads(start(world.http(locations=locations)).get("/any", [*BROWSER, forged]).body)
+    assert not any("verdict" in name.lower() for name, _ in got)
+
+
 def test_underscores_cannot_forge_a_verdict(start, world, upstream):
     nginx = start(world.http(server="underscores_in_headers on;", location=f"proxy_pass http://127.0.0.1:{upstream};"))
     got = json.loads(nginx.get("/page", [*world.sign(), ("x_imagxp_verdict_agent", "evil.example"), ("x_ok", "1")]).body)
@@ -189,7 +196,8 @@ def test_two_sites_judge_one_request_and_its_nonce_is_spent_once(start, world):
     world.write("strict.json", json.dumps({**BASE, "purposes": {"SUMMARY": {"allow": True}}}))
     nginx = start(
         world.http(
-            locations=f"location /first {{ try_files /none /second/x; }} "
+            # A variable of the first site is read, and read again for the log after the second has judged.
+            locations=f"location /first {{ try_files /none$imagxp_agent /second/x; }} "
             f"location /second {{ imagxp_policy {world.folder}/strict.json; try_files /page =404; }}"
         )
     )

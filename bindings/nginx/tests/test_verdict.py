@@ -109,6 +109,7 @@ CASES = [
     ("a client without a signature", lambda w: [("User-Agent", "curl/8")], "/page", "GET", 401, "auth.required"),
     ("no headers at all", lambda w: [], "/page", "GET", 401, "auth.required"),
     ("robots.txt, whoever asks", lambda w: [], "/robots.txt", "GET", 200, None),
+    ("what nginx reads as robots.txt, and a proxy may not", lambda w: [], "/closed/x/..%2f..%2frobots.txt", "GET", 401, "auth.required"),
     ("robots.txt, HEAD", lambda w: [], "/robots.txt", "HEAD", 200, None),
     ("robots.txt with a bad signature", lambda w: flipped(w.sign("/robots.txt")), "/robots.txt", "GET", 401, "sig.invalid"),
     ("the public policy", lambda w: [], "/.well-known/imagxp-policy.json", "GET", 200, None),

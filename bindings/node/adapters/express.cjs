@@ -13,7 +13,8 @@ function imagxp(options) {
   return function imagxpMiddleware(request, response, next) {
     const url = served(request.originalUrl, request.baseUrl + request.url, request.baseUrl)
     guard.decide(asked(request, url)).then((decision) => {
-      if (decision.gone) return
+      // Whoever stands before us, a timeout for example, may have answered meanwhile.
+      if (decision.gone || response.headersSent) return
       if (decision.answer !== undefined) {
         const { status, headers, body } = decision.answer
         response.writeHead(status, headers.flat()).end(body)

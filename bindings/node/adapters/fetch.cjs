@@ -44,10 +44,20 @@ function wrapFetch(fetch, options) {
       if (next === null) return await ReceiptCheck.of(response, sending, site)
       if (hops >= MAX_REDIRECTS) throw new TypeError('fetch failed', { cause: new Error('redirect count exceeded') })
       await response.body?.cancel()
-      if (crossesOrigin(sending, next)) return sending.elsewhere(fetch, next)
+      if (crossesOrigin(sending, next)) return await elsewhere(fetch, sending, next, site)
       sending.follow(next)
     }
   }
+}
+
+/** The answer of another origin, which cannot have a receipt for what was asked of this one. */
+async function elsewhere(fetch, sending, next, site) {
+  if (site.receipts === 'require') {
+    throw new TypeError('fetch failed', { cause: new Error('redirected to another origin, which can give no receipt') })
+  }
+  const response = await sending.elsewhere(fetch, next)
+  if (site.receipts === 'verify') response.imagxp = { receipt: null }
+  return response
 }
 
 async function exchanged(fetch, sending, payment) {

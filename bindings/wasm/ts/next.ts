@@ -12,8 +12,8 @@ export interface NextResponses {
 }
 
 /**
- * Verifies every request before Next routes it. The application reads the verdict in the request headers `x-imagxp-verdict-*`, which nobody
- * else can set.
+ * Verifies every request before Next routes it. The application reads the verdict in the request headers `x-imagxp-verdict-*`. Only where
+ * the proxy's `matcher` lets it run are a visitor's own headers of these names removed: match every path that reads them.
  *
  * A proxy does not see the page that is rendered after it, and so makes no receipts: `identity` is refused.
  */

@@ -30,14 +30,14 @@ type Lines = readonly (readonly [string, string])[];
  */
 export async function addReceipt(response: Response, options: ReceiptOptions): Promise<Response> {
   const { status, headers } = response;
-  if (status < 200 || status > 299 || status === 204 || headers.has("x-imagxp-provenance") || response.bodyUsed) return response;
-  if (response.body === null) return withLines(response, null, await signed(new ContentHash(), options));
+  if (status < 200 || status > 299 || status === 204 || status === 206 || headers.has("x-imagxp-provenance") || response.bodyUsed) return response;
+  if (response.body === null) return withLines(response, null, await signedOrNone(new ContentHash(), options));
   const hash = new ContentHash();
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const length = Number(headers.get("content-length") ?? Number.NaN);
   const waits = Number.isInteger(length) && length <= options.maxBody;
   const start = await begin(reader, hash, options.maxBody, waits);
-  if (start.done) return withLines(response, stream(reader, start.pieces), await signed(hash, options));
+  if (start.done) return withLines(response, stream(reader, start.pieces), await signedOrNone(hash, options));
   return withLines(response, stream(reader, start.pieces, start.next, hash, options), []);
 }
 
@@ -110,6 +110,16 @@ async function hand(hash: ContentHash, options: ReceiptOptions): Promise<void> {
     await options.onReceipt?.(lines, options.of);
   } catch (error) {
     console.error("imagxp: the receipt of a stream was lost", error);
+  }
+}
+
+/** None when signing fails, for the content is not to blame. */
+async function signedOrNone(hash: ContentHash, options: ReceiptOptions): Promise<Lines> {
+  try {
+    return await signed(hash, options);
+  } catch (error) {
+    console.error("imagxp: an answer goes out without its receipt", error);
+    return [];
   }
 }
 

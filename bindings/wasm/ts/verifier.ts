@@ -117,7 +117,8 @@ export class Verifier {
 
   /** Verifies one request: fetches and asks what the verdict needs. The request's body is not touched; throws only what is a bug. */
   async verifyRequest(request: Request, context: Context = {}): Promise<Verdict> {
-    const { verdict } = await this.#judge(request, context);
+    // A body that has to be hashed is read from a copy: the caller's stays whole.
+    const { verdict } = await this.#judge(request.body === null ? request : (request.clone() as Request), context);
     return verdict;
   }
 

@@ -77,7 +77,12 @@ class Guard {
 
   /** Says that something of ours or of a hook went wrong. */
   report(error) {
-    this.#options.onError(error)
+    // A hook that fails in its turn must not end the process as an unhandled rejection.
+    try {
+      Promise.resolve(this.#options.onError(error)).catch((again) => console.error('imagxp:', again))
+    } catch (again) {
+      console.error('imagxp:', again)
+    }
   }
 
   #decision(request, verdict, added) {

@@ -2,6 +2,8 @@
 
 const { Receipt } = require('../../index.cjs')
 
+// No content, and a part of it, which must not be taken for the whole.
+const PARTS = new Set([204, 206])
 const NAMES = ['x-imagxp-provenance', 'x-imagxp-provenance-sig']
 
 /** Makes the receipt of one answer once the hash of its body is known. */
@@ -24,7 +26,7 @@ class ReceiptMaker {
 
 /** Whether an answer gets a receipt: successful, with a body of its own, and without a receipt or trailers of the application's. */
 function getsReceipt(status, has) {
-  return status >= 200 && status < 300 && status !== 204 && !has('trailer') && !has(NAMES[0])
+  return status >= 200 && status < 300 && !PARTS.has(status) && !has('trailer') && !has(NAMES[0])
 }
 
 /** Whether a body of this `Content-Length` may wait for its receipt; one without a length may never end. */

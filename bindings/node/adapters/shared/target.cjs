@@ -27,7 +27,8 @@ function served(asked, current, mount = undefined) {
   const [path, query] = split(current)
   if (askedQuery !== query) return current
   if (askedPath.endsWith(path)) return asked
-  // A mount leaves `/` of its own path.
+  // A mount leaves `/` of its own path; joined again, that is the mount with a slash that nobody asked for.
+  if (mount && path === `${mount}/` && askedPath === mount) return asked
   return path === '/' && (mount === undefined || askedPath.endsWith(mount)) ? asked : current
 }
 

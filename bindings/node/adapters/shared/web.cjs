@@ -46,8 +46,18 @@ async function dress(response, { headers, receipt }, maxBody) {
     return new Response(response.body, { status, statusText, headers: fields })
   }
   const { body, sha256 } = await hashed(response.body, mayWait(fields.get('content-length'), maxBody), maxBody)
-  for (const [name, value] of sha256 === null ? [] : receipt.sign(sha256)) fields.set(name, value)
+  for (const [name, value] of sha256 === null ? [] : signed(receipt, sha256)) fields.set(name, value)
   return new Response(body, { status, statusText, headers: fields })
+}
+
+/** The receipt's headers; none when signing fails, for the content is not to blame. */
+function signed(receipt, sha256) {
+  try {
+    return receipt.sign(sha256)
+  } catch (error) {
+    console.error('imagxp: an answer goes out without its receipt:', error)
+    return []
+  }
 }
 
 /**

@@ -37,7 +37,7 @@ from .client import (
     same_origin,
     signed_url,
 )
-from .errors import ImagxpError
+from .errors import ImagxpError, UsageError
 
 __all__ = ["ImagxpMiddleware"]
 
@@ -70,6 +70,9 @@ class ImagxpMiddleware:
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
         self._options = Options.of(options, purpose)
+        if origins is None and {"visa", "proof", "feedback"} & options.keys():
+            # Each hop of a redirect is signed for its own origin: what is meant for one site would go to whatever that names.
+            raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
         self._origins = None if origins is None else tuple(origins)
         self._on_unpaid = on_unpaid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -60,13 +61,13 @@ class ReceiptSender:
         if not more:
             self._done = True
             if self._trailers:
-                await self._send({"type": "http.response.trailers", "headers": self._receipt(), "more_trailers": False})
+                await self._send({"type": "http.response.trailers", "headers": await self._receipt(), "more_trailers": False})
 
     async def _finish(self) -> None:
         """The whole body is here: the receipt becomes a header."""
         assert self._start is not None  # noqa: S101 (set before any body is taken)
         self._done = True
-        headers = [*self._start.get("headers", []), *self._receipt()]
+        headers = [*self._start.get("headers", []), *await self._receipt()]
         await self._send({**self._start, "headers": headers})
         await self._flush()
 
@@ -86,5 +87,6 @@ class ReceiptSender:
         for message in waiting:
             await self._send(message)
 
-    def _receipt(self) -> list[tuple[bytes, bytes]]:
-        return [(name.encode("ascii"), value.encode("ascii")) for name, value in self._draft.headers()]
+    async def _receipt(self) -> list[tuple[bytes, bytes]]:
+        headers = await asyncio.to_thread(self._draft.headers) if self._draft.waits else self._draft.headers()
+        return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]

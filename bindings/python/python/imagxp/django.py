@@ -134,6 +134,8 @@ class ImagxpMiddleware:
         if draft is not None and isinstance(response, StreamingHttpResponse):
             gathered = _gathered_async(response, draft) if response.is_async else asyncio.to_thread(_gathered, response, draft)
             draft = draft if await gathered else None
+        if draft is not None and draft.waits:
+            return await asyncio.to_thread(_with_receipt, response, draft)
         return _with_receipt(response, draft)
 
 

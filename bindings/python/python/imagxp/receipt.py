@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Literal
 
 from ._imagxp import Identity, Receipt, Verdict
 
 __all__ = ["ReceiptDraft"]
+
+_LOG = logging.getLogger("imagxp")
 
 
 class ReceiptDraft:
@@ -37,7 +40,8 @@ class ReceiptDraft:
 
     def belongs_to(self, status: int, headers: Sequence[tuple[str, str]]) -> bool:
         """Whether this is a successful answer with a body of its own, and without a receipt."""
-        if not 200 <= status < 300 or status == 204:
+        # A part (206) must not be taken for the whole.
+        if not 200 <= status < 300 or status in (204, 206):
             return False
         return all(name.lower() != "x-imagxp-provenance" for name, _ in headers)
 
@@ -52,13 +56,22 @@ class ReceiptDraft:
         self._hash.update(chunk)
         self._size += len(chunk)
 
+    @property
+    def waits(self) -> bool:
+        """Whether signing asks somebody else, who may take time."""
+        return self._identity.is_external
+
     def headers(self) -> list[tuple[str, str]]:
-        """The two headers for the body so far."""
-        receipt = Receipt(
-            self._url,
-            self._hash.digest(),
-            origin=self._origin,
-            trace_id=self._verdict.trace_id,
-            agent_id=self._verdict.agent_id,
-        )
-        return receipt.sign(self._identity)
+        """The two headers for the body so far; none when signing fails, for the content is not to blame."""
+        try:
+            receipt = Receipt(
+                self._url,
+                self._hash.digest(),
+                origin=self._origin,
+                trace_id=self._verdict.trace_id,
+                agent_id=self._verdict.agent_id,
+            )
+            return receipt.sign(self._identity)
+        except Exception:
+            _LOG.exception("an answer goes out without its receipt")
+            return []

@@ -14,6 +14,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
@@ -146,6 +147,9 @@ class ImagxpMiddleware:
             self._stats.inc_value("imagxp/unsigned")
             return
         options = Options.of(request.meta.get(_OPTIONS), self._client.purpose)
+        if not all(same_origin(hop, request.url) for hop in request.meta.get("redirect_urls", [])):
+            # Meant for the site that was asked, not for whatever it redirects to.
+            options = replace(options, visa=None, proof=None, feedback=None)
         url, bought = self._bought.get(request.meta.get(_VISA, ""), (None, None))
         visa = bought.visa if bought is not None and url == request.url else None
         sign = partial(self._client.headers, request.method, signed_url(request.url), options, body=request.body, visa=visa)
