@@ -1,0 +1,160 @@
+//! `imagxp serve`: the broker's HTTP service, and what prepares it.
+
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use imagxp::Timestamp;
+use imagxp::json::Object;
+use imagxp_server::config::{Config, Layers};
+use imagxp_server::operators::{Operators, Role};
+use imagxp_server::{SetupError, keys};
+use std::path::{Path, PathBuf};
+
+/// Options that `serve`, `config check`, `keys` and `operator` share.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// The configuration file, TOML
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of keys, operators and the embedded database
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Any option of the configuration file; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+impl Options {
+    /// The layers, flags over environment over file over defaults.
+    pub(super) fn layers(&self) -> Result<Layers, CliError> {
+        let mut layers = Layers::new(self.config.as_deref(), &self.set).map_err(wrong)?;
+        if let Some(data) = &self.data {
+            layers.flag("data", &text(data)?).map_err(wrong)?;
+        }
+        Ok(layers)
+    }
+
+    /// The folder and the file of the passphrase: all that keys and operators need of the configuration.
+    pub(super) fn places(&self) -> Result<(PathBuf, PathBuf), CliError> {
+        let settings = self.layers()?.settings();
+        let path = |name: &str| settings.iter().find(|setting| setting.name == name).map(|setting| PathBuf::from(&setting.value));
+        Ok((path("data").unwrap_or_default(), path("keys.passphrase_file").unwrap_or_default()))
+    }
+}
+
+/// Run the broker's HTTP service: visas, settlement, verification for proxies, dashboard
+///
+/// Without configuration the ledger is a SQLite file in the data folder. `imagxp config check` prints every option.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    options: Options,
+    /// Where the service listens
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Where metrics and health are answered
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin_listen: Option<String>,
+    /// The broker's public origin, which is in every token
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Try it out: makes keys and an operator in the data folder, admits localhost as a domain, listens on this machine only
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let mut layers = self.options.layers()?;
+        for (name, value) in [("listen", &self.listen), ("admin_listen", &self.admin_listen), ("issuer", &self.issuer)] {
+            if let Some(value) = value {
+                layers.flag(name, value).map_err(wrong)?;
+            }
+        }
+        if self.dev {
+            suggest_dev(&mut layers)?;
+        }
+        let config = layers.config().map_err(wrong)?;
+        let token = if self.dev { prepare_dev(&config)? } else { None };
+        let (issuer, data) = (config.issuer.clone(), config.data.clone());
+        let told = |addresses: imagxp_server::Addresses| {
+            let text = started(&issuer, &data, addresses, self.dev, token.as_deref().map(String::as_str));
+            if context.out.is_json() {
+                let mut object = Object::new();
+                object.insert("listen", addresses.public.to_string());
+                object.insert("admin_listen", addresses.admin.to_string());
+                object.insert("issuer", issuer.clone());
+                // Whoever starts the service and reads this line is the operator; nobody else can.
+                if let Some(token) = &token {
+                    object.insert("operator_token", token.as_str().to_owned());
+                }
+                let _ = context.out.object(&object);
+            } else {
+                let _ = context.out.text(&text);
+            }
+        };
+        imagxp_server::run(config, told).map_err(wrong)?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// What `--dev` sets where nobody else does. The issuer is what the listener's address says, so port 0 needs an issuer of its own.
+fn suggest_dev(layers: &mut Layers) -> Result<(), CliError> {
+    let listen = layers.settings().into_iter().find(|setting| setting.name == "listen").map(|setting| setting.value);
+    let issuer = format!("http://{}", listen.unwrap_or_default());
+    for (name, value) in [("allow_loopback", "true"), ("issuer", &issuer), ("log.format", "text"), ("verify.trusted", "127.0.0.1,::1")] {
+        layers.suggest(name, value).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+/// Makes what is missing: keys, and the operator `dev`. Returns the token when it is new.
+fn prepare_dev(config: &Config) -> Result<Option<zeroize::Zeroizing<String>>, CliError> {
+    if !config.listen.ip().is_loopback() {
+        return Err(CliError::usage("--dev listens on this machine only"));
+    }
+    let now = crate::time::now_or(None)?;
+    match keys::create(&config.data, &config.keys.passphrase_file, now) {
+        Ok(_) => {}
+        Err(error) if error.code() == "keys.exist" => {}
+        Err(error) => return Err(wrong(error)),
+    }
+    let operators = Operators::open(&config.data).map_err(wrong)?;
+    if !operators.list().is_empty() {
+        return Ok(None);
+    }
+    Operators::add(&config.data, "dev", Role::Admin, now).map(Some).map_err(wrong)
+}
+
+fn started(issuer: &str, data: &Path, addresses: imagxp_server::Addresses, dev: bool, token: Option<&str>) -> String {
+    let mut text = format!(
+        "broker     {issuer}, listening on {}\nmetrics    http://{}/metrics, /health/live, /health/ready\ndata       {}\n",
+        addresses.public,
+        addresses.admin,
+        data.display()
+    );
+    if !dev {
+        return text;
+    }
+    let shown = token.unwrap_or("$TOKEN");
+    if token.is_some() {
+        text.push_str(&format!("operator   dev, role admin; the token is shown this once:\n           {shown}\n"));
+    } else {
+        text.push_str("operator   made before; `imagxp operator add NAME` makes another\n");
+    }
+    text.push_str(&format!(
+        "\nNext:\n  curl -s {issuer}/.well-known/openid-configuration\n  curl -s {issuer}/v1/deposits -H 'authorization: Bearer {shown}' \\\n    -H 'content-type: application/json' -d '{{\"owner\":\"localhost:9000\",\"amount\":\"10\",\"asset\":\"USD\",\"reference\":\"first\"}}'\n  open {issuer}/imagxp/dashboard\n"
+    ));
+    text
+}
+
+pub(super) fn wrong(error: SetupError) -> CliError {
+    CliError::new(error.code(), error.message().to_owned())
+}
+
+pub(super) fn now() -> Result<Timestamp, CliError> {
+    crate::time::now_or(None)
+}
+
+fn text(path: &Path) -> Result<String, CliError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| CliError::usage("the path of --data is not text"))
+}

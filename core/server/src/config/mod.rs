@@ -1,0 +1,217 @@
+//! What an operator sets: flags over environment over file over defaults, one table for all four (see the crate's README).
+
+mod layers;
+mod options;
+
+pub use layers::{Layers, Setting, Source};
+pub use options::{OPTIONS, Opt, OptKind};
+
+use crate::error::SetupError;
+use imagxp::resource::Origin;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The effective configuration. Every member is one row of [`OPTIONS`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The broker's public origin: `iss` of its tokens, and what clients sign (`https://host[:port]`).
+    pub issuer: String,
+    /// The folder of keys, operators and the embedded database.
+    pub data: PathBuf,
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Where metrics and health are answered; never public.
+    pub admin_listen: SocketAddr,
+    /// Development: admits `localhost` and `127.0.0.1` as domains, over http.
+    pub allow_loopback: bool,
+    /// Certificate and key.
+    pub tls: Tls,
+    /// Where the ledger is.
+    pub database: Database,
+    /// The broker's signing keys.
+    pub keys: Keys,
+    /// Assets and the fee.
+    pub money: Money,
+    /// Bounds.
+    pub limits: Limits,
+    /// The endpoint that proxies ask.
+    pub verify: Verify,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Certificate and key of the public listener; without them the service speaks http, for a proxy in front.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate chain; empty: no TLS.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://…`; empty: SQLite in the data folder.
+    pub url: String,
+}
+
+/// The broker's signing keys.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The file whose first line opens encrypted key files; empty: the files are in the clear, mode 0600.
+    pub passphrase_file: PathBuf,
+}
+
+/// Assets and the fee.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// `CODE:SCALE`, for example `USD:6`.
+    pub assets: Vec<String>,
+    /// What the broker keeps of each payment, in hundredths of a percent, rounded down.
+    pub fee_bps: u32,
+}
+
+/// Bounds of the service (BROKER §3).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Seconds within which a request's header must have come.
+    pub header_s: u64,
+    /// Seconds within which a request's body must have come and its answer must begin.
+    pub handler_s: u64,
+    /// Connections at one time; more wait in the kernel's queue.
+    pub connections: usize,
+    /// Requests at work at one time; as many again may wait, the rest are told to come later.
+    pub requests: usize,
+    /// Streams of events at one time.
+    pub streams: usize,
+    /// Seconds that requests at work are given when the service stops.
+    pub drain_s: u64,
+}
+
+/// The endpoint that proxies ask whether a request may pass.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The policy file (JSON or TOML); empty: the endpoint is off.
+    pub policy: PathBuf,
+    /// Addresses or networks (`10.0.0.0/8`) of proxies that may ask.
+    pub trusted: Vec<String>,
+    /// `verdict`: the verdict's status; `auth_request`: 401 and 403 only, which is all that nginx passes on.
+    pub statuses: String,
+}
+
+/// What is logged, on standard error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// `json` or `text`.
+    pub format: String,
+}
+
+impl Config {
+    /// Checks what the types do not: the origin's form, ranges, that TLS has both halves, that development switches stay on loopback.
+    ///
+    /// Error: `config.invalid`, naming the option.
+    pub fn check(&self) -> Result<(), SetupError> {
+        let origin = Origin::parse(&self.issuer, self.allow_loopback).map_err(|why| invalid("issuer", &format!("is no origin: {why}")))?;
+        if origin.to_string() != self.issuer {
+            return Err(invalid("issuer", &format!("is written `{origin}`")));
+        }
+        if self.allow_loopback && !self.listen.ip().is_loopback() {
+            return Err(invalid("allow_loopback", "is for development and not for a public `listen` address"));
+        }
+        if self.tls.certificate.as_os_str().is_empty() != self.tls.key.as_os_str().is_empty() {
+            return Err(invalid("tls", "needs both `tls.certificate` and `tls.key`"));
+        }
+        if self.money.fee_bps > 10_000 {
+            return Err(invalid("money.fee_bps", "is more than everything (10000)"));
+        }
+        if self.money.assets.is_empty() {
+            return Err(invalid("money.assets", "names no asset"));
+        }
+        for (name, value, least, most) in [
+            ("limits.body_bytes", self.limits.body_bytes as u64, 1024, 1 << 20),
+            ("limits.header_s", self.limits.header_s, 1, 60),
+            ("limits.handler_s", self.limits.handler_s, 1, 120),
+            ("limits.connections", self.limits.connections as u64, 1, 1 << 16),
+            ("limits.requests", self.limits.requests as u64, 1, 1 << 16),
+            ("limits.streams", self.limits.streams as u64, 1, 1 << 12),
+            ("limits.drain_s", self.limits.drain_s, 0, 600),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(invalid(name, &format!("is not {least} to {most}")));
+            }
+        }
+        for (name, value, known) in [
+            ("verify.statuses", &self.verify.statuses, ["verdict", "auth_request"].as_slice()),
+            ("log.level", &self.log.level, &["error", "warn", "info", "debug", "trace"]),
+            ("log.format", &self.log.format, &["json", "text"]),
+        ] {
+            if !known.contains(&value.as_str()) {
+                return Err(invalid(name, &format!("is not one of {}", known.join(", "))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where access and ID tokens and visas are asked for.
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/oauth/token", self.issuer)
+    }
+}
+
+/// An option that cannot be used.
+pub(crate) fn invalid(name: &str, why: &str) -> SetupError {
+    SetupError::new("config.invalid", format!("`{name}` {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(sets: &[&str]) -> Result<Config, SetupError> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Layers::new(None, &sets)?.config()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_specification() {
+        let config = with(&["issuer=https://broker.example"]).unwrap();
+        assert_eq!((config.limits.body_bytes, config.limits.header_s), (64 * 1024, 5));
+        assert_eq!((config.limits.handler_s, config.limits.connections), (10, 4096));
+        assert_eq!((config.money.assets, config.money.fee_bps), (vec!["USD:6".to_owned()], 200));
+        assert!(!config.allow_loopback && config.admin_listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for sets in [
+            ["issuer=https://broker.example/", "log.level=info"],
+            ["issuer=http://broker.example", "log.level=info"],
+            ["issuer=http://127.0.0.1:8420", "log.level=info"],
+            ["issuer=https://broker.example", "log.level=loud"],
+            ["issuer=https://broker.example", "money.fee_bps=10001"],
+            ["issuer=https://broker.example", "tls.key=/x"],
+            ["issuer=https://broker.example", "limits.body_bytes=0"],
+            ["issuer=https://broker.example", "limits.body_bytes=many"],
+            ["issuer=https://broker.example", "money.assets="],
+            ["issuer=https://broker.example", "no.such=1"],
+            ["allow_loopback=true", "listen=0.0.0.0:8420"],
+        ] {
+            assert!(with(&sets).is_err(), "{sets:?}");
+        }
+        assert!(with(&["issuer=http://127.0.0.1:8420", "allow_loopback=true"]).is_ok());
+    }
+}

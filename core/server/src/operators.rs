@@ -1,0 +1,178 @@
+//! Operators: people and programs that run the broker. Their tokens are kept as hashes (`operators.json` in the data folder).
+
+use crate::error::SetupError;
+use crate::random;
+use imagxp::Timestamp;
+use imagxp::digest::sha256;
+use imagxp::encoding::{hex_decode, hex_encode};
+use imagxp_files::atomic::{self, Existing};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// What every operator's token begins with, so that scanners find one that has leaked.
+pub const TOKEN_PREFIX: &str = "imagxp_op_";
+
+/// What an operator may do; each includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Read.
+    Viewer,
+    /// Book deposits and settle withdrawals.
+    Cashier,
+    /// Everything: decide disputes, freeze accounts, correct.
+    Admin,
+}
+
+impl Role {
+    /// The name in files, on the command line and in the OpenAPI document.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Cashier => "cashier",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::Cashier, Self::Admin].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// One operator, without the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The name, which is written beside everything that the operator does.
+    pub name: String,
+    /// What the operator may do.
+    pub role: Role,
+    /// SHA-256 of the token, hexadecimal. The token has 256 random bits, so a slow hash would add nothing.
+    token_sha256: String,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+}
+
+/// The operators of a data folder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    version: u8,
+    operators: Vec<Operator>,
+}
+
+impl Operators {
+    /// Reads the operators; none when there is no file. Errors: `io.failed`, `operators.malformed`.
+    pub fn open(data: &Path) -> Result<Self, SetupError> {
+        let path = file(data);
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .ok()
+                .filter(|operators: &Self| operators.version == 1)
+                .ok_or_else(|| SetupError::new("operators.malformed", "`operators.json` is not what this program writes")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self { version: 1, operators: Vec::new() }),
+            Err(error) => Err(SetupError::new("io.failed", format!("`{}` cannot be read: {error}", path.display()))),
+        }
+    }
+
+    /// Adds an operator and writes the file. Returns the token, which is shown once and kept nowhere.
+    ///
+    /// Errors: `usage.argument` (the name is taken, or not 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`), `io.failed`.
+    pub fn add(data: &Path, name: &str, role: Role, now: Timestamp) -> Result<Zeroizing<String>, SetupError> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            return Err(SetupError::new("usage.argument", "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -"));
+        }
+        let mut operators = Self::open(data)?;
+        if operators.operators.iter().any(|operator| operator.name == name) {
+            return Err(SetupError::new("usage.argument", format!("there is an operator `{name}` already")));
+        }
+        let token = Zeroizing::new(format!("{TOKEN_PREFIX}{}", random::secret()?));
+        operators.operators.push(Operator {
+            name: name.to_owned(),
+            role,
+            token_sha256: hex_encode(&sha256(token.as_bytes())),
+            created_at: now.to_string(),
+        });
+        operators.write(data)?;
+        Ok(token)
+    }
+
+    /// Removes an operator; a server that runs notices within seconds. `usage.argument` when there is none of that name.
+    pub fn remove(data: &Path, name: &str) -> Result<(), SetupError> {
+        let mut operators = Self::open(data)?;
+        let before = operators.operators.len();
+        operators.operators.retain(|operator| operator.name != name);
+        if operators.operators.len() == before {
+            return Err(SetupError::new("usage.argument", format!("there is no operator `{name}`")));
+        }
+        operators.write(data)
+    }
+
+    /// The operators in the order in which they were added.
+    pub fn list(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// Whose token this is.
+    pub(crate) fn by_token(&self, token: &str) -> Option<&Operator> {
+        let hash = sha256(token.as_bytes());
+        self.operators.iter().find(|operator| {
+            let known: Option<[u8; 32]> = hex_decode(operator.token_sha256.as_bytes());
+            known.is_some_and(|known| known.ct_eq(&hash).into())
+        })
+    }
+
+    /// The operator of this name, as long as there is one.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Operator> {
+        self.operators.iter().find(|operator| operator.name == name)
+    }
+
+    fn write(&self, data: &Path) -> Result<(), SetupError> {
+        let path = file(data);
+        let failed = |error: std::io::Error| {
+            SetupError::new("io.failed", format!("`{}` cannot be written: {error}", path.display()))
+        };
+        std::fs::create_dir_all(data).map_err(failed)?;
+        let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
+        atomic::write(&path, &text, Existing::Replace).map_err(failed)
+    }
+}
+
+pub(crate) fn file(data: &Path) -> PathBuf {
+    data.join("operators.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_known_by_their_hash() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let token = Operators::add(data.path(), "ann", Role::Admin, now).unwrap();
+        let other = Operators::add(data.path(), "bob", Role::Viewer, now).unwrap();
+        for refused in ["ann", "", "a b", "ü", &"x".repeat(65)] {
+            assert_eq!(Operators::add(data.path(), refused, Role::Viewer, now).unwrap_err().code(), "usage.argument");
+        }
+        let text = std::fs::read_to_string(file(data.path())).unwrap();
+        assert!(!text.contains(&token[TOKEN_PREFIX.len()..]), "the token is kept");
+        let operators = Operators::open(data.path()).unwrap();
+        assert_eq!(operators.by_token(&token).unwrap().name, "ann");
+        assert_eq!(operators.by_token(&other).unwrap().role, Role::Viewer);
+        assert!(operators.by_token(&token[1..]).is_none() && operators.by_token("").is_none());
+        Operators::remove(data.path(), "ann").unwrap();
+        assert!(Operators::open(data.path()).unwrap().by_token(&token).is_none());
+        assert!(Operators::remove(data.path(), "ann").is_err());
+    }
+
+    #[test]
+    fn roles_are_ordered() {
+        assert!(Role::Viewer < Role::Cashier && Role::Cashier < Role::Admin);
+        assert_eq!(Role::from_name("admin"), Some(Role::Admin));
+    }
+}

@@ -1,0 +1,137 @@
+//! Names for requests: ours, and the caller's trace (W3C Trace Context).
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use imagxp::encoding::hex_encode;
+use std::time::Instant;
+use tracing::Instrument as _;
+
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+/// The header that carries a request's name back to the caller.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// The name of the request that this task answers; empty outside of one.
+pub(crate) fn current() -> String {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Runs a task under the name of the request that began it.
+pub(crate) async fn carry<F: Future>(name: String, future: F) -> F::Output {
+    CURRENT.scope(name, future).await
+}
+
+/// Names each request, logs how it went and counts it. The outermost layer.
+pub(crate) async fn layer(request: Request, next: Next) -> Response {
+    let mut random = [0; 24];
+    // Without entropy names repeat, which harms nobody but the reader of the log.
+    let _ = getrandom::fill(&mut random);
+    let (id, span_id) = random.split_at(16);
+    let id = hex_encode(id);
+    let parent = parent(request.headers());
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace_id = parent.as_ref().map_or(id.as_str(), |(trace, _)| trace.as_str()),
+        span_id = %hex_encode(span_id),
+        parent_id = parent.as_ref().map(|(_, span)| span.as_str()),
+    );
+    carry(id.clone(), answer(request, next, id).instrument(span)).await
+}
+
+async fn answer(request: Request, next: Next, id: String) -> Response {
+    let begun = Instant::now();
+    let method = method(request.method());
+    let slot = RouteSlot::default();
+    let mut request = request;
+    request.extensions_mut().insert(slot.clone());
+    let in_flight = metrics::gauge!("imagxp_http_requests_in_flight");
+    in_flight.increment(1.0);
+    let mut response = next.run(request).await;
+    in_flight.decrement(1.0);
+    let route = slot.0.get().cloned().unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16();
+    let took = begun.elapsed();
+    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
+    metrics::counter!("imagxp_http_requests_total", &labels).increment(1);
+    metrics::histogram!("imagxp_http_request_seconds", "route" => route.clone()).record(took.as_secs_f64());
+    tracing::info!(method, route, status, micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "answered");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Where the router writes which route it took: the outermost layer cannot see it, and a path as it came is no name for a metric.
+#[derive(Clone, Default)]
+struct RouteSlot(std::sync::Arc<std::sync::OnceLock<String>>);
+
+/// Notes the route; the innermost layer.
+pub(crate) fn note_route(request: &Request) {
+    let slot = request.extensions().get::<RouteSlot>();
+    if let (Some(slot), Some(path)) = (slot, request.extensions().get::<MatchedPath>()) {
+        let _ = slot.0.set(path.as_str().to_owned());
+    }
+}
+
+/// A known method's name: strangers invent others, and each would be a time series.
+fn method(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The trace and span of `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither of them zero.
+fn parent(headers: &HeaderMap) -> Option<(String, String)> {
+    let mut lines = headers.get_all("traceparent").iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let mut parts = line.to_str().ok()?.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let zero = |text: &str| text.bytes().all(|b| b == b'0');
+    // Later versions may add parts (Trace Context §3.2.4).
+    let whole = version != "ff" && (version != "00" || parts.next().is_none());
+    (whole && hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && !zero(trace) && !zero(span))
+        .then(|| (trace.to_owned(), span.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_parents() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", HeaderValue::from_str(text).unwrap());
+            parent(&headers)
+        };
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(read(good).unwrap().0, "0af7651916cd43dd8448eb211c80319c");
+        assert!(read(&format!("01-{}-more", &good[3..])).is_some());
+        for bad in [
+            format!("{good}-more"),
+            good.to_uppercase(),
+            good.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            good.replace("b7ad6b7169203331", &"0".repeat(16)),
+            format!("ff{}", &good[2..]),
+            "00-1-2-3".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(read(&bad), None, "{bad}");
+        }
+    }
+}

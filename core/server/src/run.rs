@@ -1,0 +1,186 @@
+//! Starting, running and ending the service.
+
+use crate::admin;
+use crate::app::{App, Live, Parts};
+use crate::auth::Identities;
+use crate::clock;
+use crate::config::Config;
+use crate::error::SetupError;
+use crate::forward::Forward;
+use crate::keys;
+use crate::listen::{Door, stopped};
+use crate::operators;
+use crate::random;
+use crate::routes;
+use crate::telemetry;
+use imagxp_fetch::{Fetcher, Options};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Where the service listens, once it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The public listener.
+    pub public: SocketAddr,
+    /// Metrics and health.
+    pub admin: SocketAddr,
+}
+
+/// Runs the service until SIGTERM or SIGINT, then lets requests end (`limits.drain_s`).
+///
+/// `started` is told where it listens. Errors: whatever keeps it from starting.
+pub fn run(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupError> {
+    telemetry::log(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| SetupError::new("system.unavailable", format!("no run-time: {error}")))?;
+    let result = runtime.block_on(serve(config, started));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    result
+}
+
+async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupError> {
+    let metrics = telemetry::metrics()?;
+    let (stopper, stop) = watch::channel(false);
+    let live = Live::read(&config)?;
+    let secret = secret(&config.data)?;
+    let fetcher = Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() })?;
+    let identities = Identities::new(&config, fetcher.clone(), secret, None)?;
+    let forward = forward(&config, secret, fetcher)?;
+    let tls = tls(&config)?;
+    let (public, admin) = (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
+    let addresses = Addresses { public: address(&public)?, admin: address(&admin)? };
+    let app = Arc::new(App::new(Parts { config, identities, forward, live, stop: stop.clone() })?);
+    let limits = &app.config.limits;
+    let (header, drain) = (Duration::from_secs(limits.header_s), Duration::from_secs(limits.drain_s));
+    let public = Door { listener: public, tls, connections: limits.connections, header, drain };
+    let admin = Door { listener: admin, tls: None, connections: 64, header, drain: Duration::from_secs(1) };
+    let router = routes::public(&app)?;
+    let admin = tokio::spawn(admin.serve(admin::router(Arc::clone(&app), metrics), stop.clone()));
+    let public = tokio::spawn(public.serve(router, stop.clone()));
+    let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
+    tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
+    started(addresses);
+    wait_for_signal().await?;
+    tracing::info!("the service ends: no new connections, requests at work may end");
+    let _ = stopper.send(true);
+    for task in [public, admin, watcher] {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a part of the service failed");
+        }
+    }
+    tracing::info!("the service has ended");
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<(), SetupError> {
+    let failed = |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener, SetupError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| SetupError::new("listen.failed", format!("`{option}` {address} cannot be listened on: {error}")))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, SetupError> {
+    listener.local_addr().map_err(|error| SetupError::new("listen.failed", error.to_string()))
+}
+
+fn forward(config: &Config, secret: [u8; 16], fetcher: Fetcher) -> Result<Option<Forward>, SetupError> {
+    let file = &config.verify.policy;
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let public = !config.listen.ip().is_loopback();
+    let first = u64::from_be_bytes(random::bytes()?);
+    Forward::new(file, &config.verify.statuses, secret, first, fetcher, public).map(Some)
+}
+
+/// The secret of the nonces' hashes: made once, the same for every process on this data folder.
+fn secret(data: &Path) -> Result<[u8; 16], SetupError> {
+    let path = data.join("replay.secret");
+    let failed = |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", path.display()));
+    if !path.exists() {
+        let text = imagxp::encoding::hex_encode(&random::bytes::<16>()?);
+        match imagxp_files::atomic::write(&path, text.as_bytes(), imagxp_files::atomic::Existing::Refuse) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let text = std::fs::read(&path).map_err(failed)?;
+    imagxp::encoding::hex_decode(text.trim_ascii())
+        .ok_or_else(|| SetupError::new("io.failed", format!("`{}` is not 32 hex digits", path.display())))
+}
+
+fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
+    if config.tls.certificate.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let failed = |file: &Path, why: &dyn core::fmt::Display| SetupError::new("tls.failed", format!("`{}`: {why}", file.display()));
+    let (chain, key) = (&config.tls.certificate, &config.tls.key);
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(chain, &error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, private))
+        .map_err(|error| failed(chain, &error))?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+/// Takes over keys and operators when commands have changed them, on SIGHUP and every few seconds.
+async fn watch_files(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let files = [keys::index_file(&app.config.data), operators::file(&app.config.data)];
+    let mut known = stamps(&files);
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        let forced = tokio::select! {
+            () = stopped(&mut stop) => return,
+            _ = hangup.recv() => true,
+            () = tokio::time::sleep(Duration::from_secs(2)) => false,
+        };
+        let now = stamps(&files);
+        if !forced && now == known {
+            continue;
+        }
+        match Live::read(&app.config) {
+            Ok(live) => {
+                app.set_live(live);
+                known = now;
+                tracing::info!(time = %clock::now(), "keys and operators were read again");
+            }
+            // What was read before goes on; a file that is half changed is whole a moment later.
+            Err(error) => tracing::warn!(%error, "keys and operators cannot be read again"),
+        }
+    }
+}
+
+fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
+    let stamp = |file: &PathBuf| {
+        let found = file.metadata().ok()?;
+        Some((found.modified().ok()?, found.len()))
+    };
+    files.iter().map(stamp).collect()
+}
