@@ -1,0 +1,136 @@
+//! Bytes that no client of ours would send.
+
+use crate::service::Service;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(service.issuer.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+fn raw(service: &Service, bytes: &[u8]) -> String {
+    let mut stream = connect(service);
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn hostile_bodies() {
+    let service = Service::start(&[]);
+    let post = |body: &[u8]| service.send("POST", "/v1/session", &[("content-type", "application/json")], body);
+    for body in [
+        b"".as_slice(),
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        br#"{"token":7}"#,
+        br#"{"token":null}"#,
+        br#"{"token":"a","token":"b"}"#,
+        br#"{"token":"a","more":1}"#,
+        br#"{"token":"\ud800"}"#,
+        b"{\"token\":\"\xff\"}",
+        b"\xef\xbb\xbf{\"token\":\"a\"}",
+        br#"{"token":"a"}x"#,
+    ] {
+        post(body).refuses(400, "json.malformed");
+    }
+    let deep = [b"[".repeat(30_000), b"]".repeat(30_000)].concat();
+    post(&deep).refuses(400, "json.malformed");
+    post(&vec![b' '; 65 * 1024]).refuses(413, "body.too_large");
+    post(br#"{"token":"imagxp_op_wrong"}"#).refuses(401, "auth.token_invalid");
+    service.send("POST", "/v1/session", &[("content-type", "text/plain")], br#"{"token":"a"}"#).refuses(415, "body.not_json");
+    service.send("PUT", "/v1/session", &[], b"").refuses(405, "method.not_allowed");
+}
+
+#[test]
+fn hostile_requests() {
+    let service = Service::start(&[]);
+    for bytes in [
+        "GET / HTTP/1.1\r\n\r\nGET\0".as_bytes(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /\r\n HTTP/1.1\r\n\r\n",
+        b"POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
+        b"POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n{}",
+        b"POST /v1/session HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        b"GET http://evil.example/openapi.json HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(100_000)).as_bytes(),
+        format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(2000)).as_bytes(),
+    ] {
+        let answer = raw(&service, bytes);
+        assert!(!answer.contains(" 500 "), "{answer}");
+    }
+    service.send("GET", "/openapi.json", &[], b"").is(200);
+}
+
+#[test]
+fn slow_headers_and_bodies_are_cut_off() {
+    let service = Service::start(&["--set", "limits.header_s=1", "--set", "limits.handler_s=1"]);
+    let begun = Instant::now();
+    let mut stream = connect(&service);
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-slow:").unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let mut stream = connect(&service);
+    stream.write_all(b"POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("503") && answer.contains("server.timeout") && answer.contains("retry-after: 2"), "{answer}");
+}
+
+#[test]
+fn connections_are_bounded_and_the_rest_wait() {
+    let service = Service::start(&["--set", "limits.connections=2", "--set", "limits.header_s=2"]);
+    let idle: Vec<_> = (0..2).map(|_| connect(&service)).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let begun = Instant::now();
+    service.send("GET", "/openapi.json", &[], b"").is(200);
+    assert!(begun.elapsed() > Duration::from_millis(1000), "the third did not wait: {:?}", begun.elapsed());
+    drop(idle);
+}
+
+#[test]
+fn a_queue_that_is_full_says_so() {
+    let service = Service::start(&["--set", "limits.requests=1", "--set", "limits.handler_s=3"]);
+    // One request at work and two that wait, none of which sends its body.
+    let slow: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = connect(&service);
+            stream.write_all(b"POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    service.send("GET", "/openapi.json", &[], b"").refuses(503, "server.busy");
+    drop(slow);
+    std::thread::sleep(Duration::from_millis(300));
+    service.send("GET", "/openapi.json", &[], b"").is(200);
+}
+
+#[test]
+fn the_end_drains() {
+    let mut service = Service::start(&[]);
+    let mut stream = connect(&service);
+    let body = br#"{"token":"imagxp_op_x"}"#;
+    stream.write_all(format!("POST /v1/session HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let sender = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+    let took = service.stop();
+    let answer = sender.join().unwrap();
+    assert!(answer.contains("auth.token_invalid"), "the request at work was not answered: {answer}");
+    assert!(took > Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+}

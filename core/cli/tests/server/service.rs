@@ -1,0 +1,183 @@
+//! A running `imagxp serve`, and a client.
+
+use imagxp_fetch::{Answer, Call, Fetcher, Options, Profile};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A service in a folder of its own; the process ends with it.
+pub(crate) struct Service {
+    process: Option<Child>,
+    folder: Option<tempfile::TempDir>,
+    data: PathBuf,
+    /// What the service logged so far.
+    pub(crate) log: Arc<Mutex<String>>,
+    pub(crate) issuer: String,
+    pub(crate) admin: String,
+    /// The token of the operator `dev`, role admin.
+    pub(crate) token: String,
+    more: Vec<String>,
+    client: Fetcher,
+}
+
+/// Two ports that were free a moment ago.
+fn ports() -> (u16, u16) {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [a, b] = listeners.map(|listener| listener.local_addr().unwrap().port());
+    (a, b)
+}
+
+impl Service {
+    pub(crate) fn start(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (public, admin) = ports();
+        let more = more.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut service = Self {
+            process: None,
+            data: folder.path().join("data"),
+            folder: Some(folder),
+            log: Arc::default(),
+            issuer: format!("http://127.0.0.1:{public}"),
+            admin: format!("http://127.0.0.1:{admin}"),
+            token: String::new(),
+            more,
+            client: Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap(),
+        };
+        service.run();
+        service
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Starts the process and waits until it says that it listens.
+    pub(crate) fn run(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        command.args(["--json", "serve", "--dev", "--data"]).arg(&self.data);
+        command.args(["--listen", self.issuer.strip_prefix("http://").unwrap()]);
+        command.args(["--admin-listen", self.admin.strip_prefix("http://").unwrap()]);
+        command.args(["--set", "log.format=json"]).args(&self.more);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IMAGXP_")) {
+            command.env_remove(name);
+        }
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+        });
+        self.process = Some(process);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            std::thread::sleep(Duration::from_millis(200));
+            panic!("the service did not start: {line} {}", self.log.lock().unwrap())
+        });
+        if let Some(token) = told["operator_token"].as_str() {
+            self.token = token.to_owned();
+        }
+    }
+
+    /// Ends the process as an operator does, and returns how long that took.
+    pub(crate) fn stop(&mut self) -> Duration {
+        let begun = Instant::now();
+        let mut process = self.process.take().unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&process),
+            rustix::process::Signal::TERM,
+        )
+        .unwrap();
+        let status = process.wait().unwrap();
+        assert!(status.success(), "{status} {}", self.log.lock().unwrap());
+        begun.elapsed()
+    }
+
+    /// Ends the process as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// One request as it is.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.issuer) };
+        let call = Call {
+            method: method.into(),
+            url,
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: body.to_vec(),
+        };
+        Reply(self.client.send(&call, Profile::PAGE).unwrap_or_else(|error| {
+            panic!("{method} {path}: {error:?} {}", self.log.lock().unwrap())
+        }))
+    }
+
+    pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
+        self.send("GET", path, &[("authorization", &format!("Bearer {token}"))], b"")
+    }
+
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
+        let authorization = format!("Bearer {token}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        self.send("POST", path, &headers, body.to_string().as_bytes())
+    }
+
+    /// Runs another command of the program on this data folder; its standard output.
+    pub(crate) fn command(&self, args: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp")).args(args).arg("--data").arg(&self.data).output().unwrap();
+        assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        drop(self.folder.take());
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply(pub(crate) Answer);
+
+impl Reply {
+    /// The JSON of an answer with this status.
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16) -> Value {
+        let text = String::from_utf8_lossy(&self.0.body);
+        assert_eq!(self.0.status, status, "{text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")) }
+    }
+
+    /// The form of every refusal holds, and this is its code.
+    #[track_caller]
+    pub(crate) fn refuses(&self, status: u16, code: &str) -> Value {
+        let value = self.is(status);
+        let error = &value["error"];
+        assert_eq!(error["code"], code, "{value}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{value}");
+        assert_eq!(error["request_id"].as_str(), self.header("x-request-id"), "{value}");
+        assert!(error.get("details").is_some(), "{value}");
+        if matches!(status, 429 | 503) {
+            assert!(self.header("retry-after").is_some(), "{value}");
+        }
+        value
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.0.header(name)
+    }
+}

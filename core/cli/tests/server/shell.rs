@@ -1,0 +1,138 @@
+//! What surrounds the money: health, metrics, discovery, the document, keys, operators, configuration, the end.
+
+use crate::service::Service;
+use imagxp::jwks::JwkSet;
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn health_metrics_and_an_end_that_is_clean() {
+    let mut service = Service::start(&[]);
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(service.send("GET", &format!("{}{path}", service.admin), &[], b"").0.status, 200, "{path}");
+        service.send("GET", path, &[], b"").refuses(404, "route.not_found");
+    }
+    service.send("GET", "/metrics", &[], b"").refuses(404, "route.not_found");
+    let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
+    let text = String::from_utf8(metrics.0.body).unwrap();
+    assert!(text.contains(r#"imagxp_http_requests_total{method="GET",route="none",status="404"}"#), "{text}");
+    assert!(service.stop() < Duration::from_secs(5));
+    let log = service.log.lock().unwrap().clone();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "the service has ended"), "{log}");
+    assert!(!log.contains(&service.token), "the log has the operator's token");
+}
+
+#[test]
+fn requests_have_names() {
+    let service = Service::start(&[]);
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let reply = service.send("GET", "/nowhere?secret=1", &[("traceparent", &format!("00-{trace}-b7ad6b7169203331-01"))], b"");
+    let id = reply.refuses(404, "route.not_found")["error"]["request_id"].as_str().unwrap().to_owned();
+    std::thread::sleep(Duration::from_millis(100));
+    let log = service.log.lock().unwrap().clone();
+    let line = log.lines().find(|line| line.contains(&id)).unwrap();
+    assert!(line.contains(trace) && line.contains("\"status\":404"), "{line}");
+    assert!(!log.contains("secret=1"), "{log}");
+}
+
+#[test]
+fn discovery_and_the_document() {
+    let service = Service::start(&[]);
+    let reply = service.send("GET", "/.well-known/openid-configuration", &[], b"");
+    let metadata = reply.is(200);
+    assert_eq!(metadata["issuer"], service.issuer.as_str());
+    assert_eq!(metadata["token_endpoint"], format!("{}/oauth/token", service.issuer));
+    assert_eq!(metadata["token_endpoint_auth_methods_supported"][0], "private_key_jwt");
+    let tag = reply.header("etag").unwrap().to_owned();
+    let again = service.send("GET", "/.well-known/openid-configuration", &[("if-none-match", &tag)], b"");
+    assert_eq!((again.0.status, again.0.body.len()), (304, 0));
+    let keys = service.send("GET", "/.well-known/jwks.json", &[], b"");
+    assert_eq!(JwkSet::parse(&keys.0.body).unwrap().keys().len(), 1);
+    assert_eq!(keys.header("x-content-type-options"), Some("nosniff"));
+    let document = service.send("GET", "/openapi.json", &[], b"").is(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| ["get", "post", "delete"].contains(&name.as_str())) {
+            assert!(operation["security"].as_array().is_some_and(|list| !list.is_empty()), "{method} {path}");
+            // What needs somebody turns nobody away with 401, or 403 where addresses count.
+            let public = operation["security"].as_array().unwrap().iter().any(|one| one.as_object().unwrap().is_empty());
+            if !public && !path.contains("/verify") {
+                let path = path.replace("{jti}", "x").replace("{owner}", "x").replace("{id}", "x");
+                service.send(&method.to_uppercase(), &path, &[("content-type", "application/json")], b"{}").refuses(401, "auth.required");
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_rotate_while_the_service_runs() {
+    let service = Service::start(&[]);
+    let published = || {
+        let keys = service.send("GET", "/.well-known/jwks.json", &[], b"");
+        JwkSet::parse(&keys.0.body).unwrap().keys().iter().map(|key| key.kid().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = published();
+    let told = service.command(&["keys", "rotate"]);
+    std::thread::sleep(Duration::from_millis(2500));
+    let after = published();
+    assert_eq!((before.len(), after.len()), (1, 2), "{told}");
+    assert!(after.contains(&before[0]) && told.starts_with(&after[1]), "{told} {after:?}");
+}
+
+#[test]
+fn operators_come_and_go_while_the_service_runs() {
+    let service = Service::start(&[]);
+    let token = service.command(&["operator", "add", "ann", "--role", "viewer"]).trim().to_owned();
+    assert!(token.starts_with("imagxp_op_"));
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(service.get("/v1/session", &token).is(200)["name"], "ann");
+    let login = service.send("POST", "/v1/session", &[("content-type", "application/json")], format!(r#"{{"token":"{token}"}}"#).as_bytes());
+    login.is(200);
+    let cookie = login.header("set-cookie").unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let session = cookie.split(';').next().unwrap();
+    assert_eq!(service.send("GET", "/v1/session", &[("cookie", session)], b"").is(200)["role"], "viewer");
+    // What changes something must come from the dashboard's own page.
+    service.send("DELETE", "/v1/session", &[("cookie", session)], b"").refuses(403, "auth.forbidden");
+    service.send("DELETE", "/v1/session", &[("cookie", session), ("origin", "https://evil.example")], b"").refuses(403, "auth.forbidden");
+    service.send("DELETE", "/v1/session", &[("cookie", session), ("sec-fetch-site", "cross-site"), ("origin", &service.issuer)], b"").refuses(403, "auth.forbidden");
+    service.send("DELETE", "/v1/session", &[("cookie", session), ("origin", &service.issuer)], b"").is(200);
+    service.command(&["operator", "remove", "ann"]);
+    std::thread::sleep(Duration::from_millis(2500));
+    service.get("/v1/session", &token).refuses(401, "auth.token_invalid");
+    service.send("GET", "/v1/session", &[("cookie", session)], b"").refuses(401, "auth.session_expired");
+}
+
+#[test]
+fn a_configuration_is_checked_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("imagxp.toml");
+    std::fs::write(&file, "issuer = 'https://broker.example'\n[database]\nurl = 'postgres://me:TOPSECRET@db/x'\n").unwrap();
+    let check = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        command.args(["config", "check", "--config"]).arg(&file).args(more).env("IMAGXP_LIMITS_REQUESTS", "77");
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = check(&["--set", "limits.streams=9"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("TOPSECRET"), "{text}");
+    for row in ["issuer               file        https://broker.example", "limits.requests      environment 77", "limits.streams       flag        9"] {
+        assert!(text.contains(row), "{text}");
+    }
+    let (code, text) = check(&["--set", "limits.streams=0"]);
+    assert!(code == Some(2) && text.contains("config.invalid"), "{text}");
+    std::fs::write(&file, "isuer = 'https://broker.example'\n").unwrap();
+    let (code, text) = check(&[]);
+    assert!(code == Some(2) && text.contains("isuer"), "{text}");
+}
+
+#[test]
+fn development_stays_on_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+    let output = command.args(["serve", "--dev", "--listen", "0.0.0.0:0", "--data"]).arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

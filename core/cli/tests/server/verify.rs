@@ -1,0 +1,85 @@
+//! `/v1/verify`, as nginx, Caddy, Traefik and Envoy ask.
+
+use crate::party::Party;
+use crate::service::Service;
+
+const POLICY: &str = r#"
+version = 1
+origins = ["http://127.0.0.1:8080"]
+unsigned = "deny"
+allow_loopback = true
+[purposes.SUMMARY]
+allow = true
+[[paths]]
+match = "/paid/**"
+price = { amount = "0.10", currency = "USD" }
+"#;
+
+fn service(more: &[&str]) -> (tempfile::TempDir, Service) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    std::fs::write(&file, POLICY).unwrap();
+    let option = format!("verify.policy={}", file.display());
+    let args = [&["--set", &option], more].concat();
+    (folder, Service::start(&args))
+}
+
+#[test]
+fn proxies_get_verdicts() {
+    let (_folder, service) = service(&[]);
+    let agent = Party::new();
+    let signed = |path: &str, more: &[(&str, &str)], to: &str| {
+        let headers = agent.headers("GET", &format!("http://127.0.0.1:8080{path}"), b"");
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        lines.extend_from_slice(more);
+        service.send("GET", to, &lines, b"")
+    };
+    let nginx = signed("/a?b=c", &[("x-original-uri", "/a?b=c"), ("x-original-method", "GET")], "/v1/verify");
+    assert_eq!(nginx.0.status, 200, "{nginx:?}");
+    assert_eq!(nginx.header("x-imagxp-verdict-agent-id"), Some(agent.name()));
+    assert_eq!(nginx.header("x-imagxp-verdict-purpose"), Some("SUMMARY"));
+    assert_eq!(nginx.header("x-imagxp-verdict-outcome"), Some("allow"));
+    let caddy = signed("/a", &[("x-forwarded-uri", "/a"), ("x-forwarded-method", "GET"), ("x-forwarded-host", "127.0.0.1:8080")], "/v1/verify");
+    assert_eq!(caddy.0.status, 200, "{caddy:?}");
+    let envoy = signed("/a/b?c=d", &[], "/v1/verify/a/b?c=d");
+    assert_eq!(envoy.0.status, 200, "{envoy:?}");
+    let envoy = signed("/", &[], "/v1/verify/");
+    assert_eq!(envoy.0.status, 200, "{envoy:?}");
+    let elsewhere = signed("/a", &[("x-original-uri", "/b")], "/v1/verify");
+    assert_eq!((elsewhere.0.status, elsewhere.header("x-imagxp-verdict-code")), (403, Some("claim.resource_mismatch")));
+    let paid = signed("/paid/x", &[("x-original-uri", "/paid/x")], "/v1/verify");
+    assert_eq!(paid.0.status, 402);
+    let offer: serde_json::Value = serde_json::from_slice(&paid.0.body).unwrap();
+    assert_eq!(offer["offer"]["price"], "0.1", "{offer}");
+    let nobody = service.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"");
+    assert_eq!((nobody.0.status, nobody.header("x-imagxp-verdict-code")), (401, Some("auth.required")));
+    // A proxy that passes on what the client sends would let it name its own target.
+    signed("/a", &[("x-original-uri", "/a"), ("x-forwarded-uri", "/paid/x")], "/v1/verify").refuses(400, "header.conflict");
+    signed("/a", &[], "/v1/verify").refuses(400, "verify.target_missing");
+    let list = service.get("/v1/verdicts?outcome=deny&limit=1", &service.token).is(200);
+    assert_eq!(list["verdicts"].as_array().unwrap().len(), 1);
+    assert_eq!(list["verdicts"][0]["code"], "auth.required", "{list}");
+    let list = service.get(&format!("/v1/verdicts?agent={}", agent.name()), &service.token).is(200);
+    assert_eq!(list["verdicts"].as_array().unwrap().len(), 6, "{list}");
+    assert_eq!(list["minutes"].as_array().unwrap().iter().map(|minute| minute["allow"].as_u64().unwrap()).sum::<u64>(), 4);
+    service.get("/v1/verdicts?nonsense=1", &service.token).refuses(400, "query.malformed");
+}
+
+#[test]
+fn nginx_understands_two_statuses() {
+    let (_folder, service) = service(&["--set", "verify.statuses=auth_request"]);
+    let agent = Party::new();
+    let headers = agent.headers("GET", "http://127.0.0.1:8080/paid/x", b"");
+    let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    lines.push(("x-original-uri", "/paid/x"));
+    let paid = service.send("GET", "/v1/verify", &lines, b"");
+    assert_eq!((paid.0.status, paid.header("x-imagxp-verdict-http")), (403, Some("402")));
+}
+
+#[test]
+fn only_trusted_proxies_may_ask() {
+    let (_folder, service) = service(&["--set", "verify.trusted=10.0.0.0/8"]);
+    service.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"").refuses(403, "auth.forbidden");
+    let off = Service::start(&[]);
+    off.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"").refuses(404, "verify.off");
+}
