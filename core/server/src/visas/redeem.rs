@@ -1,0 +1,236 @@
+//! `POST /v1/visas/redeem`: a publisher presents the visas that agents have sent it, up to a thousand at a time.
+
+use crate::app::App;
+use crate::bank::{Once, count};
+use crate::body::json;
+use crate::clock;
+use crate::keys::KeyRing;
+use crate::mutation::Mutation;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use imagxp::crypto::{Jws, PublicKey, Signature, Thumbprint};
+use imagxp::encoding::base64_decode;
+use imagxp::json::Value;
+use imagxp::visa::VISA_TYP;
+use imagxp::{Claim, Limits};
+use imagxp_broker::{Actor, Id, Idempotency, Outcome, Owner, Redeem, Reference, Refusal, Request};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Visas in one request.
+const MOST: usize = 1000;
+const MAX_VISA: usize = 8192;
+
+/// Visas to present.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Presented {
+    /// 1 to 1000 of them.
+    visas: Vec<PresentedVisa>,
+}
+
+/// One visa, with the request that brought it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PresentedVisa {
+    /// The visa as it came in `x-imagxp-payment`.
+    visa: String,
+    /// The request's own headers; a visa that is bound to a key needs them.
+    request: Option<SignedRequest>,
+}
+
+/// The headers of the agent's request.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignedRequest {
+    /// `x-imagxp-payload`.
+    payload: String,
+    /// `x-imagxp-signature`.
+    signature: String,
+    /// `x-imagxp-public-key`, or the key from the agent's manifest in the same form: base64 of its SPKI.
+    public_key: String,
+}
+
+/// What became of each visa, in their order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Redeemed {
+    /// What became of each.
+    results: Vec<RedeemedVisa>,
+    /// How many of them the money stands behind.
+    accepted: usize,
+}
+
+/// What became of one visa.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RedeemedVisa {
+    /// The visa's name, as far as it could be read.
+    jti: Option<String>,
+    /// Whether the money stands behind it.
+    accepted: bool,
+    /// For how much.
+    amount: Option<String>,
+    /// In which asset.
+    asset: Option<String>,
+    /// Whether it was accepted before, under the same idempotency key.
+    repeated: bool,
+    /// Why not.
+    error: Option<RedeemError>,
+}
+
+/// Why a visa was not accepted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RedeemError {
+    /// A stable dotted code.
+    code: String,
+    /// One sentence.
+    message: String,
+}
+
+/// Present visas; each has its own result, and the answer is 200 whatever became of them
+#[utoipa::path(
+    post, path = "/v1/visas/redeem", tag = "visas", request_body = Presented,
+    security(("imagxp_signature" = []), ("access_token" = [])),
+    params(("idempotency-key" = Option<String>, Header, description = "asked again, each visa has the result that it had")),
+    responses((status = 200, description = "what became of each", body = Redeemed))
+)]
+pub(crate) async fn redeem(State(app): State<Arc<App>>, mutation: Mutation<Presented>) -> Result<Response, Problem> {
+    let (publisher, _) = mutation.caller.tenant()?;
+    let visas = mutation.value.visas;
+    if !(1..=MOST).contains(&visas.len()) {
+        return Err(Problem::bad("visa.batch", format!("a request presents 1 to {MOST} visas")));
+    }
+    let publisher = Owner::parse(publisher.as_str())?;
+    let (keys, issuer) = (app.live(), app.config.issuer.clone());
+    let loopback = app.identities.allow_loopback();
+    let host = publisher.clone();
+    // Two signatures each: too much work for a thread that others wait for.
+    let checked = tokio::task::spawn_blocking(move || {
+        let check = |visa: &PresentedVisa| check(&keys.keys, &issuer, &host, loopback, visa);
+        visas.iter().map(check).collect::<Vec<_>>()
+    });
+    let checked = checked.await.map_err(Problem::internal)?;
+    // All into the queue first, so that they share a few commits; then all the answers.
+    let now_ms = clock::now().as_millis();
+    let mut waiting = Vec::with_capacity(checked.len());
+    for (at, checked) in checked.into_iter().enumerate() {
+        let submitted = match checked.found {
+            Ok(command) => {
+                let mut request = Request::new(command, Actor::Party(publisher.clone()), now_ms);
+                request.idempotency = numbered(&mutation.once, at)?;
+                app.bank.ledger.submit(request).map_err(Problem::from)
+            }
+            Err(problem) => Err(problem),
+        };
+        waiting.push((checked.jti, submitted));
+    }
+    let mut results = Vec::with_capacity(waiting.len());
+    for (jti, submitted) in waiting {
+        let answered = match submitted {
+            Ok(ticket) => {
+                let answered: Result<Outcome, Refusal> = ticket.await;
+                count(&answered);
+                answered.map_err(Problem::from)
+            }
+            Err(problem) => Err(problem),
+        };
+        results.push(RedeemedVisa::new(&app, jti, answered));
+    }
+    let accepted = results.iter().filter(|result| result.accepted).count();
+    Ok(json(StatusCode::OK, &Redeemed { results, accepted }))
+}
+
+/// The key of one visa of a batch: `KEY#0`, `KEY#1` …
+fn numbered(once: &Once, at: usize) -> Result<Option<Idempotency>, Problem> {
+    let Some(idempotency) = &once.idempotency else { return Ok(None) };
+    let key = Reference::parse(&format!("{}#{at}", idempotency.key))
+        .map_err(|_| Problem::bad("idempotency.malformed", "an Idempotency-Key of a batch has 250 characters at most"))?;
+    Ok(Some(Idempotency { key, request_sha256: idempotency.request_sha256 }))
+}
+
+impl RedeemedVisa {
+    fn new(app: &App, jti: Option<String>, answered: Result<Outcome, Problem>) -> Self {
+        let empty = Self { jti, accepted: false, amount: None, asset: None, repeated: false, error: None };
+        match answered {
+            Ok(Outcome { visa: Some(visa), repeated, .. }) => Self {
+                accepted: true,
+                amount: Some(crate::view::money(&app.bank.rules, visa.asset, visa.amount)),
+                asset: Some(visa.asset.as_str().to_owned()),
+                repeated,
+                ..empty
+            },
+            Ok(_) => Self { accepted: true, ..empty },
+            Err(problem) => {
+                let error = RedeemError { code: problem.code.into_owned(), message: problem.message.into_owned() };
+                Self { error: Some(error), ..empty }
+            }
+        }
+    }
+}
+
+struct Checked {
+    jti: Option<String>,
+    found: Result<Redeem, Problem>,
+}
+
+/// Whether this is a visa of ours for this publisher, brought by a request of the agent that it is bound to. What it is worth, the ledger says.
+fn check(keys: &KeyRing, issuer: &str, publisher: &Owner, loopback: bool, presented: &PresentedVisa) -> Checked {
+    let mut jti = None;
+    let found = read(keys, issuer, publisher, loopback, presented, &mut jti);
+    Checked { jti, found }
+}
+
+fn read(
+    keys: &KeyRing,
+    issuer: &str,
+    publisher: &Owner,
+    loopback: bool,
+    presented: &PresentedVisa,
+    jti: &mut Option<String>,
+) -> Result<Redeem, Problem> {
+    let invalid = |message: &'static str| Problem::bad("payment.invalid_token", message);
+    let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA).map_err(|error| Problem::bad("payment.malformed", error.message()))?;
+    let key = jws.kid().and_then(|kid| keys.find(kid, clock::now()));
+    if jws.typ() != Some(VISA_TYP) || !key.is_some_and(|key| jws.verify(key)) {
+        return Err(invalid("the visa is not one that this broker has signed"));
+    }
+    let claims = jws.claims().map_err(|_| invalid("the visa has no claims"))?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    if text("iss") != Some(issuer) {
+        return Err(invalid("the visa is another broker's"));
+    }
+    let id = text("jti").and_then(|jti| Id::parse(jti).ok()).ok_or_else(|| invalid("the visa has no name"))?;
+    *jti = Some(id.to_string());
+    let jkt = claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+    let jkt = jkt.and_then(Thumbprint::parse);
+    let request_jkt = match (&presented.request, jkt) {
+        (None, None) => None,
+        (None, Some(_)) => return Err(Problem::forbidden_as("visa.wrong_key", "the visa is bound to a key: present the agent's request with it")),
+        (Some(request), _) => Some(signed_by(request, text("sub"), publisher, loopback)?),
+    };
+    Ok(Redeem { jti: id, request_jkt })
+}
+
+/// The key that signed the agent's request, which must be the visa's holder's and name this publisher.
+fn signed_by(request: &SignedRequest, agent: Option<&str>, publisher: &Owner, loopback: bool) -> Result<Thumbprint, Problem> {
+    let malformed = |message: &'static str| Problem::bad("visa.request", message);
+    let payload = base64_decode(request.payload.as_bytes()).ok_or_else(|| malformed("the request's payload is not base64"))?;
+    let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback).map_err(|_| malformed("the request's payload is no claim"))?;
+    let key = PublicKey::from_spki_base64(request.public_key.as_bytes()).map_err(|_| malformed("the request's public key cannot be read"))?;
+    let signature = Signature::from_hex(request.signature.as_bytes()).ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
+    let signed = key.verify(&claim.canonical, &signature) || (claim.payload != claim.canonical && key.verify(&claim.payload, &signature));
+    if !signed {
+        return Err(malformed("the request is not signed by its key"));
+    }
+    if Some(claim.agent_id.as_str()) != agent {
+        return Err(Problem::forbidden_as("visa.not_yours", "the request is not the visa's holder's"));
+    }
+    let origin = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
+    let host = origin.and_then(|origin| imagxp::AgentId::of_origin(origin, loopback));
+    if host.is_some_and(|host| host.as_str() != publisher.as_str()) {
+        return Err(Problem::forbidden_as("visa.not_yours", "the request was meant for somebody else"));
+    }
+    Ok(*key.thumbprint())
+}
