@@ -42,6 +42,23 @@ impl<'a> Frame<'a> {
         Self::split(line).ok_or_else(|| malformed("it is no entry of a log"))
     }
 
+    /// Writes the line of an entry, without its line feed: `body` is an RFC 8785 object, `previous` the leaf hash of the entry before it.
+    pub fn line(body: &[u8], number: u64, previous: &[u8; 32]) -> Vec<u8> {
+        let mut line = Vec::with_capacity(body.len() + 96);
+        Self::write(body, number, previous, &mut line);
+        line
+    }
+
+    fn write(body: &[u8], number: u64, previous: &[u8; 32], out: &mut Vec<u8>) {
+        out.extend_from_slice(START);
+        out.extend_from_slice(body);
+        out.extend_from_slice(NUMBER);
+        out.extend_from_slice(number.to_string().as_bytes());
+        out.extend_from_slice(PREVIOUS);
+        out.extend_from_slice(base64_encode(previous).as_bytes());
+        out.extend_from_slice(END);
+    }
+
     fn split(line: &'a [u8]) -> Option<Self> {
         let rest = line.strip_prefix(START)?.strip_suffix(END)?;
         let (rest, previous) = rest.split_at_checked(rest.len().checked_sub(HASH_TEXT)?)?;
@@ -76,13 +93,7 @@ impl Log {
     pub fn append(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<u64> {
         let number = self.tree.size();
         let start = out.len();
-        out.extend_from_slice(START);
-        out.extend_from_slice(body);
-        out.extend_from_slice(NUMBER);
-        out.extend_from_slice(number.to_string().as_bytes());
-        out.extend_from_slice(PREVIOUS);
-        out.extend_from_slice(base64_encode(&self.last).as_bytes());
-        out.extend_from_slice(END);
+        Frame::write(body, number, &self.last, out);
         let line = out.get(start..).unwrap_or_default();
         if line.len() > MAX_ENTRY_BYTES {
             out.truncate(start);
@@ -151,6 +162,8 @@ mod tests {
             assert_eq!(log.append(body, &mut line).unwrap(), lines.len() as u64);
             assert_eq!(crate::json::canonicalize(&line, &crate::json::Limits::POLICY).unwrap(), line);
             assert_eq!(Frame::parse(&line).unwrap().body, body);
+            let previous = lines.last().map_or([0; 32], |line: &Vec<u8>| leaf_hash(line));
+            assert_eq!(Frame::line(body, lines.len() as u64, &previous), line);
             lines.push(line);
         }
         let mut again = Log::new();

@@ -133,7 +133,7 @@ impl Reading {
 
     /// Visas by state and asset, with what they are worth: the money by state.
     pub fn counts(&mut self) -> Result<Vec<VisaCount>> {
-        self.with(SqlReader::counts)
+        self.with(|reader| reader.counts())
     }
 
     /// Up to `limit` events with numbers from `from` on, of one owner's visas and accounts, or of all: what a watcher has missed.
@@ -159,7 +159,7 @@ impl Reader for Reading {
     type Error = Error;
 
     fn head(&mut self) -> Result<Head> {
-        self.with(Reader::head)
+        self.with(|reader| reader.head())
     }
 
     fn accounts(&mut self, owner: Option<&Owner>, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {

@@ -4,4 +4,4 @@ mod connection;
 mod store;
 
 pub use connection::Durability;
-pub(crate) use connection::{Sqlite, failed};
+pub(crate) use connection::Sqlite;

@@ -1,0 +1,286 @@
+//! Batches: many commands, one transaction (group commit).
+
+use crate::account::AccountId;
+use crate::actor::Actor;
+use crate::command::Command;
+use crate::id::{Id, Ids};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
+use crate::ledger::{Ledger, Overlay, broken};
+use crate::log::{Entry, Head, Leaf};
+use crate::once::{OnceKey, UseAssertion};
+use crate::outcome::Outcome;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::rules::Rules;
+use crate::store::{Changes, Keys, Loaded, Store};
+use crate::text::Reference;
+use imagxp::audit::Log;
+use std::collections::BTreeSet;
+
+/// How often rows are named, at most: a row that names a row that names rows.
+const MAX_ROUNDS: usize = 3;
+
+/// What makes a request the same one again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The `Idempotency-Key`. Of a batch of commands under one key each needs its own: add `#` and its place.
+    pub key: Reference,
+    /// SHA-256 of what was asked: method, path and body.
+    pub request_sha256: [u8; 32],
+}
+
+/// A command with what it depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Who asks, as the server has authenticated it.
+    pub actor: Actor,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// When the request may come again.
+    pub idempotency: Option<Idempotency>,
+    /// The client assertion that authenticates it. It is used up whatever comes of the command, also of one that is answered from memory.
+    pub assertion: Option<UseAssertion>,
+}
+
+impl Request {
+    /// A request without a key and assertion.
+    pub fn new(command: impl Into<Command>, actor: Actor, now_ms: i64) -> Self {
+        Self { command: command.into(), actor, now_ms, idempotency: None, assertion: None }
+    }
+
+    /// With an idempotency key.
+    #[must_use]
+    pub fn with_idempotency(mut self, key: Reference, request_sha256: [u8; 32]) -> Self {
+        self.idempotency = Some(Idempotency { key, request_sha256 });
+        self
+    }
+
+    fn idempotency_key(&self) -> Option<IdempotencyKey> {
+        let key = self.idempotency.as_ref()?.key.clone();
+        Some(IdempotencyKey { actor: self.actor.clone(), key })
+    }
+
+    fn keys(&self, loaded: &Loaded, keys: &mut Keys) {
+        self.command.keys(loaded, keys);
+        keys.idempotency.extend(self.idempotency_key());
+        if let Some(assertion) = &self.assertion {
+            assertion.keys_of(keys);
+        }
+    }
+}
+
+/// What came of a batch, once it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What came of each request, in order.
+    pub results: Vec<Result<Outcome, Refusal>>,
+    /// What was written: for those who watch.
+    pub changes: Changes,
+}
+
+/// Applies the requests in order, in one transaction, and writes what they change. Call it again on [`Store::is_conflict`], as often as you
+/// like: nothing has happened then.
+///
+/// A request that is refused leaves nothing behind and does not touch its neighbours, except that its idempotency key remembers the
+/// refusal when it is final. Error: the store's; then nothing was acknowledged, and whether it was written is what a repetition
+/// with the same idempotency keys finds out.
+pub fn apply<S: Store>(
+    store: &mut S,
+    rules: &Rules,
+    requests: &[Request],
+    ids: &mut dyn Ids,
+) -> Result<Done, S::Error> {
+    store.begin()?;
+    let (rows, asked) = match prefetch(store, requests) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            store.abort();
+            return Err(error);
+        }
+    };
+    let (results, changes) = match decide(rules, requests, ids, rows, asked) {
+        Ok(done) => done,
+        Err(refusal) => (requests.iter().map(|_| Err(refusal.clone())).collect(), Changes::default()),
+    };
+    if changes.is_empty() {
+        store.abort();
+    } else {
+        store.write(&changes)?;
+    }
+    Ok(Done { results, changes })
+}
+
+fn prefetch<S: Store>(store: &mut S, requests: &[Request]) -> Result<(Loaded, Keys), S::Error> {
+    let (mut rows, mut asked) = (Loaded::default(), Keys::default());
+    for round in 0..MAX_ROUNDS {
+        let mut keys = Keys::default();
+        for request in requests {
+            request.keys(&rows, &mut keys);
+        }
+        keys.remove(&asked);
+        // The head comes with the first load.
+        if keys.is_empty() && round > 0 {
+            break;
+        }
+        rows.extend(store.load(&keys)?);
+        asked.extend(keys);
+    }
+    Ok((rows, asked))
+}
+
+/// The pure part: what comes of the requests on these rows. Refusal: `ledger.broken` when the rows contradict themselves.
+fn decide(
+    rules: &Rules,
+    requests: &[Request],
+    ids: &mut dyn Ids,
+    rows: Loaded,
+    asked: Keys,
+) -> Result<(Vec<Result<Outcome, Refusal>>, Changes), Refusal> {
+    let mut batch =
+        Batch { log: rows.head.log()?, rows, asked, changes: Changes::default(), dirty: Dirty::default() };
+    batch.changes.size_before = batch.log.size();
+    let mut results = Vec::with_capacity(requests.len());
+    for request in requests {
+        results.push(batch.answer(rules, request, ids)?);
+    }
+    Ok((results, batch.finish()))
+}
+
+/// The rows as the requests so far have changed them.
+struct Batch {
+    rows: Loaded,
+    asked: Keys,
+    log: Log,
+    changes: Changes,
+    dirty: Dirty,
+}
+
+#[derive(Default)]
+struct Dirty {
+    accounts: BTreeSet<AccountId>,
+    visas: BTreeSet<Id>,
+    idempotency: BTreeSet<IdempotencyKey>,
+    once: BTreeSet<OnceKey>,
+}
+
+impl Batch {
+    /// The outer refusal ends the batch, the inner one the request.
+    fn answer(
+        &mut self,
+        rules: &Rules,
+        request: &Request,
+        ids: &mut dyn Ids,
+    ) -> Result<Result<Outcome, Refusal>, Refusal> {
+        if let Some(assertion) = &request.assertion {
+            let mut ledger = Ledger::new(rules, request.now_ms, &request.actor, ids, &self.rows, &self.asked);
+            match assertion.use_up(&mut ledger) {
+                Ok(()) => {
+                    let overlay = ledger.into_overlay();
+                    self.commit(overlay)?;
+                }
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        let key = request.idempotency_key();
+        if let (Some(key), Some(idempotency)) = (&key, &request.idempotency)
+            && let Some(record) = self.rows.idempotency.get(key)
+            && request.now_ms < record.expires_at
+        {
+            if record.request_sha256 != idempotency.request_sha256 {
+                return Ok(Err(RefusalCode::IdempotencyMismatch.into()));
+            }
+            return Ok(record.result().map(|outcome| Outcome { repeated: true, ..outcome }));
+        }
+        let mut ledger = Ledger::new(rules, request.now_ms, &request.actor, ids, &self.rows, &self.asked);
+        let result = request.command.apply(&mut ledger);
+        let overlay = ledger.into_overlay();
+        let result = match result {
+            Ok(outcome) => Ok(self.complete(outcome, overlay)?),
+            Err(refusal) => Err(refusal),
+        };
+        let is_final = result.as_ref().err().is_none_or(|refusal| refusal.code().is_final());
+        if let (Some(key), Some(idempotency), true) = (key, &request.idempotency, is_final) {
+            let record =
+                IdempotencyRecord::new(key.clone(), idempotency.request_sha256, &result, request.now_ms)?;
+            self.rows.idempotency.insert(key.clone(), record);
+            self.dirty.idempotency.insert(key);
+        }
+        Ok(result)
+    }
+
+    /// Takes in what an accepted command has changed, and completes its outcome with it.
+    fn complete(&mut self, mut outcome: Outcome, overlay: Overlay) -> Result<Outcome, Refusal> {
+        let entries = self.commit(overlay)?;
+        outcome.transfers.extend(entries.into_iter().filter_map(|entry| match entry {
+            Entry::Transfer(transfer) => Some(transfer),
+            Entry::Event(_) => None,
+        }));
+        // What the command has changed has a new version by now.
+        if let Some(visa) = &mut outcome.visa
+            && let Some(row) = self.rows.visas.get(&visa.jti)
+        {
+            visa.version = row.version;
+        }
+        if let Some(account) = &mut outcome.account
+            && let Some(row) = self.rows.accounts.get(&account.id)
+        {
+            account.version = row.version;
+        }
+        Ok(outcome)
+    }
+
+    fn commit(&mut self, overlay: Overlay) -> Result<Vec<Entry>, Refusal> {
+        let Overlay { accounts, mut entries, visas, once } = overlay;
+        if accounts.values().any(|account| !account.is_sound()) {
+            return Err(broken("an account would be overdrawn"));
+        }
+        let mut line = Vec::new();
+        for entry in &mut entries {
+            entry.set_seq(self.log.size());
+            line.clear();
+            let seq = self
+                .log
+                .append(&entry.body(), &mut line)
+                .map_err(|_| broken("an entry is too large for the log"))?;
+            self.changes.leaves.push(Leaf { seq, hash: *self.log.last() });
+            match entry {
+                Entry::Transfer(transfer) => {
+                    self.changes.transfers.push(transfer.clone());
+                    if self.asked.transfers.contains(&transfer.id) {
+                        self.rows.transfers.insert(transfer.id, transfer.clone());
+                    }
+                    if let Some(pending) = transfer.pending_id {
+                        self.rows.resolutions.insert(pending, transfer.clone());
+                    }
+                }
+                Entry::Event(event) => self.changes.events.push(event.clone()),
+            }
+        }
+        let version = self.log.size();
+        for (id, account) in accounts {
+            self.dirty.accounts.insert(id);
+            self.rows.accounts.insert(id, crate::account::Account { version, ..account });
+        }
+        for (jti, visa) in visas {
+            self.dirty.visas.insert(jti);
+            self.rows.visas.insert(jti, crate::visa::Visa { version, ..visa });
+        }
+        for (key, once) in once {
+            self.dirty.once.insert(key.clone());
+            self.rows.once.insert(key, once);
+        }
+        Ok(entries)
+    }
+
+    fn finish(self) -> Changes {
+        let Self { mut rows, log, mut changes, dirty, .. } = self;
+        changes.head = Head::of(&log);
+        changes.accounts = dirty.accounts.iter().filter_map(|key| rows.accounts.remove(key)).collect();
+        changes.visas = dirty.visas.iter().filter_map(|key| rows.visas.remove(key)).collect();
+        changes.idempotency =
+            dirty.idempotency.iter().filter_map(|key| rows.idempotency.remove(key)).collect();
+        changes.once = dirty.once.iter().filter_map(|key| rows.once.remove(key)).collect();
+        changes
+    }
+}

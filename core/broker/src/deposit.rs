@@ -1,0 +1,88 @@
+//! Deposits: money that has come in at the bank.
+
+use crate::account::AccountKey;
+use crate::amount::Amount;
+use crate::asset::Asset;
+use crate::code::{Phase, TransferCode};
+use crate::command::{Act, name_accounts};
+use crate::id::Id;
+use crate::ledger::{Draft, Ledger, Made};
+use crate::once::{OnceKey, OnceScope};
+use crate::outcome::Outcome;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::store::{Keys, Loaded};
+use crate::text::{Memo, Owner, Reference};
+
+/// Books money that has come in. Operators only; once per asset and external reference, for ever.
+///
+/// The same reference with the same owner, amount and memo is answered with the first deposit, whoever asks. Refusals: `actor.denied`,
+/// `idempotency.mismatch`, `asset.unknown`, `amount.range`, `account.closed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deposit {
+    /// The id that the transfer gets; a new one when absent.
+    pub id: Option<Id>,
+    /// In which asset.
+    pub asset: Asset,
+    /// To whom.
+    pub owner: Owner,
+    /// How much.
+    pub amount: Amount,
+    /// What the bank or payment provider calls it.
+    pub reference: Reference,
+    /// A note.
+    pub memo: Option<Memo>,
+}
+
+impl Deposit {
+    fn once(&self) -> OnceKey {
+        OnceKey { scope: OnceScope::Deposit, name: format!("{} {}", self.asset, self.reference) }
+    }
+
+    fn accounts(&self) -> [AccountKey; 2] {
+        [AccountKey::outside(self.asset), AccountKey::available(self.asset, self.owner.clone())]
+    }
+}
+
+impl Act for Deposit {
+    fn keys(&self, loaded: &Loaded, keys: &mut Keys) {
+        name_accounts(keys, &self.accounts());
+        let once = self.once();
+        keys.transfers.extend(self.id);
+        keys.transfers.extend(loaded.once.get(&once).and_then(|once| once.transfer));
+        keys.once.insert(once);
+    }
+
+    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
+        ledger.actor.must_operate()?;
+        let [debit, credit] = self.accounts();
+        let once = self.once();
+        if let Some(before) = ledger.once(&once)? {
+            let id = before
+                .transfer
+                .ok_or_else(|| crate::ledger::broken("a deposit's reference names no transfer"))?;
+            let transfer = ledger.transfer(id)?;
+            let same = self.id.is_none_or(|id| id == transfer.id)
+                && transfer.credit == credit.id()
+                && (transfer.amount, &transfer.memo) == (self.amount, &self.memo);
+            if !same {
+                let message = format!("the reference `{}` was used for another deposit", self.reference);
+                return Err(Refusal::new(RefusalCode::IdempotencyMismatch, message));
+            }
+            return Ok(Outcome { transfers: vec![transfer.clone()], repeated: true, ..Outcome::default() });
+        }
+        let made = ledger.make(Draft {
+            id: self.id,
+            code: TransferCode::Deposit,
+            phase: Phase::Single,
+            debit,
+            credit,
+            amount: self.amount,
+            reference: Some(self.reference.clone()),
+            memo: self.memo.clone(),
+        })?;
+        if let Made::New(id) = made {
+            ledger.put_once(once, Some(id), None);
+        }
+        Ok(made.into())
+    }
+}

@@ -1,0 +1,29 @@
+//! Ending a pending transfer that two people or a bank decide on.
+
+use crate::code::TransferCode;
+use crate::id::Id;
+use crate::ledger::Ledger;
+use crate::outcome::Outcome;
+use crate::refusal::Refusal;
+use crate::store::{Keys, Loaded};
+
+/// Names the transfer and, when it is known, its accounts.
+pub(crate) fn keys(pending: Id, loaded: &Loaded, keys: &mut Keys) {
+    keys.transfers.insert(pending);
+    if let Some(transfer) = loaded.transfers.get(&pending) {
+        keys.accounts.extend([transfer.debit, transfer.credit]);
+    }
+}
+
+/// Posts all of it, or voids it.
+pub(crate) fn end(
+    ledger: &mut Ledger<'_>,
+    pending: Id,
+    code: TransferCode,
+    post: bool,
+) -> Result<Outcome, Refusal> {
+    let transfer = ledger.transfer(pending)?;
+    let (debit, credit) = ledger.sides(transfer)?;
+    ledger.resolve(pending, code, &debit, &credit, Some(transfer.amount).filter(|_| post))?;
+    Ok(Outcome::default())
+}
