@@ -164,7 +164,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     }
 
     fn due(&mut self, now_ms: i64, count: usize) -> Result<Vec<Id>> {
-        let sql = "SELECT jti FROM visa WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+        let sql = "SELECT jti FROM visa WHERE due_at <= $1 ORDER BY due_at, jti LIMIT $2";
         self.0.query(sql, &[now_ms.into(), limit(count)])?.iter_mut().map(|row| row.id()).collect()
     }
 }

@@ -84,14 +84,14 @@ impl Postgres {
                 // Names and sources, nothing that another release of the server prints in another way.
                 let row = sql.first(
                     "SELECT md5(string_agg(part, chr(10) ORDER BY part COLLATE \"C\")) FROM ( \
-                       SELECT 'column ' || c.relname || '.' || a.attname || ' ' || t.typname || ' ' || a.attnotnull AS part \
+                       SELECT 'column ' || c.relname || '.' || a.attname || ' ' || t.typname || ' ' || a.attnotnull::text AS part \
                          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid \
                          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
                            AND c.relname IN ('head', 'account', 'transfer', 'visa', 'event', 'leaf', 'idempotency', 'once', 'operator', 'token', 'signing_key', 'lease') \
-                       UNION ALL SELECT 'constraint ' || c.relname || ' ' || k.conname || ' ' || k.convalidated \
+                       UNION ALL SELECT 'constraint ' || c.relname || ' ' || k.conname || ' ' || k.convalidated::text \
                          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
                          WHERE k.connamespace = current_schema()::regnamespace AND k.contype <> 'n' AND c.relname NOT LIKE '%\\_replay\\_%' \
-                       UNION ALL SELECT 'trigger ' || c.relname || ' ' || t.tgname || ' ' || t.tgenabled || ' ' || t.tgtype \
+                       UNION ALL SELECT 'trigger ' || c.relname || ' ' || t.tgname || ' ' || t.tgenabled::text || ' ' || t.tgtype::text \
                          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
                          WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal \
                        UNION ALL SELECT 'function ' || p.proname || ' ' || md5(p.prosrc) \
