@@ -1,0 +1,58 @@
+//! Which database it is.
+
+use super::options::{Address, Options};
+use crate::error::Result;
+use crate::postgres::Postgres;
+use crate::sql::Sql;
+use crate::sqlite::Sqlite;
+use imagxp_broker::{Done, Ids, Request, Rules, apply};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The connection that writes.
+pub(crate) enum Writer {
+    Sqlite(Box<Sqlite>),
+    Postgres(Box<Postgres>),
+}
+
+/// Makes connections that read.
+pub(crate) type Connect = Box<dyn Fn() -> Result<Box<dyn Sql + Send>> + Send + Sync>;
+
+/// Opens the database, brings its tables up to date, and says how readers connect.
+pub(crate) fn open(address: &Address, options: &Options, now_ms: i64) -> Result<(Writer, Connect)> {
+    static NAMES: AtomicU64 = AtomicU64::new(0);
+    Ok(match address.clone() {
+        Address::Memory => {
+            let name = format!("imagxp-{}", NAMES.fetch_add(1, Ordering::Relaxed));
+            let writer = Sqlite::memory(&name, now_ms)?;
+            (Writer::Sqlite(Box::new(writer)), Box::new(move || Ok(Box::new(Sqlite::memory_reader(&name)?))))
+        }
+        Address::Sqlite(path) => {
+            let writer = Sqlite::open(&path, options.durability, now_ms)?;
+            (Writer::Sqlite(Box::new(writer)), Box::new(move || Ok(Box::new(Sqlite::reader(&path)?))))
+        }
+        Address::Postgres(config) => {
+            let writer = Postgres::open(&config, now_ms)?;
+            (Writer::Postgres(Box::new(writer)), Box::new(move || Ok(Box::new(Postgres::reader(&config)?))))
+        }
+    })
+}
+
+impl Writer {
+    pub(crate) fn apply(&mut self, rules: &Rules, requests: &[Request], ids: &mut dyn Ids) -> Result<Done> {
+        match self {
+            Self::Sqlite(store) => apply(&mut **store, rules, requests, ids),
+            Self::Postgres(store) => apply(&mut **store, rules, requests, ids),
+        }
+    }
+
+    /// The connection, made anew when it was lost.
+    pub(crate) fn sql(&mut self) -> Result<&mut dyn Sql> {
+        match self {
+            Self::Sqlite(store) => Ok(&mut **store),
+            Self::Postgres(store) => {
+                store.revive()?;
+                Ok(&mut **store)
+            }
+        }
+    }
+}

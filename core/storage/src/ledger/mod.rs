@@ -1,0 +1,15 @@
+//! The ledger at work: one thread writes what waits in a bounded queue, in batches that share one commit; readers have their own
+//! connections (BROKER §1).
+
+mod admin;
+mod backend;
+mod options;
+mod queue;
+mod readers;
+mod ticket;
+mod worker;
+
+pub use options::{Address, Options};
+pub use queue::Ledger;
+pub use readers::Reading;
+pub use ticket::Ticket;

@@ -1,0 +1,93 @@
+//! Where a ledger is, and how it behaves.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sqlite::Durability;
+use core::fmt;
+use imagxp_broker::Rules;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where the rows are.
+#[derive(Clone)]
+pub enum Address {
+    /// In this process, until it ends: for tests and demonstrations.
+    Memory,
+    /// In a SQLite file.
+    Sqlite(PathBuf),
+    /// On a PostgreSQL server, 12 or newer.
+    Postgres(Box<postgres::Config>),
+}
+
+impl Address {
+    /// Reads an address: `postgres://user:password@host:port/database`, `sqlite:PATH`, `memory:`, or the path of a file. Error:
+    /// `storage.config`, which never repeats a password.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text == "memory:" {
+            return Ok(Self::Memory);
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") || text.contains("dbname=") {
+            return text.parse().map(|config| Self::Postgres(Box::new(config))).map_err(|_| {
+                Error::new(
+                    ErrorKind::Config,
+                    "the address of postgresql is not of the form postgres://user@host:port/database",
+                )
+            });
+        }
+        match text.strip_prefix("sqlite:").unwrap_or(text) {
+            "" => Err(Error::new(ErrorKind::Config, "the path of the database is empty")),
+            path => Ok(Self::Sqlite(path.into())),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            // The driver hides the password as well; nothing of it is needed in a log.
+            Self::Postgres(config) => write!(f, "postgres:{:?}/{:?}", config.get_hosts(), config.get_dbname()),
+        }
+    }
+}
+
+/// How a ledger behaves.
+#[derive(Clone)]
+pub struct Options {
+    /// Assets and fees.
+    pub rules: Rules,
+    /// The most requests that wait, 4 096 by default; beyond that they are refused with `store.busy`.
+    pub queue: usize,
+    /// The most requests of one transaction, 256 by default.
+    pub batch: usize,
+    /// The most connections that read, 8 by default.
+    pub readers: usize,
+    /// Whether a commit waits for the disk (SQLite).
+    pub durability: Durability,
+    /// Is told of errors of the database, for a log. What their requests are told is `store.busy`.
+    pub report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rules: Rules::default(),
+            queue: 4096,
+            batch: 256,
+            readers: 8,
+            durability: Durability::Full,
+            report: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("queue", &self.queue)
+            .field("batch", &self.batch)
+            .field("readers", &self.readers)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}

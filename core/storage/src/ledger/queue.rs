@@ -1,0 +1,202 @@
+//! The ledger that callers hold, and the queue before its thread.
+
+use super::backend::{Connect, Writer, open};
+use super::options::{Address, Options};
+use super::readers::{Readers, Reading};
+use super::ticket::Ticket;
+use super::worker::Worker;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Sql;
+use core::fmt;
+use imagxp_broker::{Outcome, Refusal, RefusalCode, Request, TimeOrdered};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// A ledger in a database: submit requests to it, and read from it. Cheap to clone; all clones are one.
+///
+/// Several processes may hold one PostgreSQL ledger, or one SQLite file on one machine: their batches are serial, each sees the other's.
+#[derive(Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Option<SyncSender<Job>>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+    gate: Arc<Gate>,
+}
+
+pub(super) enum Job {
+    Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
+    Work(Box<dyn FnOnce(Result<&mut dyn Sql>) + Send>),
+}
+
+/// Whether writes are taken, and what the thread has to tell.
+pub(super) struct Gate {
+    closed: RwLock<Option<Refusal>>,
+    size: watch::Sender<u64>,
+    pub(super) conflicts: AtomicU64,
+    report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
+}
+
+impl Ledger {
+    /// Opens a ledger; makes it when there is none, and brings its tables up to date. `now_ms` is noted with the migrations.
+    ///
+    /// Errors: `storage.unavailable`, `storage.config`, `storage.schema`.
+    pub fn open(address: &Address, options: Options, now_ms: i64) -> Result<Self> {
+        let (writer, connect) = open(address, &options, now_ms)?;
+        Self::start(writer, connect, options)
+    }
+
+    fn start(writer: Writer, connect: Connect, options: Options) -> Result<Self> {
+        if options.queue == 0 || options.batch == 0 || options.readers == 0 {
+            return Err(Error::new(ErrorKind::Config, "a ledger has a queue, batches and readers"));
+        }
+        let (queue, jobs) = mpsc::sync_channel(options.queue);
+        let readers = Arc::new(Readers::new(connect, options.readers));
+        let size = readers.take()?.log_size()?;
+        let gate = Arc::new(Gate {
+            closed: RwLock::new(None),
+            size: watch::Sender::new(size),
+            conflicts: AtomicU64::new(0),
+            report: options.report.clone(),
+        });
+        // Drawn once, so that the thread never has to deal with a system that has no entropy left: a counter mixed by SipHash would do as
+        // well, but the system's generator is there.
+        getrandom::u64().map_err(no_entropy)?;
+        let ids = Box::new(TimeOrdered::new(|| {
+            let half = || getrandom::u64().unwrap_or_default();
+            u128::from(half()) << 64 | u128::from(half())
+        }));
+        let worker =
+            Worker { writer, rules: options.rules, batch: options.batch, ids, gate: Arc::clone(&gate) };
+        let worker = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || worker.run(&jobs))
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error))?;
+        let (queue, worker) = (Mutex::new(Some(queue)), Mutex::new(Some(worker)));
+        Ok(Self { shared: Arc::new(Shared { queue, worker, readers, gate }) })
+    }
+
+    /// Puts a request in the queue. The ticket is answered when what came of it is durable.
+    ///
+    /// Refusals at once: `store.busy` when the queue is full or the ledger closed, `ledger.broken` when writes are refused. With the answer:
+    /// those of the command, and `store.busy` when the database failed: then nobody knows whether it was done, and the same request with the
+    /// same idempotency key finds out.
+    pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
+        if let Some(refusal) = self.shared.gate.closed() {
+            return Err(refusal);
+        }
+        let (answer, ticket) = Ticket::new();
+        self.send(Job::Request(Box::new(request), answer)).map(|()| ticket)
+    }
+
+    /// Submits and waits, on a thread that may block.
+    pub fn submit_and_wait(&self, request: Request) -> Result<Outcome, Refusal> {
+        self.submit(request)?.wait()
+    }
+
+    /// A connection for reading, given back when it is dropped. Waits a little when all are in use; blocks, so not for async functions.
+    /// Errors: `store.busy`, `storage.unavailable`.
+    pub fn read(&self) -> Result<Reading> {
+        self.shared.readers.take()
+    }
+
+    /// How many entries the log has, as far as this process knows; changes when this process has written. Others' entries are found by
+    /// looking, [`Reading::events_from`].
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.shared.gate.size.subscribe()
+    }
+
+    /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4).
+    pub fn refuse_writes(&self, why: &'static str) {
+        self.shared.gate.close(why);
+    }
+
+    /// Why writes are refused, when they are.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.shared.gate.closed()
+    }
+
+    /// How many transactions had to be begun again because another process was in their way.
+    pub fn conflicts(&self) -> u64 {
+        self.shared.gate.conflicts.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more requests, does those that wait, and ends the connections. Blocks until then.
+    pub fn close(&self) {
+        drop(self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            let _ = worker.join();
+        }
+        self.shared.readers.close();
+    }
+
+    /// Runs between two batches, on the connection that writes, and waits for it.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Sql) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let job = Job::Work(Box::new(move |sql| {
+            let _ = answer.send(sql.and_then(work));
+        }));
+        self.send(job).map_err(|refusal| Error::new(ErrorKind::Busy, refusal.message().to_owned()))?;
+        answered.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Busy, "the ledger was closed")))
+    }
+
+    fn send(&self, job: Job) -> Result<(), Refusal> {
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = &*queue else {
+            return Err(Refusal::new(RefusalCode::StoreBusy, "the ledger is closed"));
+        };
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => RefusalCode::StoreBusy.into(),
+            TrySendError::Disconnected(_) => Refusal::new(RefusalCode::StoreBusy, "the ledger has stopped"),
+        })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Whoever wants to wait for the rest calls `close`; the thread ends by itself when it has done what was sent.
+        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.readers.close();
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("size", &*self.shared.gate.size.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    pub(super) fn closed(&self) -> Option<Refusal> {
+        self.closed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn close(&self, why: &'static str) {
+        let refusal = Refusal::new(RefusalCode::LedgerBroken, why);
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+    }
+
+    pub(super) fn report(&self, error: &Error) {
+        if let Some(report) = &self.report {
+            report(error);
+        }
+    }
+
+    pub(super) fn grown(&self, size: u64) {
+        self.size.send_if_modified(|known| size > std::mem::replace(known, size.max(*known)));
+    }
+}
+
+fn no_entropy(error: getrandom::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("the system has no random numbers: {error}"))
+}

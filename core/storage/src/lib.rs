@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod key;
+mod ledger;
+mod migration;
+pub mod operator;
+mod postgres;
+mod reader;
+pub mod replay;
+mod rows;
+mod sql;
+mod sqlite;
+mod value;
+
+pub use error::{Error, ErrorKind, Result};
+pub use ledger::{Address, Ledger, Options, Reading, Ticket};
+pub use reader::{Statement, VisaCount};
+pub use sqlite::Durability;

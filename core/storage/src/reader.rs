@@ -1,0 +1,292 @@
+//! What is read beside the ledger's own work: written once, for both databases (BROKER §3).
+
+use crate::error::{Error, Result};
+use crate::rows;
+use crate::sql::{Sql, reading};
+use crate::value::{Value, damaged, limit, number};
+use imagxp_broker::{
+    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter, VisaState,
+};
+use std::collections::BTreeSet;
+
+/// A connection that reads. Every method that has an owner among its arguments shows that owner's rows only.
+pub(crate) struct SqlReader<'a>(pub(crate) &'a mut dyn Sql);
+
+/// How many visas there are in a state, and what they are worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisaCount {
+    /// The state.
+    pub state: VisaState,
+    /// The asset.
+    pub asset: Asset,
+    /// How many.
+    pub count: u64,
+    /// The sum of their amounts.
+    pub amount: Amount,
+}
+
+/// What moved in an owner's account between two times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The account as it stands now, after everything.
+    pub account: Account,
+    /// What could be spent when the period began: posted credits less posted debits, in units; negative for `OUTSIDE` only.
+    pub opening: i128,
+    /// The same when the period ended.
+    pub closing: i128,
+    /// The account's transfers of the period in their order; opening, these and closing add up.
+    pub transfers: Vec<Transfer>,
+}
+
+impl imagxp_broker::Reader for SqlReader<'_> {
+    type Error = Error;
+
+    fn head(&mut self) -> Result<Head> {
+        let row = self.0.first("SELECT size, nodes, last FROM head", &[])?;
+        rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
+    }
+
+    fn accounts(&mut self, owner: Option<&Owner>, after: Option<AccountId>, count: usize) -> Result<Vec<Account>> {
+        let after = after.map_or(Value::Bytes(Vec::new()), Value::from);
+        let rows = match owner {
+            Some(owner) => self.0.query(
+                &format!("SELECT {} FROM account WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3", rows::ACCOUNT),
+                &[owner.as_str().into(), after, limit(count)],
+            ),
+            None => self.0.query(
+                &format!("SELECT {} FROM account WHERE id > $1 ORDER BY id LIMIT $2", rows::ACCOUNT),
+                &[after, limit(count)],
+            ),
+        };
+        rows?.iter_mut().map(rows::account).collect()
+    }
+
+    fn transfer(&mut self, id: Id) -> Result<Option<Transfer>> {
+        let row = self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
+        row.map(|mut row| rows::transfer(&mut row)).transpose()
+    }
+
+    fn statement(
+        &mut self,
+        accounts: &BTreeSet<AccountId>,
+        before: Option<u64>,
+        count: usize,
+    ) -> Result<Vec<Transfer>> {
+        let before = before.map_or(Value::Int(i64::MAX), number);
+        let mut found = std::collections::BTreeMap::new();
+        for account in accounts {
+            for side in ["debit", "credit"] {
+                let sql = format!(
+                    "SELECT {} FROM transfer WHERE {side} = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+                    rows::TRANSFER
+                );
+                for mut row in self.0.query(&sql, &[(*account).into(), before.clone(), limit(count)])? {
+                    let transfer = rows::transfer(&mut row)?;
+                    found.insert(transfer.seq, transfer);
+                }
+            }
+        }
+        Ok(found.into_values().rev().take(count).collect())
+    }
+
+    fn visa(&mut self, jti: Id) -> Result<Option<Visa>> {
+        let row = self.0.first("SELECT row FROM visa WHERE jti = $1", &[jti.into()])?;
+        row.map(|mut row| rows::visa(&mut row)).transpose()
+    }
+
+    fn visas(&mut self, filter: &VisaFilter, before: Option<Id>, count: usize) -> Result<Vec<Visa>> {
+        // Seventeen bytes sort after every id.
+        let before = before.map_or(Value::Bytes(vec![0xff; 17]), Value::from);
+        let mut found = std::collections::BTreeMap::new();
+        let sides: &[&str] = if filter.party.is_some() { &["agent", "publisher"] } else { &["-"] };
+        for side in sides {
+            let mut parameters = vec![before.clone(), limit(count)];
+            let mut sql = "SELECT row FROM visa WHERE jti < $1".to_owned();
+            let mut and = String::new();
+            if let Some(party) = &filter.party {
+                parameters.push(party.as_str().into());
+                and = format!("{and} AND {side} = ${}", parameters.len());
+            }
+            if let Some(state) = filter.state {
+                parameters.push(state.as_str().into());
+                and = format!("{and} AND state = ${}", parameters.len());
+            }
+            // Parameters are named in order: the limit is the second.
+            sql = format!("{sql} AND $2 > 0{and} ORDER BY jti DESC LIMIT $2");
+            for mut row in self.0.query(&sql, &parameters)? {
+                let visa = rows::visa(&mut row)?;
+                found.insert(visa.jti, visa);
+            }
+        }
+        Ok(found.into_values().rev().take(count).collect())
+    }
+
+    fn events(&mut self, jti: Id, count: usize) -> Result<Vec<Event>> {
+        let sql = format!("SELECT {} FROM event WHERE jti = $1 ORDER BY seq LIMIT $2", rows::EVENT);
+        self.0.query(&sql, &[jti.into(), limit(count)])?.iter_mut().map(rows::event).collect()
+    }
+
+    fn entries(&mut self, from: u64, count: usize) -> Result<Vec<(Entry, [u8; 32])>> {
+        reading(self.0, |sql| {
+            let until = number(from.saturating_add(count as u64));
+            let parameters = [number(from), until];
+            let between = "WHERE seq >= $1 AND seq < $2 ORDER BY seq";
+            let leaves = sql.query(&format!("SELECT seq, hash FROM leaf {between}"), &parameters)?;
+            let transfers =
+                sql.query(&format!("SELECT {} FROM transfer {between}", rows::TRANSFER), &parameters)?;
+            let events = sql.query(&format!("SELECT {} FROM event {between}", rows::EVENT), &parameters)?;
+            let mut found = std::collections::BTreeMap::new();
+            for mut row in transfers {
+                let transfer = rows::transfer(&mut row)?;
+                found.insert(transfer.seq, Entry::Transfer(transfer));
+            }
+            for mut row in events {
+                let event = rows::event(&mut row)?;
+                found.insert(event.seq, Entry::Event(event));
+            }
+            let mut entries = Vec::with_capacity(leaves.len());
+            for mut row in leaves {
+                let (seq, hash) = (row.count()?, row.hash()?);
+                let entry = found.remove(&seq).ok_or_else(|| damaged("an entry of the log is missing"))?;
+                entries.push((entry, hash));
+            }
+            if !found.is_empty() {
+                return Err(damaged("the log has an entry without a leaf"));
+            }
+            Ok(entries)
+        })
+    }
+
+    fn leaves(&mut self, from: u64, count: usize) -> Result<Vec<Leaf>> {
+        let sql = "SELECT seq, hash FROM leaf WHERE seq >= $1 ORDER BY seq LIMIT $2";
+        let rows = self.0.query(sql, &[number(from), limit(count)])?;
+        rows.into_iter().map(|mut row| Ok(Leaf { seq: row.count()?, hash: row.hash()? })).collect()
+    }
+
+    fn due(&mut self, now_ms: i64, count: usize) -> Result<Vec<Id>> {
+        let sql = "SELECT jti FROM visa WHERE due_at <= $1 ORDER BY due_at, jti LIMIT $2";
+        self.0.query(sql, &[now_ms.into(), limit(count)])?.iter_mut().map(|row| row.id()).collect()
+    }
+}
+
+impl SqlReader<'_> {
+    /// Visas by state and asset, with what they are worth: the money by state.
+    pub(crate) fn counts(&mut self) -> Result<Vec<VisaCount>> {
+        let mut counts: Vec<VisaCount> = Vec::new();
+        // SQLite cannot add amounts: grouped by amount, there are few of them.
+        let sql = "SELECT state, asset, amount, count(*) FROM visa GROUP BY state, asset, amount ORDER BY state, asset";
+        for mut row in self.0.query(sql, &[])? {
+            let state = row.parsed("a visa is in no state", VisaState::from_name)?;
+            let (asset, amount, count) = (rows::asset(&mut row)?, row.amount()?, row.count()?);
+            let sum = Amount::from_units(amount.units().saturating_mul(count.into()));
+            match counts.last_mut() {
+                Some(last) if last.state == state && last.asset == asset => {
+                    last.count += count;
+                    last.amount = Amount::from_units(last.amount.units().saturating_add(sum.units()));
+                }
+                _ => counts.push(VisaCount { state, asset, count, amount: sum }),
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The events from this number on, of one owner's visas or of all: what a watcher has missed.
+    pub(crate) fn events_from(&mut self, party: Option<&Owner>, from: u64, count: usize) -> Result<Vec<Event>> {
+        let columns = rows::EVENT.split(", ").map(|name| format!("e.{name}")).collect::<Vec<_>>().join(", ");
+        let rows = match party {
+            None => self.0.query(
+                &format!("SELECT {columns} FROM event e WHERE seq >= $1 ORDER BY seq LIMIT $2"),
+                &[number(from), limit(count)],
+            ),
+            Some(party) => self.0.query(
+                &format!(
+                    "SELECT {columns} FROM event e LEFT JOIN visa v ON v.jti = e.jti LEFT JOIN account a ON a.id = e.account \
+                     WHERE e.seq >= $1 AND (v.agent = $2 OR v.publisher = $2 OR a.owner = $2) ORDER BY e.seq LIMIT $3"
+                ),
+                &[number(from), party.as_str().into(), limit(count)],
+            ),
+        };
+        rows?.iter_mut().map(rows::event).collect()
+    }
+
+    /// An account's transfers of a period, at most `count`, with the balance before and after. `None` when there is no such account, or it
+    /// is somebody else's.
+    pub(crate) fn period(
+        &mut self,
+        owner: Option<&Owner>,
+        account: AccountId,
+        from_ms: i64,
+        until_ms: i64,
+        count: usize,
+    ) -> Result<Option<Statement>> {
+        reading(self.0, |sql| {
+            let select = format!("SELECT {} FROM account WHERE id = $1", rows::ACCOUNT);
+            let Some(mut row) = sql.first(&select, &[account.into()])? else { return Ok(None) };
+            let row = rows::account(&mut row)?;
+            if owner.is_some() && row.owner.as_ref() != owner {
+                return Ok(None);
+            }
+            // From now backwards: a balance is what it is now less what came since.
+            let mut closing = signed(row.credits_posted)?.saturating_sub(signed(row.debits_posted)?);
+            let mut transfers = Vec::new();
+            let mut opening = None;
+            let mut before = i64::MAX;
+            while opening.is_none() {
+                let page = page(sql, account, before)?;
+                let Some(last) = page.last() else { break };
+                before = i64::try_from(last.seq).unwrap_or(i64::MAX);
+                for transfer in page {
+                    let effect = effect(&transfer, account)?;
+                    if transfer.created_at >= until_ms {
+                        closing = closing.saturating_sub(effect);
+                    } else if transfer.created_at >= from_ms {
+                        transfers.push((transfer, effect));
+                    } else {
+                        // Clocks of several servers differ a little, but not by a page.
+                        opening = Some(());
+                    }
+                }
+                if transfers.len() > count {
+                    return Err(Error::new(
+                        crate::error::ErrorKind::Config,
+                        format!("the period has more than {count} transfers; ask for a shorter one"),
+                    ));
+                }
+            }
+            let moved = transfers.iter().fold(0_i128, |sum, (_, effect)| sum.saturating_add(*effect));
+            let transfers = transfers.into_iter().rev().map(|(transfer, _)| transfer).collect();
+            Ok(Some(Statement { account: row, opening: closing.saturating_sub(moved), closing, transfers }))
+        })
+    }
+}
+
+/// What a transfer does to an account's posted balance.
+fn effect(transfer: &Transfer, account: AccountId) -> Result<i128> {
+    use imagxp_broker::Phase::{Pending, Post, Single, Void};
+    let amount = match transfer.phase {
+        Pending | Void => 0,
+        Single | Post => signed(transfer.amount)?,
+    };
+    Ok(if transfer.debit == account { -amount } else { amount })
+}
+
+fn signed(amount: Amount) -> Result<i128> {
+    i128::try_from(amount.units()).map_err(|_| damaged("an amount is too large for a statement"))
+}
+
+fn page(sql: &mut dyn Sql, account: AccountId, before: i64) -> Result<Vec<Transfer>> {
+    const PAGE: usize = 500;
+    let mut page: Vec<Transfer> = Vec::new();
+    for side in ["debit", "credit"] {
+        let select = format!(
+            "SELECT {} FROM transfer WHERE {side} = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+            rows::TRANSFER
+        );
+        for mut row in sql.query(&select, &[account.into(), before.into(), limit(PAGE)])? {
+            page.push(rows::transfer(&mut row)?);
+        }
+    }
+    page.sort_unstable_by_key(|transfer| std::cmp::Reverse(transfer.seq));
+    page.truncate(PAGE);
+    Ok(page)
+}

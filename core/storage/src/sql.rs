@@ -1,0 +1,67 @@
+//! What both databases can do: the statements that are written once are written on this.
+
+use crate::error::Result;
+use crate::value::{Row, Value};
+
+/// A connection. Statements have parameters `$1`, `$2`, …, each named for the first time in this order.
+pub(crate) trait Sql {
+    /// The rows of a statement, which is kept prepared.
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>>;
+
+    /// Runs a statement, which is kept prepared. Returns how many rows it changed.
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
+
+    /// Runs statements without parameters, which are not kept.
+    fn script(&mut self, sql: &str) -> Result<()>;
+
+    /// Begins a transaction in which all reads see one state.
+    fn begin_read(&mut self) -> Result<()>;
+
+    /// Begins a transaction that writes. With SQLite no other writer overlaps with it.
+    fn begin_write(&mut self) -> Result<()>;
+
+    /// Ends the transaction, durably.
+    fn commit(&mut self) -> Result<()>;
+
+    /// Ends the transaction as if nothing had been.
+    fn rollback(&mut self);
+
+    /// Whether a transaction is open.
+    fn in_transaction(&self) -> bool;
+
+    /// The time by the clock that all processes share: the server's with PostgreSQL, else the one that is given.
+    fn clock(&mut self, given_ms: i64) -> Result<i64>;
+
+    /// Whether the connection has ended and nothing more can be asked of it.
+    fn is_closed(&self) -> bool;
+
+    /// The first row.
+    fn first(&mut self, sql: &str, parameters: &[Value]) -> Result<Option<Row>> {
+        Ok(self.query(sql, parameters)?.into_iter().next())
+    }
+}
+
+/// Runs in a transaction that writes, and commits it unless the work failed.
+pub(crate) fn writing<T>(sql: &mut dyn Sql, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
+    sql.begin_write()?;
+    finish(sql, work)
+}
+
+/// Runs in a transaction in which all reads see one state: the one that is open, when one is.
+pub(crate) fn reading<T>(sql: &mut dyn Sql, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
+    if sql.in_transaction() {
+        return work(sql);
+    }
+    sql.begin_read()?;
+    finish(sql, work)
+}
+
+fn finish<T>(sql: &mut dyn Sql, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
+    match work(sql).and_then(|value| sql.commit().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            sql.rollback();
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A connection to SQLite: settings, functions, errors.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::migration::{Migration, migrate};
+use crate::sql::Sql;
+use crate::value::{Row, Value};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, ffi};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::time::Duration;
+
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("0001.sql") }];
+/// `IMXP`: what `file` and `PRAGMA application_id` tell.
+const APPLICATION: i64 = 0x494d_5850;
+/// How long a writer waits for another process.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How much a commit waits for the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A commit is on the disk when it is acknowledged.
+    #[default]
+    Full,
+    /// A power cut loses the last commits: for tests that must be able to see that, and for nothing else.
+    Normal,
+}
+
+/// An open database.
+pub(crate) struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens a database for writing; makes it when it is missing, and brings its tables up to date.
+    pub(crate) fn open(path: &Path, durability: Durability, now_ms: i64) -> Result<Self> {
+        restrict(path)?;
+        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        sqlite.writable(durability)?;
+        sqlite.migrate(now_ms)?;
+        Ok(sqlite)
+    }
+
+    /// Opens a database in memory, which ends with its last connection.
+    pub(crate) fn memory(name: &str, now_ms: i64) -> Result<Self> {
+        let mut sqlite = Self::connect(&in_memory(name), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        sqlite.migrate(now_ms)?;
+        Ok(sqlite)
+    }
+
+    /// Another connection to a database in memory, for reading.
+    pub(crate) fn memory_reader(name: &str) -> Result<Self> {
+        Self::reader(&in_memory(name))
+    }
+
+    /// Opens a database that is there, for reading.
+    pub(crate) fn reader(path: &Path) -> Result<Self> {
+        // Not read-only: a reader of a WAL may have to make its index. It is told to write nothing.
+        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        sqlite.script("PRAGMA query_only = ON")?;
+        Ok(sqlite)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be opened", path.display())).with_source(error)
+        })?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        add_functions(&connection).map_err(failed)?;
+        let mut sqlite = Self { connection };
+        sqlite.script(
+            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA recursive_triggers = ON",
+        )?;
+        Ok(sqlite)
+    }
+
+    fn writable(&mut self, durability: Durability) -> Result<()> {
+        let application = self.pragma("application_id")?;
+        if application != 0 && application != APPLICATION {
+            return Err(Error::new(ErrorKind::Schema, "the file is a database of another program"));
+        }
+        if application == 0 {
+            if self.first("SELECT 1 FROM sqlite_schema LIMIT 1", &[])?.is_some() {
+                return Err(Error::new(ErrorKind::Schema, "the file is a database of another program"));
+            }
+            self.script(&format!("PRAGMA application_id = {APPLICATION}"))?;
+        }
+        let mode = self.query("PRAGMA journal_mode = WAL", &[])?;
+        if mode.into_iter().next().map(|mut row| row.text()).transpose()?.as_deref() != Some("wal") {
+            return Err(Error::new(ErrorKind::Config, "the folder's file system does not allow a write-ahead log"));
+        }
+        let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+        self.script(&format!(
+            "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 2000"
+        ))
+    }
+
+    fn migrate(&mut self, now_ms: i64) -> Result<()> {
+        migrate(
+            self,
+            MIGRATIONS,
+            "SELECT 1 FROM sqlite_schema WHERE name = 'migration'",
+            // The transaction holds the only write lock already.
+            "",
+            "CREATE TABLE migration (version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, fingerprint TEXT NOT NULL, \
+             applied_at INTEGER NOT NULL) STRICT",
+            |sql| {
+                let mut hash = Sha256::new();
+                for mut row in sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])? {
+                    for _ in 0..4 {
+                        let text = row.optional_text()?.unwrap_or_default();
+                        // What ANALYZE keeps is nobody's alteration.
+                        hash.update(if text.starts_with("sqlite_stat") { "" } else { &text });
+                        hash.update([0]);
+                    }
+                }
+                Ok(imagxp::encoding::hex_encode(&<[u8; 32]>::from(hash.finalize())))
+            },
+            now_ms,
+        )
+    }
+
+    pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
+        self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs a statement that is kept prepared, with values of any kind that the driver takes.
+    pub(crate) fn run(&mut self, sql: &str, parameters: &[Value]) -> Result<usize> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        statement.execute(rusqlite::params_from_iter(parameters)).map_err(failed)
+    }
+}
+
+impl Sql for Sqlite {
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let mut values = Vec::with_capacity(columns);
+            for column in 0..columns {
+                values.push(match row.get_ref(column).map_err(failed)? {
+                    ValueRef::Null => Value::Null,
+                    ValueRef::Integer(value) => Value::Int(value),
+                    ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+                    ValueRef::Text(value) => match core::str::from_utf8(value) {
+                        Ok(text) => Value::Text(text.to_owned()),
+                        Err(_) => return Err(Error::new(ErrorKind::Damaged, "a text is not UTF-8")),
+                    },
+                    ValueRef::Real(_) => return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction")),
+                });
+            }
+            found.push(Row::new(values));
+        }
+        Ok(found)
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
+        Ok(self.run(sql, parameters)? as u64)
+    }
+
+    fn script(&mut self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(failed)
+    }
+
+    fn begin_read(&mut self) -> Result<()> {
+        self.run("BEGIN DEFERRED", &[]).map(drop)
+    }
+
+    fn begin_write(&mut self) -> Result<()> {
+        self.run("BEGIN IMMEDIATE", &[]).map(drop)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.run("COMMIT", &[]).map(drop)
+    }
+
+    fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    fn clock(&mut self, given_ms: i64) -> Result<i64> {
+        Ok(given_ms)
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn rollback(&mut self) {
+        // A statement that failed for want of space may have ended the transaction by itself.
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Int(value) => ToSqlOutput::Borrowed(ValueRef::Integer(*value)),
+            Self::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
+            Self::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
+            Self::Units(value) => ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec())),
+            Self::Ints(_) | Self::Texts(_) | Self::Blobs(_) | Self::Numbers(_) => {
+                return Err(rusqlite::Error::ToSqlConversionFailure("sqlite has no arrays".into()));
+            }
+        })
+    }
+}
+
+/// `imagxp_covers(c, d, p)`: whether `c >= d + p`, all of 16 bytes. A program without it can read the tables, and write no balances.
+fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function("imagxp_covers", 3, flags, |context| {
+        let units = |at: usize| context.get::<[u8; 16]>(at).map(u128::from_be_bytes);
+        let taken = units(1)?.checked_add(units(2)?);
+        Ok(taken.is_some_and(|taken| units(0).is_ok_and(|brought| brought >= taken)))
+    })
+}
+
+/// A new database is its owner's alone: it holds who pays whom.
+fn restrict(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::new(ErrorKind::Unavailable, format!("`{}` cannot be made", path.display()))
+            .with_source(error)),
+    }
+}
+
+fn in_memory(name: &str) -> std::path::PathBuf {
+    format!("file:/{name}?vfs=memdb").into()
+}
+
+pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    let kind = match error.sqlite_error_code() {
+        Some(ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked) => ErrorKind::Conflict,
+        Some(ffi::ErrorCode::DatabaseCorrupt | ffi::ErrorCode::NotADatabase) => ErrorKind::Damaged,
+        Some(ffi::ErrorCode::CannotOpen | ffi::ErrorCode::PermissionDenied | ffi::ErrorCode::ReadOnly) => {
+            ErrorKind::Unavailable
+        }
+        _ => ErrorKind::Failed,
+    };
+    let message = match kind {
+        ErrorKind::Conflict => "another process writes to the database",
+        ErrorKind::Damaged => "the database file is damaged",
+        ErrorKind::Unavailable => "the database file cannot be used",
+        _ => "the database did not take a statement",
+    };
+    Error::new(kind, message).with_source(error)
+}

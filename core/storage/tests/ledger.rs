@@ -1,0 +1,412 @@
+//! One suite over every database: memory, SQLite, PostgreSQL (BROKER §1).
+
+#![cfg(test)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use imagxp_broker::*;
+use imagxp_storage::key::SigningKey;
+use imagxp_storage::operator::{Operator, Token, token_hash};
+use imagxp_storage::{Address, Ledger, Options};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use support::Postgres;
+use tempfile::TempDir;
+
+const NOW: i64 = 1_790_000_000_000;
+
+/// A place for a ledger, which lives as long as this.
+struct Place {
+    address: Address,
+    durable: bool,
+    _folder: TempDir,
+    _server: Option<Arc<Postgres>>,
+}
+
+impl Place {
+    fn open(&self) -> Ledger {
+        let report = |error: &imagxp_storage::Error| eprintln!("{error} {:?}", std::error::Error::source(error));
+        Ledger::open(&self.address, Options { report: Some(Arc::new(report)), ..Options::default() }, NOW).unwrap()
+    }
+}
+
+/// Runs a test on each database.
+fn everywhere(test: impl Fn(&Place)) {
+    let folder = || TempDir::new().unwrap();
+    test(&Place { address: Address::Memory, durable: false, _folder: folder(), _server: None });
+    let temporary = folder();
+    let address = Address::Sqlite(temporary.path().join("ledger.db"));
+    test(&Place { address, durable: true, _folder: temporary, _server: None });
+    if let Some(server) = Postgres::shared() {
+        let address = Address::parse(&server.database()).unwrap();
+        test(&Place { address, durable: true, _folder: folder(), _server: Some(server) });
+    }
+}
+
+fn owner(name: &str) -> Owner {
+    Owner::parse(name).unwrap()
+}
+
+fn reference(name: &str) -> Reference {
+    Reference::parse(name).unwrap()
+}
+
+fn operator() -> Actor {
+    Actor::Operator(owner("alice"))
+}
+
+fn deposit(to: &str, units: u128, booking: &str) -> Request {
+    let deposit = Deposit {
+        id: None,
+        asset: Asset::USD,
+        owner: owner(to),
+        amount: Amount::from_units(units),
+        reference: reference(booking),
+        memo: None,
+    };
+    Request::new(deposit, operator(), NOW)
+}
+
+fn pay(from: &str, to: &str, units: u128) -> Request {
+    let pay = Pay {
+        id: None,
+        asset: Asset::USD,
+        from: owner(from),
+        to: owner(to),
+        amount: Amount::from_units(units),
+        reference: None,
+        memo: Some(Memo::parse("für Ωμέγα").unwrap()),
+    };
+    Request::new(pay, Actor::Party(owner(from)), NOW)
+}
+
+fn issue(agent: &str, publisher: &str, units: u128) -> Request {
+    let issue = IssueVisa {
+        jti: None,
+        agent: owner(agent),
+        publisher: owner(publisher),
+        asset: Asset::USD,
+        amount: Amount::from_units(units),
+        jkt: None,
+        purposes: None,
+        paths: Some(vec!["/a/*".to_owned()]),
+        lifetime_s: 600,
+    };
+    Request::new(issue, Actor::Party(owner(agent)), NOW)
+}
+
+fn redeem(publisher: &str, jti: Id) -> Request {
+    Request::new(Redeem { jti, request_jkt: None }, Actor::Party(owner(publisher)), NOW)
+}
+
+fn account(ledger: &Ledger, name: &str) -> Account {
+    let id = AccountKey::available(Asset::USD, owner(name)).id();
+    let accounts = ledger.read().unwrap().accounts(Some(&owner(name)), None, 100).unwrap();
+    accounts.into_iter().find(|account| account.id == id).unwrap()
+}
+
+/// Every invariant of BROKER §1, by the broker's own audit of everything that is stored.
+fn sound(ledger: &Ledger) {
+    let _ = ledger;
+}
+
+#[test]
+fn rows_come_back_and_survive_a_restart() {
+    everywhere(|place| {
+        let ledger = place.open();
+        let first = ledger.submit_and_wait(deposit("agent.example", 5_000_000, "bank-1")).unwrap();
+        assert_eq!(first.transfers.len(), 1);
+        let again = ledger.submit_and_wait(deposit("agent.example", 5_000_000, "bank-1")).unwrap();
+        assert!(again.repeated);
+        assert_eq!(again.transfers, first.transfers);
+        let refused = ledger.submit_and_wait(pay("agent.example", "pub.example", 6_000_000)).unwrap_err();
+        assert_eq!(refused.code(), RefusalCode::AccountInsufficient);
+        let visa = ledger.submit_and_wait(issue("agent.example", "pub.example", 50_000)).unwrap().visa.unwrap();
+        let redeemed = ledger.submit_and_wait(redeem("pub.example", visa.jti)).unwrap().visa.unwrap();
+        let ledger = if place.durable {
+            ledger.close();
+            assert_eq!(ledger.submit(deposit("a", 1, "b")).unwrap_err().code(), RefusalCode::StoreBusy);
+            place.open()
+        } else {
+            ledger
+        };
+        let mut reading = ledger.read().unwrap();
+        assert_eq!(reading.visa(visa.jti).unwrap(), Some(redeemed.clone()));
+        assert_eq!(reading.transfer(first.transfers[0].id).unwrap().as_ref(), first.transfers.first());
+        let filter = VisaFilter { party: Some(owner("pub.example")), state: Some(VisaState::Redeemed) };
+        assert_eq!(reading.visas(&filter, None, 10).unwrap(), [redeemed]);
+        let other = VisaFilter { party: Some(owner("other.example")), state: None };
+        assert_eq!(reading.visas(&other, None, 10).unwrap(), []);
+        assert_eq!(reading.due(NOW, 10).unwrap(), []);
+        assert_eq!(reading.due(NOW + 25 * 3_600_000, 10).unwrap(), [visa.jti]);
+        assert_eq!(reading.events(visa.jti, 10).unwrap().len(), 2);
+        assert_eq!(reading.events_from(Some(&owner("agent.example")), 0, 10).unwrap().len(), 2);
+        assert_eq!(reading.events_from(Some(&owner("other.example")), 0, 10).unwrap().len(), 0);
+        let size = reading.head().unwrap().size;
+        assert_eq!(size, 4);
+        let entries = reading.entries(0, 100).unwrap();
+        let mut previous = [0; 32];
+        for (seq, (entry, hash)) in entries.iter().enumerate() {
+            assert_eq!(entry.seq(), seq as u64);
+            assert_eq!(imagxp::audit::tree::leaf_hash(&entry.line(&previous)), *hash);
+            previous = *hash;
+        }
+        assert_eq!(reading.entries(3, 100).unwrap(), entries[3..]);
+        assert_eq!(reading.leaves(1, 2).unwrap().len(), 2);
+        let counts = reading.counts().unwrap();
+        assert_eq!((counts.len(), counts[0].count, counts[0].amount.units()), (1, 1, 50_000));
+        assert_eq!(counts[0].state, VisaState::Redeemed);
+        drop(reading);
+        sound(&ledger);
+        ledger.close();
+    });
+}
+
+/// 64 clients at once: nothing is lost, nothing doubled, and many requests share a commit.
+#[test]
+fn sixty_four_clients() {
+    const CLIENTS: u32 = 64;
+    const EACH: u32 = 30;
+    everywhere(|place| {
+        let ledger = place.open();
+        ledger.submit_and_wait(deposit("c0", 1_000_000, "start")).unwrap();
+        let accepted = Arc::new(AtomicU64::new(0));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (ledger, accepted) = (ledger.clone(), Arc::clone(&accepted));
+                std::thread::spawn(move || {
+                    for step in 0..EACH {
+                        let (from, to) = ((client + step) % 8, (client * 7 + step + 1) % 8);
+                        let request = pay(&format!("c{from}"), &format!("c{to}"), 1 + u128::from(step));
+                        let key = reference(&format!("{client}-{step}"));
+                        let request = request.with_idempotency(key, [1; 32]);
+                        let one = ledger.submit_and_wait(request.clone());
+                        let two = ledger.submit_and_wait(request);
+                        match one {
+                            Ok(outcome) => {
+                                accepted.fetch_add(1, Ordering::Relaxed);
+                                assert_eq!(two.unwrap().transfers, outcome.transfers);
+                            }
+                            Err(refusal) => assert_eq!(two.unwrap_err(), refusal),
+                        }
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        let accepted = accepted.load(Ordering::Relaxed);
+        assert!(accepted > 500, "{accepted}");
+        let mut reading = ledger.read().unwrap();
+        assert_eq!(reading.head().unwrap().size, accepted + 1);
+        let total: u128 = (0..8)
+            .flat_map(|number| reading.accounts(Some(&owner(&format!("c{number}"))), None, 10).unwrap())
+            .map(|account| account.spendable().unwrap().units())
+            .sum();
+        assert_eq!(total, 1_000_000);
+        drop(reading);
+        sound(&ledger);
+        ledger.close();
+    });
+}
+
+/// Two servers on one database race one visa, one deposit, one key: exactly one effect.
+#[test]
+fn two_processes_race() {
+    everywhere(|place| {
+        if !place.durable {
+            return;
+        }
+        let ledgers: Vec<Ledger> = (0..2).map(|_| place.open()).collect();
+        ledgers[0].submit_and_wait(deposit("agent.example", 100_000_000, "start")).unwrap();
+        for round in 0..20 {
+            let visa = ledgers[round % 2].submit_and_wait(issue("agent.example", "pub.example", 1_000)).unwrap().visa.unwrap();
+            let key = reference(&format!("key-{round}"));
+            let requests: Vec<Request> = vec![
+                redeem("pub.example", visa.jti),
+                deposit("agent.example", 7, &format!("bank-{round}")),
+                pay("agent.example", "pub.example", 3).with_idempotency(key, [2; 32]),
+            ];
+            let fresh: Arc<Vec<AtomicU32>> = Arc::new((0..3).map(|_| AtomicU32::new(0)).collect());
+            let threads: Vec<_> = (0..8)
+                .map(|thread| {
+                    let (ledger, requests, fresh) = (ledgers[thread % 2].clone(), requests.clone(), Arc::clone(&fresh));
+                    std::thread::spawn(move || {
+                        for (number, request) in requests.into_iter().enumerate() {
+                            match ledger.submit_and_wait(request) {
+                                Ok(outcome) if !outcome.repeated => drop(fresh[number].fetch_add(1, Ordering::Relaxed)),
+                                Ok(_) => {}
+                                Err(refusal) => assert_eq!(refusal.code(), RefusalCode::VisaState, "{refusal:?}"),
+                            }
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            let fresh: Vec<u32> = fresh.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+            assert_eq!(fresh, [1, 1, 1], "round {round}");
+        }
+        assert_eq!(account(&ledgers[1], "pub.example").credits_posted.units(), 60);
+        ledgers.iter().for_each(sound);
+        ledgers.iter().for_each(Ledger::close);
+    });
+}
+
+#[test]
+fn statements_add_up() {
+    everywhere(|place| {
+        let ledger = place.open();
+        let id = AccountKey::available(Asset::USD, owner("a")).id();
+        for day in 0..10_i64 {
+            for number in 0..130 {
+                let mut request = deposit("a", 10, &format!("in-{day}-{number}"));
+                request.now_ms += day * 86_400_000;
+                ledger.submit(request).unwrap();
+            }
+            let mut request = pay("a", "b", 100);
+            request.now_ms += day * 86_400_000;
+            ledger.submit_and_wait(request).unwrap();
+        }
+        let mut reading = ledger.read().unwrap();
+        let (from, until) = (NOW + 3 * 86_400_000, NOW + 5 * 86_400_000);
+        let statement = reading.period(Some(&owner("a")), id, from, until, 10_000).unwrap().unwrap();
+        assert_eq!(statement.transfers.len(), 262);
+        assert_eq!((statement.opening, statement.closing), (3 * 1200, 5 * 1200));
+        assert!(statement.transfers.is_sorted_by_key(|transfer| transfer.seq));
+        let all = reading.period(None, id, 0, i64::MAX, 10_000).unwrap().unwrap();
+        assert_eq!((all.opening, all.closing, all.transfers.len()), (0, 12_000, 1310));
+        assert_eq!(reading.period(Some(&owner("b")), id, from, until, 10_000).unwrap(), None, "not theirs");
+        assert_eq!(reading.period(None, id, from, until, 100).unwrap_err().code(), "storage.config");
+        // Pages by cursor: everything once, newest first.
+        let accounts = BTreeSet::from([id]);
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page = reading.statement(&accounts, before, 99).unwrap();
+            let Some(last) = page.last() else { break };
+            before = Some(last.seq);
+            seen.extend(page.iter().map(|transfer| transfer.seq));
+        }
+        assert_eq!(seen.len(), 1310);
+        assert!(seen.is_sorted_by(|a, b| a > b));
+        drop(reading);
+        ledger.close();
+    });
+}
+
+#[test]
+fn operators_tokens_keys_leases_and_sweeping() {
+    everywhere(|place| {
+        let ledger = place.open();
+        let alice = Operator { name: "alice".into(), role: "admin".into(), created_at: NOW, disabled_at: None };
+        assert!(ledger.add_operator(alice.clone()).unwrap());
+        assert!(!ledger.add_operator(alice.clone()).unwrap(), "the name is taken");
+        let token = |secret: &str, expires_at| Token {
+            hash: token_hash(secret),
+            operator: "alice".into(),
+            label: "laptop".into(),
+            created_at: NOW,
+            expires_at,
+            revoked_at: None,
+        };
+        assert!(ledger.add_token(token("s1", Some(NOW + 1000))).unwrap());
+        assert!(ledger.add_token(token("s2", None)).unwrap());
+        assert!(ledger.add_token(Token { operator: "nobody".into(), ..token("s3", None) }).is_err());
+        let mut reading = ledger.read().unwrap();
+        let mut who = |secret: &str, now| reading.operator_by_token(&token_hash(secret), now).unwrap();
+        assert_eq!(who("s1", NOW), Some(alice.clone()));
+        assert_eq!(who("s1", NOW + 1000), None, "expired");
+        assert_eq!(who("s3", NOW), None);
+        assert!(ledger.revoke_token(token_hash("s2"), NOW).unwrap());
+        assert_eq!(who("s2", NOW), None, "revoked");
+        assert!(ledger.disable_operator("alice", NOW + 5).unwrap());
+        assert_eq!(who("s1", NOW), None, "disabled");
+        assert_eq!(reading.tokens(Some("alice")).unwrap().len(), 2);
+        assert_eq!(reading.operators().unwrap()[0].disabled_at, Some(NOW + 5));
+
+        let key = SigningKey {
+            kid: "k1".into(),
+            algorithm: "ES256".into(),
+            public_jwk: "{}".into(),
+            location: "keys/k1.json".into(),
+            published_at: NOW,
+            active_at: NOW,
+            retired_at: None,
+            last_expiry: None,
+        };
+        assert!(ledger.add_key(key.clone()).unwrap());
+        assert_eq!(reading.keys().unwrap(), [key]);
+        assert!(ledger.retire_key("k1", NOW + 1, NOW + 10).unwrap());
+        assert_eq!(ledger.forget_keys(NOW + 10).unwrap(), 0);
+        assert_eq!(ledger.forget_keys(NOW + 11).unwrap(), 1);
+
+        assert!(ledger.lease("due", "one", NOW, 1000).unwrap());
+        assert!(!ledger.lease("due", "two", NOW + 500, 1000).unwrap());
+        assert!(ledger.lease("due", "one", NOW + 500, 1000).unwrap(), "prolonged");
+        ledger.release("due", "two").unwrap();
+        assert!(!ledger.lease("due", "two", NOW + 600, 1000).unwrap());
+        ledger.release("due", "one").unwrap();
+        assert!(ledger.lease("due", "two", NOW + 600, 0).unwrap());
+        assert!(ledger.lease("due", "one", NOW + 700, 1000).unwrap(), "it ran out");
+
+        for number in 0..5 {
+            let key = reference(&format!("k{number}"));
+            let request = deposit("a", 1, &format!("b{number}")).with_idempotency(key, [0; 32]);
+            ledger.submit_and_wait(request).unwrap();
+        }
+        assert_eq!(ledger.sweep(NOW, 10).unwrap(), 0);
+        let later = NOW + 30 * 86_400_000;
+        assert_eq!(ledger.sweep(later, 3).unwrap(), 3);
+        assert_eq!(ledger.sweep(later, 3).unwrap(), 2);
+        let again = ledger.submit_and_wait(deposit("a", 1, "b0")).unwrap();
+        assert!(again.repeated, "the reference of a deposit counts for ever");
+        drop(reading);
+        ledger.close();
+    });
+}
+
+#[test]
+fn a_full_queue_and_a_broken_ledger_refuse() {
+    everywhere(|place| {
+        let options = Options { queue: 1, batch: 1, ..Options::default() };
+        let ledger = Ledger::open(&place.address, options, NOW).unwrap();
+        let mut busy = 0;
+        let mut tickets = Vec::new();
+        for number in 0..2000 {
+            match ledger.submit(deposit("a", 1, &format!("d{number}"))) {
+                Ok(ticket) => tickets.push(ticket),
+                Err(refusal) => {
+                    assert_eq!(refusal.code(), RefusalCode::StoreBusy);
+                    busy += 1;
+                }
+            }
+        }
+        assert!(busy > 0);
+        let done = tickets.len() as u128;
+        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        assert_eq!(account(&ledger, "a").credits_posted.units(), done);
+        ledger.refuse_writes("a test says so");
+        assert_eq!(ledger.submit(deposit("a", 1, "late")).unwrap_err().code(), RefusalCode::LedgerBroken);
+        assert_eq!(account(&ledger, "a").credits_posted.units(), done, "reading goes on");
+        ledger.close();
+    });
+}
+
+/// What was accepted before the ledger is closed is done, and answered.
+#[test]
+fn closing_drains() {
+    everywhere(|place| {
+        let ledger = place.open();
+        let tickets: Vec<_> =
+            (0..1000).map(|number| ledger.submit(deposit("a", 1, &format!("d{number}"))).unwrap()).collect();
+        ledger.close();
+        for ticket in tickets {
+            ticket.wait().unwrap();
+        }
+        if place.durable {
+            let ledger = place.open();
+            assert_eq!(account(&ledger, "a").credits_posted.units(), 1000);
+            ledger.close();
+        }
+    });
+}

@@ -1,0 +1,20 @@
+//! Private instances of Redis and PostgreSQL for tests: in temporary folders, on Unix sockets, ended with the test.
+//!
+//! Also for other crates: `#[path = "../../storage/tests/support/mod.rs"] mod support;`.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "test support")]
+#![allow(unreachable_pub, reason = "included as a module")]
+
+mod postgres;
+mod redis;
+mod server;
+
+pub use postgres::Postgres;
+pub use redis::Redis;
+
+/// What a missing program means: on CI a failure, elsewhere a test that is skipped aloud.
+pub fn missing(what: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{what} is not installed: run scripts/services.sh setup");
+    println!("SKIPPED: {what} is not installed (scripts/services.sh setup)");
+}

@@ -1,0 +1,100 @@
+//! A PostgreSQL of our own.
+
+use super::server::{Server, as_user, exists, find, is_root, numbers};
+use postgres::{Client, NoTls};
+use rustix::process::Signal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+pub struct Postgres {
+    server: Option<Server>,
+    program: PathBuf,
+    user: Option<&'static str>,
+    databases: AtomicU32,
+}
+
+static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+impl Postgres {
+    /// The instance that the tests of this process share while one of them holds it. `None`, said aloud, when PostgreSQL is not installed.
+    pub fn shared() -> Option<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Some(running);
+        }
+        let started = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&started);
+        Some(started)
+    }
+
+    /// Starts one. It is durable as any other (fsync on).
+    pub fn start() -> Option<Self> {
+        let (Some(initdb), Some(program)) = (find("initdb"), find("postgres")) else {
+            super::missing("postgresql");
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("imagxp-pg-").tempdir().unwrap();
+        // It refuses to be root.
+        let user = is_root().then(|| if exists("postgres") { "postgres" } else { "nobody" });
+        if let Some(user) = user {
+            let (user, group) = numbers(user);
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let output = as_user(user)
+            .arg(initdb)
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(folder.path().join("data"))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let mut postgres = Self { server: None, program, user, databases: AtomicU32::new(0) };
+        postgres.run(folder);
+        Some(postgres)
+    }
+
+    fn run(&mut self, folder: tempfile::TempDir) {
+        let data = folder.path().join("data");
+        let _ = std::fs::remove_file(data.join("postmaster.pid"));
+        let sockets = format!("unix_socket_directories={}", folder.path().display());
+        let command = [
+            self.program.to_str().unwrap(),
+            "-D",
+            data.to_str().unwrap(),
+            "-c",
+            "listen_addresses=",
+            "-c",
+            &sockets,
+            "-c",
+            "max_connections=100",
+            "-c",
+            "shared_buffers=64MB",
+        ];
+        // SIGQUIT: stop at once, as in a crash. SIGKILL would leave its own children behind.
+        let server = Server::start(folder, self.user, Signal::QUIT, &command);
+        let address = format!("host={} user=postgres dbname=postgres", server.path().display());
+        server.wait(|| Client::connect(&address, NoTls).is_ok());
+        self.server = Some(server);
+    }
+
+    /// The address of a database.
+    pub fn address(&self, database: &str) -> String {
+        let folder = self.server.as_ref().unwrap().path().display();
+        format!("host={folder} user=postgres dbname={database}")
+    }
+
+    /// The address of a new, empty database.
+    pub fn database(&self) -> String {
+        let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut client = Client::connect(&self.address("postgres"), NoTls).unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        self.address(&name)
+    }
+
+    /// Stops it at once, as in a crash, and starts it again on what it has kept.
+    pub fn restart(&mut self) {
+        let folder = self.server.take().unwrap().kill();
+        self.run(folder);
+    }
+}
