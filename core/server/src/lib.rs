@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![allow(unused_qualifications, reason = "utoipa writes whole paths into the code that it makes")]
 
 mod admin;
 mod app;
