@@ -60,7 +60,8 @@ fn proxies_get_verdicts() {
     assert_eq!(list["verdicts"].as_array().unwrap().len(), 1);
     assert_eq!(list["verdicts"][0]["code"], "auth.required", "{list}");
     let list = service.get(&format!("/v1/verdicts?agent={}", agent.name()), &service.token).is(200);
-    assert_eq!(list["verdicts"].as_array().unwrap().len(), 6, "{list}");
+    // The one with another target was refused before its signature was looked at: nobody's, as far as is known.
+    assert_eq!(list["verdicts"].as_array().unwrap().len(), 5, "{list}");
     assert_eq!(list["minutes"].as_array().unwrap().iter().map(|minute| minute["allow"].as_u64().unwrap()).sum::<u64>(), 4);
     service.get("/v1/verdicts?nonsense=1", &service.token).refuses(400, "query.malformed");
 }
