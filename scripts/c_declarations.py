@@ -38,28 +38,26 @@ pub struct Bytes {
     pub len: usize,
 }
 
-pub type FillFn = unsafe extern "C" fn(*mut c_void, *mut u8, usize) -> c_int;
-pub type SignFn = unsafe extern "C" fn(*mut c_void, *const u8, usize, *mut u8) -> c_int;
-pub type InsertFn = unsafe extern "C" fn(*mut c_void, *const u8, *const u8, i64, i64) -> c_int;
-pub type SeenFn = unsafe extern "C" fn(*mut c_void, *const u8, i64) -> c_int;
-pub type HorizonFn = unsafe extern "C" fn(*mut c_void) -> i64;
-
 """
 
 TYPES = {
     "void *": "*mut c_void", "char *": "*const c_char", "bool *": "*mut bool", "bool": "bool", "size_t": "usize",
-    "uint32_t": "u32", "int64_t": "i64", "imagxp_slice": "Slice", "imagxp_slice *": "*const Slice",
+    "uint32_t": "u32", "uint64_t": "u64", "int64_t": "i64", "imagxp_slice": "Slice", "imagxp_slice *": "*const Slice",
     "imagxp_bytes *": "*mut Bytes", "imagxp_error **": "Err", "imagxp_status": "Status",
-    "imagxp_fill_fn": "Option<FillFn>", "imagxp_sign_fn": "Option<SignFn>", "imagxp_insert_fn": "Option<InsertFn>",
-    "imagxp_seen_fn": "Option<SeenFn>", "imagxp_horizon_fn": "Option<HorizonFn>",
+    "uint8_t *": "*const u8", "int": "c_int",
 }  # fmt: skip
 
 
 def rust_type(text, numbers):
     """The Rust type of a C type."""
+    shared = text.split()[0] == "const"
     text = " ".join(text.replace("const", "").split())
+    if text == "uint8_t *" and not shared:
+        return "*mut u8"
     if text in TYPES:
         return TYPES[text]
+    if text.endswith("_fn"):
+        return f"Option<{callback(text)}>"
     if text in numbers:
         return "u32"
     if text.endswith("**"):
@@ -69,25 +67,45 @@ def rust_type(text, numbers):
     sys.exit(f"what is `{text}`?")
 
 
-def declarations(header):
-    """One Rust line per function of the header."""
-    numbers = set(re.findall(r"typedef uint32_t (imagxp_\w+);", header))
-    code = re.sub(r"//.*", "", header)
-    for result, name, arguments in re.findall(r"^([\w *]+?)(imagxp_\w+)\(([^)]*)\);", code, re.MULTILINE):
-        taken = []
-        for argument in arguments.split(","):
-            kind, _, label = " ".join(argument.split()).replace("*", "* ").rpartition(" ")
-            if label != "void":
-                taken.append(f"{label}: {rust_type(kind.replace('* *', '**'), numbers)}")
-        answer = "" if result.strip() == "void" else f" -> {rust_type(result, numbers)}"
-        yield f"    pub fn {name}({', '.join(taken)}){answer};\n"
+def callback(name):
+    """`imagxp_seen_fn` is `SeenFn`."""
+    return "".join(word.capitalize() for word in name.removeprefix("imagxp_").split("_"))
+
+
+def arguments(text, numbers):
+    """(name, Rust type) of each argument."""
+    for argument in text.split(","):
+        kind, _, label = " ".join(argument.split()).replace("*", "* ").rpartition(" ")
+        if label != "void":
+            yield label, rust_type(kind.replace("* *", "**"), numbers)
+
+
+def answer(result, numbers):
+    """What follows the arguments."""
+    return "" if result.strip() == "void" else f" -> {rust_type(result, numbers)}"
+
+
+def callbacks(code, numbers):
+    """One Rust line per type of callback."""
+    for result, name, taken in re.findall(r"typedef ([\w *]+?)\(\*(imagxp_\w+_fn)\)\(([^)]*)\);", code):
+        types = ", ".join(kind for _, kind in arguments(taken, numbers))
+        yield f'pub type {callback(name)} = unsafe extern "C" fn({types}){answer(result, numbers)};\n'
+
+
+def functions(code, numbers):
+    """One Rust line per function."""
+    for result, name, taken in re.findall(r"^([\w *]+?)(imagxp_\w+)\(([^)]*)\);", code, re.MULTILINE):
+        named = ", ".join(f"{label}: {kind}" for label, kind in arguments(taken, numbers))
+        yield f"    pub fn {name}({named}){answer(result, numbers)};\n"
 
 
 def main():
     header = (ROOT / "include" / "imagxp.h").read_text()
+    numbers = set(re.findall(r"typedef uint32_t (imagxp_\w+);", header))
+    code = re.sub(r"//.*", "", header)
     # Sorted: the order of the header is for its readers.
-    lines = sorted(declarations(header))
-    text = HEAD + 'unsafe extern "C" {\n' + "".join(lines) + "}\n"
+    lines = sorted(functions(code, numbers))
+    text = HEAD + "".join(callbacks(code, numbers)) + '\nunsafe extern "C" {\n' + "".join(lines) + "}\n"
     formatted = subprocess.run(
         ["rustfmt", "--edition", "2024", "--config-path", str(ROOT)], input=text, capture_output=True, text=True, check=True
     ).stdout
