@@ -49,7 +49,7 @@ unsafe extern "C" {
         key: Handle,
         entry: Slice,
         proof: Slice,
-        size: Handle,
+        size: *mut u64,
         err: Err,
     ) -> Status;
     pub fn imagxp_bytes_free(bytes: *mut Bytes);
