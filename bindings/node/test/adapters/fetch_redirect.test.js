@@ -47,6 +47,15 @@ for (const status of [301, 302, 303, 307, 308]) {
   })
 }
 
+test('another origin can give no receipt', async () => {
+  server.redirect('/a', 302, `${elsewhere.origin}/b`)
+  const response = await wrapped({ receipts: 'verify' })(`${server.origin}/a`)
+  assert.deepEqual([response.status, response.imagxp], [200, { receipt: null }])
+  elsewhere.forget()
+  await assert.rejects(wrapped({ receipts: 'require' })(`${server.origin}/a`), TypeError)
+  assert.equal(elsewhere.requests.length, 0)
+})
+
 test('an origin that redirects elsewhere and back is not signed for', async () => {
   server.redirect('/a', 302, `${elsewhere.origin}/b`)
   elsewhere.redirect('/b', 302, `${server.origin}/chosen-by-elsewhere`)

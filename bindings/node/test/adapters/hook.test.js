@@ -102,6 +102,27 @@ everywhere({
     }
   },
 
+  async 'an error hook that fails in its turn'(t, framework) {
+    const said = t.mock.method(console, 'error', () => {})
+    const again = new Error('again')
+    const hooks = [
+      () => Promise.reject(again),
+      () => {
+        throw again
+      },
+    ]
+    for (const onError of hooks) {
+      const onVerdict = () => assert.fail('the first')
+      const site = await publish(t, framework, { unsigned: 'allow', options: { onVerdict, onError } })
+      assert.equal((await ask(site.origin, '/a')).status, 200)
+    }
+    await until(() => said.mock.callCount() === 2, 'both are said')
+    assert.deepEqual(
+      said.mock.calls.map((call) => call.arguments[1]),
+      [again, again],
+    )
+  },
+
   async 'records for an audit, and a publisher that is shared'(t, framework) {
     const records = []
     const audited = await publish(t, framework, { options: { audit: (record) => records.push(record) } })

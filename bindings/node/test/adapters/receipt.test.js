@@ -3,10 +3,21 @@
 // Receipts, in every framework.
 
 const assert = require('node:assert/strict')
-const { after, before } = require('node:test')
+const { after, before, test } = require('node:test')
+const { Hono } = require('hono')
+const { Identity, Policy, PrivateKey } = require('imagxp')
+const { imagxp } = require('imagxp/hono')
 const { Domain, ask, askForTrailers, lines, raw } = require('./support.js')
 const { PIECES } = require('./frameworks.js')
 const { everywhere, publish, receiptOf, receipts } = require('./site.js')
+
+/** An identity whose key is elsewhere, and cannot be reached. */
+function failing(agentId, options) {
+  const sign = () => {
+    throw new Error('the KMS is down')
+  }
+  return Identity.external(agentId, PrivateKey.generate().publicKey, sign, options)
+}
 
 let domain
 
@@ -45,13 +56,34 @@ everywhere({
     })
     assert.deepEqual([receipt.origin, answer.headers.get('x-imagxp-content-origin')], ['HYBRID', 'HYBRID'])
     assert.equal(answer.headers.get('content-length'), String(answer.bytes.length))
-    assert.equal(
-      (await ask(site.origin, '/missing', { identity: domain.identity })).headers.get('x-imagxp-provenance'),
-      null,
-    )
-    assert.equal(
-      (await ask(site.origin, '/empty', { identity: domain.identity })).headers.get('x-imagxp-provenance'),
-      null,
+  },
+
+  async 'no receipt without success, without a body, or for a part of one'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    for (const [path, status] of [
+      ['/missing', 404],
+      ['/empty', 204],
+      ['/part', 206],
+    ]) {
+      const answer = await ask(site.origin, path, { identity: domain.identity })
+      assert.deepEqual([answer.status, answer.headers.get('x-imagxp-provenance')], [status, null], path)
+    }
+  },
+
+  async 'a signer that fails: the answer goes out without a receipt'(t, framework) {
+    const site = await publish(t, framework, {
+      ...receipts(),
+      options: (listener) => ({ identity: failing(listener.address, { allowLoopback: true }), maxReceiptBody: 1000 }),
+    })
+    for (const path of ['/length', '/stream']) {
+      const signed = await domain.identity.sign('GET', site.origin + path, 'RAG_RETRIEVAL')
+      const answer = await askForTrailers(site.origin, path, signed)
+      assert.deepEqual([answer.status, answer.bytes.toString()], [200, PIECES.join('')])
+      assert.doesNotMatch(Object.keys({ ...answer.headers, ...answer.trailers }).join(), /provenance/)
+    }
+    assert.deepEqual(
+      site.record.errors.map(({ code }) => code),
+      ['usage.signer', 'usage.signer'],
     )
   },
 
@@ -97,4 +129,26 @@ everywhere({
     assert.equal(long.text, PIECES.join(''))
     assert.equal(long.headers.get('x-imagxp-provenance'), null)
   },
+})
+
+test('Web answers, where there is no Node server', async (t) => {
+  const errors = []
+  const answers = async (identity, status) => {
+    const app = new Hono()
+    const policy = Policy.fromJson({
+      version: 1,
+      origins: ['https://pub.example'],
+      unsigned: 'allow',
+      provenance: { origin: 'HUMAN' },
+    })
+    app.use(imagxp({ policy, identity, onError: (error) => errors.push(error.code) }))
+    app.get('/', (c) => c.text('answer', status))
+    const answer = await app.request('https://pub.example/', { headers: { host: 'pub.example' } })
+    return [answer.status, await answer.text(), answer.headers.has('x-imagxp-provenance')]
+  }
+  t.mock.method(console, 'error', () => {})
+  assert.deepEqual(await answers(Identity.generate('pub.example'), 200), [200, 'answer', true])
+  assert.deepEqual(await answers(Identity.generate('pub.example'), 206), [206, 'answer', false])
+  assert.deepEqual(await answers(failing('pub.example'), 200), [200, 'answer', false])
+  assert.deepEqual(errors, ['usage.signer'])
 })
