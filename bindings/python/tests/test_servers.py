@@ -15,9 +15,8 @@ import pytest
 from answers import PIECES
 from imagxp import Feedback, Identity, Manifest, Policy, PrivateKey, SignedReceipt
 from servers import ADAPTERS
-from support import MANIFEST_PATH, address, reserve, respond, serving
+from support import BROWSER, MANIFEST_PATH, address, reserve, respond, serving
 
-BROWSER = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": "en", "Sec-Fetch-Mode": "navigate"}
 OUR_HEADERS = ["payload", "signature", "public-key", "payment", "credential", "proof", "feedback", "agent-id", "alg", "something"]
 
 
