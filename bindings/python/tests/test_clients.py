@@ -9,6 +9,7 @@ import imagxp
 import pytest
 from clients import Aiohttp, Broker, Client, Recorder, RequestsAdapter, RequestsAuth, claim, header, is_good, offer, ours
 from imagxp import Caps, Identity, ReadError, UsageError, Wallet
+from imagxp.aiohttp import ImagxpMiddleware
 from imagxp.requests import ImagxpAdapter
 from support import address, reserve
 from urllib3.util.retry import Retry
@@ -69,6 +70,13 @@ def test_aiohttp_signs_for_named_origins_only(agent: Identity, server: Recorder,
     Aiohttp(agent, origins=[server.origin]).ask(("GET", server.origin + "/a"))
     assert ours(server.requests[0])
     assert ours(elsewhere.requests[0]) == []
+
+
+@pytest.mark.parametrize("option", [{"visa": VISA}, {"proof": "d.e.f"}, {"feedback": b"{}"}])
+def test_what_is_for_one_site_needs_its_origin(option: dict[str, Any], agent: Identity) -> None:
+    with pytest.raises(UsageError, match="origins"):
+        ImagxpMiddleware(agent, "SUMMARY", **option)
+    ImagxpMiddleware(agent, "SUMMARY", origins=["https://pub.example"], **option)
 
 
 def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity) -> None:

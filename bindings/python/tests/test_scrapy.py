@@ -76,8 +76,17 @@ def test_scrapy_may_sign_everywhere(
     agent: Identity, server: Recorder, elsewhere: Recorder, scrapy_settings: dict[str, Any]
 ) -> None:
     server.redirects = {"/off": elsewhere.origin + "/landed"}
-    crawl([{"url": server.origin + "/off"}], IMAGXP_REDIRECTS="any_origin", **scrapy_settings)
-    assert is_good(elsewhere.requests[0], agent, elsewhere.origin + "/landed")
+    feedback = imagxp.Feedback(server.origin + "/off", "0.1", "OTHER").sign(agent).decode()
+    options = {"purpose": "QUOTATION", "visa": VISA, "proof": "d.e.f", "feedback": feedback}
+    asked = [{"url": server.origin + "/off", "meta": {"imagxp": options}}]
+    found = crawl(asked, IMAGXP_REDIRECTS="any_origin", **scrapy_settings)
+    signature = {"x-imagxp-payload", "x-imagxp-signature", "x-imagxp-public-key"}
+    private = {"x-imagxp-payment", "x-imagxp-proof", "x-imagxp-feedback"}
+    assert set(ours(server.requests[0])) == signature | private, found["log"]
+    (landed,) = elsewhere.requests
+    assert is_good(landed, agent, elsewhere.origin + "/landed")
+    assert claim(landed)["purpose"] == "QUOTATION"
+    assert set(ours(landed)) == signature, "what was meant for one site goes to no other"
 
 
 def test_scrapy_pays_within_caps_that_outlive_it(
