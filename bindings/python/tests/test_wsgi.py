@@ -76,6 +76,32 @@ def test_targets_of_wsgi(given: dict[str, str], target: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"PATH_INFO": "/open/private"}, "200 OK"),
+        ({"PATH_INFO": "/private"}, "401 Unauthorized"),
+        # As gunicorn 23 makes it of `GET /open/private` with `SCRIPT_NAME: /open`; older ones find it further inside, too.
+        ({"SCRIPT_NAME": "/open", "PATH_INFO": "/private", "HTTP_SCRIPT_NAME": "/open"}, "401 Unauthorized"),
+        ({"SCRIPT_NAME": "/open", "PATH_INFO": "/private", "HTTP_SCRIPT_NAME": "/x,/open"}, "401 Unauthorized"),
+        # `Script-Name` looks the same, and moves nothing.
+        ({"PATH_INFO": "/open", "HTTP_SCRIPT_NAME": "/open"}, "200 OK"),
+        # What gunicorn's own environment says.
+        ({"SCRIPT_NAME": "/app", "PATH_INFO": "/private"}, "200 OK"),
+    ],
+)
+def test_a_mount_that_the_client_has_chosen_opens_nothing(given: dict[str, str], status: str) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"in"]
+
+    document = policy(unsigned="allow", paths=[{"match": "/private", "unsigned": "deny"}])
+    raw = given.get("SCRIPT_NAME", "") + given["PATH_INFO"]
+    answers: list[Any] = []
+    list(ImagxpMiddleware(app, document)(environ(RAW_URI=raw, **given), start(answers)))
+    assert answers[0][0] == status
+
+
+@pytest.mark.parametrize(
     ("server", "visitor", "public"),
     [
         ("127.0.0.1", "127.0.0.1", False),
