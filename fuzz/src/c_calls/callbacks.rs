@@ -1,6 +1,9 @@
 //! What the library calls back. None of it is right.
 
-#![allow(clippy::missing_safety_doc, reason = "only the library calls these; include/imagxp.h says what it promises")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "only the library calls these; include/imagxp.h says what it promises"
+)]
 
 use super::caller::touch;
 use crate::c::Slice;
