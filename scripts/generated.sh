@@ -19,21 +19,24 @@ compare() {
         die "a generated file is out of date (\`make vectors\` rewrites them) or its test fails"
     }
 }
-# The schema first: the others are compiled with it.
-compare -p imagxp --lib schema
-compare -p imagxp --test vectors --test policy --test codes
-compare -p imagxp-files --test vectors
-compare -p imagxp-ffi --test header
-compare -p imagxp-swift --test generated
-compare -p imagxp-cli --test cli explain
 if [ -n "${UPDATE:-}" ]; then
-    # The list of symbols needs the release library; `make test` compares it among the Rust tests.
+    # The schema first: the others are compiled with it.
+    compare -p imagxp --lib schema
+    compare -p imagxp --test vectors --test policy --test codes
+    compare -p imagxp-files --test vectors
+    compare -p imagxp-ffi --test header
+    # The list of symbols needs the release library.
     compare -p imagxp-ffi --test library
+    compare -p imagxp-cli --test cli explain
+    compare -p imagxp-swift --test generated
     scripts/c_declarations.py
     packaging/symbols.py
     # The second lock file follows the core's dependencies.
     cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 else
+    # Those above the line of Swift are among the Rust tests and those of the command line.
     scripts/c_declarations.py --check
     packaging/symbols.py --check
+    cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+    compare -p imagxp-swift --test generated
 fi

@@ -1,6 +1,6 @@
 export default [
   {
-    files: ['**/*.cjs', '**/*.mjs', '../../tests/conformance/node/*.mjs'],
+    files: ['**/*.cjs', '**/*.js', '**/*.mjs', '../../tests/conformance/node/*.mjs'],
     languageOptions: { ecmaVersion: 2024, sourceType: 'module' },
     rules: {
       'array-callback-return': 'error',
@@ -17,5 +17,5 @@ export default [
       'prefer-const': ['error', { ignoreReadBeforeAssign: true }],
     },
   },
-  { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs' } },
+  { files: ['**/*.cjs', '**/*.js'], languageOptions: { sourceType: 'commonjs' } },
 ]

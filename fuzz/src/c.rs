@@ -28,6 +28,9 @@ pub type SignFn = unsafe extern "C" fn(*mut c_void, *const u8, usize, *mut u8) -
 pub type InsertFn = unsafe extern "C" fn(*mut c_void, *const u8, *const u8, i64, i64) -> c_int;
 pub type SeenFn = unsafe extern "C" fn(*mut c_void, *const u8, i64) -> c_int;
 pub type HorizonFn = unsafe extern "C" fn(*mut c_void) -> i64;
+pub type RateArrivalFn = unsafe extern "C" fn(*mut c_void, *const u8) -> i64;
+pub type RateReplaceFn = unsafe extern "C" fn(*mut c_void, *const u8, i64, i64) -> c_int;
+pub type AuditFn = unsafe extern "C" fn(*mut c_void, Slice, Slice) -> c_int;
 
 unsafe extern "C" {
     pub fn imagxp_abi_version() -> u32;
@@ -46,7 +49,7 @@ unsafe extern "C" {
         key: Handle,
         entry: Slice,
         proof: Slice,
-        size: Handle,
+        size: *mut u64,
         err: Err,
     ) -> Status;
     pub fn imagxp_bytes_free(bytes: *mut Bytes);
@@ -62,6 +65,10 @@ unsafe extern "C" {
     pub fn imagxp_feedback_reason_of(feedback: Handle) -> u32;
     pub fn imagxp_feedback_score_millionths(feedback: Handle) -> u32;
     pub fn imagxp_feedback_url(feedback: Handle) -> Slice;
+    pub fn imagxp_hasher_finish(hasher: Handle, sha256: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_hasher_free(hasher: Handle);
+    pub fn imagxp_hasher_new(hasher: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_hasher_update(hasher: Handle, piece: Slice, err: Err) -> Status;
     pub fn imagxp_headers_count(headers: Handle) -> usize;
     pub fn imagxp_headers_free(headers: Handle);
     pub fn imagxp_headers_name(headers: Handle, index: usize) -> Slice;
@@ -145,9 +152,16 @@ unsafe extern "C" {
         err: Err,
     ) -> Status;
     pub fn imagxp_manifest_to_json(manifest: Handle, json: *mut Bytes, err: Err) -> Status;
+    pub fn imagxp_max_age(cache_control: Slice) -> u32;
+    pub fn imagxp_outcome_name(outcome: u32) -> Slice;
+    pub fn imagxp_payment_name(payment: u32) -> Slice;
+    pub fn imagxp_policy_allows_loopback(policy: Handle) -> bool;
+    pub fn imagxp_policy_content_origin(policy: Handle) -> u32;
     pub fn imagxp_policy_free(policy: Handle);
     pub fn imagxp_policy_from_json(json: Slice, policy: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_policy_from_text(text: Slice, file_name: Slice, policy: *mut Handle, err: Err) -> Status;
     pub fn imagxp_policy_hash(policy: Handle) -> Slice;
+    pub fn imagxp_policy_origin(policy: Handle, index: usize) -> Slice;
     pub fn imagxp_policy_public_json(policy: Handle, json: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_policy_remark(policy: Handle, index: usize) -> Slice;
     pub fn imagxp_policy_remark_count(policy: Handle) -> usize;
@@ -209,7 +223,17 @@ unsafe extern "C" {
     ) -> Status;
     pub fn imagxp_publisher_options_free(options: Handle);
     pub fn imagxp_publisher_options_new(options: *mut Handle, err: Err) -> Status;
+    pub fn imagxp_publisher_options_set_audit(
+        options: Handle,
+        user_data: *mut c_void,
+        record: Option<AuditFn>,
+        unsigned_too: bool,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_publisher_options_set_first_trace(options: Handle, number: u64, err: Err) -> Status;
     pub fn imagxp_publisher_options_set_limit(options: Handle, limit: u32, value: usize, err: Err) -> Status;
+    pub fn imagxp_publisher_options_set_mode(options: Handle, mode: u32, err: Err) -> Status;
+    pub fn imagxp_publisher_options_set_rate_store(options: Handle, store: Handle, err: Err) -> Status;
     pub fn imagxp_publisher_options_set_replay_store(options: Handle, store: Handle, err: Err) -> Status;
     pub fn imagxp_publisher_resume(
         publisher: Handle,
@@ -242,6 +266,14 @@ unsafe extern "C" {
     ) -> Status;
     pub fn imagxp_purpose_from_name(name: Slice) -> u32;
     pub fn imagxp_purpose_name(purpose: u32) -> Slice;
+    pub fn imagxp_rate_store_free(store: Handle);
+    pub fn imagxp_rate_store_new(
+        user_data: *mut c_void,
+        arrival: Option<RateArrivalFn>,
+        replace: Option<RateReplaceFn>,
+        store: *mut Handle,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_receipt_agent_id(receipt: Handle) -> Slice;
     pub fn imagxp_receipt_check(
         receipt: Handle,
@@ -401,4 +433,5 @@ unsafe extern "C" {
     pub fn imagxp_visa_set_holder(visa: Handle, thumbprint: Slice, err: Err) -> Status;
     pub fn imagxp_visa_set_lifetime(visa: Handle, seconds: u32, err: Err) -> Status;
     pub fn imagxp_visa_set_max_uses(visa: Handle, uses: u32, err: Err) -> Status;
+    pub fn imagxp_visitor_name(visitor: u32) -> Slice;
 }

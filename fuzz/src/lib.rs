@@ -1,6 +1,7 @@
 //! What several fuzz targets need: fixed keys, a fixed time, and a publisher.
 
 pub mod c;
+pub mod c_calls;
 
 use imagxp::agent::Identity;
 use imagxp::crypto::{Algorithm, PrivateKey};

@@ -7,8 +7,10 @@
 
 #define BUFFER     (1024 * 1024)
 #define FLUSH_MS   500
-/* The manifests that this worker has written lately; one that is forgotten is written again. */
+/* The manifests that this worker has written to the file lately; one that is forgotten is written again. */
 #define MANIFESTS  256
+/* `sha-256=:` and `:` around 44 characters (RFC 9530). */
+#define DIGEST     54
 
 typedef struct {
     u_char                    *data;
@@ -21,12 +23,14 @@ struct ngx_http_imagxp_audit_s {
     ngx_event_t                flush;
     ngx_http_imagxp_buffer_t   filling;
     ngx_http_imagxp_buffer_t   writing;
-    uint64_t                   manifests[MANIFESTS];
+    u_char                     manifests[MANIFESTS][DIGEST];
 #if (NGX_THREADS)
     ngx_thread_pool_t         *threads;
     ngx_thread_task_t         *task;
 #endif
+    /* Where `writing` goes, and after a rotation where `filling` goes: each file has the manifests that its records name. */
     ngx_fd_t                   fd;
+    ngx_fd_t                   old;
     ngx_err_t                  err;
     unsigned                   busy:1;
     unsigned                   failed:1;
@@ -34,6 +38,8 @@ struct ngx_http_imagxp_audit_s {
 
 static ngx_int_t ngx_http_imagxp_audit_append(ngx_http_imagxp_audit_t *audit, imagxp_slice line);
 static ngx_uint_t ngx_http_imagxp_audit_is_new(ngx_http_imagxp_audit_t *audit, imagxp_slice manifest);
+static void ngx_http_imagxp_audit_rotate(ngx_open_file_t *file, ngx_log_t *log);
+static void ngx_http_imagxp_audit_take(ngx_http_imagxp_audit_t *audit);
 static ngx_fd_t ngx_http_imagxp_audit_descriptor(ngx_http_imagxp_audit_t *audit);
 static void ngx_http_imagxp_audit_flush(ngx_event_t *ev);
 static void ngx_http_imagxp_audit_write(void *data, ngx_log_t *log);
@@ -77,6 +83,11 @@ ngx_http_imagxp_audit_open(ngx_conf_t *cf, ngx_str_t *file)
     if (audit->open == NULL) {
         return NULL;
     }
+
+    audit->open->flush = ngx_http_imagxp_audit_rotate;
+    audit->open->data = audit;
+    audit->fd = NGX_INVALID_FILE;
+    audit->old = NGX_INVALID_FILE;
 
 #if (NGX_THREADS)
     audit->threads = ngx_thread_pool_add(cf, NULL);
@@ -145,8 +156,7 @@ ngx_http_imagxp_audit_record(void *data, imagxp_slice record, imagxp_slice manif
 void
 ngx_http_imagxp_audit_close(ngx_http_imagxp_audit_t *audit)
 {
-    ngx_uint_t                round;
-    ngx_http_imagxp_buffer_t  rest;
+    ngx_uint_t  round;
 
     if (audit->flush.timer_set) {
         ngx_del_timer(&audit->flush);
@@ -159,13 +169,7 @@ ngx_http_imagxp_audit_close(ngx_http_imagxp_audit_t *audit)
 
     /* First what a thread could not write, then what has come since. */
     for (round = 0; round < 2 && (audit->writing.len > 0 || audit->filling.len > 0); round++) {
-        if (audit->writing.len == 0) {
-            rest = audit->writing;
-            audit->writing = audit->filling;
-            audit->filling = rest;
-        }
-
-        audit->fd = ngx_http_imagxp_audit_descriptor(audit);
+        ngx_http_imagxp_audit_take(audit);
         ngx_http_imagxp_audit_write(audit, ngx_cycle->log);
         ngx_http_imagxp_audit_written(audit);
     }
@@ -193,6 +197,46 @@ ngx_http_imagxp_audit_close(ngx_http_imagxp_audit_t *audit)
     audit->writing.len = 0;
 }
 
+/* The file is about to be opened again, perhaps under its old name as a new one: what has been gathered belongs to the old one. */
+static void
+ngx_http_imagxp_audit_rotate(ngx_open_file_t *file, ngx_log_t *log)
+{
+    ngx_http_imagxp_audit_t  *audit = file->data;
+
+    (void) log;
+
+    if (audit->filling.len == 0) {
+        ngx_memzero(audit->manifests, sizeof(audit->manifests));
+
+    } else if (audit->old == NGX_INVALID_FILE) {
+        audit->old = ngx_http_imagxp_audit_descriptor(audit);
+        ngx_http_imagxp_audit_flush(&audit->flush);
+    }
+}
+
+/* What is to be written next, and where; what could not be written before goes first, to wherever the file is now. */
+static void
+ngx_http_imagxp_audit_take(ngx_http_imagxp_audit_t *audit)
+{
+    ngx_http_imagxp_buffer_t  full;
+
+    if (audit->writing.len == 0) {
+        full = audit->filling;
+        audit->filling = audit->writing;
+        audit->writing = full;
+
+        if (audit->old != NGX_INVALID_FILE) {
+            audit->fd = audit->old;
+            audit->old = NGX_INVALID_FILE;
+            ngx_memzero(audit->manifests, sizeof(audit->manifests));
+
+            return;
+        }
+    }
+
+    audit->fd = ngx_http_imagxp_audit_descriptor(audit);
+}
+
 /* One of its own: a rotation closes the other while a thread may be writing, and its number may become a client's. */
 static ngx_fd_t
 ngx_http_imagxp_audit_descriptor(ngx_http_imagxp_audit_t *audit)
@@ -217,32 +261,39 @@ ngx_http_imagxp_audit_append(ngx_http_imagxp_audit_t *audit, imagxp_slice line)
     return NGX_OK;
 }
 
+/* By SHA-256: an agent that could make two manifests look alike would keep one of them out of the log. */
 static ngx_uint_t
 ngx_http_imagxp_audit_is_new(ngx_http_imagxp_audit_t *audit, imagxp_slice manifest)
 {
-    uint64_t  hash;
+    u_char        *known;
+    ngx_uint_t     is_new;
+    imagxp_bytes   digest;
 
     if (manifest.len == 0) {
         return 0;
     }
 
-    hash = ((uint64_t) ngx_crc32_long((u_char *) manifest.ptr, manifest.len) << 32)
-           | ngx_murmur_hash2((u_char *) manifest.ptr, manifest.len);
+    digest.ptr = NULL;
+    digest.len = 0;
 
-    if (audit->manifests[hash % MANIFESTS] == hash) {
-        return 0;
+    if (imagxp_content_digest(manifest, &digest, NULL) != IMAGXP_OK || digest.len != DIGEST) {
+        imagxp_bytes_free(&digest);
+        return 1;
     }
 
-    audit->manifests[hash % MANIFESTS] = hash;
+    known = audit->manifests[ngx_murmur_hash2(digest.ptr, digest.len) % MANIFESTS];
+    is_new = ngx_memcmp(known, digest.ptr, DIGEST) != 0;
 
-    return 1;
+    ngx_memcpy(known, digest.ptr, DIGEST);
+    imagxp_bytes_free(&digest);
+
+    return is_new;
 }
 
 static void
 ngx_http_imagxp_audit_flush(ngx_event_t *ev)
 {
-    ngx_http_imagxp_buffer_t   full;
-    ngx_http_imagxp_audit_t   *audit = ev->data;
+    ngx_http_imagxp_audit_t  *audit = ev->data;
 
     if (audit->busy || audit->filling.data == NULL) {
         return;
@@ -252,13 +303,7 @@ ngx_http_imagxp_audit_flush(ngx_event_t *ev)
         return;
     }
 
-    if (audit->writing.len == 0) {
-        full = audit->filling;
-        audit->filling = audit->writing;
-        audit->writing = full;
-    }
-
-    audit->fd = ngx_http_imagxp_audit_descriptor(audit);
+    ngx_http_imagxp_audit_take(audit);
     audit->busy = 1;
 
 #if (NGX_THREADS)

@@ -59,6 +59,37 @@ def test_a_rotated_log_is_opened_again(start, world):
     wait_for(written, "a record in the new file")
 
 
+def test_each_rotated_file_can_be_read_by_itself(start, world):
+    nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"))
+    current = nginx.folder / "audit.jsonl"
+    count = 0
+    for rotation in range(5):
+        # Of some files the records are written by then, of others they wait in memory.
+        for _ in range(5):
+            assert nginx.get("/page", world.sign()).status == 200
+            count += 1
+        if rotation % 2 == 0:
+            wait_for(lambda: current.stat().st_size > 0, "the records")
+        current.rename(nginx.folder / f"audit.{rotation}")
+        nginx.process.send_signal(signal.SIGUSR1)
+        wait_for(current.exists, "the new file")
+    assert nginx.get("/page", world.sign()).status == 200
+    nginx.process.send_signal(signal.SIGQUIT)
+    nginx.process.wait(30)
+    files = [*sorted(nginx.folder.glob("audit.[0-9]")), current]
+    verdicts = 0
+    assert all(file.stat().st_size > 0 for file in files)
+    for file in files:
+        known = set()
+        for one in map(json.loads, file.read_text().splitlines()):
+            if one["type"] == "manifest":
+                known.add(one["sha256"])
+            else:
+                verdicts += 1
+                assert one["manifest"] in known, file.name
+    assert verdicts == count + 1
+
+
 def test_without_a_log_there_is_no_verdict(start, world):
     if not os.path.exists("/dev/full"):
         raise AssertionError("this system has no /dev/full")

@@ -38,7 +38,7 @@ function imagxp(options) {
       return next()
     }
     await next()
-    c.res = await dress(c.res, decision, guard.maxReceiptBody)
+    c.res = await dress(c.res, decision, guard)
     return undefined
   }
 }

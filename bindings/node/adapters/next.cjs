@@ -43,7 +43,7 @@ function withImagxp(handler, options) {
     if (decision.gone) return new Response(null, { status: 400 })
     if (decision.answer !== undefined) return decision.answer.toResponse(request.method)
     const response = await handler(clean(request, replay), { ...context, imagxp: decision.verdict })
-    return dress(response, decision, guard.maxReceiptBody)
+    return dress(response, decision, guard)
   }
 }
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from clients import Broker, Recorder
 from imagxp import Identity
+from support import serving
 
 
 @pytest.fixture(params=["ES256", "EdDSA"])
@@ -16,3 +20,24 @@ def identity(request: pytest.FixtureRequest) -> Identity:
 def agent() -> Identity:
     """An agent with a new P-256 key."""
     return Identity.generate("bot.example.com")
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    recorder = Recorder()
+    with serving(recorder, recorder.listener, lifespan="off"):
+        yield recorder
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Recorder]:
+    recorder = Recorder()
+    with serving(recorder, recorder.listener, lifespan="off"):
+        yield recorder
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    broker = Broker()
+    with serving(broker, broker.listener, lifespan="off"):
+        yield broker

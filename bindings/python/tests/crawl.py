@@ -26,6 +26,9 @@ class Probe(scrapy.Spider):
         """The requests."""
         for given in JOB["requests"]:
             body = given.get("body", "").encode()
+            options = given.get("meta", {}).get("imagxp")
+            if options and "feedback" in options:
+                options["feedback"] = options["feedback"].encode()
             yield scrapy.Request(
                 given["url"], self.parse, given.get("method", "GET"), body=body, meta=given.get("meta", {}), errback=self.failed
             )

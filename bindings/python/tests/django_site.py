@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import django
-from answers import PIECES, facts
+from answers import PIECES, facts, stream_head
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import re_path
@@ -40,18 +40,14 @@ async def async_view(request: HttpRequest) -> HttpResponse:
 
 def stream(request: HttpRequest, length: str) -> StreamingHttpResponse:
     """Three pieces, with their length or without."""
-    response = StreamingHttpResponse(_pieces(length))
-    if length == "known":
-        response["Content-Length"] = str(sum(map(len, PIECES)))
-    return response
+    status, headers = stream_head(length)
+    return StreamingHttpResponse(_pieces(length), status=status, headers=headers)
 
 
 async def async_stream(request: HttpRequest, length: str) -> StreamingHttpResponse:
     """The same, asynchronously."""
-    response = StreamingHttpResponse(_async_pieces(length))
-    if length == "known":
-        response["Content-Length"] = str(sum(map(len, PIECES)))
-    return response
+    status, headers = stream_head(length)
+    return StreamingHttpResponse(_async_pieces(length), status=status, headers=headers)
 
 
 def _pieces(length: str) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import flask
-from answers import PIECES, facts
+from answers import PIECES, facts, stream_head
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from imagxp import Policy, Verdict
@@ -66,8 +66,9 @@ def asgi(listener: socket.socket, policy: Policy, options: dict[str, Any]) -> An
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].startswith("/stream/"):
-            length = [(b"content-length", str(sum(map(len, PIECES))).encode())] if scope["path"] == "/stream/known" else []
-            await send({"type": "http.response.start", "status": 200, "headers": length})
+            status, head = stream_head(scope["path"].removeprefix("/stream/"))
+            encoded = [(name.encode(), value.encode()) for name, value in head.items()]
+            await send({"type": "http.response.start", "status": status, "headers": encoded})
             for piece in PIECES:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -89,7 +90,8 @@ def wsgi(listener: socket.socket, policy: Policy, options: dict[str, Any]) -> An
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
         if path.startswith("/stream/"):
-            start_response("200 OK", [("content-length", str(sum(map(len, PIECES))))] if path == "/stream/known" else [])
+            status, head = stream_head(path.removeprefix("/stream/"))
+            start_response(f"{status} Streamed", list(head.items()))
             return iter(PIECES)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         lines = [(key[5:].replace("_", "-"), value) for key, value in environ.items() if key.startswith("HTTP_")]
@@ -108,8 +110,7 @@ def _flask(listener: socket.socket, policy: Policy, options: dict[str, Any], eve
     @app.route("/stream/<length>")
     @guard
     def stream(length: str) -> flask.Response:
-        headers = {"content-length": str(sum(map(len, PIECES)))} if length == "known" else {}
-        return flask.Response(iter(PIECES), headers=headers)
+        return flask.Response(iter(PIECES), *stream_head(length))
 
     @app.route("/", defaults={"rest": ""}, methods=["GET", "POST"])
     @app.route("/<path:rest>", methods=["GET", "POST"])
@@ -179,8 +180,7 @@ def _fastapi(listener: socket.socket, policy: Policy, options: dict[str, Any], e
 
     @app.get("/stream/{length}", dependencies=[Depends(imagxp)])
     async def stream(length: str) -> StreamingResponse:
-        headers = {"content-length": str(sum(map(len, PIECES)))} if length == "known" else {}
-        return StreamingResponse(iter(PIECES), headers=headers)
+        return StreamingResponse(iter(PIECES), *stream_head(length))
 
     @app.post("/{rest:path}")
     @app.head("/{rest:path}")

@@ -22,6 +22,8 @@ ORIGIN = "https://pub.example"
 MANIFEST_PATH = "/.well-known/imagxp-agent.json"
 SECRET = bytes(range(16))
 AGENT_UA = ("User-Agent", "test IMAGXP/1.0")
+BROWSER = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": "en", "Sec-Fetch-Mode": "navigate"}
+PURPOSES: dict[str, Any] = {"RAG_RETRIEVAL": {}, "SUMMARY": {}}
 
 
 def policy(**members: Any) -> Policy:
@@ -45,6 +47,11 @@ def signed(identity: Identity, path: str = "/a", purpose: str = "RAG_RETRIEVAL",
     """The headers of a good request."""
     options.setdefault("now", NOW)
     return [*identity.sign("GET", ORIGIN + path, purpose, **options), AGENT_UA]
+
+
+def fresh(identity: Identity, path: str, purpose: str) -> dict[str, str]:
+    """The headers of a good request that is signed now."""
+    return dict(signed(identity, path, purpose, now=None))
 
 
 class Server:

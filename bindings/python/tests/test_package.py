@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -284,3 +285,13 @@ def test_importing_needs_nothing_but_the_package() -> None:
         "else: raise SystemExit('imported')\n"
     )
     assert run("-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["httpx", "requests", "aiohttp", "scrapy", "django", "flask", "fastapi"])
+def test_a_missing_framework_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"imagxp.{name}", raising=False)
+    with pytest.raises(ImportError, match=rf"pip install 'imagxp\[{name}\]'"):
+        importlib.import_module(f"imagxp.{name}")

@@ -6,7 +6,9 @@ import hashlib
 import ipaddress
 import json
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,10 +17,10 @@ import pytest
 from answers import PIECES
 from imagxp import Feedback, Identity, Manifest, Policy, PrivateKey, SignedReceipt
 from servers import ADAPTERS
-from support import MANIFEST_PATH, address, reserve, respond, serving
+from support import BROWSER, MANIFEST_PATH, address, reserve, respond, serving
 
-BROWSER = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept-Language": "en", "Sec-Fetch-Mode": "navigate"}
 OUR_HEADERS = ["payload", "signature", "public-key", "payment", "credential", "proof", "feedback", "agent-id", "alg", "something"]
+Signer = Callable[[bytes], bytes]
 
 
 class World:
@@ -58,13 +60,16 @@ class World:
 class Site:
     """A publisher behind one adapter."""
 
-    def __init__(self, world: World, adapter: str, listener: socket.socket | None = None, **members: Any) -> None:
+    def __init__(
+        self, world: World, adapter: str, listener: socket.socket | None = None, signer: Signer | None = None, **members: Any
+    ) -> None:
         self.world = world
         self.listener = listener or reserve()
         self.peer = self.listener.getsockname()
         host = f"127.0.0.1:{self.peer[1]}"
         self.origin = f"http://{host}"
-        self.identity = Identity.generate(host, allow_loopback=True)
+        self.key = PrivateKey.generate()
+        self.identity = Identity(host, self.key, allow_loopback=True)
         self.feedback: list[tuple[Feedback, str | None]] = []
         document = {
             "version": 1,
@@ -79,8 +84,9 @@ class Site:
             **members,
         }
         self.policy = Policy.from_dict(document)
+        key = self.identity.public_key
         options = {
-            "identity": self.identity,
+            "identity": Identity.external(host, key, signer, allow_loopback=True) if signer else self.identity,
             "manifest": self.identity.manifest(),
             "on_feedback": self.take_feedback,
             "max_body": 10_000,
@@ -237,11 +243,51 @@ def test_a_stream_with_a_receipt(site: Site) -> None:
         content_sha256=hashlib.sha256(response.content).digest(),
         agent_id=site.world.agent.agent_id,
     )
+    # A part must not be taken for the whole.
+    part = site.read("/stream/part")
+    assert (part.status_code, part.content) == (206, b"".join(PIECES))
+    assert "x-imagxp-provenance" not in part.headers
     # Without a length it may never end: it goes out at once, and there is no trailer to carry a receipt.
     endless = site.read("/stream/unknown")
     assert (endless.status_code, endless.content) == (200, b"".join(PIECES))
     assert "x-imagxp-provenance" not in endless.headers
     assert endless.headers["x-imagxp-content-origin"] == "HUMAN"
+
+
+def test_a_signer_that_fails(world: World, adapter: str, caplog: pytest.LogCaptureFixture) -> None:
+    def down(message: bytes) -> bytes:
+        raise OSError("the KMS is down")
+
+    site = Site(world, adapter, signer=down)
+    with site.server:
+        for path in ("/a", "/stream/known"):
+            response = site.read(path)
+            assert response.status_code == 200
+            assert "x-imagxp-provenance" not in response.headers
+            assert response.headers["x-imagxp-content-origin"] == "HUMAN"
+    lost = [record for record in caplog.records if record.name == "imagxp"]
+    assert [record.message for record in lost] == ["an answer goes out without its receipt"] * 2
+    assert all("the KMS is down" in (record.exc_text or "") for record in lost)
+
+
+def test_a_slow_signer_stops_nobody_else(world: World, adapter: str) -> None:
+    signing, answer = threading.Event(), threading.Event()
+
+    def slow(message: bytes) -> bytes:
+        signing.set()
+        assert answer.wait(20), "nobody else was served"
+        return site.key.sign(message)
+
+    site = Site(world, adapter, signer=slow)
+    with site.server, ThreadPoolExecutor() as threads:
+        waiting = threads.submit(site.read, "/a")
+        try:
+            assert signing.wait(20)
+            assert site.ask(MANIFEST_PATH).status_code == 200
+            assert not waiting.done()
+        finally:
+            answer.set()
+        site.receipt(waiting.result())
 
 
 @pytest.mark.parametrize("name", OUR_HEADERS)

@@ -46,6 +46,11 @@ test("verifyRequest gives the verdict, and leaves the request as it is", async (
   const verdict = await verifier.verifyRequest(asked);
   assert.deepEqual([verdict.outcome, verdict.agentId], ["allow", reader.identity.agentId]);
   assert.equal((await verifier.verifyRequest(request("/a", asked.headers))).code, "replay.nonce_seen");
+  const body = "what is said";
+  const lines = reader.sign("/a", { method: "POST", contentDigest: imagxp.contentDigest(body) });
+  const posted = request("/a", lines, { method: "POST", body });
+  assert.equal((await verifier.verifyRequest(posted)).outcome, "allow");
+  assert.equal(await posted.text(), body, "it was hashed, and can still be read");
 });
 
 test("a document store: other isolates find what one has fetched, and a new key is fetched all the same", async () => {
@@ -136,10 +141,26 @@ test("a receipt by a key that lives in WebCrypto", async () => {
     const receipt = imagxp.SignedReceipt.fromHeaders(answer.headers).verify(manifest);
     receipt.check({ url: `${ORIGIN}/`, contentSha256, agentId: reader.identity.agentId });
   }
-  // Errors and what has a receipt already get none.
-  for (const made of [() => new Response("no", { status: 404 }), () => new Response(null, { status: 204 })]) {
+  // Errors, what has no content, and a part, which must not be taken for the whole, get none.
+  for (const [body, status] of [["no", 404], [null, 204], ["part", 206]]) {
+    const made = () => new Response(body, { status });
     const answer = await verifier.handle(request("/", reader.sign("/")), made);
-    assert.equal(answer.headers.get("x-imagxp-provenance"), null);
+    assert.deepEqual([answer.status, answer.headers.get("x-imagxp-provenance")], [status, null]);
+  }
+});
+
+test("a key that does not sign: the answer goes out without a receipt", async () => {
+  const publicKey = imagxp.PrivateKey.generate().publicKey.toJwk();
+  for (const sign of [() => Promise.reject(new Error("the KMS is down")), () => new Uint8Array(3)]) {
+    const verifier = new imagxp.Verifier({ policy: policy(), identity: { agentId: "pub.example", publicKey, sign } });
+    for (const body of ["page", null]) {
+      await quietly(async (said) => {
+        const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body));
+        assert.deepEqual([answer.status, await answer.text()], [200, body ?? ""]);
+        assert.equal(answer.headers.get("x-imagxp-provenance"), null);
+        assert.match(said.join(), /without its receipt/);
+      });
+    }
   }
 });
 

@@ -1,5 +1,6 @@
 // Fetching what verdicts need into a publisher: one fetch in flight per URL, and a copy kept where other isolates find it.
 
+import { Budget } from "./budget.js";
 import type { Publisher } from "./core.js";
 import { FetchFailed, type Fetched, JWKS, MANIFEST, fetchDocument } from "./fetch.js";
 
@@ -19,17 +20,26 @@ interface Kept {
 const MIN_TTL_S = 60;
 const FRESH_S = 300;
 const MAX_FRESH_S = 3600;
-// As the fetchers of other languages: more at once is `identity.fetch_busy`.
-const MAX_IN_FLIGHT = 32;
+// How much longer than its deadline a fetch is waited for.
+const GRACE_MS = 250;
 const PREFIX = "imagxp:";
 
+type Dated = Fetched & { fetchedAt: number };
+
+interface Flight {
+  ended: Promise<Dated>;
+  /** When it is over, whatever becomes of it, by the budget's clock. */
+  over: number;
+}
+
 export class Documents {
-  readonly #flights = new Map<string, Promise<Fetched & { fetchedAt: number }>>();
+  readonly #flights = new Map<string, Flight>();
 
   constructor(
     private readonly fetcher: typeof fetch,
     private readonly store: DocumentStore | undefined,
     private readonly loopback: boolean,
+    private readonly budget = new Budget(),
   ) {}
 
   /**
@@ -60,31 +70,39 @@ export class Documents {
     }
   }
 
-  async #flight(url: string, profile: typeof MANIFEST, keep: (promise: Promise<unknown>) => void): Promise<Fetched & { fetchedAt: number }> {
+  async #flight(url: string, profile: typeof MANIFEST, keep: (promise: Promise<unknown>) => void): Promise<Dated> {
+    const now = this.budget.clock();
+    // What a platform has ended without a word.
+    for (const [other, { over }] of this.#flights) if (over <= now) this.#flights.delete(other);
     const running = this.#flights.get(url);
-    if (running !== undefined) return this.#waitFor(url, running, profile.deadline);
-    if (this.#flights.size >= MAX_IN_FLIGHT) throw new FetchFailed("busy", "too many fetches at once");
-    const flight = fetchDocument(this.fetcher, url, profile, this.loopback)
-      .then((fetched) => ({ ...fetched, fetchedAt: Date.now() }))
-      .finally(() => {
-        if (this.#flights.get(url) === flight) this.#flights.delete(url);
-      });
+    if (running !== undefined) return this.#waitFor(url, running, running.over - now);
+    const most = profile.deadline + GRACE_MS;
+    const giveBack = this.budget.take(new URL(url).host, most);
+    const flight: Flight = {
+      over: now + most,
+      ended: fetchDocument(this.fetcher, url, profile, this.loopback)
+        .then((fetched) => ({ ...fetched, fetchedAt: Date.now() }))
+        .finally(() => {
+          giveBack();
+          if (this.#flights.get(url) === flight) this.#flights.delete(url);
+        }),
+    };
     this.#flights.set(url, flight);
-    keep(flight.catch(() => undefined));
-    return flight;
+    keep(flight.ended.catch(() => undefined));
+    return flight.ended;
   }
 
   /** Waits for another request's fetch, but not for ever: a platform may end that request and its fetch with it. */
-  async #waitFor<T>(url: string, running: Promise<T>, deadline: number): Promise<T> {
+  async #waitFor(url: string, running: Flight, most: number): Promise<Dated> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const tooLong = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        this.#flights.delete(url);
+        if (this.#flights.get(url) === running) this.#flights.delete(url);
         reject(new FetchFailed("busy", "another request's fetch has not ended"));
-      }, deadline + 250);
+      }, most);
     });
     try {
-      return await Promise.race([running, tooLong]);
+      return await Promise.race([running.ended, tooLong]);
     } finally {
       clearTimeout(timer);
     }
@@ -105,7 +123,7 @@ export class Documents {
     }
   }
 
-  async #keep(url: string, fetched: Fetched & { fetchedAt: number }): Promise<void> {
+  async #keep(url: string, fetched: Dated): Promise<void> {
     if (this.store === undefined || fetched.maxAge === 0) return;
     const kept: Kept = { body: new TextDecoder().decode(fetched.body), fetchedAt: fetched.fetchedAt, maxAge: fetched.maxAge ?? null };
     const ttl = Math.max(MIN_TTL_S, Math.min(fetched.maxAge ?? FRESH_S, MAX_FRESH_S));

@@ -137,6 +137,43 @@ fn paths_only_tighten_what_unsigned_visitors_may_read() {
 }
 
 #[test]
+fn a_lax_router_opens_no_path() {
+    let allow = json!({"SUMMARY": {"allow": true}});
+    let rules = json!([
+        {"match": "/closed/*", "purposes": {"SUMMARY": {"allow": false}}},
+        {"match": "/priced", "price": {"amount": "0.5", "currency": "USD"}},
+        {"match": "/Desk", "unsigned": "deny"},
+        {"match": "/EXTRA", "purposes": {"QUOTATION": {"allow": true}}},
+    ]);
+    let policy = parse(&with(json!({"purposes": allow, "paths": rules, "unsigned": "allow"}))).unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    let decide = |purpose, path: &str| {
+        let paths = imagxp::resource::path_readings(path).unwrap();
+        let question = Question { agent_id: &agent, domain_bound: true, purpose, paths: &paths };
+        let decision = policy.evaluate(&question);
+        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let terms = advised.terms(purpose, &format!("https://pub.example{path}"));
+        assert_eq!(terms.allow, decision.refusal.is_none(), "{path}");
+        assert_eq!(terms.price, decision.price, "{path}");
+        (decision.refusal, decision.price.is_some())
+    };
+    for path in ["/closed/a", "/CLOSED/a", "/Closed/a/", "/%43losed/a"] {
+        assert_eq!(decide(Purpose::Summary, path).0, Some(Code::PolicyPurposeDenied), "{path}");
+    }
+    for (path, priced) in [("/priced", true), ("/priced/", true), ("/PRICED", true), ("/priced/a", false)] {
+        assert_eq!(decide(Purpose::Summary, path), (None, priced), "{path}");
+    }
+    for (path, unsigned) in
+        [("/desk", Unsigned::Deny), ("/Desk/", Unsigned::Deny), ("/desks", Unsigned::Allow)]
+    {
+        assert_eq!(policy.unsigned_at(&[path.to_owned()]), unsigned, "{path}");
+    }
+    // Only what is written so is allowed.
+    assert_eq!(decide(Purpose::Quotation, "/EXTRA").0, None);
+    assert_eq!(decide(Purpose::Quotation, "/extra").0, Some(Code::PolicyPurposeDenied));
+}
+
+#[test]
 fn the_public_part_has_no_agent_lists() {
     let policy = parse(&with(
         json!({"agents": [{"match": "secret.example", "allow": false}], "rate": {"requests": 7, "per_s": 1}}),

@@ -37,25 +37,26 @@ async function readWeb(request, max) {
   return { gone: false, body: null, replay: joined(chunks, reader) }
 }
 
-/** A Web response with what belongs to the verdict: the headers, as pairs, and a receipt. */
-async function dress(response, { headers, receipt }, maxBody) {
+/** A Web response with what belongs to the verdict: the headers, as pairs, and a receipt; the guard says how much may wait for that. */
+async function dress(response, { headers, receipt }, guard) {
   const fields = new Headers(response.headers)
   for (const [name, value] of headers) fields.append(name, value)
   const { status, statusText } = response
   if (receipt === null || response.body === null || !getsReceipt(status, (name) => fields.has(name))) {
     return new Response(response.body, { status, statusText, headers: fields })
   }
+  const maxBody = guard.maxReceiptBody
   const { body, sha256 } = await hashed(response.body, mayWait(fields.get('content-length'), maxBody), maxBody)
-  for (const [name, value] of sha256 === null ? [] : signed(receipt, sha256)) fields.set(name, value)
+  for (const [name, value] of sha256 === null ? [] : signed(receipt, sha256, guard)) fields.set(name, value)
   return new Response(body, { status, statusText, headers: fields })
 }
 
 /** The receipt's headers; none when signing fails, for the content is not to blame. */
-function signed(receipt, sha256) {
+function signed(receipt, sha256, guard) {
   try {
     return receipt.sign(sha256)
   } catch (error) {
-    console.error('imagxp: an answer goes out without its receipt:', error)
+    guard.report(error)
     return []
   }
 }

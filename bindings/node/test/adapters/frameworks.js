@@ -52,6 +52,7 @@ function express(module) {
     app.get('/stream', (_, response) => Readable.from(pieces()).pipe(response))
     app.get('/length', (_, response) => Readable.from(pieces()).pipe(response.set('content-length', LENGTH)))
     app.get('/empty', (_, response) => response.status(204).end())
+    app.get('/part', (_, response) => response.status(206).send('part'))
     app.get('/missing', (_, response) => response.status(404).send('no'))
     app.get('/throw', () => {
       throw new Error('of the application')
@@ -111,6 +112,10 @@ async function koa({ server }, options, record) {
         return
       case '/empty':
         ctx.status = 204
+        return
+      case '/part':
+        ctx.status = 206
+        ctx.body = 'part'
         return
       case '/missing':
         ctx.status = 404
@@ -201,6 +206,7 @@ async function fastify({ server }, options, record) {
   app.get('/stream', async (_, reply) => reply.send(Readable.from(pieces())))
   app.get('/length', async (_, reply) => reply.header('content-length', LENGTH).send(Readable.from(pieces())))
   app.get('/empty', async (_, reply) => reply.code(204).send())
+  app.get('/part', async (_, reply) => reply.code(206).send('part'))
   app.get('/missing', async (_, reply) => reply.code(404).send('no'))
   app.get('/throw', async () => {
     throw new Error('of the application')
@@ -254,6 +260,7 @@ async function hono({ server }, options, record) {
   app.get('/stream', (c) => c.body(streamed(pieces())))
   app.get('/length', (c) => c.body(streamed(pieces()), 200, { 'content-length': String(LENGTH) }))
   app.get('/empty', (c) => c.body(null, 204))
+  app.get('/part', (c) => c.text('part', 206))
   app.get('/missing', (c) => c.text('no', 404))
   app.get('/throw', () => {
     throw new Error('of the application')

@@ -39,7 +39,7 @@ describe('below a router', () => {
         ],
       })
       await framework(listener, { policy, ...quiet }, { reached: 0 })
-      for (const path of ['/shop/a?b=/c', '/shop/a%20b', '/shop/shop', '/shop/']) {
+      for (const path of ['/shop', '/shop?b=c', '/shop/a?b=/c', '/shop/a%20b', '/shop/shop', '/shop/']) {
         const answer = await ask(listener.origin, path, { identity: domain.identity, purpose: 'SUMMARY' })
         assert.deepEqual([answer.status, answer.json.verdict?.resource], [200, listener.origin + path], answer.text)
       }
@@ -48,6 +48,27 @@ describe('below a router', () => {
     })
   }
 })
+
+for (const name of ['express', 'express4']) {
+  test(`${name}: an answer that somebody has given before the verdict`, async (t) => {
+    const { server, origin } = await Listener.open()
+    t.after(() => server.close())
+    const app = require(name)()
+    let reached = 0
+    // A timeout, for example.
+    app.use((request, response, next) => (next(), response.status(503).end('too late')))
+    const paths = [{ match: '/open', unsigned: 'allow' }]
+    app.use(require('imagxp/express').imagxp({ policy: Policy.fromJson({ ...document, allow_loopback: true, paths }) }))
+    app.use((request, response) => response.end(String((reached += 1))))
+    server.on('request', app)
+    for (const path of ['/open', '/closed']) {
+      const answer = await ask(origin, path)
+      assert.deepEqual([answer.status, answer.text], [503, 'too late'])
+    }
+    assert.equal(reached, 0)
+    server.closeAllConnections()
+  })
+}
 
 test('a path that somebody has rewritten is verified as it is served', async (t) => {
   const policy = {

@@ -131,13 +131,13 @@ async function ask(
   path,
   { identity, method = 'GET', purpose = 'RAG_RETRIEVAL', headers = {}, body, signed = {} } = {},
 ) {
-  const lines = new Headers(headers)
+  const fields = new Headers(headers)
   if (identity !== undefined) {
-    for (const [name, value] of await identity.sign(method, origin + path, purpose, signed)) lines.append(name, value)
-    lines.append('user-agent', 'test IMAGXP/1.0')
+    for (const [name, value] of await identity.sign(method, origin + path, purpose, signed)) fields.append(name, value)
+    fields.append('user-agent', 'test IMAGXP/1.0')
   }
   const duplex = body instanceof ReadableStream ? 'half' : undefined
-  const response = await fetch(origin + path, { method, headers: lines, body, duplex, redirect: 'manual' })
+  const response = await fetch(origin + path, { method, headers: fields, body, duplex, redirect: 'manual' })
   const bytes = Buffer.from(await response.arrayBuffer())
   return {
     status: response.status,
@@ -178,8 +178,8 @@ function raw(origin, head, body = '') {
       socket.write(body)
     })
     const done = () => {
-      const text = Buffer.concat(chunks).toString('latin1')
-      resolve({ status: Number(text.split(' ')[1] ?? 0), text, code: /"code":"([a-z0-9_.]+)"/.exec(text)?.[1] })
+      const all = Buffer.concat(chunks).toString('latin1')
+      resolve({ status: Number(all.split(' ')[1] ?? 0), text: all, code: /"code":"([a-z0-9_.]+)"/.exec(all)?.[1] })
     }
     socket.on('data', (chunk) => chunks.push(chunk)).on('close', done)
     socket.on('error', (error) => (error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error)))

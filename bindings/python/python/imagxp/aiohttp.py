@@ -51,6 +51,7 @@ class ImagxpMiddleware:
 
     `origins` restricts signing to those: requests to others, also after redirects, go out as they are. `options` are those of a single
     request (`visa`, `proof`, `ads_displayed`, `context`, `feedback`): give a middleware of its own to `session.get(…, middlewares=[…])`.
+    A visa, a proof and feedback are for one site, and need `origins`.
     """
 
     def __init__(

@@ -58,7 +58,13 @@ def is_public(environ: Environ) -> bool:
 
 
 def target(environ: Environ) -> str:
-    """The request target as it came, as far as the server tells: path and query. The origin is the policy's business."""
+    """The request target as it came, as far as the server tells: path and query. The origin is the policy's business.
+
+    gunicorn believes a header `SCRIPT_NAME`, the client's too, and cuts that from what the application routes by: `/open/private` with
+    `/open` would be verified, and `/private` served. Where such a header may have had a say, the target is no path, which no rule opens.
+    """
+    if environ.get("SCRIPT_NAME") and "HTTP_SCRIPT_NAME" in environ:
+        return "*"
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     path = _bytes(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).decode("utf-8", "surrogateescape")
     query = _bytes(environ.get("QUERY_STRING", ""))

@@ -173,7 +173,9 @@ impl PublicPolicy {
     pub fn terms(&self, purpose: Purpose, page: &str) -> PublicTerms {
         let denied = PublicTerms { allow: false, price: None, payment_needed: false };
         let Some(readings) = path_readings(page) else { return denied };
-        let all = readings.iter().map(|path| self.terms_at(purpose, path));
+        let exact = readings.iter().map(|path| self.terms_at(purpose, path, PathPattern::matches));
+        // As the publisher's: a lax router may take the path for another one.
+        let lax = readings.iter().map(|path| self.terms_at(purpose, path, PathPattern::matches_loosely));
         let stricter = |a: PublicTerms, b: PublicTerms| {
             let amount = |terms: &PublicTerms| terms.price.as_ref().map(|price| price.amount);
             PublicTerms {
@@ -182,15 +184,15 @@ impl PublicPolicy {
                 price: if amount(&b) > amount(&a) { b.price } else { a.price },
             }
         };
-        all.reduce(stricter).unwrap_or(denied)
+        exact.chain(lax).reduce(stricter).unwrap_or(denied)
     }
 
-    fn terms_at(&self, purpose: Purpose, path: &str) -> PublicTerms {
+    fn terms_at(&self, purpose: Purpose, path: &str, matches: fn(&PathPattern, &str) -> bool) -> PublicTerms {
         let own = rule(&self.purposes, purpose);
         let (mut allowed, mut denied) =
             (own.is_some_and(|rule| rule.allow), own.is_some_and(|rule| !rule.allow));
         let mut best: Option<((usize, bool), &Money)> = None;
-        for place in self.paths.iter().filter(|place| place.pattern.matches(path)) {
+        for place in self.paths.iter().filter(|place| matches(&place.pattern, path)) {
             let rule = rule(&place.purposes, purpose);
             allowed |= rule.is_some_and(|rule| rule.allow);
             denied |= rule.is_some_and(|rule| !rule.allow);

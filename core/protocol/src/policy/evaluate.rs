@@ -72,6 +72,9 @@ pub(super) struct Rules {
     unsigned: Unsigned,
 }
 
+/// How a path is compared with a pattern.
+type Matches = fn(&PathPattern, &str) -> bool;
+
 #[derive(Clone, Debug)]
 struct Purposes(BTreeMap<Purpose, (bool, Option<Money>)>);
 
@@ -141,7 +144,7 @@ impl Rules {
     }
 
     pub(super) fn unsigned_at(&self, paths: &[String]) -> Unsigned {
-        let matches = |rule: &&Path| paths.iter().any(|path| rule.pattern.matches(path));
+        let matches = |rule: &&Path| paths.iter().any(|path| rule.pattern.matches_loosely(path));
         let matching = self.paths.iter().filter(matches).filter_map(|rule| rule.unsigned);
         matching.fold(self.unsigned, Unsigned::max)
     }
@@ -150,14 +153,18 @@ impl Rules {
         self.paths.iter().filter_map(|rule| rule.unsigned).fold(self.unsigned, Unsigned::max)
     }
 
-    /// The strictest decision of all readings of the path.
+    /// The strictest decision of all readings of the path, and of each as it is written and as a lax router reads it.
     pub(super) fn evaluate(
         &self,
         question: &Question<'_>,
         mut reasons: Option<&mut Vec<Reason>>,
     ) -> Decision {
-        let mut decisions =
-            question.paths.iter().map(|path| self.evaluate_at(question, path, reasons.as_deref_mut()));
+        let exact = question.paths.iter().map(|path| (path, PathPattern::matches as Matches));
+        let lax = question.paths.iter().filter(|path| self.reads_loosely(path));
+        let lax = lax.map(|path| (path, PathPattern::matches_loosely as Matches));
+        let mut decisions = exact
+            .chain(lax)
+            .map(|(path, matches)| self.evaluate_at(question, path, matches, reasons.as_deref_mut()));
         match decisions.next() {
             Some(first) => decisions.fold(first, Decision::stricter),
             // A path without a reading is one that nobody can vouch for.
@@ -170,10 +177,16 @@ impl Rules {
         }
     }
 
+    /// Whether a rule takes the path for its own only when it is read loosely.
+    fn reads_loosely(&self, path: &str) -> bool {
+        self.paths.iter().any(|rule| !rule.pattern.matches(path) && rule.pattern.matches_loosely(path))
+    }
+
     fn evaluate_at(
         &self,
         question: &Question<'_>,
         path: &str,
+        matches: Matches,
         mut reasons: Option<&mut Vec<Reason>>,
     ) -> Decision {
         let mut note = |rule: String, says: &str| {
@@ -220,7 +233,7 @@ impl Rules {
 
         let mut path_price: Option<(usize, bool, &Money)> = None;
         for (index, rule) in self.paths.iter().enumerate() {
-            if !rule.pattern.matches(path) {
+            if !matches(&rule.pattern, path) {
                 continue;
             }
             hear(&rule.purposes, &|| format!("paths[{index}].purposes"), true, &mut note);

@@ -51,6 +51,16 @@ impl PathPattern {
 
     /// Whether the pattern matches the whole path. Linear in the path for each star, without recursion.
     pub fn matches(&self, path: &str) -> bool {
+        self.matches_by(path, |expected, byte| expected == byte)
+    }
+
+    /// Whether a router that ignores the case of ASCII letters, or a slash at the end of the path, would take the path for one that matches.
+    pub fn matches_loosely(&self, path: &str) -> bool {
+        let matches = |path| self.matches_by(path, |expected, byte| expected.eq_ignore_ascii_case(&byte));
+        matches(path) || path.len() > 1 && path.strip_suffix('/').is_some_and(matches)
+    }
+
+    fn matches_by(&self, path: &str, same: fn(u8, u8) -> bool) -> bool {
         let (pattern, path) = (self.text.as_bytes(), path.as_bytes());
         let (mut p, mut t) = (0_usize, 0_usize);
         let mut retry: Option<(usize, usize)> = None;
@@ -68,7 +78,7 @@ impl PathPattern {
                         t += 1;
                     }
                 }
-                Some(&expected) if expected == byte => {
+                Some(&expected) if same(expected, byte) => {
                     p += 1;
                     t += 1;
                 }
@@ -115,6 +125,25 @@ mod tests {
         }
         assert!(PathPattern::parse(&format!("/{}", "*a".repeat(17))).is_err());
         assert_eq!(PathPattern::parse("/a/*").unwrap().specificity(), 3);
+    }
+
+    #[test]
+    fn routers_that_do_not_look_so_closely() {
+        for (pattern, path, expected) in [
+            ("/premium/*", "/PREMIUM/a", true),
+            ("/Premium", "/premium", true),
+            ("/premium", "/premium/", true),
+            ("/premium", "/premium//", false),
+            ("/premium/", "/premium", false),
+            ("/", "/", true),
+            ("/premium", "/premiums", false),
+        ] {
+            assert_eq!(
+                PathPattern::parse(pattern).unwrap().matches_loosely(path),
+                expected,
+                "{pattern} {path}"
+            );
+        }
     }
 
     #[test]

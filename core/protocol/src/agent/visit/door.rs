@@ -143,6 +143,6 @@ fn refuses(policy: &PublicPolicy, purpose: Purpose, url: &str) -> bool {
         rules.get(&purpose).or_else(inherited).is_some_and(|rule| !rule.allow)
     };
     let readings = path_readings(url).unwrap_or_default();
-    let here = |place: &&PublicPath| readings.iter().any(|path| place.pattern.matches(path));
+    let here = |place: &&PublicPath| readings.iter().any(|path| place.pattern.matches_loosely(path));
     denies(&policy.purposes) || policy.paths.iter().filter(here).any(|place| denies(&place.purposes))
 }

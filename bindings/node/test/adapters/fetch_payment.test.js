@@ -1,0 +1,137 @@
+'use strict'
+
+// What wrapFetch does about a 402.
+
+const assert = require('node:assert/strict')
+const { after, before, beforeEach, describe, test } = require('node:test')
+const { Caps, Identity, Wallet } = require('imagxp')
+const { wrapFetch } = require('imagxp/fetch')
+const { Recorder, Town, claim } = require('./fetching.js')
+
+const OFFER = { error: { code: 'payment.required' }, offer: { price: '0.05', currency: 'EUR', brokers: [] } }
+
+let server
+let agent
+
+before(async () => {
+  server = await Recorder.open()
+  agent = Identity.generate('bot.example.com')
+})
+
+beforeEach(() => {
+  server.forget()
+})
+
+after(async () => {
+  await server.close()
+})
+
+const wrapped = (options = {}) => wrapFetch(fetch, { identity: agent, purpose: 'SUMMARY', ...options })
+
+describe('visas from the caller', () => {
+  test('an offer is answered once, with a new nonce', async () => {
+    server.answers = [
+      [402, JSON.stringify(OFFER)],
+      [200, 'paid'],
+    ]
+    const asked = []
+    const visas = async (offer) => (asked.push(offer), 'a.b.c')
+    const response = await wrapped({ visas })(`${server.origin}/p`, { method: 'POST', body: 'x' })
+    assert.equal(await response.text(), 'paid')
+    const [first, second] = server.requests
+    assert.deepEqual([first.headers['x-imagxp-payment'], second.headers['x-imagxp-payment']], [undefined, 'a.b.c'])
+    assert.notEqual(claim(first).nonce, claim(second).nonce)
+    assert.equal(second.body.toString(), 'x')
+    const expected = { url: `${server.origin}/p`, purpose: 'SUMMARY', code: 'payment.required', terms: OFFER.offer }
+    assert.deepEqual(asked, [{ ...expected, agentId: agent.agentId, keyId: agent.keyId }])
+    server.answers = Array(3).fill([402, JSON.stringify(OFFER)])
+    assert.equal((await wrapped({ visas })(server.origin)).status, 402)
+    assert.equal(server.requests.length, 4, 'once, and no more')
+  })
+
+  test('offers that are none are left to the caller', async () => {
+    const long = `{"offer":{}}${' '.repeat(70_000)}`
+    for (const body of ['', '{', '[]', '{"offer":5}', '{"offer":[]}', '{"error":5}', '['.repeat(100_000), long]) {
+      server.answers = [[402, body]]
+      const response = await wrapped({ visas: () => assert.fail('asked') })(server.origin)
+      assert.deepEqual([response.status, await response.text()], [402, body])
+    }
+  })
+
+  test('offers that are left can still be read', async () => {
+    for (const options of [{}, { visas: () => null }]) {
+      server.answers = [[402, JSON.stringify(OFFER)]]
+      const response = await wrapped(options)(server.origin)
+      assert.deepEqual([response.url, await response.json()], [`${server.origin}/`, OFFER])
+    }
+  })
+})
+
+describe('a publisher that wants money', () => {
+  let town
+
+  before(async () => {
+    town = await Town.open()
+  })
+
+  after(() => town.close())
+
+  const budget = { currency: 'EUR', perRequest: '0.10', total: '0.10' }
+
+  test('buys within the budget, and not beyond', async () => {
+    const site = await town.publish()
+    const read = town.reader({ budget, brokers: [town.broker.pinned] })
+    const { sold } = town.broker
+    for (const path of ['/paid/1', '/paid/2']) {
+      const response = await read(site.origin + path)
+      assert.equal(response.status, 200)
+      assert.match((await response.json()).verdict.jti, /^visa-/)
+    }
+    assert.equal(town.broker.sold, sold + 2)
+    const broke = await read(`${site.origin}/paid/3`)
+    assert.equal(broke.status, 402)
+    assert.match(broke.imagxp.error.code, /^spend\./)
+    assert.equal((await broke.json()).error.code, 'payment.required', 'the answer can still be read')
+    assert.equal(town.broker.sold, sold + 2)
+    assert.equal((await read(`${site.origin}/free`)).status, 200)
+  })
+
+  test('buys from nobody that it was not told to trust', async () => {
+    const site = await town.publish()
+    const { sold } = town.broker
+    const response = await town.reader({ budget, brokers: ['https://other.example'] })(`${site.origin}/paid/1`)
+    assert.equal(response.status, 402)
+    assert.ok(response.imagxp.error.code)
+    assert.equal(town.broker.sold, sold)
+  })
+
+  test('a broker that does not answer: the end of the payment is unknown, and it counts', async () => {
+    const site = await town.publish()
+    const dead = town.keep(await Recorder.open())
+    dead.answers = [[0, '']]
+    const wallet = new Wallet([new Caps('EUR', '0.10', { total: '0.10' })])
+    const read = town.reader({ wallet, brokers: [[town.broker.issuer, `${dead.origin}/oauth/token`]] })
+    await assert.rejects(read(`${site.origin}/paid/1`), { code: 'spend.unknown' })
+    assert.equal(wallet.spent('EUR'), '0.05')
+    assert.equal(dead.requests.length, 1)
+  })
+
+  test('a visa is kept when the paid request gets no answer', async () => {
+    const site = await town.publish()
+    const wallet = new Wallet([new Caps('EUR', '0.10')])
+    let cut = true
+    const cutting = (url, init) => {
+      if (cut && new Headers(init.headers).has('x-imagxp-payment')) {
+        cut = false
+        return Promise.reject(new TypeError('fetch failed'))
+      }
+      return fetch(url, init)
+    }
+    const read = town.reader({ wallet, brokers: [town.broker.pinned] }, cutting)
+    const { sold } = town.broker
+    await assert.rejects(read(`${site.origin}/paid/1`), TypeError)
+    assert.equal((await read(`${site.origin}/paid/1`)).status, 200)
+    assert.equal(town.broker.sold, sold + 1)
+    assert.equal(wallet.spent('EUR'), '0.05')
+  })
+})

@@ -1,0 +1,139 @@
+'use strict'
+
+// The site's own hooks, in every framework.
+
+const assert = require('node:assert/strict')
+const { after, before } = require('node:test')
+const { Feedback, Publisher, feedbackHeader } = require('imagxp')
+const { Broker, Domain, ask, until } = require('./support.js')
+const { everywhere, publish } = require('./site.js')
+
+let domain
+let broker
+
+before(async () => {
+  domain = await Domain.open()
+  broker = await Broker.open()
+})
+
+after(async () => {
+  await domain?.close()
+  await broker?.close()
+})
+
+everywhere({
+  async feedback(t, framework) {
+    const taken = []
+    const onFeedback = async (feedback, verdict) => {
+      assert.equal(verdict.agentId, domain.identity.agentId)
+      if (feedback.reason === 'OTHER') throw new Error('on purpose')
+      taken.push(feedback.scoreMillionths)
+    }
+    const site = await publish(t, framework, {
+      unsigned: 'allow',
+      options: { onFeedback },
+      paths: [{ match: '/closed', unsigned: 'deny' }],
+    })
+    const send = async (reason, path = '/a') => {
+      const signed = await new Feedback(`${site.origin}/a`, '0.25', reason).sign(domain.identity)
+      return ask(site.origin, path, { headers: { 'x-imagxp-feedback': feedbackHeader(signed) } })
+    }
+    const status = (answer) => answer.headers.get('x-imagxp-feedback-status')
+    const good = await send('INACCURATE')
+    assert.deepEqual([good.status, status(good)], [200, 'accepted'])
+    const refused = await send('INACCURATE', '/closed')
+    assert.deepEqual(
+      [refused.status, status(refused)],
+      [401, 'accepted'],
+      'feedback never decides about the request that carries it',
+    )
+    assert.equal(status(await send('OTHER')), 'internal.invariant')
+    assert.equal(status(await ask(site.origin, '/a', { headers: { 'x-imagxp-feedback': '!' } })), 'feedback.malformed')
+    assert.deepEqual(taken, [250_000, 250_000])
+    assert.deepEqual(
+      site.record.errors.map(({ message }) => message),
+      ['on purpose'],
+    )
+  },
+
+  async 'a broker that must confirm a visa'(t, framework) {
+    const policy = {
+      price: { amount: '1', currency: 'EUR' },
+      payment: { brokers: [{ ...broker.policy.payment.brokers[0], check: 'redeem' }] },
+    }
+    for (const [number, [answer, code]] of [
+      [async () => 'accepted', undefined],
+      [async () => 'refused', 'payment.invalid_token'],
+      [() => Promise.reject(new Error('the broker is down')), 'payment.redeem_unavailable'],
+      [async () => 'perhaps', 'payment.redeem_unavailable'],
+      [undefined, 'payment.redeem_unavailable'],
+    ].entries()) {
+      const asked = []
+      const redeem = answer && ((need, visa) => (asked.push([need.kind, visa]), answer()))
+      const site = await publish(t, framework, { ...policy, options: { redeem } })
+      const visa = broker.visa(site.origin, domain.identity, `visa-${number}000`)
+      const found = await ask(site.origin, '/a', { identity: domain.identity, signed: { payment: visa } })
+      assert.equal(found.code, code, found.text)
+      assert.deepEqual(asked, redeem === undefined ? [] : [['redeem', visa]])
+    }
+  },
+
+  async 'a fault of ours lets nobody in'(t, framework) {
+    const site = await publish(t, framework, { unsigned: 'allow' })
+    t.mock.method(Publisher.prototype, 'verify', () => {
+      throw new Error('a bug')
+    })
+    const answer = await ask(site.origin, '/a')
+    assert.deepEqual([answer.status, answer.code], [500, 'internal.invariant'])
+    assert.doesNotMatch(answer.text, /a bug/)
+    assert.deepEqual(
+      site.record.errors.map(({ message }) => message),
+      ['a bug'],
+    )
+    assert.equal(site.record.reached, 0)
+  },
+
+  async 'hooks that fail change nothing'(t, framework) {
+    const hooks = [() => Promise.reject(new Error('later')), () => assert.fail('at once')]
+    for (const onVerdict of hooks) {
+      const site = await publish(t, framework, { unsigned: 'allow', options: { onVerdict } })
+      assert.equal((await ask(site.origin, '/a')).status, 200)
+      await until(() => site.record.errors.length === 1, 'the failure is reported')
+    }
+  },
+
+  async 'an error hook that fails in its turn'(t, framework) {
+    const said = t.mock.method(console, 'error', () => {})
+    const again = new Error('again')
+    const hooks = [
+      () => Promise.reject(again),
+      () => {
+        throw again
+      },
+    ]
+    for (const onError of hooks) {
+      const onVerdict = () => assert.fail('the first')
+      const site = await publish(t, framework, { unsigned: 'allow', options: { onVerdict, onError } })
+      assert.equal((await ask(site.origin, '/a')).status, 200)
+    }
+    await until(() => said.mock.callCount() === 2, 'both are said')
+    assert.deepEqual(
+      said.mock.calls.map((call) => call.arguments[1]),
+      [again, again],
+    )
+  },
+
+  async 'records for an audit, and a publisher that is shared'(t, framework) {
+    const records = []
+    const audited = await publish(t, framework, { options: { audit: (record) => records.push(record) } })
+    await ask(audited.origin, '/a', { identity: domain.identity })
+    assert.equal(records.length, 1)
+    let shared
+    const site = await publish(t, framework, {
+      options: (_, policy) => ({ publisher: (shared = new Publisher(policy)) }),
+    })
+    const signed = await domain.identity.sign('GET', `${site.origin}/a`, 'RAG_RETRIEVAL')
+    assert.equal((await ask(site.origin, '/a', { headers: Object.fromEntries(signed) })).status, 200)
+    assert.equal(shared.verify('GET', '/a', signed).verdict.code, 'replay.nonce_seen')
+  },
+})

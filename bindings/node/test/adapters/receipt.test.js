@@ -1,0 +1,154 @@
+'use strict'
+
+// Receipts, in every framework.
+
+const assert = require('node:assert/strict')
+const { after, before, test } = require('node:test')
+const { Hono } = require('hono')
+const { Identity, Policy, PrivateKey } = require('imagxp')
+const { imagxp } = require('imagxp/hono')
+const { Domain, ask, askForTrailers, lines, raw } = require('./support.js')
+const { PIECES } = require('./frameworks.js')
+const { everywhere, publish, receiptOf, receipts } = require('./site.js')
+
+/** An identity whose key is elsewhere, and cannot be reached. */
+function failing(agentId, options) {
+  const sign = () => {
+    throw new Error('the KMS is down')
+  }
+  return Identity.external(agentId, PrivateKey.generate().publicKey, sign, options)
+}
+
+let domain
+
+before(async () => {
+  domain = await Domain.open()
+})
+
+after(async () => {
+  await domain?.close()
+})
+
+everywhere({
+  async 'an application that fails after the verdict'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    const answer = await ask(site.origin, '/throw', { identity: domain.identity })
+    assert.equal(answer.status, 500)
+    assert.equal(answer.headers.get('x-imagxp-provenance'), null)
+    assert.equal(answer.headers.get('x-imagxp-content-origin'), 'HYBRID')
+    assert.equal(site.record.error?.message, 'of the application')
+    await assert.rejects(
+      ask(site.origin, '/late', { identity: domain.identity }),
+      TypeError,
+      'the connection breaks off',
+    )
+    assert.equal((await ask(site.origin, '/a', { identity: domain.identity })).status, 200)
+    assert.deepEqual(site.record.errors, [])
+  },
+
+  async 'receipts for bodies of one piece'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    const answer = await ask(site.origin, '/a?b=1', { identity: domain.identity })
+    const receipt = receiptOf(Object.fromEntries(answer.headers), {
+      url: `${site.origin}/a?b=1`,
+      bytes: answer.bytes,
+      agentId: domain.identity.agentId,
+    })
+    assert.deepEqual([receipt.origin, answer.headers.get('x-imagxp-content-origin')], ['HYBRID', 'HYBRID'])
+    assert.equal(answer.headers.get('content-length'), String(answer.bytes.length))
+  },
+
+  async 'no receipt without success, without a body, or for a part of one'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    for (const [path, status] of [
+      ['/missing', 404],
+      ['/empty', 204],
+      ['/part', 206],
+    ]) {
+      const answer = await ask(site.origin, path, { identity: domain.identity })
+      assert.deepEqual([answer.status, answer.headers.get('x-imagxp-provenance')], [status, null], path)
+    }
+  },
+
+  async 'a signer that fails: the answer goes out without a receipt'(t, framework) {
+    const site = await publish(t, framework, {
+      ...receipts(),
+      options: (listener) => ({ identity: failing(listener.address, { allowLoopback: true }), maxReceiptBody: 1000 }),
+    })
+    for (const path of ['/length', '/stream']) {
+      const signed = await domain.identity.sign('GET', site.origin + path, 'RAG_RETRIEVAL')
+      const answer = await askForTrailers(site.origin, path, signed)
+      assert.deepEqual([answer.status, answer.bytes.toString()], [200, PIECES.join('')])
+      assert.doesNotMatch(Object.keys({ ...answer.headers, ...answer.trailers }).join(), /provenance/)
+    }
+    assert.deepEqual(
+      site.record.errors.map(({ code }) => code),
+      ['usage.signer', 'usage.signer'],
+    )
+  },
+
+  async 'receipts for unsigned visitors, on our own host only'(t, framework) {
+    const site = await publish(t, framework, { unsigned: 'allow', ...receipts() })
+    const answer = await ask(site.origin, '/x')
+    assert.equal(
+      receiptOf(Object.fromEntries(answer.headers), { url: `${site.origin}/x`, bytes: answer.bytes }).agentId,
+      null,
+    )
+    const elsewhere = await raw(site.origin, 'GET /x HTTP/1.1\nHost: evil.example\nConnection: close\n\n')
+    assert.equal(elsewhere.status, 200)
+    assert.doesNotMatch(elsewhere.text, /x-imagxp-provenance/i)
+  },
+
+  async 'receipts for streams are trailers'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    const url = `${site.origin}/stream`
+    const answer = await askForTrailers(site.origin, '/stream', await domain.identity.sign('GET', url, 'RAG_RETRIEVAL'))
+    assert.equal(answer.bytes.toString(), PIECES.join(''))
+    assert.equal(answer.headers['x-imagxp-provenance'], undefined)
+    assert.equal(answer.headers.trailer, 'x-imagxp-provenance, x-imagxp-provenance-sig')
+    receiptOf(answer.trailers, { url, bytes: answer.bytes, agentId: domain.identity.agentId })
+    // HTTP/1.0 has no trailers.
+    const signed = await lines(domain.identity, 'GET', url)
+    const old = await raw(site.origin, `GET /stream HTTP/1.0\nHost: x\n${signed}\n`)
+    assert.ok(old.text.endsWith(PIECES.join('')), old.text)
+    assert.doesNotMatch(old.text, /provenance/i)
+  },
+
+  async 'receipts for bodies whose length is known are headers'(t, framework) {
+    const site = await publish(t, framework, receipts())
+    const answer = await ask(site.origin, '/length', { identity: domain.identity })
+    assert.equal(answer.text, PIECES.join(''))
+    receiptOf(Object.fromEntries(answer.headers), {
+      url: `${site.origin}/length`,
+      bytes: answer.bytes,
+      agentId: domain.identity.agentId,
+    })
+    // Not for one that is longer than may wait.
+    const short = await publish(t, framework, receipts({ maxReceiptBody: 600 }))
+    const long = await ask(short.origin, '/length', { identity: domain.identity })
+    assert.equal(long.text, PIECES.join(''))
+    assert.equal(long.headers.get('x-imagxp-provenance'), null)
+  },
+})
+
+test('Web answers, where there is no Node server', async (t) => {
+  const errors = []
+  const answers = async (identity, status) => {
+    const app = new Hono()
+    const policy = Policy.fromJson({
+      version: 1,
+      origins: ['https://pub.example'],
+      unsigned: 'allow',
+      provenance: { origin: 'HUMAN' },
+    })
+    app.use(imagxp({ policy, identity, onError: (error) => errors.push(error.code) }))
+    app.get('/', (c) => c.text('answer', status))
+    const answer = await app.request('https://pub.example/', { headers: { host: 'pub.example' } })
+    return [answer.status, await answer.text(), answer.headers.has('x-imagxp-provenance')]
+  }
+  t.mock.method(console, 'error', () => {})
+  assert.deepEqual(await answers(Identity.generate('pub.example'), 200), [200, 'answer', true])
+  assert.deepEqual(await answers(Identity.generate('pub.example'), 206), [206, 'answer', false])
+  assert.deepEqual(await answers(failing('pub.example'), 200), [200, 'answer', false])
+  assert.deepEqual(errors, ['usage.signer'])
+})

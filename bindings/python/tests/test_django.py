@@ -1,0 +1,69 @@
+"""What Django alone has; what all adapters have is in test_servers.py."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import imagxp
+import pytest
+from imagxp import Identity, Policy
+from support import AGENT_UA, ORIGIN, PURPOSES, fresh, knowing, reserve, serving
+
+ALLOWED = {"origins": [ORIGIN], "purposes": PURPOSES}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "IMAGXP is missing"),
+        ({"POLICI": {}}, "POLICI"),
+        ({}, "either a policy or a publisher"),
+        ({"POLICY": {"version": 1, **ALLOWED}, "AUDIT": print, "PUBLISHER": "imagxp.codes.ALL"}, "audit log"),
+    ],
+)
+def test_wrong_settings_of_django(given: Any, message: str) -> None:
+    import django_site  # noqa: F401 (configures Django)
+    from django.core.exceptions import ImproperlyConfigured
+    from django.test import override_settings
+    from imagxp.django import ImagxpMiddleware as Middleware
+
+    with override_settings(IMAGXP=given), pytest.raises((ImproperlyConfigured, imagxp.PolicyError), match=message):
+        Middleware(lambda request: request)  # type: ignore[arg-type, return-value]
+
+
+def test_settings_of_django_name_things_by_their_path(tmp_path: Any) -> None:
+    import django_site  # noqa: F401 (configures Django)
+    from django.test import override_settings
+    from imagxp.django import ImagxpMiddleware as Middleware
+
+    file = tmp_path / "policy.toml"
+    file.write_text('version = 1\norigins = ["https://pub.example"]\n[purposes]\nSUMMARY = {}\n')
+    for given in (file, str(file), {"version": 1, **ALLOWED}, Policy.from_file(file)):
+        with override_settings(IMAGXP={"POLICY": given, "ON_FEEDBACK": "builtins.print"}):
+            middleware = Middleware(lambda request: request)  # type: ignore[arg-type, return-value]
+            assert middleware.publisher.policy.origins == (ORIGIN,)
+            assert not asyncio.iscoroutinefunction(middleware)
+
+
+def test_a_synchronous_chain_of_django_under_asgi(agent: Identity) -> None:
+    """Some other middleware may be synchronous: Django then runs ours in a thread."""
+    import django_site
+    from django.core.handlers.asgi import ASGIHandler
+    from django.test import override_settings
+
+    django_site.use(asynchronous=False)
+    publisher = knowing(agent, now=None, methods=["GET", "POST"])
+    chain = ["imagxp.django.ImagxpMiddleware", "django_site.synchronous"]
+    with override_settings(IMAGXP={"PUBLISHER": publisher}, MIDDLEWARE=chain):
+        handler = ASGIHandler()
+    with serving(handler, reserve(), lifespan="off") as server, httpx.Client(trust_env=False) as client:
+        good = client.get(server.origin + "/a", headers=fresh(agent, "/a", "RAG_RETRIEVAL"))
+        assert good.json()["verdict"]["agent_id"] == agent.agent_id
+        again = client.get(server.origin + "/a", headers=fresh(agent, "/b", "RAG_RETRIEVAL"))
+        assert again.json()["error"]["code"] == "claim.resource_mismatch"
+        body = b"words"
+        digest = imagxp.content_digest(body)
+        signed = [*agent.sign("POST", ORIGIN + "/a", "RAG_RETRIEVAL", content_digest=digest), AGENT_UA]
+        assert client.post(server.origin + "/a", headers=signed, content=body).json()["body"] == "words"

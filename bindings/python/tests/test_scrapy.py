@@ -1,0 +1,165 @@
+"""Scrapy against real servers: what they receive is what counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import imagxp
+import pytest
+from clients import Broker, Recorder, claim, crawl, header, is_good, offer, ours
+from imagxp import Identity
+
+VISA = "a.b.c"
+
+
+@pytest.fixture
+def scrapy_settings(agent: Identity, tmp_path: Path) -> dict[str, Any]:
+    agent.save(tmp_path / "key.pem")
+    return {
+        "DOWNLOADER_MIDDLEWARES": {"imagxp.scrapy.ImagxpMiddleware": 950},
+        "USER_AGENT": "probe/1.0",
+        "IMAGXP_AGENT_ID": agent.agent_id,
+        "IMAGXP_KEY_FILE": str(tmp_path / "key.pem"),
+        "IMAGXP_PURPOSE": "SUMMARY",
+        "IMAGXP_ALLOW_LOOPBACK": True,
+        "RETRY_TIMES": 2,
+    }
+
+
+def test_scrapy_signs_anew_and_leaves_nothing_behind(
+    agent: Identity, server: Recorder, elsewhere: Recorder, scrapy_settings: dict[str, Any]
+) -> None:
+    server.answers = {
+        "/retried": [(503, b""), (503, b"")],
+        "/replayed": [(409, b'{"error": {"code": "replay.nonce_seen"}}')],
+        "/always": [(409, b'{"error": {"code": "replay.nonce_seen"}}')] * 3,
+        "/stranger": [(403, b'{"error": {"code": "made.up"}}')],
+        "/robots.txt": [(200, b"User-agent: *\nDisallow: /secret\n")],
+    }
+    elsewhere.redirects = {"/back": server.origin + "/home"}
+    server.redirects = {"/here": "/there", "/away": elsewhere.origin + "/back", "/off": elsewhere.origin + "/landed"}
+    paths = ["/retried", "/replayed", "/always", "/stranger", "/here", "/away", "/off", "/secret"]
+    asked: list[dict[str, Any]] = [{"url": server.origin + path} for path in paths]
+    asked.append({"url": server.origin + "/plain", "meta": {"imagxp": False}})
+    options = {"purpose": "QUOTATION", "visa": VISA}
+    asked.append({"url": server.origin + "/own?x=%20y", "method": "POST", "body": "words", "meta": {"imagxp": options}})
+    found = crawl(asked, ROBOTSTXT_OBEY=True, **scrapy_settings)
+
+    signed = [request for request in server.requests if ours(request)]
+    assert all(is_good(request, agent, server.origin + request["target"]) for request in signed)
+    assert len({claim(request)["nonce"] for request in signed}) == len(signed), "no signature is used twice"
+    assert len(server.asked("/retried")) == 3
+    assert (len(server.asked("/replayed")), len(server.asked("/always"))) == (2, 2)
+    assert ours(server.asked("/there")[0])
+    # Once elsewhere, always elsewhere.
+    assert [ours(request) for request in elsewhere.requests if request["target"] != "/robots.txt"] == [[], []]
+    assert ours(server.asked("/home")[0]) == []
+    assert ours(server.asked("/plain")[0]) == []
+    (own,) = server.asked("/own?x=%20y")
+    assert (claim(own)["purpose"], header(own, "x-imagxp-payment")) == ("QUOTATION", VISA)
+    assert claim(own)["content_digest"] == imagxp.content_digest(b"words")
+    assert ours(server.asked("/robots.txt")[0]) == [], "rules are for everyone"
+    assert header(server.asked("/robots.txt")[0], "user-agent") == "probe/1.0 IMAGXP/1.0"
+    assert not server.asked("/secret")
+    assert found["failures"] == ["IgnoreRequest"]
+    assert all(item["left"] == [] for item in found["items"])
+    assert {name for item in found["items"] for name in item["meta"]} <= {"imagxp", "imagxp_repeated"}
+    assert found["stats"]["imagxp/refused/replay.nonce_seen"] == 3
+    assert found["stats"]["imagxp/signed"] == len(signed)
+    assert not [name for name in found["stats"] if "made.up" in name], "a stranger names no statistic"
+    assert not found["log"], found["log"]
+
+
+def test_scrapy_may_sign_everywhere(
+    agent: Identity, server: Recorder, elsewhere: Recorder, scrapy_settings: dict[str, Any]
+) -> None:
+    server.redirects = {"/off": elsewhere.origin + "/landed"}
+    feedback = imagxp.Feedback(server.origin + "/off", "0.1", "OTHER").sign(agent).decode()
+    options = {"purpose": "QUOTATION", "visa": VISA, "proof": "d.e.f", "feedback": feedback}
+    asked = [{"url": server.origin + "/off", "meta": {"imagxp": options}}]
+    found = crawl(asked, IMAGXP_REDIRECTS="any_origin", **scrapy_settings)
+    signature = {"x-imagxp-payload", "x-imagxp-signature", "x-imagxp-public-key"}
+    private = {"x-imagxp-payment", "x-imagxp-proof", "x-imagxp-feedback"}
+    assert set(ours(server.requests[0])) == signature | private, found["log"]
+    (landed,) = elsewhere.requests
+    assert is_good(landed, agent, elsewhere.origin + "/landed")
+    assert claim(landed)["purpose"] == "QUOTATION"
+    assert set(ours(landed)) == signature, "what was meant for one site goes to no other"
+
+
+def test_scrapy_pays_within_caps_that_outlive_it(
+    agent: Identity, server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05", "total": "0.10"}],
+        "IMAGXP_WALLET_FILE": str(tmp_path / "spend.json"),
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    spent = []
+    for number in range(3):
+        server.answers = {f"/p/{number}": [(402, offer(broker))] * (3 if number == 1 else 1)}
+        found = crawl([{"url": f"{server.origin}/p/{number}"}], **settings)
+        (item,) = found["items"]
+        assert item["left"] == []
+        assert item["status"] == [200, 402, 402][number]
+        spent.append(found["stats"]["imagxp/spent/EUR"])
+        assert found["stats"].get("imagxp/paid", 0) == [1, 1, 0][number]
+    assert spent == ["0.05", "0.1", "0.1"]
+    first, second = server.asked("/p/0")
+    assert claim(first)["nonce"] != claim(second)["nonce"]
+    assert header(second, "x-imagxp-payment") in broker.sold.values()
+    assert len(server.asked("/p/1")) == 2, "one read pays once"
+    assert len(server.asked("/p/2")) == 1
+    assert [name for name in found["stats"] if name.startswith("imagxp/unpaid/")] == ["imagxp/unpaid/spend.limit"]
+
+
+def test_scrapy_asks_about_a_payment_of_unknown_end(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": json.dumps([{"currency": "EUR", "per_request": "0.05", "total": "0.05"}]),
+        "IMAGXP_WALLET_FILE": str(tmp_path / "spend.json"),
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.answers = {"/p": [(402, offer(broker))] * 2}
+    broker.status = 502
+    lost = crawl([{"url": server.origin + "/p"}], **settings)
+    assert (lost["items"][0]["status"], lost["stats"]["imagxp/unpaid/spend.unknown"]) == (402, 1)
+    broker.status = 200
+    found = crawl([{"url": server.origin + "/p"}], **settings)
+    assert (found["items"][0]["status"], found["stats"]["imagxp/spent/EUR"]) == (200, "0.05")
+    assert len(broker.sold) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"IMAGXP_PURPOSE": None}, "IMAGXP_PURPOSE is missing"),
+        ({"IMAGXP_PURPOSE": "FUN"}, "purpose"),
+        ({"IMAGXP_CAP": []}, "there is no setting IMAGXP_CAP"),
+        ({"IMAGXP_REDIRECTS": "yes"}, "IMAGXP_REDIRECTS is"),
+        ({"IMAGXP_BROKERS": ["ftp://x"], "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "1"}]}, "usage.argument"),
+        ({"IMAGXP_IDENTITY": "json.dumps"}, "dumps"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_is_sent(
+    change: dict[str, Any], message: str, server: Recorder, scrapy_settings: dict[str, Any]
+) -> None:
+    from imagxp.scrapy import ImagxpMiddleware as Middleware
+    from scrapy.utils.test import get_crawler
+
+    with pytest.raises((ImportError, TypeError, imagxp.ImagxpError), match=message):
+        Middleware.from_crawler(get_crawler(settings_dict={**scrapy_settings, **change}))
+
+
+def test_scrapy_is_off_without_an_agent() -> None:
+    from imagxp.scrapy import ImagxpMiddleware as Middleware
+    from scrapy.exceptions import NotConfigured
+    from scrapy.utils.test import get_crawler
+
+    with pytest.raises(NotConfigured):
+        Middleware.from_crawler(get_crawler())

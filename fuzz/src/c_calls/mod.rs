@@ -1,0 +1,7 @@
+//! What the fuzz target c_calls is made of.
+
+pub mod callbacks;
+pub mod caller;
+pub mod content;
+pub mod documents;
+pub mod tables;
