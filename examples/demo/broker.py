@@ -1,79 +1,92 @@
-"""A test broker: a key set, and a token endpoint that sells visas to agents who prove who they are. A real one has a ledger."""
+"""The broker: `imagxp serve --dev` as a process of its own, with its ledger in SQLite, and what its operator and its parties ask of it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
-from urllib.parse import parse_qs
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from imagxp import Fetcher, ImagxpError, Manifest, PrivateKey, assertion_agent, issue_visa, manifest_url, verify_assertion
-from town import Documents, Town, address, respond
+import httpx
+from imagxp import Identity, content_digest, user_agent
 
-JWKS_PATH = "/.well-known/jwks.json"
-TOKEN_PATH = "/oauth/token"  # noqa: S105 (a path)
+STARTS_WITHIN_S = 20
 
 
 class Broker:
-    """Serves its keys, and `POST /oauth/token`: client credentials with a private_key_jwt (RFC 7523), whose key is the agent's own."""
+    """Starts the broker, and stops it at the end of the `with` block."""
 
-    def __init__(self, town: Town) -> None:
-        listener = town.reserve()
-        self.key = PrivateKey.generate()
-        self.issuer = f"http://{address(listener)}"
-        self.jwks_url = self.issuer + JWKS_PATH
-        self.token_endpoint = self.issuer + TOKEN_PATH
-        public = self.key.public_key
-        self.jwks = json.dumps({"keys": [{**public.to_jwk(), "kid": public.thumbprint, "alg": "ES256", "use": "sig"}]}).encode()
-        self.site = Documents()
-        self.site.bodies[JWKS_PATH] = self.jwks
-        self.sold: dict[str, str] = {}
-        self._fetcher = Fetcher(allow_loopback=True)
-        town.serve(listener, self)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answers one request."""
-        if (scope["type"], scope["path"]) != ("http", TOKEN_PATH):
-            await self.site(scope, receive, send)
-            return
-        form = {name: values[0] for name, values in parse_qs((await read_body(receive)).decode()).items()}
-        headers = dict(scope["headers"])
-        try:
-            visa = await asyncio.to_thread(self._sell, form, headers[b"idempotency-key"].decode())
-        except (ImagxpError, KeyError) as error:
-            await respond(send, 400, json.dumps({"error": "invalid_client", "error_description": str(error)}).encode())
-            return
-        await respond(send, 200, json.dumps({"access_token": visa, "token_type": "Bearer", "expires_in": 600}).encode())
-
-    def _sell(self, form: dict[str, str], purchase: str) -> str:
-        """The visa of this purchase: the same one however often it is asked for."""
-        assertion = form["client_assertion"]
-        agent_id = assertion_agent(assertion, allow_loopback=True)
-        fetched = self._fetcher.get(manifest_url(agent_id, allow_loopback=True), "manifest")
-        manifest = Manifest.parse(fetched.body, agent_id, allow_loopback=True)
-        holder = verify_assertion(assertion, manifest, self.token_endpoint)
-        if purchase not in self.sold:
-            self.sold[purchase] = issue_visa(
-                self.key,
-                issuer=self.issuer,
-                audience=form["resource"],
-                agent_id=holder.agent_id,
-                jkt=holder.key_id,
-                jti=purchase,
-                amount=form["amount"],
-                currency=form["currency"],
-                purposes=[form["purposes"]],
-                allow_loopback=True,
+    def __init__(self, program: str, folder: Path, client: httpx.Client) -> None:
+        self.program = program
+        self._client = client
+        self._log = folder / "broker.log"
+        port, admin = (free_port() for _ in range(2))
+        self.issuer = f"http://127.0.0.1:{port}"
+        self.jwks_url = f"{self.issuer}/.well-known/jwks.json"
+        self.dashboard = f"{self.issuer}/imagxp/dashboard"
+        command = [program, "serve", "--dev", "--data", str(folder / "broker"), "--set", "money.assets=EUR:6"]
+        command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
+        with self._log.open("w") as log:
+            # The program is ours.
+            self._process = subprocess.Popen(  # noqa: S603
+                command, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        return self.sold[purchase]
+        self.token = ""
+
+    def __enter__(self) -> Self:
+        """Waits until it says who may operate it, and answers."""
+        for line in self._process.stdout or ():
+            if found := re.search(r"imagxp_op_\S+", line):
+                self.token = found.group()
+            if line.strip() == "Next:":
+                break
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while True:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the broker does not start: {self._log.read_text()[-2000:]}")
+            try:
+                self.jwks = self._client.get(self.jwks_url).raise_for_status().content
+                return self
+            except httpx.HTTPError:
+                time.sleep(0.02)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def operate(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the operator, with the token that was shown at the start."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        return answer(self._client.request(method, self.issuer + path, headers=headers, json=body))
+
+    def ask(self, identity: Identity, method: str, path: str, body: bytes | None = None) -> Any:
+        """A call of an agent or a publisher, signed as every request is, over its body too."""
+        digest = content_digest(body) if body is not None else None
+        headers = identity.sign(method, self.issuer + path, "SUMMARY", content_digest=digest)
+        headers += [("user-agent", user_agent("demo")), ("content-type", "application/json")]
+        return answer(self._client.request(method, self.issuer + path, headers=headers, content=body))
+
+    def sold(self) -> list[Any]:
+        """Every visa that was ever issued."""
+        return self.operate("GET", "/v1/visas?limit=100")["visas"]
 
 
-async def read_body(receive: Any) -> bytes:
-    """A request's whole body."""
-    body = b""
-    more = True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
+def answer(response: httpx.Response) -> Any:
+    """What came back, or an error that says what the broker said."""
+    if response.is_error:
+        raise RuntimeError(f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text}")
+    return json.loads(response.content)
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

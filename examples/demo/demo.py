@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,9 +20,9 @@ from pathlib import Path
 import httpx
 from broker import Broker
 from evidence import Act, Evidence
-from imagxp import Caps, Identity, ManifestKey, Policy, Wallet, user_agent
-from imagxp import Publisher as Verifier
+from imagxp import Caps, Identity, ManifestKey, Wallet, user_agent
 from imagxp.httpx import ImagxpAuth
+from settlement import DEPOSIT, Settlement
 from town import AgentDomain, Publisher, Town
 
 BROWSER = {
@@ -66,15 +67,18 @@ class Row:
 class Story:
     """Who is who in the demo, and what they try."""
 
-    def __init__(self, town: Town, client: httpx.Client, folder: Path) -> None:
+    def __init__(self, town: Town, broker: Broker, client: httpx.Client, folder: Path) -> None:
         self.client = client
-        self.broker = Broker(town)
+        self.broker = broker
         self.site = Publisher(town, self.broker, folder / "site")
         self.cold_site = Publisher(town, self.broker, folder / "cold")
         self.agent, self.thief, self.rotating = (AgentDomain(town) for _ in range(3))
         self.imposter = Identity.generate(self.agent.identity.agent_id, allow_loopback=True)
         self.wallet = Wallet([Caps("EUR", "0.05", per_day="0.12")], path=folder / "spend.json")
         self.explained: tuple[str, Headers] = ("", [])
+        # What a bank would say: money has come in for the agent.
+        deposit = {"owner": self.agent.identity.agent_id, "amount": DEPOSIT, "asset": "EUR", "reference": "bank-transfer-1"}
+        broker.operate("POST", "/v1/deposits", deposit)
 
     def rows(self) -> list[Row]:
         """Everything that is tried, in order; later rows build on earlier ones."""
@@ -133,7 +137,7 @@ class Story:
 
     def steal(self) -> httpx.Response:
         """Another agent, properly signed, shows a visa that was sold to the first one."""
-        return self.send(self.thief.identity, "/premium/2", visa=next(iter(self.broker.sold.values())))
+        return self.send(self.thief.identity, "/premium/2", visa=self.site.presented[0]["visa"])
 
     def rotate(self) -> httpx.Response:
         """Publishes old and new, signs with the new one."""
@@ -147,27 +151,17 @@ class Story:
         self.rotating.publish()
         return self.send(self.old, "/posts/4", site=self.cold_site)
 
-    def explain(self) -> tuple[str, str]:
-        """Explains the stolen visa: through the command line when it is at hand, else through Python. Returns how, and the text."""
+    def explain(self) -> str:
+        """Explains the stolen visa with `imagxp explain`, on files with the request, the policy, the manifest and the key set."""
         self.steal()
         url, headers = self.explained
-        program = os.environ.get("IMAGXP_CLI")
-        if program:
-            return "imagxp explain", self.explain_with(program, url, headers)
-        verifier = Verifier(Policy.from_dict(self.site.policy))
-        verifier.supply(self.thief.manifest_url, self.thief.manifest)
-        verifier.supply(self.broker.jwks_url, self.broker.jwks)
-        return "imagxp.Publisher.explain (IMAGXP_CLI is not set)", str(verifier.explain("GET", url, headers))
-
-    def explain_with(self, program: str, url: str, headers: Headers) -> str:
-        """Runs `imagxp explain` on files with the request, the policy, the manifest and the key set."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "request.json").write_text(json.dumps({"method": "GET", "url": url, "headers": headers}))
             (folder / "policy.json").write_text(json.dumps(self.site.policy))
             (folder / "manifest.json").write_bytes(self.thief.manifest)
             (folder / "jwks.json").write_bytes(self.broker.jwks)
-            command = [program, "explain", "request.json", "--policy", "policy.json"]
+            command = [self.broker.program, "explain", "request.json", "--policy", "policy.json"]
             command += ["--manifest", "manifest.json", "--jwks", f"{self.broker.jwks_url}=jwks.json"]
             # The program and its files are ours.
             ran = subprocess.run(  # noqa: S603
@@ -212,29 +206,43 @@ def main() -> int:
     """Runs the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed-fault", action="store_true", help="state one row wrongly: the demo must then fail")
+    parser.add_argument("--keep", action="store_true", help="keep the broker and its dashboard until Enter is pressed")
     arguments = parser.parse_args()
 
+    program = os.environ.get("IMAGXP_CLI") or shutil.which("imagxp")
+    if program is None:
+        parser.error("the broker is the program imagxp: name it in IMAGXP_CLI, or run `make demo`")
     started = time.monotonic()
     screen = Screen()
     with (
         tempfile.TemporaryDirectory() as folder,
         Town() as town,
         httpx.Client(trust_env=False, timeout=5) as client,
+        Broker(program, Path(folder), client) as broker,
     ):
-        story = Story(town, client, Path(folder))
+        story = Story(town, broker, client, Path(folder))
         rows = story.rows()
         if arguments.seed_fault:
             rows[4] = Row(rows[4].what, Result("allow", "verified_agent", 200), rows[4].attempt)
         print(f"publisher {story.site.origin}   agent {story.agent.identity.agent_id}   broker {story.broker.issuer}\n")
         screen.line("", "what is tried", "expected", "got", "code, or visitor", "http", "ok")
         good = sum(screen.row(number, row, Result.of(row.attempt())) for number, row in enumerate(rows, 1))
-        how, explanation = story.explain()
+        explanation = story.explain()
         evidence = Evidence(story.agent.identity, story.site, story.broker, story.wallet, client, Path(folder))
         acts = evidence.acts()
         print("\nand what comes after the verdict:\n")
-        kept = sum(screen.act(letter, act, act.attempt()) for letter, act in zip("abcdefghij", acts, strict=False))
+        kept = sum(screen.act(letter, act, act.attempt()) for letter, act in zip("abcdefgh", acts, strict=True))
+        settled = Settlement(story.agent.identity, story.site, broker).acts()
+        print("\nand where the money goes:\n")
+        kept += sum(screen.act(letter, act, act.attempt()) for letter, act in zip("ijklmnop", settled, strict=True))
+        acts += settled
+        if arguments.keep:
+            print(f"\ndashboard {broker.dashboard}, token {broker.token}; Enter ends it")
+            input()
+        else:
+            print(f"\ndashboard {broker.dashboard}; `examples/demo/demo.py --keep` keeps it open")
     explained = "payment.wrong_holder" in explanation and "exit code" not in explanation
-    print(f"\nrow 7 explained by {how}:\n")
+    print("\nrow 7 explained by `imagxp explain`:\n")
     print("\n".join(line[:100] for line in explanation.splitlines()))
     passed = good == len(rows) and kept == len(acts) and explained
     seconds = time.monotonic() - started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from imagxp import Agent, AuditLog, Feedback, Identity, ImagxpError, ReadError, Wallet, discover, feedback_header, verify_evidence
+from imagxp import Agent, AuditLog, Feedback, Identity, ImagxpError, ReadError, Wallet, discover, feedback_header
 
 if TYPE_CHECKING:
     from broker import Broker
@@ -80,11 +79,11 @@ class Evidence:
 
     def overspend(self) -> str:
         """0.10 of 0.12 have been spent today; the next 0.05 are not."""
-        sold = len(self.broker.sold)
+        sold = len(self.broker.sold())
         try:
             page = self.agent.read(f"{self.site.origin}/premium/3")
         except ReadError as error:
-            return f"{error.code}, {'nothing' if len(self.broker.sold) == sold else 'SOMETHING'} bought"
+            return f"{error.code}, {'nothing' if len(self.broker.sold()) == sold else 'SOMETHING'} bought"
         return f"{page.status}"
 
     def trespass(self) -> str:
@@ -114,29 +113,13 @@ class Evidence:
         return f"{'intact' if report['intact'] else 'NOT intact'}, {requests}"
 
     def prove(self) -> str:
-        """One record with its proof, for somebody who has neither the log nor a network; with the command line when it is at hand."""
+        """One record with its proof, for somebody who has neither the log nor a network."""
         bundle = self.folder / "evidence.json"
         key = self.folder / "publisher.spki"
         key.write_text(self.site.key.public_key.to_spki_base64())
-        program = os.environ.get("IMAGXP_CLI")
-        if program:
-            self._run(
-                program,
-                "audit",
-                "prove",
-                str(self.site.log),
-                "--trace-id",
-                self.trace_id,
-                "--key",
-                str(key),
-                "--out",
-                str(bundle),
-            )
-            shown = self._run(program, "audit", "verify", "--bundle", str(bundle), "--key", str(key), "--json")
-            proven = json.loads(shown.stdout)
-        else:
-            bundle.write_bytes(AuditLog.prove(self.site.log, [self.site.key.public_key], trace_id=self.trace_id))
-            proven = verify_evidence(bundle.read_bytes(), [self.site.key.public_key])
+        log, ours = str(self.site.log), ["--key", str(key)]
+        self._run("audit", "prove", log, "--trace-id", self.trace_id, *ours, "--out", str(bundle))
+        proven = json.loads(self._run("audit", "verify", "--bundle", str(bundle), *ours, "--json"))
         paid = "paid" if self.jti in bundle.read_text() else "NOT paid"
         return f"{proven['outcome']}, {paid}, {'request verified' if proven['request_verified'] else 'request NOT verified'}"
 
@@ -146,21 +129,16 @@ class Evidence:
         content = file.read_bytes()
         at = content.index(b'"outcome":"deny"') + len(b'"outcome":"')
         file.write_bytes(content[:at] + b"D" + content[at + 1 :])
-        program = os.environ.get("IMAGXP_CLI")
-        if program:
-            key = str(self.folder / "publisher.spki")
-            ran = self._run(program, "audit", "verify", str(self.site.log), "--key", key, "--json", status=1)
-            found = json.loads(ran.stdout)
-        else:
-            found = AuditLog.verify(self.site.log, [self.site.key.public_key])
+        key = str(self.folder / "publisher.spki")
+        found = json.loads(self._run("audit", "verify", str(self.site.log), "--key", key, "--json", status=1))
         places = [finding for finding in found["findings"] if finding["file"] == file.name]
         return "audit.altered, and where" if not found["intact"] and places else "NOT FOUND"
 
-    def _run(self, program: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, status: int = 0) -> str:
         # The program and its files are ours.
         ran = subprocess.run(  # noqa: S603
-            [program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=10, check=False
+            [self.broker.program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=10, check=False
         )
         if ran.returncode != status:
             raise ImagxpError("demo", f"{' '.join(arguments[:2])}: exit code {ran.returncode}: {ran.stdout}{ran.stderr}")
-        return ran
+        return ran.stdout

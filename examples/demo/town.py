@@ -129,6 +129,7 @@ class Publisher:
         self.origin = f"http://{address(listener)}"
         self.key = PrivateKey.generate()
         self.feedback: list[Feedback] = []
+        self.presented: list[dict[str, Any]] = []
         self.policy: dict[str, Any] = {
             "version": 1,
             "origins": [self.origin],
@@ -146,15 +147,20 @@ class Publisher:
         self.robots = "\n".join([*lines, "Disallow: /drafts/", ""]).encode()
         self.log = folder / "audit"
         self.audit = AuditLog(self.log, self.key, f"{address(listener)}/imagxp-audit")
-        identity = Identity(address(listener), self.key, allow_loopback=True)
-        verified = ImagxpMiddleware(self._content, policy, identity=identity, on_feedback=self._take, audit=self.audit)
-        town.serve(listener, ManifestApp(identity.manifest(), verified))
+        self.identity = Identity(address(listener), self.key, allow_loopback=True)
+        verified = ImagxpMiddleware(self._content, policy, identity=self.identity, on_feedback=self._take, audit=self.audit)
+        town.serve(listener, ManifestApp(self.identity.manifest(), verified))
 
     async def _content(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/robots.txt":
             await respond(send, 200, self.robots, b"text/plain")
-        else:
-            await articles(scope, receive, send)
+            return
+        if scope["imagxp"].payment.state == "visa":
+            # Kept, to be redeemed: each visa with the signed request that it came with.
+            lines = {name.decode(): value.decode() for name, value in scope["headers"]}
+            request = {name: lines[f"x-imagxp-{name.replace('_', '-')}"] for name in ("payload", "signature", "public_key")}
+            self.presented.append({"visa": lines["x-imagxp-payment"], "request": request})
+        await articles(scope, receive, send)
 
     async def _take(self, feedback: Feedback, verdict: Verdict) -> None:
         self.feedback.append(feedback)

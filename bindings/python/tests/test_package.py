@@ -18,6 +18,7 @@ from support import NOW, ORIGIN, address, policy, reserve, respond, serving, sig
 
 PROJECT = Path(__file__).parents[1]
 REPOSITORY = PROJECT.parents[1]
+CLI = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug" / "imagxp"
 ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -192,11 +193,11 @@ def agrees(expected: Any, actual: Any) -> bool:
 
 @pytest.mark.parametrize("fault", [False, True])
 def test_the_demo_passes_and_can_fail(fault: bool) -> None:
-    demo = run("examples/demo/demo.py", *(["--seed-fault"] if fault else []), IMAGXP_CLI="")
+    demo = run("examples/demo/demo.py", *(["--seed-fault"] if fault else []), IMAGXP_CLI=str(CLI))
     assert demo.returncode == (1 if fault else 0), demo.stdout + demo.stderr
-    rows = re.findall(r"^ ?\d+  .* (yes|NO)$", demo.stdout, re.MULTILINE)
+    rows = re.findall(r"^ ?\w+  .* (yes|NO)$", demo.stdout, re.MULTILINE)
     assert rows.count("NO") == (1 if fault else 0)
-    assert len(rows) == 11
+    assert len(rows) == 11 + 16
     assert "\x1b" not in demo.stdout, "no colours in a file"
     assert max(map(len, demo.stdout.splitlines())) <= 100
     assert demo.stdout.endswith("FAILED\n" if fault else "PASSED\n")
