@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The core does no I/O (DESIGN §1): no files, network, threads, clock, environment or randomness in core/protocol.
+"""The core does no I/O (DESIGN §1): no files, network, threads, clock, environment or randomness in core/protocol and core/broker.
 
 Reads the product source, without its tests, and the crate's dependency tree. Standard library only.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "core" / "protocol" / "src"
+CRATES = {"imagxp": ROOT / "core" / "protocol" / "src", "imagxp-broker": ROOT / "core" / "broker" / "src"}
 FORBIDDEN = re.compile(
     r"\bstd::(fs|net|thread|env|time|process|io|os|path)\b|\b(SystemTime|Instant|TcpStream|File)::|\bthread_local!|"
     r"\bstatic\s+mut\b|\bgetrandom\b|\brand::|\bOsRng\b"
@@ -35,26 +35,37 @@ def product_lines(path):
 
 def main():
     found = []
-    files = sorted(SOURCE.rglob("*.rs"))
+    for package, source in CRATES.items():
+        found += impure_lines(source)
+        found += [f"{package} depends on {name}" for name in sorted(dependencies(package) & FORBIDDEN_CRATES)]
+    for line in found:
+        print(f"impure: {line}")
+    sys.exit(1 if found else 0)
+
+
+def impure_lines(source):
+    """The lines that reach outside."""
+    files = sorted(source.rglob("*.rs"))
     if len(files) < 20:
-        sys.exit(f"only {len(files)} files in {SOURCE}: this check looks in the wrong place")
+        sys.exit(f"only {len(files)} files in {source}: this check looks in the wrong place")
     for path in files:
         if path.name == "fixtures.rs":
             continue
         for number, code in product_lines(path):
             if FORBIDDEN.search(code):
-                found.append(f"{path.relative_to(ROOT)}:{number}: {code.strip()}")
+                yield f"{path.relative_to(ROOT)}:{number}: {code.strip()}"
+
+
+def dependencies(package):
+    """The names of all crates that a package is made of."""
     tree = subprocess.run(
-        ["cargo", "tree", "--package", "imagxp", "--edges", "normal", "--prefix", "none", "--format", "{p}"],
+        ["cargo", "tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     crates = {line.split()[0] for line in tree.stdout.split("\n") if line}
     if "p256" not in crates:
         sys.exit("cargo tree does not list p256: this check looks in the wrong place")
-    found += [f"the core depends on {name}" for name in sorted(crates & FORBIDDEN_CRATES)]
-    for line in found:
-        print(f"impure: {line}")
-    sys.exit(1 if found else 0)
+    return crates
 
 
 if __name__ == "__main__":

@@ -15,15 +15,16 @@ clippy() {
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch; }
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-storage -p imagxp-server; }
 
 rust() {
     packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
+    packages="$packages -p imagxp-broker -p imagxp-storage -p imagxp-server"
     features=imagxp-fetch/async,imagxp-fetch/dnssec
     # shellcheck disable=SC2086 # a list of words
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --status-level fail --features "$features" $packages
-        cargo test --quiet --locked --doc --features "$features" -p imagxp -p imagxp-fetch
+        cargo test --quiet --locked --doc --features "$features" -p imagxp -p imagxp-fetch -p imagxp-broker
     else
         cargo test --quiet --locked --features "$features" $packages
     fi
@@ -121,7 +122,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -140,7 +141,7 @@ step edge "the edge: WebAssembly in Node, workerd and Deno" edge
 step swift "Swift: the package, its conformance runner and example, XCTest" swift
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
 step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
-step cli "command line tests" cli
+step cli "command line tests, and the broker as a running service" cli
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step demo "demo" demo
