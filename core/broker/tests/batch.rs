@@ -1,5 +1,13 @@
 //! Batches: neighbours, idempotency, client assertions, faults of the store, and the log.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 mod common;
 
 use common::{HOUR, available, issue, memory, operator, owner, party, reference, units};

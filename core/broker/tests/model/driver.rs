@@ -37,7 +37,7 @@ where
         (Names::default(), Reference::default(), Memories::default());
     let mut waiting: Vec<(Draw, Request, Meaning)> = Vec::new();
     for (at, draw) in draws.iter().enumerate() {
-        world.now += draw.wait;
+        world.now = draw.time(world.now, &reference);
         let actor = draw.actor(&names, &reference);
         let (command, meaning) = draw.command(&names, &reference);
         let mut request = Request::new(command, actor, world.now);

@@ -2,6 +2,14 @@
 //!
 //! `IMAGXP_MODEL_OPS` sets how many commands there are; 50 000 without it, a million and more in a soak.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;

@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 pub(crate) const PARTIES: usize = 5;
 const ASSETS: [&str; 3] = ["USD", "EUR", "XXX"];
 
+/// To the moment at which time changes some visa, and to the millisecond before.
+const TO_THE_EDGE: i64 = -1;
+const BEFORE_THE_EDGE: i64 = -2;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Draw {
     pub(crate) what: u8,
@@ -34,6 +38,8 @@ pub(crate) fn draw() -> impl Strategy<Value = Draw> {
     ];
     let wait = prop_oneof![
         300 => 0..2_000_i64,
+        4 => Just(TO_THE_EDGE),
+        4 => Just(BEFORE_THE_EDGE),
         6 => 0..HOUR,
         1 => Just(600_000 + 59_999),
         1 => Just(600_000 + 60_000),
@@ -139,6 +145,21 @@ impl Names {
 }
 
 impl Draw {
+    pub(crate) fn time(&self, now: i64, reference: &Reference) -> i64 {
+        if self.wait >= 0 {
+            return now + self.wait;
+        }
+        let edge = |visa: &Visa| match visa.state {
+            "ISSUED" => Some(visa.expires + 60_000),
+            "REDEEMED" => Some(visa.redeemed + 24 * HOUR),
+            "WITHHELD" => Some(visa.withheld + 72 * HOUR),
+            _ => None,
+        };
+        let before = i64::from(self.wait == BEFORE_THE_EDGE);
+        let edges = reference.visas.iter().filter_map(edge).map(|edge| edge - before);
+        edges.filter(|edge| *edge > now).min().unwrap_or(now)
+    }
+
     pub(crate) fn actor(&self, names: &Names, reference: &Reference) -> Actor {
         match self.actor {
             0 => Actor::Clock,
@@ -146,7 +167,7 @@ impl Draw {
             4 => Actor::Operator(owner("bob")),
             5 => Actor::Party(owner(&format!("p{}.example", self.b))),
             _ => match self.what {
-                3 | 4 | 7..=12 => Actor::Operator(owner(if self.actor % 2 == 0 { "alice" } else { "bob" })),
+                3 | 4 | 7..=12 => Actor::Operator(owner(if self.actor.is_multiple_of(2) { "alice" } else { "bob" })),
                 15..=17 | 20 => self.of_visa(names, reference, |visa| visa.publisher),
                 18 | 19 => self.of_visa(names, reference, |visa| visa.agent),
                 21 | 22 => Actor::Operator(owner("alice")),
@@ -324,7 +345,7 @@ impl Draw {
             }
             18 | 19 => {
                 let millionths = [0, 499_999, 500_000, 1_000_000][self.pick % 4];
-                let nonce = (self.pick % 5 == 0).then_some((self.pick % 3) as u8);
+                let nonce = self.pick.is_multiple_of(5).then_some((self.pick % 3) as u8);
                 let command = GiveFeedback {
                     jti,
                     jkt: key(letter),
