@@ -1,7 +1,8 @@
 //! Runs draws through a broker and the reference side by side.
 
 use super::common::World;
-use super::ops::{Draw, Meaning, Names, predict};
+use super::draw::Draw;
+use super::meaning::{Meaning, Names, predict};
 use super::reference::{Reference, Step};
 use imagxp_broker::*;
 use sha2::{Digest, Sha256};

@@ -12,8 +12,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod draw;
 mod driver;
-mod ops;
+mod meaning;
 mod reference;
 
 use proptest::prelude::*;
@@ -36,7 +37,7 @@ fn does_what_the_reference_does() {
         failure_persistence: None,
         ..Config::default()
     });
-    let draws = prop::collection::vec(ops::draw(), LENGTH);
+    let draws = prop::collection::vec(draw::draw(), LENGTH);
     runner
         .run(&draws, |draws| {
             driver::run(&mut common::memory(), &draws, &mut counts.borrow_mut());
