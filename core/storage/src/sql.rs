@@ -32,6 +32,10 @@ pub(crate) trait Sql {
     /// The time by the clock that all processes share: the server's with PostgreSQL, else the one that is given.
     fn clock(&mut self, given_ms: i64) -> Result<i64>;
 
+    /// Statements that together find an account's newest transfers: `$1` account, `$2` numbers below, `$3` how many; `COLUMNS` stands for the
+    /// columns. One transfer is found by one of them only.
+    fn of_account(&self) -> &'static [&'static str];
+
     /// Whether the connection has ended and nothing more can be asked of it.
     fn is_closed(&self) -> bool;
 

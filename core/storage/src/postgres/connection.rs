@@ -199,6 +199,13 @@ impl Sql for Postgres {
         row.map_or_else(|| Err(Error::new(ErrorKind::Failed, "the server has no time")), |mut row| row.int())
     }
 
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE debit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+            "SELECT COLUMNS FROM transfer WHERE credit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        ]
+    }
+
     fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

@@ -89,6 +89,7 @@ impl Sqlite {
             }
             self.script(&format!("PRAGMA application_id = {APPLICATION}"))?;
         }
+        if let Some(size) = std::env::var_os("IMAGXP_PAGE") { self.script(&format!("PRAGMA page_size = {}", size.to_str().unwrap()))?; }
         let mode = self.query("PRAGMA journal_mode = WAL", &[])?;
         if mode.into_iter().next().map(|mut row| row.text()).transpose()?.as_deref() != Some("wal") {
             return Err(Error::new(ErrorKind::Config, "the folder's file system does not allow a write-ahead log"));
@@ -126,10 +127,6 @@ impl Sqlite {
 
     pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
         self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
-    }
-
-    pub(crate) const fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// Runs a statement that is kept prepared, with values of any kind that the driver takes.
@@ -190,6 +187,15 @@ impl Sql for Sqlite {
 
     fn clock(&mut self, given_ms: i64) -> Result<i64> {
         Ok(given_ms)
+    }
+
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE seq IN \
+             (SELECT seq FROM posting WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC",
+            "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
+             AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
+        ]
     }
 
     fn is_closed(&self) -> bool {
