@@ -30,7 +30,8 @@ fn main() {
     let temporary = tempfile::Builder::new().prefix("imagxp-bench-").tempdir_in(folder).unwrap();
     let file = |name: &str| Address::Sqlite(temporary.path().join(name));
     measure("sqlite FULL", [file("a.db"), file("b.db")], seconds, large);
-    if let Some(server) = support::Postgres::start() {
+    let postgres = !std::env::args().any(|argument| argument == "--sqlite");
+    if let Some(server) = postgres.then(support::Postgres::start).flatten() {
         let addresses = [server.database(), server.database()].map(|text| Address::parse(&text).unwrap());
         measure("postgresql", addresses, seconds, large);
     }

@@ -11,6 +11,9 @@ pub(crate) trait Sql {
     /// Runs a statement, which is kept prepared. Returns how many rows it changed.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
 
+    /// Inserts rows; `types` are PostgreSQL's names of the columns' types.
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()>;
+
     /// Runs statements without parameters, which are not kept.
     fn script(&mut self, sql: &str) -> Result<()>;
 

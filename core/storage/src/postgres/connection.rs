@@ -163,6 +163,10 @@ impl Sql for Postgres {
         self.client.execute(&statement, &parameters).map_err(failed)
     }
 
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        self.insert_rows((table, columns, types), "", rows)
+    }
+
     fn script(&mut self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).map_err(failed)
     }

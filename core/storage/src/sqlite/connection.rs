@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
 use crate::sql::Sql;
 use crate::value::{Row, Value};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, ffi};
@@ -60,6 +61,28 @@ impl Sqlite {
         let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         sqlite.script("PRAGMA query_only = ON")?;
         Ok(sqlite)
+    }
+
+    /// Opens a copy that nobody else uses, and makes it a file of its own, without a log beside it.
+    pub(crate) fn standalone(path: &Path) -> Result<Self> {
+        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if sqlite.pragma("application_id")? != APPLICATION {
+            return Err(Error::new(ErrorKind::Backup, "the file is no ledger"));
+        }
+        sqlite.query("PRAGMA journal_mode = DELETE", &[])?;
+        Ok(sqlite)
+    }
+
+    /// Copies the database, as it stands now, to a new file.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
+        restrict(path)?;
+        let mut copy = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+        // In one step: writers go on beside it, and no change begins it anew.
+        match backup.step(-1).map_err(failed)? {
+            StepResult::Done => Ok(()),
+            _ => Err(Error::new(ErrorKind::Conflict, "the database is in use")),
+        }
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
@@ -163,6 +186,15 @@ impl Sql for Sqlite {
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
         Ok(self.run(sql, parameters)? as u64)
+    }
+
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        let places: Vec<String> = (1..=types.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", "));
+        for row in rows {
+            self.run(&sql, &row)?;
+        }
+        Ok(())
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
