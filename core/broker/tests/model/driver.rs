@@ -125,7 +125,7 @@ fn judge(
         }
         None => {
             let (made, visas) = (reference.list.len(), reference.visas.len());
-            match (predict(reference, meaning, &request.actor, request.now_ms), result) {
+            match (predict(reference, names, meaning, &request.actor, request.now_ms), result) {
                 (Ok(()), Ok(outcome)) => {
                     assert!(!outcome.repeated);
                     let movements: Vec<_> = reference.list[made..].iter().collect();
@@ -141,6 +141,7 @@ fn judge(
                         let amount = movement.amount.unsigned_abs();
                         assert_eq!((transfer.code.as_str(), transfer.phase), (movement.code, phase));
                         assert_eq!(transfer.amount.units(), amount, "{request:?}");
+                        names.made.insert(transfer.id);
                         if phase == Phase::Pending {
                             names.pending.push((transfer.id, made + offset));
                         }

@@ -5,6 +5,7 @@ use super::reference::{Reference, Step, Visa, available, locked, plain};
 use imagxp::feedback::{Reason, Score};
 use imagxp_broker::*;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 pub(crate) const PARTIES: usize = 5;
 const ASSETS: [&str; 3] = ["USD", "EUR", "XXX"];
@@ -75,7 +76,7 @@ pub(crate) enum Meaning {
         needs: Needs,
     },
     End {
-        of: Option<usize>,
+        id: Id,
         code: &'static str,
         post: bool,
     },
@@ -92,24 +93,24 @@ pub(crate) enum Meaning {
         lifetime: u32,
     },
     Redeem {
-        visa: Option<usize>,
+        jti: Id,
         key: Option<char>,
     },
     Feedback {
-        visa: Option<usize>,
+        jti: Id,
         key: char,
         millionths: u32,
         nonce: Option<u8>,
     },
     Contest {
-        visa: Option<usize>,
+        jti: Id,
     },
     Decide {
-        visa: Option<usize>,
+        jti: Id,
         part: Option<i128>,
     },
     Due {
-        visa: Option<usize>,
+        jti: Id,
     },
 }
 
@@ -124,6 +125,17 @@ pub(crate) enum Needs {
 pub(crate) struct Names {
     pub(crate) jtis: Vec<Id>,
     pub(crate) pending: Vec<(Id, usize)>,
+    pub(crate) made: BTreeSet<Id>,
+}
+
+impl Names {
+    pub(crate) fn visa(&self, jti: Id) -> Option<usize> {
+        self.jtis.iter().position(|known| *known == jti)
+    }
+
+    fn transfer(&self, id: Id) -> Option<usize> {
+        self.pending.iter().find(|(known, _)| *known == id).map(|(_, of)| *of)
+    }
 }
 
 impl Draw {
@@ -195,10 +207,9 @@ impl Draw {
             amount: self.amount,
             needs,
         };
-        let nobody = id(u128::MAX);
         match self.what {
             0 | 1 => {
-                let reference = common::reference(&format!("bank-{}", self.pick));
+                let reference = common::reference(&format!("bank-{}", self.pick % 250));
                 let meaning = movement("DEPOSIT", false, plain(asset_name, "OUTSIDE"), mine, Needs::Operator);
                 (Deposit { id: chosen, asset, owner: a, amount, reference, memo: None }.into(), meaning)
             }
@@ -211,9 +222,8 @@ impl Draw {
                 )
             }
             3 | 4 => {
-                let (id, of) =
-                    self.pending(names, reference).map_or((nobody, None), |(id, of)| (id, Some(of)));
-                let meaning = Meaning::End { of, code: "WITHDRAW", post: self.what == 3 };
+                let id = self.own_or(|| self.pending(names, reference).map(|(id, _)| id));
+                let meaning = Meaning::End { id, code: "WITHDRAW", post: self.what == 3 };
                 let command =
                     if self.what == 3 { PostWithdrawal { id }.into() } else { VoidWithdrawal { id }.into() };
                 (command, meaning)
@@ -246,9 +256,8 @@ impl Draw {
                 (Correct { id: chosen, debit, credit, amount, reference: None, memo }.into(), meaning)
             }
             10 | 11 => {
-                let (id, of) =
-                    self.pending(names, reference).map_or((nobody, None), |(id, of)| (id, Some(of)));
-                let meaning = Meaning::End { of, code: "CORRECTION", post: self.what == 10 };
+                let id = self.own_or(|| self.pending(names, reference).map(|(id, _)| id));
+                let meaning = Meaning::End { id, code: "CORRECTION", post: self.what == 10 };
                 let command = if self.what == 10 {
                     ApproveCorrection { id }.into()
                 } else {
@@ -311,7 +320,7 @@ impl Draw {
             15..=17 => {
                 let request = if self.pick % 11 == 10 { None } else { Some(letter) };
                 let command = Redeem { jti, request_jkt: request.map(key) };
-                (command.into(), Meaning::Redeem { visa, key: request })
+                (command.into(), Meaning::Redeem { jti, key: request })
             }
             18 | 19 => {
                 let millionths = [0, 499_999, 500_000, 1_000_000][self.pick % 4];
@@ -324,11 +333,11 @@ impl Draw {
                     sha256: [9; 32],
                     nonce: nonce.map(|nonce| common::reference(&format!("nonce-{nonce}"))),
                 };
-                (command.into(), Meaning::Feedback { visa, key: letter, millionths, nonce })
+                (command.into(), Meaning::Feedback { jti, key: letter, millionths, nonce })
             }
             20 => {
                 let command = Contest { jti, statement: Memo::parse("it was good").unwrap() };
-                (command.into(), Meaning::Contest { visa })
+                (command.into(), Meaning::Contest { jti })
             }
             21 | 22 => {
                 let (decision, part) = match self.pick % 4 {
@@ -336,9 +345,17 @@ impl Draw {
                     1 => (Decision::Refund, None),
                     _ => (Decision::Split { amount: units(self.amount.unsigned_abs()) }, Some(self.amount)),
                 };
-                (Decide { jti, decision, memo: None }.into(), Meaning::Decide { visa, part })
+                (Decide { jti, decision, memo: None }.into(), Meaning::Decide { jti, part })
             }
-            _ => (Due { jti }.into(), Meaning::Due { visa }),
+            _ => (Due { jti }.into(), Meaning::Due { jti }),
+        }
+    }
+
+    /// Sometimes an id that callers choose, which may have been chosen just before in the same batch.
+    fn own_or(&self, found: impl FnOnce() -> Option<Id>) -> Id {
+        match self.pick % 12 {
+            7 => id(1_000 + (self.pick / 12 % 12) as u128),
+            _ => found().unwrap_or_else(|| id(u128::MAX)),
         }
     }
 
@@ -363,6 +380,7 @@ fn newest<T>(all: &[T], pick: usize) -> Option<&T> {
 /// What the specification says: the reference after it, or all reasons against it.
 pub(crate) fn predict(
     reference: &mut Reference,
+    names: &Names,
     meaning: &Meaning,
     actor: &Actor,
     now: i64,
@@ -386,12 +404,13 @@ pub(crate) fn predict(
                 reference.push(code, step, from.clone(), to.clone(), *amount, &name);
             }
         }
-        Meaning::End { of, code, post } => {
+        Meaning::End { id, code, post } => {
             if !is_operator {
                 reasons.push("actor.denied");
             }
-            let Some(of) = *of else {
-                reasons.push("transfer.not_found");
+            let Some(of) = names.transfer(*id) else {
+                let made = names.made.contains(id);
+                reasons.push(if made { "transfer.not_pending" } else { "transfer.not_found" });
                 return Err(reasons);
             };
             if reference.list[of].code != *code {
@@ -464,13 +483,32 @@ pub(crate) fn predict(
                 });
             }
         }
-        Meaning::Redeem { visa: None, .. }
-        | Meaning::Feedback { visa: None, .. }
-        | Meaning::Contest { visa: None }
-        | Meaning::Decide { visa: None, .. }
-        | Meaning::Due { visa: None } => reasons.extend(["visa.not_found", "actor.denied"]),
-        Meaning::Redeem { visa: Some(index), key } => {
-            let visa = &mut reference.visas[*index];
+        Meaning::Redeem { jti, .. }
+        | Meaning::Feedback { jti, .. }
+        | Meaning::Contest { jti }
+        | Meaning::Decide { jti, .. }
+        | Meaning::Due { jti } => match names.visa(*jti) {
+            Some(index) => return on_visa(reference, index, meaning, actor, now),
+            None => reasons.extend(["visa.not_found", "actor.denied"]),
+        },
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+fn on_visa(
+    reference: &mut Reference,
+    index: usize,
+    meaning: &Meaning,
+    actor: &Actor,
+    now: i64,
+) -> Result<(), Vec<&'static str>> {
+    let is_operator = matches!(actor, Actor::Operator(_));
+    let is = |who: usize| *actor == Actor::Party(owner(&format!("p{who}.example")));
+    let name = actor.to_string();
+    let mut reasons = Vec::new();
+    match meaning {
+        Meaning::Redeem { key, .. } => {
+            let visa = &mut reference.visas[index];
             if !is(visa.publisher) {
                 reasons.push("visa.not_yours");
             }
@@ -488,8 +526,8 @@ pub(crate) fn predict(
                 visa.request_key = *key;
             }
         }
-        Meaning::Feedback { visa: Some(index), key, millionths, nonce } => {
-            let visa = &mut reference.visas[*index];
+        Meaning::Feedback { key, millionths, nonce, .. } => {
+            let visa = &mut reference.visas[index];
             if !is(visa.agent) {
                 reasons.push("visa.not_yours");
             }
@@ -505,7 +543,7 @@ pub(crate) fn predict(
                     reasons.push("feedback.closed");
                 }
             }
-            let nonce = nonce.map(|nonce| (visa.agent, nonce));
+            let nonce = nonce.map(|nonce| (*key, nonce));
             let used = nonce.and_then(|nonce| reference.nonces.get(&nonce));
             if used.is_some_and(|used| now < used + 72 * HOUR) {
                 reasons.push("feedback.already_given");
@@ -515,15 +553,15 @@ pub(crate) fn predict(
                 reference.nonces.extend(nonce.map(|nonce| (nonce, now)));
                 if *millionths * 2 >= 1_000_000 {
                     let amount = visa.amount;
-                    reference.settle(*index, "RELEASED", Some(amount), &name);
+                    reference.settle(index, "RELEASED", Some(amount), &name);
                 } else {
                     visa.state = "WITHHELD";
                     visa.withheld = now;
                 }
             }
         }
-        Meaning::Contest { visa: Some(index) } => {
-            let visa = &mut reference.visas[*index];
+        Meaning::Contest { .. } => {
+            let visa = &mut reference.visas[index];
             if !is(visa.publisher) {
                 reasons.push("visa.not_yours");
             }
@@ -538,8 +576,8 @@ pub(crate) fn predict(
                 visa.contested = true;
             }
         }
-        Meaning::Decide { visa: Some(index), part } => {
-            let visa = &reference.visas[*index];
+        Meaning::Decide { part, .. } => {
+            let visa = &reference.visas[index];
             if !is_operator {
                 reasons.push("actor.denied");
             }
@@ -552,32 +590,33 @@ pub(crate) fn predict(
             if reasons.is_empty() {
                 let all = visa.amount;
                 match part {
-                    Some(-1) => reference.settle(*index, "RELEASED", Some(all), &name),
-                    Some(part) => reference.settle(*index, "SPLIT", Some(*part), &name),
-                    None => reference.settle(*index, "REFUNDED", None, &name),
+                    Some(-1) => reference.settle(index, "RELEASED", Some(all), &name),
+                    Some(part) => reference.settle(index, "SPLIT", Some(*part), &name),
+                    None => reference.settle(index, "REFUNDED", None, &name),
                 }
             }
         }
-        Meaning::Due { visa: Some(index) } => {
-            let visa = &reference.visas[*index];
+        Meaning::Due { .. } => {
+            let visa = &reference.visas[index];
             if matches!(actor, Actor::Party(_)) {
                 reasons.push("actor.denied");
             } else {
                 let all = visa.amount;
                 match visa.state {
                     "ISSUED" if now >= visa.expires + 60_000 => {
-                        reference.settle(*index, "EXPIRED", None, &name)
+                        reference.settle(index, "EXPIRED", None, &name)
                     }
                     "REDEEMED" if now >= visa.redeemed + 24 * HOUR => {
-                        reference.settle(*index, "RELEASED", Some(all), &name);
+                        reference.settle(index, "RELEASED", Some(all), &name);
                     }
                     "WITHHELD" if now >= visa.withheld + 72 * HOUR => {
-                        reference.settle(*index, "REFUNDED", None, &name);
+                        reference.settle(index, "REFUNDED", None, &name);
                     }
                     _ => {}
                 }
             }
         }
+        other => panic!("{other:?} is not on a visa"),
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Reference {
     pub(crate) visas: Vec<Visa>,
     pub(crate) frozen: BTreeSet<String>,
     pub(crate) closed: BTreeSet<String>,
-    pub(crate) nonces: BTreeMap<(usize, u8), i64>,
+    pub(crate) nonces: BTreeMap<(char, u8), i64>,
 }
 
 pub(crate) fn available(asset: &str, who: usize) -> String {
