@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod backup;
+#[cfg(test)]
+mod enforced;
 mod error;
 pub mod key;
 mod ledger;

@@ -2,7 +2,7 @@
 
 use super::Summary;
 use super::lines::{Lines, to_json};
-use super::table::{Column, TABLES, Table};
+use super::table::{TABLES, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Reading};
 use crate::sql::Sql;
@@ -88,6 +88,7 @@ fn page(sql: &mut dyn Sql, table: &Table, after: Option<&[Value]>) -> Result<Vec
 /// Whether a key's column can be compared at all.
 #[cfg(test)]
 mod tests {
+    use super::super::table::Column;
     use super::*;
 
     #[test]
