@@ -112,7 +112,6 @@ impl Sqlite {
             }
             self.script(&format!("PRAGMA application_id = {APPLICATION}"))?;
         }
-        if let Some(size) = std::env::var_os("IMAGXP_PAGE") { self.script(&format!("PRAGMA page_size = {}", size.to_str().unwrap()))?; }
         let mode = self.query("PRAGMA journal_mode = WAL", &[])?;
         if mode.into_iter().next().map(|mut row| row.text()).transpose()?.as_deref() != Some("wal") {
             return Err(Error::new(ErrorKind::Config, "the folder's file system does not allow a write-ahead log"));
