@@ -27,7 +27,10 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
     writing(sql, |sql| {
         for table in TABLES {
             if sql.first(&format!("SELECT 1 FROM {} LIMIT 1", table.name), &[])?.is_some() {
-                return Err(Error::new(ErrorKind::NotEmpty, "the database holds something; a backup is restored into an empty one"));
+                return Err(Error::new(
+                    ErrorKind::NotEmpty,
+                    "the database holds something; a backup is restored into an empty one",
+                ));
             }
         }
         let mut read = Read::new(input);
@@ -88,9 +91,13 @@ fn first_line(read: &mut Read<'_>) -> Result<(u64, String)> {
 
 fn flush(sql: &mut dyn Sql, table: Option<&Table>, rows: &mut Vec<Vec<Value>>) -> Result<()> {
     let Some(table) = table.filter(|_| !rows.is_empty()) else { return Ok(()) };
-    sql.insert(table.name, &table.names(), &table.types(), std::mem::take(rows)).map_err(|error| match error.kind() {
-        ErrorKind::Failed => Error::new(ErrorKind::Backup, format!("rows of `{}` break a rule of the database", table.name))
-            .with_source(error),
+    sql.insert(table.name, &table.names(), &table.types(), std::mem::take(rows)).map_err(|error| match error
+        .kind()
+    {
+        ErrorKind::Failed => {
+            Error::new(ErrorKind::Backup, format!("rows of `{}` break a rule of the database", table.name))
+                .with_source(error)
+        }
         _ => error,
     })
 }
