@@ -69,12 +69,14 @@ fn measure(name: &str, [grouped, single]: [Address; 2], seconds: u64, large: u64
     );
     let visas = visas(&grouped, Duration::from_secs(seconds));
     println!("{name}: {visas:.0} visas/s issued");
-    let small = cost(&grouped, 10_000.min(large));
+    let (small, small_cpu) = cost(&grouped, 10_000.min(large));
     fill(&grouped, large);
-    let big = cost(&grouped, large);
+    let (big, big_cpu) = cost(&grouped, large);
     println!(
-        "{name}: {small:.1} us per transfer at 10 k rows, {big:.1} us at {large} rows: {:.2} x",
-        big / small
+        "{name}: {small:.1} us per transfer at 10 k rows, {big:.1} us at {large} rows: {:.2} x; of this process's processors {small_cpu:.1} us \
+         and {big_cpu:.1} us: {:.2} x",
+        big / small,
+        big_cpu / small_cpu
     );
     grouped.close();
     single.close();
@@ -186,7 +188,7 @@ fn cost(ledger: &Ledger, rows: u64) -> (f64, f64) {
     fill(ledger, rows);
     let count = 20_000.min(rows);
     let (mut clock, mut processor) = (Vec::new(), Vec::new());
-    for run in 0..5 {
+    for run in 0..5_u64 {
         let (begin, used) = (Instant::now(), cpu());
         submit_all(ledger, (0..count).map(|number| payment(rows + run * count + number)));
         clock.push(begin.elapsed().as_secs_f64() * 1e6 / count as f64);
@@ -199,7 +201,7 @@ fn cost(ledger: &Ledger, rows: u64) -> (f64, f64) {
 fn cpu() -> f64 {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return 0.0 };
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap_or_default() / 100.0).sum()
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap_or_default() / 100.0).sum::<f64>()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

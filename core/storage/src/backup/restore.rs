@@ -60,10 +60,13 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
         if (head.size, hex_encode(&tree.root())) != expected {
             return Err(bad("the log of the backup has another root than its first line says"));
         }
-        sql.execute(
-            "UPDATE head SET size = $1, nodes = $2, last = $3",
+        let changed = sql.execute(
+            "UPDATE head SET size = $1, nodes = $2, last = $3 WHERE size = 0",
             &[number(head.size), head.nodes_to_bytes().into(), head.last.as_slice().into()],
         )?;
+        if changed != 1 {
+            return Err(Error::new(ErrorKind::NotEmpty, "somebody has begun to write to the database"));
+        }
         let report = audit::run(&mut SqlReader(sql))?;
         sound(&report)?;
         Ok(Summary::from(&report))

@@ -29,7 +29,11 @@ impl Store for Postgres {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.begin_locked()
+        match self.begin_locked() {
+            // The server was restarted meanwhile; nothing was asked of it yet.
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_closed() => self.begin_locked(),
+            result => result,
+        }
     }
 
     fn load(&mut self, keys: &Keys) -> Result<Loaded> {
