@@ -281,7 +281,7 @@ pub(crate) struct FindingView {
 
 /// Check the ledger: every balance, every visa, every entry, the tree over them and its head
 #[utoipa::path(
-    get, path = "/v1/log/verify", tag = "log", operation_id = "log_verify",
+    get, path = "/v1/log/verify", tag = "log",
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = Check))
 )]
