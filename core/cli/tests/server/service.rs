@@ -122,7 +122,9 @@ impl Service {
             match self.client.send(&call, Profile::PAGE) {
                 Ok(answer) => break Reply(answer),
                 // The client's own bound of fetches per second.
-                Err(error) if error.failure == FetchFailure::Busy => std::thread::sleep(Duration::from_millis(100)),
+                Err(error) if error.failure == FetchFailure::Busy => {
+                    std::thread::sleep(Duration::from_millis(100))
+                }
                 Err(error) => panic!("{method} {path}: {error:?} {}", self.end_of_log()),
             }
         };
@@ -148,15 +150,23 @@ impl Service {
             let parts: Vec<&str> = template.split('/').collect();
             let rest = template == "/v1/verify/{target}" && segments.len() >= parts.len();
             (rest || parts.len() == segments.len())
-                && parts.iter().zip(&segments).all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
+                && parts
+                    .iter()
+                    .zip(&segments)
+                    .all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
         };
         let paths = document["paths"].as_object().into_iter().flatten();
         // An exact path goes before one with a name in it.
-        let found = paths.filter(|(template, _)| fits(template)).min_by_key(|(template, _)| template.matches('{').count());
+        let found = paths
+            .filter(|(template, _)| fits(template))
+            .min_by_key(|(template, _)| template.matches('{').count());
         let Some(operation) = found.and_then(|(_, item)| item.get(method.to_lowercase())) else { return };
         let declared = operation["responses"].as_object().unwrap();
         let class = format!("{}XX", status / 100);
-        assert!(declared.contains_key(&status.to_string()) || declared.contains_key(&class), "{method} {path} answers {status}, which is not declared");
+        assert!(
+            declared.contains_key(&status.to_string()) || declared.contains_key(&class),
+            "{method} {path} answers {status}, which is not declared"
+        );
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
@@ -171,7 +181,12 @@ impl Service {
 
     /// Runs another command of the program on this data folder; its standard output.
     pub(crate) fn command(&self, args: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_imagxp")).args(args).arg("--data").arg(&self.data).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(args)
+            .arg("--data")
+            .arg(&self.data)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -197,7 +212,11 @@ impl Reply {
     pub(crate) fn is(&self, status: u16) -> Value {
         let text = String::from_utf8_lossy(&self.0.body);
         assert_eq!(self.0.status, status, "{text}");
-        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")) }
+        if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
+        }
     }
 
     /// The form of every refusal holds, and this is its code.
