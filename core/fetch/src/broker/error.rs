@@ -8,8 +8,8 @@ use imagxp::publisher::FetchFailure;
 /// Why a broker did not do what was asked. Its message never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerError {
-    code: String,
-    message: String,
+    pub(super) code: String,
+    pub(super) message: String,
     pub(super) status: Option<u16>,
     pub(super) request_id: Option<String>,
     pub(super) retry_after: Option<u32>,
