@@ -9,8 +9,8 @@ use crate::{boundary, errors, json, purpose, time};
 use core::time::Duration;
 use imagxp::json::Object;
 use imagxp::publisher::Redemption;
-use imagxp_fetch::broker::{self, BrokerError, Outcome, Period, Redeemed, RedeemerOptions, Want};
 use imagxp_fetch::Options;
+use imagxp_fetch::broker::{self, BrokerError, Outcome, Period, Redeemed, RedeemerOptions, Want};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyType};
@@ -38,7 +38,8 @@ impl BrokerClient {
     ) -> PyResult<Self> {
         let identity = identity.inner.clone();
         let fetcher = own_fetcher(py, fetcher, allow_loopback)?;
-        call(py, || broker::BrokerClient::new(issuer, identity, fetcher)).map(|client| Self(client.with_attempts(attempts)))
+        call(py, || broker::BrokerClient::new(issuer, identity, fetcher))
+            .map(|client| Self(client.with_attempts(attempts)))
     }
 
     /// A client for an operator with a token.
@@ -54,7 +55,8 @@ impl BrokerClient {
         allow_loopback: bool,
     ) -> PyResult<Self> {
         let fetcher = own_fetcher(py, fetcher, allow_loopback)?;
-        call(py, || broker::BrokerClient::operator(issuer, token, fetcher)).map(|client| Self(client.with_attempts(attempts)))
+        call(py, || broker::BrokerClient::operator(issuer, token, fetcher))
+            .map(|client| Self(client.with_attempts(attempts)))
     }
 
     /// The broker's origin.
@@ -237,7 +239,8 @@ impl Presented {
     #[new]
     #[pyo3(signature = (headers, *, public_key = None))]
     fn new(py: Python<'_>, headers: Headers<'_>, public_key: Option<&PublicKey>) -> PyResult<Self> {
-        let presented = broker::Presented::of_request(&headers.lines()).map_err(|error| errors::raise(py, &error))?;
+        let presented =
+            broker::Presented::of_request(&headers.lines()).map_err(|error| errors::raise(py, &error))?;
         Ok(Self(match public_key {
             Some(key) => presented.with_key(&key.0),
             None => presented,
@@ -302,8 +305,12 @@ impl Redeemer {
     fn tally<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tally = boundary::compute(py, || self.0.tally())?;
         let dict = PyDict::new(py);
-        let counts =
-            [("waiting", tally.waiting), ("accepted", tally.accepted), ("refused", tally.refused), ("failed", tally.failed)];
+        let counts = [
+            ("waiting", tally.waiting),
+            ("accepted", tally.accepted),
+            ("refused", tally.refused),
+            ("failed", tally.failed),
+        ];
         for (name, count) in counts {
             dict.set_item(name, count)?;
         }
@@ -338,11 +345,19 @@ fn tell(py: Python<'_>, on_outcome: &Py<PyAny>, outcome: Outcome) -> PyResult<()
     on_outcome.call1(py, (Presented(outcome.presented), result, error)).map(drop)
 }
 
-fn own_fetcher(py: Python<'_>, given: Option<&Fetcher>, allow_loopback: bool) -> PyResult<imagxp_fetch::Fetcher> {
+fn own_fetcher(
+    py: Python<'_>,
+    given: Option<&Fetcher>,
+    allow_loopback: bool,
+) -> PyResult<imagxp_fetch::Fetcher> {
     match given {
-        Some(_) if allow_loopback => Err(errors::argument(py, "allow_loopback belongs to the fetcher that was given")),
+        Some(_) if allow_loopback => {
+            Err(errors::argument(py, "allow_loopback belongs to the fetcher that was given"))
+        }
         Some(fetcher) => Ok(fetcher.0.clone()),
-        None => boundary::call(py, || imagxp_fetch::Fetcher::new(Options { allow_loopback, ..Options::default() })),
+        None => boundary::call(py, || {
+            imagxp_fetch::Fetcher::new(Options { allow_loopback, ..Options::default() })
+        }),
     }
 }
 

@@ -3,9 +3,9 @@
 //! The rules are the core's ([`imagxp::agent::visit`]); this module does what they say through the guarded [`Fetcher`], which watches over
 //! pages and brokers as it does over manifests.
 
+use crate::patience::send;
 #[cfg(feature = "async")]
 use crate::patience::{PATIENCE, PAUSE, is_busy};
-use crate::patience::send;
 use crate::{Answer, Call, FetchError, Fetcher, Profile};
 use core::time::Duration;
 use imagxp::agent::Identity;

@@ -49,7 +49,10 @@ fn presented(deal: &Deal, visa: &str) -> Presented {
 
 fn opinion(deal: &Deal, jti: &str, score: u32) -> Feedback {
     let score = Score::from_millionths(score).unwrap();
-    Feedback { jti: Some(jti.into()), ..Feedback::new(format!("{}/page", deal.origin()), score, Reason::Other) }
+    Feedback {
+        jti: Some(jti.into()),
+        ..Feedback::new(format!("{}/page", deal.origin()), score, Reason::Other)
+    }
 }
 
 #[test]
@@ -71,7 +74,10 @@ fn the_whole_life_of_a_visa() {
     let visa = agent.issue(&want(&deal, "0.5"), Some(&key)).unwrap();
     assert_eq!(agent.issue(&want(&deal, "0.5"), Some(&key)).unwrap().jti(), visa.jti());
     let other = agent.issue(&want(&deal, "0.6"), Some(&key)).unwrap_err();
-    assert_eq!((other.code(), other.status(), other.idempotency_key()), ("idempotency.mismatch", Some(409), Some(key.as_str())));
+    assert_eq!(
+        (other.code(), other.status(), other.idempotency_key()),
+        ("idempotency.mismatch", Some(409), Some(key.as_str()))
+    );
     let poor = agent.issue(&want(&deal, "100"), None).unwrap_err();
     assert_eq!((poor.code(), poor.is_unknown(), poor.is_transient()), ("account.insufficient", false, false));
     assert!(poor.request_id().is_some());
@@ -80,13 +86,24 @@ fn the_whole_life_of_a_visa() {
 
     let shown = presented(&deal, visa.token());
     let results = publisher.redeem(&[shown.clone(), shown.clone(), Presented::bearer("x")], None).unwrap();
-    let codes: Vec<_> = results.iter().map(|result| result.refusal.as_ref().map_or("", |(code, _)| code)).collect();
-    assert_eq!((results[0].accepted, results[0].amount.as_deref(), results[0].jti.as_deref()), (true, Some("0.5"), Some(visa.jti())));
+    let codes: Vec<_> =
+        results.iter().map(|result| result.refusal.as_ref().map_or("", |(code, _)| code)).collect();
+    assert_eq!(
+        (results[0].accepted, results[0].amount.as_deref(), results[0].jti.as_deref()),
+        (true, Some("0.5"), Some(visa.jti()))
+    );
     assert_eq!(codes, ["", "visa.state", "payment.malformed"]);
     assert_eq!(publisher.confirm(&shown), Redemption::Refused);
-    assert_eq!(client(&service.issuer, &deal.agent).confirm(&shown), Redemption::Refused, "it is not the agent's to redeem");
+    assert_eq!(
+        client(&service.issuer, &deal.agent).confirm(&shown),
+        Redemption::Refused,
+        "it is not the agent's to redeem"
+    );
 
-    assert_eq!(text(&agent.feedback(&opinion(&deal, visa.jti(), 900_000), None).unwrap(), "state"), "RELEASED");
+    assert_eq!(
+        text(&agent.feedback(&opinion(&deal, visa.jti(), 900_000), None).unwrap(), "state"),
+        "RELEASED"
+    );
     let twice = agent.feedback(&opinion(&deal, visa.jti(), 0), None).unwrap_err();
     assert_eq!(twice.code(), "feedback.already_given");
     assert_eq!(balance(&publisher).0, "0.49");
@@ -106,7 +123,11 @@ fn the_whole_life_of_a_visa() {
     let page = publisher.transfers(None, None, Some(2)).unwrap();
     let next = text(&page, "next_cursor").to_owned();
     assert!(publisher.transfers(None, Some(&next), None).unwrap().get("transfers").is_some());
-    assert_eq!(publisher.statement(Some(deal.agent.name()), &Period::default()).unwrap_err().status(), Some(404), "not theirs");
+    assert_eq!(
+        publisher.statement(Some(deal.agent.name()), &Period::default()).unwrap_err().status(),
+        Some(404),
+        "not theirs"
+    );
     assert_eq!(operator.verify_log().unwrap().get("ok").and_then(Value::as_bool), Some(true));
     assert!(operator.money().unwrap().get("assets").is_some());
     assert_eq!(operator.issue(&want(&deal, "1"), None).unwrap_err().code(), "usage.argument");
@@ -137,7 +158,9 @@ impl Lossy {
                     let (mut broker, mut stream) = (broker, stream);
                     let mut answer = [0; 4096];
                     let Ok(mut count) = broker.read(&mut answer) else { return };
-                    let lost = lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+                    let lost = lose
+                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                        .is_ok();
                     while count > 0 && !lost && stream.write_all(&answer[..count]).is_ok() {
                         count = broker.read(&mut answer).unwrap_or(0);
                     }
@@ -179,7 +202,10 @@ fn a_lost_answer_is_never_paid_twice() {
     let results = publisher.redeem(&[presented(&deal, visa.token())], None).unwrap();
     assert!(results[0].accepted && results[0].repeated, "{results:?}");
     lossy.lose(2);
-    assert_eq!(text(&agent.feedback(&opinion(&deal, visa.jti(), 1_000_000), None).unwrap(), "state"), "RELEASED");
+    assert_eq!(
+        text(&agent.feedback(&opinion(&deal, visa.jti(), 1_000_000), None).unwrap(), "state"),
+        "RELEASED"
+    );
     assert_eq!(lossy.lose.load(Ordering::SeqCst), 0, "all of them were lost");
 
     // Without a second attempt nobody knows; the same key finds out.
@@ -187,7 +213,10 @@ fn a_lost_answer_is_never_paid_twice() {
     let error = agent.clone().with_attempts(1).issue(&want(&deal, "2"), None).unwrap_err();
     assert_eq!((error.code(), error.is_unknown()), ("broker.unreachable", true));
     let visa = agent.issue(&want(&deal, "2"), error.idempotency_key()).unwrap();
-    assert_eq!((visa.price().amount.to_string().as_str(), balance(&agent)), ("2", ("10.5".into(), "8.5".into())));
+    assert_eq!(
+        (visa.price().amount.to_string().as_str(), balance(&agent)),
+        ("2", ("10.5".into(), "8.5".into()))
+    );
     audit(&service);
 }
 
@@ -208,10 +237,17 @@ fn the_redeemer_loses_nothing() {
     let outcomes: Arc<Mutex<Vec<Outcome>>> = Arc::default();
     let redeemer = |options| {
         let outcomes = Arc::clone(&outcomes);
-        Redeemer::new(publisher.clone(), options, move |outcome| outcomes.lock().unwrap().push(outcome)).unwrap()
+        Redeemer::new(publisher.clone(), options, move |outcome| outcomes.lock().unwrap().push(outcome))
+            .unwrap()
     };
-    let visas: Vec<_> = (0..7).map(|_| presented(&deal, agent.issue(&want(&deal, "0.1"), None).unwrap().token())).collect();
-    let options = RedeemerOptions { capacity: 5, batch: 2, interval: Duration::from_secs(600), ..RedeemerOptions::default() };
+    let visas: Vec<_> =
+        (0..7).map(|_| presented(&deal, agent.issue(&want(&deal, "0.1"), None).unwrap().token())).collect();
+    let options = RedeemerOptions {
+        capacity: 5,
+        batch: 2,
+        interval: Duration::from_secs(600),
+        ..RedeemerOptions::default()
+    };
     let own = redeemer(options);
 
     // By number; the rest when asked; never more than there is room for.

@@ -56,7 +56,8 @@ impl BrokerClient {
 
     fn of(issuer: &str, caller: Caller, fetcher: Fetcher) -> Result<Self, BrokerError> {
         let origin = Origin::parse(issuer, fetcher.options().allow_loopback);
-        let origin = origin.map_err(|why| Error::argument(format!("broker `{}`: {why}", issuer.escape_debug())))?;
+        let origin =
+            origin.map_err(|why| Error::argument(format!("broker `{}`: {why}", issuer.escape_debug())))?;
         let issuer = origin.to_string().into();
         Ok(Self { issuer, caller, fetcher, attempts: ATTEMPTS, endpoints: Arc::default() })
     }
@@ -79,7 +80,8 @@ impl BrokerClient {
             return Ok(known);
         }
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
-        let document = again(self.attempts, || read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API)?))?;
+        let document =
+            again(self.attempts, || read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API)?))?;
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         if text("issuer") != *self.issuer {
             return Err(BrokerError::new("broker.answer", "the broker's metadata names another issuer"));
@@ -90,7 +92,10 @@ impl BrokerClient {
         };
         let (token, jwks) = (text("token_endpoint"), text("jwks_uri"));
         if !own(&token) || !own(&jwks) {
-            return Err(BrokerError::new("broker.answer", "the broker's metadata names endpoints of another origin"));
+            return Err(BrokerError::new(
+                "broker.answer",
+                "the broker's metadata names endpoints of another origin",
+            ));
         }
         let found = Endpoints { token, jwks, document };
         *self.lock() = Some(found.clone());
@@ -104,7 +109,9 @@ impl BrokerClient {
     pub(super) fn identity(&self) -> Result<&Identity, BrokerError> {
         match &self.caller {
             Caller::Party(identity) => Ok(identity),
-            Caller::Operator(_) => Err(Error::argument("this is for agents and publishers, not for operators").into()),
+            Caller::Operator(_) => {
+                Err(Error::argument("this is for agents and publishers, not for operators").into())
+            }
         }
     }
 
@@ -122,7 +129,10 @@ impl BrokerClient {
         let Some(given) = given else { return Ok(nonce()?) };
         // What the token request takes, and a batch may add a number to.
         if !(16..=128).contains(&given.len()) || !given.bytes().all(is_plain) {
-            return Err(Error::argument("an idempotency key has 16 to 128 characters of A-Z a-z 0-9 - . _ ~").into());
+            return Err(Error::argument(
+                "an idempotency key has 16 to 128 characters of A-Z a-z 0-9 - . _ ~",
+            )
+            .into());
         }
         Ok(given.to_owned())
     }
@@ -134,16 +144,32 @@ impl BrokerClient {
             .map_err(|error| BrokerError { unknown: false, ..error })
     }
 
-    pub(super) fn post(&self, path: &str, body: &Object<'_>, key: Option<&str>) -> Result<Object<'static>, BrokerError> {
+    pub(super) fn post(
+        &self,
+        path: &str,
+        body: &Object<'_>,
+        key: Option<&str>,
+    ) -> Result<Object<'static>, BrokerError> {
         self.post_bytes(path, &object_to_canonical(body), key)
     }
 
-    pub(super) fn post_bytes(&self, path: &str, body: &[u8], key: Option<&str>) -> Result<Object<'static>, BrokerError> {
+    pub(super) fn post_bytes(
+        &self,
+        path: &str,
+        body: &[u8],
+        key: Option<&str>,
+    ) -> Result<Object<'static>, BrokerError> {
         let key = self.key(key)?;
-        again(self.attempts, || self.post_once(path, body, &key)).map_err(|error| BrokerError { key: Some(key), ..error })
+        again(self.attempts, || self.post_once(path, body, &key))
+            .map_err(|error| BrokerError { key: Some(key), ..error })
     }
 
-    pub(super) fn post_once(&self, path: &str, body: &[u8], key: &str) -> Result<Object<'static>, BrokerError> {
+    pub(super) fn post_once(
+        &self,
+        path: &str,
+        body: &[u8],
+        key: &str,
+    ) -> Result<Object<'static>, BrokerError> {
         let errand = Errand { method: "POST", url: format!("{}{path}", self.issuer), body, key: Some(key) };
         self.caller.send(&self.fetcher, &errand)
     }
@@ -203,8 +229,14 @@ mod tests {
     #[test]
     fn issuers_and_tokens() {
         let fetcher = Fetcher::new(crate::Options::default()).unwrap();
-        for bad in ["", "broker.example", "http://broker.example", "https://broker.example/a", "https://1.2.3.4"] {
-            assert_eq!(BrokerClient::operator(bad, "t", fetcher.clone()).unwrap_err().code(), "usage.argument", "{bad}");
+        for bad in
+            ["", "broker.example", "http://broker.example", "https://broker.example/a", "https://1.2.3.4"]
+        {
+            assert_eq!(
+                BrokerClient::operator(bad, "t", fetcher.clone()).unwrap_err().code(),
+                "usage.argument",
+                "{bad}"
+            );
         }
         for bad in ["", "a b", "a\r\nb"] {
             assert!(BrokerClient::operator("https://broker.example", bad, fetcher.clone()).is_err());
@@ -214,6 +246,9 @@ mod tests {
         assert!(!format!("{client:?}").contains("TOPSECRET"));
         assert_eq!(client.redeem(&[], None).unwrap_err().code(), "usage.argument");
         assert_eq!(client.account(None).unwrap_err().code(), "usage.argument");
-        assert_eq!(client.deposit("a", "1", None, "r", None, Some("short")).unwrap_err().code(), "usage.argument");
+        assert_eq!(
+            client.deposit("a", "1", None, "r", None, Some("short")).unwrap_err().code(),
+            "usage.argument"
+        );
     }
 }

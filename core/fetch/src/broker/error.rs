@@ -19,7 +19,8 @@ pub struct BrokerError {
 }
 
 /// What an answer may be read to.
-const LIMITS: json::Limits = json::Limits { max_bytes: 64 * 1024, max_depth: 16, ..json::Limits::INTERCHANGE };
+const LIMITS: json::Limits =
+    json::Limits { max_bytes: 64 * 1024, max_depth: 16, ..json::Limits::INTERCHANGE };
 
 impl BrokerError {
     pub(super) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -97,7 +98,8 @@ impl BrokerError {
 /// `{"error": {code, message, request_id}}` (BROKER §3), or OAuth's `{"error", "error_description", "code", "request_id"}`.
 fn read(body: &[u8]) -> Option<(String, String, Option<String>)> {
     let object = json::parse_object(body, &LIMITS).ok()?;
-    let own = |object: &json::Object<'_>, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+    let own =
+        |object: &json::Object<'_>, name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
     let (code, message, id) = match object.get("error")? {
         Value::Object(error) => (own(error, "code")?, own(error, "message"), own(error, "request_id")),
         error => {
@@ -116,7 +118,12 @@ fn read(body: &[u8]) -> Option<(String, String, Option<String>)> {
 impl From<FetchError> for BrokerError {
     fn from(error: FetchError) -> Self {
         let transient = matches!(error.failure, FetchFailure::Failed | FetchFailure::Busy);
-        Self { unknown: error.sent, transient, status: error.status, ..Self::new("broker.unreachable", error.to_string()) }
+        Self {
+            unknown: error.sent,
+            transient,
+            status: error.status,
+            ..Self::new("broker.unreachable", error.to_string())
+        }
     }
 }
 
@@ -140,23 +147,37 @@ mod tests {
 
     #[test]
     fn both_forms_of_a_refusal() {
-        let own = br#"{"error":{"code":"visa.state","message":"it is redeemed","details":null,"request_id":"r1"}}"#;
+        let own =
+            br#"{"error":{"code":"visa.state","message":"it is redeemed","details":null,"request_id":"r1"}}"#;
         let error = BrokerError::refused(409, None, own);
-        assert_eq!((error.code(), error.message(), error.request_id()), ("visa.state", "it is redeemed", Some("r1")));
+        assert_eq!(
+            (error.code(), error.message(), error.request_id()),
+            ("visa.state", "it is redeemed", Some("r1"))
+        );
         assert!(!error.is_unknown() && !error.is_transient());
-        let oauth = br#"{"error":"invalid_client","error_description":"no","code":"sig.invalid","request_id":"r2"}"#;
+        let oauth =
+            br#"{"error":"invalid_client","error_description":"no","code":"sig.invalid","request_id":"r2"}"#;
         assert_eq!(BrokerError::refused(401, None, oauth).code(), "sig.invalid");
-        assert_eq!(BrokerError::refused(400, None, br#"{"error":"invalid_request"}"#).code(), "invalid_request");
+        assert_eq!(
+            BrokerError::refused(400, None, br#"{"error":"invalid_request"}"#).code(),
+            "invalid_request"
+        );
     }
 
     #[test]
     fn what_is_no_refusal_of_ours() {
         for body in [&b"<html>"[..], b"{}", br#"{"error":7}"#, br#"{"error":{"code":"a b"}}"#, b"\xff"] {
             let error = BrokerError::refused(502, Some(3), body);
-            assert_eq!((error.code(), error.status(), error.retry_after), ("broker.answer", Some(502), Some(3)));
+            assert_eq!(
+                (error.code(), error.status(), error.retry_after),
+                ("broker.answer", Some(502), Some(3))
+            );
             assert!(error.is_unknown() && error.is_transient());
         }
-        assert!(BrokerError::refused(500, None, b"").is_unknown(), "the server failed, perhaps after it paid");
+        assert!(
+            BrokerError::refused(500, None, b"").is_unknown(),
+            "the server failed, perhaps after it paid"
+        );
         assert!(!BrokerError::refused(500, None, b"").is_transient());
     }
 }

@@ -31,13 +31,25 @@ impl BrokerClient {
     }
 
     /// A page of transfers, newest first: `{transfers, next_cursor}`. Parties see their own; operators name an `owner`, or see all.
-    pub fn transfers(&self, owner: Option<&str>, cursor: Option<&str>, limit: Option<u32>) -> Result<Object<'static>, BrokerError> {
+    pub fn transfers(
+        &self,
+        owner: Option<&str>,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Object<'static>, BrokerError> {
         let limit = limit.map(|limit| limit.to_string());
-        self.get(&query("/v1/transfers", &[("owner", owner), ("cursor", cursor), ("limit", limit.as_deref())]))
+        self.get(&query(
+            "/v1/transfers",
+            &[("owner", owner), ("cursor", cursor), ("limit", limit.as_deref())],
+        ))
     }
 
     /// A statement that adds up: `{account, from, until, opening, closing, transfers}`. Without an owner the caller's own.
-    pub fn statement(&self, owner: Option<&str>, period: &Period<'_>) -> Result<Object<'static>, BrokerError> {
+    pub fn statement(
+        &self,
+        owner: Option<&str>,
+        period: &Period<'_>,
+    ) -> Result<Object<'static>, BrokerError> {
         let path = format!("/v1/accounts/{}/statement", path_part(self.owner(owner)?)?);
         self.get(&query(&path, &[("asset", period.asset), ("from", period.from), ("until", period.until)]))
     }

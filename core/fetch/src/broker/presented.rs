@@ -62,7 +62,9 @@ impl Presented {
     /// About how many bytes it takes to send.
     pub(super) fn size(&self) -> usize {
         let request = self.request.as_ref().map_or(0, |request| {
-            request.payload.len() + request.signature.len() + request.public_key.as_ref().map_or(0, String::len)
+            request.payload.len()
+                + request.signature.len()
+                + request.public_key.as_ref().map_or(0, String::len)
         });
         self.visa.len() + request + 80
     }
@@ -130,7 +132,9 @@ impl Redeemed {
 
     /// Whether it was not decided now and may be later.
     pub fn is_transient(&self) -> bool {
-        let waits = |code: &str| code.starts_with("store.") || code == "ledger.broken" || code == "idempotency.in_progress";
+        let waits = |code: &str| {
+            code.starts_with("store.") || code == "ledger.broken" || code == "idempotency.in_progress"
+        };
         self.refusal.as_ref().is_some_and(|(code, _)| waits(code))
     }
 

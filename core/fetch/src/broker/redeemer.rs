@@ -28,7 +28,12 @@ pub struct RedeemerOptions {
 impl Default for RedeemerOptions {
     /// 10 000 visas, batches of 500, every five seconds, for an hour.
     fn default() -> Self {
-        Self { capacity: 10_000, batch: 500, interval: Duration::from_secs(5), give_up: Duration::from_secs(3600) }
+        Self {
+            capacity: 10_000,
+            batch: 500,
+            interval: Duration::from_secs(5),
+            give_up: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -93,7 +98,10 @@ impl Redeemer {
     ) -> Result<Self, BrokerError> {
         client.identity()?;
         if options.capacity == 0 || !(1..=MOST).contains(&options.batch) {
-            return Err(imagxp::Error::argument(format!("a redeemer has room for 1 visa and batches of 1 to {MOST}")).into());
+            return Err(imagxp::Error::argument(format!(
+                "a redeemer has room for 1 visa and batches of 1 to {MOST}"
+            ))
+            .into());
         }
         Ok(Self { client, options, report: Arc::new(report), shared: PerProcess::new() })
     }
@@ -162,7 +170,12 @@ impl Redeemer {
         let shared = Arc::new(Shared::default());
         // One sending for each round: the rounds are this thread's own.
         let client = self.client.clone().with_attempts(1);
-        let worker = Worker { client, options: self.options, report: Arc::clone(&self.report), shared: Arc::clone(&shared) };
+        let worker = Worker {
+            client,
+            options: self.options,
+            report: Arc::clone(&self.report),
+            shared: Arc::clone(&shared),
+        };
         let thread = thread::Builder::new().name("imagxp-redeem".to_owned()).spawn(move || worker.run());
         thread.map_err(|error| BrokerError::new("io.failed", format!("no thread: {error}")))?;
         *own = Some(Arc::clone(&shared));
@@ -231,7 +244,11 @@ impl Worker {
                 continue;
             };
             let left = self.options.interval.saturating_sub(age);
-            if state.queue.len() >= self.options.batch || left.is_zero() || state.hurry || state.closing.is_some() {
+            if state.queue.len() >= self.options.batch
+                || left.is_zero()
+                || state.hurry
+                || state.closing.is_some()
+            {
                 return Some(take(&mut state.queue, self.options.batch));
             }
             state = self.shared.wait(state, left);
@@ -257,14 +274,23 @@ impl Worker {
                     if reported.iter().all(|reported| *reported) {
                         return;
                     }
-                    (BrokerError { transient: true, ..BrokerError::new("store.busy", "the broker could not decide") }, false)
+                    (
+                        BrokerError {
+                            transient: true,
+                            ..BrokerError::new("store.busy", "the broker could not decide")
+                        },
+                        false,
+                    )
                 }
                 Err(error) => {
                     let last = !error.is_transient();
                     (error, last)
                 }
             };
-            if last || begun.elapsed() >= self.options.give_up || !self.wait_before(attempt, error.retry_after) {
+            if last
+                || begun.elapsed() >= self.options.give_up
+                || !self.wait_before(attempt, error.retry_after)
+            {
                 let error = BrokerError { key: Some(key), ..error };
                 for (presented, _) in batch.iter().zip(&reported).filter(|(_, reported)| !**reported) {
                     self.end(presented, Err(error.clone()));
@@ -331,6 +357,9 @@ fn random_key() -> String {
 
 impl fmt::Debug for Redeemer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redeemer").field("client", &self.client).field("tally", &self.tally()).finish_non_exhaustive()
+        f.debug_struct("Redeemer")
+            .field("client", &self.client)
+            .field("tally", &self.tally())
+            .finish_non_exhaustive()
     }
 }

@@ -19,7 +19,10 @@ pub(super) fn pause(attempt: u32, retry_after: Option<u32>) -> Duration {
 }
 
 /// Tries until it works, is refused for good, or `attempts` are used up. What an earlier attempt may have done is not forgotten.
-pub(super) fn again<T>(attempts: u32, mut once: impl FnMut() -> Result<T, BrokerError>) -> Result<T, BrokerError> {
+pub(super) fn again<T>(
+    attempts: u32,
+    mut once: impl FnMut() -> Result<T, BrokerError>,
+) -> Result<T, BrokerError> {
     let mut unknown = false;
     let mut attempt = 0;
     loop {

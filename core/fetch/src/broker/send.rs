@@ -41,7 +41,11 @@ pub(super) struct Errand<'a> {
 
 impl Caller {
     /// Sends once. Any 2xx is an answer; everything else is an error.
-    pub(super) fn send(&self, fetcher: &Fetcher, errand: &Errand<'_>) -> Result<Object<'static>, BrokerError> {
+    pub(super) fn send(
+        &self,
+        fetcher: &Fetcher,
+        errand: &Errand<'_>,
+    ) -> Result<Object<'static>, BrokerError> {
         let mut lines = vec![("accept".to_owned(), API.accept.to_owned())];
         match self {
             Self::Operator(token) => {
@@ -74,8 +78,9 @@ impl Caller {
 /// The object of an answer of success.
 pub(super) fn read(answer: &Answer) -> Result<Object<'static>, BrokerError> {
     check(answer)?;
-    let object = json::parse_object(&answer.body, &LIMITS)
-        .map_err(|error| BrokerError::answer(format!("the broker's answer is not acceptable JSON: {}", error.code())))?;
+    let object = json::parse_object(&answer.body, &LIMITS).map_err(|error| {
+        BrokerError::answer(format!("the broker's answer is not acceptable JSON: {}", error.code()))
+    })?;
     Ok(object.into_owned())
 }
 

@@ -57,16 +57,24 @@ impl BrokerClient {
             // The assertion is new each time, the purchase is not.
             let request = TokenRequest::new(identity, &purchase, &endpoint, &nonce()?, now())?;
             let headers = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let call = Call { method: "POST".to_owned(), url: request.url, headers, body: request.body.into_bytes() };
+            let call = Call {
+                method: "POST".to_owned(),
+                url: request.url,
+                headers,
+                body: request.body.into_bytes(),
+            };
             let answer = patience::send(&self.fetcher, &call, TOKEN)?;
             send::check(&answer)?;
             let thumbprint = identity.public_key().thumbprint();
             match TokenAnswer::read(answer.status, &answer.body, &purchase, thumbprint, now()) {
                 TokenAnswer::Visa(visa) => Ok(*visa),
-                TokenAnswer::Expired => Err(BrokerError::new("visa.expired", "the visa was bought and has expired since")),
-                TokenAnswer::Refused(code) => {
-                    Err(BrokerError::new(code.unwrap_or_else(|| "broker.answer".to_owned()), "the broker refuses"))
+                TokenAnswer::Expired => {
+                    Err(BrokerError::new("visa.expired", "the visa was bought and has expired since"))
                 }
+                TokenAnswer::Refused(code) => Err(BrokerError::new(
+                    code.unwrap_or_else(|| "broker.answer".to_owned()),
+                    "the broker refuses",
+                )),
                 TokenAnswer::Unclear(error) => Err(BrokerError::answer(error.message())),
             }
         });
@@ -79,7 +87,12 @@ impl BrokerClient {
     }
 
     /// A page of visas, newest first: `{visas, next_cursor}`. `state` is for example `WITHHELD`.
-    pub fn visas(&self, state: Option<&str>, cursor: Option<&str>, limit: Option<u32>) -> Result<Object<'static>, BrokerError> {
+    pub fn visas(
+        &self,
+        state: Option<&str>,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Object<'static>, BrokerError> {
         let limit = limit.map(|limit| limit.to_string());
         self.get(&query("/v1/visas", &[("state", state), ("cursor", cursor), ("limit", limit.as_deref())]))
     }
@@ -92,7 +105,8 @@ impl BrokerClient {
         if visas.is_empty() || visas.len() > MOST {
             return Err(Error::argument(format!("a batch has 1 to {MOST} visas")).into());
         }
-        let list = visas.iter().map(|visa| visa.to_json().map(Value::from)).collect::<imagxp::Result<Vec<_>>>()?;
+        let list =
+            visas.iter().map(|visa| visa.to_json().map(Value::from)).collect::<imagxp::Result<Vec<_>>>()?;
         let mut body = Object::new();
         body.insert("visas", list);
         let body = object_to_canonical(&body);
@@ -103,10 +117,14 @@ impl BrokerClient {
             let results = answer.get("results").and_then(Value::as_array).unwrap_or_default();
             let results: Option<Vec<_>> = results.iter().map(Redeemed::read).collect();
             let results = results.filter(|results| results.len() == visas.len());
-            let results = results.ok_or_else(|| BrokerError::answer("the broker's answer has not one result for each visa"))?;
+            let results = results
+                .ok_or_else(|| BrokerError::answer("the broker's answer has not one result for each visa"))?;
             if results.iter().any(Redeemed::is_transient) {
                 last = Some(results);
-                return Err(BrokerError { transient: true, ..BrokerError::new("store.busy", "not all could be decided") });
+                return Err(BrokerError {
+                    transient: true,
+                    ..BrokerError::new("store.busy", "not all could be decided")
+                });
             }
             Ok(results)
         });
@@ -134,14 +152,20 @@ impl BrokerClient {
     ///
     /// The feedback must name the visa (`jti`) and a page of its publisher (`url`). Errors: `feedback.already_given`, `visa.state` …
     pub fn feedback(&self, feedback: &Feedback, key: Option<&str>) -> Result<Object<'static>, BrokerError> {
-        let jti = feedback.jti.as_deref().ok_or_else(|| Error::argument("the feedback names no visa (`jti`)"))?;
+        let jti =
+            feedback.jti.as_deref().ok_or_else(|| Error::argument("the feedback names no visa (`jti`)"))?;
         // Signed once: sent again it is the same feedback.
         let body = feedback.sign(self.identity()?, now(), &nonce()?)?;
         self.post_bytes(&format!("/v1/visas/{}/feedback", path_part(jti)?), &body, key)
     }
 
     /// Contests, as the publisher, that the money of a visa is withheld: an operator decides. Returns the visa.
-    pub fn contest(&self, jti: &str, statement: &str, key: Option<&str>) -> Result<Object<'static>, BrokerError> {
+    pub fn contest(
+        &self,
+        jti: &str,
+        statement: &str,
+        key: Option<&str>,
+    ) -> Result<Object<'static>, BrokerError> {
         let mut body = Object::new();
         body.insert("statement", statement);
         self.post(&format!("/v1/visas/{}/contest", path_part(jti)?), &body, key)
