@@ -11,6 +11,7 @@
 #[path = "../../../storage/tests/support/mod.rs"]
 mod support;
 
+mod client;
 mod deal;
 mod hostile;
 mod matrix;

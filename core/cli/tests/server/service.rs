@@ -18,7 +18,7 @@ pub(crate) struct Service {
     pub(crate) log: Arc<Mutex<String>>,
     pub(crate) issuer: String,
     /// Where this process listens: the issuer's own address, unless it is a second process of one broker.
-    address: String,
+    pub(crate) address: String,
     pub(crate) admin: String,
     /// The token of the operator `dev`, role admin.
     pub(crate) token: String,
@@ -41,15 +41,21 @@ impl Service {
 
     /// Arguments that depend on the issuer.
     pub(crate) fn start_with(more: impl FnOnce(&str) -> Vec<String>) -> Self {
+        Self::start_as(None, more)
+    }
+
+    /// A service that others reach under another name, for example behind a proxy.
+    pub(crate) fn start_as(issuer: Option<&str>, more: impl FnOnce(&str) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (public, admin) = ports();
-        let more = more(&format!("http://127.0.0.1:{public}"));
+        let issuer = issuer.map_or_else(|| format!("http://127.0.0.1:{public}"), str::to_owned);
+        let more = more(&issuer);
         let mut service = Self {
             process: None,
             data: folder.path().join("data"),
             folder: Some(folder),
             log: Arc::default(),
-            issuer: format!("http://127.0.0.1:{public}"),
+            issuer,
             address: format!("http://127.0.0.1:{public}"),
             admin: format!("http://127.0.0.1:{admin}"),
             token: String::new(),
