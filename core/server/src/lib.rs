@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod clock;
 pub mod config;
+mod dashboard;
 mod discovery;
 mod error;
 mod events;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::SetupError;
 use crate::gate::{self, Gate};
 use crate::problem::Problem;
-use crate::{auth, body, discovery, events, forward, openapi, request_id, session, verdicts};
+use crate::{auth, body, dashboard, discovery, events, forward, openapi, request_id, session, verdicts};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -53,6 +53,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(events::events))
         .routes(routes!(verdicts::list))
+        .routes(routes!(dashboard::page))
+        .routes(routes!(dashboard::page_with_slash))
+        .routes(routes!(dashboard::asset))
 }
 
 /// This document
