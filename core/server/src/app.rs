@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use crate::auth::Identities;
+use crate::bank::Bank;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::events::Events;
@@ -11,11 +12,13 @@ use crate::operators::Operators;
 use crate::verdicts::Verdicts;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The running service.
 pub(crate) struct App {
     pub(crate) config: Config,
+    pub(crate) bank: Bank,
     pub(crate) identities: Identities,
     pub(crate) forward: Option<Forward>,
     pub(crate) events: Events,
@@ -44,6 +47,7 @@ impl Live {
 /// The parts of an [`App`] that are made before it.
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    pub(crate) bank: Bank,
     pub(crate) identities: Identities,
     pub(crate) forward: Option<Forward>,
     pub(crate) live: Live,
@@ -52,9 +56,10 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, SetupError> {
-        let Parts { config, identities, forward, live, stop } = parts;
+        let Parts { config, bank, identities, forward, live, stop } = parts;
         let trusted = Networks::parse("verify.trusted", &config.verify.trusted)?;
         Ok(Self {
+            bank,
             identities,
             forward,
             events: Events::new(config.limits.streams),
@@ -73,7 +78,14 @@ impl App {
 
     /// Whether requests can be answered; else why not.
     pub(crate) async fn readiness(&self) -> Result<(), &'static str> {
-        if *self.stop.borrow() { Err("the service ends") } else { Ok(()) }
+        if *self.stop.borrow() {
+            return Err("the service ends");
+        }
+        let read = self.bank.read(|reading| imagxp_broker::Reader::head(reading));
+        match tokio::time::timeout(Duration::from_secs(3), read).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err("the store does not answer"),
+        }
     }
 
     /// Takes over what commands have written.
@@ -88,10 +100,7 @@ impl App {
 
     /// The assets as `{code, scale}`.
     pub(crate) fn assets_json(&self) -> serde_json::Value {
-        let assets = self.config.money.assets.iter().filter_map(|asset| {
-            let (code, scale) = asset.split_once(':')?;
-            Some(serde_json::json!({"code": code, "scale": scale.parse::<u8>().ok()?}))
-        });
-        assets.collect()
+        let assets = self.bank.rules.assets.iter();
+        assets.map(|(asset, scale)| serde_json::json!({"code": asset.as_str(), "scale": scale})).collect()
     }
 }

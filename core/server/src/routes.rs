@@ -4,7 +4,9 @@ use crate::app::App;
 use crate::error::SetupError;
 use crate::gate::{self, Gate};
 use crate::problem::Problem;
-use crate::{auth, body, dashboard, discovery, events, forward, openapi, request_id, session, verdicts};
+use crate::money::{account, correction, deposit, overview, payment, statement, transfers, withdrawal};
+use crate::visas::{dispute, feedback, issue, read, redeem, token};
+use crate::{auth, body, dashboard, discovery, events, forward, log, openapi, request_id, session, verdicts};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -50,6 +52,35 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(discovery::jwks))
         .routes(routes!(forward::verify, forward::verify_post))
         .routes(routes!(forward::verify_prefixed, forward::verify_prefixed_post))
+        .routes(routes!(forward::verify_root))
+        .routes(routes!(token::token))
+        .routes(routes!(read::list, issue::buy))
+        .routes(routes!(issue::buy_alias))
+        .routes(routes!(redeem::redeem))
+        .routes(routes!(read::one))
+        .routes(routes!(feedback::give))
+        .routes(routes!(dispute::contest))
+        .routes(routes!(dispute::decide))
+        .routes(routes!(deposit::book))
+        .routes(routes!(withdrawal::ask))
+        .routes(routes!(withdrawal::post))
+        .routes(routes!(withdrawal::void))
+        .routes(routes!(payment::pay))
+        .routes(routes!(correction::propose))
+        .routes(routes!(correction::approve))
+        .routes(routes!(correction::reject))
+        .routes(routes!(account::list))
+        .routes(routes!(account::one))
+        .routes(routes!(statement::statement))
+        .routes(routes!(account::freeze))
+        .routes(routes!(account::unfreeze))
+        .routes(routes!(account::close))
+        .routes(routes!(transfers::list))
+        .routes(routes!(overview::overview))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::entries))
+        .routes(routes!(log::proof))
+        .routes(routes!(log::verify))
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(events::events))
         .routes(routes!(verdicts::list))
@@ -112,7 +143,7 @@ mod tests {
                 }
             }
         }
-        assert!(count >= 12, "{count}");
+        assert!(count >= 40, "{count}");
         assert_eq!(access.rules(&Method::GET, "/openapi.json"), Some([Rule::Public].as_slice()));
         assert_eq!(access.rules(&Method::GET, "/nowhere"), None);
     }

@@ -3,17 +3,21 @@
 use crate::admin;
 use crate::app::{App, Live, Parts};
 use crate::auth::Identities;
+use crate::background;
+use crate::bank::Bank;
 use crate::clock;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::keys;
+use crate::log;
 use crate::listen::{Door, stopped};
 use crate::operators;
 use crate::random;
 use crate::routes;
 use crate::telemetry;
 use imagxp_fetch::{Fetcher, Options};
+use imagxp_storage::{Address, Ledger, Options as StorageOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,9 +62,10 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let identities = Identities::new(&config, fetcher.clone(), secret, None)?;
     let forward = forward(&config, secret, fetcher)?;
     let tls = tls(&config)?;
+    let bank = open_bank(&config).await?;
     let (public, admin) = (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
     let addresses = Addresses { public: address(&public)?, admin: address(&admin)? };
-    let app = Arc::new(App::new(Parts { config, identities, forward, live, stop: stop.clone() })?);
+    let app = Arc::new(App::new(Parts { config, bank, identities, forward, live, stop: stop.clone() })?);
     let limits = &app.config.limits;
     let (header, drain) = (Duration::from_secs(limits.header_s), Duration::from_secs(limits.drain_s));
     let public = Door { listener: public, tls, connections: limits.connections, header, drain };
@@ -68,19 +73,55 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let router = routes::public(&app)?;
     let admin = tokio::spawn(admin.serve(admin::router(Arc::clone(&app), metrics), stop.clone()));
     let public = tokio::spawn(public.serve(router, stop.clone()));
+    let size = *app.bank.ledger.watch().borrow();
+    let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
+    let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
     wait_for_signal().await?;
     tracing::info!("the service ends: no new connections, requests at work may end");
     let _ = stopper.send(true);
-    for task in [public, admin, watcher] {
+    for task in [public, admin, watcher, settling, telling] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the service failed");
         }
     }
+    let ledger = app.bank.ledger.clone();
+    let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
     tracing::info!("the service has ended");
     Ok(())
+}
+
+/// Opens the ledger and checks it: when an invariant does not hold, writes are refused and reads go on (BROKER §4).
+async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
+    let rules = config.rules()?;
+    let address = match config.database.url.as_str() {
+        "" => Address::Sqlite(config.data.join("ledger.db")),
+        url => Address::parse(url).map_err(storage)?,
+    };
+    let report = |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
+    let options = StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
+    let opened = tokio::task::spawn_blocking(move || {
+        let ledger = Ledger::open(&address, options, clock::now().as_millis())?;
+        let (head, problems) = ledger.read()?.consistent(log::check)?;
+        if problems.is_empty() {
+            tracing::info!(entries = head.size, "the ledger was checked");
+        } else {
+            ledger.refuse_writes("the check at the start found that an invariant does not hold");
+            for problem in &problems {
+                tracing::error!(problem, "the ledger is broken: writes are refused");
+            }
+        }
+        metrics::gauge!("imagxp_ledger_writable").set(if problems.is_empty() { 1.0 } else { 0.0 });
+        Ok(ledger)
+    });
+    let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
+    Ok(Bank { ledger: opened.map_err(storage)?, rules })
+}
+
+fn storage(error: imagxp_storage::Error) -> SetupError {
+    SetupError::new(error.code(), error.message().to_owned())
 }
 
 async fn wait_for_signal() -> Result<(), SetupError> {

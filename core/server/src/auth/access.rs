@@ -58,7 +58,7 @@ impl Access {
 }
 
 /// What authenticates by its body: the token endpoint by a client assertion, the login by a token.
-const UNAUTHENTICATED: [&str; 3] = ["/oauth/token", "/issue-visa", "/v1/session"];
+const UNAUTHENTICATED: [&str; 2] = ["/oauth/token", "/v1/session"];
 
 /// The operations of a path, to be completed.
 pub(crate) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

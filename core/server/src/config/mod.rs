@@ -8,6 +8,7 @@ pub use options::{OPTIONS, Opt, OptKind};
 
 use crate::error::SetupError;
 use imagxp::resource::Origin;
+use imagxp_broker::{Asset, Assets, Rules};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -138,9 +139,7 @@ impl Config {
         if self.money.fee_bps > 10_000 {
             return Err(invalid("money.fee_bps", "is more than everything (10000)"));
         }
-        if self.money.assets.is_empty() {
-            return Err(invalid("money.assets", "names no asset"));
-        }
+        self.rules()?;
         for (name, value, least, most) in [
             ("limits.body_bytes", self.limits.body_bytes as u64, 1024, 1 << 20),
             ("limits.header_s", self.limits.header_s, 1, 60),
@@ -164,6 +163,23 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The ledger's rules. Error: `config.invalid` for assets that are none.
+    pub(crate) fn rules(&self) -> Result<Rules, SetupError> {
+        let wrong = |item: &str| invalid("money.assets", &format!("lists `{item}`, which is not `CODE:SCALE` such as `USD:6`"));
+        let mut assets = Vec::new();
+        for item in &self.money.assets {
+            let (code, scale) = item.split_once(':').ok_or_else(|| wrong(item))?;
+            let asset = Asset::parse(code).map_err(|_| wrong(item))?;
+            assets.push((asset, scale.parse::<u8>().map_err(|_| wrong(item))?));
+        }
+        if assets.is_empty() {
+            return Err(invalid("money.assets", "names no asset"));
+        }
+        let assets = Assets::new(assets).map_err(|_| invalid("money.assets", "has an asset with more than 18 digits"))?;
+        let fee_bps = u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
+        Ok(Rules { assets, fee_bps })
     }
 
     /// Where access and ID tokens and visas are asked for.

@@ -1,0 +1,101 @@
+//! `POST /v1/corrections`: whatever was wrong, with two operators.
+
+use super::withdrawal::{finish, transfer_id};
+use crate::app::App;
+use crate::body::json;
+use crate::mutation::{Mutation, Nothing};
+use crate::problem::{ErrorBody, Problem};
+use crate::view::TransferView;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use imagxp_broker::{AccountKey, ApproveCorrection, Asset, Correct, Kind, Memo, Owner, Reference, RejectCorrection};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// An account by what makes it the one it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountName {
+    /// `OUTSIDE`, `AVAILABLE`, `LOCKED`, `TREASURY` or `REWARDS`.
+    kind: String,
+    /// Whose, for `AVAILABLE` and `LOCKED`.
+    owner: Option<String>,
+    /// Which one, for `LOCKED`.
+    reference: Option<String>,
+}
+
+impl AccountName {
+    fn key(&self, asset: Asset) -> Result<AccountKey, Problem> {
+        let kind = Kind::from_name(&self.kind).ok_or_else(|| Problem::bad("json.malformed", "there is no such kind of account"))?;
+        let owner = self.owner.as_deref().map(Owner::parse).transpose()?;
+        let reference = self.reference.as_deref().map(Reference::parse).transpose()?;
+        Ok(AccountKey::new(asset, kind, owner, reference)?)
+    }
+}
+
+/// What is to be moved.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCorrection {
+    /// From.
+    debit: AccountName,
+    /// To.
+    credit: AccountName,
+    /// How much, a decimal string.
+    amount: String,
+    /// In which asset; the broker's first when absent.
+    asset: Option<String>,
+    /// What is corrected: a transfer or a case.
+    reference: Option<String>,
+    /// Why.
+    memo: String,
+}
+
+/// Propose a correction: the amount is reserved until a second operator has decided
+#[utoipa::path(
+    post, path = "/v1/corrections", tag = "money", request_body = NewCorrection,
+    security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
+    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 201, description = "proposed: the pending transfer, whose id names the correction", body = TransferView), (status = 200, description = "proposed before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody))
+)]
+pub(crate) async fn propose(State(app): State<Arc<App>>, mutation: Mutation<NewCorrection>) -> Result<Response, Problem> {
+    let new = &mutation.value;
+    let asset = app.bank.asset(new.asset.as_deref())?;
+    let command = Correct {
+        id: None,
+        debit: new.debit.key(asset)?,
+        credit: new.credit.key(asset)?,
+        amount: app.bank.rules.assets.amount(asset, &new.amount)?,
+        reference: new.reference.as_deref().map(Reference::parse).transpose()?,
+        memo: Memo::parse(&new.memo)?,
+    };
+    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
+    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+}
+
+/// Approve a correction that another operator has proposed
+#[utoipa::path(
+    post, path = "/v1/corrections/{id}/approve", tag = "money", request_body = Nothing, operation_id = "correction_approve",
+    security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
+    params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn approve(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+    let id = transfer_id(&id)?;
+    finish(&app, ApproveCorrection { id }.into(), mutation).await
+}
+
+/// Give a correction up
+#[utoipa::path(
+    post, path = "/v1/corrections/{id}/reject", tag = "money", request_body = Nothing, operation_id = "correction_reject",
+    security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
+    params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn reject(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+    let id = transfer_id(&id)?;
+    finish(&app, RejectCorrection { id }.into(), mutation).await
+}

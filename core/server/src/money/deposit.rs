@@ -1,0 +1,63 @@
+//! `POST /v1/deposits`: money comes in.
+
+use crate::app::App;
+use crate::body::json;
+use crate::mutation::Mutation;
+use crate::problem::Problem;
+use crate::view::TransferView;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use imagxp_broker::{Deposit, Memo, Owner, Reference};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Money that has come in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewDeposit {
+    /// Whose: a domain.
+    #[schema(example = "agent.example")]
+    owner: String,
+    /// How much, a decimal string.
+    #[schema(example = "10.00")]
+    amount: String,
+    /// In which asset; the broker's first when absent.
+    asset: Option<String>,
+    /// What the bank or payment provider calls it. Counts once, for ever.
+    #[schema(example = "bank-4711")]
+    reference: String,
+    /// A note.
+    memo: Option<String>,
+}
+
+/// Book a deposit; the same reference again is answered with the first
+#[utoipa::path(
+    post, path = "/v1/deposits", tag = "money", request_body = NewDeposit,
+    security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 201, description = "booked", body = TransferView), (status = 200, description = "booked before", body = TransferView))
+)]
+pub(crate) async fn book(State(app): State<Arc<App>>, mutation: Mutation<NewDeposit>) -> Result<Response, Problem> {
+    let new = &mutation.value;
+    let asset = app.bank.asset(new.asset.as_deref())?;
+    let command = Deposit {
+        id: None,
+        asset,
+        owner: owner(&app, &new.owner)?,
+        amount: app.bank.rules.assets.amount(asset, &new.amount)?,
+        reference: Reference::parse(&new.reference)?,
+        memo: new.memo.as_deref().map(Memo::parse).transpose()?,
+    };
+    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
+    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+}
+
+/// An owner of money is a domain: whoever can sign for it can have it.
+pub(crate) fn owner(app: &App, name: &str) -> Result<Owner, Problem> {
+    let id = imagxp::AgentId::parse(name, app.identities.allow_loopback());
+    let id = id.ok_or_else(|| Problem::bad("text.malformed", format!("`{}` is not a public domain name", name.escape_debug())))?;
+    Ok(Owner::parse(id.as_str())?)
+}

@@ -1,0 +1,87 @@
+//! `GET /v1/transfers`: what moved, newest first.
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::{Ask, json_read};
+use crate::cursor;
+use crate::problem::{ErrorBody, Problem};
+use crate::view::TransferView;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use imagxp_broker::{Entry, Reader as _};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which transfers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// To or from this owner's accounts; operators only, who read everybody's when it is absent.
+    owner: Option<String>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// 1 to 500; 50 when absent.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+}
+
+/// Transfers, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TransferList {
+    transfers: Vec<TransferView>,
+    /// For the next page; null when there is none.
+    next_cursor: Option<String>,
+}
+
+/// Transfers, newest first
+#[utoipa::path(
+    get, path = "/v1/transfers", tag = "money", params(Filter), operation_id = "transfers",
+    security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
+    responses((status = 200, body = TransferList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Ask(ask): Ask<Filter>, headers: HeaderMap) -> Result<Response, Problem> {
+    let owner = caller.scope(ask.owner.as_deref())?;
+    let before = cursor::read::<8>('t', ask.cursor.as_deref())?.map(u64::from_be_bytes);
+    let limit = cursor::limit(ask.limit)?;
+    let (transfers, next) = app
+        .bank
+        .read(move |reading| {
+            reading.consistent(|reading| {
+                let Some(owner) = owner else { return everything(reading, before, limit) };
+                let accounts = reading.accounts(Some(&owner), None, cursor::MOST)?;
+                let ids = accounts.iter().map(|account| account.id).collect();
+                let transfers = reading.statement(&ids, before, limit)?;
+                let next = transfers.last().filter(|_| transfers.len() == limit).map(|transfer| transfer.seq);
+                Ok((transfers, next))
+            })
+        })
+        .await?;
+    let next_cursor = next.map(|seq| cursor::write('t', &seq.to_be_bytes()));
+    let transfers = transfers.iter().map(|transfer| TransferView::new(&app.bank.rules, transfer)).collect();
+    Ok(json_read(&headers, &TransferList { transfers, next_cursor }))
+}
+
+/// Everybody's, from the log backwards: a page may have fewer than asked for when the log has many events there.
+fn everything(
+    reading: &mut imagxp_storage::Reading,
+    before: Option<u64>,
+    limit: usize,
+) -> imagxp_storage::Result<(Vec<imagxp_broker::Transfer>, Option<u64>)> {
+    let end = match before {
+        Some(before) => before,
+        None => reading.head()?.size,
+    };
+    let span = u64::try_from(limit).unwrap_or(u64::MAX);
+    let from = end.saturating_sub(span);
+    let count = usize::try_from(end.saturating_sub(from)).unwrap_or(limit);
+    let entries = if count == 0 { Vec::new() } else { reading.entries(from, count)? };
+    let transfers = entries.into_iter().rev().filter_map(|(entry, _)| match entry {
+        Entry::Transfer(transfer) => Some(transfer),
+        Entry::Event(_) => None,
+    });
+    Ok((transfers.collect(), (from > 0).then_some(from)))
+}

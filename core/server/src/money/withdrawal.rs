@@ -1,0 +1,98 @@
+//! `POST /v1/withdrawals`: money is to go out, and what the bank says to that.
+
+use super::deposit::owner;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::json;
+use crate::mutation::{Mutation, Nothing};
+use crate::problem::{ErrorBody, Problem};
+use crate::view::TransferView;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use imagxp_broker::{Command, Id, Memo, Owner, PostWithdrawal, Reference, RefusalCode, VoidWithdrawal, Withdraw};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Money that is to go out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewWithdrawal {
+    /// Whose; only operators name another than themselves.
+    owner: Option<String>,
+    /// How much, a decimal string.
+    amount: String,
+    /// In which asset; the broker's first when absent.
+    asset: Option<String>,
+    /// Where to: what the bank or payment provider calls it.
+    reference: Option<String>,
+    /// A note.
+    memo: Option<String>,
+}
+
+/// Ask for a withdrawal: the amount is reserved until the bank has answered
+#[utoipa::path(
+    post, path = "/v1/withdrawals", tag = "money", request_body = NewWithdrawal,
+    security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 201, description = "reserved: the pending transfer, whose id names the withdrawal", body = TransferView), (status = 200, description = "reserved before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn ask(State(app): State<Arc<App>>, mutation: Mutation<NewWithdrawal>) -> Result<Response, Problem> {
+    let new = &mutation.value;
+    let owner = match (&mutation.caller, new.owner.as_deref()) {
+        (Caller::Operator { .. }, Some(name)) => owner(&app, name)?,
+        (Caller::Operator { .. }, None) => return Err(Problem::bad("json.malformed", "whose withdrawal it is (`owner`) is missing")),
+        (caller, named) => {
+            let scope: Option<Owner> = caller.scope(named)?;
+            scope.ok_or_else(|| Problem::internal("a tenant without a scope"))?
+        }
+    };
+    let asset = app.bank.asset(new.asset.as_deref())?;
+    let command = Withdraw {
+        id: None,
+        asset,
+        owner,
+        amount: app.bank.rules.assets.amount(asset, &new.amount)?,
+        reference: new.reference.as_deref().map(Reference::parse).transpose()?,
+        memo: new.memo.as_deref().map(Memo::parse).transpose()?,
+    };
+    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
+    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+}
+
+/// The bank has paid the withdrawal
+#[utoipa::path(
+    post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing, operation_id = "withdrawal_post",
+    security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn post(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+    let id = transfer_id(&id)?;
+    finish(&app, PostWithdrawal { id }.into(), mutation).await
+}
+
+/// The bank has not paid the withdrawal, and will not: the money is the owner's again
+#[utoipa::path(
+    post, path = "/v1/withdrawals/{id}/void", tag = "money", request_body = Nothing, operation_id = "withdrawal_void",
+    security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
+)]
+pub(crate) async fn void(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+    let id = transfer_id(&id)?;
+    finish(&app, VoidWithdrawal { id }.into(), mutation).await
+}
+
+/// Gives a command on a transfer that waits, and shows the transfer that ended it.
+pub(crate) async fn finish(app: &App, command: Command, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
+    Ok(json(StatusCode::OK, &TransferView::first(&app.bank.rules, &outcome)?))
+}
+
+/// A transfer's name in a path. What cannot be one does not exist.
+pub(crate) fn transfer_id(text: &str) -> Result<Id, Problem> {
+    Id::parse(text).map_err(|_| RefusalCode::TransferNotFound.into())
+}
