@@ -26,7 +26,7 @@ macro_rules! assets {
 }
 
 const SCRIPTS: &[Asset] = assets!("text/javascript; charset=utf-8":
-    "accounts.js", "amount.js", "api.js", "chart.js", "checkpoint.js", "dialog.js", "disputes.js", "element.js", "escrow.js", "keys.js",
+    "accounts.js", "amount.js", "api.js", "chart.js", "checkpoint.js", "decision.js", "disputes.js", "element.js", "escrow.js", "keys.js",
     "live.js", "login.js", "main.js", "money.js", "notice.js", "statement.js", "table.js", "theme.js", "time.js", "verdicts.js",
     "views.js", "visas.js"
 );
