@@ -19,14 +19,14 @@ let roles = new Map();
 const amount = (text) => (text === "0" ? el("span", { class: "dim" }, "0") : shown(text));
 
 const columns = [
-  { title: "Owner", head: true, cell: (a) => (a.owner ? bdi(a.owner) : el("span", { class: "dim" }, "the broker")) },
-  { title: "Seen as", cell: (a) => roles.get(a.owner) ?? none() },
-  { title: "Kind", cell: (a) => [bdi(a.kind, { class: "token" }), a.reference ? [" ", bdi(a.reference)] : "", standing(a)] },
+  { title: "Owner", head: true, class: "name", cell: (a) => (a.owner ? bdi(a.owner) : el("span", { class: "dim" }, "the broker")) },
+  { title: "Seen as", cell: (a) => (roles.has(a.owner) ? el("span", { class: "token" }, roles.get(a.owner)) : none()) },
+  { title: "Kind", cell: (a) => [bdi(a.kind, { class: "token" }), a.reference ? [" ", bdi(a.reference)] : null, standing(a)] },
   { title: "Balance", class: "number", cell: (a) => [el("strong", null, shown(a.balance)), " ", bdi(a.asset)] },
-  { title: "Can be spent", class: "number", cell: (a) => amount(a.available) },
+  { title: "Can be spent", class: "number", cell: (a) => (a.kind === "OUTSIDE" ? none() : amount(a.available)) },
   { title: "Reserved", class: "number", cell: (a) => amount(a.debits_pending) },
   { title: "Coming in", class: "number", cell: (a) => amount(a.credits_pending) },
-  { title: "Moves", cell: moves },
+  { title: "Moves", class: "actions", cell: moves },
 ];
 
 export function accounts() {
@@ -54,7 +54,7 @@ async function load() {
     // Who reads the list is not disturbed by the same list.
     if (now === last && place.querySelector("table")) return;
     last = now;
-    const list = table(owner ? `Accounts of ${owner}` : "Accounts of agents, publishers and the broker", columns, owner ? "This owner has no account." : "There are no accounts yet. The first deposit makes one.", (a) => a.id);
+    const list = table(owner ? `Accounts of ${owner}` : "Accounts of agents, publishers and the broker", columns, owner ? "This owner has no account." : "There are no accounts yet. The first deposit makes one.", { key: (a) => a.id });
     list.set(answer.accounts);
     shows = answer.accounts.length;
     const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
@@ -75,7 +75,7 @@ async function learn() {
 
 function standing(account) {
   const says = (text) => [" ", el("span", { class: "pill deny" }, text)];
-  return [account.frozen ? says("frozen") : "", account.closed ? says("closed") : ""].flat();
+  return [account.frozen ? says("frozen") : [], account.closed ? says("closed") : []];
 }
 
 function moves(account) {

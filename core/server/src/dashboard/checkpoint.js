@@ -25,7 +25,7 @@ const entries = table(
     { title: "Leaf", class: "grow", cell: (e) => bdi(e.leaf, { class: "hash" }) },
   ],
   "The log is empty.",
-  (e) => e.seq,
+  { key: (e) => e.seq },
 );
 
 const content = (entry) => entry.transfer ?? entry.event;

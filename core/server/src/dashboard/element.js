@@ -31,7 +31,7 @@ export function bdi(value, attributes) {
 }
 
 /** What is shown where there is nothing. */
-export const none = () => el("span", { class: "dim" }, el("span", { "aria-hidden": "true" }, "–"), el("span", { class: "visually-hidden" }, "none"));
+export const none = () => el("span", { class: "dim none" }, el("span", { "aria-hidden": "true" }, "–"), el("span", { class: "visually-hidden" }, "none"));
 
 /** A list or a table that has nothing to show says so. */
 export const empty = (...text) => el("p", { class: "empty" }, ...text);

@@ -85,12 +85,13 @@ function states(asset) {
   const list = table(
     `Visas by state, ${asset.asset}`,
     [
-      { title: "State", head: true, cell: ([name]) => [bdi(name, { class: `pill state-${name.toLowerCase()}` }), " ", el("span", { class: "dim" }, STATES[name] ?? "")] },
+      { title: "State", head: true, cell: ([name]) => [bdi(name, { class: `pill state-${name.toLowerCase()}` }), " ", el("span", { class: "dim about" }, STATES[name] ?? "")] },
       { title: "Visas", class: "number", cell: ([, state]) => shown(String(state.count)) },
       { title: "Amount", class: "number", cell: ([, state]) => shown(state.amount) },
-      { title: "Share", class: "share-cell", cell: ([name, state]) => share(units(state.amount) ?? 0n, whole, `fill-${name.toLowerCase()}`) },
+      { title: "Share of all", class: "share-cell", cell: ([name, state]) => share(units(state.amount) ?? 0n, whole, `fill-${name.toLowerCase()}`) },
     ],
     "No visas.",
+    { compact: true },
   );
   const names = [...Object.keys(STATES).filter((name) => name in asset.states), ...Object.keys(asset.states).filter((name) => !(name in STATES))];
   list.set(names.map((name) => [name, asset.states[name]]));
@@ -101,10 +102,11 @@ function kinds(asset) {
   const list = table(
     `Balances by kind of account, ${asset.asset}`,
     [
-      { title: "Kind", head: true, cell: ([name]) => [bdi(name, { class: "token" }), " ", el("span", { class: "dim" }, KINDS[name] ?? "")] },
+      { title: "Kind", head: true, cell: ([name]) => [bdi(name, { class: "token" }), " ", el("span", { class: "dim about" }, KINDS[name] ?? "")] },
       { title: "Balance", class: "number", cell: ([, balance]) => shown(balance) },
     ],
     "No accounts.",
+    { compact: true },
   );
   const names = [...Object.keys(KINDS).filter((name) => name in asset.accounts), ...Object.keys(asset.accounts).filter((name) => !(name in KINDS))];
   list.set(names.map((name) => [name, asset.accounts[name]]));

@@ -17,7 +17,7 @@ export async function show(owner) {
   try {
     const [{ transfers, next_cursor: more }, { accounts }] = await Promise.all([get("/v1/transfers", { owner, limit: PAGE }), get("/v1/accounts", { owner, limit: PAGE })]);
     const own = new Set(accounts.map((account) => account.id));
-    const list = table(more ? `The latest ${transfers.length} transfers, newest first` : "All transfers, newest first", columns(own), "Nothing has moved yet.", (t) => t.id);
+    const list = table(more ? `The latest ${transfers.length} transfers, newest first` : "All transfers, newest first", columns(own), "Nothing has moved yet.", { key: (t) => t.id });
     list.set(transfers);
     byId("statement-list").replaceChildren(list.element);
   } catch (error) {

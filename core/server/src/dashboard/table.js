@@ -4,9 +4,10 @@ import { el, empty } from "./element.js";
 
 /**
  * A table with a caption. `columns` are `{title, cell(row), class?, head?}`; `head` makes the cell the row's header.
- * Returns `{element, set(rows), add(rows, most)}`: all rows anew, or new ones at the top.
+ * `key(row)` names a row; a `compact` table stays one on a phone. Returns `{element, rows, set, append, add, caption}`: rows anew, at the
+ * end, or at the top with no more than `most` in all.
  */
-export function table(caption, columns, nothing, key) {
+export function table(caption, columns, nothing, { key, compact } = {}) {
   const body = el("tbody", { role: "rowgroup" });
   const heads = columns.map((column) => el("th", { role: "columnheader", scope: "col", class: column.class }, column.title));
   const whole = el(
@@ -17,18 +18,17 @@ export function table(caption, columns, nothing, key) {
     body,
   );
   const without = empty(nothing);
-  const element = el("div", { class: "list" }, whole, without);
+  const element = el("div", { class: compact ? "list" : "list cards" }, whole, without);
   const show = () => {
     whole.hidden = body.childElementCount === 0;
     without.hidden = !whole.hidden;
   };
   const line = (row) => {
     const cells = columns.map((column) => {
-      const content = [column.cell(row)].flat();
-      const title = column.label ?? column.title;
+      const content = el("div", { class: "value" }, [column.cell(row)].flat(Infinity));
       return column.head
-        ? el("th", { role: "rowheader", scope: "row", class: column.class, "data-label": title }, content)
-        : el("td", { role: "cell", class: column.class, "data-label": title }, content);
+        ? el("th", { role: "rowheader", scope: "row", class: column.class, "data-label": column.title }, content)
+        : el("td", { role: "cell", class: column.class, "data-label": column.title }, content);
     });
     return el("tr", { role: "row", "data-key": key?.(row) }, cells);
   };

@@ -8,7 +8,8 @@ import { stacked } from "./chart.js";
 import { table } from "./table.js";
 import { ofDay } from "./time.js";
 
-const MOST = 200;
+// A row is a card on a phone, and a list of many is none that is read there.
+const MOST = matchMedia("(max-width: 760px)").matches ? 50 : 200;
 const OUTCOMES = ["allow", "deny", "undecided"];
 const PAINT_MS = 250;
 const SAY_MS = 5000;
@@ -30,13 +31,13 @@ const list = table(
     { title: "Time", head: true, cell: (v) => ofDay(v.time) },
     { title: "Outcome", cell: (v) => [el("span", { class: `pill ${OUTCOMES.includes(v.outcome) ? v.outcome : ""}` }, bdi(v.outcome)), v.would_deny && v.outcome === "allow" ? el("span", { class: "dim" }, " observed") : ""] },
     { title: "Code", cell: (v) => [bdi(v.code, { class: "code" }), el("span", { class: "dim" }, ` ${Number(v.http)}`)] },
-    { title: "Agent", cell: (v) => (v.agent_id ? bdi(v.agent_id) : el("span", { class: "dim" }, bdi(v.visitor))) },
+    { title: "Agent", class: "name", cell: (v) => (v.agent_id ? bdi(v.agent_id) : el("span", { class: "dim" }, bdi(v.visitor))) },
     { title: "Purpose", cell: (v) => (v.purpose ? bdi(v.purpose, { class: "token" }) : none()) },
-    { title: "Payment", cell: (v) => bdi(v.payment) },
+    { title: "Payment", cell: (v) => (v.payment === "not_required" ? none() : bdi(v.payment, { class: "token" })) },
     { title: "Request", class: "grow", cell: (v) => [bdi(v.method, { class: "token" }), " ", bdi(v.path)] },
   ],
   "No verdicts yet. They appear here as soon as a proxy asks /v1/verify.",
-  (v) => v.trace_id,
+  { key: (v) => v.trace_id },
 );
 
 const chart = stacked({
