@@ -49,7 +49,9 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         });
         match looked.await {
             Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
-            Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "what is due cannot be settled now"),
+            Ok(Err(error)) => {
+                tracing::warn!(code = error.code(), %error, "what is due cannot be settled now")
+            }
             Err(error) => tracing::error!(%error, "settling failed"),
         }
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![allow(unused_qualifications, reason = "utoipa writes whole paths into the code that it makes")]
 
 mod admin;
 mod app;
@@ -22,8 +23,8 @@ mod log;
 mod money;
 mod mutation;
 mod network;
-pub mod operators;
 mod openapi;
+pub mod operators;
 mod problem;
 mod random;
 mod request_id;

@@ -36,7 +36,10 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
     let paths = core::mem::take(&mut document.paths.paths);
     for (path, mut item) in paths {
         for operation in operations_mut(&mut item) {
-            let public = operation.security.as_ref().is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
+            let public = operation
+                .security
+                .as_ref()
+                .is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
             add_common(operation, public);
         }
         // The router's form for the rest of a path is not OpenAPI's.
@@ -68,7 +71,9 @@ fn add_common(operation: &mut Operation, public: bool) {
     for (status, description) in common {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
             let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));
-            RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
+            RefOr::T(
+                ResponseBuilder::new().description(description).content("application/json", content).build(),
+            )
         });
     }
 }
@@ -77,13 +82,40 @@ fn schemes() -> [(&'static str, SecurityScheme); 5] {
     use crate::auth::{ACCESS_TOKEN, OPERATOR_SESSION, OPERATOR_TOKEN, SIGNATURE, TRUSTED_PROXY};
     let described = |name: &str, text: &str| ApiKeyValue::with_description(name, text);
     let bearer = |format: &str, text: &str| {
-        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(text)).build())
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format(format)
+                .description(Some(text))
+                .build(),
+        )
     };
     [
-        (SIGNATURE, SecurityScheme::ApiKey(ApiKey::Header(described("x-imagxp-signature", "a request signed with the caller's IMAGXP identity: x-imagxp-payload, x-imagxp-signature and x-imagxp-public-key; a body is named by `content_digest`")))),
+        (
+            SIGNATURE,
+            SecurityScheme::ApiKey(ApiKey::Header(described(
+                "x-imagxp-signature",
+                "a request signed with the caller's IMAGXP identity: x-imagxp-payload, x-imagxp-signature and x-imagxp-public-key; a body is named by `content_digest`",
+            ))),
+        ),
         (ACCESS_TOKEN, bearer("JWT", "an access token from /oauth/token")),
         (OPERATOR_TOKEN, bearer("imagxp_op_…", "an operator's token; the scope is the least role")),
-        (OPERATOR_SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(described(crate::auth::SESSION_COOKIE, "an operator's session, for the dashboard's own page; the scope is the least role")))),
-        (TRUSTED_PROXY, SecurityScheme::MutualTls { description: Some("no certificate: the connection comes from an address of `verify.trusted`".to_owned()), deprecated: None, extensions: None }),
+        (
+            OPERATOR_SESSION,
+            SecurityScheme::ApiKey(ApiKey::Cookie(described(
+                crate::auth::SESSION_COOKIE,
+                "an operator's session, for the dashboard's own page; the scope is the least role",
+            ))),
+        ),
+        (
+            TRUSTED_PROXY,
+            SecurityScheme::MutualTls {
+                description: Some(
+                    "no certificate: the connection comes from an address of `verify.trusted`".to_owned(),
+                ),
+                deprecated: None,
+                extensions: None,
+            },
+        ),
     ]
 }

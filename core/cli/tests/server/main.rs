@@ -1,9 +1,21 @@
 //! The broker's service as a process of its own, asked over sockets.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::expect_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
+mod deal;
 mod hostile;
+mod matrix;
+mod once;
 mod party;
 mod service;
 mod shell;
 mod sign_in;
+mod time;
+mod token;
+mod triangle;
 mod verify;

@@ -1,12 +1,12 @@
 //! A running `imagxp serve`, and a client.
 
-use imagxp_fetch::{Answer, Call, Fetcher, Options, Profile};
+use imagxp_fetch::{Answer, Call, FetchFailure, Fetcher, Options, Profile};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A service in a folder of its own; the process ends with it.
@@ -22,6 +22,7 @@ pub(crate) struct Service {
     pub(crate) token: String,
     more: Vec<String>,
     client: Fetcher,
+    document: OnceLock<Value>,
 }
 
 /// Two ports that were free a moment ago.
@@ -46,6 +47,7 @@ impl Service {
             token: String::new(),
             more,
             client: Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap(),
+            document: OnceLock::new(),
         };
         service.run();
         service
@@ -79,7 +81,7 @@ impl Service {
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
             std::thread::sleep(Duration::from_millis(200));
-            panic!("the service did not start: {line} {}", self.log.lock().unwrap())
+            panic!("the service did not start: {line} {}", self.end_of_log())
         });
         if let Some(token) = told["operator_token"].as_str() {
             self.token = token.to_owned();
@@ -96,7 +98,7 @@ impl Service {
         )
         .unwrap();
         let status = process.wait().unwrap();
-        assert!(status.success(), "{status} {}", self.log.lock().unwrap());
+        assert!(status.success(), "{status} {}", self.end_of_log());
         begun.elapsed()
     }
 
@@ -116,9 +118,55 @@ impl Service {
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: body.to_vec(),
         };
-        Reply(self.client.send(&call, Profile::PAGE).unwrap_or_else(|error| {
-            panic!("{method} {path}: {error:?} {}", self.log.lock().unwrap())
-        }))
+        let reply = loop {
+            match self.client.send(&call, Profile::PAGE) {
+                Ok(answer) => break Reply(answer),
+                // The client's own bound of fetches per second.
+                Err(error) if error.failure == FetchFailure::Busy => {
+                    std::thread::sleep(Duration::from_millis(100))
+                }
+                Err(error) => panic!("{method} {path}: {error:?} {}", self.end_of_log()),
+            }
+        };
+        self.must_be_declared(method, path, reply.0.status);
+        reply
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = self.log.lock().unwrap();
+        log[log.len().saturating_sub(3000)..].to_owned()
+    }
+
+    /// Whatever is answered stands in the OpenAPI document.
+    #[track_caller]
+    fn must_be_declared(&self, method: &str, path: &str, status: u16) {
+        let document = self.document.get_or_init(|| {
+            let answer = self.client.send(&Call::get(format!("{}/openapi.json", self.issuer)), Profile::PAGE);
+            answer.map(|answer| serde_json::from_slice(&answer.body).unwrap()).unwrap_or_default()
+        });
+        let path = path.split('?').next().unwrap();
+        let segments: Vec<&str> = path.split('/').collect();
+        let fits = |template: &str| {
+            let parts: Vec<&str> = template.split('/').collect();
+            let rest = template == "/v1/verify/{target}" && segments.len() >= parts.len();
+            (rest || parts.len() == segments.len())
+                && parts
+                    .iter()
+                    .zip(&segments)
+                    .all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
+        };
+        let paths = document["paths"].as_object().into_iter().flatten();
+        // An exact path goes before one with a name in it.
+        let found = paths
+            .filter(|(template, _)| fits(template))
+            .min_by_key(|(template, _)| template.matches('{').count());
+        let Some(operation) = found.and_then(|(_, item)| item.get(method.to_lowercase())) else { return };
+        let declared = operation["responses"].as_object().unwrap();
+        let class = format!("{}XX", status / 100);
+        assert!(
+            declared.contains_key(&status.to_string()) || declared.contains_key(&class),
+            "{method} {path} answers {status}, which is not declared"
+        );
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
@@ -133,7 +181,12 @@ impl Service {
 
     /// Runs another command of the program on this data folder; its standard output.
     pub(crate) fn command(&self, args: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_imagxp")).args(args).arg("--data").arg(&self.data).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(args)
+            .arg("--data")
+            .arg(&self.data)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -159,7 +212,11 @@ impl Reply {
     pub(crate) fn is(&self, status: u16) -> Value {
         let text = String::from_utf8_lossy(&self.0.body);
         assert_eq!(self.0.status, status, "{text}");
-        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")) }
+        if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
+        }
     }
 
     /// The form of every refusal holds, and this is its code.

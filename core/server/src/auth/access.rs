@@ -39,9 +39,13 @@ impl Access {
         let mut table = HashMap::new();
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
-                let fault = |why: &str| SetupError::new("internal.routes", format!("`{method} {path}` {why}"));
+                let fault =
+                    |why: &str| SetupError::new("internal.routes", format!("`{method} {path}` {why}"));
                 let rules = rules(operation).ok_or_else(|| fault("declares no security that is known"))?;
-                if method != Method::GET && rules.contains(&Rule::Public) && !UNAUTHENTICATED.contains(&path.as_str()) {
+                if method != Method::GET
+                    && rules.contains(&Rule::Public)
+                    && !UNAUTHENTICATED.contains(&path.as_str())
+                {
                     return Err(fault("changes something and is open to everybody"));
                 }
                 table.insert((method, path.clone()), rules);

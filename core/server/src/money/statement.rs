@@ -65,7 +65,9 @@ pub(crate) async fn statement(
     let account = AccountKey::available(asset, owner.clone()).id();
     let at = |text: &Option<String>, usual: i64| match text.as_deref() {
         None => Ok(usual),
-        Some(text) => Timestamp::parse(text).map(Timestamp::as_millis).ok_or_else(|| Problem::bad("query.malformed", "a time is RFC 3339 in UTC")),
+        Some(text) => Timestamp::parse(text)
+            .map(Timestamp::as_millis)
+            .ok_or_else(|| Problem::bad("query.malformed", "a time is RFC 3339 in UTC")),
     };
     let from = at(&ask.from, 0)?;
     let until = at(&ask.until, clock::now().as_millis().saturating_add(1))?;
@@ -76,7 +78,12 @@ pub(crate) async fn statement(
             found => found.map(Ok),
         })
         .await?;
-    let found = found.map_err(|()| Problem::bad("statement.too_long", format!("the period has more than {MOST} transfers; ask for shorter ones")))?;
+    let found = found.map_err(|()| {
+        Problem::bad(
+            "statement.too_long",
+            format!("the period has more than {MOST} transfers; ask for shorter ones"),
+        )
+    })?;
     let found = found.ok_or_else(|| Problem::from(RefusalCode::AccountNotFound))?;
     let rules = &app.bank.rules;
     Ok(json_read(

@@ -1,0 +1,93 @@
+//! The same request twice has one effect.
+
+use crate::deal::{Deal, audit};
+use crate::party::nonce;
+use crate::service::Service;
+use serde_json::json;
+
+#[test]
+fn a_key_names_one_request() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let buy = |key: &str, amount: &str| {
+        let body = json!({"resource": deal.origin(), "amount": amount}).to_string();
+        deal.agent.ask(&service, "POST", "/v1/visas", &[("idempotency-key", key)], body.as_bytes())
+    };
+    let first = buy("k1", "1").is(201);
+    let second = buy("k1", "1").is(200);
+    assert_eq!(first["access_token"], second["access_token"]);
+    buy("k1", "2").refuses(409, "idempotency.mismatch");
+    buy("", "1").refuses(400, "idempotency.malformed");
+    buy(&"k".repeat(256), "1").refuses(400, "idempotency.malformed");
+    // Another's key is another key.
+    let other = Deal::new(&service);
+    let body = json!({"resource": deal.origin(), "amount": "1"}).to_string();
+    other.agent.ask(&service, "POST", "/v1/visas", &[("idempotency-key", "k1")], body.as_bytes()).is(201);
+    // A refusal is remembered too.
+    buy("k2", "1000").refuses(402, "account.insufficient");
+    deal.deposit(&service, "5000", &nonce()).is(201);
+    buy("k2", "1000").refuses(402, "account.insufficient");
+    buy("k3", "1000").is(201);
+    assert_eq!(deal.balance(&service, &deal.agent).1, "4009");
+    audit(&service);
+}
+
+#[test]
+fn a_reference_names_one_deposit() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let first = deal.deposit(&service, "1", "bank-1").is(201);
+    let again = deal.deposit(&service, "1", "bank-1").is(200);
+    assert_eq!(first["id"], again["id"]);
+    deal.deposit(&service, "2", "bank-1").refuses(409, "idempotency.mismatch");
+    assert_eq!(deal.balance(&service, &deal.agent).0, "11");
+}
+
+#[test]
+fn a_batch_is_remembered_visa_by_visa() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let visas: Vec<_> = (0..3)
+        .map(|_| {
+            let (token, _) = deal.buy(&service, "0.1");
+            Deal::presented(&token, &deal.request(&token))
+        })
+        .collect();
+    let body = json!({"visas": visas}).to_string();
+    let send = || {
+        deal.publisher
+            .ask(&service, "POST", "/v1/visas/redeem", &[("idempotency-key", "batch")], body.as_bytes())
+            .is(200)
+    };
+    let (first, second) = (send(), send());
+    assert_eq!((&first["accepted"], &second["accepted"]), (&json!(3), &json!(3)));
+    assert!(
+        second["results"].as_array().unwrap().iter().all(|result| result["repeated"] == true),
+        "{second}"
+    );
+}
+
+#[test]
+fn what_happens_twice_at_once_happens_once() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let body = json!({"resource": deal.origin(), "amount": "1"}).to_string();
+    let tokens: Vec<_> = std::thread::scope(|scope| {
+        let send =
+            || deal.agent.ask(&service, "POST", "/v1/visas", &[("idempotency-key", "race")], body.as_bytes());
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let created = tokens.iter().filter(|reply| reply.0.status == 201).count();
+    let visas: std::collections::BTreeSet<_> = tokens
+        .iter()
+        .map(|reply| {
+            serde_json::from_slice::<serde_json::Value>(&reply.0.body).unwrap()["access_token"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!((created, visas.len()), (1, 1));
+    assert_eq!(deal.balance(&service, &deal.agent).1, "9");
+}
