@@ -22,16 +22,17 @@ const MINUTES_10 = 600_000;
 let state = "DISPUTED";
 let last = "";
 
-const columns = [
+// What every row of a list says alike is left out of it.
+const columns = () => [
   { title: "Agent", head: true, class: "name", cell: (v) => bdi(v.agent) },
   { title: "Publisher", class: "name", cell: (v) => bdi(v.publisher) },
   { title: "Amount", class: "number", cell: (v) => [el("strong", null, shown(v.amount)), " ", bdi(v.asset)] },
-  { title: "State", cell: (v) => bdi(v.state, { class: `pill state-${String(v.state).toLowerCase()}` }) },
+  state === "feedback" && { title: "State", cell: (v) => bdi(v.state, { class: `pill state-${String(v.state).toLowerCase()}` }) },
   { title: "Feedback", cell: (v) => (v.feedback ? [el("strong", null, bdi(v.feedback.score)), " ", bdi(v.feedback.reason, { class: "token" }), el("br"), exact(v.feedback.given_at)] : none()) },
   { title: "Publisher says", class: "grow", cell: (v) => (v.contest ? bdi(v.contest) : none()) },
-  { title: "Due", cell: (v) => (v.due_at ? [exact(v.due_at), el("br"), el("span", { class: "dim" }, away(v.due_at))] : none()) },
-  { title: "Decide", class: "actions", cell: buttons },
-];
+  state !== "DISPUTED" && { title: "Due", cell: (v) => (v.due_at ? [exact(v.due_at), el("br"), el("span", { class: "dim" }, away(v.due_at))] : none()) },
+  state !== "WITHHELD" && { title: "Decide", class: "actions", cell: buttons },
+].filter(Boolean);
 
 export function disputes() {
   const select = byId("d-state");
@@ -59,7 +60,7 @@ async function load() {
     const now = JSON.stringify([state, visas, more, isAdmin(), Math.floor(Date.now() / MINUTES_10)]);
     if (now === last && place.querySelector("table")) return;
     last = now;
-    const list = table(captions(), columns, NOTHING[state], { key: (v) => v.jti });
+    const list = table(captions(), columns(), NOTHING[state], { key: (v) => v.jti });
     list.set(visas);
     const hint = state === "DISPUTED" && visas.length && !isAdmin() ? el("p", { class: "dim" }, "Disputes are decided by operators of the role admin.") : null;
     const rest = more ? el("p", { class: "dim" }, `More than ${visas.length}: the newest are shown.`) : null;

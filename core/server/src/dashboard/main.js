@@ -38,7 +38,7 @@ let inside = false;
 let timer = 0;
 let soon = 0;
 
-login(enter);
+login(() => enter(true));
 document.querySelector(".skip").addEventListener("click", (event) => {
   // The fragment belongs to the views.
   event.preventDefault();
@@ -61,7 +61,7 @@ begin();
 
 async function begin() {
   try {
-    if (await who()) enter();
+    if (await who()) enter(false);
     else showLogin(true);
   } catch (error) {
     // Neither in nor out: the server does not say.
@@ -76,12 +76,13 @@ async function begin() {
   }
 }
 
-function enter() {
+// Who has just sent the form is led to the content; who opens the page begins at its top.
+function enter(focus) {
   inside = true;
   byId("who").textContent = `${operator.name}, ${operator.role}`;
   showLogin(false);
   byId("notices").replaceChildren();
-  pages.show(true);
+  pages.show(focus);
   connect();
   look();
   timer = setInterval(() => !document.hidden && look(), EVERY_MS);

@@ -31,7 +31,7 @@ const list = table(
     { title: "Time", head: true, cell: (v) => ofDay(v.time) },
     { title: "Outcome", cell: (v) => [el("span", { class: `pill ${OUTCOMES.includes(v.outcome) ? v.outcome : ""}` }, bdi(v.outcome)), v.would_deny && v.outcome === "allow" ? el("span", { class: "dim" }, " observed") : ""] },
     { title: "Code", cell: (v) => [bdi(v.code, { class: "code" }), el("span", { class: "dim" }, ` ${Number(v.http)}`)] },
-    { title: "Agent", class: "name", cell: (v) => (v.agent_id ? bdi(v.agent_id) : el("span", { class: "dim" }, bdi(v.visitor))) },
+    { title: "Agent", class: "name", cell: (v) => (v.agent_id ? bdi(v.agent_id) : el("span", { class: "dim token" }, bdi(v.visitor))) },
     { title: "Purpose", cell: (v) => (v.purpose ? bdi(v.purpose, { class: "token" }) : none()) },
     { title: "Payment", cell: (v) => (v.payment === "not_required" ? none() : bdi(v.payment, { class: "token" })) },
     { title: "Request", class: "grow", cell: (v) => [bdi(v.method, { class: "token" }), " ", bdi(v.path)] },
