@@ -3,6 +3,7 @@
 use crate::auth::{Access, operations_mut};
 use crate::error::SetupError;
 use crate::problem::{ErrorBody, ErrorDetail};
+use axum::http::Method;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -35,7 +36,8 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
     }
     let paths = core::mem::take(&mut document.paths.paths);
     for (path, mut item) in paths {
-        for operation in operations_mut(&mut item) {
+        for (method, operation) in operations_mut(&mut item) {
+            operation.operation_id = Some(name(&method, &path));
             let public = operation
                 .security
                 .as_ref()
@@ -46,6 +48,18 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
         document.paths.paths.insert(path.replace("{*", "{"), item);
     }
     Ok(access)
+}
+
+/// An operation's name, from its method and path: `get_v1_visas_jti`.
+fn name(method: &Method, path: &str) -> String {
+    let method = method.as_str().to_ascii_lowercase();
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut name = words.fold(method, |name, word| format!("{name}_{word}"));
+    // `/v1/verify/` is another path than `/v1/verify`.
+    if path.len() > 1 && path.ends_with('/') {
+        name.push_str("_root");
+    }
+    name
 }
 
 /// What is answered before a handler is asked, or in its stead.

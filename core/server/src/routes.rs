@@ -141,7 +141,7 @@ mod tests {
         let mut count = 0;
         let mut ids = std::collections::BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
-            for operation in operations_mut(item) {
+            for (_, operation) in operations_mut(item) {
                 count += 1;
                 let id = operation.operation_id.clone().unwrap();
                 assert!(ids.insert(id.clone()), "two operations are called `{id}`");

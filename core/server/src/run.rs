@@ -11,7 +11,6 @@ use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::keys;
 use crate::listen::{Door, stopped};
-use crate::log;
 use crate::operators;
 use crate::random;
 use crate::routes;
@@ -79,6 +78,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let public = tokio::spawn(public.serve(router, stop.clone()));
     let size = *app.bank.ledger.watch().borrow();
     let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
+    let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
@@ -91,13 +91,15 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
             tracing::error!(%error, "a part of the service failed");
         }
     }
+    auditing.abort();
     let ledger = app.bank.ledger.clone();
     let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
     tracing::info!("the service has ended");
     Ok(())
 }
 
-/// Opens the ledger and checks it: when an invariant does not hold, writes are refused and reads go on (BROKER §4).
+/// Opens the ledger and checks its balances: when they do not hold, writes are refused and reads go on (BROKER §4). Everything else is
+/// checked beside the work ([`background::audit`]): however long the log is, the service is there within moments.
 async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let rules = config.rules()?;
     let address = match config.database.url.as_str() {
@@ -110,16 +112,8 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
         StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis())?;
-        let (head, problems) = ledger.read()?.consistent(log::check)?;
-        if problems.is_empty() {
-            tracing::info!(entries = head.size, "the ledger was checked");
-        } else {
-            ledger.refuse_writes("the check at the start found that an invariant does not hold");
-            for problem in &problems {
-                tracing::error!(problem, "the ledger is broken: writes are refused");
-            }
-        }
-        metrics::gauge!("imagxp_ledger_writable").set(if problems.is_empty() { 1.0 } else { 0.0 });
+        let report = ledger.audit_balances()?;
+        background::judge(&ledger, &report, "balances");
         Ok(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;

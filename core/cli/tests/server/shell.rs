@@ -191,3 +191,87 @@ fn development_stays_on_this_machine() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_broken_ledger_is_read_and_not_written() {
+    use crate::deal::Deal;
+    let mut service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    service.stop();
+    // Somebody with access to the file makes the agent richer.
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    file.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    let changed = file.execute(
+        "UPDATE account SET credits_posted = ?1, version = version + 1 WHERE kind = 'AVAILABLE'",
+        [20_000_000_u128.to_be_bytes()],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    drop(file);
+    service.run();
+    assert_eq!(deal.balance(&service, &deal.agent).0, "20", "reads go on");
+    deal.deposit(&service, "1", "another").refuses(503, "ledger.broken");
+    let body = serde_json::json!({"resource": deal.origin(), "amount": "1"});
+    deal.agent.post(&service, "/v1/visas", &body).refuses(503, "ledger.broken");
+    let check = service.get("/v1/log/verify", &service.token).is(200);
+    assert_eq!(check["ok"], false, "{check}");
+    assert!(
+        check["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|problem| problem["kind"] == "account.balance" || problem["message"].is_string()),
+        "{check}"
+    );
+    assert_eq!(service.get("/v1/money", &service.token).is(200)["writable"], false);
+    let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
+    assert!(String::from_utf8(metrics.0.body).unwrap().contains("imagxp_ledger_writable 0"));
+}
+
+#[test]
+fn tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut service = Service::start(&[
+        "--set",
+        &format!("tls.certificate={}", chain.display()),
+        "--set",
+        &format!("tls.key={}", key.display()),
+    ]);
+    let mut options =
+        imagxp_fetch::Options { allow_loopback: true, only_given_roots: true, ..Default::default() };
+    options.add_roots_pem(made.cert.pem().as_bytes()).unwrap();
+    let fetcher = imagxp_fetch::Fetcher::new(options).unwrap();
+    let url = format!("{}/.well-known/jwks.json", service.issuer.replace("http://", "https://"));
+    let answer = fetcher.send(&imagxp_fetch::Call::get(url), imagxp_fetch::Profile::PAGE).unwrap();
+    assert_eq!(answer.status, 200);
+    // A client that never finishes its handshake holds nothing up, and the end does not wait for it.
+    let _silent = std::net::TcpStream::connect(service.issuer.strip_prefix("http://").unwrap()).unwrap();
+    assert!(service.stop() < Duration::from_secs(12));
+    std::fs::write(&key, "nonsense").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+        .args([
+            "serve",
+            "--dev",
+            "--issuer",
+            "http://127.0.0.1:9",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+        ])
+        .arg(service.data())
+        .args([
+            "--set",
+            &format!("tls.certificate={}", chain.display()),
+            "--set",
+            &format!("tls.key={}", key.display()),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("tls.failed"));
+}

@@ -178,7 +178,8 @@ fn a_visa_is_worth_something_to_its_publisher_only_and_with_its_request_only() {
 
 #[test]
 fn a_thousand_visas_at_once() {
-    let service = Service::start(&[]);
+    // Two thousand signatures in a build for debugging.
+    let service = Service::start(&["--set", "limits.handler_s=60"]);
     let deal = Deal::new(&service);
     let visas: Vec<_> = (0..40)
         .map(|_| {

@@ -100,3 +100,41 @@ fn only_trusted_proxies_may_ask() {
     let off = Service::start(&[]);
     off.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"").refuses(404, "verify.off");
 }
+
+#[test]
+fn a_visa_is_redeemed_before_the_page_is_served() {
+    use crate::deal::Deal;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let publisher = Party::new();
+    let service = Service::start_with(|url| {
+        let policy = serde_json::json!({
+            "version": 1,
+            "origins": [format!("http://{}", publisher.name())],
+            "purposes": {"SUMMARY": {"allow": true, "price": {"amount": "0.5", "currency": "USD"}}},
+            "payment": {"required": true, "brokers": [{"issuer": url, "jwks_uri": format!("{url}/.well-known/jwks.json"), "check": "redeem"}]},
+            "allow_loopback": true,
+        });
+        std::fs::write(&file, policy.to_string()).unwrap();
+        vec!["--set".to_owned(), format!("verify.policy={}", file.display())]
+    });
+    let deal = Deal { agent: Party::new(), publisher };
+    deal.deposit(&service, "10", "r").is(201);
+    let (token, jti) = deal.buy(&service, "0.5");
+    let ask = || {
+        let headers = deal.request(&token);
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        lines.push(("x-original-uri", "/page"));
+        service.send("GET", "/v1/verify", &lines, b"")
+    };
+    let served = ask();
+    assert_eq!(
+        (served.0.status, served.header("x-imagxp-verdict-jti")),
+        (200, Some(jti.as_str())),
+        "{served:?}"
+    );
+    assert_eq!(service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"], "REDEEMED");
+    let again = ask();
+    assert_eq!(again.0.status, 402, "{again:?}");
+    deal.give_feedback(&service, &jti, 1_000_000).is(200);
+}

@@ -43,7 +43,7 @@ pub(crate) struct AccountList {
 
 /// Everybody's accounts
 #[utoipa::path(
-    get, path = "/v1/accounts", tag = "money", params(Filter), operation_id = "accounts",
+    get, path = "/v1/accounts", tag = "money", params(Filter),
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = AccountList), (status = 304, description = "not modified"))
 )]
@@ -65,7 +65,7 @@ pub(crate) async fn list(
 
 /// One owner's accounts
 #[utoipa::path(
-    get, path = "/v1/accounts/{owner}", tag = "money", operation_id = "account",
+    get, path = "/v1/accounts/{owner}", tag = "money",
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     params(("owner" = String, Path, description = "the owner's domain; tenants read their own")),
     responses((status = 200, body = AccountList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))

@@ -84,7 +84,7 @@ pub(crate) async fn propose(
 
 /// Approve a correction that another operator has proposed
 #[utoipa::path(
-    post, path = "/v1/corrections/{id}/approve", tag = "money", request_body = Nothing, operation_id = "correction_approve",
+    post, path = "/v1/corrections/{id}/approve", tag = "money", request_body = Nothing,
     security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
     params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
@@ -100,7 +100,7 @@ pub(crate) async fn approve(
 
 /// Give a correction up
 #[utoipa::path(
-    post, path = "/v1/corrections/{id}/reject", tag = "money", request_body = Nothing, operation_id = "correction_reject",
+    post, path = "/v1/corrections/{id}/reject", tag = "money", request_body = Nothing,
     security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
     params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))

@@ -49,7 +49,7 @@ pub(crate) struct StatementView {
 
 /// A statement of an owner's account: opening balance, transfers, closing balance
 #[utoipa::path(
-    get, path = "/v1/accounts/{owner}/statement", tag = "money", params(Period, ("owner" = String, Path, description = "the owner's domain; tenants read their own")), operation_id = "statement",
+    get, path = "/v1/accounts/{owner}/statement", tag = "money", params(Period, ("owner" = String, Path, description = "the owner's domain; tenants read their own")),
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = StatementView), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]

@@ -39,7 +39,7 @@ pub(crate) struct TransferList {
 
 /// Transfers, newest first
 #[utoipa::path(
-    get, path = "/v1/transfers", tag = "money", params(Filter), operation_id = "transfers",
+    get, path = "/v1/transfers", tag = "money", params(Filter),
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = TransferList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]

@@ -71,7 +71,7 @@ pub(crate) async fn ask(
 
 /// The bank has paid the withdrawal
 #[utoipa::path(
-    post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing, operation_id = "withdrawal_post",
+    post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing,
     security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
     params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
@@ -87,7 +87,7 @@ pub(crate) async fn post(
 
 /// The bank has not paid the withdrawal, and will not: the money is the owner's again
 #[utoipa::path(
-    post, path = "/v1/withdrawals/{id}/void", tag = "money", request_body = Nothing, operation_id = "withdrawal_void",
+    post, path = "/v1/withdrawals/{id}/void", tag = "money", request_body = Nothing,
     security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
     params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))

@@ -6,8 +6,20 @@ use crate::key::{self, SigningKey};
 use crate::operator::{self, Operator, Token};
 use crate::sql::writing;
 use crate::value::limit;
+use imagxp_broker::audit::{self, Report};
 
 impl Ledger {
+    /// Checks everything: every balance against its transfers, every visa against its money, every entry against the log (BROKER §1). Reads
+    /// one state, beside the work. What is wrong is in the report; error: the database's, and `storage.damaged` for rows that cannot be read.
+    pub fn audit(&self) -> Result<Report> {
+        self.read()?.consistent(audit::run)
+    }
+
+    /// Checks the accounts only: quick whatever the number of transfers.
+    pub fn audit_balances(&self) -> Result<Report> {
+        self.read()?.consistent(audit::balances)
+    }
+
     /// Adds an operator. `false` when the name is taken.
     pub fn add_operator(&self, operator: Operator) -> Result<bool> {
         self.write(move |sql| operator::put(sql, &operator))

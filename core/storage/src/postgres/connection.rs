@@ -163,6 +163,10 @@ impl Sql for Postgres {
         self.client.execute(&statement, &parameters).map_err(failed)
     }
 
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        self.insert_rows((table, columns, types), "", rows)
+    }
+
     fn script(&mut self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).map_err(failed)
     }
@@ -197,6 +201,13 @@ impl Sql for Postgres {
     fn clock(&mut self, _: i64) -> Result<i64> {
         let row = self.first("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
         row.map_or_else(|| Err(Error::new(ErrorKind::Failed, "the server has no time")), |mut row| row.int())
+    }
+
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE debit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+            "SELECT COLUMNS FROM transfer WHERE credit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        ]
     }
 
     fn is_closed(&self) -> bool {

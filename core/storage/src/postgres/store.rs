@@ -109,35 +109,35 @@ impl Store for Postgres {
 
 impl Postgres {
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
-        self.insert(
+        self.insert_rows(
             ("account", rows::ACCOUNT, ACCOUNT),
             "ON CONFLICT (id) DO UPDATE SET debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, \
              credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, frozen = excluded.frozen, \
              closed = excluded.closed, version = excluded.version",
             changes.accounts.iter().map(rows::account_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("transfer", rows::TRANSFER, TRANSFER),
             "",
             changes.transfers.iter().map(rows::transfer_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("visa", rows::VISA, VISA),
             "ON CONFLICT (jti) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, version = excluded.version, \
              row = excluded.row",
             changes.visas.iter().map(rows::visa_values).collect::<Result<_>>()?,
         )?;
-        self.insert(("event", rows::EVENT, EVENT), "", changes.events.iter().map(rows::event_values).collect())?;
+        self.insert_rows(("event", rows::EVENT, EVENT), "", changes.events.iter().map(rows::event_values).collect())?;
         let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
-        self.insert(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
+        self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
         // Only what has expired is replaced; what has not must still be there to be found.
-        self.insert(
+        self.insert_rows(
             ("idempotency", rows::IDEMPOTENCY, IDEMPOTENCY),
             "ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, result = excluded.result, \
              created_at = excluded.created_at, expires_at = excluded.expires_at WHERE idempotency.expires_at <= excluded.created_at",
             changes.idempotency.iter().map(rows::idempotency_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("once", rows::ONCE, ONCE),
             "ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, created_at = excluded.created_at, \
              expires_at = excluded.expires_at WHERE once.expires_at <= excluded.created_at",
@@ -157,7 +157,7 @@ impl Postgres {
     }
 
     /// Writes rows of one table; each must be written.
-    fn insert(&mut self, (table, columns, types): (&str, &str, &[&str]), conflict: &str, rows: Vec<Vec<Value>>) -> Result<()> {
+    pub(super) fn insert_rows(&mut self, (table, columns, types): (&str, &str, &[&str]), conflict: &str, rows: Vec<Vec<Value>>) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }

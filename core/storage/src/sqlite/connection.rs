@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
 use crate::sql::Sql;
 use crate::value::{Row, Value};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, ffi};
@@ -60,6 +61,28 @@ impl Sqlite {
         let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         sqlite.script("PRAGMA query_only = ON")?;
         Ok(sqlite)
+    }
+
+    /// Opens a copy that nobody else uses, and makes it a file of its own, without a log beside it.
+    pub(crate) fn standalone(path: &Path) -> Result<Self> {
+        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if sqlite.pragma("application_id")? != APPLICATION {
+            return Err(Error::new(ErrorKind::Backup, "the file is no ledger"));
+        }
+        sqlite.query("PRAGMA journal_mode = DELETE", &[])?;
+        Ok(sqlite)
+    }
+
+    /// Copies the database, as it stands now, to a new file.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
+        restrict(path)?;
+        let mut copy = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+        // In one step: writers go on beside it, and no change begins it anew.
+        match backup.step(-1).map_err(failed)? {
+            StepResult::Done => Ok(()),
+            _ => Err(Error::new(ErrorKind::Conflict, "the database is in use")),
+        }
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
@@ -128,10 +151,6 @@ impl Sqlite {
         self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    pub(crate) const fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// Runs a statement that is kept prepared, with values of any kind that the driver takes.
     pub(crate) fn run(&mut self, sql: &str, parameters: &[Value]) -> Result<usize> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
@@ -168,6 +187,15 @@ impl Sql for Sqlite {
         Ok(self.run(sql, parameters)? as u64)
     }
 
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        let places: Vec<String> = (1..=types.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", "));
+        for row in rows {
+            self.run(&sql, &row)?;
+        }
+        Ok(())
+    }
+
     fn script(&mut self, sql: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(failed)
     }
@@ -190,6 +218,15 @@ impl Sql for Sqlite {
 
     fn clock(&mut self, given_ms: i64) -> Result<i64> {
         Ok(given_ms)
+    }
+
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE seq IN \
+             (SELECT seq FROM posting WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC",
+            "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
+             AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
+        ]
     }
 
     fn is_closed(&self) -> bool {

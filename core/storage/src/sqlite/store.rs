@@ -7,6 +7,9 @@ use crate::sql::Sql;
 use crate::value::{Value, damaged, number};
 use imagxp_broker::{Changes, Head, Keys, Loaded, Store};
 
+/// How many entries of the log are looked through rather than looked up, at most.
+const POSTINGS: u64 = 4096;
+
 impl Store for Sqlite {
     type Error = Error;
 
@@ -125,7 +128,25 @@ impl Sqlite {
                 head.last.as_slice().into(),
                 number(changes.size_before),
             ])],
-        )
+        )?;
+        self.enter_postings(head.size)
+    }
+
+    /// Enters the transfers since the last time, when they are many.
+    fn enter_postings(&mut self, size: u64) -> Result<()> {
+        let until = match self.first("SELECT until FROM posted", &[])? {
+            Some(mut row) => row.count()?,
+            None => return Err(damaged("the table of postings has no state")),
+        };
+        if size.saturating_sub(until) < POSTINGS {
+            return Ok(());
+        }
+        self.run(
+            "INSERT INTO posting (account, seq) SELECT debit, seq FROM transfer WHERE seq >= $1 \
+             UNION ALL SELECT credit, seq FROM transfer WHERE seq >= $1 ORDER BY 1, 2",
+            &[number(until)],
+        )?;
+        self.run("UPDATE posted SET until = $1", &[number(size)]).map(drop)
     }
 
     /// Each row must be written.
