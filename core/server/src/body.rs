@@ -92,13 +92,8 @@ pub(crate) fn json_read(headers: &HeaderMap, value: &impl Serialize) -> Response
 
 /// JSON text with an ETag.
 pub(crate) fn document(headers: &HeaderMap, body: Vec<u8>, cache: &'static str) -> Response {
-    let tag = format!("\"{}\"", base64url_encode(&sha256(&body)));
-    let conditions = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let known = conditions
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag);
-    let mut response = if known {
+    let tag = etag(&sha256(&body));
+    let mut response = if is_known(headers, &tag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         response
@@ -109,6 +104,19 @@ pub(crate) fn document(headers: &HeaderMap, body: Vec<u8>, cache: &'static str) 
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+/// The ETag of what has this hash.
+pub(crate) fn etag(sha256: &[u8; 32]) -> String {
+    format!("\"{}\"", base64url_encode(sha256))
+}
+
+/// Whether the reader has it already: its `If-None-Match` names the ETag.
+pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let conditions = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    conditions.flat_map(|line| line.split(',')).map(str::trim).any(|candidate| {
+        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
+    })
 }
 
 fn with_type(status: StatusCode, body: Vec<u8>, cache: &'static str) -> Response {

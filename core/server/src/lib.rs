@@ -10,6 +10,7 @@ mod bank;
 mod body;
 mod clock;
 pub mod config;
+mod dashboard;
 mod cursor;
 mod discovery;
 mod error;

@@ -6,7 +6,7 @@ use crate::gate::{self, Gate};
 use crate::money::{account, correction, deposit, overview, payment, statement, transfers, withdrawal};
 use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
-use crate::{auth, body, discovery, events, forward, log, openapi, request_id, session, verdicts};
+use crate::{auth, body, dashboard, discovery, events, forward, log, openapi, request_id, session, verdicts};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -84,6 +84,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(events::events))
         .routes(routes!(verdicts::list))
+        .routes(routes!(dashboard::page))
+        .routes(routes!(dashboard::page_with_slash))
+        .routes(routes!(dashboard::asset))
 }
 
 /// This document
