@@ -64,6 +64,13 @@ pub struct Operators {
     operators: Vec<Operator>,
 }
 
+impl Operator {
+    /// What tells this operator from an earlier one of the same name: the start of the token's hash.
+    pub(crate) fn mark(&self) -> String {
+        self.token_sha256.chars().take(16).collect()
+    }
+}
+
 impl Operators {
     /// Reads the operators; none when there is no file. Errors: `io.failed`, `operators.malformed`.
     pub fn open(data: &Path) -> Result<Self, SetupError> {
@@ -145,7 +152,7 @@ impl Operators {
         let failed = |error: std::io::Error| {
             SetupError::new("io.failed", format!("`{}` cannot be written: {error}", path.display()))
         };
-        std::fs::create_dir_all(data).map_err(failed)?;
+        crate::keys::make_folder(data).map_err(failed)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         atomic::write(&path, &text, Existing::Replace).map_err(failed)
     }
