@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, says so in one line each, and does nothing the second time.
 #
-# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift
+# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift dashboard
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -80,10 +80,12 @@ nginx() { scripts/nginx.sh setup; }
 
 swift() { scripts/swift.sh setup; }
 
-[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift"
+dashboard() { scripts/dashboard.sh setup; }
+
+[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift dashboard"
 for part in "$@"; do
     case $part in
-    tools | rust | crates | python | extension | node | nginx | swift) "$part" ;;
+    tools | rust | crates | python | extension | node | nginx | swift | dashboard) "$part" ;;
     *) die "there is no part $part" ;;
     esac
 done
