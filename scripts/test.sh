@@ -15,15 +15,15 @@ clippy() {
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch; }
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker; }
 
 rust() {
-    packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
+    packages="-p imagxp -p imagxp-broker -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
     features=imagxp-fetch/async,imagxp-fetch/dnssec
     # shellcheck disable=SC2086 # a list of words
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --status-level fail --features "$features" $packages
-        cargo test --quiet --locked --doc --features "$features" -p imagxp -p imagxp-fetch
+        cargo test --quiet --locked --doc --features "$features" -p imagxp -p imagxp-broker -p imagxp-fetch
     else
         cargo test --quiet --locked --features "$features" $packages
     fi

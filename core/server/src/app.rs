@@ -13,7 +13,10 @@ use crate::verdicts::Verdicts;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+
+/// Bodies larger than usual that are read at one time.
+const LARGE_BODIES: usize = 16;
 
 /// The running service.
 pub(crate) struct App {
@@ -25,6 +28,8 @@ pub(crate) struct App {
     pub(crate) verdicts: Verdicts,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
+    /// Places for bodies that are larger than usual, while they are read.
+    pub(crate) large_bodies: Semaphore,
     trusted: Networks,
     live: RwLock<Arc<Live>>,
 }
@@ -63,6 +68,7 @@ impl App {
             bank,
             identities,
             forward,
+            large_bodies: Semaphore::new(LARGE_BODIES),
             crowd: Crowd::new(config.limits.requests.div_ceil(4)),
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),

@@ -64,6 +64,13 @@ pub struct Operators {
     operators: Vec<Operator>,
 }
 
+impl Operator {
+    /// What tells this operator from an earlier one of the same name: the start of the token's hash.
+    pub(crate) fn mark(&self) -> String {
+        self.token_sha256.chars().take(16).collect()
+    }
+}
+
 impl Operators {
     /// Reads the operators; none when there is no file. Errors: `io.failed`, `operators.malformed`.
     pub fn open(data: &Path) -> Result<Self, SetupError> {

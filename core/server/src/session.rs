@@ -47,7 +47,7 @@ pub(crate) async fn log_in(
     let operator = token.starts_with(TOKEN_PREFIX).then(|| live.operators.by_token(&token)).flatten();
     let operator = operator
         .ok_or_else(|| Problem::unauthorized("auth.token_invalid", "there is no operator with this token"))?;
-    let said = Said { subject: operator.name.clone(), key_id: None };
+    let said = Said { subject: operator.name.clone(), key_id: Some(operator.mark()) };
     let issuer = &app.config.issuer;
     let session =
         mint(&live.keys, Kind::Session, issuer, issuer, &said, clock::now()).map_err(Problem::internal)?;

@@ -2,7 +2,13 @@
 //! same run; and whether a transfer costs more when there are a million.
 //!
 //! `cargo bench -p imagxp-storage --bench ledger -- [seconds of each round] [rows of the large ledger]`, or `scripts/bench_ledger.sh`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark may panic")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark may panic"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -20,10 +26,12 @@ const BAR: f64 = 8.0;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // `cargo test` runs each benchmark once, to see that it still does.
     let trial = std::env::args().any(|argument| argument == "--test");
-    let number = |place: usize, otherwise: u64| arguments.get(place).map_or(otherwise, |text| text.parse().unwrap());
+    let number =
+        |place: usize, otherwise: u64| arguments.get(place).map_or(otherwise, |text| text.parse().unwrap());
     let seconds = number(0, if trial { 1 } else { 3 });
     let large = number(1, if trial { 2_000 } else { 1_000_000 });
     let folder = std::env::var_os("IMAGXP_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
@@ -39,7 +47,8 @@ fn main() {
 
 fn open(address: &Address, batch: usize) -> Ledger {
     let report = |error: &imagxp_storage::Error| eprintln!("{error} {:?}", std::error::Error::source(error));
-    Ledger::open(address, Options { batch, report: Some(Arc::new(report)), ..Options::default() }, NOW).unwrap()
+    Ledger::open(address, Options { batch, report: Some(Arc::new(report)), ..Options::default() }, NOW)
+        .unwrap()
 }
 
 fn measure(name: &str, [grouped, single]: [Address; 2], seconds: u64, large: u64) {
@@ -54,13 +63,21 @@ fn measure(name: &str, [grouped, single]: [Address; 2], seconds: u64, large: u64
     }
     let [many, one] = rates.map(median);
     let verdict = if many / one >= BAR { "pass" } else { "FAIL" };
-    println!("{name}: {many:.0} transfers/s with {CLIENTS} clients, {one:.0} with one commit each: {:.1} x (bar {BAR} x: {verdict})", many / one);
+    println!(
+        "{name}: {many:.0} transfers/s with {CLIENTS} clients, {one:.0} with one commit each: {:.1} x (bar {BAR} x: {verdict})",
+        many / one
+    );
     let visas = visas(&grouped, Duration::from_secs(seconds));
     println!("{name}: {visas:.0} visas/s issued");
-    let small = cost(&grouped, 10_000.min(large));
+    let (small, small_cpu) = cost(&grouped, 10_000.min(large));
     fill(&grouped, large);
-    let big = cost(&grouped, large);
-    println!("{name}: {small:.1} us per transfer at 10 k rows, {big:.1} us at {large} rows: {:.2} x", big / small);
+    let (big, big_cpu) = cost(&grouped, large);
+    println!(
+        "{name}: {small:.1} us per transfer at 10 k rows, {big:.1} us at {large} rows: {:.2} x; of this process's processors {small_cpu:.1} us \
+         and {big_cpu:.1} us: {:.2} x",
+        big / small,
+        big_cpu / small_cpu
+    );
     grouped.close();
     single.close();
 }
@@ -83,17 +100,20 @@ fn submit_all(ledger: &Ledger, requests: impl Iterator<Item = Request>) {
 }
 
 fn fund(ledger: &Ledger) {
-    submit_all(ledger, (0..OWNERS).map(|number| {
-        let deposit = Deposit {
-            id: None,
-            asset: Asset::USD,
-            owner: owner(number),
-            amount: Amount::from_units(1_000_000_000_000),
-            reference: Reference::parse(&format!("bank-{number}")).unwrap(),
-            memo: None,
-        };
-        Request::new(deposit, Actor::Operator(owner(0)), NOW)
-    }));
+    submit_all(
+        ledger,
+        (0..OWNERS).map(|number| {
+            let deposit = Deposit {
+                id: None,
+                asset: Asset::USD,
+                owner: owner(number),
+                amount: Amount::from_units(1_000_000_000_000),
+                reference: Reference::parse(&format!("bank-{number}")).unwrap(),
+                memo: None,
+            };
+            Request::new(deposit, Actor::Operator(owner(0)), NOW)
+        }),
+    );
 }
 
 /// A payment between two owners, chosen by a number.
@@ -162,16 +182,26 @@ fn fill(ledger: &Ledger, rows: u64) {
     submit_all(ledger, (have..rows).map(payment));
 }
 
-/// Microseconds per transfer, of 20 000 in full batches, in a ledger of about so many rows: the median of several runs.
-fn cost(ledger: &Ledger, rows: u64) -> f64 {
+/// Microseconds per transfer, of 20 000 in full batches, in a ledger of about so many rows, by the clock and by the processors of this
+/// process: the medians of several runs.
+fn cost(ledger: &Ledger, rows: u64) -> (f64, f64) {
     fill(ledger, rows);
     let count = 20_000.min(rows);
-    let runs = (0..5).map(|run| {
-        let begin = Instant::now();
+    let (mut clock, mut processor) = (Vec::new(), Vec::new());
+    for run in 0..5_u64 {
+        let (begin, used) = (Instant::now(), cpu());
         submit_all(ledger, (0..count).map(|number| payment(rows + run * count + number)));
-        begin.elapsed().as_secs_f64() * 1e6 / count as f64
-    });
-    median(runs.collect())
+        clock.push(begin.elapsed().as_secs_f64() * 1e6 / count as f64);
+        processor.push((cpu() - used) * 1e6 / count as f64);
+    }
+    (median(clock), median(processor))
+}
+
+/// Seconds of processor time that this process has used, to a hundredth (Linux; elsewhere nothing).
+fn cpu() -> f64 {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return 0.0 };
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap_or_default() / 100.0).sum::<f64>()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

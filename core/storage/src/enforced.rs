@@ -51,7 +51,8 @@ fn fill(address: &Address) {
             paths: None,
             lifetime_s: 600,
         };
-        let visa = ledger.submit_and_wait(Request::new(issue, Actor::Party(owner("a")), NOW)).unwrap().visa.unwrap();
+        let visa =
+            ledger.submit_and_wait(Request::new(issue, Actor::Party(owner("a")), NOW)).unwrap().visa.unwrap();
         if settle {
             let late = NOW + 3_600_000;
             ledger.submit_and_wait(Request::new(Due { jti: visa.jti }, Actor::Clock, late)).unwrap();
@@ -100,17 +101,25 @@ fn what_must_hold_is_held_by_the_database() {
         assert!(takes(&post, &[units(1)]));
         let void = resolution("debit", "void", "debit", "credit");
         assert!(takes(&void, &[units(10)]));
-        assert!(takes("UPDATE visa SET state = 'REDEEMED', version = version + 1 WHERE state = 'ISSUED'", &[]));
+        assert!(takes(
+            "UPDATE visa SET state = 'REDEEMED', version = version + 1 WHERE state = 'ISSUED'",
+            &[]
+        ));
         assert!(takes("UPDATE head SET size = size + 1", &[]));
 
         // Balances.
         assert!(!takes(account, &[units(101)]), "overdrawn");
         assert!(!takes(account, &[units(u128::MAX)]), "overdrawn by more than a number holds");
         for lower in ["credits_posted", "debits_posted"] {
-            let statement = format!("UPDATE account SET version = version + 1, {lower} = $1 WHERE kind = 'OUTSIDE' OR owner = 'a'");
+            let statement = format!(
+                "UPDATE account SET version = version + 1, {lower} = $1 WHERE kind = 'OUTSIDE' OR owner = 'a'"
+            );
             assert!(!takes(&statement, &[units(0)]), "{lower}");
         }
-        assert!(!takes("UPDATE account SET debits_pending = $1 WHERE owner = 'a'", &[units(1)]), "the same version");
+        assert!(
+            !takes("UPDATE account SET debits_pending = $1 WHERE owner = 'a'", &[units(1)]),
+            "the same version"
+        );
         assert!(!takes("UPDATE account SET version = version + 1, owner = 'c' WHERE owner = 'a'", &[]));
         assert!(!takes("UPDATE account SET version = version + 1, kind = 'OUTSIDE' WHERE owner = 'a'", &[]));
         assert!(!takes("UPDATE account SET version = version + 1, frozen = 2 WHERE owner = 'a'", &[]));
@@ -118,17 +127,26 @@ fn what_must_hold_is_held_by_the_database() {
         assert!(!takes(&post, &[units(11)]), "more than is pending");
         assert!(!takes(&post, &[units(0)]), "nothing");
         assert!(!takes(&void, &[units(9)]), "a part is not voided");
-        assert!(!takes(&resolution("debit", "post", "credit", "debit"), &[units(10)]), "between other accounts");
-        assert!(!takes(&resolution("debit", "single", "debit", "credit"), &[units(10)]), "of no phase that resolves");
+        assert!(
+            !takes(&resolution("debit", "post", "credit", "debit"), &[units(10)]),
+            "between other accounts"
+        );
+        assert!(
+            !takes(&resolution("debit", "single", "debit", "credit"), &[units(10)]),
+            "of no phase that resolves"
+        );
         assert!(!takes(&resolution("debit", "later", "debit", "credit"), &[units(10)]), "of no phase");
         assert!(!takes(&resolution("id", "post", "debit", "credit"), &[units(10)]), "an id twice");
         assert!(!takes(&resolution("debit", "post", "debit", "id"), &[units(10)]), "to no account");
-        assert!(!takes(
-            "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, actor, created_at) \
+        assert!(
+            !takes(
+                "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, actor, created_at) \
              SELECT seq + 1000, debit, asset, code, phase, pending_id, debit, credit, amount, actor, created_at \
              FROM transfer WHERE phase = 'void'",
-            &[],
-        ), "resolved twice");
+                &[],
+            ),
+            "resolved twice"
+        );
         // What was written stays.
         for table in ["head", "account", "transfer", "visa", "event", "leaf"] {
             assert!(!takes(&format!("DELETE FROM {table}"), &[]), "{table}");
@@ -138,10 +156,16 @@ fn what_must_hold_is_held_by_the_database() {
         assert!(!takes("UPDATE event SET body = '{}'", &[]));
         assert!(!takes("UPDATE leaf SET hash = hash", &[]));
         assert!(!takes("UPDATE head SET size = size - 1", &[]));
-        assert!(!takes("INSERT INTO head (id, size, nodes, last) SELECT 2, size, nodes, last FROM head", &[]));
+        assert!(!takes(
+            "INSERT INTO head (id, size, nodes, last) SELECT 2, size, nodes, last FROM head",
+            &[]
+        ));
         assert!(!takes("UPDATE visa SET agent = 'x', version = version + 1", &[]));
         assert!(!takes("UPDATE visa SET amount = $1, version = version + 1", &[units(1)]));
-        assert!(!takes("UPDATE visa SET state = 'ISSUED', version = version + 1 WHERE state = 'EXPIRED'", &[]));
+        assert!(!takes(
+            "UPDATE visa SET state = 'ISSUED', version = version + 1 WHERE state = 'EXPIRED'",
+            &[]
+        ));
         assert!(!takes("UPDATE visa SET state = 'LOST', version = version + 1 WHERE state = 'ISSUED'", &[]));
         if matches!(address, Address::Postgres(_)) {
             for table in ["head", "account", "transfer", "visa", "event", "leaf"] {
@@ -168,12 +192,19 @@ fn schemas_are_checked_when_they_are_opened() {
             // The same again is nothing new.
             Ledger::open(address, Options::default(), NOW).unwrap().close();
             let is_postgres = matches!(address, Address::Postgres(_));
-            let mut statement = if is_postgres { statements[0] } else { statements[statements.len() - 1] }.to_owned();
-            statement = statement.replace("fingerprint_of", if is_postgres { "sha256('other')" } else { "zeroblob(32)" });
+            let mut statement =
+                if is_postgres { statements[0] } else { statements[statements.len() - 1] }.to_owned();
+            statement = statement
+                .replace("fingerprint_of", if is_postgres { "sha256('other')" } else { "zeroblob(32)" });
             if is_postgres && statement.starts_with("DROP INDEX") {
                 return;
             }
-            open_writer(address, &Options::default(), NOW).unwrap().sql().unwrap().script(&statement).unwrap();
+            open_writer(address, &Options::default(), NOW)
+                .unwrap()
+                .sql()
+                .unwrap()
+                .script(&statement)
+                .unwrap();
             let error = Ledger::open(address, Options::default(), NOW).unwrap_err();
             assert_eq!(error.code(), "storage.schema", "{statement}: {error}");
         });
@@ -203,7 +234,11 @@ fn strangers_read_a_sqlite_ledger_and_write_no_balances() {
     let stranger = rusqlite::Connection::open(&path).unwrap();
     let count: i64 = stranger.query_row("SELECT count(*) FROM account", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 3);
-    assert!(stranger.execute("UPDATE account SET version = version + 1, debits_pending = debits_pending", []).is_err());
+    assert!(
+        stranger
+            .execute("UPDATE account SET version = version + 1, debits_pending = debits_pending", [])
+            .is_err()
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

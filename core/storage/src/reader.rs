@@ -5,7 +5,8 @@ use crate::rows;
 use crate::sql::{Sql, reading};
 use crate::value::{Value, damaged, limit, number};
 use imagxp_broker::{
-    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter, VisaState,
+    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter,
+    VisaState,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,11 +47,19 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
     }
 
-    fn accounts(&mut self, owner: Option<&Owner>, after: Option<AccountId>, count: usize) -> Result<Vec<Account>> {
+    fn accounts(
+        &mut self,
+        owner: Option<&Owner>,
+        after: Option<AccountId>,
+        count: usize,
+    ) -> Result<Vec<Account>> {
         let after = after.map_or(Value::Bytes(Vec::new()), Value::from);
         let rows = match owner {
             Some(owner) => self.0.query(
-                &format!("SELECT {} FROM account WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3", rows::ACCOUNT),
+                &format!(
+                    "SELECT {} FROM account WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3",
+                    rows::ACCOUNT
+                ),
                 &[owner.as_str().into(), after, limit(count)],
             ),
             None => self.0.query(
@@ -62,7 +71,8 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     }
 
     fn transfer(&mut self, id: Id) -> Result<Option<Transfer>> {
-        let row = self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
+        let row =
+            self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
         row.map(|mut row| rows::transfer(&mut row)).transpose()
     }
 
@@ -76,7 +86,11 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         reading(self.0, |sql| {
             let mut found = BTreeMap::new();
             for account in accounts {
-                found.extend(newest(sql, *account, before, count)?.into_iter().map(|transfer| (transfer.seq, transfer)));
+                found.extend(
+                    newest(sql, *account, before, count)?
+                        .into_iter()
+                        .map(|transfer| (transfer.seq, transfer)),
+                );
             }
             Ok(found.into_values().rev().take(count).collect())
         })
@@ -184,7 +198,12 @@ impl SqlReader<'_> {
     }
 
     /// The events from this number on, of one owner's visas or of all: what a watcher has missed.
-    pub(crate) fn events_from(&mut self, party: Option<&Owner>, from: u64, count: usize) -> Result<Vec<Event>> {
+    pub(crate) fn events_from(
+        &mut self,
+        party: Option<&Owner>,
+        from: u64,
+        count: usize,
+    ) -> Result<Vec<Event>> {
         let columns = rows::EVENT.split(", ").map(|name| format!("e.{name}")).collect::<Vec<_>>().join(", ");
         let rows = match party {
             None => self.0.query(

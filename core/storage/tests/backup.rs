@@ -30,7 +30,7 @@ fn deposit(number: usize) -> Request {
         owner: owner(&format!("agent{}.example", number % 7)),
         amount: Amount::from_units(u128::from(u64::MAX) * 3),
         reference: Reference::parse(&format!("bank-{number}")).unwrap(),
-        memo: (number % 3 == 0).then(|| Memo::parse("„quoted“ \"and\" \\ more").unwrap()),
+        memo: number.is_multiple_of(3).then(|| Memo::parse("„quoted“ \"and\" \\ more").unwrap()),
     };
     let key = Reference::parse(&format!("key-{number}")).unwrap();
     Request::new(deposit, Actor::Operator(owner("alice")), NOW).with_idempotency(key, [7; 32])
@@ -38,9 +38,11 @@ fn deposit(number: usize) -> Request {
 
 /// Deposits, a visa in each state that is reached without waiting, an operator.
 fn fill(ledger: &Ledger) {
-    (0..300).map(|number| ledger.submit(deposit(number)).unwrap()).collect::<Vec<_>>().into_iter().for_each(|ticket| {
-        ticket.wait().unwrap();
-    });
+    (0..300).map(|number| ledger.submit(deposit(number)).unwrap()).collect::<Vec<_>>().into_iter().for_each(
+        |ticket| {
+            ticket.wait().unwrap();
+        },
+    );
     for number in 0..20 {
         let issue = IssueVisa {
             jti: None,
@@ -58,12 +60,29 @@ fn fill(ledger: &Ledger) {
         let publisher = Actor::Party(owner("pub.example"));
         match number % 3 {
             0 => {}
-            1 => drop(ledger.submit_and_wait(Request::new(Redeem { jti: visa.jti, request_jkt: None }, publisher, NOW)).unwrap()),
-            _ => drop(ledger.submit_and_wait(Request::new(Due { jti: visa.jti }, Actor::Clock, NOW + 3_600_000)).unwrap()),
+            1 => drop(
+                ledger
+                    .submit_and_wait(Request::new(
+                        Redeem { jti: visa.jti, request_jkt: None },
+                        publisher,
+                        NOW,
+                    ))
+                    .unwrap(),
+            ),
+            _ => drop(
+                ledger
+                    .submit_and_wait(Request::new(Due { jti: visa.jti }, Actor::Clock, NOW + 3_600_000))
+                    .unwrap(),
+            ),
         }
     }
     ledger
-        .add_operator(Operator { name: "alice".into(), role: "admin".into(), created_at: NOW, disabled_at: None })
+        .add_operator(Operator {
+            name: "alice".into(),
+            role: "admin".into(),
+            created_at: NOW,
+            disabled_at: None,
+        })
         .unwrap();
     let token = Token {
         hash: token_hash("secret"),

@@ -46,9 +46,11 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "there is no such operation here")
     })?;
     let (mut parts, body) = request.into_parts();
-    // A thousand visas with their requests are more than anything else that is sent here.
-    let times = if parts.uri.path() == REDEEM { REDEEM_TIMES } else { 1 };
-    let limit = app.config.limits.body_bytes.saturating_mul(times);
+    let usual = app.config.limits.body_bytes;
+    // A thousand visas with their requests are more than anything else that is sent here, and few at a time are held in memory.
+    let large = parts.uri.path() == REDEEM && length(&parts.headers).is_none_or(|length| length > usual);
+    let _held = if large { app.large_bodies.acquire().await.ok() } else { None };
+    let limit = if large { usual.saturating_mul(REDEEM_TIMES) } else { usual };
     let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -76,6 +78,11 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
     }
     parts.extensions.insert(caller);
     Ok((Request::from_parts(parts, Body::from(body)), place))
+}
+
+/// How many bytes the body says that it has.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn authenticate(
@@ -163,7 +170,9 @@ fn by_session(app: &App, parts: &axum::http::request::Parts, now: Timestamp) -> 
     let live = app.live();
     let said =
         tokens::read(&live.keys, Kind::Session, &app.config.issuer, &token, now).ok_or_else(expired)?;
-    let operator = live.operators.by_name(&said.subject).ok_or_else(expired)?;
+    let operator =
+        live.operators.by_name(&said.subject).filter(|operator| said.key_id == Some(operator.mark()));
+    let operator = operator.ok_or_else(expired)?;
     Ok(Caller::Operator { name: operator.name.clone(), role: operator.role })
 }
 

@@ -35,14 +35,19 @@ impl Ledger {
 pub(super) fn sound(report: &audit::Report) -> Result<()> {
     match report.findings.first() {
         _ if report.is_sound() => Ok(()),
-        Some(finding) => Err(Error::new(ErrorKind::Damaged, format!("the ledger does not add up: {}", finding.message))),
+        Some(finding) => {
+            Err(Error::new(ErrorKind::Damaged, format!("the ledger does not add up: {}", finding.message)))
+        }
         None => Err(Error::new(ErrorKind::Damaged, "the ledger does not add up")),
     }
 }
 
 fn write(reading: &mut Reading, report: &audit::Report, out: &mut dyn Write, now_ms: i64) -> Result<()> {
     let mut lines = Lines::new(out);
-    let log = report.head.log().map_err(|_| Error::new(ErrorKind::Damaged, "the head of the log contradicts itself"))?;
+    let log = report
+        .head
+        .log()
+        .map_err(|_| Error::new(ErrorKind::Damaged, "the head of the log contradicts itself"))?;
     lines.write(&serde_json::json!({
         "format": FORMAT,
         "version": VERSION,
@@ -95,7 +100,11 @@ mod tests {
     fn keys_are_of_types_that_sort_alike() {
         for table in TABLES {
             assert!(table.key > 0 && table.key <= table.columns.len());
-            assert!(table.columns[..table.key].iter().all(|(_, column)| *column != Column::Units), "{}", table.name);
+            assert!(
+                table.columns[..table.key].iter().all(|(_, column)| *column != Column::Units),
+                "{}",
+                table.name
+            );
         }
     }
 }

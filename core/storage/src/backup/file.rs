@@ -17,7 +17,10 @@ impl Ledger {
     /// Errors: `storage.config` for another database, `storage.not_empty`, `storage.backup`, `storage.damaged`.
     pub fn backup_file(&self, path: &Path) -> Result<Summary> {
         let Address::Sqlite(source) = self.address() else {
-            return Err(Error::new(ErrorKind::Config, "only a ledger in a sqlite file is copied to a file; dump this one"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "only a ledger in a sqlite file is copied to a file; dump this one",
+            ));
         };
         copy(source, path)
     }
@@ -35,7 +38,10 @@ pub fn restore_file(backup: &Path, path: &Path) -> Result<Summary> {
 
 fn copy(source: &Path, path: &Path) -> Result<Summary> {
     if path.exists() {
-        return Err(Error::new(ErrorKind::NotEmpty, format!("`{}` is there; nothing is overwritten", path.display())));
+        return Err(Error::new(
+            ErrorKind::NotEmpty,
+            format!("`{}` is there; nothing is overwritten", path.display()),
+        ));
     }
     // Under another name until it has been checked: what has the right name is whole.
     let partial = with_suffix(path, ".partial");
@@ -45,11 +51,13 @@ fn copy(source: &Path, path: &Path) -> Result<Summary> {
         }
     };
     remove();
-    let result = Sqlite::reader(source).and_then(|from| from.copy_to(&partial)).and_then(|()| check(&partial));
+    let result =
+        Sqlite::reader(source).and_then(|from| from.copy_to(&partial)).and_then(|()| check(&partial));
     let result = result.and_then(|summary| {
         let synced = std::fs::File::open(&partial).and_then(|file| file.sync_all());
         synced.and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
-            Error::new(ErrorKind::Backup, format!("`{}` cannot be written", path.display())).with_source(error)
+            Error::new(ErrorKind::Backup, format!("`{}` cannot be written", path.display()))
+                .with_source(error)
         })?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());

@@ -58,9 +58,9 @@ impl<'a> Read<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Map<String, Json>>> {
         let mut line = Vec::new();
         let mut limited = std::io::Read::take(&mut *self.input, MAX_LINE);
-        limited.read_until(b'\n', &mut line).map_err(|error| {
-            Error::new(ErrorKind::Backup, "the backup cannot be read").with_source(error)
-        })?;
+        limited
+            .read_until(b'\n', &mut line)
+            .map_err(|error| Error::new(ErrorKind::Backup, "the backup cannot be read").with_source(error))?;
         if line.last() != Some(&b'\n') {
             return Err(bad("the backup ends in the middle of a line"));
         }
@@ -71,7 +71,11 @@ impl<'a> Read<'a> {
             let sha256 = hex_encode(&<[u8; 32]>::from(self.hash.clone().finalize()));
             let whole = end.get("lines").and_then(Json::as_u64) == Some(self.count)
                 && end.get("sha256").and_then(Json::as_str) == Some(&sha256);
-            return if whole { Ok(None) } else { Err(bad("the backup is not what was written: its hash is another")) };
+            return if whole {
+                Ok(None)
+            } else {
+                Err(bad("the backup is not what was written: its hash is another"))
+            };
         }
         self.hash.update(&line);
         self.count += 1;
@@ -91,7 +95,9 @@ pub(super) fn to_json(table: &Table, values: Vec<Value>) -> Result<Json> {
             (_, Value::Null) => continue,
             (Column::Int, Value::Int(value)) => value.into(),
             (Column::Text, Value::Text(value)) => value.into(),
-            (Column::Bytes, Value::Bytes(value)) => value.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            (Column::Bytes, Value::Bytes(value)) => {
+                value.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+            }
             (Column::Units, value) => Row::new(vec![value]).amount()?.to_string().into(),
             _ => return Err(crate::value::damaged("a column is of another type")),
         };

@@ -27,7 +27,10 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
     writing(sql, |sql| {
         for table in TABLES {
             if sql.first(&format!("SELECT 1 FROM {} LIMIT 1", table.name), &[])?.is_some() {
-                return Err(Error::new(ErrorKind::NotEmpty, "the database holds something; a backup is restored into an empty one"));
+                return Err(Error::new(
+                    ErrorKind::NotEmpty,
+                    "the database holds something; a backup is restored into an empty one",
+                ));
             }
         }
         let mut read = Read::new(input);
@@ -57,10 +60,13 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
         if (head.size, hex_encode(&tree.root())) != expected {
             return Err(bad("the log of the backup has another root than its first line says"));
         }
-        sql.execute(
-            "UPDATE head SET size = $1, nodes = $2, last = $3",
+        let changed = sql.execute(
+            "UPDATE head SET size = $1, nodes = $2, last = $3 WHERE size = 0",
             &[number(head.size), head.nodes_to_bytes().into(), head.last.as_slice().into()],
         )?;
+        if changed != 1 {
+            return Err(Error::new(ErrorKind::NotEmpty, "somebody has begun to write to the database"));
+        }
         let report = audit::run(&mut SqlReader(sql))?;
         sound(&report)?;
         Ok(Summary::from(&report))
@@ -88,9 +94,13 @@ fn first_line(read: &mut Read<'_>) -> Result<(u64, String)> {
 
 fn flush(sql: &mut dyn Sql, table: Option<&Table>, rows: &mut Vec<Vec<Value>>) -> Result<()> {
     let Some(table) = table.filter(|_| !rows.is_empty()) else { return Ok(()) };
-    sql.insert(table.name, &table.names(), &table.types(), std::mem::take(rows)).map_err(|error| match error.kind() {
-        ErrorKind::Failed => Error::new(ErrorKind::Backup, format!("rows of `{}` break a rule of the database", table.name))
-            .with_source(error),
+    sql.insert(table.name, &table.names(), &table.types(), std::mem::take(rows)).map_err(|error| match error
+        .kind()
+    {
+        ErrorKind::Failed => {
+            Error::new(ErrorKind::Backup, format!("rows of `{}` break a rule of the database", table.name))
+                .with_source(error)
+        }
         _ => error,
     })
 }

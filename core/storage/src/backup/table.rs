@@ -107,7 +107,13 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "once",
-        columns: &[("scope", Text), ("name", Text), ("transfer", Bytes), ("created_at", Int), ("expires_at", Int)],
+        columns: &[
+            ("scope", Text),
+            ("name", Text),
+            ("transfer", Bytes),
+            ("created_at", Int),
+            ("expires_at", Int),
+        ],
         key: 2,
     },
     Table {

@@ -77,7 +77,8 @@ impl Ledger {
     pub fn release(&self, job: &str, holder: &str) -> Result<()> {
         let (job, holder) = (job.to_owned(), holder.to_owned());
         self.write(move |sql| {
-            sql.execute("DELETE FROM lease WHERE job = $1 AND holder = $2", &[job.into(), holder.into()]).map(drop)
+            sql.execute("DELETE FROM lease WHERE job = $1 AND holder = $2", &[job.into(), holder.into()])
+                .map(drop)
         })
     }
 

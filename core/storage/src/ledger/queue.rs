@@ -33,14 +33,18 @@ struct Shared {
 
 pub(super) enum Job {
     Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
-    Work(Box<dyn FnOnce(Result<&mut dyn Sql>) + Send>),
+    Work(Work),
 }
+
+/// What is done between two batches, on the connection that writes, or without one when it was lost.
+type Work = Box<dyn FnOnce(Result<&mut dyn Sql>) + Send>;
 
 /// Whether writes are taken, and what the thread has to tell.
 pub(super) struct Gate {
     closed: RwLock<Option<Refusal>>,
     size: watch::Sender<u64>,
     pub(super) conflicts: AtomicU64,
+    #[expect(clippy::type_complexity, reason = "as in the options")]
     report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
 }
 
@@ -75,10 +79,10 @@ impl Ledger {
         }));
         let worker =
             Worker { writer, rules: options.rules, batch: options.batch, ids, gate: Arc::clone(&gate) };
-        let worker = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || worker.run(&jobs))
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error))?;
+        let worker =
+            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || worker.run(&jobs)).map_err(
+                |error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error),
+            )?;
         let (queue, worker) = (Mutex::new(Some(queue)), Mutex::new(Some(worker)));
         Ok(Self { shared: Arc::new(Shared { address, queue, worker, readers, gate }) })
     }

@@ -132,7 +132,10 @@ impl Postgres {
             let row = row.ok_or_else(|| Error::new(ErrorKind::Damaged, "the head of the log is missing"))?;
             let bytes = |column: usize| {
                 let text = row.get(column).unwrap_or_default();
-                (0..text.len()).step_by(2).map_while(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+                (0..text.len())
+                    .step_by(2)
+                    .map_while(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+                    .collect()
             };
             let size = row.get(0).and_then(|size| size.parse().ok()).map_or(Value::Null, Value::Int);
             crate::rows::head(&mut Row::new(vec![size, Value::Bytes(bytes(1)), Value::Bytes(bytes(2))]))
@@ -225,7 +228,14 @@ fn client(config: &Config, settings: &str) -> Result<Client> {
 
 pub(super) fn failed(error: postgres::Error) -> Error {
     let (kind, message) = match error.code() {
-        Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE].contains(code) => {
+        Some(code)
+            if [
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::LOCK_NOT_AVAILABLE,
+            ]
+            .contains(code) =>
+        {
             (ErrorKind::Conflict, "another transaction was in the way")
         }
         // Connections, resources, operators: 08, 53, 57.

@@ -8,11 +8,12 @@ use crate::value::{Value, damaged, number};
 use imagxp_broker::{Changes, Keys, Loaded, Store};
 
 const ACCOUNT: &[&str] = &[
-    "bytea", "text", "text", "text", "text", "numeric", "numeric", "numeric", "numeric", "bigint", "bigint", "bigint",
-    "bigint",
+    "bytea", "text", "text", "text", "text", "numeric", "numeric", "numeric", "numeric", "bigint", "bigint",
+    "bigint", "bigint",
 ];
 const TRANSFER: &[&str] = &[
-    "bigint", "bytea", "text", "text", "text", "bytea", "bytea", "bytea", "numeric", "text", "text", "text", "bigint",
+    "bigint", "bytea", "text", "text", "text", "bytea", "bytea", "bytea", "numeric", "text", "text", "text",
+    "bigint",
 ];
 const VISA: &[&str] = &["bytea", "text", "text", "text", "numeric", "text", "bigint", "bigint", "text"];
 const EVENT: &[&str] = &["bigint", "text", "bytea", "bytea", "text", "bigint", "text"];
@@ -28,7 +29,11 @@ impl Store for Postgres {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.begin_locked()
+        match self.begin_locked() {
+            // The server was restarted meanwhile; nothing was asked of it yet.
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_closed() => self.begin_locked(),
+            result => result,
+        }
     }
 
     fn load(&mut self, keys: &Keys) -> Result<Loaded> {
@@ -36,7 +41,9 @@ impl Store for Postgres {
         let mut loaded = Loaded { head, ..Loaded::default() };
         if !keys.accounts.is_empty() {
             let sql = format!("SELECT {} FROM account WHERE id = ANY ($1::bytea[])", rows::ACCOUNT);
-            for mut row in self.query(&sql, &[blobs(keys.accounts.iter().map(|id| id.to_bytes().to_vec()))])? {
+            for mut row in
+                self.query(&sql, &[blobs(keys.accounts.iter().map(|id| id.to_bytes().to_vec()))])?
+            {
                 let account = rows::account(&mut row)?;
                 loaded.accounts.insert(account.id, account);
             }
@@ -127,7 +134,11 @@ impl Postgres {
              row = excluded.row",
             changes.visas.iter().map(rows::visa_values).collect::<Result<_>>()?,
         )?;
-        self.insert_rows(("event", rows::EVENT, EVENT), "", changes.events.iter().map(rows::event_values).collect())?;
+        self.insert_rows(
+            ("event", rows::EVENT, EVENT),
+            "",
+            changes.events.iter().map(rows::event_values).collect(),
+        )?;
         let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
         self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
         // Only what has expired is replaced; what has not must still be there to be found.
@@ -157,12 +168,18 @@ impl Postgres {
     }
 
     /// Writes rows of one table; each must be written.
-    pub(super) fn insert_rows(&mut self, (table, columns, types): (&str, &str, &[&str]), conflict: &str, rows: Vec<Vec<Value>>) -> Result<()> {
+    pub(super) fn insert_rows(
+        &mut self,
+        (table, columns, types): (&str, &str, &[&str]),
+        conflict: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
         let count = rows.len();
-        let arrays = (1..).zip(types).map(|(place, ty)| format!("${place}::{ty}[]")).collect::<Vec<_>>().join(", ");
+        let arrays =
+            (1..).zip(types).map(|(place, ty)| format!("${place}::{ty}[]")).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {conflict}");
         let changed = self.execute(&sql, &turn(types, rows)?)?;
         all_written(changed, count)

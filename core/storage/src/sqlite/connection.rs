@@ -37,7 +37,8 @@ impl Sqlite {
     /// Opens a database for writing; makes it when it is missing, and brings its tables up to date.
     pub(crate) fn open(path: &Path, durability: Durability, now_ms: i64) -> Result<Self> {
         restrict(path)?;
-        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut sqlite =
+            Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         sqlite.writable(durability)?;
         sqlite.migrate(now_ms)?;
         Ok(sqlite)
@@ -45,7 +46,10 @@ impl Sqlite {
 
     /// Opens a database in memory, which ends with its last connection.
     pub(crate) fn memory(name: &str, now_ms: i64) -> Result<Self> {
-        let mut sqlite = Self::connect(&in_memory(name), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut sqlite = Self::connect(
+            &in_memory(name),
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
         sqlite.migrate(now_ms)?;
         Ok(sqlite)
     }
@@ -76,7 +80,8 @@ impl Sqlite {
     /// Copies the database, as it stands now, to a new file.
     pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
         restrict(path)?;
-        let mut copy = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let mut copy =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
         // In one step: writers go on beside it, and no change begins it anew.
         match backup.step(-1).map_err(failed)? {
@@ -86,9 +91,13 @@ impl Sqlite {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
-        let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let flags = flags
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be opened", path.display())).with_source(error)
+            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be opened", path.display()))
+                .with_source(error)
         })?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
@@ -114,7 +123,10 @@ impl Sqlite {
         }
         let mode = self.query("PRAGMA journal_mode = WAL", &[])?;
         if mode.into_iter().next().map(|mut row| row.text()).transpose()?.as_deref() != Some("wal") {
-            return Err(Error::new(ErrorKind::Config, "the folder's file system does not allow a write-ahead log"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the folder's file system does not allow a write-ahead log",
+            ));
         }
         let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
         self.script(&format!(
@@ -133,7 +145,9 @@ impl Sqlite {
              applied_at INTEGER NOT NULL) STRICT",
             |sql| {
                 let mut hash = Sha256::new();
-                for mut row in sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])? {
+                for mut row in
+                    sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])?
+                {
                     for _ in 0..4 {
                         let text = row.optional_text()?.unwrap_or_default();
                         // What ANALYZE keeps is nobody's alteration.
@@ -145,6 +159,10 @@ impl Sqlite {
             },
             now_ms,
         )
+    }
+
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
@@ -175,7 +193,9 @@ impl Sql for Sqlite {
                         Ok(text) => Value::Text(text.to_owned()),
                         Err(_) => return Err(Error::new(ErrorKind::Damaged, "a text is not UTF-8")),
                     },
-                    ValueRef::Real(_) => return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction")),
+                    ValueRef::Real(_) => {
+                        return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction"));
+                    }
                 });
             }
             found.push(Row::new(values));
@@ -248,7 +268,9 @@ impl ToSql for Value {
             Self::Int(value) => ToSqlOutput::Borrowed(ValueRef::Integer(*value)),
             Self::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
             Self::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
-            Self::Units(value) => ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec())),
+            Self::Units(value) => {
+                ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec()))
+            }
             Self::Ints(_) | Self::Texts(_) | Self::Blobs(_) | Self::Numbers(_) => {
                 return Err(rusqlite::Error::ToSqlConversionFailure("sqlite has no arrays".into()));
             }
@@ -258,7 +280,8 @@ impl ToSql for Value {
 
 /// `imagxp_covers(c, d, p)`: whether `c >= d + p`, all of 16 bytes. A program without it can read the tables, and write no balances.
 fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("imagxp_covers", 3, flags, |context| {
         let units = |at: usize| context.get::<[u8; 16]>(at).map(u128::from_be_bytes);
         let taken = units(1)?.checked_add(units(2)?);
