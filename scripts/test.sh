@@ -75,6 +75,8 @@ conformance() {
 
 nginx() { scripts/nginx.sh test; }
 
+dashboard() { scripts/dashboard.sh test; }
+
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
@@ -127,7 +129,7 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services dashboard
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
@@ -147,7 +149,7 @@ step swift "Swift: the package, its conformance runner and example, XCTest" swif
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
 step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests, and the broker as a running service" cli
-step dashboard "dashboard in a headless browser" dashboard
+step dashboard "the dashboard in a headless browser, against the real server" dashboard
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step demo "demo, and the same at scale" demo

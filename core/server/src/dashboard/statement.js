@@ -31,11 +31,11 @@ export function statement() {
 
 const columns = (own) => [
   { title: "Time", head: true, cell: (t) => exact(t.created_at) },
-  { title: "What", cell: (t) => [bdi(t.code, { class: "token" }), " ", el("span", { class: "dim" }, bdi(t.phase))] },
+  { title: "What", cell: (t) => [bdi(t.code, { class: "token" }), " ", el("span", { class: "dim token" }, bdi(t.phase))] },
   { title: "Amount", class: "number", cell: (t) => [direction(t, own), shown(t.amount), " ", bdi(t.asset)] },
   { title: "Reference", cell: (t) => (t.reference ? bdi(t.reference) : none()) },
   { title: "Note", class: "grow", cell: (t) => (t.memo ? bdi(t.memo) : none()) },
-  { title: "By", cell: (t) => bdi(t.actor) },
+  { title: "By", class: "name", cell: (t) => bdi(t.actor) },
 ];
 
 // Money that only waits, or has come back, is neither in nor out.
