@@ -18,6 +18,7 @@ mod events;
 mod forward;
 mod gate;
 pub mod keys;
+pub mod ledger;
 mod listen;
 mod log;
 mod money;

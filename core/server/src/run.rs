@@ -18,7 +18,7 @@ use crate::telemetry;
 use imagxp::replay::ReplayStore;
 use imagxp_fetch::{Fetcher, Options};
 use imagxp_storage::replay::{Options as ReplayOptions, SharedReplayStore};
-use imagxp_storage::{Address, Ledger, Options as StorageOptions};
+use imagxp_storage::{Ledger, Options as StorageOptions};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -102,10 +102,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
 /// checked beside the work ([`background::audit`]): however long the log is, the service is there within moments.
 async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let rules = config.rules()?;
-    let address = match config.database.url.as_str() {
-        "" => Address::Sqlite(config.data.join("ledger.db")),
-        url => Address::parse(url).map_err(storage)?,
-    };
+    let address = crate::ledger::address(config)?;
     let report =
         |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
     let options =
