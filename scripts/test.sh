@@ -75,8 +75,6 @@ conformance() {
 
 nginx() { scripts/nginx.sh test; }
 
-dashboard() { scripts/dashboard.sh test; }
-
 cli() { cargo test --quiet --locked -p imagxp-cli; }
 
 docs() { "$python" scripts/check_docs.py; }
