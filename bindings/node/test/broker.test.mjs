@@ -11,7 +11,8 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { guard } from '../adapters/http.js'
+import express from 'express'
+import { imagxp } from '../adapters/express.mjs'
 import { Agent, BrokerClient, BrokerError, Caps, Feedback, Fetcher, Identity, Policy, Presented, Wallet } from '../index.mjs'
 import { rejectsCode, throwsCode, throwsType } from './support.mjs'
 
@@ -95,13 +96,13 @@ const site = (check, served = []) =>
         brokers: [{ issuer: service.issuer, jwks_uri: `${service.issuer}/.well-known/jwks.json`, check }],
       },
     })
-    return guard(
-      (request, response) => {
-        if ('x-imagxp-payment' in request.headers) served.push(Presented.ofRequest(request.rawHeaders))
-        response.end('content')
-      },
-      check === 'redeem' ? { policy, redeem: client } : { policy },
-    )
+    const app = express()
+    app.use(imagxp(check === 'redeem' ? { policy, redeem: client } : { policy }))
+    app.use((request, response) => {
+      if ('x-imagxp-payment' in request.headers) served.push(Presented.ofRequest(request.rawHeaders))
+      response.end('content')
+    })
+    return app
   })
 
 const reader = ({ identity }) =>
