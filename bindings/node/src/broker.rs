@@ -233,10 +233,7 @@ impl BrokerClient {
 
     /// Says what a visa was worth: 0.5 and better releases the money, less withholds it. Signs the feedback, which names the visa (`jti`)
     /// and a page of its publisher. Gives the visa.
-    #[napi(
-        ts_args_type = "feedback: Feedback, options?: KeyOptions",
-        ts_return_type = "Promise<JsonObject>"
-    )]
+    #[napi(ts_args_type = "feedback: Feedback, options?: KeyOptions", ts_return_type = "Promise<JsonObject>")]
     pub fn feedback(
         &self,
         env: Env,
@@ -338,11 +335,7 @@ impl BrokerClient {
         + 'static,
     ) -> Promised<JsonObject> {
         let client = self.0.clone();
-        worker::run(
-            &env,
-            move || act(&client),
-            |asked| asked.map(JsonObject).map_err(|error| raise(&error)),
-        )
+        worker::run(&env, move || act(&client), |asked| asked.map(JsonObject).map_err(|error| raise(&error)))
     }
 }
 
@@ -400,9 +393,9 @@ fn means(options: Option<BrokerOptions>) -> Result<(imagxp_fetch::Fetcher, u32)>
             return Err(errors::argument("allowLoopback belongs to the fetcher that was given"));
         }
         Some(fetcher) => fetcher.0.clone(),
-        None => boundary::call(|| {
-            imagxp_fetch::Fetcher::new(Options { allow_loopback, ..Options::default() })
-        })?,
+        None => {
+            boundary::call(|| imagxp_fetch::Fetcher::new(Options { allow_loopback, ..Options::default() }))?
+        }
     };
     Ok((fetcher, attempts))
 }

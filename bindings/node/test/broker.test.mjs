@@ -13,7 +13,18 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
 import { imagxp } from '../adapters/express.mjs'
-import { Agent, BrokerClient, BrokerError, Caps, Feedback, Fetcher, Identity, Policy, Presented, Wallet } from '../index.mjs'
+import {
+  Agent,
+  BrokerClient,
+  BrokerError,
+  Caps,
+  Feedback,
+  Fetcher,
+  Identity,
+  Policy,
+  Presented,
+  Wallet,
+} from '../index.mjs'
 import { rejectsCode, throwsCode, throwsType } from './support.mjs'
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
@@ -174,7 +185,10 @@ test('a visa that the broker refuses buys nothing', async () => {
   const [buyer, publisher] = [await agent(), await site('redeem', served)]
   const visa = await buyer.client.issue(publisher.origin, '0.5', 'USD', 'SUMMARY')
   const url = `${publisher.origin}/page`
-  const headers = [...buyer.identity.sign('GET', url, 'SUMMARY', { payment: visa.token }), ['User-Agent', 'test IMAGXP/1.0']]
+  const headers = [
+    ...buyer.identity.sign('GET', url, 'SUMMARY', { payment: visa.token }),
+    ['User-Agent', 'test IMAGXP/1.0'],
+  ]
   assert.equal(await publisher.client.confirm(Presented.ofRequest(headers)), 'accepted')
   assert.equal(await publisher.client.confirm(Presented.ofRequest(headers)), 'refused')
   const answer = await new Fetcher(LOOPBACK).send('GET', url, headers)
@@ -204,7 +218,10 @@ test('misuse', async () => {
   throwsCode(() => new BrokerClient('http://broker.example', identity), 'usage.argument')
   throwsCode(() => new BrokerClient(service.issuer, identity), 'usage.argument')
   throwsCode(() => BrokerClient.operator(service.issuer, 'a b', LOOPBACK), 'usage.argument')
-  throwsCode(() => new BrokerClient(service.issuer, identity, { ...LOOPBACK, fetcher: new Fetcher() }), 'usage.argument')
+  throwsCode(
+    () => new BrokerClient(service.issuer, identity, { ...LOOPBACK, fetcher: new Fetcher() }),
+    'usage.argument',
+  )
   throwsCode(() => client.issue('http://127.0.0.1:9', '1', 'USD', 'READING'), 'usage.argument')
   throwsCode(() => Presented.ofRequest({ 'x-imagxp-payload': 'p' }), 'usage.argument')
   throwsType(() => client.visas({ limits: 1 }))
@@ -212,5 +229,8 @@ test('misuse', async () => {
   await rejectsCode(client.redeem([]), 'usage.argument')
   await rejectsCode(client.visa('../x'), 'usage.argument')
   await rejectsCode(operator.account(), 'usage.argument')
-  await rejectsCode(BrokerClient.operator(service.issuer, 'imagxp_op_none', LOOPBACK).account('a.example'), 'auth.token_invalid')
+  await rejectsCode(
+    BrokerClient.operator(service.issuer, 'imagxp_op_none', LOOPBACK).account('a.example'),
+    'auth.token_invalid',
+  )
 })

@@ -45,11 +45,11 @@ fn the_triangle_on_the_command_line() {
     let deal = Deal::new(&service);
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str], who: &[String]| {
-        let args: Vec<&str> = ["broker"].iter().chain(args).copied().chain(who.iter().map(String::as_str)).collect();
+        let args: Vec<&str> =
+            ["broker"].iter().chain(args).copied().chain(who.iter().map(String::as_str)).collect();
         imagxp(&args, Some(&service.token))
     };
-    let operator =
-        ["--json", "--broker", &service.issuer, "--allow-loopback"].map(str::to_owned).to_vec();
+    let operator = ["--json", "--broker", &service.issuer, "--allow-loopback"].map(str::to_owned).to_vec();
     let (agent, publisher) =
         (by(&service, folder.path(), &deal.agent), by(&service, folder.path(), &deal.publisher));
 
@@ -63,7 +63,8 @@ fn the_triangle_on_the_command_line() {
     assert_eq!(object(imagxp(&args, None))["accounts"][0]["balance"], "15");
 
     // Issue, verify's form of a request, redeem.
-    let issue = ["issue", &deal.origin(), "0.5", "--purpose", "SUMMARY", "--idempotency-key", "purchase-0000001"];
+    let issue =
+        ["issue", &deal.origin(), "0.5", "--purpose", "SUMMARY", "--idempotency-key", "purchase-0000001"];
     let visa = object(run(&issue, &agent));
     assert_eq!(object(run(&issue, &agent))["jti"], visa["jti"]);
     let (code, token, _) = {
@@ -73,7 +74,8 @@ fn the_triangle_on_the_command_line() {
     assert_eq!((code, token.trim().split('.').count()), (0, 3), "the visa alone, for a pipe");
     let headers = deal.request(visa["token"].as_str().unwrap());
     let request = folder.path().join("request.json");
-    std::fs::write(&request, json!({"method": "GET", "url": "/page", "headers": headers}).to_string()).unwrap();
+    std::fs::write(&request, json!({"method": "GET", "url": "/page", "headers": headers}).to_string())
+        .unwrap();
     let request = request.to_str().unwrap();
     assert_eq!(object(run(&["redeem", request], &publisher))["results"][0]["accepted"], true);
     let (code, out, _) = run(&["redeem", request], &publisher);
@@ -96,7 +98,8 @@ fn the_triangle_on_the_command_line() {
     assert!(code == 1 && err.contains("account.insufficient"), "{err}");
     let (code, _, err) = run(&["visa", "../x"], &agent);
     assert!(code == 2 && err.contains("usage.argument"), "{err}");
-    let args: Vec<&str> = ["broker", "visa", jti].into_iter().chain(operator.iter().map(String::as_str)).collect();
+    let args: Vec<&str> =
+        ["broker", "visa", jti].into_iter().chain(operator.iter().map(String::as_str)).collect();
     let (code, _, err) = imagxp(&args, None);
     assert!(code == 2 && err.contains("IMAGXP_OPERATOR_TOKEN"), "{err}");
     let nobody = ["broker", "visa", jti, "--broker", "http://127.0.0.1:1", "--allow-loopback"];
@@ -114,7 +117,8 @@ fn the_ledger_is_audited_kept_and_brought_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let on = |args: &[&str], data: &str| {
-        let args: Vec<&str> = ["--json", "broker"].iter().chain(args).copied().chain(["--data", data]).collect();
+        let args: Vec<&str> =
+            ["--json", "broker"].iter().chain(args).copied().chain(["--data", data]).collect();
         imagxp(&args, None)
     };
     let data = service.data().to_str().unwrap().to_owned();

@@ -122,8 +122,11 @@ impl Backup {
 /// Writes the dump, and reads it again as a restoration would.
 fn dump(ledger: &Ledger, path: &Path) -> Result<Summary, CliError> {
     let unwritable = |error: std::io::Error| {
-        let code =
-            if error.kind() == std::io::ErrorKind::AlreadyExists { CliError::EXISTS } else { CliError::UNWRITABLE };
+        let code = if error.kind() == std::io::ErrorKind::AlreadyExists {
+            CliError::EXISTS
+        } else {
+            CliError::UNWRITABLE
+        };
         CliError::new(code, format!("cannot be written: {error}")).in_file(name(path))
     };
     let mut options = OpenOptions::new();
@@ -170,7 +173,9 @@ impl Restore {
         let restored = match &address {
             Address::Sqlite(to) if start == SQLITE => backup::restore_file(&self.file, to),
             _ if start == SQLITE => {
-                return Err(CliError::usage("a SQLite file is restored as one; make the backup without --sqlite"));
+                return Err(CliError::usage(
+                    "a SQLite file is restored as one; make the backup without --sqlite",
+                ));
             }
             _ => {
                 let mut input = BufReader::new(File::open(&self.file).map_err(unreadable)?);
