@@ -7,15 +7,16 @@ class ImagxpError extends Error {
   }
 }
 
+class BrokerError extends ImagxpError {}
 class FetchError extends ImagxpError {}
 class ReadError extends ImagxpError {}
 
 // On the prototypes, as the names of Node's own errors: not among what an error is printed with.
-for (const type of [ImagxpError, FetchError, ReadError]) {
+for (const type of [ImagxpError, BrokerError, FetchError, ReadError]) {
   hidden(type.prototype, 'name', type.name)
 }
 
-const TYPES = { error: ImagxpError, fetch: FetchError, read: ReadError }
+const TYPES = { broker: BrokerError, error: ImagxpError, fetch: FetchError, read: ReadError }
 
 function hidden(error, name, value) {
   Object.defineProperty(error, name, { value, configurable: true, writable: true })
@@ -41,4 +42,4 @@ function warn(message, error) {
   process.emitWarning(message, { type: 'ImagxpWarning', code: 'IMAGXP_CALLBACK', detail })
 }
 
-module.exports = { FetchError, ImagxpError, ReadError, makeError, warn }
+module.exports = { BrokerError, FetchError, ImagxpError, ReadError, makeError, warn }

@@ -1,7 +1,7 @@
 'use strict'
 
 const addon = require('./load.cjs')
-const { FetchError, ImagxpError, ReadError, makeError, warn } = require('./errors.cjs')
+const { BrokerError, FetchError, ImagxpError, ReadError, makeError, warn } = require('./errors.cjs')
 const { Verification, discoverer, install } = require('./verification.cjs')
 
 addon._install(makeError, warn, () => {})
@@ -20,6 +20,7 @@ const exported = Object.fromEntries(Object.entries(addon).filter(([name]) => !na
 
 module.exports = {
   ...exported,
+  BrokerError,
   FEEDBACK_REASONS: Object.freeze(addon._feedbackReasons()),
   FetchError,
   ImagxpError,

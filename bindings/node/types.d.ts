@@ -83,6 +83,21 @@ export declare class FetchError extends ImagxpError {
   /** The answer's status, when there was one. */
   readonly status: number | null
 }
+/**
+ * A broker did not do what was asked: its own code (`account.insufficient`, `visa.state` …), `broker.unreachable` or `broker.answer`.
+ */
+export declare class BrokerError extends ImagxpError {
+  /** The answer's status, when there was one. */
+  readonly status: number | null
+  /** What the broker's log calls the request. */
+  readonly requestId: string | null
+  /** Asking again with this key is answered with what happened the first time. */
+  readonly idempotencyKey: string | null
+  /** Whether it may have happened all the same. */
+  readonly unknown: boolean
+  /** Whether asking again later may help. */
+  readonly transient: boolean
+}
 /** A read that ended without content. */
 export declare class ReadError extends ImagxpError {
   /** What happened before, step by step, and what was paid. */

@@ -20,10 +20,11 @@ class Verification {
   }
 }
 
-function install({ Fetcher, Publisher, Resolver, SignedReceipt, Visit }) {
+function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit }) {
   const { explain, resume, verify } = Publisher.prototype
   const { send } = Fetcher.prototype
   const { fromHeaders } = SignedReceipt
+  const { ofRequest } = Presented
   const { answered } = Visit.prototype
 
   const methods = (type, found) => {
@@ -65,6 +66,12 @@ function install({ Fetcher, Publisher, Resolver, SignedReceipt, Visit }) {
   methods(SignedReceipt, {
     fromHeaders(headers) {
       return withHeaders(headers, (...lines) => fromHeaders(...lines))
+    },
+  })
+
+  methods(Presented, {
+    ofRequest(headers, publicKey) {
+      return withHeaders(headers, (...lines) => ofRequest(...lines, publicKey))
     },
   })
 

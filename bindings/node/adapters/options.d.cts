@@ -1,4 +1,4 @@
-import type { AuditLog, Feedback, Identity, Need, Policy, Publisher, Resolver, Verdict } from '../index.cjs'
+import type { AuditLog, BrokerClient, Feedback, Identity, Need, Policy, Publisher, Resolver, Verdict } from '../index.cjs'
 
 /** What every adapter takes. Give a `policy` for a publisher of its own, or a `publisher` that is shared. */
 export type AdapterOptions = AdapterHooks &
@@ -13,8 +13,11 @@ export type Audit = AuditLog | ((record: Buffer, manifest: Buffer | null) => unk
 export interface AdapterHooks {
   /** Fetches what verdicts need; its own by default. */
   resolver?: Resolver
-  /** Asks a broker about a visa where the policy says `check: redeem`; without it such visas are answered with 503. */
-  redeem?: (need: Need, visa: string) => Redemption | Promise<Redemption>
+  /**
+   * Asks a broker about a visa where the policy says `check: redeem`: its client, which shows it the signed request too, or a function;
+   * without it such visas are answered with 503.
+   */
+  redeem?: BrokerClient | ((need: Need, visa: string) => Redemption | Promise<Redemption>)
   /** How many bytes of a body whose digest the agent has signed are held to check it; 1 MiB by default. */
   maxBody?: number
   /**

@@ -37,6 +37,12 @@ options! {
 #[derive(Clone)]
 pub struct Feedback(core::Feedback);
 
+impl Feedback {
+    pub(crate) const fn as_core(&self) -> &core::Feedback {
+        &self.0
+    }
+}
+
 #[napi]
 impl Feedback {
     /// Feedback to sign.

@@ -16,6 +16,7 @@ pub mod audit;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod boundary;
+pub mod broker;
 pub mod claim;
 pub mod code;
 pub mod digest;

@@ -1,6 +1,6 @@
 'use strict'
 
-const { Fetcher, Identity, Policy, Publisher, Resolver, contentDigest } = require('../../index.cjs')
+const { BrokerClient, Fetcher, Identity, Policy, Presented, Publisher, Resolver, contentDigest } = require('../../index.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')
@@ -132,7 +132,9 @@ class Guard {
     if (this.#options.redeem === undefined) return 'unavailable'
     const visas = TOKEN_HEADERS.flatMap((name) => values(request.headers, name))
     try {
-      const redemption = await this.#options.redeem(need, visas[0].trim())
+      const { redeem } = this.#options
+      const redemption =
+        redeem instanceof BrokerClient ? await confirm(redeem, request, need) : await redeem(need, visas[0].trim())
       if (REDEMPTIONS.has(redemption)) return redemption
       throw new TypeError('redeem answers accepted, refused or unavailable')
     } catch (error) {
@@ -206,6 +208,7 @@ function checked(options) {
   mustBe(identity, Identity, 'identity')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
+    if (name === 'redeem' && options.redeem instanceof BrokerClient) continue
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} is a function`)
   }
   for (const name of ['maxBody', 'maxReceiptBody']) {
@@ -214,6 +217,14 @@ function checked(options) {
   }
   const onError = (error) => console.error('imagxp:', error)
   return { maxBody: MEBIBYTE, maxReceiptBody: MEBIBYTE, onError, ...defined(options), prefix }
+}
+
+/** What a broker says that wants to see the signed request too. */
+async function confirm(broker, request, need) {
+  if (!need.url.startsWith(`${broker.issuer}/`)) {
+    throw new Error('the visa is of a broker whose client the site does not have')
+  }
+  return broker.confirm(Presented.ofRequest(request.headers))
 }
 
 function mustBe(value, kind, name) {

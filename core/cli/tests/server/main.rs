@@ -12,6 +12,7 @@
 mod support;
 
 mod client;
+mod command;
 mod deal;
 mod hostile;
 mod matrix;

@@ -14,6 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Party {
     pub(crate) identity: Identity,
+    /// The identity's key, for files.
+    pub(crate) pem: String,
     /// How often the manifest was fetched.
     pub(crate) fetched: Arc<AtomicU32>,
 }
@@ -37,7 +39,9 @@ impl Party {
             getrandom::fill(bytes).unwrap();
             Ok(())
         });
-        let identity = Identity::parse(&name, key.unwrap(), true).unwrap();
+        let key = key.unwrap();
+        let pem = key.to_pem().to_string();
+        let identity = Identity::parse(&name, key, true).unwrap();
         let body = identity.manifest(None, &[]).unwrap().to_json();
         let fetched = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&fetched);
@@ -57,7 +61,7 @@ impl Party {
                 let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(body));
             }
         });
-        Self { identity, fetched }
+        Self { identity, pem, fetched }
     }
 
     pub(crate) fn name(&self) -> &str {

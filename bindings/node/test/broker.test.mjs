@@ -1,0 +1,236 @@
+// The whole triangle with the real broker, a process of its own: deposit, 402, visa, content, redemption, feedback, statement.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import express from 'express'
+import { imagxp } from '../adapters/express.mjs'
+import {
+  Agent,
+  BrokerClient,
+  BrokerError,
+  Caps,
+  Feedback,
+  Fetcher,
+  Identity,
+  Policy,
+  Presented,
+  Wallet,
+} from '../index.mjs'
+import { rejectsCode, throwsCode, throwsType } from './support.mjs'
+
+const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+const PROGRAM = join(process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target'), 'debug', 'imagxp')
+const LOOPBACK = { allowLoopback: true }
+
+let service
+let operator
+const servers = []
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  await new Promise((closed) => server.close(closed))
+  return port
+}
+
+before(async () => {
+  assert.ok(existsSync(PROGRAM), 'the command line is not built: cargo build -p imagxp-cli')
+  const data = await mkdtemp(join(tmpdir(), 'imagxp-'))
+  const [listen, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('IMAGXP_')))
+  const args = ['--json', 'serve', '--dev', '--data', data, '--listen', listen, '--admin-listen', admin]
+  const child = spawn(PROGRAM, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])
+  const { issuer, operator_token: token } = JSON.parse(line)
+  service = { child, data, issuer, token }
+  operator = BrokerClient.operator(issuer, token, LOOPBACK)
+})
+
+after(async () => {
+  for (const server of servers) {
+    server.close()
+    server.closeAllConnections()
+  }
+  service.child.kill()
+  await once(service.child, 'exit')
+  await rm(service.data, { recursive: true })
+})
+
+/** A domain on this machine whose manifest the broker can fetch. */
+async function party(handle) {
+  const own = {}
+  const server = createServer((request, response) => {
+    if (request.url === '/.well-known/imagxp-agent.json') {
+      response.setHeader('content-type', 'application/json').end(own.identity.manifest().toBytes())
+    } else if (own.handle === undefined) {
+      response.writeHead(404).end()
+    } else {
+      own.handle(request, response)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  servers.push(server)
+  const name = `127.0.0.1:${server.address().port}`
+  own.origin = `http://${name}`
+  own.identity = Identity.generate(name, LOOPBACK)
+  own.client = new BrokerClient(service.issuer, own.identity, LOOPBACK)
+  own.handle = handle?.(own)
+  return own
+}
+
+async function agent() {
+  const own = await party()
+  await operator.deposit(own.identity.agentId, '10', { asset: 'USD', reference: own.identity.agentId })
+  return own
+}
+
+/** A publisher whose pages cost 0.5 USD; a broker is asked before they are served. */
+const site = (check, served = []) =>
+  party(({ origin, client }) => {
+    const policy = Policy.fromJson({
+      version: 1,
+      origins: [origin],
+      allow_loopback: true,
+      purposes: { SUMMARY: { allow: true, price: { amount: '0.5', currency: 'USD' } } },
+      payment: {
+        required: true,
+        brokers: [{ issuer: service.issuer, jwks_uri: `${service.issuer}/.well-known/jwks.json`, check }],
+      },
+    })
+    const app = express()
+    app.use(imagxp(check === 'redeem' ? { policy, redeem: client } : { policy }))
+    app.use((request, response) => {
+      if ('x-imagxp-payment' in request.headers) served.push(Presented.ofRequest(request.rawHeaders))
+      response.end('content')
+    })
+    return app
+  })
+
+const reader = ({ identity }) =>
+  new Agent(identity, 'SUMMARY', 'TestBot', {
+    ...LOOPBACK,
+    wallet: new Wallet([new Caps('USD', '1')]),
+    brokers: [service.issuer],
+  })
+
+const balance = async ({ client }) => (await client.account()).accounts[0]?.balance ?? '0'
+
+test('deposit, 402, visa, content, redemption, feedback, statement', async () => {
+  const [buyer, publisher] = [await agent(), await site('redeem')]
+  const page = await reader(buyer).read(`${publisher.origin}/page`)
+  assert.equal(page.body.toString(), 'content')
+  assert.equal(page.report.payment.state, 'bought')
+  const [visa] = (await buyer.client.visas({ limit: 5 })).visas
+  assert.deepEqual([visa.state, visa.amount, visa.publisher], ['REDEEMED', '0.5', publisher.identity.agentId])
+  assert.equal(await balance(publisher), '0')
+  const feedback = new Feedback(page.url, 0.9, 'HIGH_QUALITY', { jti: visa.jti })
+  const released = await buyer.client.feedback(feedback)
+  assert.deepEqual([released.state, released.fee], ['RELEASED', '0.01'])
+  assert.deepEqual([await balance(buyer), await balance(publisher)], ['9.5', '0.49'])
+  const twice = await rejectsCode(buyer.client.feedback(feedback), 'feedback.already_given')
+  assert.ok(twice instanceof BrokerError)
+  assert.deepEqual([twice.status, twice.unknown, twice.transient], [409, false, false])
+  assert.ok(twice.requestId.length > 0 && twice.idempotencyKey.length >= 16)
+
+  // Bad: withheld, contested, decided.
+  await reader(buyer).read(`${publisher.origin}/bad`)
+  const [{ jti }] = (await buyer.client.visas({ state: 'REDEEMED' })).visas
+  const withheld = await buyer.client.feedback(new Feedback(page.url, '0.1', 'INACCURATE', { jti }))
+  assert.equal(withheld.state, 'WITHHELD')
+  assert.equal((await publisher.client.contest(jti, 'it is what it is')).state, 'DISPUTED')
+  assert.equal((await operator.decide(jti, 'split', { amount: '0.25', memo: 'half' })).state, 'SPLIT')
+  assert.equal((await publisher.client.visa(jti)).released, '0.25')
+
+  const statement = await buyer.client.statement({ asset: 'USD' })
+  assert.deepEqual([statement.opening, statement.closing], ['0', '9.25'])
+  assert.equal((await publisher.client.statement({ since: '2020-01-01T00:00:00Z' })).closing, '0.735')
+  const transfers = await buyer.client.transfers({ limit: 2 })
+  assert.equal(transfers.transfers.length, 2)
+  assert.ok((await buyer.client.transfers({ cursor: transfers.next_cursor })).transfers.length > 0)
+  await rejectsCode(buyer.client.account(publisher.identity.agentId), 'account.not_found')
+})
+
+test('visas are redeemed after they were served, each once', async () => {
+  const served = []
+  const [buyer, publisher] = [await agent(), await site('offline', served)]
+  for (const path of ['/a', '/b']) assert.equal((await reader(buyer).read(publisher.origin + path)).status, 200)
+  const results = await publisher.client.redeem([...served, served[0]], { key: 'batch-0000-0000-1' })
+  assert.deepEqual(
+    results.map(({ accepted, error }) => [accepted, error?.code]),
+    [
+      [true, undefined],
+      [true, undefined],
+      [false, 'visa.state'],
+    ],
+  )
+  const again = await publisher.client.redeem([...served, served[0]], { key: 'batch-0000-0000-1' })
+  assert.deepEqual(
+    again.map(({ repeated }) => repeated),
+    [true, true, false],
+  )
+})
+
+test('a visa that the broker refuses buys nothing', async () => {
+  const served = []
+  const [buyer, publisher] = [await agent(), await site('redeem', served)]
+  const visa = await buyer.client.issue(publisher.origin, '0.5', 'USD', 'SUMMARY')
+  const url = `${publisher.origin}/page`
+  const headers = [
+    ...buyer.identity.sign('GET', url, 'SUMMARY', { payment: visa.token }),
+    ['User-Agent', 'test IMAGXP/1.0'],
+  ]
+  assert.equal(await publisher.client.confirm(Presented.ofRequest(headers)), 'accepted')
+  assert.equal(await publisher.client.confirm(Presented.ofRequest(headers)), 'refused')
+  const answer = await new Fetcher(LOOPBACK).send('GET', url, headers)
+  assert.deepEqual([answer.status, JSON.parse(answer.body).error.code], [402, 'payment.invalid_token'])
+  assert.deepEqual(served, [])
+})
+
+test('one key is one purchase', async () => {
+  const { client } = await agent()
+  const buy = (amount) => client.issue('http://127.0.0.1:9', amount, 'USD', 'SUMMARY', { key: 'purchase-0000-0002' })
+  assert.equal((await buy('0.25')).jti, (await buy('0.25')).jti)
+  assert.equal((await client.account()).accounts[0].available, '9.75')
+  await rejectsCode(buy('0.26'), 'idempotency.mismatch')
+  await rejectsCode(client.issue('http://127.0.0.1:9', '1000', 'USD', 'SUMMARY'), 'account.insufficient')
+  assert.equal((await client.metadata()).issuer, service.issuer)
+})
+
+test('a broker that is not there', async () => {
+  const { identity } = await agent()
+  const client = new BrokerClient(`http://127.0.0.1:${await freePort()}`, identity, { ...LOOPBACK, attempts: 1 })
+  const error = await rejectsCode(client.contest('a-visa', 'no'), 'broker.unreachable')
+  assert.deepEqual([error.status, error.unknown, error.transient], [null, false, true])
+})
+
+test('misuse', async () => {
+  const { client, identity } = await agent()
+  throwsCode(() => new BrokerClient('http://broker.example', identity), 'usage.argument')
+  throwsCode(() => new BrokerClient(service.issuer, identity), 'usage.argument')
+  throwsCode(() => BrokerClient.operator(service.issuer, 'a b', LOOPBACK), 'usage.argument')
+  throwsCode(
+    () => new BrokerClient(service.issuer, identity, { ...LOOPBACK, fetcher: new Fetcher() }),
+    'usage.argument',
+  )
+  throwsCode(() => client.issue('http://127.0.0.1:9', '1', 'USD', 'READING'), 'usage.argument')
+  throwsCode(() => Presented.ofRequest({ 'x-imagxp-payload': 'p' }), 'usage.argument')
+  throwsType(() => client.visas({ limits: 1 }))
+  throwsType(() => client.redeem(['x']))
+  await rejectsCode(client.redeem([]), 'usage.argument')
+  await rejectsCode(client.visa('../x'), 'usage.argument')
+  await rejectsCode(operator.account(), 'usage.argument')
+  await rejectsCode(
+    BrokerClient.operator(service.issuer, 'imagxp_op_none', LOOPBACK).account('a.example'),
+    'auth.token_invalid',
+  )
+})
