@@ -58,12 +58,16 @@ for (const [name, viewport, colorScheme] of [
     for (const view of VIEWS) {
       await show(page, view);
       if (view === "log") {
-        await page.getByRole("button", { name: "Verify the log" }).click();
+        await page.getByRole("button", { name: "Verify the ledger" }).click();
         await page.locator("#verify-result .notice").waitFor();
       }
       assert.deepEqual(await overflow(page), { scrolls: false, out: [] }, `${name} ${view}`);
       await accessible(page, `${name} ${view}`);
       await picture(page, `${name}-${view}`);
+      if (view === "verdicts" && viewport !== DESKTOP) {
+        await page.locator("#verdict-list").evaluate((list) => list.scrollIntoView());
+        await picture(page, `${name}-verdicts-list`, { fullPage: false });
+      }
     }
     await show(page, "disputes");
     await page.getByRole("button", { name: /^Split/ }).first().click();
