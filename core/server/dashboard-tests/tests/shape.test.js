@@ -31,7 +31,6 @@ after(async () => {
 async function show(page, view) {
   await page.evaluate((view) => (location.hash = view), view);
   await page.waitForFunction((view) => document.activeElement.id === `h-${view}`, view);
-  await page.waitForLoadState("networkidle", { timeout: 2000 }).catch(() => {});
   const ready = { verdicts: "#verdict-list tbody tr", money: "#escrow .plot rect", accounts: "#account-list tbody tr", disputes: "#dispute-list tbody tr", log: "#ledger-events tbody tr" };
   await page.locator(ready[view]).first().waitFor();
 }
