@@ -98,15 +98,18 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let name = holder.clone();
         let now_ms = clock::now().as_millis();
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        let looked = tokio::task::spawn_blocking(move || {
-            if !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
-                return Ok(Vec::new());
-            }
-            if sweeps {
-                ledger.sweep(now_ms, SWEEP)?;
-            }
-            ledger.read()?.due(now_ms, BATCH)
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<imagxp_broker::Id>> {
+                let due = ledger.read()?.due(now_ms, BATCH)?;
+                // A lease is a write; a broker that has nothing to do writes nothing.
+                if (due.is_empty() && !sweeps) || !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
+                    return Ok(Vec::new());
+                }
+                if sweeps {
+                    ledger.sweep(now_ms, SWEEP)?;
+                }
+                Ok(due)
+            });
         match looked.await {
             Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
             Ok(Err(error)) => {

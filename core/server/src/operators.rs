@@ -152,7 +152,7 @@ impl Operators {
         let failed = |error: std::io::Error| {
             SetupError::new("io.failed", format!("`{}` cannot be written: {error}", path.display()))
         };
-        std::fs::create_dir_all(data).map_err(failed)?;
+        crate::keys::make_folder(data).map_err(failed)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         atomic::write(&path, &text, Existing::Replace).map_err(failed)
     }

@@ -50,7 +50,7 @@ pub fn create(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<Str
     if index_file(data).exists() {
         return Err(SetupError::new("keys.exist", "the data folder has keys already; rotate them instead"));
     }
-    std::fs::create_dir_all(folder(data)).map_err(|error| unwritable(&folder(data), &error))?;
+    make_folder(&folder(data)).map_err(|error| unwritable(&folder(data), &error))?;
     add(data, passphrase_file, Index { version: 1, keys: Vec::new() }, now)
 }
 
@@ -133,6 +133,14 @@ fn passphrase(file: &Path) -> Result<Option<Passphrase>, SetupError> {
     })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(Some(Passphrase::new(line.strip_suffix(b"\r").unwrap_or(line))?))
+}
+
+/// Makes a folder for its owner only, unless it is there.
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
 }
 
 /// The folder of the keys, also for whoever watches it for changes.
