@@ -23,11 +23,12 @@ const damage = (what) => {
   execFileSync("python3", [join(import.meta.dirname, "../support/damage.py"), join(place.server.data, file), what]);
 };
 const verify = async () => {
-  await page.getByRole("button", { name: "Verify the log" }).click();
+  await page.getByRole("button", { name: "Verify the ledger" }).click();
   await page.locator("#verify-result .notice").waitFor();
 };
 
 test("the checkpoint is the server's", async () => {
+  await page.locator("#ledger-events tbody tr").first().waitFor();
   const note = await page.locator("#checkpoint pre").innerText();
   const [origin, size, root] = (await place.server.ask("GET", "/v1/log/checkpoint")).split("\n");
   assert.deepEqual(note.split("\n").slice(0, 3), [origin, size, root]);
@@ -39,20 +40,20 @@ test("a whole log is verified", async () => {
   await verify();
   const { size, root } = await place.server.ask("GET", "/v1/log/verify");
   const says = await page.locator("#verify-result").innerText();
-  assert.match(says, /✓ The log is whole/);
+  assert.match(says, /✓ The ledger is whole/);
   assert.ok(says.includes(String(size)) && says.includes(root));
   assert.equal(await page.locator("#banner").isVisible(), false);
 });
 
 test("a damaged one is found out, and where", async () => {
   damage("memo");
-  await page.getByRole("button", { name: "Verify the log" }).focus();
+  await page.getByRole("button", { name: "Verify the ledger" }).focus();
   await page.keyboard.press("Enter");
-  await page.getByText("✗ The log is damaged.").waitFor();
+  await page.getByText("✗ The ledger is damaged.").waitFor();
   const { problems } = await place.server.ask("GET", "/v1/log/verify");
   assert.ok(problems.length >= 1);
-  assert.deepEqual(await page.locator("#verify-result li").allInnerTexts(), problems);
-  assert.match(problems[0], /entry 0/);
+  assert.deepEqual(await page.locator("#verify-result li").allInnerTexts(), problems.map(({ kind, message }) => `${kind} ${message}`));
+  assert.match(problems[0].message, /entry 0/);
   await picture(page, "desktop-damaged");
   page.clean();
 });

@@ -31,7 +31,6 @@ after(async () => {
 async function show(page, view) {
   await page.evaluate((view) => (location.hash = view), view);
   await page.waitForFunction((view) => document.activeElement.id === `h-${view}`, view);
-  await page.waitForLoadState("networkidle", { timeout: 2000 }).catch(() => {});
   const ready = { verdicts: "#verdict-list tbody tr", money: "#escrow .plot rect", accounts: "#account-list tbody tr", disputes: "#dispute-list tbody tr", log: "#ledger-events tbody tr" };
   await page.locator(ready[view]).first().waitFor();
 }
@@ -58,12 +57,16 @@ for (const [name, viewport, colorScheme] of [
     for (const view of VIEWS) {
       await show(page, view);
       if (view === "log") {
-        await page.getByRole("button", { name: "Verify the log" }).click();
+        await page.getByRole("button", { name: "Verify the ledger" }).click();
         await page.locator("#verify-result .notice").waitFor();
       }
       assert.deepEqual(await overflow(page), { scrolls: false, out: [] }, `${name} ${view}`);
       await accessible(page, `${name} ${view}`);
       await picture(page, `${name}-${view}`);
+      if (view === "verdicts" && viewport !== DESKTOP) {
+        await page.locator("#verdict-list").evaluate((list) => list.scrollIntoView());
+        await picture(page, `${name}-verdicts-list`, { fullPage: false });
+      }
     }
     await show(page, "disputes");
     await page.getByRole("button", { name: /^Split/ }).first().click();

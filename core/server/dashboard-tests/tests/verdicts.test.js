@@ -24,6 +24,8 @@ test("without verdicts the list says so", async () => {
 });
 
 test("a verdict appears by itself, and in the chart", async () => {
+  // The list is read once more when the stream is open; after that, never.
+  await page.waitForTimeout(1000);
   let loads = 0;
   page.on("request", (request) => (loads += request.url().includes("/v1/verdicts") ? 1 : 0));
   assert.equal(await signedVerify(place, "/first", "RAG_RETRIEVAL"), "ok");

@@ -7,12 +7,13 @@ import { shown } from "./amount.js";
 import { table } from "./table.js";
 import { exact } from "./time.js";
 
-const NEWEST = 50;
+// Cards on a phone are long.
+const NEWEST = matchMedia("(max-width: 760px)").matches ? 15 : 50;
 
 const note = el("pre", { class: "note", tabindex: "0", role: "region", "aria-label": "Signed checkpoint" });
 const noteProblem = el("div");
 const result = el("div", { id: "verify-result", "aria-live": "polite" });
-const button = el("button", { type: "button", id: "verify", class: "primary", on: { click: verify } }, "Verify the log");
+const button = el("button", { type: "button", id: "verify", class: "primary", on: { click: verify } }, "Verify the ledger");
 
 const entries = table(
   "The newest entries of the log",
@@ -85,12 +86,12 @@ function says({ ok, size, root, problems, checked_at: at }) {
     el("dt", null, "Root"), el("dd", null, bdi(root, { class: "hash" })),
     el("dt", null, "Checked"), el("dd", null, exact(at)),
   );
-  if (ok === true) return el("div", { class: "notice good" }, el("p", null, el("strong", null, "✓ The log is whole. "), "Every entry is what its leaf says, and every leaf is in the tree of the head."), facts);
-  const listed = (problems ?? []).map((problem) => el("li", null, bdi(problem)));
+  if (ok === true) return el("div", { class: "notice good" }, el("p", null, el("strong", null, "✓ The ledger is whole. "), "Every entry is what its leaf says, the leaves are the tree of the head, and every balance is the sum of its transfers."), facts);
+  const listed = (problems ?? []).map((problem) => el("li", null, bdi(problem.kind, { class: "code" }), " ", bdi(problem.message)));
   return el(
     "div",
     { class: "notice bad", role: "alert" },
-    el("p", null, el("strong", null, "✗ The log is damaged. "), "Stop writes, keep the database as it is, and compare with the checkpoints that others hold."),
+    el("p", null, el("strong", null, "✗ The ledger is damaged. "), "Keep the database as it is, and compare with backups and with the checkpoints that others hold."),
     el("ul", null, listed),
     facts,
   );

@@ -13,7 +13,6 @@ export const live = new EventTarget();
 let source = null;
 let timer = 0;
 let wait = FIRST_MS;
-let broken = false;
 
 export function connect() {
   disconnect();
@@ -22,12 +21,10 @@ export function connect() {
   source.addEventListener("open", () => {
     say("on", "live");
     wait = FIRST_MS;
-    // What happened in between may be more than the server has kept.
-    if (broken) tell("missed");
-    broken = false;
+    // From here on everything is told; what was before is read once more, whether this is the first time or the server has been away.
+    tell("missed");
   });
   source.addEventListener("error", () => {
-    broken = true;
     say("wait", "reconnecting");
     if (source?.readyState === EventSource.CLOSED) again();
   });

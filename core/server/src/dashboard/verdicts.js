@@ -20,6 +20,8 @@ const RANGES = { 60: 1, 360: 5, 1440: 15 };
 const filter = { agent: "", code: "", purpose: "", outcome: "" };
 const minutes = new Map();
 const waiting = [];
+// What came while the list was read: the answer may or may not have it.
+let meanwhile = null;
 let range = "60";
 let paused = false;
 let painting = 0;
@@ -80,7 +82,6 @@ export function verdicts() {
   form.addEventListener("reset", () => setTimeout(apply));
   byId("pause").addEventListener("click", pause);
   live.addEventListener("verdict", ({ detail }) => take(detail));
-  live.addEventListener("missed", load);
   setInterval(say, SAY_MS);
   setInterval(draw, MINUTE * 1000);
   return load;
@@ -96,8 +97,12 @@ export function pause() {
 
 async function load() {
   const place = byId("verdict-list");
+  const came = (meanwhile = []);
   try {
     const answer = await get("/v1/verdicts", { ...filter, limit: MOST });
+    // Another one was asked for since.
+    if (meanwhile !== came) return;
+    meanwhile = null;
     waiting.length = 0;
     minutes.clear();
     for (const minute of answer.minutes) minutes.set(minute.time, minute);
@@ -105,14 +110,18 @@ async function load() {
     place.replaceChildren(list.element);
     suggest("known-agents", answer.verdicts.map((verdict) => verdict.agent_id));
     suggest("known-codes", [...answer.verdicts.map((verdict) => verdict.code), ...answer.minutes.flatMap((minute) => Object.keys(minute.codes))]);
+    const known = new Set(answer.verdicts.map((verdict) => verdict.trace_id));
+    for (const verdict of came) if (fits(verdict) && !known.has(verdict.trace_id)) take(verdict);
     caption();
     draw();
   } catch (error) {
+    if (meanwhile === came) meanwhile = null;
     place.replaceChildren(refusal(error, load));
   }
 }
 
 function take(verdict) {
+  meanwhile?.push(verdict);
   const time = Math.floor(new Date(verdict.time).getTime() / 1000 / MINUTE) * MINUTE;
   const minute = minutes.get(time) ?? { time, allow: 0, deny: 0, undecided: 0 };
   minutes.set(time, minute);
