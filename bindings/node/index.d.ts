@@ -83,6 +83,21 @@ export declare class FetchError extends ImagxpError {
   /** The answer's status, when there was one. */
   readonly status: number | null
 }
+/**
+ * A broker did not do what was asked: its own code (`account.insufficient`, `visa.state` …), `broker.unreachable` or `broker.answer`.
+ */
+export declare class BrokerError extends ImagxpError {
+  /** The answer's status, when there was one. */
+  readonly status: number | null
+  /** What the broker's log calls the request. */
+  readonly requestId: string | null
+  /** Asking again with this key is answered with what happened the first time. */
+  readonly idempotencyKey: string | null
+  /** Whether it may have happened all the same. */
+  readonly unknown: boolean
+  /** Whether asking again later may help. */
+  readonly transient: boolean
+}
 /** A read that ended without content. */
 export declare class ReadError extends ImagxpError {
   /** What happened before, step by step, and what was paid. */
@@ -209,6 +224,50 @@ export declare class AuditLog {
   static verify(path: string, keys: readonly PublicKey[], options?: AuditVerifyOptions): Promise<AuditReport>
   /** Makes evidence of one record; the JSON that `verifyEvidence` reads. */
   static prove(path: string, keys: readonly PublicKey[], which: AuditSelector): Promise<Buffer>
+}
+
+/**
+ * A client of one broker: an agent buys visas and says what they were worth, a publisher redeems them, both read their accounts.
+ *
+ * Each request is signed by the identity, whose manifest must be where the broker can fetch it. What changes something carries an
+ * idempotency key that stays the same over `attempts`: a lost answer is never paid twice. Promises reject with a `BrokerError`.
+ */
+export declare class BrokerClient {
+  /** A client for an agent or a publisher. `issuer` is the broker's origin. */
+  constructor(issuer: string, identity: Identity, options?: BrokerOptions)
+  /** A client for an operator with a token. */
+  static operator(issuer: string, token: string, options?: BrokerOptions): BrokerClient
+  /** The broker's origin. */
+  get issuer(): string
+  /** What the broker says of itself (OpenID Connect Discovery): asked once. */
+  metadata(): Promise<JsonObject>
+  /** Buys a visa: `{token, jti, amount, currency, expires_at}`. The same key again is answered with the same visa. */
+  issue(resource: string, amount: string, currency: string, purpose: Purpose, options?: KeyOptions): Promise<JsonObject>
+  /** One visa, as those whom it concerns see it. */
+  visa(jti: string): Promise<JsonObject>
+  /** A page of visas, newest first: `{visas, next_cursor}`. */
+  visas(options?: VisasOptions): Promise<JsonObject>
+  /** Redeems up to 1000 visas; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`. */
+  redeem(visas: readonly Presented[], options?: KeyOptions): Promise<JsonObject[]>
+  /** The broker's word on one visa, for `Pending.redeemed`. */
+  confirm(visa: Presented): Promise<'accepted' | 'refused' | 'unavailable'>
+  /**
+   * Says what a visa was worth: 0.5 and better releases the money, less withholds it. Signs the feedback, which names the visa (`jti`)
+   * and a page of its publisher. Gives the visa.
+   */
+  feedback(feedback: Feedback, options?: KeyOptions): Promise<JsonObject>
+  /** Contests, as the publisher, that the money of a visa is withheld. Gives the visa. */
+  contest(jti: string, statement: string, options?: KeyOptions): Promise<JsonObject>
+  /** Decides a dispute, as an operator. Gives the visa. */
+  decide(jti: string, decision: 'release' | 'refund' | 'split', options?: DecideOptions): Promise<JsonObject>
+  /** The accounts of an owner, one's own without one: `{accounts}`, none as long as no money has moved. */
+  account(owner?: string): Promise<JsonObject>
+  /** A page of transfers, newest first: `{transfers, next_cursor}`. */
+  transfers(options?: TransfersOptions): Promise<JsonObject>
+  /** A statement that adds up: `{account, from, until, opening, closing, transfers}`. */
+  statement(options?: StatementOptions): Promise<JsonObject>
+  /** Books a deposit, as an operator. Gives the transfer. */
+  deposit(owner: string, amount: string, options: DepositOptions): Promise<JsonObject>
 }
 
 /** Caps on what is paid in one currency, as decimal strings. */
@@ -504,6 +563,17 @@ export declare class Preferences {
   toBytes(): Buffer
   /** The report as an object; `JSON.stringify` calls it. */
   toJSON(): JsonObject
+}
+
+/** A visa with the signed request that brought it: the broker looks at both. */
+export declare class Presented {
+  /**
+   * The visa and the signature among the headers of a request that was verified. `publicKey` is the agent's, where the request did not
+   * bring it.
+   */
+  static ofRequest(headers: Headers, publicKey?: PublicKey): Presented
+  /** The visa, which is as good as money. */
+  get visa(): string
 }
 
 /** A private key in memory, erased when it is collected. Nothing but `toPem` and `toPkcs8Der` shows it. */
@@ -911,6 +981,16 @@ export interface AuditVerifyOptions {
   checkpoint?: Text
 }
 
+/** r" How a broker is asked. */
+export interface BrokerOptions {
+  /** r" What asks; one of its own unless given. */
+  fetcher?: Fetcher
+  /** r" How often something is sent at most, under one key; 5 unless given. */
+  attempts?: number
+  /** r" Development: admits http to this machine. */
+  allowLoopback?: boolean
+}
+
 /** The RFC 8785 form of a strict I-JSON text (at most 16 MiB, 64 levels), as bytes. */
 export declare function canonicalize(json: Text): Buffer
 
@@ -927,6 +1007,16 @@ export interface CapsOptions {
 /** The RFC 9530 `Content-Digest` value of a body: `sha-256=:<base64>:`. */
 export declare function contentDigest(body: Bytes): string
 
+/** r" How a dispute ends. */
+export interface DecideOptions {
+  /** r" The publisher's part of a split. */
+  amount?: string
+  /** r" Why. */
+  memo?: string
+  /** r" As in `KeyOptions`. */
+  key?: string
+}
+
 /** r" What arrived, for `Receipt.check`. */
 export interface DeliveryOptions {
   /** r" What was requested. */
@@ -939,6 +1029,18 @@ export interface DeliveryOptions {
   now?: Time
   /** r" For evidence of long ago: the time is not compared with `now`. */
   anyTime?: boolean
+}
+
+/** r" What a deposit also says. */
+export interface DepositOptions {
+  /** r" What the bank calls it: counts once, for ever. */
+  reference: string
+  /** r" In which asset; the broker's first unless given. */
+  asset?: string
+  /** r" A note. */
+  memo?: string
+  /** r" As in `KeyOptions`. */
+  key?: string
 }
 
 /** r" For development. */
@@ -1066,6 +1168,12 @@ export interface KeyDates {
   notBefore?: Time
   /** r" Until when, inclusive. */
   notAfter?: Time
+}
+
+/** r" What everything that changes something also takes. */
+export interface KeyOptions {
+  /** r" Names what is done, 16 to 128 characters: asked again, the same is answered and nothing is done twice. Random unless given. */
+  key?: string
 }
 
 /** r" Sizes in bytes and counts; what is not given has its default. */
@@ -1345,6 +1453,18 @@ export interface SignOptions {
   compatible?: boolean
 }
 
+/** r" Which period of whose account. */
+export interface StatementOptions {
+  /** r" Whose; one's own unless given. */
+  owner?: string
+  /** r" In which asset; the broker's first unless given. */
+  asset?: string
+  /** r" From when on, RFC 3339. */
+  since?: string
+  /** r" Until when, exclusive, RFC 3339. */
+  until?: string
+}
+
 /** One step of a verification. */
 export interface Step {
   /** The number of the step in PROTOCOL §5. */
@@ -1387,6 +1507,16 @@ export interface TokenOptions {
   typ?: string
 }
 
+/** r" Which transfers. */
+export interface TransfersOptions {
+  /** r" Whose; one's own unless given. */
+  owner?: string
+  /** r" Where the last page ended. */
+  cursor?: string
+  /** r" 1 to 500. */
+  limit?: number
+}
+
 /** The `User-Agent` an agent sends: its own, with the product token `IMAGXP/1.0` added when it is missing. */
 export declare function userAgent(own: string): string
 
@@ -1423,6 +1553,16 @@ export interface VerifyOptions {
  * why it is refused.
  */
 export declare function verifyToken(token: Text, jwks: JwkSet, options?: TokenOptions | undefined | null): JsonObject | null
+
+/** r" Which visas. */
+export interface VisasOptions {
+  /** r" In this state, for example `WITHHELD`. */
+  state?: string
+  /** r" Where the last page ended. */
+  cursor?: string
+  /** r" 1 to 500. */
+  limit?: number
+}
 
 /** r" What a visa says. */
 export interface VisaTerms {

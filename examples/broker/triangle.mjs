@@ -13,7 +13,7 @@ import { BrokerClient, Feedback, Identity, Presented } from 'imagxp'
 async function domain() {
   const server = createServer((_, response) => response.end(identity.manifest().toBytes())).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const identity = Identity.generate(`127.0.0.1:${server.address().port}`, { allowLoopback: true })
+  const identity = Identity.generate(`127.0.0.1:${server.address().port}`, 'ES256', { allowLoopback: true })
   return { server, identity }
 }
 

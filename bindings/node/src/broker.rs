@@ -101,8 +101,6 @@ options! {
     }
 }
 
-type Promised<T> = Result<PromiseRaw<'static, T>>;
-
 /// A client of one broker: an agent buys visas and says what they were worth, a publisher redeems them, both read their accounts.
 ///
 /// Each request is signed by the identity, whose manifest must be where the broker can fetch it. What changes something carries an
@@ -140,7 +138,7 @@ impl BrokerClient {
 
     /// What the broker says of itself (OpenID Connect Discovery): asked once.
     #[napi(ts_return_type = "Promise<JsonObject>")]
-    pub fn metadata(&self, env: Env) -> Promised<JsonObject> {
+    pub fn metadata(&self, env: Env) -> Result<PromiseRaw<'static, JsonObject>> {
         self.ask(env, |client| client.endpoints().map(|endpoints| endpoints.document))
     }
 
@@ -157,7 +155,7 @@ impl BrokerClient {
         currency: JsString,
         purpose: JsString,
         options: Option<KeyOptions>,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let purpose = purpose::parse(&purpose)?;
         let want = Want { resource: resource.0, amount: amount.0, currency: currency.0, purpose };
         let key = key(options);
@@ -175,13 +173,13 @@ impl BrokerClient {
 
     /// One visa, as those whom it concerns see it.
     #[napi(ts_args_type = "jti: string", ts_return_type = "Promise<JsonObject>")]
-    pub fn visa(&self, env: Env, jti: JsString) -> Promised<JsonObject> {
+    pub fn visa(&self, env: Env, jti: JsString) -> Result<PromiseRaw<'static, JsonObject>> {
         self.ask(env, move |client| client.visa(&jti))
     }
 
     /// A page of visas, newest first: `{visas, next_cursor}`.
     #[napi(ts_args_type = "options?: VisasOptions", ts_return_type = "Promise<JsonObject>")]
-    pub fn visas(&self, env: Env, options: Option<VisasOptions>) -> Promised<JsonObject> {
+    pub fn visas(&self, env: Env, options: Option<VisasOptions>) -> Result<PromiseRaw<'static, JsonObject>> {
         let (state, cursor, limit) =
             options.map_or((None, None, None), |given| (text(given.state), text(given.cursor), given.limit));
         let limit = limit.map(|limit| limit.whole::<u32>("limit")).transpose()?;
@@ -198,7 +196,7 @@ impl BrokerClient {
         env: Env,
         visas: List<ClassInstance<Presented>>,
         options: Option<KeyOptions>,
-    ) -> Promised<Vec<JsonObject>> {
+    ) -> Result<PromiseRaw<'static, Vec<JsonObject>>> {
         let visas: Vec<_> = visas.0.iter().map(|visa| visa.0.clone()).collect();
         let (client, key) = (self.0.clone(), key(options));
         worker::run(
@@ -216,7 +214,11 @@ impl BrokerClient {
         ts_args_type = "visa: Presented",
         ts_return_type = "Promise<'accepted' | 'refused' | 'unavailable'>"
     )]
-    pub fn confirm(&self, env: Env, visa: ClassInstance<Presented>) -> Promised<&'static str> {
+    pub fn confirm(
+        &self,
+        env: Env,
+        visa: ClassInstance<Presented>,
+    ) -> Result<PromiseRaw<'static, &'static str>> {
         let (client, visa) = (self.0.clone(), visa.0.clone());
         worker::run(
             &env,
@@ -239,7 +241,7 @@ impl BrokerClient {
         env: Env,
         feedback: ClassInstance<Feedback>,
         options: Option<KeyOptions>,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let (feedback, key) = (feedback.as_core().clone(), key(options));
         self.ask(env, move |client| client.feedback(&feedback, key.as_deref()))
     }
@@ -255,7 +257,7 @@ impl BrokerClient {
         jti: JsString,
         statement: JsString,
         options: Option<KeyOptions>,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let key = key(options);
         self.ask(env, move |client| client.contest(&jti, &statement, key.as_deref()))
     }
@@ -271,7 +273,7 @@ impl BrokerClient {
         jti: JsString,
         decision: JsString,
         options: Option<DecideOptions>,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let (amount, memo, key) = options
             .map_or((None, None, None), |given| (text(given.amount), text(given.memo), text(given.key)));
         self.ask(env, move |client| {
@@ -281,13 +283,17 @@ impl BrokerClient {
 
     /// The accounts of an owner, one's own without one: `{accounts}`, none as long as no money has moved.
     #[napi(ts_args_type = "owner?: string", ts_return_type = "Promise<JsonObject>")]
-    pub fn account(&self, env: Env, owner: Option<JsString>) -> Promised<JsonObject> {
+    pub fn account(&self, env: Env, owner: Option<JsString>) -> Result<PromiseRaw<'static, JsonObject>> {
         self.ask(env, move |client| client.account(owner.as_deref()))
     }
 
     /// A page of transfers, newest first: `{transfers, next_cursor}`.
     #[napi(ts_args_type = "options?: TransfersOptions", ts_return_type = "Promise<JsonObject>")]
-    pub fn transfers(&self, env: Env, options: Option<TransfersOptions>) -> Promised<JsonObject> {
+    pub fn transfers(
+        &self,
+        env: Env,
+        options: Option<TransfersOptions>,
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let (owner, cursor, limit) =
             options.map_or((None, None, None), |given| (text(given.owner), text(given.cursor), given.limit));
         let limit = limit.map(|limit| limit.whole::<u32>("limit")).transpose()?;
@@ -296,7 +302,11 @@ impl BrokerClient {
 
     /// A statement that adds up: `{account, from, until, opening, closing, transfers}`.
     #[napi(ts_args_type = "options?: StatementOptions", ts_return_type = "Promise<JsonObject>")]
-    pub fn statement(&self, env: Env, options: Option<StatementOptions>) -> Promised<JsonObject> {
+    pub fn statement(
+        &self,
+        env: Env,
+        options: Option<StatementOptions>,
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let (owner, asset, since, until) = options.map_or((None, None, None, None), |given| {
             (text(given.owner), text(given.asset), text(given.since), text(given.until))
         });
@@ -317,7 +327,7 @@ impl BrokerClient {
         owner: JsString,
         amount: JsString,
         options: DepositOptions,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let (reference, asset, memo, key) =
             (options.reference.0, text(options.asset), text(options.memo), text(options.key));
         self.ask(env, move |client| {
@@ -333,7 +343,7 @@ impl BrokerClient {
         act: impl FnOnce(&broker::BrokerClient) -> core::result::Result<Object<'static>, BrokerError>
         + Send
         + 'static,
-    ) -> Promised<JsonObject> {
+    ) -> Result<PromiseRaw<'static, JsonObject>> {
         let client = self.0.clone();
         worker::run(&env, move || act(&client), |asked| asked.map(JsonObject).map_err(|error| raise(&error)))
     }

@@ -82,7 +82,7 @@ async function party(handle) {
   servers.push(server)
   const name = `127.0.0.1:${server.address().port}`
   own.origin = `http://${name}`
-  own.identity = Identity.generate(name, LOOPBACK)
+  own.identity = Identity.generate(name, 'ES256', LOOPBACK)
   own.client = new BrokerClient(service.issuer, own.identity, LOOPBACK)
   own.handle = handle?.(own)
   return own
