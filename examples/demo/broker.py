@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -101,6 +103,8 @@ class Broker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout:
+                process.stdout.close()
 
     def operate(self, method: str, path: str, body: Any = None) -> Any:
         """A call of the operator, with the token that was shown at the start."""
@@ -114,6 +118,11 @@ class Broker:
         headers += [("user-agent", user_agent("demo")), ("content-type", "application/json"), ("idempotency-key", str(uuid4()))]
         return answer(self.client.request(method, self.issuer + path, headers=headers, content=body))
 
+    def deposit(self, owner: str, amount: str) -> None:
+        """What a bank would say: money has come in for somebody."""
+        body = {"owner": owner, "amount": amount, "asset": "EUR", "reference": f"transfer-for-{owner}"}
+        self.operate("POST", "/v1/deposits", body)
+
     def sold(self) -> list[Any]:
         """Every visa that was ever issued."""
         return self.operate("GET", "/v1/visas?limit=100")["visas"]
@@ -124,6 +133,15 @@ def answer(response: httpx.Response) -> Any:
     if response.is_error:
         raise RuntimeError(f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text}")
     return json.loads(response.content)
+
+
+def find_program() -> str:
+    """The program `imagxp`, which the broker is: named by IMAGXP_CLI, in this repository's build, or installed."""
+    built = Path(__file__).parents[2] / "target" / "debug" / "imagxp"
+    program = os.environ.get("IMAGXP_CLI") or (str(built) if built.exists() else shutil.which("imagxp"))
+    if program is None:
+        raise RuntimeError("the broker is the program imagxp: name it in IMAGXP_CLI, or run `make demo`")
+    return program
 
 
 def free_port() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from broker import Broker
+from broker import Broker, find_program
 from evidence import Act, Evidence
 from imagxp import Caps, Identity, ManifestKey, Wallet, user_agent
 from imagxp.httpx import ImagxpAuth
@@ -77,9 +76,7 @@ class Story:
         self.imposter = Identity.generate(self.agent.identity.agent_id, allow_loopback=True)
         self.wallet = Wallet([Caps("EUR", "0.05", per_day="0.12")], path=folder / "spend.json")
         self.explained: tuple[str, Headers] = ("", [])
-        # What a bank would say: money has come in for the agent.
-        deposit = {"owner": self.agent.identity.agent_id, "amount": DEPOSIT, "asset": "EUR", "reference": "bank-transfer-1"}
-        broker.operate("POST", "/v1/deposits", deposit)
+        broker.deposit(self.agent.identity.agent_id, DEPOSIT)
 
     def rows(self) -> list[Row]:
         """Everything that is tried, in order; later rows build on earlier ones."""
@@ -211,9 +208,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the broker and its dashboard until Enter is pressed")
     arguments = parser.parse_args()
 
-    program = os.environ.get("IMAGXP_CLI") or shutil.which("imagxp")
-    if program is None:
-        parser.error("the broker is the program imagxp: name it in IMAGXP_CLI, or run `make demo`")
+    program = find_program()
     started = time.monotonic()
     screen = Screen()
     with (

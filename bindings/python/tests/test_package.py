@@ -263,7 +263,7 @@ def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
 
 
 def test_the_scrapy_example_crawls_and_pays() -> None:
-    crawled = run("examples/python-crawler/demo.py", PYTHONWARNINGS="")
+    crawled = run("examples/python-crawler/demo.py", PYTHONWARNINGS="", IMAGXP_CLI=str(CLI))
     assert crawled.returncode == 0, crawled.stdout + crawled.stderr
     assert crawled.stdout.endswith("PASSED\n")
     assert not crawled.stderr, crawled.stderr
