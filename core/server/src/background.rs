@@ -34,23 +34,39 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if app.bank.ledger.refusal().is_some() {
             continue;
         }
-        let ledger = app.bank.ledger.clone();
-        let name = holder.clone();
         let now_ms = clock::now().as_millis();
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        let looked = tokio::task::spawn_blocking(move || {
-            if !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
-                return Ok(Vec::new());
+        // Page by page until there is no more: what is refused is passed over and does not hold up the rest.
+        let mut after = None;
+        loop {
+            let (ledger, name) = (app.bank.ledger.clone(), holder.clone());
+            let first = after.is_none();
+            let looked = tokio::task::spawn_blocking(move || {
+                if !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
+                    return Ok(Vec::new());
+                }
+                if sweeps && first {
+                    ledger.sweep(now_ms, SWEEP, false)?;
+                }
+                ledger.read()?.due(now_ms, after, BATCH)
+            });
+            let due = match looked.await {
+                Ok(Ok(due)) => due,
+                Ok(Err(error)) => {
+                    tracing::warn!(code = error.code(), %error, "what is due cannot be settled now");
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "settling failed");
+                    break;
+                }
+            };
+            after = due.last().copied();
+            let full = due.len() == BATCH;
+            settle_all(&app, due.into_iter().map(|due| due.jti).collect(), now_ms).await;
+            if !full || *stop.borrow() || app.bank.ledger.refusal().is_some() {
+                break;
             }
-            if sweeps {
-                ledger.sweep(now_ms, SWEEP)?;
-            }
-            ledger.read()?.due(now_ms, BATCH)
-        });
-        match looked.await {
-            Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
-            Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "what is due cannot be settled now"),
-            Err(error) => tracing::error!(%error, "settling failed"),
         }
     }
     let ledger = app.bank.ledger.clone();
