@@ -1,15 +1,18 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
+.PHONY: help demo demo-scale test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
 PYTHON ?= .venv/bin/python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 demo: ## publisher, agent, broker and crawler on loopback, with a table of verdicts
 	@scripts/demo.sh
+
+demo-scale: ## the same with the broker as two processes on PostgreSQL and Redis, behind nginx
+	@scripts/setup.sh tools nginx services && scripts/demo.sh --scale
 
 test: ## everything that CI checks
 	@scripts/test.sh

@@ -2,8 +2,8 @@
 """Runs the code blocks of README.md and docs/*.md: check_docs.py [FILE...]
 
 Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of one file share a temporary folder, in their order;
-each is a process of its own. `imagxp`, `@imagxp/edge` and Python are the ones that were built here, and C is compiled against include/
-and the built library.
+each is a process of its own, and what it leaves running (its output in a file) ends with the page. `imagxp`, `@imagxp/edge` and Python
+are the ones that were built here, and C is compiled against include/ and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
 Standard library only.
@@ -12,6 +12,7 @@ Standard library only.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,15 +33,43 @@ class Wrong(Exception):
     """A block did not do what a reader would expect."""
 
 
+# The process groups of what was run for this page.
+groups = []
+
+
 def execute(command, folder):
     """Runs one command in the folder, with the built programs first on the path."""
     path = os.pathsep.join([str(TARGET / "debug"), str(Path(PYTHON).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": str(LIBRARY), "IMAGXP_ROOT": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
+    pipe = subprocess.PIPE
+    done = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
     )
+    groups.append(done.pid)
+    try:
+        stdout, stderr = done.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(done.pid, signal.SIGKILL)
+        done.communicate()
+        raise
     if done.returncode != 0:
-        raise Wrong(f"exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise Wrong(f"exit code {done.returncode}\n{stdout[-2000:]}{stderr[-2000:]}")
+
+
+def end_groups():
+    """Ends what the blocks of a page have left running."""
+    while groups:
+        try:
+            os.killpg(groups.pop(), signal.SIGTERM)
+        except ProcessLookupError:
+            continue
 
 
 def run_sh(text, folder):
@@ -180,6 +209,7 @@ def main():
                 except (Wrong, subprocess.TimeoutExpired) as error:
                     failed += 1
                     print(f"FAILED {where}: {error}")
+            end_groups()
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Files that are generated and in git: the C header, the Swift half of the Swift package, the vectors, the policy schema, the table of
-# codes, the lists of symbols,
+# codes, the lists of symbols, the reference of the broker's API, the tables of the money model,
 # a golden text of the command line, the declarations of the fuzz target c_calls, the lock file of fuzz/.
 # Without an argument they are compared, with `--update` rewritten. All of them come from the core or from ffi.
 set -eu
@@ -29,6 +29,9 @@ if [ -n "${UPDATE:-}" ]; then
     compare -p imagxp-ffi --test library
     compare -p imagxp-cli --test cli explain
     compare -p imagxp-swift --test generated
+    compare -p imagxp-broker --test docs
+    cargo build --quiet --locked -p imagxp-cli
+    scripts/openapi_docs.py
     scripts/c_declarations.py
     packaging/symbols.py
     # The second lock file follows the core's dependencies.
@@ -39,4 +42,7 @@ else
     packaging/symbols.py --check
     cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
     compare -p imagxp-swift --test generated
+    # The service says itself what its API is.
+    cargo build --quiet --locked -p imagxp-cli
+    scripts/openapi_docs.py --check
 fi

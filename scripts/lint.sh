@@ -34,4 +34,5 @@ fi
 
 scripts/purity.py
 scripts/versions.py
+scripts/monitoring.py
 scripts/node.sh lint

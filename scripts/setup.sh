@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, says so in one line each, and does nothing the second time.
 #
-# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift services
+# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift services dashboard
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -82,10 +82,12 @@ swift() { scripts/swift.sh setup; }
 
 services() { scripts/services.sh setup; }
 
-[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift services"
+dashboard() { scripts/dashboard.sh setup; }
+
+[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift services dashboard"
 for part in "$@"; do
     case $part in
-    tools | rust | crates | python | extension | node | nginx | swift | services) "$part" ;;
+    tools | rust | crates | python | extension | node | nginx | swift | services | dashboard) "$part" ;;
     *) die "there is no part $part" ;;
     esac
 done

@@ -81,7 +81,12 @@ docs() { "$python" scripts/check_docs.py; }
 
 package() { scripts/package.sh test; }
 
-demo() { scripts/demo.sh; }
+demo() {
+    scripts/demo.sh
+    scripts/demo.sh --scale
+}
+
+dashboard() { scripts/dashboard.sh test; }
 
 # step NAME HEADING COMMAND...
 step() {
@@ -122,16 +127,16 @@ number=0
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services dashboard
 offline_when_fetched
 step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
 step clippy "clippy" clippy
 step doc "documentation of the core" doc
 step rust "Rust tests" rust
-step generated "generated files are up to date" scripts/generated.sh
 step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
+step generated "generated files are up to date" scripts/generated.sh
 step c "C tests" c
 step package "the C package: installation, ABI, Debian packages, example server" package
 step python "Python tests, types and stubs" python_tests
@@ -142,9 +147,10 @@ step swift "Swift: the package, its conformance runner and example, XCTest" swif
 step conformance "conformance: one table, and what each language signs verified in the others" conformance
 step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests, and the broker as a running service" cli
+step dashboard "the dashboard in a headless browser, against the real server" dashboard
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
-step demo "demo" demo
+step demo "demo, and the same at scale" demo
 
 printf '\n== durations\n'
 cat "$logs/times"

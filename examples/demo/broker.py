@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 from imagxp import Identity, content_digest, user_agent
@@ -22,57 +23,96 @@ class Broker:
 
     def __init__(self, program: str, folder: Path, client: httpx.Client) -> None:
         self.program = program
-        self._client = client
-        self._log = folder / "broker.log"
-        port, admin = (free_port() for _ in range(2))
-        self.issuer = f"http://127.0.0.1:{port}"
-        self.jwks_url = f"{self.issuer}/.well-known/jwks.json"
-        self.dashboard = f"{self.issuer}/imagxp/dashboard"
-        command = [program, "serve", "--dev", "--data", str(folder / "broker"), "--set", "money.assets=EUR:6"]
-        command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"]
-        with self._log.open("w") as log:
-            # The program is ours.
-            self._process = subprocess.Popen(  # noqa: S603
-                command, stdout=subprocess.PIPE, stderr=log, text=True
-            )
+        self.folder = folder
+        self.client = client
+        self.issuer = f"http://127.0.0.1:{free_port()}"
         self.token = ""
+        self._running: list[subprocess.Popen[str]] = []
+
+    @property
+    def jwks_url(self) -> str:
+        """Where its keys are."""
+        return f"{self.issuer}/.well-known/jwks.json"
+
+    @property
+    def dashboard(self) -> str:
+        """Where an operator looks."""
+        return f"{self.issuer}/imagxp/dashboard"
 
     def __enter__(self) -> Self:
-        """Waits until it says who may operate it, and answers."""
-        for line in self._process.stdout or ():
+        """Starts what it is made of, and waits until it answers."""
+        try:
+            self.start()
+            self.jwks = self.wait_for(self.jwks_url)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """One process, with its ledger in SQLite."""
+        self.serve(int(self.issuer.rpartition(":")[2]))
+
+    def serve(self, port: int, *settings: str) -> None:
+        """Starts one process of the broker, and keeps the operator's token, which the first one shows."""
+        command = [self.program, "serve", "--dev", "--data", str(self.folder / "broker"), "--issuer", self.issuer]
+        command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{free_port()}"]
+        for setting in ("money.assets=EUR:6", *settings):
+            command += ["--set", setting]
+        process = self.run(command, stdout=subprocess.PIPE)
+        for line in process.stdout or ():
             if found := re.search(r"imagxp_op_\S+", line):
                 self.token = found.group()
             if line.strip() == "Next:":
                 break
+        self.wait_for(f"http://127.0.0.1:{port}/.well-known/jwks.json")
+
+    def run(self, command: list[str], *, stdout: int | None = None, user: str | None = None) -> subprocess.Popen[str]:
+        """Starts a program that ends with this broker; what it says is kept in the folder."""
+        with (self.folder / f"{Path(command[0]).name}-{len(self._running)}.log").open("w") as log:
+            # The programs are ours, or installed by the set-up.
+            process = subprocess.Popen(  # noqa: S603
+                command, stdout=log if stdout is None else stdout, stderr=log, text=True, user=user, cwd=self.folder
+            )
+        self._running.append(process)
+        return process
+
+    def wait_for(self, url: str) -> bytes:
+        """What is there, once it is there."""
         deadline = time.monotonic() + STARTS_WITHIN_S
         while True:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the broker does not start: {self._log.read_text()[-2000:]}")
             try:
-                self.jwks = self._client.get(self.jwks_url).raise_for_status().content
-                return self
+                return self.client.get(url).raise_for_status().content
             except httpx.HTTPError:
+                if time.monotonic() > deadline or self._running[-1].poll() is not None:
+                    said = "".join(path.read_text()[-2000:] for path in sorted(self.folder.glob("*.log")))
+                    raise RuntimeError(f"the broker does not start: {said}") from None
                 time.sleep(0.02)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def stop(self) -> None:
+        """Ends everything, the last first."""
+        for process in reversed(self._running):
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def operate(self, method: str, path: str, body: Any = None) -> Any:
         """A call of the operator, with the token that was shown at the start."""
-        headers = {"authorization": f"Bearer {self.token}"}
-        return answer(self._client.request(method, self.issuer + path, headers=headers, json=body))
+        headers = {"authorization": f"Bearer {self.token}", "idempotency-key": str(uuid4())}
+        return answer(self.client.request(method, self.issuer + path, headers=headers, json=body))
 
     def ask(self, identity: Identity, method: str, path: str, body: bytes | None = None) -> Any:
         """A call of an agent or a publisher, signed as every request is, over its body too."""
         digest = content_digest(body) if body is not None else None
         headers = identity.sign(method, self.issuer + path, "SUMMARY", content_digest=digest)
-        headers += [("user-agent", user_agent("demo")), ("content-type", "application/json")]
-        return answer(self._client.request(method, self.issuer + path, headers=headers, content=body))
+        headers += [("user-agent", user_agent("demo")), ("content-type", "application/json"), ("idempotency-key", str(uuid4()))]
+        return answer(self.client.request(method, self.issuer + path, headers=headers, content=body))
 
     def sold(self) -> list[Any]:
         """Every visa that was ever issued."""

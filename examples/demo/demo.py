@@ -22,6 +22,7 @@ from broker import Broker
 from evidence import Act, Evidence
 from imagxp import Caps, Identity, ManifestKey, Wallet, user_agent
 from imagxp.httpx import ImagxpAuth
+from scale import ScaledBroker
 from settlement import DEPOSIT, Settlement
 from town import AgentDomain, Publisher, Town
 
@@ -206,6 +207,7 @@ def main() -> int:
     """Runs the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed-fault", action="store_true", help="state one row wrongly: the demo must then fail")
+    parser.add_argument("--scale", action="store_true", help="the broker as two processes on PostgreSQL and Redis, behind nginx")
     parser.add_argument("--keep", action="store_true", help="keep the broker and its dashboard until Enter is pressed")
     arguments = parser.parse_args()
 
@@ -218,7 +220,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         Town() as town,
         httpx.Client(trust_env=False, timeout=5) as client,
-        Broker(program, Path(folder), client) as broker,
+        (ScaledBroker if arguments.scale else Broker)(program, Path(folder), client) as broker,
     ):
         story = Story(town, broker, client, Path(folder))
         rows = story.rows()

@@ -15,7 +15,7 @@ const BAR_BYTES: u64 = 1 << 20;
 /// Where it stands: a ratchet, lowered with each saving and raised for new functions only. Above the bar because the core is compiled for
 /// speed: at "s" it is 90 KB less, but a verdict without ECDSA takes 6.4 µs and more (bar 6) and an ES256 signature 40 % longer.
 /// Policies in TOML, with lines, are 100 KB of it: what nginx reads at `nginx -t`. `--icf=all` would save 9 KB, where the linker is LLD.
-const RATCHET_BYTES: u64 = 1_561_000;
+const RATCHET_BYTES: u64 = 1_563_000;
 
 /// Builds the release as a user would, once.
 fn library() -> &'static Path {

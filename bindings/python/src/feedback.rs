@@ -18,6 +18,10 @@ impl Feedback {
     pub(crate) const fn from_core(feedback: core::Feedback) -> Self {
         Self(feedback)
     }
+
+    pub(crate) const fn as_core(&self) -> &core::Feedback {
+        &self.0
+    }
 }
 
 #[pymethods]

@@ -9,6 +9,7 @@ mod agent_id;
 mod assertion;
 mod audit;
 mod boundary;
+mod broker;
 mod claim;
 mod code;
 mod digest;
@@ -58,6 +59,9 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<agent::Page>()?;
     module.add_class::<agent::Visit>()?;
     module.add_class::<assertion::Assertion>()?;
+    module.add_class::<broker::BrokerClient>()?;
+    module.add_class::<broker::Presented>()?;
+    module.add_class::<broker::Redeemer>()?;
     module.add_class::<claim::Claim>()?;
     module.add_class::<discovery::Preferences>()?;
     module.add_class::<discovery::Robots>()?;

@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    audit, canonicalize, codes, completions, config, discover, explain, fetch, jwk, key, keygen, keys, man,
-    manifest, operator, policy, rotate, server, sign, verify, visa,
+    audit, broker, canonicalize, codes, completions, config, discover, explain, fetch, jwk, key, keygen,
+    keys, man, manifest, operator, policy, rotate, server, sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -47,6 +47,7 @@ enum Command {
     Discover(discover::Args),
     Visa(visa::Args),
     Audit(audit::Args),
+    Broker(broker::Args),
     Serve(server::Serve),
     Config(config::Args),
     Operator(operator::Args),
@@ -78,6 +79,7 @@ pub(crate) fn run() -> Exit {
         Command::Discover(args) => args.run(&context),
         Command::Visa(args) => args.run(&context),
         Command::Audit(args) => args.run(&context),
+        Command::Broker(args) => args.run(&context),
         Command::Serve(args) => args.run(&context),
         Command::Config(args) => args.run(&context),
         Command::Operator(args) => args.run(&context),

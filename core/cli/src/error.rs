@@ -2,6 +2,7 @@
 
 use imagxp::json::{Object, Value};
 use imagxp::publisher::{Outcome, Verdict};
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 /// How a run ended, as an exit code.
@@ -36,7 +37,7 @@ impl From<&Verdict> for Exit {
 /// What went wrong: a stable code, one sentence, and where. It never holds key material.
 #[derive(Debug)]
 pub(crate) struct CliError {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     file: Option<String>,
     line: Option<usize>,
@@ -64,8 +65,8 @@ impl CliError {
     /// The operating system gives no randomness, or the clock makes no sense.
     pub(crate) const SYSTEM: &'static str = "system.unavailable";
 
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), file: None, line: None }
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), file: None, line: None }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -101,7 +102,7 @@ impl CliError {
     /// `{"error": {"code", "message", "file"?, "line"?}}`, or the same under another name.
     pub(crate) fn to_json(&self, member: &'static str) -> Object<'static> {
         let mut error = Object::new();
-        error.insert("code", self.code);
+        error.insert("code", self.code.clone());
         error.insert("message", self.message.clone());
         if let Some(file) = &self.file {
             error.insert("file", file.clone());

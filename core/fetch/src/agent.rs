@@ -3,7 +3,10 @@
 //! The rules are the core's ([`imagxp::agent::visit`]); this module does what they say through the guarded [`Fetcher`], which watches over
 //! pages and brokers as it does over manifests.
 
-use crate::{Answer, Call, FetchError, FetchFailure, Fetcher, Profile};
+use crate::patience::send;
+#[cfg(feature = "async")]
+use crate::patience::{PATIENCE, PAUSE, is_busy};
+use crate::{Answer, Call, FetchError, Fetcher, Profile};
 use core::time::Duration;
 use imagxp::agent::Identity;
 use imagxp::agent::reader::{Purse, Reader, ReaderOptions};
@@ -15,17 +18,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A token endpoint: its port is the operator's, because the broker is.
-const TOKEN: Profile = Profile {
+pub(crate) const TOKEN: Profile = Profile {
     deadline: Duration::from_secs(10),
     max_body: MAX_TOKEN_ANSWER,
     any_port: true,
     accept: "application/json",
     ..Profile::DOCUMENT
 };
-
-/// The fetcher's budget is for everybody who uses it: a reader waits for its turn, ten seconds at most.
-const PAUSE: Duration = Duration::from_millis(50);
-const PATIENCE: usize = 200;
 
 /// An agent that reads pages. Cheap to clone; the clones share what they know and what they may spend.
 #[derive(Clone, Debug)]
@@ -89,15 +88,7 @@ impl Agent {
         loop {
             match self.errand(action) {
                 Errand::Go(call, profile) => {
-                    let mut result = self.fetcher.send(&call, profile);
-                    for _ in 0..PATIENCE {
-                        if !is_busy(&result) {
-                            break;
-                        }
-                        std::thread::sleep(PAUSE);
-                        result = self.fetcher.send(&call, profile);
-                    }
-                    action = journey.advance(Some(result))?;
+                    action = journey.advance(Some(send(&self.fetcher, &call, profile)))?;
                 }
                 Errand::End(end) => return journey.arrive(end),
             }
@@ -207,23 +198,20 @@ impl Journey {
     }
 }
 
-/// Whether nothing was sent because there are too many fetches already.
-fn is_busy(result: &Result<Answer, FetchError>) -> bool {
-    matches!(result, Err(error) if error.failure == FetchFailure::Busy && !error.sent)
-}
-
 fn refusal(error: Error) -> Box<Refusal> {
     Box::new(Refusal { error, report: Report::default() })
 }
 
-fn nonce() -> Result<String> {
+/// A random UUID.
+pub(crate) fn nonce() -> Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| Error::new(ErrorKind::Io, format!("the system gives no randomness: {error}")))?;
     Ok(uuid_v4(random))
 }
 
-fn now() -> Timestamp {
+/// The clock.
+pub(crate) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }

@@ -4,6 +4,7 @@
 pub mod agent;
 mod answer;
 mod blocking;
+pub mod broker;
 mod budget;
 mod capped;
 mod connect;
@@ -12,6 +13,7 @@ mod exchange;
 mod fetcher;
 mod flight;
 mod options;
+mod patience;
 mod process;
 mod profile;
 mod resolve;

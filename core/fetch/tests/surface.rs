@@ -1,7 +1,7 @@
 //! What tests/surface.json says of this crate: each name is referred to here, so it exists, and none is missing here.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
-use imagxp_fetch::{Fetcher, Resolver};
+use imagxp_fetch::{Fetcher, Resolver, broker};
 use std::collections::BTreeSet;
 
 macro_rules! names {
@@ -13,8 +13,36 @@ macro_rules! names {
 
 #[test]
 fn the_rust_column_is_true_of_this_crate() {
-    let here =
-        names![Fetcher::new, Fetcher::get, Fetcher::send, Resolver::new, Resolver::verify, Resolver::resume,];
+    let here = names![
+        Fetcher::new,
+        Fetcher::get,
+        Fetcher::send,
+        Resolver::new,
+        Resolver::verify,
+        Resolver::resume,
+        broker::BrokerClient::new,
+        broker::BrokerClient::operator,
+        broker::BrokerClient::endpoints,
+        broker::BrokerClient::issue,
+        broker::BrokerClient::visa,
+        broker::BrokerClient::visas,
+        broker::BrokerClient::redeem,
+        broker::BrokerClient::confirm,
+        broker::Presented::of_request,
+        broker::BrokerClient::feedback,
+        broker::BrokerClient::contest,
+        broker::BrokerClient::decide,
+        broker::BrokerClient::account,
+        broker::BrokerClient::transfers,
+        broker::BrokerClient::statement,
+        broker::BrokerClient::deposit,
+        broker::Redeemer::push,
+        broker::Redeemer::tally,
+        broker::Redeemer::flush,
+        broker::Redeemer::close,
+        broker::BrokerClient::verify_log,
+        broker::BrokerClient::money
+    ];
     let file =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/surface.json")).unwrap();
     let listed: BTreeSet<String> = file

@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use crate::auth::Identities;
+use crate::auth::{Crowd, Identities};
 use crate::bank::Bank;
 use crate::config::Config;
 use crate::error::SetupError;
@@ -13,7 +13,10 @@ use crate::verdicts::Verdicts;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+
+/// Bodies larger than usual that are read at one time.
+const LARGE_BODIES: usize = 16;
 
 /// The running service.
 pub(crate) struct App {
@@ -24,6 +27,9 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) verdicts: Verdicts,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) crowd: Crowd,
+    /// Places for bodies that are larger than usual, while they are read.
+    pub(crate) large_bodies: Semaphore,
     trusted: Networks,
     live: RwLock<Arc<Live>>,
 }
@@ -62,6 +68,8 @@ impl App {
             bank,
             identities,
             forward,
+            large_bodies: Semaphore::new(LARGE_BODIES),
+            crowd: Crowd::new(config.limits.requests.div_ceil(4)),
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),
             stop,
@@ -81,7 +89,7 @@ impl App {
         if *self.stop.borrow() {
             return Err("the service ends");
         }
-        let read = self.bank.read(|reading| imagxp_broker::Reader::head(reading));
+        let read = self.bank.read(imagxp_broker::Reader::head);
         match tokio::time::timeout(Duration::from_secs(3), read).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err("the store does not answer"),

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, Self, TypeAlias, final
 
-from .errors import ImagxpError
+from .errors import BrokerError, ImagxpError
 from .replay import ReplayStore
 
 _Time: TypeAlias = datetime | int | str
@@ -33,6 +33,7 @@ __all__ = [
     "Answer",
     "Assertion",
     "AuditLog",
+    "BrokerClient",
     "Caps",
     "Claim",
     "Explanation",
@@ -51,10 +52,12 @@ __all__ = [
     "Pending",
     "Policy",
     "Preferences",
+    "Presented",
     "PrivateKey",
     "PublicKey",
     "Publisher",
     "Receipt",
+    "Redeemer",
     "Resolver",
     "Robots",
     "Rotation",
@@ -207,6 +210,75 @@ class FeedbackVerification:
     @property
     def feedback(self) -> Feedback | None: ...
     def __bool__(self) -> NoReturn: ...
+
+@final
+class BrokerClient:
+    def __new__(
+        cls, issuer: str, identity: Identity, *, fetcher: Fetcher | None = None, attempts: int = 5, allow_loopback: bool = False
+    ) -> BrokerClient: ...
+    @classmethod
+    def operator(
+        cls, issuer: str, token: str, *, fetcher: Fetcher | None = None, attempts: int = 5, allow_loopback: bool = False
+    ) -> BrokerClient: ...
+    @property
+    def issuer(self) -> str: ...
+    def metadata(self) -> dict[str, Any]: ...
+    def issue(self, resource: str, amount: str, currency: str, purpose: str, *, key: str | None = None) -> dict[str, Any]: ...
+    def visa(self, jti: str, /) -> dict[str, Any]: ...
+    def visas(self, *, state: str | None = None, cursor: str | None = None, limit: int | None = None) -> dict[str, Any]: ...
+    def redeem(self, visas: Sequence[Presented], *, key: str | None = None) -> list[dict[str, Any]]: ...
+    def confirm(self, visa: Presented, /) -> Literal["accepted", "refused", "unavailable"]: ...
+    def feedback(self, feedback: Feedback, /, *, key: str | None = None) -> dict[str, Any]: ...
+    def contest(self, jti: str, statement: str, *, key: str | None = None) -> dict[str, Any]: ...
+    def decide(
+        self,
+        jti: str,
+        decision: Literal["release", "refund", "split"],
+        *,
+        amount: str | None = None,
+        memo: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]: ...
+    def account(self, owner: str | None = None) -> dict[str, Any]: ...
+    def transfers(self, owner: str | None = None, *, cursor: str | None = None, limit: int | None = None) -> dict[str, Any]: ...
+    def statement(
+        self, owner: str | None = None, *, asset: str | None = None, since: str | None = None, until: str | None = None
+    ) -> dict[str, Any]: ...
+    def deposit(
+        self,
+        owner: str,
+        amount: str,
+        *,
+        reference: str,
+        asset: str | None = None,
+        memo: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]: ...
+
+@final
+class Presented:
+    def __new__(cls, headers: _Headers, *, public_key: PublicKey | None = None) -> Presented: ...
+    @property
+    def visa(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Redeemer:
+    def __new__(
+        cls,
+        client: BrokerClient,
+        on_outcome: Callable[[Presented, dict[str, Any] | None, BrokerError | None], object],
+        *,
+        capacity: int = 10_000,
+        batch: int = 500,
+        interval: float = 5.0,
+        give_up: float = 3600.0,
+    ) -> Redeemer: ...
+    def push(self, presented: Presented, /) -> None: ...
+    @property
+    def tally(self) -> dict[str, int]: ...
+    def flush(self, within: float = 30.0) -> bool: ...
+    def close(self, within: float = 30.0) -> int: ...
 
 @final
 class Answer:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 __all__ = [
     "AuditError",
+    "BrokerError",
     "FetchError",
     "ImagxpError",
     "InternalError",
@@ -110,6 +111,32 @@ class FetchError(ImagxpError):
         self.failure = failure
         self.sent = sent
         self.status = status
+
+
+class BrokerError(ImagxpError):
+    """A broker did not do what was asked: its own code (`account.insufficient`, `visa.state` …), `broker.unreachable` or `broker.answer`.
+
+    `status` and `request_id` are the answer's when there was one. `unknown` says that it may have happened all the same: ask again with
+    the `idempotency_key`, which is answered with what happened the first time. `transient` says that asking again later may help.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+        unknown: bool = False,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(code, message)
+        self.args = (code, message, status, request_id, idempotency_key, unknown, transient)
+        self.status = status
+        self.request_id = request_id
+        self.idempotency_key = idempotency_key
+        self.unknown = unknown
+        self.transient = transient
 
 
 class InternalError(ImagxpError):

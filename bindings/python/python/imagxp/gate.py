@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from . import codes
 from ._imagxp import (
     AuditLog,
+    BrokerClient,
     Feedback,
     FeedbackVerification,
     Fetcher,
@@ -24,6 +25,7 @@ from ._imagxp import (
     Manifest,
     Need,
     Policy,
+    Presented,
     Publisher,
     Resolver,
     Rotation,
@@ -60,7 +62,8 @@ MANIFEST_PATH: Final = "/.well-known/imagxp-agent.json"
 
 Redemption = Literal["accepted", "refused", "unavailable"]
 Redeem = Callable[[Need, str], "Redemption | Awaitable[Redemption]"]
-"""Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa. Asynchronous ones work with ASGI only."""
+"""Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa. Asynchronous ones work with ASGI only. A
+[`BrokerClient`] in its place asks its broker, which wants to see the signed request too."""
 OnFeedback = Callable[[Feedback, Verdict], "object | Awaitable[object]"]
 """Takes feedback that holds, and the verdict on it, which names the agent. Asynchronous ones work with ASGI only."""
 
@@ -82,7 +85,7 @@ class GateOptions(TypedDict, total=False):
 
     publisher: Publisher | None
     resolver: Resolver | None
-    redeem: Redeem | None
+    redeem: Redeem | BrokerClient | None
     max_body: int
     identity: Identity | None
     manifest: Manifest | Rotation | None
@@ -236,7 +239,7 @@ class Gate:
         *,
         publisher: Publisher | None = None,
         resolver: Resolver | None = None,
-        redeem: Redeem | None = None,
+        redeem: Redeem | BrokerClient | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
         manifest: Manifest | Rotation | None = None,
@@ -332,11 +335,26 @@ class Gate:
                     yield Fetch(need)
                 elif self.redeem is None:
                     pending.redeemed("unavailable")
+                elif isinstance(self.redeem, BrokerClient):
+                    pending.redeemed((yield Call(lambda need=need: self._confirm(request, need), waits=True)))  # type: ignore[misc]
                 else:
                     visas = [value for name in _TOKEN_HEADERS for value in request.values(name)]
                     pending.redeemed((yield AskBroker(self.redeem, need, visas[0].strip().decode("ascii"))))
             verification = yield Call(lambda pending=pending: self.publisher.resume(pending), self._waits)  # type: ignore[misc]
         return verification.verdict
+
+    def _confirm(self, request: Incoming, need: Need) -> Redemption:
+        """What the broker says about the visa and the request that brought it."""
+        broker = self.redeem
+        assert isinstance(broker, BrokerClient)  # noqa: S101 (for the type checker: `_complete` has looked)
+        if not need.url.startswith(f"{broker.issuer}/"):
+            _LOG.error("the visa is of a broker whose client the site does not have")
+            return "unavailable"
+        try:
+            return broker.confirm(Presented(request.headers))
+        except Exception:
+            _LOG.exception("asking the broker failed")
+            return "unavailable"
 
     def _take_feedback(self, request: Incoming, verdict: Verdict) -> Generator[Step, Any, list[tuple[str, str]]]:
         """What came in `x-imagxp-feedback`. It never decides about the request that carries it."""

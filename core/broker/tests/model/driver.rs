@@ -174,7 +174,8 @@ fn judge(
         }
     }
     // What money or time can change is not remembered.
-    let final_codes = ["amount.malformed", "amount.range", "text.malformed", "transfer.illegal", "visa.lifetime"];
+    let final_codes =
+        ["amount.malformed", "amount.range", "text.malformed", "transfer.illegal", "visa.lifetime"];
     if let Some(key) = memory_key
         && code.is_none_or(|code| final_codes.contains(&code))
     {

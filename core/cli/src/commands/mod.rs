@@ -1,6 +1,7 @@
 //! The commands, one to a file.
 
 pub(crate) mod audit;
+pub(crate) mod broker;
 pub(crate) mod canonicalize;
 pub(crate) mod codes;
 pub(crate) mod completions;

@@ -50,7 +50,7 @@ pub fn create(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<Str
     if index_file(data).exists() {
         return Err(SetupError::new("keys.exist", "the data folder has keys already; rotate them instead"));
     }
-    std::fs::create_dir_all(folder(data)).map_err(|error| unwritable(&folder(data), &error))?;
+    make_folder(&folder(data)).map_err(|error| unwritable(&folder(data), &error))?;
     add(data, passphrase_file, Index { version: 1, keys: Vec::new() }, now)
 }
 
@@ -78,9 +78,15 @@ pub fn rotate(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<Str
     Ok(kid)
 }
 
-fn add(data: &Path, passphrase_file: &Path, mut index: Index, use_from: Timestamp) -> Result<String, SetupError> {
+fn add(
+    data: &Path,
+    passphrase_file: &Path,
+    mut index: Index,
+    use_from: Timestamp,
+) -> Result<String, SetupError> {
     let key = PrivateKey::generate(Algorithm::Es256, &mut |buffer: &mut [u8]| {
-        getrandom::fill(buffer).map_err(|_| imagxp::Error::argument("the operating system gives no randomness"))
+        getrandom::fill(buffer)
+            .map_err(|_| imagxp::Error::argument("the operating system gives no randomness"))
     })?;
     let kid = *key.public_key().thumbprint();
     let passphrase = passphrase(passphrase_file)?;
@@ -88,19 +94,22 @@ fn add(data: &Path, passphrase_file: &Path, mut index: Index, use_from: Timestam
     index.keys.push(Entry { kid: kid.as_str().to_owned(), use_from: use_from.to_string() });
     // The index last: a key without an entry is nobody's, an entry without its key would stop the broker.
     let text = serde_json::to_vec_pretty(&index).map_err(|_| malformed("`keys.json` cannot be written"))?;
-    atomic::write(&index_file(data), &text, Existing::Replace).map_err(|error| unwritable(&index_file(data), &error))?;
+    atomic::write(&index_file(data), &text, Existing::Replace)
+        .map_err(|error| unwritable(&index_file(data), &error))?;
     Ok(kid.as_str().to_owned())
 }
 
 fn read(data: &Path) -> Result<Index, SetupError> {
     let path = index_file(data);
     let text = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            SetupError::new("keys.missing", format!("`{}` has no signing keys; `imagxp keys create` makes them", data.display()))
-        }
+        std::io::ErrorKind::NotFound => SetupError::new(
+            "keys.missing",
+            format!("`{}` has no signing keys; `imagxp keys create` makes them", data.display()),
+        ),
         _ => SetupError::new("io.failed", format!("`{}` cannot be read: {error}", path.display())),
     })?;
-    let index: Index = serde_json::from_slice(&text).map_err(|_| malformed("`keys.json` is not what this program writes"))?;
+    let index: Index = serde_json::from_slice(&text)
+        .map_err(|_| malformed("`keys.json` is not what this program writes"))?;
     if index.version != 1 {
         return Err(malformed("`keys.json` is of a later version"));
     }
@@ -108,8 +117,10 @@ fn read(data: &Path) -> Result<Index, SetupError> {
 }
 
 fn parse(entry: &Entry) -> Result<(Thumbprint, Timestamp), SetupError> {
-    let kid = Thumbprint::parse(&entry.kid).ok_or_else(|| malformed("a kid of `keys.json` is no thumbprint"))?;
-    let time = Timestamp::parse(&entry.use_from).ok_or_else(|| malformed("a time of `keys.json` is no time"))?;
+    let kid =
+        Thumbprint::parse(&entry.kid).ok_or_else(|| malformed("a kid of `keys.json` is no thumbprint"))?;
+    let time =
+        Timestamp::parse(&entry.use_from).ok_or_else(|| malformed("a time of `keys.json` is no time"))?;
     Ok((kid, time))
 }
 
@@ -122,6 +133,14 @@ fn passphrase(file: &Path) -> Result<Option<Passphrase>, SetupError> {
     })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(Some(Passphrase::new(line.strip_suffix(b"\r").unwrap_or(line))?))
+}
+
+/// Makes a folder for its owner only, unless it is there.
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
 }
 
 /// The folder of the keys, also for whoever watches it for changes.

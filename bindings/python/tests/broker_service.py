@@ -1,0 +1,50 @@
+"""The broker itself, as a process of its own: `imagxp serve --dev` in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagxp import BrokerClient
+from support import address, reserve
+
+REPOSITORY = Path(__file__).parents[3]
+PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug" / "imagxp"
+
+
+class Service:
+    """A running broker and its operator."""
+
+    def __init__(self, issuer: str, token: str) -> None:
+        self.issuer = issuer
+        self.token = token
+        self.operator = BrokerClient.operator(issuer, token, allow_loopback=True)
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[Service]:
+    """Runs a broker inside the block."""
+    assert PROGRAM.exists(), "the command line is not built: cargo build -p imagxp-cli"
+    ports = [reserve(), reserve()]
+    listen, admin = map(address, ports)
+    for port in ports:
+        port.close()
+    command = [PROGRAM, "--json", "serve", "--dev", "--data", folder, "--listen", listen, "--admin-listen", admin]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGXP_")}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, (folder / "log").read_text()
+            told = json.loads(line)
+            yield Service(told["issuer"], told["operator_token"])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            if process.stdout is not None:
+                process.stdout.close()

@@ -1,0 +1,261 @@
+"""The whole triangle with the real broker: deposit, 402, visa, content, redemption, feedback, statement."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker_service import Service, broker
+from imagxp import (
+    Agent,
+    BrokerClient,
+    BrokerError,
+    Caps,
+    Feedback,
+    Fetcher,
+    Identity,
+    Policy,
+    Presented,
+    Redeemer,
+    UsageError,
+    Wallet,
+)
+from imagxp.asgi import ImagxpMiddleware, ManifestApp
+from support import Server, reserve, respond, serving
+
+
+class Party:
+    """A domain on this machine whose manifest the broker can fetch."""
+
+    def __init__(self, service: Service) -> None:
+        self.server = Server(self, lifespan="off")
+        self.identity = Identity.generate(self.server.address, allow_loopback=True)
+        self.client = BrokerClient(service.issuer, self.identity, allow_loopback=True)
+        self.app: Any = ManifestApp(self.identity.manifest())
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+    @property
+    def balance(self) -> str:
+        accounts = self.client.account()["accounts"]
+        return str(accounts[0]["balance"]) if accounts else "0"
+
+
+class Site(Party):
+    """A publisher whose pages cost 0.5 USD."""
+
+    def __init__(self, service: Service, check: str, redeem: Any = None) -> None:
+        super().__init__(service)
+        self.brought: list[Presented] = []
+        rules = {
+            "version": 1,
+            "origins": [self.server.origin],
+            "allow_loopback": True,
+            "purposes": {"SUMMARY": {"allow": True, "price": {"amount": "0.5", "currency": "USD"}}},
+            "payment": {
+                "required": True,
+                "brokers": [{"issuer": service.issuer, "jwks_uri": f"{service.issuer}/.well-known/jwks.json", "check": check}],
+            },
+        }
+        redeem = self.client if check == "redeem" and redeem is None else redeem
+        policy = Policy.from_dict(rules)
+        self.app = ManifestApp(self.identity.manifest(), ImagxpMiddleware(self._content, policy, redeem=redeem))
+
+    async def _content(self, scope: Any, receive: Any, send: Any) -> None:
+        if any(name == b"x-imagxp-payment" for name, _ in scope["headers"]):
+            self.brought.append(Presented(scope["headers"]))
+        await respond(send, 200, b"content")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with broker(tmp_path_factory.mktemp("broker")) as service:
+        yield service
+
+
+@pytest.fixture
+def agent(service: Service) -> Iterator[Party]:  # type: ignore[override]
+    agent = Party(service)
+    with serving(agent, agent.server.listener, lifespan="off"):
+        service.operator.deposit(agent.identity.agent_id, "10", asset="USD", reference=agent.identity.agent_id)
+        yield agent
+
+
+def reader(agent: Party, service: Service) -> Agent:
+    wallet = Wallet([Caps("USD", "1")])
+    return Agent(agent.identity, "SUMMARY", "TestBot", wallet=wallet, brokers=[service.issuer], allow_loopback=True)
+
+
+def test_deposit_402_visa_content_redemption_feedback_statement(service: Service, agent: Party) -> None:
+    site = Site(service, "redeem")
+    with serving(site, site.server.listener, lifespan="off"):
+        page = reader(agent, service).read(site.server.origin + "/page")
+        assert (page.status, page.body, page.report["payment"]["state"]) == (200, b"content", "bought")
+        bought = agent.client.visas()["visas"][0]
+        assert (bought["state"], bought["amount"], bought["publisher"]) == ("REDEEMED", "0.5", site.identity.agent_id)
+        assert site.balance == "0"
+        feedback = Feedback(page.url, Decimal("0.9"), "HIGH_QUALITY", jti=bought["jti"])
+        visa = agent.client.feedback(feedback)
+        assert (visa["state"], visa["released"], visa["fee"]) == ("RELEASED", "0.5", "0.01")
+        assert (agent.balance, site.balance) == ("9.5", "0.49")
+        with pytest.raises(BrokerError) as twice:
+            agent.client.feedback(feedback)
+        error = twice.value
+        assert (error.code, error.status, error.unknown, error.transient) == ("feedback.already_given", 409, False, False)
+        assert error.request_id
+        assert error.idempotency_key
+        assert pickle.loads(pickle.dumps(error)).args == error.args
+
+        # Bad: withheld, contested, decided.
+        reader(agent, service).read(site.server.origin + "/bad")
+        jti = agent.client.visas(state="REDEEMED", limit=10)["visas"][0]["jti"]
+        withheld = agent.client.feedback(Feedback(page.url, "0.1", "INACCURATE", jti=jti))
+        assert withheld["state"] == "WITHHELD"
+        assert site.client.contest(jti, "it is what it is")["state"] == "DISPUTED"
+        assert service.operator.decide(jti, "refund", memo="no")["state"] == "REFUNDED"
+        assert site.client.visa(jti)["state"] == "REFUNDED"
+
+        # Both statements add up, and nobody reads another's.
+        statement = agent.client.statement(asset="USD")
+        assert (statement["opening"], statement["closing"]) == ("0", "9.5")
+        assert site.client.statement(since="2020-01-01T00:00:00Z")["closing"] == "0.49"
+        transfers = agent.client.transfers(limit=2)
+        assert len(transfers["transfers"]) == 2
+        assert agent.client.transfers(cursor=transfers["next_cursor"])["transfers"]
+        with pytest.raises(BrokerError, match=r"account\.not_found"):
+            agent.client.account(site.identity.agent_id)
+
+
+def test_a_visa_that_the_broker_refuses_buys_nothing(service: Service, agent: Party) -> None:
+    site = Site(service, "redeem")
+    with serving(site, site.server.listener, lifespan="off"):
+        visa = agent.client.issue(site.server.origin, "0.5", "USD", "SUMMARY")
+        headers = [
+            *agent.identity.sign("GET", f"{site.server.origin}/page", "SUMMARY", payment=visa["token"]),
+            ("User-Agent", "test IMAGXP/1.0"),
+        ]
+        # Somebody has redeemed it already, perhaps another process of the site.
+        assert site.client.redeem([Presented(headers)])[0]["accepted"]
+        assert site.client.confirm(Presented(headers)) == "refused"
+        answer = Fetcher(allow_loopback=True).send("GET", f"{site.server.origin}/page", headers=headers)
+        assert (answer.status, json.loads(answer.body)["error"]["code"]) == (402, "payment.invalid_token")
+        assert site.brought == []
+
+
+def test_visas_are_redeemed_in_the_background(service: Service, agent: Party) -> None:
+    site = Site(service, "offline")
+    outcomes: list[tuple[Presented, Any, Any]] = []
+    with serving(site, site.server.listener, lifespan="off"):
+        ours = reader(agent, service)
+        for path in ("/a", "/b", "/c"):
+            assert ours.read(site.server.origin + path).status == 200
+        states = {visa["state"] for visa in agent.client.visas()["visas"]}
+        assert states == {"ISSUED"}
+
+        redeemer = Redeemer(site.client, lambda *outcome: outcomes.append(outcome), capacity=4, interval=600)
+        for presented in [*site.brought, site.brought[0]]:
+            redeemer.push(presented)
+        with pytest.raises(BrokerError, match=r"redeemer\.full"):
+            redeemer.push(site.brought[0])
+        assert redeemer.tally["waiting"] == 4
+        assert redeemer.flush()
+        assert redeemer.tally == {"waiting": 0, "accepted": 3, "refused": 1, "failed": 0}
+        assert redeemer.close() == 0
+        with pytest.raises(BrokerError, match=r"redeemer\.closed"):
+            redeemer.push(site.brought[0])
+    assert [presented.visa for presented, _, _ in outcomes] == [visa.visa for visa in [*site.brought, site.brought[0]]]
+    assert [result["accepted"] for _, result, _ in outcomes] == [True, True, True, False]
+    assert outcomes[3][1]["error"]["code"] == "visa.state"
+    assert {visa["state"] for visa in agent.client.visas()["visas"]} == {"REDEEMED"}
+
+
+def test_what_cannot_be_presented_is_reported(service: Service, agent: Party, caplog: pytest.LogCaptureFixture) -> None:
+    with reserve() as nobody:
+        gone = BrokerClient(f"http://127.0.0.1:{nobody.getsockname()[1]}", agent.identity, allow_loopback=True)
+    visa = agent.client.issue("http://127.0.0.1:1", "0.5", "USD", "SUMMARY")
+    headers = agent.identity.sign("GET", "http://127.0.0.1:1/", "SUMMARY", payment=visa["token"])
+    outcomes: list[tuple[Presented, Any, Any]] = []
+
+    def take(*outcome: Any) -> None:
+        outcomes.append(outcome)
+        raise RuntimeError("the site's own fault")
+
+    redeemer = Redeemer(gone, take, interval=0)
+    redeemer.push(Presented(headers))
+    assert redeemer.close(0.3) == 1
+    ((presented, result, error),) = outcomes
+    assert (presented, result, error.code) == (Presented(headers), None, "broker.unreachable")
+    assert "on_outcome failed" in caplog.text
+
+
+def test_one_key_is_one_purchase(service: Service, agent: Party) -> None:
+    before = agent.client.account()["accounts"][0]["available"]
+    bought = [agent.client.issue("http://127.0.0.1:9", "0.25", "USD", "SUMMARY", key="purchase-0000-0001") for _ in range(3)]
+    assert len({visa["jti"] for visa in bought}) == 1
+    after = agent.client.account()["accounts"][0]["available"]
+    assert Decimal(before) - Decimal(after) == Decimal("0.25")
+    with pytest.raises(BrokerError, match=r"idempotency\.mismatch"):
+        agent.client.issue("http://127.0.0.1:9", "0.26", "USD", "SUMMARY", key="purchase-0000-0001")
+    with pytest.raises(BrokerError, match=r"account\.insufficient"):
+        agent.client.issue("http://127.0.0.1:9", "1000", "USD", "SUMMARY")
+    assert agent.client.metadata()["issuer"] == agent.client.issuer == service.issuer
+
+
+def test_misuse(service: Service, agent: Party) -> None:
+    for wrong in [
+        lambda: BrokerClient("http://broker.example", agent.identity),
+        lambda: BrokerClient(service.issuer, agent.identity),
+        lambda: BrokerClient(service.issuer, agent.identity, fetcher=Fetcher(), allow_loopback=True),
+        lambda: BrokerClient.operator(service.issuer, "a b", allow_loopback=True),
+        lambda: agent.client.redeem([]),
+        lambda: agent.client.visa("../x"),
+        lambda: agent.client.issue("http://127.0.0.1:9", "1e3", "USD", "SUMMARY"),
+        lambda: agent.client.issue("http://127.0.0.1:9", "1", "USD", "READING"),
+        lambda: agent.client.feedback(Feedback("https://pub.example/", "1", "OTHER")),
+        lambda: service.operator.account(),
+        lambda: Presented([("x-imagxp-payload", "p")]),
+        lambda: Redeemer(agent.client, print, batch=0),
+        lambda: Redeemer(agent.client, print, interval=-1),
+        lambda: Redeemer(service.operator, print),
+    ]:
+        with pytest.raises(UsageError):
+            wrong()
+    with pytest.raises(TypeError):
+        Redeemer(agent.client, None)  # type: ignore[arg-type]
+    stranger = BrokerClient.operator(service.issuer, "imagxp_op_none", allow_loopback=True)
+    with pytest.raises(BrokerError, match=r"auth\.token_invalid"):
+        stranger.account("pub.example")
+    assert "imagxp_op" not in repr(stranger)
+
+
+def test_others_run_while_one_waits(tmp_path: Path) -> None:
+    with reserve() as slow:
+        client = BrokerClient(
+            f"http://127.0.0.1:{slow.getsockname()[1]}", Identity.generate("bot.example.com"), attempts=1, allow_loopback=True
+        )
+        ended: list[str] = []
+
+        def ask() -> None:
+            with pytest.raises(BrokerError) as error:
+                client.account()
+            ended.append(error.value.code)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        connection, _ = slow.accept()
+        turns, until = 0, time.monotonic() + 0.3
+        while time.monotonic() < until:
+            turns += 1
+        assert turns > 1000
+        assert not ended
+        connection.close()
+        thread.join(timeout=10)
+        assert ended == ["broker.unreachable"]

@@ -1,0 +1,21 @@
+//! A broker's client (BROKER §§2–3): an agent buys visas and says what they were worth, a publisher redeems them, both read their
+//! accounts, operators book deposits.
+//!
+//! Requests go through the guarded [`crate::Fetcher`], signed by the caller's own identity. Whatever changes something carries an
+//! `Idempotency-Key` that stays the same over retries: an answer that was lost is asked for again, and nothing is paid twice.
+
+mod client;
+mod error;
+mod money;
+mod presented;
+mod redeemer;
+mod retry;
+mod send;
+mod visa;
+
+pub use client::{BrokerClient, Endpoints};
+pub use error::BrokerError;
+pub use money::Period;
+pub use presented::{Presented, Redeemed};
+pub use redeemer::{Outcome, Redeemer, RedeemerOptions, Tally};
+pub use visa::Want;

@@ -1,0 +1,68 @@
+#!/bin/sh
+# The dashboard in a headless browser, against the real server.
+#
+# Usage: scripts/dashboard.sh setup|test [node --test arguments]
+#   setup   Chromium by apt, and what the tests need from npm
+#   test    builds the command line and runs core/server/dashboard-tests; pictures are in target/dashboard
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+package=$root/core/server/dashboard-tests
+pictures=$target/dashboard
+
+chromium() {
+    for name in "${IMAGXP_CHROMIUM:-}" /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome; do
+        [ -n "$name" ] && [ -x "$name" ] && printf '%s' "$name" && return 0
+    done
+    return 1
+}
+
+setup() {
+    have node || die "Node.js is missing: apt-get install nodejs npm"
+    have npm || die "npm is missing: apt-get install npm"
+    if ! chromium >/dev/null; then
+        have apt-get || die "please install Chromium, or name one in IMAGXP_CHROMIUM"
+        [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install chromium"
+        say "setup: apt-get install chromium"
+        { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; } \
+            >"$target/apt-chromium.log" 2>&1 || {
+            tail -n 20 "$target/apt-chromium.log" >&2
+            die "apt-get could not install chromium"
+        }
+    fi
+    hash=$(hash_of "$package/package-lock.json")
+    if [ ! -d "$package/node_modules" ] || ! done_before dashboard-npm "$hash"; then
+        say "setup: npm install (core/server/dashboard-tests)"
+        (cd "$package" && npm install --no-save --ignore-scripts --no-fund --no-audit) >"$target/npm-dashboard.log" 2>&1 || {
+            tail -n 20 "$target/npm-dashboard.log" >&2
+            die "the npm packages of core/server/dashboard-tests could not be installed"
+        }
+        mark_done dashboard-npm "$hash"
+    fi
+}
+
+tests() {
+    setup
+    cargo build --quiet --locked -p imagxp-cli
+    rm -rf "$pictures"
+    mkdir -p "$pictures"
+    IMAGXP_CHROMIUM=$(chromium)
+    export IMAGXP_CHROMIUM IMAGXP_BINARY="$target/debug/imagxp" IMAGXP_PICTURES="$pictures"
+    [ $# -gt 0 ] || set -- tests/
+    # One file at a time: each has a server and a browser of its own.
+    (cd "$package" && node --test --test-concurrency=1 --test-reporter=tap "$@" >"$target/dashboard-tests.tap") || {
+        grep -v '^ *ok ' "$target/dashboard-tests.tap" | tail -n 200
+        die "tests of the dashboard fail"
+    }
+    grep -E '^ *# (imagxp|SKIPPED)' "$target/dashboard-tests.tap" || true
+    say "dashboard: $(sed -n 's/^# pass //p' "$target/dashboard-tests.tap") passed, 0 failed; pictures in $pictures"
+}
+
+case ${1:-} in
+setup) setup ;;
+test)
+    shift
+    tests "$@"
+    ;;
+*) die "usage: scripts/dashboard.sh setup|test" ;;
+esac
