@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    audit, broker, canonicalize, codes, completions, config, discover, explain, fetch, jwk, key, keygen,
-    keys, man, manifest, operator, policy, rotate, server, sign, verify, visa,
+    audit, broker, canonicalize, codes, completions, config, discover, explain, fetch, jwk, key, keygen, keys, man,
+    manifest, operator, policy, rotate, server, sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};

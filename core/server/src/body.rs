@@ -114,10 +114,9 @@ pub(crate) fn etag(sha256: &[u8; 32]) -> String {
 /// Whether the reader has it already: its `If-None-Match` names the ETag.
 pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let conditions = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    conditions
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag)
+    conditions.flat_map(|line| line.split(',')).map(str::trim).any(|candidate| {
+        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
+    })
 }
 
 fn with_type(status: StatusCode, body: Vec<u8>, cache: &'static str) -> Response {

@@ -92,36 +92,21 @@ pub(crate) async fn page_with_slash(headers: HeaderMap) -> Response {
     params(("version" = String, Path, description = "the version that the page names"), ("name" = String, Path, description = "the file's name")),
     responses((status = 200, description = "the file", body = String, content_type = "*/*"), (status = 304, description = "not modified"), (status = 404, description = "this version has no such file", body = ErrorBody))
 )]
-pub(crate) async fn asset(
-    Path((version, name)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(crate) async fn asset(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Result<Response, Problem> {
     let built = &*BUILT;
     let found = assets().find(|asset| asset.name == name).filter(|_| version == built.version);
-    let asset = found.ok_or_else(|| {
-        Problem::not_found("route.not_found", "this version of the dashboard has no such file")
-    })?;
+    let asset = found.ok_or_else(|| Problem::not_found("route.not_found", "this version of the dashboard has no such file"))?;
     let tag = etag(&sha256(asset.bytes));
     Ok(answer(&headers, asset.bytes, asset.content_type, "public, max-age=31536000, immutable", &tag))
 }
 
-fn answer(
-    headers: &HeaderMap,
-    bytes: &'static [u8],
-    content_type: &'static str,
-    cache: &'static str,
-    tag: &str,
-) -> Response {
-    let mut response =
-        if is_known(headers, tag) { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
+fn answer(headers: &HeaderMap, bytes: &'static [u8], content_type: &'static str, cache: &'static str, tag: &str) -> Response {
+    let mut response = if is_known(headers, tag) { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()"),
-    );
+    headers.insert(HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()"));
     if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(header::ETAG, tag);
     }

@@ -57,31 +57,19 @@ async fn the_page_is_asked_for_anew_and_its_files_are_kept() {
     known.insert(header::IF_NONE_MATCH, tag);
     let again = page(known.clone()).await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-    assert!(
-        again.headers().contains_key(header::ETAG) && again.headers().contains_key(header::CACHE_CONTROL)
-    );
+    assert!(again.headers().contains_key(header::ETAG) && again.headers().contains_key(header::CACHE_CONTROL));
     assert_eq!(body(again).await, "");
     // Another one's tag is no reason to send nothing.
     assert_eq!(get(version, "main.js", known).await.status(), StatusCode::OK);
     let mut known = HeaderMap::new();
-    known.insert(
-        header::IF_NONE_MATCH,
-        HeaderValue::from_str(&format!("\"x\", W/{}", script_tag.to_str().unwrap())).unwrap(),
-    );
+    known.insert(header::IF_NONE_MATCH, HeaderValue::from_str(&format!("\"x\", W/{}", script_tag.to_str().unwrap())).unwrap());
     assert_eq!(get(version, "main.js", known).await.status(), StatusCode::NOT_MODIFIED);
 }
 
 #[tokio::test]
 async fn another_version_and_other_files_are_not_there() {
     let version = BUILT.version.as_str();
-    for (version, name) in [
-        ("0000000000000000", "main.js"),
-        ("", "main.js"),
-        (version, "mod.rs"),
-        (version, "index.html"),
-        (version, "../mod.rs"),
-        (version, ""),
-    ] {
+    for (version, name) in [("0000000000000000", "main.js"), ("", "main.js"), (version, "mod.rs"), (version, "index.html"), (version, "../mod.rs"), (version, "")] {
         let response = get(version, name, HeaderMap::new()).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{version} {name}");
         assert!(body(response).await.contains("route.not_found"));
@@ -92,16 +80,7 @@ async fn another_version_and_other_files_are_not_there() {
 async fn nothing_runs_that_is_not_a_file_of_the_page() {
     let response = page(HeaderMap::new()).await;
     let policy = header_of(&response, &header::CONTENT_SECURITY_POLICY).to_owned();
-    for part in [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    ] {
+    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"] {
         assert!(policy.split("; ").any(|one| one == part), "{part} is not in {policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("data:"));
@@ -109,38 +88,18 @@ async fn nothing_runs_that_is_not_a_file_of_the_page() {
     let text = PAGE.replace(['\n', '\r'], " ");
     for attribute in [" src=\"", " href=\""] {
         for value in text.split(attribute).skip(1) {
-            assert!(
-                value.starts_with("{{assets}}/") || value.starts_with('#'),
-                "{attribute}{}",
-                value.chars().take(40).collect::<String>()
-            );
+            assert!(value.starts_with("{{assets}}/") || value.starts_with('#'), "{attribute}{}", value.chars().take(40).collect::<String>());
         }
     }
     assert!(!text.contains(" style=") && !text.contains("<style") && !text.contains(" onclick"));
     for script in text.split("<script").skip(1) {
-        assert!(
-            script.split('>').nth(1).is_some_and(|rest| rest.starts_with("</script")),
-            "an inline script"
-        );
+        assert!(script.split('>').nth(1).is_some_and(|rest| rest.starts_with("</script")), "an inline script");
     }
     for asset in SCRIPTS {
         let script = std::str::from_utf8(asset.bytes).unwrap();
-        for sink in [
-            "innerHTML",
-            "outerHTML",
-            "insertAdjacentHTML",
-            "document.write",
-            "eval(",
-            "Function(",
-            "parseFloat",
-            "javascript:",
-        ] {
+        for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "parseFloat", "javascript:"] {
             assert!(!script.contains(sink), "{} has {sink}", asset.name);
         }
-        assert!(
-            !script.contains("https://") && !script.contains("//cdn"),
-            "{} names another host",
-            asset.name
-        );
+        assert!(!script.contains("https://") && !script.contains("//cdn"), "{} names another host", asset.name);
     }
 }

@@ -45,8 +45,7 @@ impl At {
         let fetcher = Fetcher::new(Options { allow_loopback: self.allow_loopback, ..Options::default() })?;
         let client = match (&self.key, &self.agent_id) {
             (Some(key), Some(name)) => {
-                let identity =
-                    Identity::new(agent_id(name, self.allow_loopback)?, key_file::private(context, key)?);
+                let identity = Identity::new(agent_id(name, self.allow_loopback)?, key_file::private(context, key)?);
                 BrokerClient::new(&self.broker, identity, fetcher)
             }
             _ => BrokerClient::operator(&self.broker, self.token(context)?.trim(), fetcher),
@@ -57,14 +56,11 @@ impl At {
     fn token(&self, context: &Context) -> Result<Zeroizing<String>, CliError> {
         let Some(file) = &self.token_file else {
             return std::env::var(TOKEN).map(Zeroizing::new).map_err(|_| {
-                CliError::usage(format!(
-                    "say who asks: --key and --agent-id, --token-file, or the variable {TOKEN}"
-                ))
+                CliError::usage(format!("say who asks: --key and --agent-id, --token-file, or the variable {TOKEN}"))
             });
         };
         let text = context.input.secret(file)?;
-        let text =
-            core::str::from_utf8(&text).map_err(|_| CliError::usage("the operator's token is not text"))?;
+        let text = core::str::from_utf8(&text).map_err(|_| CliError::usage("the operator's token is not text"))?;
         Ok(Zeroizing::new(text.to_owned()))
     }
 }
@@ -76,8 +72,7 @@ pub(super) fn wrong(error: BrokerError) -> CliError {
         message.push_str(&format!(" (request {id})"));
     }
     if let Some(key) = error.idempotency_key().filter(|_| error.is_unknown()) {
-        message
-            .push_str(&format!("; whether it was done is not known, ask again with --idempotency-key {key}"));
+        message.push_str(&format!("; whether it was done is not known, ask again with --idempotency-key {key}"));
     }
     CliError::new(error.code().to_owned(), message)
 }

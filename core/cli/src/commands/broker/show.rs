@@ -24,8 +24,7 @@ fn write(object: &Object<'_>, indent: &str, text: &mut String) {
                 text.push_str(&format!("{indent}{name}\n"));
                 for row in rows.iter().filter_map(Value::as_object) {
                     let members = row.iter().filter(|(_, value)| !matches!(value, Value::Null));
-                    let members: Vec<_> =
-                        members.map(|(name, value)| format!("{name}={}", plain(value))).collect();
+                    let members: Vec<_> = members.map(|(name, value)| format!("{name}={}", plain(value))).collect();
                     text.push_str(&format!("{indent}  {}\n", members.join(" ")));
                 }
             }

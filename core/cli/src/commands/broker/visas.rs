@@ -86,10 +86,7 @@ impl Redeem {
             Err(exit) => return Ok(exit),
         };
         let mut object = Object::new();
-        object.insert(
-            "results",
-            results.iter().map(|result| Value::from(result.to_json())).collect::<Vec<_>>(),
-        );
+        object.insert("results", results.iter().map(|result| Value::from(result.to_json())).collect::<Vec<_>>());
         show(context, &object)?;
         Ok(if results.iter().any(imagxp_fetch::broker::Redeemed::is_transient) {
             Exit::Undecided
