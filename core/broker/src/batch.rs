@@ -137,8 +137,14 @@ fn decide(
     rows: Loaded,
     asked: Keys,
 ) -> Result<(Vec<Result<Outcome, Refusal>>, Changes), Refusal> {
-    let mut batch =
-        Batch { log: rows.head.log()?, rows, asked, changes: Changes::default(), dirty: Dirty::default() };
+    let mut batch = Batch {
+        log: rows.head.log()?,
+        last_at: rows.head.last_at,
+        rows,
+        asked,
+        changes: Changes::default(),
+        dirty: Dirty::default(),
+    };
     batch.changes.size_before = batch.log.size();
     let mut results = Vec::with_capacity(requests.len());
     for request in requests {
@@ -152,6 +158,7 @@ struct Batch {
     rows: Loaded,
     asked: Keys,
     log: Log,
+    last_at: i64,
     changes: Changes,
     dirty: Dirty,
 }
@@ -172,8 +179,13 @@ impl Batch {
         request: &Request,
         ids: &mut dyn Ids,
     ) -> Result<Result<Outcome, Refusal>, Refusal> {
+        let head = Head { size: self.log.size(), last_at: self.last_at, ..Head::default() };
+        if let Err(refusal) = head.must_not_be_far_ahead(request.now_ms) {
+            return Ok(Err(refusal));
+        }
         if let Some(assertion) = &request.assertion {
-            let mut ledger = Ledger::new(rules, request.now_ms, &request.actor, ids, &self.rows, &self.asked);
+            let mut ledger =
+                Ledger::new(rules, (request.now_ms, &head), &request.actor, ids, &self.rows, &self.asked);
             match assertion.use_up(&mut ledger) {
                 Ok(()) => {
                     let overlay = ledger.into_overlay();
@@ -192,7 +204,8 @@ impl Batch {
             }
             return Ok(record.result().map(|outcome| Outcome { repeated: true, ..outcome }));
         }
-        let mut ledger = Ledger::new(rules, request.now_ms, &request.actor, ids, &self.rows, &self.asked);
+        let mut ledger =
+            Ledger::new(rules, (request.now_ms, &head), &request.actor, ids, &self.rows, &self.asked);
         let result = request.command.apply(&mut ledger);
         let overlay = ledger.into_overlay();
         let result = match result {
@@ -238,6 +251,7 @@ impl Batch {
         let mut line = Vec::new();
         for entry in &mut entries {
             entry.set_seq(self.log.size());
+            self.last_at = entry.created_at();
             line.clear();
             let seq = self
                 .log
@@ -259,6 +273,9 @@ impl Batch {
         }
         let version = self.log.size();
         for (id, account) in accounts {
+            if !self.rows.accounts.contains_key(&id) {
+                self.changes.opened.insert(id);
+            }
             self.dirty.accounts.insert(id);
             self.rows.accounts.insert(id, crate::account::Account { version, ..account });
         }
@@ -275,8 +292,8 @@ impl Batch {
     }
 
     fn finish(self) -> Changes {
-        let Self { mut rows, log, mut changes, dirty, .. } = self;
-        changes.head = Head::of(&log);
+        let Self { mut rows, log, last_at, mut changes, dirty, .. } = self;
+        changes.head = Head::of(&log, last_at);
         changes.accounts = dirty.accounts.iter().filter_map(|key| rows.accounts.remove(key)).collect();
         changes.visas = dirty.visas.iter().filter_map(|key| rows.visas.remove(key)).collect();
         changes.idempotency =

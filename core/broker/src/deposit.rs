@@ -15,7 +15,7 @@ use crate::text::{Memo, Owner, Reference};
 
 /// Books money that has come in. Operators only; once per asset and external reference, for ever.
 ///
-/// The same reference with the same owner, amount and memo is answered with the first deposit, whoever asks. Refusals: `actor.denied`,
+/// The same reference with the same owner, amount and memo from the same operator is answered with the first deposit. Refusals: `actor.denied`,
 /// `idempotency.mismatch`, `asset.unknown`, `amount.range`, `account.closed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deposit {
@@ -35,12 +35,17 @@ pub struct Deposit {
 
 impl Deposit {
     fn once(&self) -> OnceKey {
-        OnceKey { scope: OnceScope::Deposit, name: format!("{} {}", self.asset, self.reference) }
+        once_key(self.asset, &self.reference)
     }
 
     fn accounts(&self) -> [AccountKey; 2] {
         [AccountKey::outside(self.asset), AccountKey::available(self.asset, self.owner.clone())]
     }
+}
+
+/// Under which name the reference of a deposit counts once.
+pub(crate) fn once_key(asset: Asset, reference: &Reference) -> OnceKey {
+    OnceKey { scope: OnceScope::Deposit, name: format!("{asset} {reference}") }
 }
 
 impl Act for Deposit {
@@ -66,6 +71,14 @@ impl Act for Deposit {
                 && (transfer.amount, &transfer.memo) == (self.amount, &self.memo);
             if !same {
                 let message = format!("the reference `{}` was used for another deposit", self.reference);
+                return Err(Refusal::new(RefusalCode::IdempotencyMismatch, message));
+            }
+            // Two providers may number their bookings alike: what looks the same may be other money, and is not to be lost in silence.
+            if transfer.actor != *ledger.actor {
+                let message = format!(
+                    "the reference `{}` was used by another operator; when it is another booking, put the provider's name before it",
+                    self.reference
+                );
                 return Err(Refusal::new(RefusalCode::IdempotencyMismatch, message));
             }
             return Ok(Outcome { transfers: vec![transfer.clone()], repeated: true, ..Outcome::default() });

@@ -6,7 +6,7 @@ use crate::amount::Amount;
 use crate::code::{Phase, TransferCode};
 use crate::event::Event;
 use crate::id::{Id, Ids};
-use crate::log::Entry;
+use crate::log::{Entry, Head};
 use crate::once::{Once, OnceKey};
 use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
@@ -60,6 +60,8 @@ pub(crate) struct Overlay {
 pub(crate) struct Ledger<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) now_ms: i64,
+    /// The log as it is before the command.
+    pub(crate) head: &'a Head,
     pub(crate) actor: &'a Actor,
     ids: &'a mut dyn Ids,
     rows: &'a Loaded,
@@ -70,13 +72,13 @@ pub(crate) struct Ledger<'a> {
 impl<'a> Ledger<'a> {
     pub(crate) fn new(
         rules: &'a Rules,
-        now_ms: i64,
+        (now_ms, head): (i64, &'a Head),
         actor: &'a Actor,
         ids: &'a mut dyn Ids,
         rows: &'a Loaded,
         asked: &'a Keys,
     ) -> Self {
-        Self { rules, now_ms, actor, ids, rows, asked, overlay: Overlay::default() }
+        Self { rules, now_ms, head, actor, ids, rows, asked, overlay: Overlay::default() }
     }
 
     /// Whether this transfer is pending and nothing has resolved it.
@@ -131,6 +133,11 @@ impl<'a> Ledger<'a> {
         self.overlay.once.insert(key, once);
     }
 
+    /// What the log says that the time is: it never goes back, also when another server's clock is a little ahead.
+    pub(crate) fn logged_at(&self) -> i64 {
+        self.now_ms.max(self.head.last_at)
+    }
+
     /// Notes an event.
     pub(crate) fn event(&mut self, event: Event) {
         self.overlay.entries.push(Entry::Event(event));
@@ -146,7 +153,10 @@ impl<'a> Ledger<'a> {
     /// Refusals: `asset.unknown`, `amount.range`, `transfer.illegal`, `account.*`, `idempotency.mismatch`.
     pub(crate) fn make(&mut self, draft: Draft) -> Result<Made, Refusal> {
         let asset = draft.debit.asset();
-        self.rules.assets.scale(asset)?;
+        // What is there already must be able to move on when its asset is no longer offered.
+        if !matches!(draft.code, TransferCode::Fee | TransferCode::Unlock | TransferCode::Slash) {
+            self.rules.assets.scale(asset)?;
+        }
         let id = match draft.id {
             Some(id) => id,
             None => self.next_id(),
@@ -164,7 +174,7 @@ impl<'a> Ledger<'a> {
             memo: draft.memo,
             actor: self.actor.clone(),
             seq: 0,
-            created_at: self.now_ms,
+            created_at: self.logged_at(),
         };
         if draft.id.is_some()
             && let Some(before) = self.before(&transfer)?
@@ -257,7 +267,7 @@ impl<'a> Ledger<'a> {
             memo: None,
             actor: self.actor.clone(),
             seq: 0,
-            created_at: self.now_ms,
+            created_at: self.logged_at(),
             ..held.clone()
         };
         self.overlay.entries.push(Entry::Transfer(transfer));
@@ -274,7 +284,21 @@ impl<'a> Ledger<'a> {
     }
 
     fn account_or_new(&self, key: &AccountKey) -> Result<Account, Refusal> {
-        Ok(self.account(key)?.cloned().unwrap_or_else(|| Account::new(key, self.now_ms)))
+        match self.account(key)? {
+            Some(account) => Ok(account.clone()),
+            None => {
+                let account = Account::new(key, self.now_ms);
+                if account
+                    .owner
+                    .as_ref()
+                    .is_some_and(|owner| owner.as_str().bytes().any(|byte| byte.is_ascii_uppercase()))
+                {
+                    let message = "the owner of an account is a domain name in lower case";
+                    return Err(Refusal::new(RefusalCode::TextMalformed, message));
+                }
+                Ok(account)
+            }
+        }
     }
 
     /// The transfer that has this id already. Refusal: `idempotency.mismatch` when it is about something else.

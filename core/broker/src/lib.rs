@@ -53,7 +53,7 @@ pub use pay::Pay;
 pub use refusal::{Refusal, RefusalCode};
 pub use rules::Rules;
 pub use standing::{Close, Freeze, Unfreeze};
-pub use store::{Changes, Keys, Loaded, Reader, Store, Sweep, VisaFilter};
+pub use store::{Changes, DueVisa, Keys, Loaded, LogCounts, Reader, Store, Sweep, VisaFilter};
 pub use text::{Memo, Owner, Reference};
 pub use transfer::Transfer;
 pub use visa::{

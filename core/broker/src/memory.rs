@@ -6,7 +6,7 @@ use crate::id::Id;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::log::{Entry, Head, Leaf};
 use crate::once::{Once, OnceKey};
-use crate::store::{Changes, Keys, Loaded, Reader, Store, Sweep, VisaFilter};
+use crate::store::{Changes, DueVisa, Keys, Loaded, LogCounts, Reader, Store, Sweep, VisaFilter};
 use crate::text::Owner;
 use crate::transfer::Transfer;
 use crate::visa::Visa;
@@ -21,7 +21,7 @@ pub struct Memory {
     transfers: BTreeMap<Id, Transfer>,
     resolutions: BTreeMap<Id, Id>,
     visas: BTreeMap<Id, Visa>,
-    due: BTreeSet<(i64, Id)>,
+    due: BTreeSet<DueVisa>,
     entries: BTreeMap<u64, Place>,
     leaves: Vec<[u8; 32]>,
     idempotency: BTreeMap<IdempotencyKey, IdempotencyRecord>,
@@ -61,9 +61,13 @@ impl Memory {
             return Err(Contradiction("the log has gone on meanwhile"));
         }
         let mut ids = BTreeSet::new();
+        let mut last_at = self.head.last_at;
         for transfer in &changes.transfers {
             if self.transfers.contains_key(&transfer.id) || !ids.insert(transfer.id) {
                 return Err(Contradiction("the transfer's id exists"));
+            }
+            if core::mem::replace(&mut last_at, transfer.created_at) > transfer.created_at {
+                return Err(Contradiction("the time goes back"));
             }
             if transfer.pending_id.is_some_and(|pending| self.resolutions.contains_key(&pending)) {
                 return Err(Contradiction("the pending transfer is resolved"));
@@ -139,9 +143,9 @@ impl Store for Memory {
         self.leaves.extend(changes.leaves.iter().map(|leaf| leaf.hash));
         for visa in &changes.visas {
             if let Some(due) = self.visas.get(&visa.jti).and_then(|before| before.due_at) {
-                self.due.remove(&(due, visa.jti));
+                self.due.remove(&DueVisa { due_at: due, jti: visa.jti });
             }
-            self.due.extend(visa.due_at.map(|due| (due, visa.jti)));
+            self.due.extend(visa.due_at.map(|due_at| DueVisa { due_at, jti: visa.jti }));
             self.visas.insert(visa.jti, visa.clone());
         }
         for record in &changes.idempotency {
@@ -242,8 +246,37 @@ impl Reader for Memory {
         Ok((from..).zip(hashes).map(|(seq, hash)| Leaf { seq, hash: *hash }).collect())
     }
 
-    fn due(&mut self, now_ms: i64, limit: usize) -> Result<Vec<Id>, Contradiction> {
-        Ok(self.due.iter().take_while(|(due, _)| *due <= now_ms).take(limit).map(|(_, jti)| *jti).collect())
+    fn due(
+        &mut self,
+        now_ms: i64,
+        after: Option<DueVisa>,
+        limit: usize,
+    ) -> Result<Vec<DueVisa>, Contradiction> {
+        let later = self.due.iter().filter(|due| after.is_none_or(|after| **due > after));
+        Ok(later.take_while(|due| due.due_at <= now_ms).take(limit).copied().collect())
+    }
+
+    fn log_counts(&mut self) -> Result<LogCounts, Contradiction> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let transfers = self.entries.values().filter(|place| matches!(place, Place::Transfer(_))).count();
+        Ok(LogCounts {
+            transfers: count(transfers),
+            events: count(self.entries.len().saturating_sub(transfers)),
+            leaves: count(self.leaves.len()),
+            visas: count(self.visas.len()),
+        })
+    }
+
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Visa>, Contradiction> {
+        Ok(pick(&self.visas, names).into_values().collect())
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Once>, Contradiction> {
+        Ok(pick(&self.once, names).into_values().collect())
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<(Id, u64)>, Contradiction> {
+        Ok(ids.iter().filter_map(|id| Some((*id, self.transfers.get(id)?.seq))).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an accepted command came to, as it was at that moment. A repeated command is answered with the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Outcome {
     /// The transfers that it made, in order: the first is the one that was asked for. None when there was nothing to do.
     pub transfers: Vec<Transfer>,

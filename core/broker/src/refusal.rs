@@ -72,6 +72,8 @@ codes! {
     AdminSecondNeeded = "admin.second_needed", 403, "another operator has to agree";
 
     LedgerBroken = "ledger.broken", 503, "an invariant of the ledger does not hold; writes are refused";
+    ClockWrong = "clock.wrong", 503, "the server's clock is far from the times of the log";
+    StoreUnknown = "store.unknown", 500, "nobody knows whether it was done; the same request with its idempotency key finds out";
     StoreBusy = "store.busy", 503, "the store cannot take the request now";
 }
 
@@ -81,11 +83,17 @@ impl RefusalCode {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)
     }
 
-    /// Whether the same request would be refused again, so that its idempotency record keeps the refusal.
+    /// Whether the same request will be refused for ever, so that its idempotency record keeps the refusal. What money, time, an operator
+    /// or another request can change is decided anew.
     pub const fn is_final(self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::IdempotencyMismatch | Self::IdempotencyInProgress | Self::LedgerBroken | Self::StoreBusy
+            Self::AmountMalformed
+                | Self::AmountRange
+                | Self::TextMalformed
+                | Self::IdMalformed
+                | Self::TransferIllegal
+                | Self::VisaLifetime
         )
     }
 }

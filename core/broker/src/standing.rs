@@ -102,7 +102,7 @@ fn change(
     }
     if flag(&mut account)? {
         let details = memo.map(|memo| ("memo", memo.as_str().into())).into_iter().collect();
-        ledger.event(Event::new(kind, None, Some(account.id), ledger.actor, ledger.now_ms, details));
+        ledger.event(Event::new(kind, None, Some(account.id), ledger.actor, ledger.logged_at(), details));
         ledger.put_account(account.clone());
     }
     Ok(Outcome { account: Some(account), ..Outcome::default() })

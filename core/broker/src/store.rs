@@ -96,6 +96,8 @@ pub struct Changes {
     pub head: Head,
     /// Accounts, new ones and changed ones: insert or replace by id. Only balances, flags and version of an old one differ.
     pub accounts: Vec<Account>,
+    /// Which of the accounts are new. A store may insert them empty first, so that every balance changes by a transfer that is there.
+    pub opened: BTreeSet<AccountId>,
     /// New transfers, in the order of `seq`: insert; an id or `pending_id` that exists must fail the write.
     pub transfers: Vec<Transfer>,
     /// Visas, new ones and changed ones: insert or replace by `jti`.
@@ -191,8 +193,44 @@ pub trait Reader {
     /// Up to `limit` leaves from number `from` on: what proofs are made of.
     fn leaves(&mut self, from: u64, limit: usize) -> Result<Vec<Leaf>, Self::Error>;
 
-    /// Up to `limit` visas whose `due_at` is not after `now_ms`, the longest due first: give each to [`crate::Due`].
-    fn due(&mut self, now_ms: i64, limit: usize) -> Result<Vec<Id>, Self::Error>;
+    /// Up to `limit` visas whose `due_at` is not after `now_ms`, the longest due first, after this one: give each to [`crate::Due`]. One
+    /// that is refused stays due; whoever goes on after the last one passes over it.
+    fn due(&mut self, now_ms: i64, after: Option<DueVisa>, limit: usize)
+    -> Result<Vec<DueVisa>, Self::Error>;
+
+    /// How many rows of the log there are, whatever their numbers.
+    fn log_counts(&mut self) -> Result<LogCounts, Self::Error>;
+
+    /// The visas with these names that there are.
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Visa>, Self::Error>;
+
+    /// The names that count once of these that there are.
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Once>, Self::Error>;
+
+    /// The ids that there are of these, each as often as there are transfers with it, with the transfer's number.
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<(Id, u64)>, Self::Error>;
+}
+
+/// A visa that is due, and since when. In the order in which visas are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueVisa {
+    /// Since when, in milliseconds since 1970.
+    pub due_at: i64,
+    /// Which.
+    pub jti: Id,
+}
+
+/// How many rows of the log there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCounts {
+    /// Transfers.
+    pub transfers: u64,
+    /// Events.
+    pub events: u64,
+    /// Leaves.
+    pub leaves: u64,
+    /// Visas.
+    pub visas: u64,
 }
 
 /// Forgetting what no longer counts.

@@ -23,6 +23,8 @@ struct Rows {
     accounts: Vec<Account>,
     entries: Vec<(Entry, [u8; 32])>,
     visas: Vec<Visa>,
+    once: Vec<Once>,
+    counts: LogCounts,
 }
 
 impl Reader for Rows {
@@ -81,8 +83,28 @@ impl Reader for Rows {
         Ok(Vec::new())
     }
 
-    fn due(&mut self, _: i64, _: usize) -> Result<Vec<Id>, Contradiction> {
+    fn due(&mut self, _: i64, _: Option<DueVisa>, _: usize) -> Result<Vec<DueVisa>, Contradiction> {
         Ok(Vec::new())
+    }
+
+    fn log_counts(&mut self) -> Result<LogCounts, Contradiction> {
+        Ok(self.counts)
+    }
+
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Visa>, Contradiction> {
+        Ok(self.visas.iter().filter(|visa| names.contains(&visa.jti)).cloned().collect())
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Once>, Contradiction> {
+        Ok(self.once.iter().filter(|once| names.contains(&once.key)).cloned().collect())
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<(Id, u64)>, Contradiction> {
+        let transfers = self.entries.iter().filter_map(|(entry, _)| match entry {
+            Entry::Transfer(transfer) => Some((transfer.id, transfer.seq)),
+            Entry::Event(_) => None,
+        });
+        Ok(transfers.filter(|(id, _)| ids.contains(id)).collect())
     }
 }
 
@@ -98,7 +120,12 @@ impl Rows {
             log.append(&entry.body(), &mut Vec::new()).unwrap();
             *leaf = *log.last();
         }
-        self.head = Head::of(&log);
+        let last_at = self.entries.last().unwrap().0.created_at();
+        self.head = Head::of(&log, last_at);
+        let transfers =
+            self.entries.iter().filter(|(entry, _)| matches!(entry, Entry::Transfer(_))).count() as u64;
+        let leaves = self.entries.len() as u64;
+        self.counts = LogCounts { transfers, events: leaves - transfers, leaves, ..self.counts };
     }
 
     fn transfer(&mut self, code: TransferCode, phase: Phase) -> &mut Transfer {
@@ -159,7 +186,7 @@ fn rows() -> Rows {
             world.run(&admin, Decide { jti, decision, memo: None }).unwrap();
         }
     }
-    let expired = world.store.due(world.now + HOUR, 1).unwrap()[0];
+    let expired = world.store.due(world.now + HOUR, None, 1).unwrap()[0].jti;
     let due = Request::new(Due { jti: expired }, Actor::Clock, world.now + HOUR);
     world.request(due).unwrap();
     let bond = common::reference("bond");
@@ -182,12 +209,18 @@ fn rows() -> Rows {
     assert_eq!((report.accounts, report.visas), (5, 8));
     assert_eq!(report.head.size, report.transfers + report.events);
     let store = &mut world.store;
+    let Entry::Transfer(first) = &store.entries(0, 1).unwrap()[0].0 else { panic!("no deposit") };
+    let name = format!("USD {}", first.reference.as_ref().unwrap());
+    let booking = OnceKey { scope: OnceScope::Deposit, name };
     let rows = Rows {
         head: store.head().unwrap(),
         accounts: store.accounts(None, None, 99).unwrap(),
         entries: store.entries(0, 999).unwrap(),
         visas: store.visas(&VisaFilter::default(), None, 99).unwrap(),
+        once: store.once_named(&BTreeSet::from([booking])).unwrap(),
+        counts: store.log_counts().unwrap(),
     };
+    assert_eq!(rows.once.len(), 1);
     for state in VisaState::ALL {
         assert!(rows.visas.iter().any(|visa| visa.state == state), "{state:?}");
     }
@@ -264,6 +297,22 @@ fn changed_rows_are_found() {
         ("visa fee", &|rows| more(&mut rows.visa(VisaState::Released).fee), &["ledger.visa"]),
         ("visa parties", &|rows| rows.visa(VisaState::Issued).publisher = owner("q"), &["ledger.visa"]),
         ("visa clock", &|rows| rows.visa(VisaState::Redeemed).due_at = None, &["ledger.visa"]),
+        ("visa fee rate", &|rows| rows.visa(VisaState::Issued).fee_bps = 10_000, &["ledger.visa"]),
+        ("visa expiry", &|rows| rows.visa(VisaState::Issued).expires_at += 1000, &["ledger.visa"]),
+        ("visa key", &|rows| rows.visa(VisaState::Issued).jkt = Some(key('z')), &["ledger.visa"]),
+        (
+            "visa limits",
+            &|rows| rows.visa(VisaState::Issued).paths = Some(vec!["/".into()]),
+            &["ledger.visa"],
+        ),
+        ("visa due", &|rows| *rows.visa(VisaState::Redeemed).due_at.as_mut().unwrap() += 1, &["ledger.visa"]),
+        ("visa redeemed", &|rows| rows.visa(VisaState::Redeemed).redeemed_at = None, &["ledger.visa"]),
+        ("visa feedback", &|rows| rows.visa(VisaState::Withheld).feedback = None, &["ledger.visa"]),
+        ("visa beside", &|rows| rows.counts.visas += 1, &["ledger.visa"]),
+        ("transfer beside", &|rows| rows.counts.transfers += 1, &["ledger.log"]),
+        ("leaf beside", &|rows| rows.counts.leaves += 1, &["ledger.log"]),
+        ("booking forgotten", &|rows| rows.once.clear(), &["ledger.id"]),
+        ("booking of another", &|rows| rows.once[0].transfer = Some(id(9)), &["ledger.id"]),
         ("visa gone", &|rows| drop(rows.visas.pop()), &["ledger.visa"]),
         ("visa invented", &|rows| rows.visas[0].jti = id(7), &["ledger.visa"]),
     ];
@@ -330,6 +379,7 @@ fn rewritten_logs_do_not_add_up() {
             &|rows| {
                 let mut again = rows.transfer(TransferCode::Visa, Phase::Void).clone();
                 again.id = id(99);
+                again.created_at = rows.entries.last().unwrap().0.created_at();
                 rows.entries.push((Entry::Transfer(again), [0; 32]));
             },
             &["ledger.resolution"],

@@ -61,7 +61,7 @@ fn the_same_key_and_body_have_one_effect_and_one_answer() {
     let now = world.now;
     let first = world.request(keyed(pay("a", "b", 10), party("a"), now, "k", 1)).unwrap();
     assert!(!first.repeated);
-    let again = world.request(keyed(pay("a", "b", 10), party("a"), now + 24 * HOUR, "k", 1)).unwrap();
+    let again = world.request(keyed(pay("a", "b", 10), party("a"), now + 24 * HOUR - 1, "k", 1)).unwrap();
     assert_eq!(Outcome { repeated: false, ..again.clone() }, first);
     assert!(again.repeated);
     let other = world.request(keyed(pay("a", "b", 11), party("a"), now, "k", 2)).unwrap_err();
@@ -75,8 +75,8 @@ fn the_same_key_and_body_have_one_effect_and_one_answer() {
     let done = world.batch(&[twice.clone(), twice]);
     assert_eq!(done.changes.transfers.len(), 1);
     assert!(done.results[1].as_ref().unwrap().repeated);
-    // Forgotten after 24 h on clocks that are 48 h apart.
-    let late = world.request(keyed(pay("a", "b", 10), party("a"), now + 72 * HOUR, "k", 2)).unwrap();
+    // Forgotten after 24 h.
+    let late = world.request(keyed(pay("a", "b", 10), party("a"), now + 24 * HOUR, "k", 2)).unwrap();
     assert!(!late.repeated);
     world.audit();
 }
@@ -98,16 +98,22 @@ fn the_answer_is_that_of_the_first_time() {
 fn refusals_are_remembered_under_a_key() {
     let mut world = memory();
     let now = world.now;
-    let poor = keyed(pay("a", "b", 10), party("a"), now, "k", 1);
+    // What cannot change.
+    let poor = keyed(pay("a", "b", 0), party("a"), now, "k", 1);
     let first = world.request(poor.clone()).unwrap_err();
     world.fund("a", 100);
     assert_eq!(world.request(poor.clone()).unwrap_err(), first);
+    // What money can change.
+    let richer = keyed(pay("b", "c", 10), party("b"), now, "k", 1);
+    assert_eq!(world.request(richer.clone()).unwrap_err().code(), RefusalCode::AccountInsufficient);
+    world.fund("b", 10);
+    assert_eq!(world.request(richer).unwrap().transfers.len(), 1);
     let mismatch =
         Request { idempotency: Some(Idempotency { key: reference("k"), request_sha256: [2; 32] }), ..poor };
     assert_eq!(world.request(mismatch).unwrap_err().code(), RefusalCode::IdempotencyMismatch);
     assert_eq!(world.balance(&available("b")), (0, 0));
-    assert_eq!(world.store.sweep(now + 72 * HOUR - 1, 10).unwrap(), 0);
-    assert_eq!(world.store.sweep(now + 72 * HOUR, 10).unwrap(), 1);
+    assert_eq!(world.store.sweep(now + 24 * HOUR - 1, 10).unwrap(), 0);
+    assert_eq!(world.store.sweep(now + 24 * HOUR, 10).unwrap(), 2);
     assert_eq!(world.store.sweep(i64::MAX, 10).unwrap(), 0, "deposits are never forgotten");
 }
 
@@ -137,7 +143,7 @@ fn a_client_assertion_counts_once() {
     assert_eq!(world.store.sweep(now + 60_000, 100).unwrap(), 0, "not before clocks that differ agree");
     world.now = now + 60_000 + 48 * HOUR;
     assert_eq!(world.store.sweep(world.now, 2).unwrap(), 2);
-    assert_eq!(world.store.sweep(world.now, 100).unwrap(), 2);
+    assert_eq!(world.store.sweep(world.now, 100).unwrap(), 3, "with what is remembered under the key");
     world.audit();
 }
 

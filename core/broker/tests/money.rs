@@ -55,17 +55,23 @@ fn a_deposit_counts_once_per_external_reference() {
     let first = world.run(&bank, deposit("a", 500, "r1")).unwrap();
     assert!(!first.repeated);
     let head = world.store.head().unwrap();
-    // Whoever asks again, and whenever.
+    // Whenever it is asked again.
     world.now += 1_000_000_000_000;
-    let again = world.run(&operator("other"), deposit("a", 500, "r1")).unwrap();
+    let again = world.run(&bank, deposit("a", 500, "r1")).unwrap();
     assert!(again.repeated);
     assert_eq!(again.transfers, first.transfers);
     assert_eq!(world.store.head().unwrap(), head);
+    assert_eq!(
+        world.refused(&operator("other"), deposit("a", 500, "r1")),
+        "idempotency.mismatch",
+        "another bank's"
+    );
     assert_eq!(world.refused(&bank, deposit("a", 501, "r1")), "idempotency.mismatch");
     assert_eq!(world.refused(&bank, deposit("b", 500, "r1")), "idempotency.mismatch");
     let other_id = Deposit { id: Some(id(9)), ..deposit("a", 500, "r1") };
     assert_eq!(world.refused(&bank, other_id), "idempotency.mismatch");
     assert_eq!(world.refused(&party("a"), deposit("a", 500, "r2")), "actor.denied");
+    assert_eq!(world.refused(&bank, deposit("A", 500, "r2")), "text.malformed", "no identity can be that");
     assert_eq!(world.refused(&bank, deposit("a", 0, "r2")), "amount.range");
     let unknown = Deposit { asset: Asset::parse("GBP").unwrap(), ..deposit("a", 5, "r2") };
     assert_eq!(world.refused(&bank, unknown), "asset.unknown");

@@ -198,7 +198,10 @@ fn reading_pages() {
     assert_eq!(world.store.accounts(None, Some(all[0].id), 1).unwrap(), all[1..2]);
     assert_eq!(world.store.accounts(Some(&owner("p")), None, 9).unwrap()[0].id, available("p").id());
     assert_eq!(world.store.transfer(jtis[0]).unwrap().unwrap().amount, units(1));
-    let mut later = world.store.due(i64::MAX, 3).unwrap();
-    later.sort();
-    assert_eq!(later, jtis[..3]);
+    let later = world.store.due(i64::MAX, None, 3).unwrap();
+    assert!(later.is_sorted());
+    let mut names: Vec<Id> = later.iter().map(|due| due.jti).collect();
+    names.sort();
+    assert_eq!(names, jtis[..3]);
+    assert_eq!(world.store.due(i64::MAX, Some(later[0]), 2).unwrap(), later[1..]);
 }

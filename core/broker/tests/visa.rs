@@ -77,7 +77,8 @@ impl World<Memory> {
     }
 
     fn due(&mut self) -> Vec<Id> {
-        let due = self.store.due(self.now, 100).unwrap();
+        let due =
+            self.store.due(self.now, None, 100).unwrap().into_iter().map(|due| due.jti).collect::<Vec<_>>();
         for jti in &due {
             self.run(&Actor::Clock, Due { jti: *jti }).unwrap();
         }
@@ -325,6 +326,25 @@ fn settlement_goes_on_when_accounts_are_frozen() {
     world.audit();
 }
 
+/// A clock that is years ahead would settle everything at once; the operator's word is needed. One that is far behind does nothing.
+#[test]
+fn wrong_clocks_settle_nothing() {
+    let mut world = funded();
+    let jti = world.run(&party(AGENT), issue(AGENT, PUB, 10_000)).unwrap().visa.unwrap().jti;
+    let now = world.now;
+    world.now = now + 7 * 24 * HOUR + 1;
+    assert_eq!(world.refused(&Actor::Clock, Due { jti }), "clock.wrong");
+    world.now = now - 48 * HOUR - 1;
+    assert_eq!(world.refused(&party(AGENT), issue(AGENT, PUB, 1)), "clock.wrong");
+    // A little behind is taken, and does not go back in the log.
+    world.now = now - HOUR;
+    world.run(&party(AGENT), issue(AGENT, PUB, 1)).unwrap();
+    assert_eq!(world.store.head().unwrap().last_at, now);
+    world.now = now + 7 * 24 * HOUR + 1;
+    assert_eq!(world.run(&operator("alice"), Due { jti }).unwrap().visa.unwrap().state, VisaState::Expired);
+    world.audit();
+}
+
 #[test]
 fn every_step_is_in_the_log() {
     let mut world = funded();
@@ -339,7 +359,7 @@ fn every_step_is_in_the_log() {
         format!(
             concat!(
                 r#"{{"actor":"operator:alice","agent":"agent.example","amount":"10000","asset":"USD","fee":"100","jti":"{}","#,
-                r#""publisher":"pub.example","released":"5000","time":"2026-09-21T14:13:20.000Z","type":"visa.split"}}"#
+                r#""publisher":"pub.example","released":"5000","settled_at":"2026-09-21T14:13:20.000Z","time":"2026-09-21T14:13:20.000Z","type":"visa.split"}}"#
             ),
             jti
         )

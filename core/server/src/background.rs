@@ -7,7 +7,7 @@ use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
 use imagxp_broker::audit::Report;
-use imagxp_broker::{Actor, Due, Reader as _, Request};
+use imagxp_broker::{Actor, Due, DueVisa, Reader as _, Request};
 use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const SWEEP: usize = 5000;
 pub(crate) async fn audit(app: Arc<App>) {
     let ledger = app.bank.ledger.clone();
     let audited = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<()> {
-        let report = ledger.audit()?;
+        let report = ledger.audit_full()?;
         judge(&ledger, &report, "everything");
         Ok(())
     });
@@ -94,28 +94,42 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if app.bank.ledger.refusal().is_some() {
             continue;
         }
-        let ledger = app.bank.ledger.clone();
-        let name = holder.clone();
         let now_ms = clock::now().as_millis();
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        let looked =
-            tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<imagxp_broker::Id>> {
-                let due = ledger.read()?.due(now_ms, BATCH)?;
+        // Page by page until there is no more: what is refused is passed over and does not hold up the rest.
+        let mut after = None;
+        loop {
+            let (ledger, name) = (app.bank.ledger.clone(), holder.clone());
+            let first = after.is_none();
+            let looked = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<DueVisa>> {
+                let due = ledger.read()?.due(now_ms, after, BATCH)?;
+                let sweeps = sweeps && first;
                 // A lease is a write; a broker that has nothing to do writes nothing.
                 if (due.is_empty() && !sweeps) || !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
                     return Ok(Vec::new());
                 }
                 if sweeps {
-                    ledger.sweep(now_ms, SWEEP)?;
+                    ledger.sweep(now_ms, SWEEP, false)?;
                 }
                 Ok(due)
             });
-        match looked.await {
-            Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
-            Ok(Err(error)) => {
-                tracing::warn!(code = error.code(), %error, "what is due cannot be settled now")
+            let due = match looked.await {
+                Ok(Ok(due)) => due,
+                Ok(Err(error)) => {
+                    tracing::warn!(code = error.code(), %error, "what is due cannot be settled now");
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "settling failed");
+                    break;
+                }
+            };
+            after = due.last().copied();
+            let full = due.len() == BATCH;
+            settle_all(&app, due.into_iter().map(|due| due.jti).collect(), now_ms).await;
+            if !full || *stop.borrow() || app.bank.ledger.refusal().is_some() {
+                break;
             }
-            Err(error) => tracing::error!(%error, "settling failed"),
         }
     }
     let ledger = app.bank.ledger.clone();

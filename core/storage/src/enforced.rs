@@ -64,6 +64,9 @@ fn fill(address: &Address) {
 /// Whether the database takes a statement; nothing of it stays.
 fn taken(sql: &mut dyn Sql, statement: &str, parameters: &[Value]) -> Result<bool> {
     sql.begin_write()?;
+    if statement.starts_with("INSERT INTO transfer") {
+        sql.execute("INSERT INTO leaf (seq, hash) SELECT seq + 1000, hash FROM leaf", &[])?;
+    }
     let result = sql.execute(statement, parameters);
     sql.rollback();
     match result {
@@ -95,7 +98,7 @@ fn what_must_hold_is_held_by_the_database() {
         let units = |units| Value::Units(units);
         // What is legal is taken: the statements are what they seem.
         let account = "UPDATE account SET version = version + 1, debits_pending = $1 WHERE owner = 'a'";
-        assert!(takes(account, &[units(100)]));
+        assert!(!takes(account, &[units(20)]), "a balance without a transfer");
         let post = resolution("debit", "post", "debit", "credit");
         assert!(takes(&post, &[units(10)]));
         assert!(takes(&post, &[units(1)]));
@@ -151,13 +154,40 @@ fn what_must_hold_is_held_by_the_database() {
         for table in ["head", "account", "transfer", "visa", "event", "leaf"] {
             assert!(!takes(&format!("DELETE FROM {table}"), &[]), "{table}");
         }
+        for (change, why) in [
+            ("'EUR', 'DEPOSIT', 'single', credit, debit", "another asset"),
+            ("asset, 'DEPOSIT', 'single', credit, debit", "the wrong way"),
+            ("asset, 'WITHDRAW', 'pending', debit, credit", "from outside"),
+            ("asset, 'DEPOSIT', 'pending', debit, credit", "pending"),
+            ("asset, 'DEPOSIT', 'single', debit, credit", "the same booking"),
+        ] {
+            let statement = format!(
+                "INSERT INTO transfer (seq, id, asset, code, phase, debit, credit, amount, reference, actor, created_at) \
+                 SELECT seq + 1000, debit, {change}, $1, reference, actor, created_at FROM transfer WHERE code = 'DEPOSIT'"
+            );
+            assert!(!takes(&statement, &[units(1)]), "{why}");
+        }
+        let booking = "INSERT INTO transfer (seq, id, asset, code, phase, debit, credit, amount, reference, actor, created_at) \
+             SELECT seq + 1000, credit, asset, code, phase, debit, credit, $1, 'new' || reference, actor, created_at FROM transfer \
+             WHERE code = 'DEPOSIT'";
+        assert!(takes(booking, &[units(1)]));
+        assert!(!takes(&booking.replace("seq + 1000", "seq + 5000"), &[units(1)]), "without a leaf");
+        assert!(!takes("DELETE FROM once", &[]), "the booking could be booked again");
+        assert!(!takes("UPDATE once SET name = 'x'", &[]));
+        assert!(
+            !takes(
+                "INSERT INTO event SELECT t.seq, 'x', NULL, NULL, actor, created_at, '{}' FROM transfer t",
+                &[]
+            ),
+            "the number of a transfer"
+        );
         assert!(!takes("UPDATE transfer SET memo = 'x'", &[]));
         assert!(!takes("UPDATE transfer SET seq = seq", &[]));
         assert!(!takes("UPDATE event SET body = '{}'", &[]));
         assert!(!takes("UPDATE leaf SET hash = hash", &[]));
         assert!(!takes("UPDATE head SET size = size - 1", &[]));
         assert!(!takes(
-            "INSERT INTO head (id, size, nodes, last) SELECT 2, size, nodes, last FROM head",
+            "INSERT INTO head (id, size, nodes, last, last_at) SELECT 2, size, nodes, last, last_at FROM head",
             &[]
         ));
         assert!(!takes("UPDATE visa SET agent = 'x', version = version + 1", &[]));
@@ -168,7 +198,7 @@ fn what_must_hold_is_held_by_the_database() {
         ));
         assert!(!takes("UPDATE visa SET state = 'LOST', version = version + 1 WHERE state = 'ISSUED'", &[]));
         if matches!(address, Address::Postgres(_)) {
-            for table in ["head", "account", "transfer", "visa", "event", "leaf"] {
+            for table in ["head", "account", "transfer", "visa", "event", "leaf", "once"] {
                 sql.begin_write().unwrap();
                 assert!(sql.script(&format!("TRUNCATE {table} CASCADE")).is_err(), "{table}");
                 sql.rollback();
@@ -300,6 +330,6 @@ fn a_database_that_comes_back_is_used_again() {
         }
     };
     assert_eq!(size, u64::from(number));
-    assert!(ledger.audit().unwrap().is_sound());
+    assert!(ledger.audit_full().unwrap().is_sound());
     ledger.close();
 }

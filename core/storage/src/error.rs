@@ -31,6 +31,8 @@ kinds! {
     Unavailable = "storage.unavailable";
     /// More waits than the queue holds; nothing was done. Ask again later.
     Busy = "store.busy";
+    /// The connection was lost while the transaction ended: nobody knows whether it was done.
+    Unknown = "store.unknown";
     /// Two transactions were in each other's way; nothing was done. The same again may succeed.
     Conflict = "storage.conflict";
     /// The database refused a statement, or the disk did not take it; nothing was done.
@@ -63,6 +65,14 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// An error of a commit: unless the database has said that it was not done, nobody knows.
+    pub(crate) fn of_commit(mut self) -> Self {
+        if !matches!(self.kind, ErrorKind::Conflict | ErrorKind::Failed) {
+            self.kind = ErrorKind::Unknown;
+        }
         self
     }
 

@@ -5,8 +5,8 @@ use crate::rows;
 use crate::sql::{Sql, reading};
 use crate::value::{Value, damaged, limit, number};
 use imagxp_broker::{
-    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter,
-    VisaState,
+    Account, AccountId, Amount, Asset, DueVisa, Entry, Event, Head, Id, Leaf, LogCounts, Once, OnceKey,
+    Owner, Transfer, Visa, VisaFilter, VisaState,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     type Error = Error;
 
     fn head(&mut self) -> Result<Head> {
-        let row = self.0.first("SELECT size, nodes, last FROM head", &[])?;
+        let row = self.0.first("SELECT size, nodes, last, last_at FROM head", &[])?;
         rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
     }
 
@@ -97,7 +97,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     }
 
     fn visa(&mut self, jti: Id) -> Result<Option<Visa>> {
-        let row = self.0.first("SELECT row FROM visa WHERE jti = $1", &[jti.into()])?;
+        let row = self.0.first(&format!("SELECT {} FROM visa WHERE jti = $1", rows::VISA), &[jti.into()])?;
         row.map(|mut row| rows::visa(&mut row)).transpose()
     }
 
@@ -108,7 +108,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         let sides: &[&str] = if filter.party.is_some() { &["agent", "publisher"] } else { &["-"] };
         for side in sides {
             let mut parameters = vec![before.clone(), limit(count)];
-            let mut sql = "SELECT row FROM visa WHERE jti < $1".to_owned();
+            let mut sql = format!("SELECT {} FROM visa WHERE jti < $1", rows::VISA);
             let mut and = String::new();
             if let Some(party) = &filter.party {
                 parameters.push(party.as_str().into());
@@ -149,7 +149,9 @@ impl imagxp_broker::Reader for SqlReader<'_> {
             }
             for mut row in events {
                 let event = rows::event(&mut row)?;
-                found.insert(event.seq, Entry::Event(event));
+                if found.insert(event.seq, Entry::Event(event)).is_some() {
+                    return Err(damaged("two entries of the log have one number"));
+                }
             }
             let mut entries = Vec::with_capacity(leaves.len());
             for mut row in leaves {
@@ -170,9 +172,41 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         rows.into_iter().map(|mut row| Ok(Leaf { seq: row.count()?, hash: row.hash()? })).collect()
     }
 
-    fn due(&mut self, now_ms: i64, count: usize) -> Result<Vec<Id>> {
-        let sql = "SELECT jti FROM visa WHERE due_at <= $1 ORDER BY due_at, jti LIMIT $2";
-        self.0.query(sql, &[now_ms.into(), limit(count)])?.iter_mut().map(|row| row.id()).collect()
+    fn due(&mut self, now_ms: i64, after: Option<DueVisa>, count: usize) -> Result<Vec<DueVisa>> {
+        let sql = "SELECT due_at, jti FROM visa WHERE due_at <= $1 AND due_at >= $2 AND (due_at > $2 OR jti > $3) \
+                   ORDER BY due_at, jti LIMIT $4";
+        let (at, jti) =
+            after.map_or((i64::MIN, Value::Bytes(Vec::new())), |due| (due.due_at, due.jti.into()));
+        let rows = self.0.query(sql, &[now_ms.into(), at.into(), jti, limit(count)])?;
+        rows.into_iter().map(|mut row| Ok(DueVisa { due_at: row.int()?, jti: row.id()? })).collect()
+    }
+
+    fn log_counts(&mut self) -> Result<LogCounts> {
+        let row = self.0.first(
+            "SELECT (SELECT count(*) FROM transfer), (SELECT count(*) FROM event), (SELECT count(*) FROM leaf), \
+             (SELECT count(*) FROM visa)",
+            &[],
+        )?;
+        let mut row = row.ok_or_else(|| damaged("nothing can be counted"))?;
+        Ok(LogCounts {
+            transfers: row.count()?,
+            events: row.count()?,
+            leaves: row.count()?,
+            visas: row.count()?,
+        })
+    }
+
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Visa>> {
+        self.0.visas_named(names)?.iter_mut().map(rows::visa).collect()
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Once>> {
+        self.0.once_named(names)?.iter_mut().map(rows::once).collect()
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<(Id, u64)>> {
+        let rows = self.0.transfers_named(ids)?;
+        rows.into_iter().map(|mut row| Ok((row.id()?, row.count()?))).collect()
     }
 }
 
@@ -254,8 +288,9 @@ impl SqlReader<'_> {
                     } else if transfer.created_at >= from_ms {
                         transfers.push((transfer, effect));
                     } else {
-                        // Clocks of several servers differ a little, but not by a page.
+                        // Times never go back along the log: what is before is older.
                         opening = Some(());
+                        break;
                     }
                 }
                 if transfers.len() > count {

@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::value::{Row, Value, damaged, number};
 use imagxp_broker::{
-    Account, Actor, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Memo, Once,
-    OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
+    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Memo,
+    Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
 };
 
 pub(crate) const ACCOUNT: &str = "id, asset, kind, owner, reference, debits_pending, debits_posted, credits_pending, \
@@ -20,7 +20,7 @@ pub(crate) fn head(row: &mut Row) -> Result<Head> {
     let size = row.count()?;
     let nodes =
         Head::nodes_from_bytes(&row.bytes()?).map_err(|_| damaged("the head of the log cannot be read"))?;
-    let head = Head { size, nodes, last: row.hash()? };
+    let head = Head { size, nodes, last: row.hash()?, last_at: row.int()? };
     head.log().map_err(|_| damaged("the head of the log contradicts itself"))?;
     Ok(head)
 }
@@ -41,6 +41,18 @@ pub(crate) fn account(row: &mut Row) -> Result<Account> {
         created_at: row.int()?,
         version: row.count()?,
     })
+}
+
+/// A new account before its first transfer.
+pub(crate) fn emptied(account: &Account) -> Account {
+    Account {
+        debits_pending: Amount::ZERO,
+        debits_posted: Amount::ZERO,
+        credits_pending: Amount::ZERO,
+        credits_posted: Amount::ZERO,
+        version: 0,
+        ..account.clone()
+    }
 }
 
 pub(crate) fn account_values(account: &Account) -> Vec<Value> {
@@ -121,9 +133,16 @@ pub(crate) fn event_values(event: &Event) -> Vec<Value> {
     ]
 }
 
-/// Reads a visa from the column that holds all of it.
+/// Reads a visa from the column that holds all of it; the others, by which it is found, must say the same.
 pub(crate) fn visa(row: &mut Row) -> Result<Visa> {
-    Visa::from_json(&row.text()?).map_err(|_| damaged("a visa cannot be read"))
+    let (jti, agent, publisher) = (row.id()?, row.text()?, row.text()?);
+    let (asset, amount, state) = (asset(row)?, row.amount()?, row.text()?);
+    let (due_at, version) = (row.optional_int()?, row.count()?);
+    let visa = Visa::from_json(&row.text()?).map_err(|_| damaged("a visa cannot be read"))?;
+    let same = (jti, agent.as_str(), publisher.as_str(), asset, amount)
+        == (visa.jti, visa.agent.as_str(), visa.publisher.as_str(), visa.asset, visa.amount)
+        && (state.as_str(), due_at, version) == (visa.state.as_str(), visa.due_at, visa.version);
+    if same { Ok(visa) } else { Err(damaged("the columns of a visa contradict each other")) }
 }
 
 pub(crate) fn visa_values(visa: &Visa) -> Result<Vec<Value>> {

@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::value::{Row, Value};
+use imagxp_broker::{Id, OnceKey};
+use std::collections::BTreeSet;
 
 /// A connection. Statements have parameters `$1`, `$2`, …, each named for the first time in this order.
 pub(crate) trait Sql {
@@ -38,6 +40,15 @@ pub(crate) trait Sql {
     /// Statements that together find an account's newest transfers: `$1` account, `$2` numbers below, `$3` how many; `COLUMNS` stands for the
     /// columns. One transfer is found by one of them only.
     fn of_account(&self) -> &'static [&'static str];
+
+    /// The rows of these visas, [`crate::rows::VISA`].
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>>;
+
+    /// The rows of these names, [`crate::rows::ONCE`].
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Row>>;
+
+    /// Id and number of the transfers with these ids.
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<Row>>;
 
     /// Whether the connection has ended and nothing more can be asked of it.
     fn is_closed(&self) -> bool;

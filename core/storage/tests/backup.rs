@@ -126,7 +126,7 @@ fn a_dump_goes_from_any_database_into_any() {
         // It goes on from there: what was done is known, what is new is taken.
         assert!(ledger.submit_and_wait(deposit(5)).unwrap().repeated);
         assert!(!ledger.submit_and_wait(deposit(1000)).unwrap().repeated);
-        assert!(ledger.audit().unwrap().is_sound());
+        assert!(ledger.audit_full().unwrap().is_sound());
         assert!(ledger.read().unwrap().operator_by_token(&token_hash("secret"), NOW).unwrap().is_some());
         ledger.close();
         let error = backup::restore(address, &mut text.as_slice(), NOW).unwrap_err();
@@ -214,7 +214,7 @@ fn a_file_is_copied_while_the_ledger_works() {
             let target = folder.path().join(format!("restored-{round}.db"));
             assert_eq!(backup::restore_file(&path, &target).unwrap(), summary);
             let restored = open(&Address::Sqlite(target));
-            assert!(restored.audit().unwrap().is_sound());
+            assert!(restored.audit_full().unwrap().is_sound());
             assert!(restored.submit_and_wait(deposit(3)).unwrap().repeated);
             restored.close();
         }

@@ -3,6 +3,7 @@
 //! [`run`] reads everything and believes nothing: balances are added up again from the transfers, the log is hashed again from the rows.
 //! [`balances`] reads the accounts only, which takes no longer when there are a million transfers.
 
+mod names;
 mod replay;
 mod report;
 mod sums;
@@ -12,7 +13,7 @@ pub use report::{Finding, FindingKind, Report, Totals, Wide};
 
 use crate::account::AccountId;
 use crate::id::Id;
-use crate::store::{Reader, VisaFilter};
+use crate::store::Reader;
 use replay::Replay;
 
 /// How many rows are read at once.
@@ -29,10 +30,11 @@ pub fn balances<R: Reader>(reader: &mut R) -> Result<Report, R::Error> {
     Ok(report)
 }
 
-/// Checks everything: [`balances`], every balance against its transfers, shapes, resolutions, ids, visas against their money, and the log.
+/// Checks everything: [`balances`], every balance against its transfers, shapes, resolutions, ids, references of deposits, visas against
+/// their money and what the log says of them, the log, and that there is no row beside it.
 ///
-/// The reader's calls have to see one state of the store. Memory: about 100 bytes for each transfer. Error: the reader's; what is
-/// wrong with the ledger is in the report.
+/// The reader's calls have to see one state of the store. It streams: in memory are the accounts, what is pending and a page of entries.
+/// Error: the reader's; what is wrong with the ledger is in the report.
 pub fn run<R: Reader>(reader: &mut R) -> Result<Report, R::Error> {
     let mut report = Report { head: reader.head()?, ..Report::default() };
     let mut replay = Replay::default();
@@ -46,18 +48,27 @@ pub fn run<R: Reader>(reader: &mut R) -> Result<Report, R::Error> {
         for (entry, leaf) in &page {
             replay.entry(entry, leaf, &mut report);
         }
+        names::check(reader, &page, &mut report)?;
+        let settled = replay.take_settled();
+        visas::check_all(reader, &mut replay, &settled, &mut report)?;
     }
     replay.finish(&mut report);
-    let mut before: Option<Id> = None;
-    loop {
-        let page = reader.visas(&VisaFilter::default(), before, PAGE)?;
-        let Some(last) = page.last() else { break };
-        before = Some(last.jti);
-        for visa in &page {
-            visas::check(&mut replay, visa, &mut report);
-        }
+    let open: Vec<Id> = replay.open_visas().collect();
+    for page in open.chunks(PAGE) {
+        let page = page.iter().copied().collect();
+        visas::check_all(reader, &mut replay, &page, &mut report)?;
     }
-    visas::finish(&replay, &mut report);
+    let counts = reader.log_counts()?;
+    report.expect(
+        (counts.transfers, counts.events, counts.leaves)
+            == (report.transfers, report.events, report.head.size),
+        FindingKind::Log,
+        || "there are transfers, events or leaves that are not in the log".to_owned(),
+    );
+    let visas = report.visas;
+    report.expect(counts.visas == visas, FindingKind::Visa, || {
+        format!("there are {} visas, the log knows {visas} of them", counts.visas)
+    });
     Ok(report)
 }
 

@@ -1,6 +1,7 @@
 //! The ledger once more, from its entries.
 
 use super::report::{FindingKind, Report};
+use super::visas;
 use crate::account::{Account, AccountId};
 use crate::actor::Actor;
 use crate::amount::Amount;
@@ -11,15 +12,17 @@ use crate::log::{Entry, Head};
 use crate::transfer::Transfer;
 use imagxp::audit::Log;
 use imagxp::json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the entries so far come to.
 #[derive(Default)]
 pub(super) struct Replay {
     accounts: BTreeMap<AccountId, Sums>,
-    ids: HashSet<Id>,
+    /// What is pending, and visas until the log says how they ended.
     pub(super) held: HashMap<Id, Held>,
+    settled: BTreeSet<Id>,
     log: Log,
+    last_at: i64,
 }
 
 /// An account's row, and what its entries add up to.
@@ -32,6 +35,7 @@ struct Sums {
 /// A pending transfer and what became of it.
 pub(super) struct Held {
     code: TransferCode,
+    actor: Actor,
     debit: AccountId,
     credit: AccountId,
     pub(super) amount: Amount,
@@ -40,8 +44,8 @@ pub(super) struct Held {
     pub(super) fee: Amount,
     /// The last thing that the log says of the visa.
     pub(super) event: Option<EventKind>,
-    /// Whether the visa's row has been seen.
-    pub(super) seen: bool,
+    /// What else the log says of it.
+    pub(super) told: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,10 @@ impl Replay {
         report.expect(seq == self.log.size(), FindingKind::Log, || {
             format!("entry {seq} stands where entry {} belongs", self.log.size())
         });
+        report.expect(entry.created_at() >= self.last_at, FindingKind::Log, || {
+            format!("entry {seq} is older than the one before it")
+        });
+        self.last_at = entry.created_at();
         let appended = self.log.append(&entry.body(), &mut Vec::new()).is_ok();
         report.expect(appended && self.log.last() == leaf, FindingKind::Log, || {
             format!("entry {seq} is not the one that was hashed")
@@ -101,7 +109,6 @@ impl Replay {
 
     fn transfer(&mut self, transfer: &Transfer, report: &mut Report) {
         let id = transfer.id;
-        report.expect(self.ids.insert(id), FindingKind::Id, || format!("two transfers have the id {id}"));
         report.expect(!transfer.amount.is_zero(), FindingKind::Transfer, || {
             format!("transfer {id} moves nothing")
         });
@@ -126,13 +133,14 @@ impl Replay {
                     id,
                     Held {
                         code: transfer.code,
+                        actor: transfer.actor.clone(),
                         debit: transfer.debit,
                         credit: transfer.credit,
                         amount: transfer.amount,
                         end: End::Open,
                         fee: Amount::ZERO,
                         event: None,
-                        seen: false,
+                        told: BTreeMap::new(),
                     },
                 );
                 self.add(
@@ -177,14 +185,18 @@ impl Replay {
         let posts = transfer.phase == Phase::Post;
         let fits = if posts { transfer.amount <= held.amount } else { transfer.amount == held.amount };
         let same = held.is_between(transfer.debit, transfer.credit) && held.code == transfer.code;
-        if held.end != End::Open || !fits || !same {
+        let second = held.code != TransferCode::Correction || !posts || held.actor != transfer.actor;
+        if held.end != End::Open || !fits || !same || !second {
             report.find(FindingKind::Resolution, || {
-                format!("transfer {id} ends {pending} twice, with too much or between others")
+                format!("transfer {id} ends {pending} twice, with too much, between others or by the one who asked for it")
             });
             return;
         }
         held.end = if posts { End::Posted(transfer.amount) } else { End::Void };
         let amount = held.amount;
+        if !held.is_visa() {
+            self.held.remove(&pending);
+        }
         self.add(
             transfer,
             |debit, credit| {
@@ -223,7 +235,9 @@ impl Replay {
     }
 
     fn event(&mut self, event: &Event, report: &mut Report) {
-        report.expect(tells_the_same(event), FindingKind::Log, || {
+        let limits = json::Limits { max_string: 4096, ..json::Limits::CLAIM };
+        let body = json::parse_object(event.body.as_bytes(), &limits).unwrap_or_default();
+        report.expect(tells_the_same(event, &body), FindingKind::Log, || {
             format!("the columns of event {} differ from what was logged", event.seq)
         });
         let account = event.account.and_then(|id| self.accounts.get_mut(&id));
@@ -244,14 +258,36 @@ impl Replay {
                     == (Amount::ZERO, Amount::ZERO, sums.credits_posted)
             }
             (kind, None, Some(held)) => {
-                held.event = Some(kind);
-                true
+                let before = held.event.replace(kind);
+                held.told.remove("due");
+                for name in visas::TOLD {
+                    let text = match body.get(name) {
+                        Some(json::Value::String(text)) => text.clone().into_owned(),
+                        Some(json::Value::Number(number)) => number.text().to_owned(),
+                        _ => continue,
+                    };
+                    held.told.insert(name, text);
+                }
+                if visas::is_settled(kind) {
+                    self.settled.extend(event.jti);
+                }
+                visas::may_follow(before, kind)
             }
             _ => false,
         };
         report.expect(known, FindingKind::Log, || {
             format!("event {} is of an account or visa that it cannot be of", event.seq)
         });
+    }
+
+    /// The visas that the log has settled since the last time.
+    pub(super) fn take_settled(&mut self) -> BTreeSet<Id> {
+        core::mem::take(&mut self.settled)
+    }
+
+    /// The visas that wait for something.
+    pub(super) fn open_visas(&self) -> impl Iterator<Item = Id> {
+        self.held.iter().filter(|(_, held)| held.is_visa()).map(|(jti, _)| *jti)
     }
 
     /// Compares every account and the head with what the entries come to.
@@ -262,7 +298,7 @@ impl Replay {
                 format!("account {} is not the sum of its transfers and events", row.id)
             });
         }
-        let head = Head::of(&self.log);
+        let head = Head::of(&self.log, self.last_at);
         report.expect(head == report.head, FindingKind::Log, || {
             "the head is not that of the log's entries".to_owned()
         });
@@ -270,12 +306,10 @@ impl Replay {
 }
 
 /// Whether an event's columns are what its body says.
-fn tells_the_same(event: &Event) -> bool {
-    let limits = json::Limits { max_string: 4096, ..json::Limits::CLAIM };
-    let Ok(object) = json::parse_object(event.body.as_bytes(), &limits) else { return false };
+fn tells_the_same(event: &Event, object: &json::Object<'_>) -> bool {
     let text = |name: &str| object.get(name).and_then(json::Value::as_str);
     let time = imagxp::Timestamp::from_millis(event.created_at).to_string();
-    json::object_to_canonical(&object) == event.body.as_bytes()
+    json::object_to_canonical(object) == event.body.as_bytes()
         && text("type") == Some(event.kind.as_str())
         && text("actor").and_then(|actor| Actor::parse(actor).ok()).as_ref() == Some(&event.actor)
         && text("jti") == event.jti.map(|jti| jti.to_string()).as_deref()

@@ -40,7 +40,7 @@ kinds! {
     Transfer = "ledger.transfer";
     /// A post or void that ends nothing, ends it twice, or posts more than was pending.
     Resolution = "ledger.resolution";
-    /// An id that names two transfers.
+    /// An id that names two transfers, or a reference that counts for another deposit.
     Id = "ledger.id";
     /// A visa is not what its money and events make it.
     Visa = "ledger.visa";

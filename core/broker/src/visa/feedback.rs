@@ -1,6 +1,6 @@
 //! What the agent says of what it got, and what follows from it (PROTOCOL §11).
 
-use super::settle::{Settlement, keys, must_be, note, settle, wrong_state};
+use super::settle::{Settlement, keys, must_be, note, settle, time, wrong_state};
 use super::{VisaFeedback, VisaState};
 use crate::command::Act;
 use crate::event::EventKind;
@@ -81,6 +81,7 @@ impl Act for GiveFeedback {
             given_at: ledger.now_ms,
         });
         let details: Vec<(&'static str, Value<'_>)> = vec![
+            ("given_at", time(ledger.now_ms)),
             ("feedback_sha256", hex_encode(&self.sha256).into()),
             ("reason", self.reason.as_str().into()),
             ("score_millionths", self.score.millionths().into()),

@@ -1,6 +1,6 @@
 //! Buying a visa.
 
-use super::settle::note;
+use super::settle::{note, time};
 use super::{Visa, VisaState};
 use crate::account::AccountKey;
 use crate::amount::Amount;
@@ -137,7 +137,15 @@ impl Act for IssueVisa {
             fee: Amount::ZERO,
             version: 0,
         };
-        note(ledger, &visa, EventKind::VisaIssued, Vec::new());
+        // What was agreed: from the log alone anybody can prove the fee and the times.
+        let mut terms = vec![
+            ("exp", time(visa.expires_at)),
+            ("fee_bps", u32::from(visa.fee_bps).into()),
+            ("iat", time(visa.issued_at)),
+        ];
+        terms.extend(visa.jkt.map(|key| ("jkt", key.as_str().to_owned().into())));
+        terms.extend(visa.limits_sha256().map(|hash| ("limits_sha256", hash.into())));
+        note(ledger, &visa, EventKind::VisaIssued, terms);
         ledger.put_visa(visa.clone());
         Ok(Outcome { visa: Some(visa), ..Outcome::default() })
     }

@@ -1,7 +1,7 @@
 //! Presenting a visa.
 
 use super::VisaState;
-use super::settle::{must_be, note, wrong_state};
+use super::settle::{must_be, note, time, wrong_state};
 use crate::command::Act;
 use crate::event::EventKind;
 use crate::id::Id;
@@ -50,7 +50,8 @@ impl Act for Redeem {
         visa.request_jkt = self.request_jkt;
         visa.due_at = Some(ledger.now_ms.saturating_add(FEEDBACK_WINDOW_MS));
         let key = visa.request_jkt.map(|key| ("request_jkt", key.as_str().to_owned().into()));
-        note(ledger, &visa, EventKind::VisaRedeemed, key.into_iter().collect());
+        let details = key.into_iter().chain([("redeemed_at", time(ledger.now_ms))]).collect();
+        note(ledger, &visa, EventKind::VisaRedeemed, details);
         ledger.put_visa(visa.clone());
         Ok(Outcome { visa: Some(visa), ..Outcome::default() })
     }

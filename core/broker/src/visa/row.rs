@@ -8,8 +8,11 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::text::{Memo, Owner};
 use imagxp::Purpose;
 use imagxp::crypto::Thumbprint;
+use imagxp::encoding::hex_encode;
 use imagxp::feedback::{Reason, Score};
+use imagxp::json::{Object, Value, object_to_canonical};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Where a visa is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +90,9 @@ pub struct VisaFeedback {
 }
 
 /// A visa: one row. Its `jti` is also the id of the pending transfer that holds the money.
+///
+/// Rows are kept as JSON for as long as there is a ledger: a member that is added needs `#[serde(default)]`, none is renamed or removed
+/// (`tests/golden.rs`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visa {
     /// Its name, the `jti` of the token.
@@ -102,10 +108,10 @@ pub struct Visa {
     /// The fee that is taken of what is released, in ten-thousandths.
     pub fee_bps: u16,
     /// The key that it is bound to: `cnf.jkt`.
-    #[serde(with = "thumbprint")]
+    #[serde(default, with = "thumbprint")]
     pub jkt: Option<Thumbprint>,
     /// The purposes it is limited to, when it is.
-    #[serde(with = "purposes")]
+    #[serde(default, with = "purposes")]
     pub purposes: Option<Vec<Purpose>>,
     /// The path patterns it is limited to, when it is.
     pub paths: Option<Vec<String>>,
@@ -120,7 +126,7 @@ pub struct Visa {
     /// When it was redeemed.
     pub redeemed_at: Option<i64>,
     /// The key that signed the request with which it was redeemed; feedback must be signed by the same.
-    #[serde(with = "thumbprint")]
+    #[serde(default, with = "thumbprint")]
     pub request_jkt: Option<Thumbprint>,
     /// What the agent said.
     pub feedback: Option<VisaFeedback>,
@@ -155,6 +161,20 @@ impl Visa {
     /// Whether time has changed its state, or will when somebody looks.
     pub(crate) fn is_due(&self, now_ms: i64) -> bool {
         self.due_at.is_some_and(|due| now_ms >= due)
+    }
+
+    /// SHA-256, in hex, of the RFC 8785 object of the `paths` and `purposes` that it is limited to; `None` when it is not limited.
+    pub fn limits_sha256(&self) -> Option<String> {
+        let mut limits = Object::new();
+        if let Some(paths) = &self.paths {
+            limits.insert("paths", paths.iter().map(|path| path.as_str().into()).collect::<Vec<Value<'_>>>());
+        }
+        if let Some(purposes) = &self.purposes {
+            let names = purposes.iter().map(|purpose| purpose.as_str().into());
+            limits.insert("purposes", names.collect::<Vec<Value<'_>>>());
+        }
+        let limited = self.paths.is_some() || self.purposes.is_some();
+        limited.then(|| hex_encode(&<[u8; 32]>::from(Sha256::digest(object_to_canonical(&limits)))))
     }
 
     /// The row as JSON, for a store that keeps what it does not search by in one column. Refusal: `ledger.broken`.

@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::store::{Keys, Loaded};
 use crate::text::{Owner, Reference};
+use imagxp::Timestamp;
 use imagxp::json::Value;
 
 /// Names the visa, its transfer and, when they are known, its accounts.
@@ -49,8 +50,16 @@ pub(super) fn note(
         ("asset", visa.asset.as_str().into()),
         ("publisher", visa.publisher.as_str().into()),
     ];
+    if let Some(due) = visa.due_at {
+        all.push(("due", time(due)));
+    }
     all.extend(details);
-    ledger.event(Event::new(kind, Some(visa.jti), None, ledger.actor, ledger.now_ms, all));
+    ledger.event(Event::new(kind, Some(visa.jti), None, ledger.actor, ledger.logged_at(), all));
+}
+
+/// A time as the log tells it.
+pub(super) fn time(at_ms: i64) -> Value<'static> {
+    Timestamp::from_millis(at_ms).to_string().into()
 }
 
 /// Where the money goes.
@@ -98,6 +107,7 @@ pub(super) fn settle(
         })?;
     }
     let mut all = details;
+    all.push(("settled_at", time(ledger.now_ms)));
     if post.is_some() {
         all.push(("released", visa.released.to_string().into()));
         all.push(("fee", visa.fee.to_string().into()));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 impl Ledger {
     /// Copies a SQLite ledger, as it stands at one moment, to a file that is not there, while the ledger works on; then checks the copy: its
-    /// pages, its references and everything that [`Ledger::audit`] checks. A copy that does not pass is removed. Blocks.
+    /// pages, its references and everything that [`Ledger::audit_full`] checks. A copy that does not pass is removed. Blocks.
     ///
     /// Errors: `storage.config` for another database, `storage.not_empty`, `storage.backup`, `storage.damaged`.
     pub fn backup_file(&self, path: &Path) -> Result<Summary> {

@@ -36,7 +36,7 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
         let mut read = Read::new(input);
         let expected = first_line(&mut read)?;
         let (mut pending, mut of): (Vec<Vec<Value>>, Option<&'static Table>) = (Vec::new(), None);
-        let (mut tree, mut last) = (Tree::new(), [0; 32]);
+        let (mut tree, mut last, mut last_at) = (Tree::new(), [0; 32], 0);
         while let Some(line) = read.next()? {
             let table = line.get("table").and_then(Json::as_str).and_then(Table::find);
             let (Some(table), Some(Json::Object(row))) = (table, line.get("row")) else {
@@ -49,6 +49,9 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
                 last = hash.as_slice().try_into().map_err(|_| bad("a leaf has another length"))?;
                 tree.push(last);
             }
+            if matches!(table.name, "transfer" | "event") {
+                last_at = row.get("created_at").and_then(Json::as_i64).unwrap_or_default().max(last_at);
+            }
             if of.is_some_and(|of| of.name != table.name) || pending.len() >= CHUNK {
                 flush(sql, of, &mut pending)?;
             }
@@ -56,13 +59,18 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
             pending.push(values);
         }
         flush(sql, of, &mut pending)?;
-        let head = Head { size: tree.size(), nodes: tree.nodes().to_vec(), last };
+        let head = Head { size: tree.size(), nodes: tree.nodes().to_vec(), last, last_at };
         if (head.size, hex_encode(&tree.root())) != expected {
             return Err(bad("the log of the backup has another root than its first line says"));
         }
         let changed = sql.execute(
-            "UPDATE head SET size = $1, nodes = $2, last = $3 WHERE size = 0",
-            &[number(head.size), head.nodes_to_bytes().into(), head.last.as_slice().into()],
+            "UPDATE head SET size = $1, nodes = $2, last = $3, last_at = $4 WHERE size = 0",
+            &[
+                number(head.size),
+                head.nodes_to_bytes().into(),
+                head.last.as_slice().into(),
+                head.last_at.into(),
+            ],
         )?;
         if changed != 1 {
             return Err(Error::new(ErrorKind::NotEmpty, "somebody has begun to write to the database"));

@@ -45,6 +45,7 @@ pub(super) const TABLES: &[Table] = &[
         ],
         key: 1,
     },
+    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], key: 1 },
     Table {
         name: "transfer",
         columns: &[
@@ -92,7 +93,6 @@ pub(super) const TABLES: &[Table] = &[
         ],
         key: 1,
     },
-    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], key: 1 },
     Table {
         name: "idempotency",
         columns: &[

@@ -4,14 +4,17 @@ use super::{Ledger, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{self, SigningKey};
 use crate::operator::{self, Operator, Token};
+use crate::reader::SqlReader;
 use crate::sql::writing;
 use crate::value::limit;
+use imagxp_broker::Reader as _;
 use imagxp_broker::audit::{self, Report};
 
 impl Ledger {
-    /// Checks everything: every balance against its transfers, every visa against its money, every entry against the log (BROKER §1). Reads
-    /// one state, beside the work. What is wrong is in the report; error: the database's, and `storage.damaged` for rows that cannot be read.
-    pub fn audit(&self) -> Result<Report> {
+    /// Checks everything: every balance against its transfers, every visa against its money and its terms, every entry against the log
+    /// (BROKER §1): for the start of a server. Reads one state, beside the work, and streams: in memory are the accounts, what is pending and a
+    /// page of entries. What is wrong is in the report; error: the database's, and `storage.damaged` for rows that cannot be read.
+    pub fn audit_full(&self) -> Result<Report> {
         self.read()?.consistent(audit::run)
     }
 
@@ -83,9 +86,13 @@ impl Ledger {
     }
 
     /// Deletes up to `most` idempotency records and names that have expired. Returns how many; less than `most` when there are no more.
-    pub fn sweep(&self, now_ms: i64, most: usize) -> Result<usize> {
+    /// Nothing is deleted by a clock that is more than seven days ahead of the log, unless somebody has said that it is right (`forced`).
+    pub fn sweep(&self, now_ms: i64, most: usize, forced: bool) -> Result<usize> {
         self.write(move |sql| {
             writing(sql, |sql| {
+                if !forced && SqlReader(sql).head()?.must_not_be_far_behind(now_ms).is_err() {
+                    return Ok(0);
+                }
                 let mut gone = sql.execute(
                     "DELETE FROM idempotency WHERE (actor, key) IN \
                      (SELECT actor, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",

@@ -50,6 +50,22 @@ impl Writer {
         }
     }
 
+    /// Whether SQLite's log has grown so long that readers have to make way for it to begin anew.
+    pub(crate) fn is_log_long(&self) -> bool {
+        match self {
+            Self::Sqlite(store) => store.is_log_long(),
+            Self::Postgres(_) => false,
+        }
+    }
+
+    /// Begins SQLite's log anew.
+    pub(crate) fn restart_log(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.restart_log(),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// The connection, made anew when it was lost.
     pub(crate) fn sql(&mut self) -> Result<&mut dyn Sql> {
         match self {

@@ -66,7 +66,7 @@ pub struct Options {
     pub readers: usize,
     /// Whether a commit waits for the disk (SQLite).
     pub durability: Durability,
-    /// Is told of errors of the database, for a log. What their requests are told is `store.busy`.
+    /// Is told of errors of the database, for a log. What their requests are told is `store.busy` or `store.unknown`.
     #[expect(clippy::type_complexity, reason = "an alias would only hide what is to be passed")]
     pub report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
 }

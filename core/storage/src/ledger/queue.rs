@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// A ledger in a database: submit requests to it, and read from it. Cheap to clone; all clones are one.
@@ -30,6 +31,9 @@ struct Shared {
     readers: Arc<Readers>,
     gate: Arc<Gate>,
 }
+
+/// How long the end waits for what was sent.
+const CLOSING: Duration = Duration::from_secs(120);
 
 pub(super) enum Job {
     Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
@@ -61,6 +65,10 @@ impl Ledger {
         if options.queue == 0 || options.batch == 0 || options.readers == 0 {
             return Err(Error::new(ErrorKind::Config, "a ledger has a queue, batches and readers"));
         }
+        options
+            .rules
+            .check()
+            .map_err(|refusal| Error::new(ErrorKind::Config, refusal.message().to_owned()))?;
         let (queue, jobs) = mpsc::sync_channel(options.queue);
         let readers = Arc::new(Readers::new(connect, options.readers));
         let size = readers.take()?.log_size()?;
@@ -77,8 +85,15 @@ impl Ledger {
             let half = || getrandom::u64().unwrap_or_default();
             u128::from(half()) << 64 | u128::from(half())
         }));
-        let worker =
-            Worker { writer, rules: options.rules, batch: options.batch, ids, gate: Arc::clone(&gate) };
+        let worker = Worker {
+            writer,
+            rules: options.rules,
+            batch: options.batch,
+            ids,
+            gate: Arc::clone(&gate),
+            readers: Arc::clone(&readers),
+            tidy_at: Instant::now(),
+        };
         let worker =
             std::thread::Builder::new().name("ledger".to_owned()).spawn(move || worker.run(&jobs)).map_err(
                 |error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error),
@@ -90,8 +105,8 @@ impl Ledger {
     /// Puts a request in the queue. The ticket is answered when what came of it is durable.
     ///
     /// Refusals at once: `store.busy` when the queue is full or the ledger closed, `ledger.broken` when writes are refused. With the answer:
-    /// those of the command, and `store.busy` when the database failed: then nobody knows whether it was done, and the same request with the
-    /// same idempotency key finds out.
+    /// those of the command, `store.busy` when the database failed and nothing was done, and `store.unknown` when nobody knows whether it was
+    /// done: the same request with the same idempotency key finds out.
     pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
         if let Some(refusal) = self.shared.gate.closed() {
             return Err(refusal);
@@ -137,12 +152,20 @@ impl Ledger {
         self.shared.gate.conflicts.load(Ordering::Relaxed)
     }
 
-    /// Takes no more requests, does those that wait, and ends the connections. Blocks until then.
+    /// Takes no more requests, does those that wait, and ends the connections. Blocks until then, at most two minutes: a database that does
+    /// not answer must not keep a server from ending.
     pub fn close(&self) {
         drop(self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(worker) = worker {
-            let _ = worker.join();
+        let until = Instant::now() + CLOSING;
+        while worker.as_ref().is_some_and(|worker| !worker.is_finished()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if worker.is_some_and(|worker| !worker.is_finished()) {
+            self.shared.gate.report(&Error::new(
+                ErrorKind::Unknown,
+                "the database does not answer; what waited may be lost",
+            ));
         }
         self.shared.readers.close();
     }

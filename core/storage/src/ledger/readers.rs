@@ -6,7 +6,8 @@ use crate::reader::{SqlReader, Statement, VisaCount};
 use crate::sql::Sql;
 use core::fmt;
 use imagxp_broker::{
-    Account, AccountId, Entry, Event, Head, Id, Leaf, Owner, Reader, Transfer, Visa, VisaFilter,
+    Account, AccountId, DueVisa, Entry, Event, Head, Id, Leaf, LogCounts, Once, OnceKey, Owner, Reader,
+    Transfer, Visa, VisaFilter,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,7 @@ struct State {
     idle: Vec<Box<dyn Sql + Send>>,
     given: usize,
     closed: bool,
+    paused: bool,
 }
 
 /// A connection that reads. Each call sees the state of its own moment, unless [`Reading::consistent`] holds one.
@@ -44,7 +46,7 @@ impl Readers {
     pub(super) fn take(self: &Arc<Self>) -> Result<Reading> {
         let until = Instant::now() + WAIT;
         let mut state = self.lock();
-        while state.given >= self.most && !state.closed {
+        while (state.given >= self.most || state.paused) && !state.closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::new(ErrorKind::Busy, "all connections are in use"));
@@ -68,6 +70,15 @@ impl Readers {
                 Err(error)
             }
         }
+    }
+
+    /// Gives out no connection while the work is done.
+    pub(super) fn paused<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.lock().paused = true;
+        let done = work();
+        self.lock().paused = false;
+        self.given_back.notify_all();
+        done
     }
 
     pub(super) fn close(&self) {
@@ -204,8 +215,24 @@ impl Reader for Reading {
         self.with(|reader| reader.leaves(from, limit))
     }
 
-    fn due(&mut self, now_ms: i64, limit: usize) -> Result<Vec<Id>> {
-        self.with(|reader| reader.due(now_ms, limit))
+    fn due(&mut self, now_ms: i64, after: Option<DueVisa>, limit: usize) -> Result<Vec<DueVisa>> {
+        self.with(|reader| reader.due(now_ms, after, limit))
+    }
+
+    fn log_counts(&mut self) -> Result<LogCounts> {
+        self.with(|reader| reader.log_counts())
+    }
+
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Visa>> {
+        self.with(|reader| reader.visas_named(names))
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Once>> {
+        self.with(|reader| reader.once_named(names))
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<(Id, u64)>> {
+        self.with(|reader| reader.transfers_named(ids))
     }
 }
 

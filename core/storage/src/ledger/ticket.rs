@@ -31,5 +31,5 @@ impl Future for Ticket {
 }
 
 fn lost() -> Refusal {
-    Refusal::new(RefusalCode::StoreBusy, "the ledger was closed before it answered")
+    Refusal::new(RefusalCode::StoreUnknown, "the ledger was closed before it answered")
 }

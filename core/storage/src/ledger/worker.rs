@@ -2,7 +2,8 @@
 
 use super::backend::Writer;
 use super::queue::{Gate, Job};
-use crate::error::{ErrorKind, Result};
+use super::readers::Readers;
+use crate::error::{Error, ErrorKind};
 use imagxp_broker::{Done, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -18,13 +19,20 @@ pub(super) struct Worker {
     pub(super) batch: usize,
     pub(super) ids: Box<dyn Ids + Send>,
     pub(super) gate: Arc<Gate>,
+    pub(super) readers: Arc<Readers>,
+    /// From when on the log may be looked at again.
+    pub(super) tidy_at: Instant,
 }
+
+/// After a reader that did not end in time.
+const TIDY_AGAIN: Duration = Duration::from_secs(5);
 
 type Waiting = (Request, oneshot::Sender<Result<Outcome, Refusal>>);
 
 impl Worker {
     /// Until nobody can send any more and everything that was sent is done.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        let _watch = Watch(Arc::clone(&self.gate));
         while let Ok(first) = jobs.recv() {
             let mut waiting = Vec::new();
             let mut next = Some(first);
@@ -42,6 +50,19 @@ impl Worker {
                 }
             }
             self.answer(&mut waiting);
+            self.tidy();
+        }
+    }
+
+    /// While readers overlap SQLite's log never begins anew: when it has become long, they wait for a moment.
+    fn tidy(&mut self) {
+        if Instant::now() < self.tidy_at || !self.writer.is_log_long() {
+            return;
+        }
+        let (readers, writer) = (Arc::clone(&self.readers), &mut self.writer);
+        if let Err(error) = readers.paused(|| writer.restart_log()) {
+            self.gate.report(&error);
+            self.tidy_at = Instant::now() + TIDY_AGAIN;
         }
     }
 
@@ -61,7 +82,13 @@ impl Worker {
             return requests.iter().map(|_| Err(refusal.clone())).collect();
         }
         match self.apply(requests) {
-            Ok(done) => done.results,
+            Ok(done) => {
+                if let Some(refusal) = done.results.iter().find_map(broken_of) {
+                    self.gate.report(&Error::new(ErrorKind::Damaged, refusal.message().to_owned()));
+                    self.gate.close("what the ledger holds contradicts itself");
+                }
+                done.results
+            }
             Err(error) if requests.len() > 1 && error.kind() == ErrorKind::Failed => {
                 // One of them is what the database does not take: its neighbours are not to suffer.
                 requests.iter().flat_map(|request| self.decide(core::slice::from_ref(request))).collect()
@@ -73,6 +100,7 @@ impl Worker {
                         self.gate.close("what the ledger holds contradicts itself");
                         Refusal::from(RefusalCode::LedgerBroken)
                     }
+                    ErrorKind::Unknown => RefusalCode::StoreUnknown.into(),
                     _ => RefusalCode::StoreBusy.into(),
                 };
                 requests.iter().map(|_| Err(refusal.clone())).collect()
@@ -80,7 +108,7 @@ impl Worker {
         }
     }
 
-    fn apply(&mut self, requests: &[Request]) -> Result<Done> {
+    fn apply(&mut self, requests: &[Request]) -> Result<Done, Error> {
         let begin = Instant::now();
         let mut tries = 0_u32;
         loop {
@@ -98,6 +126,26 @@ impl Worker {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+/// The invariant that a command found broken.
+fn broken_of(result: &Result<Outcome, Refusal>) -> Option<&Refusal> {
+    result.as_ref().err().filter(|refusal| refusal.code() == RefusalCode::LedgerBroken)
+}
+
+/// Tells, when the thread ends by a panic, that it will not write any more.
+struct Watch(Arc<Gate>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close("the thread that writes has ended by a fault of the program");
+            self.0.report(&Error::new(
+                ErrorKind::Failed,
+                "the thread that writes has ended by a fault of the program",
+            ));
         }
     }
 }

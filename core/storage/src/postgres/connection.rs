@@ -1,21 +1,26 @@
 //! A connection to PostgreSQL: settings, statements kept prepared, errors.
 
+use super::store::{blobs, texts};
 use super::value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
+use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Row, Value};
-use imagxp_broker::Head;
+use imagxp_broker::{Head, Id, OnceKey};
+use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Statement};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("0001.sql") }];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.
 const SILENCE: Duration = Duration::from_secs(10);
+
+const PROBE: Duration = Duration::from_secs(3);
 
 /// For the connection that writes: a process that hangs in a transaction must not hold up the others for long.
 const WRITER: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '5s'; \
@@ -30,6 +35,8 @@ pub(crate) struct Postgres {
     settings: &'static str,
     statements: HashMap<String, Statement>,
     open: bool,
+    /// Whether the connection is alive and cannot be written to.
+    useless: bool,
     /// The head as it was locked when the transaction began.
     pub(super) head: Option<Head>,
 }
@@ -55,16 +62,30 @@ impl Postgres {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
         }
+        // While an answer is waited for nothing is sent that could go unacknowledged: only this finds out that the server is gone.
+        config.keepalives(true).keepalives_idle(SILENCE).keepalives_interval(PROBE).keepalives_retries(3);
+        if settings == WRITER && config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         if config.get_application_name().is_none() {
             config.application_name("imagxp");
         }
         let client = client(&config, settings)?;
-        Ok(Self { config, client, settings, statements: HashMap::new(), open: false, head: None })
+        Ok(Self {
+            config,
+            client,
+            settings,
+            statements: HashMap::new(),
+            open: false,
+            useless: false,
+            head: None,
+        })
     }
 
     /// Connects anew when the connection was lost.
     pub(crate) fn revive(&mut self) -> Result<()> {
-        if self.client.is_closed() {
+        if self.client.is_closed() || self.useless {
+            self.useless = false;
             self.client = client(&self.config, self.settings)?;
             self.statements.clear();
             self.open = false;
@@ -80,28 +101,7 @@ impl Postgres {
             "SELECT pg_advisory_xact_lock(hashtextextended('imagxp ledger', 0))",
             "CREATE TABLE migration (version bigint PRIMARY KEY, checksum bytea NOT NULL, fingerprint text NOT NULL, \
              applied_at bigint NOT NULL)",
-            |sql| {
-                // Names and sources, nothing that another release of the server prints in another way.
-                let row = sql.first(
-                    "SELECT md5(string_agg(part, chr(10) ORDER BY part COLLATE \"C\")) FROM ( \
-                       SELECT 'column ' || c.relname || '.' || a.attname || ' ' || t.typname || ' ' || a.attnotnull::text AS part \
-                         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid \
-                         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
-                           AND c.relname IN ('head', 'account', 'transfer', 'visa', 'event', 'leaf', 'idempotency', 'once', 'operator', 'token', 'signing_key', 'lease') \
-                       UNION ALL SELECT 'constraint ' || c.relname || ' ' || k.conname || ' ' || k.convalidated::text \
-                         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid \
-                         WHERE k.connamespace = current_schema()::regnamespace AND k.contype <> 'n' AND c.relname NOT LIKE '%\\_replay\\_%' \
-                       UNION ALL SELECT 'trigger ' || c.relname || ' ' || t.tgname || ' ' || t.tgenabled::text || ' ' || t.tgtype::text \
-                         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
-                         WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal \
-                       UNION ALL SELECT 'function ' || p.proname || ' ' || md5(p.prosrc) \
-                         FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace \
-                           AND p.proname IN ('ledger_never', 'head_grows', 'account_changes', 'transfer_resolves', 'visa_changes') \
-                     ) parts",
-                    &[],
-                )?;
-                row.map_or_else(|| Ok(String::new()), |mut row| Ok(row.optional_text()?.unwrap_or_default()))
-            },
+            super::fingerprint::of,
             now_ms,
         )
     }
@@ -122,7 +122,7 @@ impl Postgres {
         self.head = None;
         let messages = self
             .client
-            .simple_query("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT size, encode(nodes, 'hex'), encode(last, 'hex') FROM head FOR UPDATE")
+            .simple_query("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT size, encode(nodes, 'hex'), encode(last, 'hex'), last_at FROM head WHERE id = 1 FOR UPDATE")
             .map_err(failed);
         let found = messages.and_then(|messages| {
             let row = messages.into_iter().find_map(|message| match message {
@@ -137,8 +137,15 @@ impl Postgres {
                     .map_while(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
                     .collect()
             };
-            let size = row.get(0).and_then(|size| size.parse().ok()).map_or(Value::Null, Value::Int);
-            crate::rows::head(&mut Row::new(vec![size, Value::Bytes(bytes(1)), Value::Bytes(bytes(2))]))
+            let number = |column: usize| {
+                row.get(column).and_then(|number| number.parse().ok()).map_or(Value::Null, Value::Int)
+            };
+            rows::head(&mut Row::new(vec![
+                number(0),
+                Value::Bytes(bytes(1)),
+                Value::Bytes(bytes(2)),
+                number(3),
+            ]))
         });
         match found {
             Ok(head) => {
@@ -147,6 +154,8 @@ impl Postgres {
             }
             Err(error) => {
                 self.rollback();
+                // A server that was demoted takes no writes any more: the next batch looks for the one that does.
+                self.useless = error.kind() == ErrorKind::Unavailable;
                 Err(error)
             }
         }
@@ -213,6 +222,25 @@ impl Sql for Postgres {
         ]
     }
 
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM visa WHERE jti = ANY ($1::bytea[])", rows::VISA);
+        self.query(&sql, &[blobs(names.iter().map(|name| name.to_be_bytes().to_vec()))])
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Row>> {
+        let sql = format!(
+            "SELECT {} FROM once WHERE (scope, name) IN (SELECT s, n FROM unnest($1::text[], $2::text[]) AS t(s, n))",
+            rows::ONCE
+        );
+        let scopes = texts(names.iter().map(|key| key.scope.as_str().to_owned()));
+        self.query(&sql, &[scopes, texts(names.iter().map(|key| key.name.clone()))])
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<Row>> {
+        let ids = blobs(ids.iter().map(|id| id.to_be_bytes().to_vec()));
+        self.query("SELECT id, seq FROM transfer WHERE id = ANY ($1::bytea[])", &[ids])
+    }
+
     fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -238,8 +266,13 @@ pub(super) fn failed(error: postgres::Error) -> Error {
         {
             (ErrorKind::Conflict, "another transaction was in the way")
         }
-        // Connections, resources, operators: 08, 53, 57.
-        Some(code) if ["08", "53", "57"].iter().any(|class| code.code().starts_with(class)) => {
+        Some(code) if ["XX001", "XX002"].contains(&code.code()) => {
+            (ErrorKind::Damaged, "postgresql says that its files are damaged")
+        }
+        // Connections, resources, operators, the system, the server itself; and one that only reads since it was demoted.
+        Some(code)
+            if ["08", "53", "57", "58", "XX", "25006"].iter().any(|class| code.code().starts_with(class)) =>
+        {
             (ErrorKind::Unavailable, "postgresql cannot take the request now")
         }
         Some(_) => (ErrorKind::Failed, "the database did not take a statement"),

@@ -2,6 +2,7 @@
 //! (BROKER §1).
 
 mod connection;
+mod fingerprint;
 mod numeric;
 mod store;
 mod value;

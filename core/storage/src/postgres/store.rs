@@ -68,8 +68,7 @@ impl Store for Postgres {
             }
         }
         if !keys.visas.is_empty() {
-            let ids = blobs(keys.visas.iter().map(|id| id.to_be_bytes().to_vec()));
-            for mut row in self.query("SELECT row FROM visa WHERE jti = ANY ($1::bytea[])", &[ids])? {
+            for mut row in self.visas_named(&keys.visas)? {
                 let visa = rows::visa(&mut row)?;
                 loaded.visas.insert(visa.jti, visa);
             }
@@ -87,13 +86,7 @@ impl Store for Postgres {
             }
         }
         if !keys.once.is_empty() {
-            let sql = format!(
-                "SELECT {} FROM once WHERE (scope, name) IN (SELECT s, n FROM unnest($1::text[], $2::text[]) AS t(s, n))",
-                rows::ONCE
-            );
-            let scopes = texts(keys.once.iter().map(|key| key.scope.as_str().to_owned()));
-            let names = texts(keys.once.iter().map(|key| key.name.clone()));
-            for mut row in self.query(&sql, &[scopes, names])? {
+            for mut row in self.once_named(&keys.once)? {
                 let once = rows::once(&mut row)?;
                 loaded.once.insert(once.key.clone(), once);
             }
@@ -102,7 +95,7 @@ impl Store for Postgres {
     }
 
     fn write(&mut self, changes: &Changes) -> Result<()> {
-        let written = self.write_all(changes).and_then(|()| self.commit());
+        let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
         if written.is_err() {
             self.rollback();
         }
@@ -116,17 +109,26 @@ impl Store for Postgres {
 
 impl Postgres {
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
+        let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
+        self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
+        // A new account begins with nothing; its balance, as any, changes when the transfers are there.
+        let opened = changes.accounts.iter().filter(|row| changes.opened.contains(&row.id));
+        self.insert_rows(
+            ("account", rows::ACCOUNT, ACCOUNT),
+            "",
+            opened.map(|row| rows::account_values(&rows::emptied(row))).collect(),
+        )?;
+        self.insert_rows(
+            ("transfer", rows::TRANSFER, TRANSFER),
+            "",
+            changes.transfers.iter().map(rows::transfer_values).collect(),
+        )?;
         self.insert_rows(
             ("account", rows::ACCOUNT, ACCOUNT),
             "ON CONFLICT (id) DO UPDATE SET debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, \
              credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, frozen = excluded.frozen, \
              closed = excluded.closed, version = excluded.version",
             changes.accounts.iter().map(rows::account_values).collect(),
-        )?;
-        self.insert_rows(
-            ("transfer", rows::TRANSFER, TRANSFER),
-            "",
-            changes.transfers.iter().map(rows::transfer_values).collect(),
         )?;
         self.insert_rows(
             ("visa", rows::VISA, VISA),
@@ -139,8 +141,6 @@ impl Postgres {
             "",
             changes.events.iter().map(rows::event_values).collect(),
         )?;
-        let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
-        self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
         // Only what has expired is replaced; what has not must still be there to be found.
         self.insert_rows(
             ("idempotency", rows::IDEMPOTENCY, IDEMPOTENCY),
@@ -156,11 +156,12 @@ impl Postgres {
         )?;
         let head = &changes.head;
         let changed = self.execute(
-            "UPDATE head SET size = $1, nodes = $2, last = $3 WHERE size = $4",
+            "UPDATE head SET size = $1, nodes = $2, last = $3, last_at = $4 WHERE id = 1 AND size = $5",
             &[
                 number(head.size),
                 head.nodes_to_bytes().into(),
                 head.last.as_slice().into(),
+                head.last_at.into(),
                 number(changes.size_before),
             ],
         )?;
@@ -221,10 +222,10 @@ fn all_written(changed: u64, expected: usize) -> Result<()> {
     Err(Error::new(ErrorKind::Conflict, "a row is not as it was when it was read"))
 }
 
-fn blobs(values: impl Iterator<Item = Vec<u8>>) -> Value {
+pub(super) fn blobs(values: impl Iterator<Item = Vec<u8>>) -> Value {
     Value::Blobs(values.map(Some).collect())
 }
 
-fn texts(values: impl Iterator<Item = String>) -> Value {
+pub(super) fn texts(values: impl Iterator<Item = String>) -> Value {
     Value::Texts(values.map(Some).collect())
 }

@@ -3,13 +3,19 @@ CREATE TABLE head (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     size INTEGER NOT NULL CHECK (size >= 0),
     nodes BLOB NOT NULL CHECK (length(nodes) % 32 = 0),
-    last BLOB NOT NULL CHECK (length(last) = 32)
+    last BLOB NOT NULL CHECK (length(last) = 32),
+    -- The time of the last entry.
+    last_at INTEGER NOT NULL
 ) STRICT;
-INSERT INTO head VALUES (1, 0, x'', zeroblob(32));
+INSERT INTO head VALUES (1, 0, x'', zeroblob(32), 0);
+-- Here and below, BEFORE INSERT: a REPLACE deletes without any DELETE trigger in programs that do not ask for recursive triggers.
+CREATE TRIGGER head_is_one BEFORE INSERT ON head WHEN EXISTS (SELECT 1 FROM head) BEGIN
+    SELECT RAISE(ABORT, 'there is one head of the log');
+END;
 CREATE TRIGGER head_stays BEFORE DELETE ON head BEGIN
     SELECT RAISE(ABORT, 'the head of the log is never deleted');
 END;
-CREATE TRIGGER head_grows BEFORE UPDATE ON head WHEN NEW.size < OLD.size BEGIN
+CREATE TRIGGER head_grows BEFORE UPDATE ON head WHEN NEW.size < OLD.size OR NEW.last_at < OLD.last_at BEGIN
     SELECT RAISE(ABORT, 'the log never shrinks');
 END;
 
@@ -44,6 +50,37 @@ WHEN NEW.debits_posted < OLD.debits_posted OR NEW.credits_posted < OLD.credits_p
     OR NEW.version <= OLD.version BEGIN
     SELECT RAISE(ABORT, 'what is posted or closed stays so');
 END;
+-- Not while the log is empty: a restore writes the head last, and the audit adds everything up before it commits.
+CREATE TRIGGER account_begins_empty AFTER INSERT ON account
+WHEN (NEW.debits_pending, NEW.debits_posted, NEW.credits_pending, NEW.credits_posted)
+    <> (zeroblob(16), zeroblob(16), zeroblob(16), zeroblob(16)) AND EXISTS (SELECT 1 FROM head WHERE size > 0) BEGIN
+    SELECT RAISE(ABORT, 'a new account holds nothing');
+END;
+-- The version is the log's size after the command that changed the account, and a command makes a few entries.
+CREATE TRIGGER account_moves BEFORE UPDATE ON account
+WHEN (NEW.debits_pending, NEW.debits_posted, NEW.credits_pending, NEW.credits_posted)
+    <> (OLD.debits_pending, OLD.debits_posted, OLD.credits_pending, OLD.credits_posted) BEGIN
+    SELECT RAISE(ABORT, 'a balance changes by a transfer')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM transfer WHERE seq >= max(OLD.version, NEW.version - 8) AND seq < NEW.version AND NEW.id IN (debit, credit)
+    ) AND NOT EXISTS (
+        SELECT 1 FROM event WHERE seq >= max(OLD.version, NEW.version - 8) AND seq < NEW.version AND account = NEW.id
+    );
+END;
+
+CREATE TABLE leaf (
+    seq INTEGER PRIMARY KEY CHECK (seq >= 0),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TRIGGER leaf_is_new BEFORE INSERT ON leaf WHEN EXISTS (SELECT 1 FROM leaf WHERE seq = NEW.seq) BEGIN
+    SELECT RAISE(ABORT, 'a leaf is never replaced');
+END;
+CREATE TRIGGER leaf_stays BEFORE DELETE ON leaf BEGIN
+    SELECT RAISE(ABORT, 'a leaf is never deleted');
+END;
+CREATE TRIGGER leaf_is_itself BEFORE UPDATE ON leaf BEGIN
+    SELECT RAISE(ABORT, 'a leaf is never changed');
+END;
 
 CREATE TABLE transfer (
     seq INTEGER PRIMARY KEY CHECK (seq >= 0),
@@ -63,6 +100,39 @@ CREATE TABLE transfer (
     CONSTRAINT transfer_pending CHECK ((pending_id IS NOT NULL) = (phase IN ('post', 'void')))
 ) STRICT;
 CREATE UNIQUE INDEX transfer_resolves_once ON transfer (pending_id) WHERE pending_id IS NOT NULL;
+-- The only transfers that make money: a booking of the bank counts once, for ever.
+CREATE UNIQUE INDEX transfer_deposit_once ON transfer (asset, reference) WHERE code = 'DEPOSIT';
+CREATE TRIGGER transfer_is_new BEFORE INSERT ON transfer
+WHEN EXISTS (SELECT 1 FROM transfer WHERE seq = NEW.seq) OR EXISTS (SELECT 1 FROM transfer WHERE id = NEW.id)
+    OR EXISTS (SELECT 1 FROM transfer WHERE pending_id IS NOT NULL AND pending_id = NEW.pending_id)
+    OR (NEW.code = 'DEPOSIT' AND EXISTS (
+        SELECT 1 FROM transfer WHERE code = 'DEPOSIT' AND asset = NEW.asset AND reference = NEW.reference
+    )) BEGIN
+    SELECT RAISE(ABORT, 'a transfer is never replaced, resolved or booked twice');
+END;
+CREATE TRIGGER transfer_is_logged BEFORE INSERT ON transfer
+WHEN NOT EXISTS (SELECT 1 FROM leaf WHERE seq = NEW.seq) OR EXISTS (SELECT 1 FROM event WHERE seq = NEW.seq) BEGIN
+    SELECT RAISE(ABORT, 'a transfer has a leaf of the log for itself');
+END;
+CREATE TRIGGER transfer_fits BEFORE INSERT ON transfer BEGIN
+    SELECT RAISE(ABORT, 'a transfer has the shape of its code')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM account d, account c
+        WHERE d.id = NEW.debit AND c.id = NEW.credit AND d.asset = NEW.asset AND c.asset = NEW.asset
+            AND (NEW.phase = 'single') <> (NEW.code IN ('WITHDRAW', 'VISA', 'CORRECTION'))
+            AND CASE NEW.code
+                WHEN 'DEPOSIT' THEN d.kind = 'OUTSIDE' AND c.kind = 'AVAILABLE' AND NEW.reference IS NOT NULL
+                WHEN 'WITHDRAW' THEN d.kind = 'AVAILABLE' AND c.kind = 'OUTSIDE'
+                WHEN 'PAY' THEN d.kind = 'AVAILABLE' AND c.kind = 'AVAILABLE'
+                WHEN 'FEE' THEN d.kind = 'AVAILABLE' AND c.kind = 'TREASURY' AND NEW.reference IS NOT NULL
+                WHEN 'VISA' THEN d.kind = 'AVAILABLE' AND c.kind = 'AVAILABLE'
+                WHEN 'LOCK' THEN d.kind = 'AVAILABLE' AND c.kind = 'LOCKED' AND d.owner = c.owner
+                WHEN 'UNLOCK' THEN d.kind = 'LOCKED' AND c.kind = 'AVAILABLE' AND d.owner = c.owner
+                WHEN 'SLASH' THEN d.kind = 'LOCKED' AND c.kind = 'TREASURY'
+                ELSE NEW.code = 'CORRECTION'
+            END
+    );
+END;
 CREATE TRIGGER transfer_stays BEFORE DELETE ON transfer BEGIN
     SELECT RAISE(ABORT, 'a transfer is never deleted');
 END;
@@ -76,6 +146,8 @@ CREATE TRIGGER transfer_resolves BEFORE INSERT ON transfer WHEN NEW.pending_id I
         WHERE p.id = NEW.pending_id AND p.phase = 'pending' AND p.asset = NEW.asset AND p.code = NEW.code
             AND p.debit = NEW.debit AND p.credit = NEW.credit
             AND (NEW.amount = p.amount OR (NEW.phase = 'post' AND NEW.amount < p.amount))
+            -- Two operators correct.
+            AND (NEW.code <> 'CORRECTION' OR NEW.phase = 'void' OR NEW.actor <> p.actor)
     );
 END;
 
@@ -103,12 +175,14 @@ CREATE TABLE visa (
     due_at INTEGER,
     version INTEGER NOT NULL,
     -- All of it, as the broker writes it.
-    row TEXT NOT NULL
+    row TEXT NOT NULL,
+    -- Always so; a program without the function cannot replace a visa, nor write one.
+    CONSTRAINT visa_written_by_a_broker CHECK (imagxp_covers(amount, zeroblob(16), zeroblob(16)))
 ) STRICT;
 CREATE INDEX visa_agent ON visa (agent, jti);
 CREATE INDEX visa_publisher ON visa (publisher, jti);
 CREATE INDEX visa_state ON visa (state, jti);
-CREATE INDEX visa_due ON visa (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX visa_due ON visa (due_at, jti) WHERE due_at IS NOT NULL;
 CREATE TRIGGER visa_stays BEFORE DELETE ON visa BEGIN
     SELECT RAISE(ABORT, 'a visa is never deleted');
 END;
@@ -130,22 +204,18 @@ CREATE TABLE event (
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX event_jti ON event (jti) WHERE jti IS NOT NULL;
+CREATE TRIGGER event_is_new BEFORE INSERT ON event WHEN EXISTS (SELECT 1 FROM event WHERE seq = NEW.seq) BEGIN
+    SELECT RAISE(ABORT, 'an event is never replaced');
+END;
+CREATE TRIGGER event_is_logged BEFORE INSERT ON event
+WHEN NOT EXISTS (SELECT 1 FROM leaf WHERE seq = NEW.seq) OR EXISTS (SELECT 1 FROM transfer WHERE seq = NEW.seq) BEGIN
+    SELECT RAISE(ABORT, 'an event has a leaf of the log for itself');
+END;
 CREATE TRIGGER event_stays BEFORE DELETE ON event BEGIN
     SELECT RAISE(ABORT, 'an event is never deleted');
 END;
 CREATE TRIGGER event_is_itself BEFORE UPDATE ON event BEGIN
     SELECT RAISE(ABORT, 'an event is never changed');
-END;
-
-CREATE TABLE leaf (
-    seq INTEGER PRIMARY KEY CHECK (seq >= 0),
-    hash BLOB NOT NULL CHECK (length(hash) = 32)
-) STRICT;
-CREATE TRIGGER leaf_stays BEFORE DELETE ON leaf BEGIN
-    SELECT RAISE(ABORT, 'a leaf is never deleted');
-END;
-CREATE TRIGGER leaf_is_itself BEFORE UPDATE ON leaf BEGIN
-    SELECT RAISE(ABORT, 'a leaf is never changed');
 END;
 
 CREATE TABLE idempotency (
@@ -168,6 +238,16 @@ CREATE TABLE once (
     PRIMARY KEY (scope, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX once_expires ON once (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TRIGGER once_stays BEFORE DELETE ON once WHEN OLD.expires_at IS NULL BEGIN
+    SELECT RAISE(ABORT, 'what counts once for ever is never deleted');
+END;
+CREATE TRIGGER once_is_itself BEFORE UPDATE ON once WHEN OLD.expires_at IS NULL BEGIN
+    SELECT RAISE(ABORT, 'what counts once for ever is never changed');
+END;
+CREATE TRIGGER once_is_new BEFORE INSERT ON once
+WHEN EXISTS (SELECT 1 FROM once WHERE scope = NEW.scope AND name = NEW.name AND expires_at IS NULL) BEGIN
+    SELECT RAISE(ABORT, 'what counts once for ever is never replaced');
+END;
 
 CREATE TABLE operator (
     name TEXT PRIMARY KEY,

@@ -2,14 +2,17 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
+use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Row, Value};
+use imagxp_broker::{Id, OnceKey};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, ffi};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("0001.sql") }];
@@ -17,6 +20,11 @@ const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("00
 const APPLICATION: i64 = 0x494d_5850;
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long the log waits for readers.
+const READERS: Duration = Duration::from_millis(200);
+/// How long the log becomes before readers have to wait for it, in bytes.
+const LONG_LOG: u64 = 32 << 20;
 
 /// How much a commit waits for the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +39,8 @@ pub enum Durability {
 /// An open database.
 pub(crate) struct Sqlite {
     connection: Connection,
+    /// The write-ahead log beside the file.
+    log: Option<PathBuf>,
 }
 
 impl Sqlite {
@@ -40,6 +50,9 @@ impl Sqlite {
         let mut sqlite =
             Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         sqlite.writable(durability)?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        sqlite.log = Some(log.into());
         sqlite.migrate(now_ms)?;
         Ok(sqlite)
     }
@@ -102,7 +115,7 @@ impl Sqlite {
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
         add_functions(&connection).map_err(failed)?;
-        let mut sqlite = Self { connection };
+        let mut sqlite = Self { connection, log: None };
         sqlite.script(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA recursive_triggers = ON",
@@ -145,13 +158,13 @@ impl Sqlite {
              applied_at INTEGER NOT NULL) STRICT",
             |sql| {
                 let mut hash = Sha256::new();
-                for mut row in
-                    sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])?
-                {
+                // What ANALYZE keeps is nobody's alteration.
+                for mut row in sql.query(
+                    "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite$_stat%' ESCAPE '$' ORDER BY type, name",
+                    &[],
+                )? {
                     for _ in 0..4 {
-                        let text = row.optional_text()?.unwrap_or_default();
-                        // What ANALYZE keeps is nobody's alteration.
-                        hash.update(if text.starts_with("sqlite_stat") { "" } else { &text });
+                        hash.update(row.optional_text()?.unwrap_or_default());
                         hash.update([0]);
                     }
                 }
@@ -165,6 +178,25 @@ impl Sqlite {
         &self.connection
     }
 
+    /// Whether the log is longer than checkpoints beside readers should let it become.
+    pub(crate) fn is_log_long(&self) -> bool {
+        let log = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok());
+        log.is_some_and(|log| log.len() > LONG_LOG)
+    }
+
+    /// Writes the log to the database, lets it begin anew and cuts it. Error: `storage.conflict` when a reader does not end in time.
+    pub(crate) fn restart_log(&mut self) -> Result<()> {
+        self.connection.busy_timeout(READERS).map_err(failed)?;
+        let row = self.first("PRAGMA wal_checkpoint(TRUNCATE)", &[]);
+        self.connection.busy_timeout(BUSY).map_err(failed)?;
+        match row?.map(|mut row| row.int()).transpose()? {
+            Some(0) => Ok(()),
+            _ => {
+                Err(Error::new(ErrorKind::Conflict, "a reader keeps the write-ahead log from beginning anew"))
+            }
+        }
+    }
+
     pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
         self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
@@ -173,6 +205,16 @@ impl Sqlite {
     pub(crate) fn run(&mut self, sql: &str, parameters: &[Value]) -> Result<usize> {
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         statement.execute(rusqlite::params_from_iter(parameters)).map_err(failed)
+    }
+}
+
+impl Sqlite {
+    fn each_named(&mut self, sql: &str, names: impl Iterator<Item = Vec<Value>>) -> Result<Vec<Row>> {
+        let mut found = Vec::new();
+        for parameters in names {
+            found.extend(self.query(sql, &parameters)?);
+        }
+        Ok(found)
     }
 }
 
@@ -249,6 +291,26 @@ impl Sql for Sqlite {
         ]
     }
 
+    fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM visa WHERE jti = $1", rows::VISA);
+        self.each_named(&sql, names.iter().map(|name| vec![Value::from(*name)]))
+    }
+
+    fn once_named(&mut self, names: &BTreeSet<OnceKey>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM once WHERE scope = $1 AND name = $2", rows::ONCE);
+        self.each_named(
+            &sql,
+            names.iter().map(|key| vec![key.scope.as_str().into(), key.name.as_str().into()]),
+        )
+    }
+
+    fn transfers_named(&mut self, ids: &BTreeSet<Id>) -> Result<Vec<Row>> {
+        self.each_named(
+            "SELECT id, seq FROM transfer WHERE id = $1",
+            ids.iter().map(|id| vec![Value::from(*id)]),
+        )
+    }
+
     fn is_closed(&self) -> bool {
         false
     }
@@ -303,7 +365,7 @@ fn restrict(path: &Path) -> Result<()> {
     }
 }
 
-fn in_memory(name: &str) -> std::path::PathBuf {
+fn in_memory(name: &str) -> PathBuf {
     format!("file:/{name}?vfs=memdb").into()
 }
 
@@ -311,9 +373,13 @@ pub(crate) fn failed(error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked) => ErrorKind::Conflict,
         Some(ffi::ErrorCode::DatabaseCorrupt | ffi::ErrorCode::NotADatabase) => ErrorKind::Damaged,
-        Some(ffi::ErrorCode::CannotOpen | ffi::ErrorCode::PermissionDenied | ffi::ErrorCode::ReadOnly) => {
-            ErrorKind::Unavailable
-        }
+        Some(
+            ffi::ErrorCode::CannotOpen
+            | ffi::ErrorCode::PermissionDenied
+            | ffi::ErrorCode::ReadOnly
+            | ffi::ErrorCode::DiskFull
+            | ffi::ErrorCode::SystemIoFailure,
+        ) => ErrorKind::Unavailable,
         _ => ErrorKind::Failed,
     };
     let message = match kind {

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{damaged, number};
-use imagxp_broker::{AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store};
+use imagxp_broker::{Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store};
 use rusqlite::{CachedStatement, params};
 
 const WRITE_ACCOUNT: &str = "INSERT INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
@@ -30,7 +30,7 @@ const WRITE_IDEMPOTENCY: &str = "INSERT INTO idempotency AS old (actor, key, req
 const WRITE_ONCE: &str = "INSERT INTO once AS old (scope, name, transfer, created_at, expires_at) \
     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, \
     created_at = excluded.created_at, expires_at = excluded.expires_at WHERE old.expires_at <= excluded.created_at";
-const WRITE_HEAD: &str = "UPDATE head SET size = ?1, nodes = ?2, last = ?3 WHERE size = ?4";
+const WRITE_HEAD: &str = "UPDATE head SET size = ?1, nodes = ?2, last = ?3, last_at = ?4 WHERE size = ?5";
 
 /// How many entries of the log are looked through rather than looked up, at most.
 const POSTINGS: u64 = 4096;
@@ -64,8 +64,9 @@ impl Store for Sqlite {
                 }
             }
         }
+        let visa = format!("SELECT {} FROM visa WHERE jti = $1", rows::VISA);
         for jti in &keys.visas {
-            if let Some(mut row) = self.first("SELECT row FROM visa WHERE jti = $1", &[(*jti).into()])? {
+            if let Some(mut row) = self.first(&visa, &[(*jti).into()])? {
                 loaded.visas.insert(*jti, rows::visa(&mut row)?);
             }
         }
@@ -88,7 +89,7 @@ impl Store for Sqlite {
     }
 
     fn write(&mut self, changes: &Changes) -> Result<()> {
-        let written = self.write_all(changes).and_then(|()| self.commit());
+        let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
         if written.is_err() {
             self.rollback();
         }
@@ -102,13 +103,13 @@ impl Store for Sqlite {
 
 impl Sqlite {
     pub(crate) fn read_head(&mut self) -> Result<Head> {
-        let row = self.first("SELECT size, nodes, last FROM head", &[])?;
+        let row = self.first("SELECT size, nodes, last, last_at FROM head", &[])?;
         rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
     }
 
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
         // Bound without a copy of anything: this is what a transfer costs.
-        self.each(WRITE_ACCOUNT, &changes.accounts, |write, row| {
+        let write_account = |write: &mut CachedStatement<'_>, row: &Account| {
             write.execute(params![
                 row.id.to_bytes(),
                 row.asset.as_str(),
@@ -124,7 +125,18 @@ impl Sqlite {
                 row.created_at,
                 signed(row.version),
             ])
+        };
+        self.each(WRITE_LEAF, &changes.leaves, |write, row| {
+            write.execute(params![signed(row.seq), row.hash])
         })?;
+        // A new account begins with nothing; its balance, as any, changes when the transfers are there.
+        let opened: Vec<Account> = changes
+            .accounts
+            .iter()
+            .filter(|row| changes.opened.contains(&row.id))
+            .map(rows::emptied)
+            .collect();
+        self.each(WRITE_ACCOUNT, &opened, write_account)?;
         self.each(WRITE_TRANSFER, &changes.transfers, |write, row| {
             write.execute(params![
                 signed(row.seq),
@@ -142,6 +154,18 @@ impl Sqlite {
                 row.created_at,
             ])
         })?;
+        self.each(WRITE_EVENT, &changes.events, |write, row| {
+            write.execute(params![
+                signed(row.seq),
+                row.kind.as_str(),
+                row.jti.map(Id::to_be_bytes),
+                row.account.map(AccountId::to_bytes),
+                row.actor.to_string(),
+                row.created_at,
+                row.body,
+            ])
+        })?;
+        self.each(WRITE_ACCOUNT, &changes.accounts, write_account)?;
         let mut visas = Vec::with_capacity(changes.visas.len());
         for visa in &changes.visas {
             visas.push((visa, visa.to_json().map_err(|_| damaged("a visa cannot be written"))?));
@@ -158,20 +182,6 @@ impl Sqlite {
                 signed(row.version),
                 json,
             ])
-        })?;
-        self.each(WRITE_EVENT, &changes.events, |write, row| {
-            write.execute(params![
-                signed(row.seq),
-                row.kind.as_str(),
-                row.jti.map(Id::to_be_bytes),
-                row.account.map(AccountId::to_bytes),
-                row.actor.to_string(),
-                row.created_at,
-                row.body,
-            ])
-        })?;
-        self.each(WRITE_LEAF, &changes.leaves, |write, row| {
-            write.execute(params![signed(row.seq), row.hash])
         })?;
         self.each(WRITE_IDEMPOTENCY, &changes.idempotency, |write, row| {
             write.execute(params![
@@ -195,7 +205,7 @@ impl Sqlite {
         let head = &changes.head;
         self.each(WRITE_HEAD, &[head], |write, head| {
             let (size, before) = (signed(head.size), signed(changes.size_before));
-            write.execute(params![size, head.nodes_to_bytes(), head.last, before])
+            write.execute(params![size, head.nodes_to_bytes(), head.last, head.last_at, before])
         })?;
         self.enter_postings(head.size)
     }

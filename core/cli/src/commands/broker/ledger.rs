@@ -38,7 +38,7 @@ enum Command {
 impl Args {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let Command::Audit(options) = self.command;
-        let report = open(&options)?.audit().map_err(stored)?;
+        let report = open(&options)?.audit_full().map_err(stored)?;
         let mut object = summary(&Summary::from(&report));
         object.insert("sound", report.is_sound());
         object.insert("wrong", number(report.wrong));
@@ -68,11 +68,13 @@ impl Settle {
         let ledger = open(&self.options)?;
         let now_ms = now()?.as_millis();
         let (mut settled, mut refused) = (0_u64, 0_u64);
+        let mut after = None;
         loop {
-            let due = ledger.read().and_then(|mut reading| reading.due(now_ms, BATCH)).map_err(stored)?;
-            let before = settled;
-            for jti in &due {
-                match ledger.submit_and_wait(Request::new(Due { jti: *jti }, Actor::Clock, now_ms)) {
+            let due =
+                ledger.read().and_then(|mut reading| reading.due(now_ms, after, BATCH)).map_err(stored)?;
+            after = due.last().copied();
+            for jti in due.iter().map(|due| due.jti) {
+                match ledger.submit_and_wait(Request::new(Due { jti }, Actor::Clock, now_ms)) {
                     Ok(_) => settled += 1,
                     Err(refusal) => {
                         refused += 1;
@@ -81,7 +83,7 @@ impl Settle {
                     }
                 }
             }
-            if due.len() < BATCH || settled == before {
+            if due.len() < BATCH {
                 break;
             }
         }
