@@ -247,9 +247,9 @@ impl Batch {
             match entry {
                 Entry::Transfer(transfer) => {
                     self.changes.transfers.push(transfer.clone());
-                    if self.asked.transfers.contains(&transfer.id) {
-                        self.rows.transfers.insert(transfer.id, transfer.clone());
-                    }
+                    // A row that the batch has made is known, whatever it was asked for.
+                    self.asked.transfers.insert(transfer.id);
+                    self.rows.transfers.insert(transfer.id, transfer.clone());
                     if let Some(pending) = transfer.pending_id {
                         self.rows.resolutions.insert(pending, transfer.clone());
                     }
@@ -263,6 +263,7 @@ impl Batch {
             self.rows.accounts.insert(id, crate::account::Account { version, ..account });
         }
         for (jti, visa) in visas {
+            self.asked.visas.insert(jti);
             self.dirty.visas.insert(jti);
             self.rows.visas.insert(jti, crate::visa::Visa { version, ..visa });
         }

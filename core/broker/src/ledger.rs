@@ -79,11 +79,6 @@ impl<'a> Ledger<'a> {
         Self { rules, now_ms, actor, ids, rows, asked, overlay: Overlay::default() }
     }
 
-    /// The rows as they were before this command.
-    pub(crate) fn rows(&self) -> &'a Loaded {
-        self.rows
-    }
-
     /// Whether this transfer is pending and nothing has resolved it.
     pub(crate) fn is_pending(&self, id: Id) -> Result<bool, Refusal> {
         Ok(self.transfer(id)?.phase == Phase::Pending && !self.rows.resolutions.contains_key(&id))

@@ -6,6 +6,7 @@ pub mod account;
 mod actor;
 mod amount;
 mod asset;
+pub mod audit;
 mod batch;
 mod code;
 mod command;

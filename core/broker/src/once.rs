@@ -16,7 +16,7 @@ pub enum OnceScope {
     Assertion,
     /// The external reference of a deposit, for ever; the name is `<asset> <reference>`.
     Deposit,
-    /// The nonce of a feedback, until its time has passed; the name is `<agent> <nonce>`.
+    /// The nonce of a feedback, until its time has passed; the name is `<thumbprint of the key> <nonce>`.
     Feedback,
 }
 

@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use crate::auth::Identities;
+use crate::auth::{Crowd, Identities};
 use crate::bank::Bank;
 use crate::config::Config;
 use crate::error::SetupError;
@@ -24,6 +24,7 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) verdicts: Verdicts,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) crowd: Crowd,
     trusted: Networks,
     live: RwLock<Arc<Live>>,
 }
@@ -62,6 +63,7 @@ impl App {
             bank,
             identities,
             forward,
+            crowd: Crowd::new(config.limits.requests.div_ceil(4)),
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),
             stop,
@@ -81,7 +83,7 @@ impl App {
         if *self.stop.borrow() {
             return Err("the service ends");
         }
-        let read = self.bank.read(|reading| imagxp_broker::Reader::head(reading));
+        let read = self.bank.read(imagxp_broker::Reader::head);
         match tokio::time::timeout(Duration::from_secs(3), read).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err("the store does not answer"),

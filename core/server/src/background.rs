@@ -6,7 +6,10 @@ use crate::clock;
 use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
+use imagxp_broker::audit::Report;
 use imagxp_broker::{Actor, Due, Reader as _, Request};
+use imagxp_storage::{ErrorKind, Ledger};
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -20,6 +23,63 @@ const BATCH: usize = 256;
 /// Between two rounds of forgetting, in rounds of settling.
 const SWEEP_EVERY: u32 = 60;
 const SWEEP: usize = 5000;
+
+/// Checks the whole ledger once, beside the work, and refuses writes when an invariant does not hold.
+pub(crate) async fn audit(app: Arc<App>) {
+    let ledger = app.bank.ledger.clone();
+    let audited = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<()> {
+        let report = ledger.audit()?;
+        judge(&ledger, &report, "everything");
+        Ok(())
+    });
+    match audited.await {
+        Ok(Ok(())) => app.events.tell("status", &Status::of(&app)),
+        // Rows that cannot be read are rows that do not hold.
+        Ok(Err(error)) if error.kind() == ErrorKind::Damaged => {
+            app.bank.ledger.refuse_writes("the ledger has rows that cannot be read");
+            tracing::error!(%error, "the ledger is broken: writes are refused");
+            metrics::gauge!("imagxp_ledger_writable").set(0.0);
+            app.events.tell("status", &Status::of(&app));
+        }
+        Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "the ledger cannot be checked now"),
+        Err(error) => tracing::error!(%error, "checking the ledger failed"),
+    }
+}
+
+/// Whether writes are accepted, for watchers.
+#[derive(Serialize)]
+struct Status {
+    writable: bool,
+    time: String,
+}
+
+impl Status {
+    fn of(app: &App) -> Self {
+        Self { writable: app.bank.ledger.refusal().is_none(), time: clock::now().to_string() }
+    }
+}
+
+/// Refuses writes when a report is not sound, and says so.
+pub(crate) fn judge(ledger: &Ledger, report: &Report, what: &'static str) {
+    let sound = report.is_sound();
+    if sound {
+        tracing::info!(what, "the ledger was checked");
+    } else {
+        ledger.refuse_writes("a check of the ledger found that an invariant does not hold");
+        for finding in &report.findings {
+            let kind = finding.kind.as_str();
+            tracing::error!(
+                what,
+                kind,
+                finding = finding.message,
+                "the ledger is broken: writes are refused"
+            );
+        }
+    }
+    if !sound || ledger.refusal().is_none() {
+        metrics::gauge!("imagxp_ledger_writable").set(if sound { 1.0 } else { 0.0 });
+    }
+}
 
 /// Settles visas, one process at a time over all that share the database. What two do at once is done once all the same.
 pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -49,7 +109,9 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         });
         match looked.await {
             Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
-            Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "what is due cannot be settled now"),
+            Ok(Err(error)) => {
+                tracing::warn!(code = error.code(), %error, "what is due cannot be settled now")
+            }
             Err(error) => tracing::error!(%error, "settling failed"),
         }
     }

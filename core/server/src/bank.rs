@@ -5,7 +5,8 @@ use crate::clock;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use imagxp_broker::{
-    Actor, Asset, Command, Idempotency, Outcome, Owner, Reference, Refusal, RefusalCode, Request, Rules, UseAssertion,
+    Actor, Asset, Command, Idempotency, Outcome, Owner, Reference, Refusal, RefusalCode, Request, Rules,
+    UseAssertion,
 };
 use imagxp_storage::{Ledger, Reading};
 use std::time::Instant;
@@ -26,7 +27,12 @@ pub(crate) struct Once {
 
 impl Bank {
     /// Gives a command to the ledger and waits until what came of it is durable.
-    pub(crate) async fn command(&self, command: impl Into<Command>, actor: Actor, once: Once) -> Result<Outcome, Problem> {
+    pub(crate) async fn command(
+        &self,
+        command: impl Into<Command>,
+        actor: Actor,
+        once: Once,
+    ) -> Result<Outcome, Problem> {
         let begun = Instant::now();
         let mut request = Request::new(command, actor, clock::now().as_millis());
         request.idempotency = once.idempotency;
@@ -58,7 +64,13 @@ impl Bank {
                 self.rules.assets.scale(asset)?;
                 Ok(asset)
             }
-            None => self.rules.assets.iter().next().map(|(asset, _)| asset).ok_or_else(|| RefusalCode::AssetUnknown.into()),
+            None => self
+                .rules
+                .assets
+                .iter()
+                .next()
+                .map(|(asset, _)| asset)
+                .ok_or_else(|| RefusalCode::AssetUnknown.into()),
         }
     }
 }
@@ -75,7 +87,9 @@ impl Caller {
         match self {
             Self::Tenant { id, .. } => Ok(Actor::Party(Owner::parse(id.as_str())?)),
             Self::Operator { name, .. } => Ok(Actor::Operator(Owner::parse(name)?)),
-            Self::Anonymous => Err(Problem::unauthorized("auth.required", "sign the request, or send a token")),
+            Self::Anonymous => {
+                Err(Problem::unauthorized("auth.required", "sign the request, or send a token"))
+            }
         }
     }
 
@@ -114,9 +128,15 @@ impl From<imagxp_storage::Error> for Problem {
 }
 
 /// The `Idempotency-Key` of a request, bound to what was asked.
-pub(crate) fn idempotency(key: Option<&str>, method_and_path: &str, asked: &[u8; 32]) -> Result<Option<Idempotency>, Problem> {
+pub(crate) fn idempotency(
+    key: Option<&str>,
+    method_and_path: &str,
+    asked: &[u8; 32],
+) -> Result<Option<Idempotency>, Problem> {
     let Some(key) = key else { return Ok(None) };
-    let key = Reference::parse(key).map_err(|_| Problem::bad("idempotency.malformed", "an Idempotency-Key has 1 to 255 visible ASCII characters"))?;
+    let key = Reference::parse(key).map_err(|_| {
+        Problem::bad("idempotency.malformed", "an Idempotency-Key has 1 to 255 visible ASCII characters")
+    })?;
     let mut bytes = method_and_path.as_bytes().to_vec();
     bytes.push(b'\n');
     bytes.extend_from_slice(asked);

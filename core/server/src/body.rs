@@ -31,7 +31,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 /// The whole body, which the innermost layer has read already.
 pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|_| Problem::bad("json.malformed", "the body cannot be read"))
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|_| Problem::bad("json.malformed", "the body cannot be read"))
 }
 
 /// Strict JSON into a type. `json.malformed` says where.
@@ -48,7 +50,11 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body.not_json", "the body is sent as `application/json`"))
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "body.not_json",
+        "the body is sent as `application/json`",
+    ))
 }
 
 /// The query's members. Unknown ones are refused.
@@ -60,7 +66,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Ask<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(_) => Err(Problem::bad("query.malformed", "the query has a member or a value that is not expected here")),
+            Err(_) => Err(Problem::bad(
+                "query.malformed",
+                "the query has a member or a value that is not expected here",
+            )),
         }
     }
 }
@@ -85,9 +94,10 @@ pub(crate) fn json_read(headers: &HeaderMap, value: &impl Serialize) -> Response
 pub(crate) fn document(headers: &HeaderMap, body: Vec<u8>, cache: &'static str) -> Response {
     let tag = format!("\"{}\"", base64url_encode(&sha256(&body)));
     let conditions = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let known = conditions.flat_map(|line| line.split(',')).map(str::trim).any(|candidate| {
-        candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
-    });
+    let known = conditions
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag);
     let mut response = if known {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));

@@ -18,8 +18,13 @@ pub(crate) fn write(list: char, place: &[u8]) -> String {
 /// The place of a text. Refusal: `cursor.malformed`.
 pub(crate) fn read<const N: usize>(list: char, text: Option<&str>) -> Result<Option<[u8; N]>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let place = text.strip_prefix(list).and_then(|text| base64url_decode(text.as_bytes())).and_then(|place| place.try_into().ok());
-    place.map(Some).ok_or_else(|| Problem::bad("cursor.malformed", "the cursor is not one that this list gave"))
+    let place = text
+        .strip_prefix(list)
+        .and_then(|text| base64url_decode(text.as_bytes()))
+        .and_then(|place| place.try_into().ok());
+    place
+        .map(Some)
+        .ok_or_else(|| Problem::bad("cursor.malformed", "the cursor is not one that this list gave"))
 }
 
 /// How many entries are given. Refusal: `query.malformed`.

@@ -15,7 +15,10 @@ use std::sync::Arc;
     get, path = "/.well-known/openid-configuration", tag = "discovery", security(()),
     responses((status = 200, description = "the metadata of RFC 8414 and OpenID Connect Discovery", body = Object), (status = 304, description = "not modified"))
 )]
-pub(crate) async fn configuration(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn configuration(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let issuer = &app.config.issuer;
     let metadata = json!({
         "issuer": issuer,

@@ -78,9 +78,13 @@ impl Events {
 pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     let place = Arc::clone(&app.events.places).try_acquire_owned();
     let place = place.map_err(|_| Problem::busy("server.busy", "too many streams are open", 30))?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok());
     let (missed, receiver) = app.events.follow(last);
-    let watcher = Watcher { missed: missed.into(), receiver, stop: app.stop.clone(), _place: place, begun: false };
+    let watcher =
+        Watcher { missed: missed.into(), receiver, stop: app.stop.clone(), _place: place, begun: false };
     metrics::gauge!("imagxp_streams").increment(1.0);
     let frames = Frames(Some(Box::pin(step(watcher))));
     let mut response = (StatusCode::OK, Body::new(frames)).into_response();
@@ -146,7 +150,10 @@ impl hyper::body::Body for Frames {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(step) = self.0.as_mut() else { return Poll::Ready(None) };
         match step.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,

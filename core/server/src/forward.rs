@@ -9,15 +9,18 @@ use crate::clock;
 use crate::error::SetupError;
 use crate::problem::{ErrorBody, Problem};
 use crate::verdicts::Seen;
+use crate::visas::redeem;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use imagxp::publisher::{NeedKind, Outcome, Redemption};
-use imagxp::{Publisher, Verdict};
+use imagxp::publisher::{NeedKind, Outcome, Redemption, Verification};
+use imagxp::replay::ReplayStore;
+use imagxp::{Publisher, Timestamp, Verdict};
 use imagxp_fetch::{Fetcher, Resolver};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// The path behind which Envoy puts the original one.
 const PREFIX: &str = "/v1/verify";
@@ -26,6 +29,8 @@ const PREFIX: &str = "/v1/verify";
 pub(crate) struct Forward {
     publisher: Publisher,
     resolver: Resolver,
+    /// Whether the replay store is somewhere else, so that asking it blocks.
+    waits: bool,
     only_auth_request: bool,
 }
 
@@ -37,10 +42,12 @@ impl Forward {
         secret: [u8; 16],
         first_trace: u64,
         fetcher: Fetcher,
+        replay: Option<Arc<dyn ReplayStore>>,
         listens_publicly: bool,
     ) -> Result<Self, SetupError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| SetupError::new("io.failed", format!("`{}` cannot be read: {error}", file.display())))?;
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            SetupError::new("io.failed", format!("`{}` cannot be read: {error}", file.display()))
+        })?;
         let name = file.display().to_string();
         let policy = imagxp_policy_file::read(&text, &name).map_err(|refusal| {
             let line = refusal.line.map_or(String::new(), |line| format!(" line {line}"));
@@ -50,10 +57,44 @@ impl Forward {
             tracing::warn!(file = name, line, remark, "the policy says something that is hardly meant");
         }
         if policy.policy.document().allow_loopback && listens_publicly {
-            return Err(SetupError::new("config.invalid", format!("`{name}`: allow_loopback is for development and not for a public `listen` address")));
+            return Err(SetupError::new(
+                "config.invalid",
+                format!("`{name}`: allow_loopback is for development and not for a public `listen` address"),
+            ));
         }
-        let publisher = Publisher::new(policy.policy, secret).with_first_trace(first_trace);
-        Ok(Self { publisher, resolver: Resolver::new(fetcher), only_auth_request: statuses == "auth_request" })
+        let mut publisher = Publisher::new(policy.policy, secret).with_first_trace(first_trace);
+        let waits = replay.is_some();
+        if let Some(replay) = replay {
+            publisher = publisher.with_replay_store(replay);
+        }
+        Ok(Self {
+            publisher,
+            resolver: Resolver::new(fetcher),
+            waits,
+            only_auth_request: statuses == "auth_request",
+        })
+    }
+
+    async fn verify(&self, asked: &imagxp::Request<'_>, now: Timestamp) -> Verification {
+        let verifying = self.resolver.verify_async(&self.publisher, asked, now);
+        if self.waits {
+            return tokio::task::block_in_place(|| Handle::current().block_on(verifying));
+        }
+        verifying.await
+    }
+
+    /// Answers a visa that must be redeemed before the content is served: by our own ledger when it is ours. A proxy cannot wait for
+    /// another broker, so that of another is unavailable.
+    async fn redeem(&self, app: &App, headers: &HeaderMap, verification: Verification) -> Verification {
+        let Verification { verdict, pending } = verification;
+        let asks = verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
+        let Some(mut pending) = pending.filter(|_| asks) else {
+            return Verification { verdict, pending: None };
+        };
+        let ours = verdict.needs.iter().all(|need| need.url.starts_with(&app.config.issuer));
+        let answer = if ours { redeem::for_proxy(app, headers).await } else { Redemption::Unavailable };
+        pending.redeemed(answer);
+        self.resolver.resume_async(&self.publisher, pending, clock::now()).await
     }
 }
 
@@ -97,7 +138,10 @@ pub(crate) async fn verify_post(State(app): State<Arc<App>>, request: Request) -
     params(("target" = String, Path, description = "the request's path")),
     responses((status = 200, description = "it may"), (status = "4XX", description = "it may not", body = Object), (status = 503, description = "nobody knows now", body = Object))
 )]
-pub(crate) async fn verify_prefixed(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn verify_prefixed(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).strip_prefix(PREFIX);
     let target = target.filter(|target| target.starts_with('/')).unwrap_or("/").to_owned();
     judge(&app, &request.into_parts().0, Some(target)).await
@@ -118,32 +162,36 @@ pub(crate) async fn verify_root(State(app): State<Arc<App>>, request: Request) -
     params(("target" = String, Path, description = "the request's path")),
     responses((status = 200, description = "it may"), (status = "4XX", description = "it may not", body = Object), (status = 503, description = "nobody knows now", body = Object))
 )]
-pub(crate) async fn verify_prefixed_post(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn verify_prefixed_post(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
     verify_prefixed(State(app), request).await
 }
 
 async fn judge(app: &App, request: &Parts, prefixed: Option<String>) -> Result<Response, Problem> {
     let Some(forward) = &app.forward else {
-        return Err(Problem::not_found("verify.off", "this service has no policy to verify by (`verify.policy`)"));
+        return Err(Problem::not_found(
+            "verify.off",
+            "this service has no policy to verify by (`verify.policy`)",
+        ));
     };
     let headers = &request.headers;
     let target = match prefixed {
         Some(target) => target,
-        None => only(headers, &["x-original-uri", "x-forwarded-uri"])?
-            .ok_or_else(|| Problem::bad("verify.target_missing", "the proxy does not say which target was requested"))?,
+        None => only(headers, &["x-original-uri", "x-forwarded-uri"])?.ok_or_else(|| {
+            Problem::bad("verify.target_missing", "the proxy does not say which target was requested")
+        })?,
     };
-    let method = only(headers, &["x-original-method", "x-forwarded-method"])?.unwrap_or_else(|| request.method.as_str().to_owned());
-    let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
+    let method = only(headers, &["x-original-method", "x-forwarded-method"])?
+        .unwrap_or_else(|| request.method.as_str().to_owned());
+    let lines: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
     let asked = imagxp::Request { method: &method, url: &target, headers: &lines, body_digest: None };
     let now = clock::now();
-    let mut verification = forward.resolver.verify_async(&forward.publisher, &asked, now).await;
-    if let Some(mut pending) = verification.pending.take() {
-        // A policy that wants visas redeemed before the content is served: a proxy cannot wait for another broker, and our own answers
-        // publishers at `/v1/visas/redeem`.
-        if verification.verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem) {
-            pending.redeemed(Redemption::Unavailable);
-            verification = forward.resolver.resume_async(&forward.publisher, pending, clock::now()).await;
-        }
+    let mut verification = forward.verify(&asked, now).await;
+    if verification.pending.is_some() {
+        verification = forward.redeem(app, headers, verification).await;
     }
     let verdict = verification.verdict;
     app.verdicts.note(app, Seen::new(&verdict, &method, &target, now));
@@ -201,9 +249,14 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn only(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Problem> {
     let mut found: Option<&str> = None;
     for value in names.iter().flat_map(|name| headers.get_all(*name)) {
-        let value = value.to_str().map_err(|_| Problem::bad("verify.target_missing", "a header of the proxy is not text"))?;
+        let value = value
+            .to_str()
+            .map_err(|_| Problem::bad("verify.target_missing", "a header of the proxy is not text"))?;
         if found.is_some_and(|found| found != value) {
-            return Err(Problem::bad("header.conflict", "two headers name different targets or methods; the proxy must overwrite both"));
+            return Err(Problem::bad(
+                "header.conflict",
+                "two headers name different targets or methods; the proxy must overwrite both",
+            ));
         }
         found = Some(value);
     }

@@ -23,7 +23,12 @@ struct Inner {
 impl Gate {
     pub(crate) fn new(requests: usize, deadline: Duration) -> Self {
         let most = requests.saturating_mul(3);
-        Self(Arc::new(Inner { places: Semaphore::new(requests), inside: AtomicUsize::new(0), most, deadline }))
+        Self(Arc::new(Inner {
+            places: Semaphore::new(requests),
+            inside: AtomicUsize::new(0),
+            most,
+            deadline,
+        }))
     }
 }
 

@@ -52,7 +52,8 @@ impl Door {
             match accepted {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
-                    let guest = Guest { app: app.clone(), peer, header: self.header, stop: stop.clone(), place };
+                    let guest =
+                        Guest { app: app.clone(), peer, header: self.header, stop: stop.clone(), place };
                     tasks.spawn(guest.serve(stream, self.tls.clone()));
                 }
                 Err(error) => {
@@ -64,7 +65,8 @@ impl Door {
             while tasks.try_join_next().is_some() {}
         }
         drop(self.listener);
-        let drained = tokio::time::timeout(self.drain, async { while tasks.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(self.drain, async { while tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!(connections = tasks.len(), "connections were cut off at the end");
         }

@@ -17,7 +17,6 @@ pub(crate) struct Mutation<T> {
     pub(crate) caller: Caller,
     pub(crate) actor: Actor,
     pub(crate) value: T,
-    pub(crate) headers: HeaderMap,
     pub(crate) once: Once,
 }
 
@@ -27,18 +26,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Mutation<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anonymous);
         let actor = caller.actor()?;
-        let headers = request.headers().clone();
         let place = format!("{} {}", request.method(), request.uri().path());
-        let key = key(&headers)?;
+        let key = key(request.headers())?;
         let Body { value, sha256 } = Body::from_request(request, state).await?;
         let idempotency = idempotency(key.as_deref(), &place, &sha256)?;
-        Ok(Self { caller, actor, value, headers, once: Once { idempotency, assertion: None } })
+        Ok(Self { caller, actor, value, once: Once { idempotency, assertion: None } })
     }
 }
 
 /// The `Idempotency-Key`, when there is one; two are refused.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let malformed = || Problem::bad("idempotency.malformed", "an Idempotency-Key has 1 to 255 visible ASCII characters");
+    let malformed =
+        || Problem::bad("idempotency.malformed", "an Idempotency-Key has 1 to 255 visible ASCII characters");
     let mut lines = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {

@@ -12,15 +12,19 @@ impl Networks {
     /// Reads `10.0.0.1`, `10.0.0.0/8`, `::1`, `fd00::/8`. Error: `config.invalid`, naming the option.
     pub(crate) fn parse(option: &str, items: &[String]) -> Result<Self, SetupError> {
         let read = |item: &String| {
-            let (address, bits) = item.split_once('/').map_or((item.as_str(), None), |(address, bits)| (address, Some(bits)));
+            let (address, bits) =
+                item.split_once('/').map_or((item.as_str(), None), |(address, bits)| (address, Some(bits)));
             let address: IpAddr = address.parse().ok()?;
             let width = if address.is_ipv4() { 32 } else { 128 };
             let bits = bits.map_or(Some(width), |bits| bits.parse().ok().filter(|bits| *bits <= width))?;
-            let mask = u128::MAX.checked_shl(width - bits).unwrap_or(0) | if width == 32 { !0 << 32 } else { 0 };
+            let mask =
+                u128::MAX.checked_shl(width - bits).unwrap_or(0) | if width == 32 { !0 << 32 } else { 0 };
             let number = number(address);
             (number & mask == number).then_some((number, mask))
         };
-        let list = items.iter().map(|item| read(item).ok_or_else(|| invalid(option, &format!("`{item}` is no address or network"))));
+        let list = items.iter().map(|item| {
+            read(item).ok_or_else(|| invalid(option, &format!("`{item}` is no address or network")))
+        });
         list.collect::<Result<_, _>>().map(Self)
     }
 
@@ -45,7 +49,12 @@ mod tests {
 
     #[test]
     fn networks() {
-        let list = |items: &[&str]| Networks::parse("verify.trusted", &items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>());
+        let list = |items: &[&str]| {
+            Networks::parse(
+                "verify.trusted",
+                &items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>(),
+            )
+        };
         let some = list(&["10.0.0.0/8", "127.0.0.1", "fd00::/8", "0:0::1"]).unwrap();
         for (address, inside) in [
             ("10.255.1.2", true),

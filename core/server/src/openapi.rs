@@ -3,6 +3,7 @@
 use crate::auth::{Access, operations_mut};
 use crate::error::SetupError;
 use crate::problem::{ErrorBody, ErrorDetail};
+use axum::http::Method;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -35,14 +36,30 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
     }
     let paths = core::mem::take(&mut document.paths.paths);
     for (path, mut item) in paths {
-        for operation in operations_mut(&mut item) {
-            let public = operation.security.as_ref().is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
+        for (method, operation) in operations_mut(&mut item) {
+            operation.operation_id = Some(name(&method, &path));
+            let public = operation
+                .security
+                .as_ref()
+                .is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
             add_common(operation, public);
         }
         // The router's form for the rest of a path is not OpenAPI's.
         document.paths.paths.insert(path.replace("{*", "{"), item);
     }
     Ok(access)
+}
+
+/// An operation's name, from its method and path: `get_v1_visas_jti`.
+fn name(method: &Method, path: &str) -> String {
+    let method = method.as_str().to_ascii_lowercase();
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut name = words.fold(method, |name, word| format!("{name}_{word}"));
+    // `/v1/verify/` is another path than `/v1/verify`.
+    if path.len() > 1 && path.ends_with('/') {
+        name.push_str("_root");
+    }
+    name
 }
 
 /// What is answered before a handler is asked, or in its stead.
@@ -68,7 +85,9 @@ fn add_common(operation: &mut Operation, public: bool) {
     for (status, description) in common {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
             let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));
-            RefOr::T(ResponseBuilder::new().description(description).content("application/json", content).build())
+            RefOr::T(
+                ResponseBuilder::new().description(description).content("application/json", content).build(),
+            )
         });
     }
 }
@@ -77,13 +96,40 @@ fn schemes() -> [(&'static str, SecurityScheme); 5] {
     use crate::auth::{ACCESS_TOKEN, OPERATOR_SESSION, OPERATOR_TOKEN, SIGNATURE, TRUSTED_PROXY};
     let described = |name: &str, text: &str| ApiKeyValue::with_description(name, text);
     let bearer = |format: &str, text: &str| {
-        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(text)).build())
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format(format)
+                .description(Some(text))
+                .build(),
+        )
     };
     [
-        (SIGNATURE, SecurityScheme::ApiKey(ApiKey::Header(described("x-imagxp-signature", "a request signed with the caller's IMAGXP identity: x-imagxp-payload, x-imagxp-signature and x-imagxp-public-key; a body is named by `content_digest`")))),
+        (
+            SIGNATURE,
+            SecurityScheme::ApiKey(ApiKey::Header(described(
+                "x-imagxp-signature",
+                "a request signed with the caller's IMAGXP identity: x-imagxp-payload, x-imagxp-signature and x-imagxp-public-key; a body is named by `content_digest`",
+            ))),
+        ),
         (ACCESS_TOKEN, bearer("JWT", "an access token from /oauth/token")),
         (OPERATOR_TOKEN, bearer("imagxp_op_…", "an operator's token; the scope is the least role")),
-        (OPERATOR_SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(described(crate::auth::SESSION_COOKIE, "an operator's session, for the dashboard's own page; the scope is the least role")))),
-        (TRUSTED_PROXY, SecurityScheme::MutualTls { description: Some("no certificate: the connection comes from an address of `verify.trusted`".to_owned()), deprecated: None, extensions: None }),
+        (
+            OPERATOR_SESSION,
+            SecurityScheme::ApiKey(ApiKey::Cookie(described(
+                crate::auth::SESSION_COOKIE,
+                "an operator's session, for the dashboard's own page; the scope is the least role",
+            ))),
+        ),
+        (
+            TRUSTED_PROXY,
+            SecurityScheme::MutualTls {
+                description: Some(
+                    "no certificate: the connection comes from an address of `verify.trusted`".to_owned(),
+                ),
+                deprecated: None,
+                extensions: None,
+            },
+        ),
     ]
 }

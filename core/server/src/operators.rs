@@ -72,9 +72,15 @@ impl Operators {
             Ok(text) => serde_json::from_slice(&text)
                 .ok()
                 .filter(|operators: &Self| operators.version == 1)
-                .ok_or_else(|| SetupError::new("operators.malformed", "`operators.json` is not what this program writes")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self { version: 1, operators: Vec::new() }),
-            Err(error) => Err(SetupError::new("io.failed", format!("`{}` cannot be read: {error}", path.display()))),
+                .ok_or_else(|| {
+                    SetupError::new("operators.malformed", "`operators.json` is not what this program writes")
+                }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { version: 1, operators: Vec::new() })
+            }
+            Err(error) => {
+                Err(SetupError::new("io.failed", format!("`{}` cannot be read: {error}", path.display())))
+            }
         }
     }
 
@@ -84,7 +90,10 @@ impl Operators {
     pub fn add(data: &Path, name: &str, role: Role, now: Timestamp) -> Result<Zeroizing<String>, SetupError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            return Err(SetupError::new("usage.argument", "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -"));
+            return Err(SetupError::new(
+                "usage.argument",
+                "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -",
+            ));
         }
         let mut operators = Self::open(data)?;
         if operators.operators.iter().any(|operator| operator.name == name) {
@@ -157,14 +166,19 @@ mod tests {
         let token = Operators::add(data.path(), "ann", Role::Admin, now).unwrap();
         let other = Operators::add(data.path(), "bob", Role::Viewer, now).unwrap();
         for refused in ["ann", "", "a b", "ü", &"x".repeat(65)] {
-            assert_eq!(Operators::add(data.path(), refused, Role::Viewer, now).unwrap_err().code(), "usage.argument");
+            assert_eq!(
+                Operators::add(data.path(), refused, Role::Viewer, now).unwrap_err().code(),
+                "usage.argument"
+            );
         }
         let text = std::fs::read_to_string(file(data.path())).unwrap();
-        assert!(!text.contains(&token[TOKEN_PREFIX.len()..]), "the token is kept");
+        assert!(!text.contains(token.strip_prefix(TOKEN_PREFIX).unwrap()), "the token is kept");
         let operators = Operators::open(data.path()).unwrap();
         assert_eq!(operators.by_token(&token).unwrap().name, "ann");
         assert_eq!(operators.by_token(&other).unwrap().role, Role::Viewer);
-        assert!(operators.by_token(&token[1..]).is_none() && operators.by_token("").is_none());
+        assert!(
+            operators.by_token(&token.replacen("i", "I", 1)).is_none() && operators.by_token("").is_none()
+        );
         Operators::remove(data.path(), "ann").unwrap();
         assert!(Operators::open(data.path()).unwrap().by_token(&token).is_none());
         assert!(Operators::remove(data.path(), "ann").is_err());

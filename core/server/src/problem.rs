@@ -46,9 +46,20 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A refusal.
-    pub(crate) fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        let retry_after = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-        Self { status, code: code.into(), message: message.into(), details: serde_json::Value::Null, retry_after }
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let retry_after =
+            matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            details: serde_json::Value::Null,
+            retry_after,
+        }
     }
 
     /// 400.
@@ -57,7 +68,10 @@ impl Problem {
     }
 
     /// 401.
-    pub(crate) fn unauthorized(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn unauthorized(
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
     }
 
@@ -84,14 +98,11 @@ impl Problem {
     /// 500: a fault of ours. What it was is for the log.
     pub(crate) fn internal(detail: impl core::fmt::Display) -> Self {
         tracing::error!(%detail, "internal error");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal.failed", "the service failed; the request_id names it in the log")
-    }
-
-    /// Adds details.
-    #[must_use]
-    pub(crate) fn with_details(mut self, details: serde_json::Value) -> Self {
-        self.details = details;
-        self
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal.failed",
+            "the service failed; the request_id names it in the log",
+        )
     }
 
     /// The headers of a refusal, around another body.

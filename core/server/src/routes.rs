@@ -3,8 +3,8 @@
 use crate::app::App;
 use crate::error::SetupError;
 use crate::gate::{self, Gate};
-use crate::problem::Problem;
 use crate::money::{account, correction, deposit, overview, payment, statement, transfers, withdrawal};
+use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
 use crate::{auth, body, discovery, events, forward, log, openapi, request_id, session, verdicts};
 use axum::Router;
@@ -105,14 +105,23 @@ async fn harden(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
     }
-    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
     response
 }
 
 fn panicked(cause: Box<dyn core::any::Any + Send>) -> Response {
-    let text = cause.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| cause.downcast_ref::<String>().cloned());
+    let text = cause
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| cause.downcast_ref::<String>().cloned());
     Problem::internal(format_args!("a panic: {}", text.unwrap_or_default())).into_response()
 }
 
@@ -129,7 +138,7 @@ mod tests {
         let mut count = 0;
         let mut ids = std::collections::BTreeSet::new();
         for (path, item) in &mut document.paths.paths {
-            for operation in operations_mut(item) {
+            for (_, operation) in operations_mut(item) {
                 count += 1;
                 let id = operation.operation_id.clone().unwrap();
                 assert!(ids.insert(id.clone()), "two operations are called `{id}`");
@@ -150,6 +159,9 @@ mod tests {
         let (_, mut document) = operations().split_for_parts();
         let item = document.paths.paths.get_mut("/v1/events").unwrap();
         item.get.as_mut().unwrap().security = None;
-        assert_eq!(openapi::complete(&mut document, "https://broker.example").unwrap_err().code(), "internal.routes");
+        assert_eq!(
+            openapi::complete(&mut document, "https://broker.example").unwrap_err().code(),
+            "internal.routes"
+        );
     }
 }

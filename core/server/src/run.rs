@@ -10,14 +10,18 @@ use crate::config::Config;
 use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::keys;
-use crate::log;
 use crate::listen::{Door, stopped};
 use crate::operators;
 use crate::random;
 use crate::routes;
 use crate::telemetry;
+use imagxp::replay::ReplayStore;
 use imagxp_fetch::{Fetcher, Options};
+use imagxp_storage::replay::{Options as ReplayOptions, SharedReplayStore};
 use imagxp_storage::{Address, Ledger, Options as StorageOptions};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +30,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where the service listens, once it does.
 #[derive(Clone, Copy, Debug)]
@@ -59,11 +60,13 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let live = Live::read(&config)?;
     let secret = secret(&config.data)?;
     let fetcher = Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() })?;
-    let identities = Identities::new(&config, fetcher.clone(), secret, None)?;
-    let forward = forward(&config, secret, fetcher)?;
+    let replay = open_replay(&config).await?;
+    let identities = Identities::new(&config, fetcher.clone(), secret, replay.clone())?;
+    let forward = forward(&config, secret, fetcher, replay)?;
     let tls = tls(&config)?;
     let bank = open_bank(&config).await?;
-    let (public, admin) = (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
+    let (public, admin) =
+        (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
     let addresses = Addresses { public: address(&public)?, admin: address(&admin)? };
     let app = Arc::new(App::new(Parts { config, bank, identities, forward, live, stop: stop.clone() })?);
     let limits = &app.config.limits;
@@ -75,6 +78,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let public = tokio::spawn(public.serve(router, stop.clone()));
     let size = *app.bank.ledger.watch().borrow();
     let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
+    let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
@@ -87,37 +91,54 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
             tracing::error!(%error, "a part of the service failed");
         }
     }
+    auditing.abort();
     let ledger = app.bank.ledger.clone();
     let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
     tracing::info!("the service has ended");
     Ok(())
 }
 
-/// Opens the ledger and checks it: when an invariant does not hold, writes are refused and reads go on (BROKER §4).
+/// Opens the ledger and checks its balances: when they do not hold, writes are refused and reads go on (BROKER §4). Everything else is
+/// checked beside the work ([`background::audit`]): however long the log is, the service is there within moments.
 async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let rules = config.rules()?;
     let address = match config.database.url.as_str() {
         "" => Address::Sqlite(config.data.join("ledger.db")),
         url => Address::parse(url).map_err(storage)?,
     };
-    let report = |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
-    let options = StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
+    let report =
+        |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
+    let options =
+        StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis())?;
-        let (head, problems) = ledger.read()?.consistent(log::check)?;
-        if problems.is_empty() {
-            tracing::info!(entries = head.size, "the ledger was checked");
-        } else {
-            ledger.refuse_writes("the check at the start found that an invariant does not hold");
-            for problem in &problems {
-                tracing::error!(problem, "the ledger is broken: writes are refused");
-            }
-        }
-        metrics::gauge!("imagxp_ledger_writable").set(if problems.is_empty() { 1.0 } else { 0.0 });
+        let report = ledger.audit_balances()?;
+        background::judge(&ledger, &report, "balances");
         Ok(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
     Ok(Bank { ledger: opened.map_err(storage)?, rules })
+}
+
+/// Connects to the shared memory of nonces, if there is one.
+async fn open_replay(config: &Config) -> Result<Option<Arc<dyn ReplayStore>>, SetupError> {
+    let url =
+        if config.replay.url.is_empty() { config.database.url.clone() } else { config.replay.url.clone() };
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let opened = tokio::task::spawn_blocking(move || {
+        let options = ReplayOptions::default();
+        let store = if url.starts_with("redis") {
+            SharedReplayStore::redis(&url, options)
+        } else {
+            SharedReplayStore::postgres(&url, options)
+        }?;
+        store.check()?;
+        Ok(store)
+    });
+    let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
+    Ok(Some(Arc::new(opened.map_err(storage)?)))
 }
 
 fn storage(error: imagxp_storage::Error) -> SetupError {
@@ -125,7 +146,8 @@ fn storage(error: imagxp_storage::Error) -> SetupError {
 }
 
 async fn wait_for_signal() -> Result<(), SetupError> {
-    let failed = |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
+    let failed =
+        |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     tokio::select! {
@@ -136,29 +158,35 @@ async fn wait_for_signal() -> Result<(), SetupError> {
 }
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener, SetupError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| SetupError::new("listen.failed", format!("`{option}` {address} cannot be listened on: {error}")))
+    TcpListener::bind(address).await.map_err(|error| {
+        SetupError::new("listen.failed", format!("`{option}` {address} cannot be listened on: {error}"))
+    })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, SetupError> {
     listener.local_addr().map_err(|error| SetupError::new("listen.failed", error.to_string()))
 }
 
-fn forward(config: &Config, secret: [u8; 16], fetcher: Fetcher) -> Result<Option<Forward>, SetupError> {
+fn forward(
+    config: &Config,
+    secret: [u8; 16],
+    fetcher: Fetcher,
+    replay: Option<Arc<dyn ReplayStore>>,
+) -> Result<Option<Forward>, SetupError> {
     let file = &config.verify.policy;
     if file.as_os_str().is_empty() {
         return Ok(None);
     }
     let public = !config.listen.ip().is_loopback();
     let first = u64::from_be_bytes(random::bytes()?);
-    Forward::new(file, &config.verify.statuses, secret, first, fetcher, public).map(Some)
+    Forward::new(file, &config.verify.statuses, secret, first, fetcher, replay, public).map(Some)
 }
 
 /// The secret of the nonces' hashes: made once, the same for every process on this data folder.
 fn secret(data: &Path) -> Result<[u8; 16], SetupError> {
     let path = data.join("replay.secret");
-    let failed = |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", path.display()));
     if !path.exists() {
         let text = imagxp::encoding::hex_encode(&random::bytes::<16>()?);
         match imagxp_files::atomic::write(&path, text.as_bytes(), imagxp_files::atomic::Existing::Refuse) {
@@ -176,7 +204,9 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
     if config.tls.certificate.as_os_str().is_empty() {
         return Ok(None);
     }
-    let failed = |file: &Path, why: &dyn core::fmt::Display| SetupError::new("tls.failed", format!("`{}`: {why}", file.display()));
+    let failed = |file: &Path, why: &dyn core::fmt::Display| {
+        SetupError::new("tls.failed", format!("`{}`: {why}", file.display()))
+    };
     let (chain, key) = (&config.tls.certificate, &config.tls.key);
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -38,16 +38,22 @@ pub(crate) struct Session {
     post, path = "/v1/session", tag = "dashboard", security(()), request_body = Login,
     responses((status = 200, description = "logged in; `Set-Cookie` has the session", body = Session), (status = 401, body = ErrorBody))
 )]
-pub(crate) async fn log_in(State(app): State<Arc<App>>, Body { value, .. }: Body<Login>) -> Result<Response, Problem> {
+pub(crate) async fn log_in(
+    State(app): State<Arc<App>>,
+    Body { value, .. }: Body<Login>,
+) -> Result<Response, Problem> {
     let token = Zeroizing::new(value.token);
     let live = app.live();
     let operator = token.starts_with(TOKEN_PREFIX).then(|| live.operators.by_token(&token)).flatten();
-    let operator = operator.ok_or_else(|| Problem::unauthorized("auth.token_invalid", "there is no operator with this token"))?;
+    let operator = operator
+        .ok_or_else(|| Problem::unauthorized("auth.token_invalid", "there is no operator with this token"))?;
     let said = Said { subject: operator.name.clone(), key_id: None };
     let issuer = &app.config.issuer;
-    let session = mint(&live.keys, Kind::Session, issuer, issuer, &said, clock::now()).map_err(Problem::internal)?;
+    let session =
+        mint(&live.keys, Kind::Session, issuer, issuer, &said, clock::now()).map_err(Problem::internal)?;
     tracing::info!(operator = %operator.name, "logged in");
-    let mut response = json(StatusCode::OK, &Session { name: operator.name.clone(), role: operator.role.as_str() });
+    let mut response =
+        json(StatusCode::OK, &Session { name: operator.name.clone(), role: operator.role.as_str() });
     set_cookie(&app, &mut response, &session, SESSION_S);
     Ok(response)
 }
@@ -58,8 +64,13 @@ pub(crate) async fn log_in(State(app): State<Arc<App>>, Body { value, .. }: Body
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = Session), (status = 304, description = "not modified"))
 )]
-pub(crate) async fn who(Extension(caller): Extension<Caller>, headers: HeaderMap) -> Result<Response, Problem> {
-    let Caller::Operator { name, role } = caller else { return Err(Problem::forbidden("this is for operators")) };
+pub(crate) async fn who(
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Caller::Operator { name, role } = caller else {
+        return Err(Problem::forbidden("this is for operators"));
+    };
     Ok(json_read(&headers, &Session { name, role: role.as_str() }))
 }
 
@@ -69,8 +80,13 @@ pub(crate) async fn who(Extension(caller): Extension<Caller>, headers: HeaderMap
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, description = "logged out", body = Session))
 )]
-pub(crate) async fn log_out(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
-    let Caller::Operator { name, role } = caller else { return Err(Problem::forbidden("this is for operators")) };
+pub(crate) async fn log_out(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let Caller::Operator { name, role } = caller else {
+        return Err(Problem::forbidden("this is for operators"));
+    };
     let mut response = json(StatusCode::OK, &Session { name, role: role.as_str() });
     set_cookie(&app, &mut response, "", 0);
     Ok(response)
@@ -78,7 +94,8 @@ pub(crate) async fn log_out(State(app): State<Arc<App>>, Extension(caller): Exte
 
 fn set_cookie(app: &App, response: &mut Response, value: &str, seconds: i64) {
     let secure = if app.config.issuer.starts_with("https://") { "; Secure" } else { "" };
-    let cookie = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie =
+        format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -27,24 +27,42 @@ pub(crate) fn log(log: &Log) {
     let _ = if log.format == "text" {
         registry.with(layer.with_ansi(false)).try_init()
     } else {
-        registry.with(layer.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+        registry
+            .with(layer.json().flatten_event(true).with_current_span(true).with_span_list(false))
+            .try_init()
     };
 }
 
 /// Starts counting. Error: `metrics.failed`, when something else counts in this process already.
 pub(crate) fn metrics() -> Result<PrometheusHandle, SetupError> {
-    let failed = |error: metrics_exporter_prometheus::BuildError| SetupError::new("metrics.failed", error.to_string());
-    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(failed)?.install_recorder().map_err(failed)?;
-    metrics::describe_counter!("imagxp_http_requests_total", "Requests answered, by method, route and status");
+    let failed =
+        |error: metrics_exporter_prometheus::BuildError| SetupError::new("metrics.failed", error.to_string());
+    let handle =
+        PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(failed)?.install_recorder().map_err(failed)?;
+    metrics::describe_counter!(
+        "imagxp_http_requests_total",
+        "Requests answered, by method, route and status"
+    );
     metrics::describe_counter!("imagxp_http_refused_total", "Requests refused before any work, by reason");
-    metrics::describe_histogram!("imagxp_http_request_seconds", metrics::Unit::Seconds, "Time to an answer, by route");
+    metrics::describe_histogram!(
+        "imagxp_http_request_seconds",
+        metrics::Unit::Seconds,
+        "Time to an answer, by route"
+    );
     metrics::describe_gauge!("imagxp_http_requests_in_flight", "Requests at work or waiting");
     metrics::describe_gauge!("imagxp_http_connections", "Open connections");
     metrics::describe_counter!("imagxp_verdicts_total", "Verdicts of /v1/verify, by outcome and code");
     metrics::describe_counter!("imagxp_ledger_commands_total", "Commands, by kind and result code");
-    metrics::describe_histogram!("imagxp_ledger_command_seconds", metrics::Unit::Seconds, "Time from command to commit");
+    metrics::describe_histogram!(
+        "imagxp_ledger_command_seconds",
+        metrics::Unit::Seconds,
+        "Time from command to commit"
+    );
     metrics::describe_counter!("imagxp_settled_total", "Visas that time has settled, by state");
-    metrics::describe_gauge!("imagxp_ledger_writable", "1 while the ledger's invariants hold and writes are accepted");
+    metrics::describe_gauge!(
+        "imagxp_ledger_writable",
+        "1 while the ledger's invariants hold and writes are accepted"
+    );
     metrics::describe_gauge!("imagxp_streams", "Open streams of events");
     Ok(handle)
 }

@@ -53,7 +53,10 @@ pub(crate) fn mint(
     said: &Said,
     now: Timestamp,
 ) -> Result<String, SetupError> {
-    let signer = ring.signer(now).map(Due).ok_or_else(|| SetupError::new("keys.missing", "there is no signing key"))?;
+    let signer = ring
+        .signer(now)
+        .map(Due)
+        .ok_or_else(|| SetupError::new("keys.missing", "there is no signing key"))?;
     let lifetime = if kind == Kind::Session { SESSION_S } else { ACCESS_S };
     let seconds = |time: Timestamp| Number::from_i64(time.as_secs()).map_or(Value::Null, Value::Number);
     let mut claims = Object::new();
@@ -88,7 +91,9 @@ pub(crate) fn read(ring: &KeyRing, kind: Kind, issuer: &str, token: &str, now: T
     }
     let claims = jws.claims().ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let time = |name: &str| claims.get(name).and_then(Value::as_number).and_then(Number::as_i64).map(Timestamp::from_secs);
+    let time = |name: &str| {
+        claims.get(name).and_then(Value::as_number).and_then(Number::as_i64).map(Timestamp::from_secs)
+    };
     let (issued, ends) = (time("iat")?, time("exp")?);
     let in_time = issued <= now.saturating_add_secs(LEEWAY_S) && now <= ends.saturating_add_secs(LEEWAY_S);
     if text("iss") != Some(issuer) || text("aud") != Some(issuer) || !in_time {

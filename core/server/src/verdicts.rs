@@ -95,7 +95,8 @@ pub(crate) struct Verdicts(Mutex<Kept>);
 
 impl Verdicts {
     pub(crate) fn note(&self, app: &App, seen: Seen) {
-        metrics::counter!("imagxp_verdicts_total", "outcome" => seen.outcome, "code" => seen.code).increment(1);
+        metrics::counter!("imagxp_verdicts_total", "outcome" => seen.outcome, "code" => seen.code)
+            .increment(1);
         app.events.tell("verdict", &seen);
         let minute = crate::clock::now().as_secs().div_euclid(60).saturating_mul(60);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +157,9 @@ pub(crate) struct VerdictList {
     responses((status = 200, body = VerdictList))
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, Ask(filter): Ask<Filter>) -> Result<Response, Problem> {
-    let fits = |wanted: &Option<String>, value: Option<&str>| wanted.as_deref().is_none_or(|wanted| value == Some(wanted));
+    let fits = |wanted: &Option<String>, value: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| value == Some(wanted))
+    };
     let limit = filter.limit.unwrap_or(100).clamp(1, 500);
     let list = {
         let kept = app.verdicts.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +169,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Ask(filter): Ask<Filter>) 
                 && fits(&filter.purpose, seen.purpose)
                 && fits(&filter.outcome, Some(seen.outcome))
         });
-        VerdictList { verdicts: verdicts.take(limit).cloned().collect(), minutes: kept.minutes.iter().cloned().collect() }
+        VerdictList {
+            verdicts: verdicts.take(limit).cloned().collect(),
+            minutes: kept.minutes.iter().cloned().collect(),
+        }
     };
     Ok(json(StatusCode::OK, &list))
 }

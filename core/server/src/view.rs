@@ -154,7 +154,10 @@ impl VisaView {
             amount: money(rules, visa.asset, visa.amount),
             fee_bps: visa.fee_bps,
             jkt: visa.jkt.as_ref().map(ToString::to_string),
-            purposes: visa.purposes.as_ref().map(|purposes| purposes.iter().map(|purpose| purpose.as_str()).collect()),
+            purposes: visa
+                .purposes
+                .as_ref()
+                .map(|purposes| purposes.iter().map(|purpose| purpose.as_str()).collect()),
             state: visa.state.as_str(),
             issued_at: time(visa.issued_at),
             expires_at: time(visa.expires_at),
@@ -223,7 +226,9 @@ impl TransferView {
     /// The first transfer of an outcome: the one that was asked for.
     pub(crate) fn first(rules: &Rules, outcome: &imagxp_broker::Outcome) -> Result<Self, Problem> {
         let transfer = outcome.transfers.first();
-        transfer.map(|transfer| Self::new(rules, transfer)).ok_or_else(|| Problem::internal("an accepted command made no transfer"))
+        transfer
+            .map(|transfer| Self::new(rules, transfer))
+            .ok_or_else(|| Problem::internal("an accepted command made no transfer"))
     }
 }
 

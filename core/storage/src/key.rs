@@ -26,7 +26,8 @@ pub struct SigningKey {
     pub last_expiry: Option<i64>,
 }
 
-const COLUMNS: &str = "kid, algorithm, public_jwk, location, published_at, active_at, retired_at, last_expiry";
+const COLUMNS: &str =
+    "kid, algorithm, public_jwk, location, published_at, active_at, retired_at, last_expiry";
 
 pub(crate) fn put(sql: &mut dyn Sql, key: &SigningKey) -> Result<bool> {
     let changed = sql.execute(

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod backup;
+#[cfg(test)]
+mod enforced;
 mod error;
 pub mod key;
 mod ledger;

@@ -38,7 +38,9 @@ pub(crate) fn migrate(
             }
         }
         let mut applied = Vec::new();
-        for mut row in sql.query("SELECT version, checksum, fingerprint FROM migration ORDER BY version", &[])? {
+        for mut row in
+            sql.query("SELECT version, checksum, fingerprint FROM migration ORDER BY version", &[])?
+        {
             applied.push((row.int()?, row.hash()?, row.text()?));
         }
         if let Some(((version, _, _), _)) =
@@ -55,13 +57,17 @@ pub(crate) fn migrate(
         }
         for ((version, checksum, _), migration) in applied.iter().zip(migrations) {
             if *checksum != migration.checksum() {
-                return Err(schema(format!("migration {version} of the database is not the one of this program")));
+                return Err(schema(format!(
+                    "migration {version} of the database is not the one of this program"
+                )));
             }
         }
         if let Some((_, _, expected)) = applied.last()
             && *expected != fingerprint(sql)?
         {
-            return Err(schema("the tables, triggers or functions were altered since they were made".to_owned()));
+            return Err(schema(
+                "the tables, triggers or functions were altered since they were made".to_owned(),
+            ));
         }
         for migration in migrations.iter().skip(applied.len()) {
             sql.script(migration.sql)?;

@@ -95,7 +95,9 @@ pub(crate) fn revoke_token(sql: &mut dyn Sql, hash: &[u8; 32], now_ms: i64) -> R
 pub(crate) fn tokens(sql: &mut dyn Sql, operator: Option<&str>) -> Result<Vec<Token>> {
     let columns = "SELECT hash, operator, label, created_at, expires_at, revoked_at FROM token";
     let rows = match operator {
-        Some(name) => sql.query(&format!("{columns} WHERE operator = $1 ORDER BY created_at"), &[name.into()]),
+        Some(name) => {
+            sql.query(&format!("{columns} WHERE operator = $1 ORDER BY created_at"), &[name.into()])
+        }
         None => sql.query(&format!("{columns} ORDER BY operator, created_at"), &[]),
     };
     rows?.iter_mut().map(read_token).collect()

@@ -5,9 +5,10 @@ use crate::rows;
 use crate::sql::{Sql, reading};
 use crate::value::{Value, damaged, limit, number};
 use imagxp_broker::{
-    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter, VisaState,
+    Account, AccountId, Amount, Asset, Entry, Event, Head, Id, Leaf, Owner, Transfer, Visa, VisaFilter,
+    VisaState,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A connection that reads. Every method that has an owner among its arguments shows that owner's rows only.
 pub(crate) struct SqlReader<'a>(pub(crate) &'a mut dyn Sql);
@@ -46,11 +47,19 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
     }
 
-    fn accounts(&mut self, owner: Option<&Owner>, after: Option<AccountId>, count: usize) -> Result<Vec<Account>> {
+    fn accounts(
+        &mut self,
+        owner: Option<&Owner>,
+        after: Option<AccountId>,
+        count: usize,
+    ) -> Result<Vec<Account>> {
         let after = after.map_or(Value::Bytes(Vec::new()), Value::from);
         let rows = match owner {
             Some(owner) => self.0.query(
-                &format!("SELECT {} FROM account WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3", rows::ACCOUNT),
+                &format!(
+                    "SELECT {} FROM account WHERE owner = $1 AND id > $2 ORDER BY id LIMIT $3",
+                    rows::ACCOUNT
+                ),
                 &[owner.as_str().into(), after, limit(count)],
             ),
             None => self.0.query(
@@ -62,7 +71,8 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     }
 
     fn transfer(&mut self, id: Id) -> Result<Option<Transfer>> {
-        let row = self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
+        let row =
+            self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
         row.map(|mut row| rows::transfer(&mut row)).transpose()
     }
 
@@ -72,21 +82,18 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         before: Option<u64>,
         count: usize,
     ) -> Result<Vec<Transfer>> {
-        let before = before.map_or(Value::Int(i64::MAX), number);
-        let mut found = std::collections::BTreeMap::new();
-        for account in accounts {
-            for side in ["debit", "credit"] {
-                let sql = format!(
-                    "SELECT {} FROM transfer WHERE {side} = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
-                    rows::TRANSFER
+        let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        reading(self.0, |sql| {
+            let mut found = BTreeMap::new();
+            for account in accounts {
+                found.extend(
+                    newest(sql, *account, before, count)?
+                        .into_iter()
+                        .map(|transfer| (transfer.seq, transfer)),
                 );
-                for mut row in self.0.query(&sql, &[(*account).into(), before.clone(), limit(count)])? {
-                    let transfer = rows::transfer(&mut row)?;
-                    found.insert(transfer.seq, transfer);
-                }
             }
-        }
-        Ok(found.into_values().rev().take(count).collect())
+            Ok(found.into_values().rev().take(count).collect())
+        })
     }
 
     fn visa(&mut self, jti: Id) -> Result<Option<Visa>> {
@@ -97,7 +104,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     fn visas(&mut self, filter: &VisaFilter, before: Option<Id>, count: usize) -> Result<Vec<Visa>> {
         // Seventeen bytes sort after every id.
         let before = before.map_or(Value::Bytes(vec![0xff; 17]), Value::from);
-        let mut found = std::collections::BTreeMap::new();
+        let mut found = BTreeMap::new();
         let sides: &[&str] = if filter.party.is_some() { &["agent", "publisher"] } else { &["-"] };
         for side in sides {
             let mut parameters = vec![before.clone(), limit(count)];
@@ -135,7 +142,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
             let transfers =
                 sql.query(&format!("SELECT {} FROM transfer {between}", rows::TRANSFER), &parameters)?;
             let events = sql.query(&format!("SELECT {} FROM event {between}", rows::EVENT), &parameters)?;
-            let mut found = std::collections::BTreeMap::new();
+            let mut found = BTreeMap::new();
             for mut row in transfers {
                 let transfer = rows::transfer(&mut row)?;
                 found.insert(transfer.seq, Entry::Transfer(transfer));
@@ -191,7 +198,12 @@ impl SqlReader<'_> {
     }
 
     /// The events from this number on, of one owner's visas or of all: what a watcher has missed.
-    pub(crate) fn events_from(&mut self, party: Option<&Owner>, from: u64, count: usize) -> Result<Vec<Event>> {
+    pub(crate) fn events_from(
+        &mut self,
+        party: Option<&Owner>,
+        from: u64,
+        count: usize,
+    ) -> Result<Vec<Event>> {
         let columns = rows::EVENT.split(", ").map(|name| format!("e.{name}")).collect::<Vec<_>>().join(", ");
         let rows = match party {
             None => self.0.query(
@@ -232,7 +244,7 @@ impl SqlReader<'_> {
             let mut opening = None;
             let mut before = i64::MAX;
             while opening.is_none() {
-                let page = page(sql, account, before)?;
+                let page = newest(sql, account, before, PAGE)?;
                 let Some(last) = page.last() else { break };
                 before = i64::try_from(last.seq).unwrap_or(i64::MAX);
                 for transfer in page {
@@ -274,19 +286,19 @@ fn signed(amount: Amount) -> Result<i128> {
     i128::try_from(amount.units()).map_err(|_| damaged("an amount is too large for a statement"))
 }
 
-fn page(sql: &mut dyn Sql, account: AccountId, before: i64) -> Result<Vec<Transfer>> {
-    const PAGE: usize = 500;
-    let mut page: Vec<Transfer> = Vec::new();
-    for side in ["debit", "credit"] {
-        let select = format!(
-            "SELECT {} FROM transfer WHERE {side} = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
-            rows::TRANSFER
-        );
-        for mut row in sql.query(&select, &[account.into(), before.into(), limit(PAGE)])? {
-            page.push(rows::transfer(&mut row)?);
+/// How many transfers of a period are read at once.
+const PAGE: usize = 500;
+
+/// An account's newest transfers below a number.
+fn newest(sql: &mut dyn Sql, account: AccountId, before: i64, count: usize) -> Result<Vec<Transfer>> {
+    let mut found: Vec<Transfer> = Vec::new();
+    for select in sql.of_account() {
+        let select = select.replace("COLUMNS", rows::TRANSFER);
+        for mut row in sql.query(&select, &[account.into(), before.into(), limit(count)])? {
+            found.push(rows::transfer(&mut row)?);
         }
     }
-    page.sort_unstable_by_key(|transfer| std::cmp::Reverse(transfer.seq));
-    page.truncate(PAGE);
-    Ok(page)
+    found.sort_unstable_by_key(|transfer| std::cmp::Reverse(transfer.seq));
+    found.truncate(count);
+    Ok(found)
 }

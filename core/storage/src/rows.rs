@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::value::{Row, Value, damaged, number};
 use imagxp_broker::{
-    Account, Actor, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Memo, Once, OnceKey,
-    OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
+    Account, Actor, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Memo, Once,
+    OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
 };
 
 pub(crate) const ACCOUNT: &str = "id, asset, kind, owner, reference, debits_pending, debits_posted, credits_pending, \
@@ -18,7 +18,8 @@ pub(crate) const VISA: &str = "jti, agent, publisher, asset, amount, state, due_
 
 pub(crate) fn head(row: &mut Row) -> Result<Head> {
     let size = row.count()?;
-    let nodes = Head::nodes_from_bytes(&row.bytes()?).map_err(|_| damaged("the head of the log cannot be read"))?;
+    let nodes =
+        Head::nodes_from_bytes(&row.bytes()?).map_err(|_| damaged("the head of the log cannot be read"))?;
     let head = Head { size, nodes, last: row.hash()? };
     head.log().map_err(|_| damaged("the head of the log contradicts itself"))?;
     Ok(head)

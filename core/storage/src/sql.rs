@@ -11,6 +11,9 @@ pub(crate) trait Sql {
     /// Runs a statement, which is kept prepared. Returns how many rows it changed.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
 
+    /// Inserts rows; `types` are PostgreSQL's names of the columns' types.
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()>;
+
     /// Runs statements without parameters, which are not kept.
     fn script(&mut self, sql: &str) -> Result<()>;
 
@@ -31,6 +34,10 @@ pub(crate) trait Sql {
 
     /// The time by the clock that all processes share: the server's with PostgreSQL, else the one that is given.
     fn clock(&mut self, given_ms: i64) -> Result<i64>;
+
+    /// Statements that together find an account's newest transfers: `$1` account, `$2` numbers below, `$3` how many; `COLUMNS` stands for the
+    /// columns. One transfer is found by one of them only.
+    fn of_account(&self) -> &'static [&'static str];
 
     /// Whether the connection has ended and nothing more can be asked of it.
     fn is_closed(&self) -> bool;

@@ -156,9 +156,10 @@ impl Row {
     pub(crate) fn amount(&mut self) -> Result<Amount> {
         match self.next()? {
             Value::Units(value) => Ok(Amount::from_units(value)),
-            Value::Bytes(value) => {
-                value.try_into().map(Amount::from_be_bytes).map_err(|_| damaged("an amount has another length"))
-            }
+            Value::Bytes(value) => value
+                .try_into()
+                .map(Amount::from_be_bytes)
+                .map_err(|_| damaged("an amount has another length")),
             _ => Err(damaged("a column is no amount")),
         }
     }
@@ -183,13 +184,20 @@ impl Row {
     pub(crate) fn optional_account(&mut self) -> Result<Option<AccountId>> {
         self.optional_bytes()?
             .map(|bytes| {
-                bytes.try_into().map(AccountId::from_bytes).map_err(|_| damaged("an account's id has another length"))
+                bytes
+                    .try_into()
+                    .map(AccountId::from_bytes)
+                    .map_err(|_| damaged("an account's id has another length"))
             })
             .transpose()
     }
 
     /// A text that is of some form: what does not read is damage, since nobody could have written it.
-    pub(crate) fn parsed<T>(&mut self, what: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    pub(crate) fn parsed<T>(
+        &mut self,
+        what: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T> {
         read(&self.text()?).ok_or_else(|| damaged(what))
     }
 

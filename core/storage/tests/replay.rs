@@ -85,7 +85,7 @@ fn races(make: Make<'_>) {
                     // Each thread in an order of its own.
                     let number = (step * (2 * thread + 1) + thread * 13) % KEYS;
                     match store.insert_if_absent(&entry(number, (number % 7) as u8, end), now()) {
-                        Insert::Fresh => drop(fresh[number as usize].fetch_add(1, Ordering::Relaxed)),
+                        Insert::Fresh => _ = fresh[number as usize].fetch_add(1, Ordering::Relaxed),
                         Insert::Seen => {}
                         other => panic!("{other:?}"),
                     }

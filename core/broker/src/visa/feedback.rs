@@ -38,9 +38,9 @@ pub struct GiveFeedback {
 }
 
 impl GiveFeedback {
-    fn once(&self, loaded: &Loaded) -> Option<OnceKey> {
-        let agent = &loaded.visas.get(&self.jti)?.agent;
-        let name = format!("{agent} {}", self.nonce.as_ref()?);
+    /// A nonce is unique per key, as that of a request.
+    fn once(&self) -> Option<OnceKey> {
+        let name = format!("{} {}", self.jkt, self.nonce.as_ref()?);
         Some(OnceKey { scope: OnceScope::Feedback, name })
     }
 }
@@ -48,7 +48,7 @@ impl GiveFeedback {
 impl Act for GiveFeedback {
     fn keys(&self, loaded: &Loaded, named: &mut Keys) {
         keys(self.jti, loaded, named);
-        named.once.extend(self.once(loaded));
+        named.once.extend(self.once());
     }
 
     fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
@@ -66,7 +66,7 @@ impl Act for GiveFeedback {
         if visa.state != VisaState::Redeemed || visa.is_due(ledger.now_ms) {
             return Err(RefusalCode::FeedbackClosed.into());
         }
-        if let Some(once) = self.once(ledger.rows()) {
+        if let Some(once) = self.once() {
             if ledger.once(&once)?.is_some() {
                 let message = "the nonce was used for other feedback";
                 return Err(Refusal::new(RefusalCode::FeedbackAlreadyGiven, message));

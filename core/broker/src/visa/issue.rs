@@ -77,6 +77,8 @@ impl IssueVisa {
 impl Act for IssueVisa {
     fn keys(&self, _: &Loaded, keys: &mut Keys) {
         name_accounts(keys, &self.accounts());
+        // For a settlement in the same batch: its own keys cannot name the accounts of a visa that is not there yet.
+        name_accounts(keys, [&AccountKey::treasury(self.asset)]);
         keys.transfers.extend(self.jti);
         keys.visas.extend(self.jti);
     }

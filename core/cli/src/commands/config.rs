@@ -39,7 +39,12 @@ impl Args {
         } else {
             let mut text = String::new();
             for setting in &settings {
-                text.push_str(&format!("{:<20} {:<11} {}\n", setting.name, setting.source.as_str(), setting.value));
+                text.push_str(&format!(
+                    "{:<20} {:<11} {}\n",
+                    setting.name,
+                    setting.source.as_str(),
+                    setting.value
+                ));
             }
             context.out.text(&text)?;
         }

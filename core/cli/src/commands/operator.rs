@@ -77,7 +77,12 @@ impl Args {
                     context.out.object(&object)?;
                 } else {
                     let lines = operators.list().iter().map(|operator| {
-                        format!("{:<24} {:<8} {}\n", operator.name, operator.role.as_str(), operator.created_at)
+                        format!(
+                            "{:<24} {:<8} {}\n",
+                            operator.name,
+                            operator.role.as_str(),
+                            operator.created_at
+                        )
                     });
                     context.out.text(&lines.collect::<String>())?;
                 }

@@ -36,7 +36,9 @@ impl Options {
     /// The folder and the file of the passphrase: all that keys and operators need of the configuration.
     pub(super) fn places(&self) -> Result<(PathBuf, PathBuf), CliError> {
         let settings = self.layers()?.settings();
-        let path = |name: &str| settings.iter().find(|setting| setting.name == name).map(|setting| PathBuf::from(&setting.value));
+        let path = |name: &str| {
+            settings.iter().find(|setting| setting.name == name).map(|setting| PathBuf::from(&setting.value))
+        };
         Ok((path("data").unwrap_or_default(), path("keys.passphrase_file").unwrap_or_default()))
     }
 }
@@ -65,7 +67,9 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let mut layers = self.options.layers()?;
-        for (name, value) in [("listen", &self.listen), ("admin_listen", &self.admin_listen), ("issuer", &self.issuer)] {
+        for (name, value) in
+            [("listen", &self.listen), ("admin_listen", &self.admin_listen), ("issuer", &self.issuer)]
+        {
             if let Some(value) = value {
                 layers.flag(name, value).map_err(wrong)?;
             }
@@ -99,9 +103,15 @@ impl Serve {
 
 /// What `--dev` sets where nobody else does. The issuer is what the listener's address says, so port 0 needs an issuer of its own.
 fn suggest_dev(layers: &mut Layers) -> Result<(), CliError> {
-    let listen = layers.settings().into_iter().find(|setting| setting.name == "listen").map(|setting| setting.value);
+    let listen =
+        layers.settings().into_iter().find(|setting| setting.name == "listen").map(|setting| setting.value);
     let issuer = format!("http://{}", listen.unwrap_or_default());
-    for (name, value) in [("allow_loopback", "true"), ("issuer", &issuer), ("log.format", "text"), ("verify.trusted", "127.0.0.1,::1")] {
+    for (name, value) in [
+        ("allow_loopback", "true"),
+        ("issuer", &issuer),
+        ("log.format", "text"),
+        ("verify.trusted", "127.0.0.1,::1"),
+    ] {
         layers.suggest(name, value).map_err(wrong)?;
     }
     Ok(())
@@ -125,7 +135,13 @@ fn prepare_dev(config: &Config) -> Result<Option<zeroize::Zeroizing<String>>, Cl
     Operators::add(&config.data, "dev", Role::Admin, now).map(Some).map_err(wrong)
 }
 
-fn started(issuer: &str, data: &Path, addresses: imagxp_server::Addresses, dev: bool, token: Option<&str>) -> String {
+fn started(
+    issuer: &str,
+    data: &Path,
+    addresses: imagxp_server::Addresses,
+    dev: bool,
+    token: Option<&str>,
+) -> String {
     let mut text = format!(
         "broker     {issuer}, listening on {}\nmetrics    http://{}/metrics, /health/live, /health/ready\ndata       {}\n",
         addresses.public,
@@ -137,7 +153,9 @@ fn started(issuer: &str, data: &Path, addresses: imagxp_server::Addresses, dev: 
     }
     let shown = token.unwrap_or("$TOKEN");
     if token.is_some() {
-        text.push_str(&format!("operator   dev, role admin; the token is shown this once:\n           {shown}\n"));
+        text.push_str(&format!(
+            "operator   dev, role admin; the token is shown this once:\n           {shown}\n"
+        ));
     } else {
         text.push_str("operator   made before; `imagxp operator add NAME` makes another\n");
     }

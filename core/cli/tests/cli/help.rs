@@ -38,6 +38,16 @@ const COMMANDS: &[&str] = &[
     "audit prove",
     "audit show",
     "audit export",
+    "serve",
+    "config",
+    "config check",
+    "operator",
+    "operator add",
+    "operator remove",
+    "operator list",
+    "keys",
+    "keys create",
+    "keys rotate",
     "codes",
     "canonicalize",
     "completions",
@@ -70,7 +80,7 @@ fn help_fits_and_lists_every_command() {
             .collect::<Vec<_>>()
     };
     let mut found = listed("");
-    for command in ["audit", "key", "manifest", "policy", "rotate", "visa"] {
+    for command in ["audit", "config", "key", "keys", "manifest", "operator", "policy", "rotate", "visa"] {
         found.extend(listed(command));
     }
     found.extend([String::new(), "man".into()]);

@@ -23,7 +23,8 @@ impl Deal {
     }
 
     pub(crate) fn deposit(&self, service: &Service, amount: &str, reference: &str) -> Reply {
-        let body = json!({"owner": self.agent.name(), "amount": amount, "asset": "USD", "reference": reference});
+        let body =
+            json!({"owner": self.agent.name(), "amount": amount, "asset": "USD", "reference": reference});
         service.post("/v1/deposits", &service.token, &body)
     }
 
@@ -33,10 +34,14 @@ impl Deal {
 
     /// Buys a visa; its token and name.
     pub(crate) fn buy(&self, service: &Service, amount: &str) -> (String, String) {
-        let body = json!({"resource": self.origin(), "amount": amount, "currency": "USD", "purposes": ["SUMMARY"]});
+        let body =
+            json!({"resource": self.origin(), "amount": amount, "currency": "USD", "purposes": ["SUMMARY"]});
         let bought = self.agent.post(service, "/v1/visas", &body).is(201);
         assert_eq!(bought["visa"]["state"], "ISSUED", "{bought}");
-        (bought["access_token"].as_str().unwrap().to_owned(), bought["visa"]["jti"].as_str().unwrap().to_owned())
+        (
+            bought["access_token"].as_str().unwrap().to_owned(),
+            bought["visa"]["jti"].as_str().unwrap().to_owned(),
+        )
     }
 
     /// The agent's request for a page, with its visa.
@@ -44,7 +49,8 @@ impl Deal {
         let url = format!("{}/page", self.origin());
         let request = SignRequest { payment: Some(visa), ..SignRequest::new("GET", &url, Purpose::Summary) };
         let signed = self.agent.identity.sign(&request, now(), &nonce()).unwrap();
-        let mut headers: Vec<_> = signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut headers: Vec<_> =
+            signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         headers.push(("user-agent".into(), "test IMAGXP/1.0".into()));
         headers
     }
@@ -65,7 +71,9 @@ impl Deal {
         assert!(JwkSet::parse(&jwks).is_ok());
         publisher.supply(&format!("{}/.well-known/jwks.json", service.issuer), &jwks, None, now()).unwrap();
         let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-        publisher.verify(&Request { method: "GET", url: "/page", headers: &lines, body_digest: None }, now()).verdict
+        publisher
+            .verify(&Request { method: "GET", url: "/page", headers: &lines, body_digest: None }, now())
+            .verdict
     }
 
     /// A visa with the request that brought it, as a publisher presents it.
@@ -95,13 +103,23 @@ impl Deal {
     pub(crate) fn feedback(&self, jti: &str, millionths: u32) -> Vec<u8> {
         let feedback = Feedback {
             jti: Some(jti.to_owned()),
-            ..Feedback::new(format!("{}/page", self.origin()), Score::from_millionths(millionths).unwrap(), Reason::Other)
+            ..Feedback::new(
+                format!("{}/page", self.origin()),
+                Score::from_millionths(millionths).unwrap(),
+                Reason::Other,
+            )
         };
         feedback.sign(&self.agent.identity, now(), &nonce()).unwrap()
     }
 
     pub(crate) fn give_feedback(&self, service: &Service, jti: &str, millionths: u32) -> Reply {
-        self.agent.ask(service, "POST", &format!("/v1/visas/{jti}/feedback"), &[], &self.feedback(jti, millionths))
+        self.agent.ask(
+            service,
+            "POST",
+            &format!("/v1/visas/{jti}/feedback"),
+            &[],
+            &self.feedback(jti, millionths),
+        )
     }
 
     /// (balance, available) of a party, as the party reads them.

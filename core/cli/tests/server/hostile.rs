@@ -23,7 +23,8 @@ fn raw(service: &Service, bytes: &[u8]) -> String {
 #[test]
 fn hostile_bodies() {
     let service = Service::start(&[]);
-    let post = |body: &[u8]| service.send("POST", "/v1/session", &[("content-type", "application/json")], body);
+    let post =
+        |body: &[u8]| service.send("POST", "/v1/session", &[("content-type", "application/json")], body);
     for body in [
         b"".as_slice(),
         b"{",
@@ -45,7 +46,9 @@ fn hostile_bodies() {
     post(&deep).refuses(400, "json.malformed");
     post(&vec![b' '; 65 * 1024]).refuses(413, "body.too_large");
     post(br#"{"token":"imagxp_op_wrong"}"#).refuses(401, "auth.token_invalid");
-    service.send("POST", "/v1/session", &[("content-type", "text/plain")], br#"{"token":"a"}"#).refuses(415, "body.not_json");
+    service
+        .send("POST", "/v1/session", &[("content-type", "text/plain")], br#"{"token":"a"}"#)
+        .refuses(415, "body.not_json");
     service.send("PUT", "/v1/session", &[], b"").refuses(405, "method.not_allowed");
 }
 
@@ -83,7 +86,10 @@ fn slow_headers_and_bodies_are_cut_off() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.contains("503") && answer.contains("server.timeout") && answer.contains("retry-after: 2"), "{answer}");
+    assert!(
+        answer.contains("503") && answer.contains("server.timeout") && answer.contains("retry-after: 2"),
+        "{answer}"
+    );
 }
 
 #[test]

@@ -1,11 +1,22 @@
 //! The broker's service as a process of its own, asked over sockets.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::expect_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+#[path = "../../../storage/tests/support/mod.rs"]
+mod support;
 
 mod deal;
 mod hostile;
 mod matrix;
 mod once;
 mod party;
+mod scale;
 mod service;
 mod shell;
 mod sign_in;

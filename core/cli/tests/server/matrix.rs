@@ -17,7 +17,8 @@ enum Who {
     Admin,
 }
 
-const ALL: [Who; 7] = [Who::Nobody, Who::Agent, Who::Publisher, Who::Stranger, Who::Viewer, Who::Cashier, Who::Admin];
+const ALL: [Who; 7] =
+    [Who::Nobody, Who::Agent, Who::Publisher, Who::Stranger, Who::Viewer, Who::Cashier, Who::Admin];
 
 struct World {
     service: Service,
@@ -30,7 +31,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let service = Service::start(&[]);
-        let add = |name: &str, role: &str| service.command(&["operator", "add", name, "--role", role]).trim().to_owned();
+        let add = |name: &str, role: &str| {
+            service.command(&["operator", "add", name, "--role", role]).trim().to_owned()
+        };
         let (viewer, cashier) = (add("vic", "viewer"), add("cas", "cashier"));
         std::thread::sleep(std::time::Duration::from_millis(2500));
         let deal = Deal::new(&service);
@@ -43,7 +46,12 @@ impl World {
         let party = |party: &Party| party.ask(&self.service, method, path, &[], bytes);
         let operator = |token: &str| {
             let authorization = format!("Bearer {token}");
-            self.service.send(method, path, &[("authorization", &authorization), ("content-type", "application/json")], bytes)
+            self.service.send(
+                method,
+                path,
+                &[("authorization", &authorization), ("content-type", "application/json")],
+                bytes,
+            )
         };
         match who {
             Who::Nobody => self.service.send(method, path, &[("content-type", "application/json")], bytes),
@@ -122,7 +130,9 @@ fn role_times_endpoint() {
     ];
     let mut asked = 0;
     for (method, path, body, expected) in &rows {
-        for (who, expected) in ALL.into_iter().zip([None].into_iter().chain(expected.iter().copied().map(Some))) {
+        for (who, expected) in
+            ALL.into_iter().zip([None].into_iter().chain(expected.iter().copied().map(Some)))
+        {
             if path == "/v1/events" && expected == Some(In) {
                 continue;
             }
@@ -134,7 +144,10 @@ fn role_times_endpoint() {
                 Some(Out) => drop(reply.refuses(403, "auth.forbidden")),
                 Some(Unseen) => assert_eq!(reply.0.status, 404, "{who:?} {method} {path} {text}"),
                 Some(In) => {
-                    let fine = reply.0.status == 200 || (*method == "POST" && matches!(reply.0.status, 400 | 403 | 409) && !text.contains("auth."));
+                    let fine = reply.0.status == 200
+                        || (*method == "POST"
+                            && matches!(reply.0.status, 400 | 403 | 409)
+                            && !text.contains("auth."));
                     assert!(fine, "{who:?} {method} {path} {} {text}", reply.0.status);
                 }
             }
@@ -144,13 +157,25 @@ fn role_times_endpoint() {
     let document = world.service.send("GET", "/openapi.json", &[], b"").is(200);
     let rowed = |method: &str, path: &str| {
         rows.iter().any(|(other, at, _, _)| {
-            let at = at.split('?').next().unwrap().replace(&jti, "{jti}").replace(&agent, "{owner}").replace(id, "{id}");
+            let at = at
+                .split('?')
+                .next()
+                .unwrap()
+                .replace(&jti, "{jti}")
+                .replace(&agent, "{owner}")
+                .replace(id, "{id}");
             other.eq_ignore_ascii_case(method) && at == path
         })
     };
     for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| ["get", "post"].contains(&name.as_str())) {
-            let public = operation["security"].as_array().unwrap().iter().any(|one| one.as_object().unwrap().is_empty());
+        for (method, operation) in
+            item.as_object().unwrap().iter().filter(|(name, _)| ["get", "post"].contains(&name.as_str()))
+        {
+            let public = operation["security"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one.as_object().unwrap().is_empty());
             assert!(public || path.contains("/verify") || rowed(method, path), "no row for {method} {path}");
         }
     }
@@ -166,12 +191,31 @@ fn lists_show_nothing_of_others() {
         let list = stranger.get(service, path).is(200);
         let rows = list.as_object().unwrap().values().find(|value| value.is_array()).unwrap();
         assert_eq!(rows, &json!([]), "{path}");
-        assert_ne!(world.deal.agent.get(service, path).is(200).as_object().unwrap().values().find(|value| value.is_array()).unwrap(), &json!([]));
+        assert_ne!(
+            world
+                .deal
+                .agent
+                .get(service, path)
+                .is(200)
+                .as_object()
+                .unwrap()
+                .values()
+                .find(|value| value.is_array())
+                .unwrap(),
+            &json!([])
+        );
     }
     // Leaves are everybody's, entries are not.
     let log = stranger.get(service, "/v1/log/entries?limit=500").is(200);
     let entries = log["entries"].as_array().unwrap();
-    assert!(entries.len() >= 4 && entries.iter().all(|entry| entry["line"].is_null() && entry["transfer"].is_null() && entry["event"].is_null() && entry["leaf"].is_string()), "{log}");
+    assert!(
+        entries.len() >= 4
+            && entries.iter().all(|entry| entry["line"].is_null()
+                && entry["transfer"].is_null()
+                && entry["event"].is_null()
+                && entry["leaf"].is_string()),
+        "{log}"
+    );
     let own = world.deal.agent.get(service, "/v1/log/entries?limit=500").is(200);
     assert!(own["entries"].as_array().unwrap().iter().all(|entry| entry["line"].is_string()), "{own}");
 }
@@ -193,15 +237,24 @@ fn the_log_proves_itself() {
     let hash = |value: &Value| hex_decode::<32>(value.as_str().unwrap().as_bytes()).unwrap();
     let hashes = |value: &Value| value.as_array().unwrap().iter().map(hash).collect::<Vec<_>>();
     let checkpoint = note.checkpoint();
-    let consistency = service.send("GET", &format!("/v1/log/proof?old_size={}", old.checkpoint().size), &[], b"").is(200);
+    let consistency =
+        service.send("GET", &format!("/v1/log/proof?old_size={}", old.checkpoint().size), &[], b"").is(200);
     assert_eq!(hash(&consistency["root"]), checkpoint.root);
-    proof::verify_consistency(old.checkpoint().size, checkpoint.size, &hashes(&consistency["proof"]), &old.checkpoint().root, &checkpoint.root).unwrap();
+    proof::verify_consistency(
+        old.checkpoint().size,
+        checkpoint.size,
+        &hashes(&consistency["proof"]),
+        &old.checkpoint().root,
+        &checkpoint.root,
+    )
+    .unwrap();
     let entries = service.get("/v1/log/entries", &service.token).is(200);
     for entry in entries["entries"].as_array().unwrap() {
         let seq = entry["seq"].as_u64().unwrap();
         let leaf = leaf_hash(entry["line"].as_str().unwrap().as_bytes());
         let inclusion = service.send("GET", &format!("/v1/log/proof?index={seq}"), &[], b"").is(200);
-        proof::verify_inclusion(seq, checkpoint.size, &leaf, &hashes(&inclusion["proof"]), &checkpoint.root).unwrap();
+        proof::verify_inclusion(seq, checkpoint.size, &leaf, &hashes(&inclusion["proof"]), &checkpoint.root)
+            .unwrap();
     }
     service.send("GET", "/v1/log/proof?index=9999", &[], b"").refuses(404, "log.range");
     service.send("GET", "/v1/log/proof", &[], b"").refuses(400, "query.malformed");
@@ -216,13 +269,22 @@ fn a_second_admin_is_needed() {
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let agent = world.deal.agent.name();
     let body = json!({"debit": {"kind": "AVAILABLE", "owner": agent}, "credit": {"kind": "TREASURY"}, "amount": "1", "memo": "booked twice"});
-    let id = service.post("/v1/corrections", &service.token, &body).is(201)["id"].as_str().unwrap().to_owned();
-    service.post(&format!("/v1/corrections/{id}/approve"), &service.token, &json!({})).refuses(403, "admin.second_needed");
+    let id =
+        service.post("/v1/corrections", &service.token, &body).is(201)["id"].as_str().unwrap().to_owned();
+    service
+        .post(&format!("/v1/corrections/{id}/approve"), &service.token, &json!({}))
+        .refuses(403, "admin.second_needed");
     service.post(&format!("/v1/corrections/{id}/approve"), &other, &json!({})).is(200);
     assert_eq!(world.deal.balance(service, &world.deal.agent).0, "9");
     // A frozen account pays nothing.
-    service.post(&format!("/v1/accounts/{agent}/freeze"), &service.token, &json!({"memo": "looked into"})).is(200);
-    world.deal.agent.post(service, "/v1/visas", &json!({"resource": world.deal.origin(), "amount": "1"})).refuses(403, "account.frozen");
+    service
+        .post(&format!("/v1/accounts/{agent}/freeze"), &service.token, &json!({"memo": "looked into"}))
+        .is(200);
+    world
+        .deal
+        .agent
+        .post(service, "/v1/visas", &json!({"resource": world.deal.origin(), "amount": "1"}))
+        .refuses(403, "account.frozen");
     service.post(&format!("/v1/accounts/{agent}/unfreeze"), &service.token, &json!({})).is(200);
     world.deal.buy(service, "1");
 }

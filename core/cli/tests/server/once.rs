@@ -54,10 +54,17 @@ fn a_batch_is_remembered_visa_by_visa() {
         })
         .collect();
     let body = json!({"visas": visas}).to_string();
-    let send = || deal.publisher.ask(&service, "POST", "/v1/visas/redeem", &[("idempotency-key", "batch")], body.as_bytes()).is(200);
+    let send = || {
+        deal.publisher
+            .ask(&service, "POST", "/v1/visas/redeem", &[("idempotency-key", "batch")], body.as_bytes())
+            .is(200)
+    };
     let (first, second) = (send(), send());
     assert_eq!((&first["accepted"], &second["accepted"]), (&json!(3), &json!(3)));
-    assert!(second["results"].as_array().unwrap().iter().all(|result| result["repeated"] == true), "{second}");
+    assert!(
+        second["results"].as_array().unwrap().iter().all(|result| result["repeated"] == true),
+        "{second}"
+    );
 }
 
 #[test]
@@ -66,14 +73,20 @@ fn what_happens_twice_at_once_happens_once() {
     let deal = Deal::new(&service);
     let body = json!({"resource": deal.origin(), "amount": "1"}).to_string();
     let tokens: Vec<_> = std::thread::scope(|scope| {
-        let send = || deal.agent.ask(&service, "POST", "/v1/visas", &[("idempotency-key", "race")], body.as_bytes());
+        let send =
+            || deal.agent.ask(&service, "POST", "/v1/visas", &[("idempotency-key", "race")], body.as_bytes());
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(send)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let created = tokens.iter().filter(|reply| reply.0.status == 201).count();
     let visas: std::collections::BTreeSet<_> = tokens
         .iter()
-        .map(|reply| serde_json::from_slice::<serde_json::Value>(&reply.0.body).unwrap()["access_token"].as_str().unwrap().to_owned())
+        .map(|reply| {
+            serde_json::from_slice::<serde_json::Value>(&reply.0.body).unwrap()["access_token"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!((created, visas.len()), (1, 1));
     assert_eq!(deal.balance(&service, &deal.agent).1, "9");

@@ -48,8 +48,12 @@ impl Party {
                 let length = stream.read(&mut head).unwrap_or(0);
                 let known = head[..length].starts_with(b"GET /.well-known/imagxp-agent.json ");
                 count.fetch_add(1, Ordering::Relaxed);
-                let (status, body) = if known { ("200 OK", body.as_slice()) } else { ("404 Not Found", b"".as_slice()) };
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let (status, body) =
+                    if known { ("200 OK", body.as_slice()) } else { ("404 Not Found", b"".as_slice()) };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
                 let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(body));
             }
         });
@@ -68,7 +72,8 @@ impl Party {
             ..SignRequest::new(method, url, Purpose::Summary)
         };
         let signed = self.identity.sign(&request, now(), &nonce()).unwrap();
-        let mut headers: Vec<_> = signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut headers: Vec<_> =
+            signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         headers.push(("user-agent".into(), "test IMAGXP/1.0".into()));
         if !body.is_empty() {
             headers.push(("content-type".into(), "application/json".into()));
@@ -76,7 +81,14 @@ impl Party {
         headers
     }
 
-    pub(crate) fn ask(&self, service: &Service, method: &str, path: &str, more: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) fn ask(
+        &self,
+        service: &Service,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
         let headers = self.headers(method, &format!("{}{path}", service.issuer), body);
         let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         lines.extend_from_slice(more);

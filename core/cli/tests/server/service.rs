@@ -17,6 +17,8 @@ pub(crate) struct Service {
     /// What the service logged so far.
     pub(crate) log: Arc<Mutex<String>>,
     pub(crate) issuer: String,
+    /// Where this process listens: the issuer's own address, unless it is a second process of one broker.
+    address: String,
     pub(crate) admin: String,
     /// The token of the operator `dev`, role admin.
     pub(crate) token: String,
@@ -34,15 +36,21 @@ fn ports() -> (u16, u16) {
 
 impl Service {
     pub(crate) fn start(more: &[&str]) -> Self {
+        Self::start_with(|_| more.iter().map(|arg| (*arg).to_owned()).collect())
+    }
+
+    /// Arguments that depend on the issuer.
+    pub(crate) fn start_with(more: impl FnOnce(&str) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (public, admin) = ports();
-        let more = more.iter().map(|arg| (*arg).to_owned()).collect();
+        let more = more(&format!("http://127.0.0.1:{public}"));
         let mut service = Self {
             process: None,
             data: folder.path().join("data"),
             folder: Some(folder),
             log: Arc::default(),
             issuer: format!("http://127.0.0.1:{public}"),
+            address: format!("http://127.0.0.1:{public}"),
             admin: format!("http://127.0.0.1:{admin}"),
             token: String::new(),
             more,
@@ -53,6 +61,26 @@ impl Service {
         service
     }
 
+    /// A second process of the same broker, on the same data folder.
+    pub(crate) fn sibling(&self) -> Self {
+        let (public, admin) = ports();
+        let mut sibling = Self {
+            process: None,
+            data: self.data.clone(),
+            folder: None,
+            log: Arc::default(),
+            issuer: self.issuer.clone(),
+            address: format!("http://127.0.0.1:{public}"),
+            admin: format!("http://127.0.0.1:{admin}"),
+            token: self.token.clone(),
+            more: self.more.clone(),
+            client: self.client.clone(),
+            document: OnceLock::new(),
+        };
+        sibling.run();
+        sibling
+    }
+
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
@@ -61,7 +89,8 @@ impl Service {
     pub(crate) fn run(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
         command.args(["--json", "serve", "--dev", "--data"]).arg(&self.data);
-        command.args(["--listen", self.issuer.strip_prefix("http://").unwrap()]);
+        command.args(["--issuer", &self.issuer]);
+        command.args(["--listen", self.address.strip_prefix("http://").unwrap()]);
         command.args(["--admin-listen", self.admin.strip_prefix("http://").unwrap()]);
         command.args(["--set", "log.format=json"]).args(&self.more);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IMAGXP_")) {
@@ -111,7 +140,7 @@ impl Service {
 
     /// One request as it is.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.issuer) };
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.address) };
         let call = Call {
             method: method.into(),
             url,
@@ -122,7 +151,9 @@ impl Service {
             match self.client.send(&call, Profile::PAGE) {
                 Ok(answer) => break Reply(answer),
                 // The client's own bound of fetches per second.
-                Err(error) if error.failure == FetchFailure::Busy => std::thread::sleep(Duration::from_millis(100)),
+                Err(error) if error.failure == FetchFailure::Busy => {
+                    std::thread::sleep(Duration::from_millis(100))
+                }
                 Err(error) => panic!("{method} {path}: {error:?} {}", self.end_of_log()),
             }
         };
@@ -139,8 +170,9 @@ impl Service {
     #[track_caller]
     fn must_be_declared(&self, method: &str, path: &str, status: u16) {
         let document = self.document.get_or_init(|| {
-            let answer = self.client.send(&Call::get(format!("{}/openapi.json", self.issuer)), Profile::PAGE);
-            answer.map(|answer| serde_json::from_slice(&answer.body).unwrap()).unwrap_or_default()
+            let answer =
+                self.client.send(&Call::get(format!("{}/openapi.json", self.address)), Profile::PAGE);
+            serde_json::from_slice(&answer.expect("the document").body).expect("the document")
         });
         let path = path.split('?').next().unwrap();
         let segments: Vec<&str> = path.split('/').collect();
@@ -148,15 +180,23 @@ impl Service {
             let parts: Vec<&str> = template.split('/').collect();
             let rest = template == "/v1/verify/{target}" && segments.len() >= parts.len();
             (rest || parts.len() == segments.len())
-                && parts.iter().zip(&segments).all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
+                && parts
+                    .iter()
+                    .zip(&segments)
+                    .all(|(part, segment)| part == segment || (part.starts_with('{') && !segment.is_empty()))
         };
         let paths = document["paths"].as_object().into_iter().flatten();
         // An exact path goes before one with a name in it.
-        let found = paths.filter(|(template, _)| fits(template)).min_by_key(|(template, _)| template.matches('{').count());
+        let found = paths
+            .filter(|(template, _)| fits(template))
+            .min_by_key(|(template, _)| template.matches('{').count());
         let Some(operation) = found.and_then(|(_, item)| item.get(method.to_lowercase())) else { return };
         let declared = operation["responses"].as_object().unwrap();
         let class = format!("{}XX", status / 100);
-        assert!(declared.contains_key(&status.to_string()) || declared.contains_key(&class), "{method} {path} answers {status}, which is not declared");
+        assert!(
+            declared.contains_key(&status.to_string()) || declared.contains_key(&class),
+            "{method} {path} answers {status}, which is not declared"
+        );
     }
 
     pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
@@ -171,7 +211,12 @@ impl Service {
 
     /// Runs another command of the program on this data folder; its standard output.
     pub(crate) fn command(&self, args: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_imagxp")).args(args).arg("--data").arg(&self.data).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(args)
+            .arg("--data")
+            .arg(&self.data)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -197,7 +242,11 @@ impl Reply {
     pub(crate) fn is(&self, status: u16) -> Value {
         let text = String::from_utf8_lossy(&self.0.body);
         assert_eq!(self.0.status, status, "{text}");
-        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")) }
+        if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"))
+        }
     }
 
     /// The form of every refusal holds, and this is its code.

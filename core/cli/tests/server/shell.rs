@@ -9,7 +9,11 @@ use std::time::Duration;
 fn health_metrics_and_an_end_that_is_clean() {
     let mut service = Service::start(&[]);
     for path in ["/health/live", "/health/ready"] {
-        assert_eq!(service.send("GET", &format!("{}{path}", service.admin), &[], b"").0.status, 200, "{path}");
+        assert_eq!(
+            service.send("GET", &format!("{}{path}", service.admin), &[], b"").0.status,
+            200,
+            "{path}"
+        );
         service.send("GET", path, &[], b"").refuses(404, "route.not_found");
     }
     service.send("GET", "/metrics", &[], b"").refuses(404, "route.not_found");
@@ -27,7 +31,12 @@ fn health_metrics_and_an_end_that_is_clean() {
 fn requests_have_names() {
     let service = Service::start(&[]);
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    let reply = service.send("GET", "/nowhere?secret=1", &[("traceparent", &format!("00-{trace}-b7ad6b7169203331-01"))], b"");
+    let reply = service.send(
+        "GET",
+        "/nowhere?secret=1",
+        &[("traceparent", &format!("00-{trace}-b7ad6b7169203331-01"))],
+        b"",
+    );
     let id = reply.refuses(404, "route.not_found")["error"]["request_id"].as_str().unwrap().to_owned();
     std::thread::sleep(Duration::from_millis(100));
     let log = service.log.lock().unwrap().clone();
@@ -53,13 +62,24 @@ fn discovery_and_the_document() {
     let document = service.send("GET", "/openapi.json", &[], b"").is(200);
     assert_eq!(document["openapi"], "3.1.0");
     for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| ["get", "post", "delete"].contains(&name.as_str())) {
+        for (method, operation) in item
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| ["get", "post", "delete"].contains(&name.as_str()))
+        {
             assert!(operation["security"].as_array().is_some_and(|list| !list.is_empty()), "{method} {path}");
             // What needs somebody turns nobody away with 401, or 403 where addresses count.
-            let public = operation["security"].as_array().unwrap().iter().any(|one| one.as_object().unwrap().is_empty());
+            let public = operation["security"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one.as_object().unwrap().is_empty());
             if !public && !path.contains("/verify") {
                 let path = path.replace("{jti}", "x").replace("{owner}", "x").replace("{id}", "x");
-                service.send(&method.to_uppercase(), &path, &[("content-type", "application/json")], b"{}").refuses(401, "auth.required");
+                service
+                    .send(&method.to_uppercase(), &path, &[("content-type", "application/json")], b"{}")
+                    .refuses(401, "auth.required");
             }
         }
     }
@@ -70,7 +90,12 @@ fn keys_rotate_while_the_service_runs() {
     let service = Service::start(&[]);
     let published = || {
         let keys = service.send("GET", "/.well-known/jwks.json", &[], b"");
-        JwkSet::parse(&keys.0.body).unwrap().keys().iter().map(|key| key.kid().unwrap().to_owned()).collect::<Vec<_>>()
+        JwkSet::parse(&keys.0.body)
+            .unwrap()
+            .keys()
+            .iter()
+            .map(|key| key.kid().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let before = published();
     let told = service.command(&["keys", "rotate"]);
@@ -87,7 +112,12 @@ fn operators_come_and_go_while_the_service_runs() {
     assert!(token.starts_with("imagxp_op_"));
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(service.get("/v1/session", &token).is(200)["name"], "ann");
-    let login = service.send("POST", "/v1/session", &[("content-type", "application/json")], format!(r#"{{"token":"{token}"}}"#).as_bytes());
+    let login = service.send(
+        "POST",
+        "/v1/session",
+        &[("content-type", "application/json")],
+        format!(r#"{{"token":"{token}"}}"#).as_bytes(),
+    );
     login.is(200);
     let cookie = login.header("set-cookie").unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
@@ -95,8 +125,17 @@ fn operators_come_and_go_while_the_service_runs() {
     assert_eq!(service.send("GET", "/v1/session", &[("cookie", session)], b"").is(200)["role"], "viewer");
     // What changes something must come from the dashboard's own page.
     service.send("DELETE", "/v1/session", &[("cookie", session)], b"").refuses(403, "auth.forbidden");
-    service.send("DELETE", "/v1/session", &[("cookie", session), ("origin", "https://evil.example")], b"").refuses(403, "auth.forbidden");
-    service.send("DELETE", "/v1/session", &[("cookie", session), ("sec-fetch-site", "cross-site"), ("origin", &service.issuer)], b"").refuses(403, "auth.forbidden");
+    service
+        .send("DELETE", "/v1/session", &[("cookie", session), ("origin", "https://evil.example")], b"")
+        .refuses(403, "auth.forbidden");
+    service
+        .send(
+            "DELETE",
+            "/v1/session",
+            &[("cookie", session), ("sec-fetch-site", "cross-site"), ("origin", &service.issuer)],
+            b"",
+        )
+        .refuses(403, "auth.forbidden");
     service.send("DELETE", "/v1/session", &[("cookie", session), ("origin", &service.issuer)], b"").is(200);
     service.command(&["operator", "remove", "ann"]);
     std::thread::sleep(Duration::from_millis(2500));
@@ -108,10 +147,18 @@ fn operators_come_and_go_while_the_service_runs() {
 fn a_configuration_is_checked_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("imagxp.toml");
-    std::fs::write(&file, "issuer = 'https://broker.example'\n[database]\nurl = 'postgres://me:TOPSECRET@db/x'\n").unwrap();
+    std::fs::write(
+        &file,
+        "issuer = 'https://broker.example'\n[database]\nurl = 'postgres://me:TOPSECRET@db/x'\n",
+    )
+    .unwrap();
     let check = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
-        command.args(["config", "check", "--config"]).arg(&file).args(more).env("IMAGXP_LIMITS_REQUESTS", "77");
+        command
+            .args(["config", "check", "--config"])
+            .arg(&file)
+            .args(more)
+            .env("IMAGXP_LIMITS_REQUESTS", "77");
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.code(), text)
@@ -119,7 +166,11 @@ fn a_configuration_is_checked_and_shown() {
     let (code, text) = check(&["--set", "limits.streams=9"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(!text.contains("TOPSECRET"), "{text}");
-    for row in ["issuer               file        https://broker.example", "limits.requests      environment 77", "limits.streams       flag        9"] {
+    for row in [
+        "issuer               file        https://broker.example",
+        "limits.requests      environment 77",
+        "limits.streams       flag        9",
+    ] {
         assert!(text.contains(row), "{text}");
     }
     let (code, text) = check(&["--set", "limits.streams=0"]);
@@ -133,6 +184,94 @@ fn a_configuration_is_checked_and_shown() {
 fn development_stays_on_this_machine() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
-    let output = command.args(["serve", "--dev", "--listen", "0.0.0.0:0", "--data"]).arg(folder.path()).output().unwrap();
+    let output = command
+        .args(["serve", "--dev", "--listen", "0.0.0.0:0", "--data"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_broken_ledger_is_read_and_not_written() {
+    use crate::deal::Deal;
+    let mut service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    service.stop();
+    // Somebody with access to the file makes the agent richer.
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    file.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    let changed = file.execute(
+        "UPDATE account SET credits_posted = ?1, version = version + 1 WHERE kind = 'AVAILABLE'",
+        [20_000_000_u128.to_be_bytes()],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    drop(file);
+    service.run();
+    assert_eq!(deal.balance(&service, &deal.agent).0, "20", "reads go on");
+    deal.deposit(&service, "1", "another").refuses(503, "ledger.broken");
+    let body = serde_json::json!({"resource": deal.origin(), "amount": "1"});
+    deal.agent.post(&service, "/v1/visas", &body).refuses(503, "ledger.broken");
+    let check = service.get("/v1/log/verify", &service.token).is(200);
+    assert_eq!(check["ok"], false, "{check}");
+    assert!(
+        check["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|problem| problem["kind"] == "account.balance" || problem["message"].is_string()),
+        "{check}"
+    );
+    assert_eq!(service.get("/v1/money", &service.token).is(200)["writable"], false);
+    let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
+    assert!(String::from_utf8(metrics.0.body).unwrap().contains("imagxp_ledger_writable 0"));
+}
+
+#[test]
+fn tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut service = Service::start(&[
+        "--set",
+        &format!("tls.certificate={}", chain.display()),
+        "--set",
+        &format!("tls.key={}", key.display()),
+    ]);
+    let mut options =
+        imagxp_fetch::Options { allow_loopback: true, only_given_roots: true, ..Default::default() };
+    options.add_roots_pem(made.cert.pem().as_bytes()).unwrap();
+    let fetcher = imagxp_fetch::Fetcher::new(options).unwrap();
+    let url = format!("{}/.well-known/jwks.json", service.issuer.replace("http://", "https://"));
+    let answer = fetcher.send(&imagxp_fetch::Call::get(url), imagxp_fetch::Profile::PAGE).unwrap();
+    assert_eq!(answer.status, 200);
+    // A client that never finishes its handshake holds nothing up, and the end does not wait for it.
+    let _silent = std::net::TcpStream::connect(service.issuer.strip_prefix("http://").unwrap()).unwrap();
+    assert!(service.stop() < Duration::from_secs(12));
+    std::fs::write(&key, "nonsense").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+        .args([
+            "serve",
+            "--dev",
+            "--issuer",
+            "http://127.0.0.1:9",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+        ])
+        .arg(service.data())
+        .args([
+            "--set",
+            &format!("tls.certificate={}", chain.display()),
+            "--set",
+            &format!("tls.key={}", key.display()),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("tls.failed"));
 }

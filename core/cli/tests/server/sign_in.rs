@@ -15,7 +15,9 @@ fn operators_need_their_role_and_domains_are_no_operators() {
     service.get("/v1/verdicts", "a.b.c").refuses(401, "auth.token_invalid");
     service.send("GET", "/v1/verdicts", &[("authorization", "Basic x")], b"").refuses(401, "auth.malformed");
     let token = format!("Bearer {}", service.token);
-    agent.ask(&service, "GET", "/v1/verdicts", &[("authorization", &token)], b"").refuses(400, "auth.conflict");
+    agent
+        .ask(&service, "GET", "/v1/verdicts", &[("authorization", &token)], b"")
+        .refuses(400, "auth.conflict");
     assert_eq!(agent.fetched.load(Ordering::Relaxed), 1, "one fetch for all requests");
 }
 
@@ -52,7 +54,9 @@ fn a_body_is_part_of_what_is_signed() {
     let url = format!("{}/v1/visas/redeem", service.issuer);
     let headers = agent.headers("POST", &url, body.as_bytes());
     let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    service.send("POST", "/v1/visas/redeem", &lines, br#"{"visas": [] }"#).refuses(400, "claim.digest_mismatch");
+    service
+        .send("POST", "/v1/visas/redeem", &lines, br#"{"visas": [] }"#)
+        .refuses(400, "claim.digest_mismatch");
     let mut bare = agent.headers("POST", &url, b"");
     bare.push(("content-type".into(), "application/json".into()));
     let lines: Vec<_> = bare.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -14,8 +14,14 @@ const HOUR: i64 = 3_600_000;
 fn time_settles_what_nobody_asks_for() {
     let service = Service::start(&[]);
     let deal = Deal::new(&service);
-    let ledger = Ledger::open(&Address::Sqlite(service.data().join("ledger.db")), Options::default(), now().as_millis()).unwrap();
-    let (agent, publisher) = (Owner::parse(deal.agent.name()).unwrap(), Owner::parse(deal.publisher.name()).unwrap());
+    let ledger = Ledger::open(
+        &Address::Sqlite(service.data().join("ledger.db")),
+        Options::default(),
+        now().as_millis(),
+    )
+    .unwrap();
+    let (agent, publisher) =
+        (Owner::parse(deal.agent.name()).unwrap(), Owner::parse(deal.publisher.name()).unwrap());
     let jkt = *deal.agent.identity.public_key().thumbprint();
     let run = |command: Command, owner: &Owner, ago: i64| {
         let actor = Actor::Party(owner.clone());
@@ -35,22 +41,35 @@ fn time_settles_what_nobody_asks_for() {
         };
         run(command.into(), &agent, ago).jti
     };
-    let redeem = |jti: Id, ago: i64| drop(run(Redeem { jti, request_jkt: Some(jkt) }.into(), &publisher, ago));
+    let redeem =
+        |jti: Id, ago: i64| drop(run(Redeem { jti, request_jkt: Some(jkt) }.into(), &publisher, ago));
     let expired = issue(HOUR);
     let unrated = issue(25 * HOUR);
     redeem(unrated, 25 * HOUR - 1000);
     let withheld = issue(74 * HOUR);
     redeem(withheld, 74 * HOUR - 1000);
-    let bad = GiveFeedback { jti: withheld, jkt, score: Score::from_millionths(0).unwrap(), reason: Reason::Other, sha256: [1; 32], nonce: None };
+    let bad = GiveFeedback {
+        jti: withheld,
+        jkt,
+        score: Score::from_millionths(0).unwrap(),
+        reason: Reason::Other,
+        sha256: [1; 32],
+        nonce: None,
+    };
     run(bad.into(), &agent, 73 * HOUR);
     let young = issue(0);
-    let state = |jti: Id| service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"].as_str().unwrap().to_owned();
+    let state = |jti: Id| {
+        service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"].as_str().unwrap().to_owned()
+    };
     let until = Instant::now() + Duration::from_secs(20);
     while state(expired) == "ISSUED" || state(unrated) == "REDEEMED" || state(withheld) == "WITHHELD" {
         assert!(Instant::now() < until, "{} {} {}", state(expired), state(unrated), state(withheld));
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert_eq!([state(expired), state(unrated), state(withheld), state(young)], ["EXPIRED", "RELEASED", "REFUNDED", "ISSUED"]);
+    assert_eq!(
+        [state(expired), state(unrated), state(withheld), state(young)],
+        ["EXPIRED", "RELEASED", "REFUNDED", "ISSUED"]
+    );
     assert_eq!(deal.balance(&service, &deal.agent), ("9".into(), "8".into()));
     assert_eq!(deal.balance(&service, &deal.publisher), ("0.98".into(), "0.98".into()));
     ledger.close();
@@ -64,7 +83,8 @@ fn watchers_are_told() {
     let deal = Deal::new(&service);
     let mut stream = std::net::TcpStream::connect(service.issuer.strip_prefix("http://").unwrap()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", service.token).unwrap();
+    write!(stream, "GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", service.token)
+        .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let jti = deal.read(&service, "0.5");
     let mut text = String::new();
@@ -74,5 +94,8 @@ fn watchers_are_told() {
         assert!(length > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }
-    assert!(text.contains("text/event-stream") && text.contains("event: ledger") && text.contains(&jti), "{text}");
+    assert!(
+        text.contains("text/event-stream") && text.contains("event: ledger") && text.contains(&jti),
+        "{text}"
+    );
 }

@@ -27,7 +27,10 @@ fn form(assertion: &str, more: &str) -> String {
 fn refuses(reply: &Reply, status: u16, error: &str, code: &str) {
     let value = reply.is(status);
     assert_eq!((&value["error"], &value["code"]), (&json!(error), &json!(code)), "{value}");
-    assert!(value["error_description"].is_string() && value["request_id"].as_str() == reply.header("x-request-id"));
+    assert!(
+        value["error_description"].is_string()
+            && value["request_id"].as_str() == reply.header("x-request-id")
+    );
 }
 
 #[test]
@@ -36,20 +39,42 @@ fn a_visa_by_oauth() {
     let deal = Deal::new(&service);
     let purchase = format!("&resource={}&amount=0.5&currency=USD&purposes=SUMMARY", deal.origin());
     let key = nonce();
-    let first = send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &purchase)).is(200);
+    let first =
+        send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &purchase)).is(200);
     assert_eq!(first["token_type"], "imagxp-visa");
     let visa = first["access_token"].as_str().unwrap();
     assert!(allowed(&deal.verdict(&service, &deal.request(visa))));
     // A new assertion, the same purchase.
-    let second = send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &purchase)).is(200);
+    let second =
+        send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &purchase)).is(200);
     assert_eq!(first["access_token"], second["access_token"]);
     assert_eq!(deal.balance(&service, &deal.agent).1, "9.5");
     let other = purchase.replace("0.5", "0.6");
-    refuses(&send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &other)), 409, "idempotency.mismatch", "idempotency.mismatch");
+    refuses(
+        &send(&service, &[("idempotency-key", &key)], &form(&assertion(&service, &deal), &other)),
+        409,
+        "idempotency.mismatch",
+        "idempotency.mismatch",
+    );
     let dear = purchase.replace("0.5", "50");
-    refuses(&send(&service, &[], &form(&assertion(&service, &deal), &dear)), 402, "account.insufficient", "account.insufficient");
-    refuses(&send(&service, &[], &form(&assertion(&service, &deal), "&resource=nowhere&amount=1")), 400, "invalid_target", "visa.resource");
-    refuses(&send(&service, &[], &form(&assertion(&service, &deal), "&amount=1")), 400, "invalid_target", "invalid_target");
+    refuses(
+        &send(&service, &[], &form(&assertion(&service, &deal), &dear)),
+        402,
+        "account.insufficient",
+        "account.insufficient",
+    );
+    refuses(
+        &send(&service, &[], &form(&assertion(&service, &deal), "&resource=nowhere&amount=1")),
+        400,
+        "invalid_target",
+        "visa.resource",
+    );
+    refuses(
+        &send(&service, &[], &form(&assertion(&service, &deal), "&amount=1")),
+        400,
+        "invalid_target",
+        "invalid_target",
+    );
 }
 
 #[test]
@@ -64,14 +89,23 @@ fn the_cores_own_client_understands_the_answer() {
         agent_id: identity.agent_id().clone(),
         issuer: service.issuer.clone(),
         audience: deal.origin(),
-        price: imagxp::policy::Money { amount: imagxp::amount::Amount::parse("0.25").unwrap(), currency: "USD".into() },
+        price: imagxp::policy::Money {
+            amount: imagxp::amount::Amount::parse("0.25").unwrap(),
+            currency: "USD".into(),
+        },
         purpose: imagxp::Purpose::Summary,
     };
     let endpoint = format!("{}/oauth/token", service.issuer);
     let request = TokenRequest::new(identity, &purchase, &endpoint, &nonce(), now()).unwrap();
     let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let reply = service.send("POST", &request.url, &headers, request.body.as_bytes());
-    match TokenAnswer::read(reply.0.status, &reply.0.body, &purchase, identity.public_key().thumbprint(), now()) {
+    match TokenAnswer::read(
+        reply.0.status,
+        &reply.0.body,
+        &purchase,
+        identity.public_key().thumbprint(),
+        now(),
+    ) {
         TokenAnswer::Visa(visa) => assert_eq!(visa.price(), &purchase.price),
         other => panic!("{other:?} {reply:?}"),
     }
@@ -88,14 +122,19 @@ fn an_access_token_stands_for_its_owner() {
     assert_eq!(service.get(&own, token).is(200)["accounts"][0]["balance"], "10");
     service.get(&format!("/v1/accounts/{}", deal.publisher.name()), token).refuses(404, "account.not_found");
     service.get("/v1/money", token).refuses(403, "auth.forbidden");
-    let bought = service.post("/v1/visas", token, &json!({"resource": deal.origin(), "amount": "0.5"})).is(201);
+    let bought =
+        service.post("/v1/visas", token, &json!({"resource": deal.origin(), "amount": "0.5"})).is(201);
     assert!(allowed(&deal.verdict(&service, &deal.request(bought["access_token"].as_str().unwrap()))));
     // Neither an ID token nor a visa is an access token.
     let id_token = answer["id_token"].as_str().unwrap();
     service.get(&own, id_token).refuses(401, "auth.token_invalid");
     service.get(&own, bought["access_token"].as_str().unwrap()).refuses(401, "auth.token_invalid");
     let jwks = JwkSet::parse(&service.send("GET", "/.well-known/jwks.json", &[], b"").0.body).unwrap();
-    let expected = TokenExpectation { issuer: Some(&service.issuer), audience: Some(deal.agent.name()), typ: Some("JWT") };
+    let expected = TokenExpectation {
+        issuer: Some(&service.issuer),
+        audience: Some(deal.agent.name()),
+        typ: Some("JWT"),
+    };
     assert!(verify_token(id_token.as_bytes(), &jwks, &expected, now()).is_ok());
 }
 
@@ -106,25 +145,42 @@ fn assertions_that_do_not_hold() {
     let once = assertion(&service, &deal);
     send(&service, &[], &form(&once, "")).is(200);
     refuses(&send(&service, &[], &form(&once, "")), 401, "invalid_client", "assertion.used");
-    let elsewhere = deal.agent.identity.assert_client("https://other.example/oauth/token", &nonce(), now()).unwrap();
+    let elsewhere =
+        deal.agent.identity.assert_client("https://other.example/oauth/token", &nonce(), now()).unwrap();
     refuses(&send(&service, &[], &form(&elsewhere, "")), 401, "invalid_client", "sig.malformed");
     let endpoint = format!("{}/oauth/token", service.issuer);
     let old = deal.agent.identity.assert_client(&endpoint, &nonce(), now().saturating_add_secs(-70)).unwrap();
     refuses(&send(&service, &[], &form(&old, "")), 401, "invalid_client", "time.expired");
     // Another's name with one's own key.
-    let key = imagxp::crypto::PrivateKey::generate(imagxp::crypto::Algorithm::Es256, &mut |bytes: &mut [u8]| {
-        bytes.fill(9);
-        Ok(())
-    });
+    let key =
+        imagxp::crypto::PrivateKey::generate(imagxp::crypto::Algorithm::Es256, &mut |bytes: &mut [u8]| {
+            bytes.fill(9);
+            Ok(())
+        });
     let thief = imagxp::agent::Identity::parse(deal.agent.name(), key.unwrap(), true).unwrap();
     let stolen = thief.assert_client(&endpoint, &nonce(), now()).unwrap();
     refuses(&send(&service, &[], &form(&stolen, "")), 401, "invalid_client", "identity.key_mismatch");
     let good = || assertion(&service, &deal);
-    refuses(&send(&service, &[], &form(&good(), "&client_id=other.example")), 401, "invalid_client", "identity.key_mismatch");
+    refuses(
+        &send(&service, &[], &form(&good(), "&client_id=other.example")),
+        401,
+        "invalid_client",
+        "identity.key_mismatch",
+    );
     refuses(&send(&service, &[], &form(&good(), "&scope=everything")), 400, "invalid_scope", "invalid_scope");
     refuses(&send(&service, &[], &form(&good(), "&more=1")), 400, "invalid_request", "invalid_request");
-    refuses(&send(&service, &[], &form(&good(), "&amount=1&amount=2")), 400, "invalid_request", "invalid_request");
-    refuses(&send(&service, &[], &form(&good(), "").replace("client_credentials", "password")), 400, "unsupported_grant_type", "unsupported_grant_type");
+    refuses(
+        &send(&service, &[], &form(&good(), "&amount=1&amount=2")),
+        400,
+        "invalid_request",
+        "invalid_request",
+    );
+    refuses(
+        &send(&service, &[], &form(&good(), "").replace("client_credentials", "password")),
+        400,
+        "unsupported_grant_type",
+        "unsupported_grant_type",
+    );
     refuses(&send(&service, &[], &form("x", "")), 401, "invalid_client", "sig.malformed");
     let json = service.send("POST", "/oauth/token", &[("content-type", "application/json")], b"{}");
     refuses(&json, 415, "body.not_form", "body.not_form");

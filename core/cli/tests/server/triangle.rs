@@ -24,13 +24,24 @@ fn good_feedback_releases_and_bad_feedback_withholds() {
     // Redeemed once.
     let body = json!({"visas": [Deal::presented(&token, &headers)]});
     let redeemed = publisher.post(&service, "/v1/visas/redeem", &body).is(200);
-    assert_eq!((&redeemed["accepted"], &redeemed["results"][0]["amount"]), (&json!(1), &json!("0.5")), "{redeemed}");
+    assert_eq!(
+        (&redeemed["accepted"], &redeemed["results"][0]["amount"]),
+        (&json!(1), &json!("0.5")),
+        "{redeemed}"
+    );
     let again = publisher.post(&service, "/v1/visas/redeem", &body).is(200);
-    assert_eq!((&again["accepted"], &again["results"][0]["error"]["code"]), (&json!(0), &json!("visa.state")));
+    assert_eq!(
+        (&again["accepted"], &again["results"][0]["error"]["code"]),
+        (&json!(0), &json!("visa.state"))
+    );
 
     // Good: 2 % stay with the broker, rounded down.
     let visa = deal.give_feedback(&service, &jti, 500_000).is(200);
-    assert_eq!((&visa["state"], &visa["released"], &visa["fee"]), (&json!("RELEASED"), &json!("0.5"), &json!("0.01")), "{visa}");
+    assert_eq!(
+        (&visa["state"], &visa["released"], &visa["fee"]),
+        (&json!("RELEASED"), &json!("0.5"), &json!("0.01")),
+        "{visa}"
+    );
     assert_eq!(deal.balance(&service, publisher), ("0.49".into(), "0.49".into()));
     deal.give_feedback(&service, &jti, 0).refuses(409, "feedback.already_given");
 
@@ -45,8 +56,16 @@ fn good_feedback_releases_and_bad_feedback_withholds() {
     let decide = format!("/v1/visas/{jti}/decide");
     publisher.post(&service, &decide, &json!({"decision": "release"})).refuses(403, "auth.forbidden");
     service.post(&decide, &service.token, &json!({"decision": "split"})).refuses(400, "json.malformed");
-    service.post(&decide, &service.token, &json!({"decision": "split", "amount": "1"})).refuses(400, "amount.range");
-    let visa = service.post(&decide, &service.token, &json!({"decision": "split", "amount": "0.4", "memo": "half and half"})).is(200);
+    service
+        .post(&decide, &service.token, &json!({"decision": "split", "amount": "1"}))
+        .refuses(400, "amount.range");
+    let visa = service
+        .post(
+            &decide,
+            &service.token,
+            &json!({"decision": "split", "amount": "0.4", "memo": "half and half"}),
+        )
+        .is(200);
     assert_eq!((&visa["state"], &visa["released"]), (&json!("SPLIT"), &json!("0.4")), "{visa}");
     assert_eq!(deal.balance(&service, agent), ("9.1".into(), "9.1".into()));
     assert_eq!(deal.balance(&service, publisher), ("0.882".into(), "0.882".into()));
@@ -59,24 +78,39 @@ fn good_feedback_releases_and_bad_feedback_withholds() {
     assert_eq!(deal.balance(&service, agent), ("9.1".into(), "9.1".into()));
 
     // Money goes out.
-    let withdrawal = publisher.post(&service, "/v1/withdrawals", &json!({"amount": "0.8", "reference": "iban-1"})).is(201);
+    let withdrawal =
+        publisher.post(&service, "/v1/withdrawals", &json!({"amount": "0.8", "reference": "iban-1"})).is(201);
     assert_eq!(deal.balance(&service, publisher), ("0.882".into(), "0.082".into()));
     let id = withdrawal["id"].as_str().unwrap();
-    publisher.post(&service, &format!("/v1/withdrawals/{id}/post"), &json!({})).refuses(403, "auth.forbidden");
+    publisher
+        .post(&service, &format!("/v1/withdrawals/{id}/post"), &json!({}))
+        .refuses(403, "auth.forbidden");
     service.post(&format!("/v1/withdrawals/{id}/post"), &service.token, &json!({})).is(200);
-    service.post(&format!("/v1/withdrawals/{id}/void"), &service.token, &json!({})).refuses(409, "transfer.already_resolved");
-    publisher.post(&service, "/v1/withdrawals", &json!({"amount": "0.083"})).refuses(402, "account.insufficient");
+    service
+        .post(&format!("/v1/withdrawals/{id}/void"), &service.token, &json!({}))
+        .refuses(409, "transfer.already_resolved");
+    publisher
+        .post(&service, "/v1/withdrawals", &json!({"amount": "0.083"}))
+        .refuses(402, "account.insufficient");
     agent.post(&service, "/v1/payments", &json!({"to": publisher.name(), "amount": "0.1"})).is(201);
     assert_eq!(deal.balance(&service, publisher), ("0.182".into(), "0.182".into()));
 
     // The statement adds up, and the lists agree with it.
     for (party, closing) in [(agent, "9"), (publisher, "0.182")] {
         let statement = party.get(&service, &format!("/v1/accounts/{}/statement", party.name())).is(200);
-        assert_eq!((&statement["opening"], &statement["closing"]), (&json!("0"), &json!(closing)), "{statement}");
+        assert_eq!(
+            (&statement["opening"], &statement["closing"]),
+            (&json!("0"), &json!(closing)),
+            "{statement}"
+        );
         let account = &statement["account"]["id"];
         let mut sum = 0_i64;
         for transfer in statement["transfers"].as_array().unwrap() {
-            let (whole, part) = transfer["amount"].as_str().unwrap().split_once('.').unwrap_or((transfer["amount"].as_str().unwrap(), ""));
+            let (whole, part) = transfer["amount"]
+                .as_str()
+                .unwrap()
+                .split_once('.')
+                .unwrap_or((transfer["amount"].as_str().unwrap(), ""));
             let units: i64 = format!("{whole}{part:0<6}").parse().unwrap();
             match (transfer["phase"].as_str().unwrap(), transfer["debit"] == *account) {
                 ("pending" | "void", _) => {}
@@ -144,7 +178,8 @@ fn a_visa_is_worth_something_to_its_publisher_only_and_with_its_request_only() {
 
 #[test]
 fn a_thousand_visas_at_once() {
-    let service = Service::start(&[]);
+    // Two thousand signatures in a build for debugging.
+    let service = Service::start(&["--set", "limits.handler_s=60"]);
     let deal = Deal::new(&service);
     let visas: Vec<_> = (0..40)
         .map(|_| {
@@ -171,12 +206,18 @@ fn feedback_must_be_the_holders_and_about_this() {
     let jti = deal.read(&service, "0.5");
     let path = format!("/v1/visas/{jti}/feedback");
     stranger.agent.ask(&service, "POST", &path, &[], &deal.feedback(&jti, 0)).refuses(404, "visa.not_found");
-    deal.agent.ask(&service, "POST", &path, &[], &deal.feedback(&unread, 0)).refuses(400, "feedback.malformed");
-    deal.agent.ask(&service, "POST", &path, &[], &stranger.feedback(&jti, 0)).refuses(400, "feedback.malformed");
+    deal.agent
+        .ask(&service, "POST", &path, &[], &deal.feedback(&unread, 0))
+        .refuses(400, "feedback.malformed");
+    deal.agent
+        .ask(&service, "POST", &path, &[], &stranger.feedback(&jti, 0))
+        .refuses(400, "feedback.malformed");
     deal.agent.ask(&service, "POST", &path, &[], b"{}").refuses(400, "feedback.malformed");
     let mut forged: serde_json::Value = serde_json::from_slice(&deal.feedback(&jti, 0)).unwrap();
     forged["quality_score"] = json!(1);
-    deal.agent.ask(&service, "POST", &path, &[], forged.to_string().as_bytes()).refuses(403, "feedback.wrong_key");
+    deal.agent
+        .ask(&service, "POST", &path, &[], forged.to_string().as_bytes())
+        .refuses(403, "feedback.wrong_key");
     // The publisher may bring what the agent has signed.
     let signed = deal.feedback(&jti, 1_000_000);
     let visa = deal.publisher.ask(&service, "POST", &path, &[], &signed).is(200);

@@ -39,14 +39,21 @@ fn proxies_get_verdicts() {
     assert_eq!(nginx.header("x-imagxp-verdict-agent-id"), Some(agent.name()));
     assert_eq!(nginx.header("x-imagxp-verdict-purpose"), Some("SUMMARY"));
     assert_eq!(nginx.header("x-imagxp-verdict-outcome"), Some("allow"));
-    let caddy = signed("/a", &[("x-forwarded-uri", "/a"), ("x-forwarded-method", "GET"), ("x-forwarded-host", "127.0.0.1:8080")], "/v1/verify");
+    let caddy = signed(
+        "/a",
+        &[("x-forwarded-uri", "/a"), ("x-forwarded-method", "GET"), ("x-forwarded-host", "127.0.0.1:8080")],
+        "/v1/verify",
+    );
     assert_eq!(caddy.0.status, 200, "{caddy:?}");
     let envoy = signed("/a/b?c=d", &[], "/v1/verify/a/b?c=d");
     assert_eq!(envoy.0.status, 200, "{envoy:?}");
     let envoy = signed("/", &[], "/v1/verify/");
     assert_eq!(envoy.0.status, 200, "{envoy:?}");
     let elsewhere = signed("/a", &[("x-original-uri", "/b")], "/v1/verify");
-    assert_eq!((elsewhere.0.status, elsewhere.header("x-imagxp-verdict-code")), (403, Some("claim.resource_mismatch")));
+    assert_eq!(
+        (elsewhere.0.status, elsewhere.header("x-imagxp-verdict-code")),
+        (403, Some("claim.resource_mismatch"))
+    );
     let paid = signed("/paid/x", &[("x-original-uri", "/paid/x")], "/v1/verify");
     assert_eq!(paid.0.status, 402);
     let offer: serde_json::Value = serde_json::from_slice(&paid.0.body).unwrap();
@@ -54,7 +61,8 @@ fn proxies_get_verdicts() {
     let nobody = service.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"");
     assert_eq!((nobody.0.status, nobody.header("x-imagxp-verdict-code")), (401, Some("auth.required")));
     // A proxy that passes on what the client sends would let it name its own target.
-    signed("/a", &[("x-original-uri", "/a"), ("x-forwarded-uri", "/paid/x")], "/v1/verify").refuses(400, "header.conflict");
+    signed("/a", &[("x-original-uri", "/a"), ("x-forwarded-uri", "/paid/x")], "/v1/verify")
+        .refuses(400, "header.conflict");
     signed("/a", &[], "/v1/verify").refuses(400, "verify.target_missing");
     let list = service.get("/v1/verdicts?outcome=deny&limit=1", &service.token).is(200);
     assert_eq!(list["verdicts"].as_array().unwrap().len(), 1);
@@ -62,7 +70,15 @@ fn proxies_get_verdicts() {
     let list = service.get(&format!("/v1/verdicts?agent={}", agent.name()), &service.token).is(200);
     // The one with another target was refused before its signature was looked at: nobody's, as far as is known.
     assert_eq!(list["verdicts"].as_array().unwrap().len(), 5, "{list}");
-    assert_eq!(list["minutes"].as_array().unwrap().iter().map(|minute| minute["allow"].as_u64().unwrap()).sum::<u64>(), 4);
+    assert_eq!(
+        list["minutes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|minute| minute["allow"].as_u64().unwrap())
+            .sum::<u64>(),
+        4
+    );
     service.get("/v1/verdicts?nonsense=1", &service.token).refuses(400, "query.malformed");
 }
 
@@ -83,4 +99,42 @@ fn only_trusted_proxies_may_ask() {
     service.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"").refuses(403, "auth.forbidden");
     let off = Service::start(&[]);
     off.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"").refuses(404, "verify.off");
+}
+
+#[test]
+fn a_visa_is_redeemed_before_the_page_is_served() {
+    use crate::deal::Deal;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let publisher = Party::new();
+    let service = Service::start_with(|url| {
+        let policy = serde_json::json!({
+            "version": 1,
+            "origins": [format!("http://{}", publisher.name())],
+            "purposes": {"SUMMARY": {"allow": true, "price": {"amount": "0.5", "currency": "USD"}}},
+            "payment": {"required": true, "brokers": [{"issuer": url, "jwks_uri": format!("{url}/.well-known/jwks.json"), "check": "redeem"}]},
+            "allow_loopback": true,
+        });
+        std::fs::write(&file, policy.to_string()).unwrap();
+        vec!["--set".to_owned(), format!("verify.policy={}", file.display())]
+    });
+    let deal = Deal { agent: Party::new(), publisher };
+    deal.deposit(&service, "10", "r").is(201);
+    let (token, jti) = deal.buy(&service, "0.5");
+    let ask = || {
+        let headers = deal.request(&token);
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        lines.push(("x-original-uri", "/page"));
+        service.send("GET", "/v1/verify", &lines, b"")
+    };
+    let served = ask();
+    assert_eq!(
+        (served.0.status, served.header("x-imagxp-verdict-jti")),
+        (200, Some(jti.as_str())),
+        "{served:?}"
+    );
+    assert_eq!(service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"], "REDEEMED");
+    let again = ask();
+    assert_eq!(again.0.status, 402, "{again:?}");
+    deal.give_feedback(&service, &jti, 1_000_000).is(200);
 }

@@ -39,9 +39,13 @@ impl Access {
         let mut table = HashMap::new();
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
-                let fault = |why: &str| SetupError::new("internal.routes", format!("`{method} {path}` {why}"));
+                let fault =
+                    |why: &str| SetupError::new("internal.routes", format!("`{method} {path}` {why}"));
                 let rules = rules(operation).ok_or_else(|| fault("declares no security that is known"))?;
-                if method != Method::GET && rules.contains(&Rule::Public) && !UNAUTHENTICATED.contains(&path.as_str()) {
+                if method != Method::GET
+                    && rules.contains(&Rule::Public)
+                    && !UNAUTHENTICATED.contains(&path.as_str())
+                {
                     return Err(fault("changes something and is open to everybody"));
                 }
                 table.insert((method, path.clone()), rules);
@@ -60,20 +64,20 @@ impl Access {
 /// What authenticates by its body: the token endpoint by a client assertion, the login by a token.
 const UNAUTHENTICATED: [&str; 2] = ["/oauth/token", "/v1/session"];
 
-/// The operations of a path, to be completed.
-pub(crate) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// The operations of a path with their methods, to be completed.
+pub(crate) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     [
-        &mut item.get,
-        &mut item.post,
-        &mut item.put,
-        &mut item.patch,
-        &mut item.delete,
-        &mut item.options,
-        &mut item.head,
-        &mut item.trace,
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+        (Method::OPTIONS, &mut item.options),
+        (Method::HEAD, &mut item.head),
+        (Method::TRACE, &mut item.trace),
     ]
     .into_iter()
-    .filter_map(Option::as_mut)
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// The operations of a path with their methods.

@@ -27,6 +27,8 @@ pub(crate) struct Identities {
     fetcher: Fetcher,
     known: Mutex<LruCache<AgentId, Known>>,
     allow_loopback: bool,
+    /// Whether the replay store is somewhere else, so that asking it blocks.
+    waits: bool,
 }
 
 #[derive(Clone)]
@@ -46,11 +48,12 @@ impl Identities {
         replay: Option<Arc<dyn ReplayStore>>,
     ) -> Result<Self, SetupError> {
         let mut publisher = Publisher::new(policy(config)?, secret);
+        let waits = replay.is_some();
         if let Some(replay) = replay {
             publisher = publisher.with_replay_store(replay);
         }
         let known = Mutex::new(LruCache::new(DOMAINS));
-        Ok(Self { publisher, fetcher, known, allow_loopback: config.allow_loopback })
+        Ok(Self { publisher, fetcher, known, allow_loopback: config.allow_loopback, waits })
     }
 
     /// Whether development's domains are admitted.
@@ -62,8 +65,12 @@ impl Identities {
     ///
     /// A body must be named by the claim (`content_digest`), and so must the method of whatever changes something: neither may be
     /// exchanged on the way.
-    pub(crate) async fn verify(&self, request: &Request<'_>, now: Timestamp) -> Result<(AgentId, Thumbprint), Problem> {
-        let mut verification = self.publisher.verify(request, now);
+    pub(crate) async fn verify(
+        &self,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<(AgentId, Thumbprint), Problem> {
+        let mut verification = self.blocking(|| self.publisher.verify(request, now));
         for _ in 0..MAX_ROUNDS {
             let Some(pending) = take_pending(&mut verification) else { break };
             for need in &verification.verdict.needs {
@@ -72,7 +79,7 @@ impl Identities {
                     let _ = self.fetch(&agent, now).await;
                 }
             }
-            verification = self.publisher.resume(pending, crate::clock::now());
+            verification = self.blocking(|| self.publisher.resume(pending, crate::clock::now()));
         }
         let verdict = verification.verdict;
         if verdict.outcome != Outcome::Allow {
@@ -85,18 +92,26 @@ impl Identities {
         Ok((agent, key))
     }
 
+    fn blocking<T>(&self, act: impl FnOnce() -> T) -> T {
+        if self.waits { tokio::task::block_in_place(act) } else { act() }
+    }
+
     fn check_claim(&self, request: &Request<'_>) -> Result<(), Problem> {
         let payload = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"x-imagxp-payload"));
-        let claim = payload.and_then(|(_, value)| imagxp::encoding::base64_decode(value)).and_then(|payload| {
-            imagxp::Claim::parse(&payload, &Limits::DEFAULT, self.allow_loopback).ok()
-        });
-        let claim = claim.ok_or_else(|| Problem::unauthorized("auth.required", "the request is not signed"))?;
+        let claim = payload
+            .and_then(|(_, value)| imagxp::encoding::base64_decode(value))
+            .and_then(|payload| imagxp::Claim::parse(&payload, &Limits::DEFAULT, self.allow_loopback).ok());
+        let claim =
+            claim.ok_or_else(|| Problem::unauthorized("auth.required", "the request is not signed"))?;
         if request.body_digest.is_some() && claim.content_digest.is_none() {
             let message = "a signed request with a body names the body in its claim (`content_digest`)";
             return Err(Problem::bad("claim.digest_mismatch", message));
         }
         if !matches!(request.method, "GET" | "HEAD") && claim.method.is_none() {
-            return Err(Problem::bad("claim.method_mismatch", "a signed request that changes something names its method"));
+            return Err(Problem::bad(
+                "claim.method_mismatch",
+                "a signed request that changes something names its method",
+            ));
         }
         Ok(())
     }
@@ -110,7 +125,9 @@ impl Identities {
     ) -> Result<Arc<Manifest>, Problem> {
         let known = self.lock().get(agent).cloned();
         if let Some(known) = &known {
-            let lists = key.is_none_or(|key| known.manifest.keys().iter().any(|one| one.key.thumbprint().as_str() == key));
+            let lists = key.is_none_or(|key| {
+                known.manifest.keys().iter().any(|one| one.key.thumbprint().as_str() == key)
+            });
             let fresh = now < known.fresh_until && known.fetched <= now;
             let tried = known.tried <= now && now < known.tried.saturating_add_secs(RETRY_S);
             if (fresh && lists) || (tried && now < known.fetched.saturating_add_secs(STALE_S)) {
@@ -144,8 +161,12 @@ impl Identities {
         let manifest = Arc::new(manifest);
         let (least, usual, most) = FRESH;
         let fresh = answer.max_age().map_or(usual, |age| i64::from(age).clamp(least, most));
-        let known =
-            Known { manifest: Arc::clone(&manifest), fetched: now, fresh_until: now.saturating_add_secs(fresh), tried: now };
+        let known = Known {
+            manifest: Arc::clone(&manifest),
+            fetched: now,
+            fresh_until: now.saturating_add_secs(fresh),
+            tried: now,
+        };
         self.lock().put(agent.clone(), known);
         Ok(manifest)
     }
@@ -182,7 +203,8 @@ pub(crate) fn refused(verdict: &Verdict) -> Problem {
     let code = verdict.code.map_or("auth.required", Code::as_str);
     let mut problem = Problem::new(status(verdict.http), code, verdict.message);
     let hint = verdict.hint.as_deref().map_or(serde_json::Value::Null, serde_json::Value::from);
-    problem.details = serde_json::json!({"hint": hint, "retry": verdict.retry.to_string(), "trace_id": verdict.trace_id});
+    problem.details =
+        serde_json::json!({"hint": hint, "retry": verdict.retry.to_string(), "trace_id": verdict.trace_id});
     if let Retry::After(seconds) = verdict.retry {
         problem.retry_after = Some(u64::from(seconds));
     }

@@ -1,6 +1,7 @@
 //! The innermost layer: reads the body, finds out who asks and whether the route is for them.
 
 use super::access::Rule;
+use super::crowd::Place;
 use super::{Access, Caller};
 use crate::app::App;
 use crate::clock;
@@ -32,34 +33,49 @@ pub(crate) async fn layer(
 ) -> Response {
     request_id::note_route(&request);
     match admit(&app, &access, request).await {
-        Ok(request) => next.run(request).await,
+        Ok((request, _place)) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn admit(app: &App, access: &Access, request: Request) -> Result<Request, Problem> {
+async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request, Option<Place>), Problem> {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let rules = path.and_then(|path| access.rules(request.method(), &path));
     // A route without a row would be a hole; there is none, because the document is made from the routes.
-    let rules = rules.ok_or_else(|| Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "there is no such operation here"))?;
+    let rules = rules.ok_or_else(|| {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "there is no such operation here")
+    })?;
     let (mut parts, body) = request.into_parts();
     // A thousand visas with their requests are more than anything else that is sent here.
     let times = if parts.uri.path() == REDEEM { REDEEM_TIMES } else { 1 };
     let limit = app.config.limits.body_bytes.saturating_mul(times);
     let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body.too_large", format!("the body is cut off, or has more than {limit} bytes"))
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body.too_large",
+            format!("the body is cut off, or has more than {limit} bytes"),
+        )
     })?;
     let caller = if rules.contains(&Rule::Public) {
         Caller::Anonymous
     } else {
         authenticate(app, &parts, &body, rules).await?
     };
-    check(&caller, rules, parts.extensions.get::<Peer>().is_some_and(|peer| app.is_trusted_proxy(peer.0.ip())))?;
+    check(
+        &caller,
+        rules,
+        parts.extensions.get::<Peer>().is_some_and(|peer| app.is_trusted_proxy(peer.0.ip())),
+    )?;
+    let mut place = None;
     if let Caller::Tenant { id, .. } = &caller {
-        tracing::debug!(tenant = %id, "authenticated");
+        let entered = app.crowd.enter(id.as_str());
+        place = Some(entered.ok_or_else(|| {
+            let message = "too many requests of this caller are at work";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message)
+        })?);
     }
     parts.extensions.insert(caller);
-    Ok(Request::from_parts(parts, Body::from(body)))
+    Ok((Request::from_parts(parts, Body::from(body)), place))
 }
 
 async fn authenticate(
@@ -72,9 +88,12 @@ async fn authenticate(
         return Ok(Caller::Anonymous);
     }
     let now = clock::now();
-    let signed = parts.headers.contains_key(imagxp::headers::PAYLOAD) || parts.headers.contains_key(imagxp::headers::SIGNATURE);
+    let signed = parts.headers.contains_key(imagxp::headers::PAYLOAD)
+        || parts.headers.contains_key(imagxp::headers::SIGNATURE);
     match (bearer(&parts.headers)?, signed) {
-        (Some(_), true) => Err(Problem::bad("auth.conflict", "the request is signed and bears a token; one of them, please")),
+        (Some(_), true) => {
+            Err(Problem::bad("auth.conflict", "the request is signed and bears a token; one of them, please"))
+        }
         (Some(token), false) => by_token(app, token, now),
         (None, true) => by_signature(app, parts, body, now).await,
         (None, false) => by_session(app, parts, now),
@@ -82,7 +101,8 @@ async fn authenticate(
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let malformed = || Problem::unauthorized("auth.malformed", "the Authorization header is not `Bearer TOKEN`");
+    let malformed =
+        || Problem::unauthorized("auth.malformed", "the Authorization header is not `Bearer TOKEN`");
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     let (scheme, token) = line.to_str().ok().and_then(|line| line.split_once(' ')).ok_or_else(malformed)?;
@@ -93,7 +113,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 fn by_token(app: &App, token: &str, now: Timestamp) -> Result<Caller, Problem> {
-    let unknown = || Problem::unauthorized("auth.token_invalid", "the token is not one of ours, or has expired");
+    let unknown =
+        || Problem::unauthorized("auth.token_invalid", "the token is not one of ours, or has expired");
     let live = app.live();
     if token.starts_with(TOKEN_PREFIX) {
         let operator = live.operators.by_token(token).ok_or_else(unknown)?;
@@ -112,7 +133,8 @@ async fn by_signature(
     now: Timestamp,
 ) -> Result<Caller, Problem> {
     let digest = (!body.is_empty()).then(|| content_digest(body));
-    let lines: Vec<_> = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
+    let lines: Vec<_> =
+        parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
     let target = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
     let request = imagxp::Request {
         method: parts.method.as_str(),
@@ -139,7 +161,8 @@ fn by_session(app: &App, parts: &axum::http::request::Parts, now: Timestamp) -> 
     }
     let expired = || Problem::unauthorized("auth.session_expired", "log in again");
     let live = app.live();
-    let said = tokens::read(&live.keys, Kind::Session, &app.config.issuer, &token, now).ok_or_else(expired)?;
+    let said =
+        tokens::read(&live.keys, Kind::Session, &app.config.issuer, &token, now).ok_or_else(expired)?;
     let operator = live.operators.by_name(&said.subject).ok_or_else(expired)?;
     Ok(Caller::Operator { name: operator.name.clone(), role: operator.role })
 }

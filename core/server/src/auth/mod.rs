@@ -1,12 +1,14 @@
 //! Who asks: a tenant by a signed request or an access token, an operator by a token or a session (BROKER §3).
 
 mod access;
+mod crowd;
 mod identities;
 mod layer;
 
 pub(crate) use access::{
     ACCESS_TOKEN, Access, OPERATOR_SESSION, OPERATOR_TOKEN, SIGNATURE, TRUSTED_PROXY, operations_mut,
 };
+pub(crate) use crowd::Crowd;
 pub(crate) use identities::{Identities, refused};
 pub(crate) use layer::{SESSION_COOKIE, layer};
 
@@ -43,11 +45,6 @@ impl Caller {
             Self::Tenant { id, key } => Ok((id, key.as_ref())),
             _ => Err(Problem::forbidden("this is for agents and publishers")),
         }
-    }
-
-    /// Whether an operator asks.
-    pub(crate) const fn is_operator(&self) -> bool {
-        matches!(self, Self::Operator { .. })
     }
 }
 

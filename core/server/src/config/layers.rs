@@ -76,7 +76,8 @@ impl Layers {
         for (name, value) in environment {
             match OPTIONS.iter().find(|option| option.variable() == name) {
                 Some(option) => {
-                    let value = value.ok_or_else(|| invalid(option.name, "is not text in the environment"))?;
+                    let value =
+                        value.ok_or_else(|| invalid(option.name, "is not text in the environment"))?;
                     layers.put(option, &value, Source::Environment)?;
                 }
                 None => layers.unknown_variables.push(name),
@@ -122,9 +123,9 @@ impl Layers {
                 }
             }
         }
-        let config: Config = Value::Table(root)
-            .try_into()
-            .map_err(|error: toml::de::Error| SetupError::new("config.invalid", error.message().to_owned()))?;
+        let config: Config = Value::Table(root).try_into().map_err(|error: toml::de::Error| {
+            SetupError::new("config.invalid", error.message().to_owned())
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -148,8 +149,14 @@ impl Layers {
             SetupError::new("config.unreadable", format!("`{}` cannot be read: {error}", file.display()))
         })?;
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().and_then(|span| text.get(..span.start)).map_or(1, |head| head.matches('\n').count() + 1);
-            SetupError::new("config.invalid", format!("`{}` line {line}: {}", file.display(), error.message()))
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(1, |head| head.matches('\n').count() + 1);
+            SetupError::new(
+                "config.invalid",
+                format!("`{}` line {line}: {}", file.display(), error.message()),
+            )
         })?;
         for (name, value) in table {
             match value {
@@ -206,9 +213,7 @@ fn find(name: &str) -> Result<&'static Opt, SetupError> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => without_password(text),
-        Value::Array(items) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
-        }
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
         Value::Integer(number) => number.to_string(),
         Value::Boolean(yes) => yes.to_string(),
         _ => String::new(),
@@ -241,9 +246,14 @@ mod tests {
     #[test]
     fn flags_over_environment_over_file_over_defaults() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "issuer = 'https://file.example'\nlisten = '127.0.0.1:1'\n[limits]\nrequests = 7\nstreams = 8\n").unwrap();
-        let environment = [("IMAGXP_LISTEN", "127.0.0.1:2"), ("IMAGXP_LIMITS_STREAMS", "9"), ("IMAGXP_LISTN", "x")]
-            .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+        write!(
+            file,
+            "issuer = 'https://file.example'\nlisten = '127.0.0.1:1'\n[limits]\nrequests = 7\nstreams = 8\n"
+        )
+        .unwrap();
+        let environment =
+            [("IMAGXP_LISTEN", "127.0.0.1:2"), ("IMAGXP_LIMITS_STREAMS", "9"), ("IMAGXP_LISTN", "x")]
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
         let sets = ["limits.streams=10".to_owned()];
         let layers = Layers::from_parts(Some(file.path()), environment.into_iter(), &sets).unwrap();
         assert_eq!(source(&layers, "issuer"), ("https://file.example".into(), Source::File));
@@ -257,7 +267,15 @@ mod tests {
 
     #[test]
     fn files_that_are_refused() {
-        for text in ["issuer = 1", "nonsense = 'x'", "[limits]\nno = 1", "limits = 'x'", "issuer = 'a'\nissuer = 'b'", "[verify]\ntrusted = [1]", "="] {
+        for text in [
+            "issuer = 1",
+            "nonsense = 'x'",
+            "[limits]\nno = 1",
+            "limits = 'x'",
+            "issuer = 'a'\nissuer = 'b'",
+            "[verify]\ntrusted = [1]",
+            "=",
+        ] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(text.as_bytes()).unwrap();
             let refused = Layers::from_parts(Some(file.path()), std::iter::empty(), &[]);
@@ -267,7 +285,8 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        for url in ["postgres://me:TOPSECRET@db:5432/x?password=TOPSECRET", "postgres://me:a@TOPSECRET@db/x"] {
+        for url in ["postgres://me:TOPSECRET@db:5432/x?password=TOPSECRET", "postgres://me:a@TOPSECRET@db/x"]
+        {
             let shown = without_password(url);
             assert!(!shown.contains("TOPSECRET") && shown.contains("@db"), "{shown}");
         }

@@ -31,6 +31,8 @@ pub struct Config {
     pub tls: Tls,
     /// Where the ledger is.
     pub database: Database,
+    /// Where nonces are shared.
+    pub replay: Replay,
     /// The broker's signing keys.
     pub keys: Keys,
     /// Assets and the fee.
@@ -58,6 +60,14 @@ pub struct Tls {
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// `postgres://…`; empty: SQLite in the data folder.
+    pub url: String,
+}
+
+/// Where several processes share the nonces that they have seen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the memory of this process.
     pub url: String,
 }
 
@@ -126,12 +136,16 @@ impl Config {
     ///
     /// Error: `config.invalid`, naming the option.
     pub fn check(&self) -> Result<(), SetupError> {
-        let origin = Origin::parse(&self.issuer, self.allow_loopback).map_err(|why| invalid("issuer", &format!("is no origin: {why}")))?;
+        let origin = Origin::parse(&self.issuer, self.allow_loopback)
+            .map_err(|why| invalid("issuer", &format!("is no origin: {why}")))?;
         if origin.to_string() != self.issuer {
             return Err(invalid("issuer", &format!("is written `{origin}`")));
         }
         if self.allow_loopback && !self.listen.ip().is_loopback() {
-            return Err(invalid("allow_loopback", "is for development and not for a public `listen` address"));
+            return Err(invalid(
+                "allow_loopback",
+                "is for development and not for a public `listen` address",
+            ));
         }
         if self.tls.certificate.as_os_str().is_empty() != self.tls.key.as_os_str().is_empty() {
             return Err(invalid("tls", "needs both `tls.certificate` and `tls.key`"));
@@ -167,7 +181,9 @@ impl Config {
 
     /// The ledger's rules. Error: `config.invalid` for assets that are none.
     pub(crate) fn rules(&self) -> Result<Rules, SetupError> {
-        let wrong = |item: &str| invalid("money.assets", &format!("lists `{item}`, which is not `CODE:SCALE` such as `USD:6`"));
+        let wrong = |item: &str| {
+            invalid("money.assets", &format!("lists `{item}`, which is not `CODE:SCALE` such as `USD:6`"))
+        };
         let mut assets = Vec::new();
         for item in &self.money.assets {
             let (code, scale) = item.split_once(':').ok_or_else(|| wrong(item))?;
@@ -177,8 +193,10 @@ impl Config {
         if assets.is_empty() {
             return Err(invalid("money.assets", "names no asset"));
         }
-        let assets = Assets::new(assets).map_err(|_| invalid("money.assets", "has an asset with more than 18 digits"))?;
-        let fee_bps = u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
+        let assets = Assets::new(assets)
+            .map_err(|_| invalid("money.assets", "has an asset with more than 18 digits"))?;
+        let fee_bps =
+            u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
         Ok(Rules { assets, fee_bps })
     }
 

@@ -40,28 +40,69 @@ const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'s
 use OptKind::{List, Number, Switch, Text};
 
 /// Every option.
-pub const OPTIONS: [Opt; 23] = [
-    opt("issuer", Text, "", "the broker's public origin, `https://host[:port]`; it names the broker in every token"),
+pub const OPTIONS: [Opt; 24] = [
+    opt(
+        "issuer",
+        Text,
+        "",
+        "the broker's public origin, `https://host[:port]`; it names the broker in every token",
+    ),
     opt("data", Text, "imagxp-data", "the folder of keys, operators and the embedded database"),
     opt("listen", Text, "127.0.0.1:8420", "where the service listens"),
     opt("admin_listen", Text, "127.0.0.1:8421", "where `/metrics` and `/health` are answered; never public"),
-    opt("allow_loopback", Switch, "false", "development: admits `localhost` and `127.0.0.1` as domains, over http"),
-    opt("tls.certificate", Text, "", "PEM file with the certificate chain; empty: http, for a proxy in front"),
+    opt(
+        "allow_loopback",
+        Switch,
+        "false",
+        "development: admits `localhost` and `127.0.0.1` as domains, over http",
+    ),
+    opt(
+        "tls.certificate",
+        Text,
+        "",
+        "PEM file with the certificate chain; empty: http, for a proxy in front",
+    ),
     opt("tls.key", Text, "", "PEM file with the private key"),
     opt("database.url", Text, "", "`postgres://…`; empty: SQLite in the data folder"),
-    opt("keys.passphrase_file", Text, "", "file whose first line opens encrypted key files; empty: keys in the clear, mode 0600"),
+    opt(
+        "replay.url",
+        Text,
+        "",
+        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else memory",
+    ),
+    opt(
+        "keys.passphrase_file",
+        Text,
+        "",
+        "file whose first line opens encrypted key files; empty: keys in the clear, mode 0600",
+    ),
     opt("money.assets", List, "USD:6", "assets as `CODE:SCALE`, digits after the point"),
     opt("money.fee_bps", Number, "200", "the broker's fee in hundredths of a percent, rounded down"),
     opt("limits.body_bytes", Number, "65536", "bytes of a request's body"),
     opt("limits.header_s", Number, "5", "seconds within which a request's header must have come"),
-    opt("limits.handler_s", Number, "10", "seconds within which a request must be answered, its body included"),
+    opt(
+        "limits.handler_s",
+        Number,
+        "10",
+        "seconds within which a request must be answered, its body included",
+    ),
     opt("limits.connections", Number, "4096", "connections at one time"),
-    opt("limits.requests", Number, "512", "requests at work at one time; twice as many wait, the rest get 503"),
+    opt(
+        "limits.requests",
+        Number,
+        "512",
+        "requests at work at one time; twice as many wait, the rest get 503",
+    ),
     opt("limits.streams", Number, "64", "streams of events at one time"),
     opt("limits.drain_s", Number, "15", "seconds that requests at work are given when the service stops"),
     opt("verify.policy", Text, "", "policy file (JSON or TOML) of `/v1/verify`; empty: that endpoint is off"),
     opt("verify.trusted", List, "", "addresses or networks of proxies that may ask `/v1/verify`"),
-    opt("verify.statuses", Text, "verdict", "`verdict`, or `auth_request`: 401 and 403 only, which is all that nginx passes on"),
+    opt(
+        "verify.statuses",
+        Text,
+        "verdict",
+        "`verdict`, or `auth_request`: 401 and 403 only, which is all that nginx passes on",
+    ),
     opt("log.level", Text, "info", "`error`, `warn`, `info`, `debug` or `trace`"),
     opt("log.format", Text, "json", "`json` or `text`"),
 ];
@@ -74,7 +115,8 @@ mod tests {
     fn the_readme_lists_every_option() {
         let readme = include_str!("../../README.md");
         for option in OPTIONS {
-            let default = if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
+            let default =
+                if option.default.is_empty() { String::new() } else { format!("`{}`", option.default) };
             let row = format!("| `{}` | {default} | {} |", option.name, option.help);
             assert!(readme.contains(&row), "README.md lacks the row\n{row}");
         }

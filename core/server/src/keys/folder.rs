@@ -78,9 +78,15 @@ pub fn rotate(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<Str
     Ok(kid)
 }
 
-fn add(data: &Path, passphrase_file: &Path, mut index: Index, use_from: Timestamp) -> Result<String, SetupError> {
+fn add(
+    data: &Path,
+    passphrase_file: &Path,
+    mut index: Index,
+    use_from: Timestamp,
+) -> Result<String, SetupError> {
     let key = PrivateKey::generate(Algorithm::Es256, &mut |buffer: &mut [u8]| {
-        getrandom::fill(buffer).map_err(|_| imagxp::Error::argument("the operating system gives no randomness"))
+        getrandom::fill(buffer)
+            .map_err(|_| imagxp::Error::argument("the operating system gives no randomness"))
     })?;
     let kid = *key.public_key().thumbprint();
     let passphrase = passphrase(passphrase_file)?;
@@ -88,19 +94,22 @@ fn add(data: &Path, passphrase_file: &Path, mut index: Index, use_from: Timestam
     index.keys.push(Entry { kid: kid.as_str().to_owned(), use_from: use_from.to_string() });
     // The index last: a key without an entry is nobody's, an entry without its key would stop the broker.
     let text = serde_json::to_vec_pretty(&index).map_err(|_| malformed("`keys.json` cannot be written"))?;
-    atomic::write(&index_file(data), &text, Existing::Replace).map_err(|error| unwritable(&index_file(data), &error))?;
+    atomic::write(&index_file(data), &text, Existing::Replace)
+        .map_err(|error| unwritable(&index_file(data), &error))?;
     Ok(kid.as_str().to_owned())
 }
 
 fn read(data: &Path) -> Result<Index, SetupError> {
     let path = index_file(data);
     let text = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            SetupError::new("keys.missing", format!("`{}` has no signing keys; `imagxp keys create` makes them", data.display()))
-        }
+        std::io::ErrorKind::NotFound => SetupError::new(
+            "keys.missing",
+            format!("`{}` has no signing keys; `imagxp keys create` makes them", data.display()),
+        ),
         _ => SetupError::new("io.failed", format!("`{}` cannot be read: {error}", path.display())),
     })?;
-    let index: Index = serde_json::from_slice(&text).map_err(|_| malformed("`keys.json` is not what this program writes"))?;
+    let index: Index = serde_json::from_slice(&text)
+        .map_err(|_| malformed("`keys.json` is not what this program writes"))?;
     if index.version != 1 {
         return Err(malformed("`keys.json` is of a later version"));
     }
@@ -108,8 +117,10 @@ fn read(data: &Path) -> Result<Index, SetupError> {
 }
 
 fn parse(entry: &Entry) -> Result<(Thumbprint, Timestamp), SetupError> {
-    let kid = Thumbprint::parse(&entry.kid).ok_or_else(|| malformed("a kid of `keys.json` is no thumbprint"))?;
-    let time = Timestamp::parse(&entry.use_from).ok_or_else(|| malformed("a time of `keys.json` is no time"))?;
+    let kid =
+        Thumbprint::parse(&entry.kid).ok_or_else(|| malformed("a kid of `keys.json` is no thumbprint"))?;
+    let time =
+        Timestamp::parse(&entry.use_from).ok_or_else(|| malformed("a time of `keys.json` is no time"))?;
     Ok((kid, time))
 }
 

@@ -12,7 +12,9 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use imagxp_broker::{AccountId, AccountKey, Close, Command, Freeze, Memo, Reader as _, RefusalCode, Unfreeze};
+use imagxp_broker::{
+    AccountId, AccountKey, Close, Command, Freeze, Memo, Reader as _, RefusalCode, Unfreeze,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -41,11 +43,16 @@ pub(crate) struct AccountList {
 
 /// Everybody's accounts
 #[utoipa::path(
-    get, path = "/v1/accounts", tag = "money", params(Filter), operation_id = "accounts",
+    get, path = "/v1/accounts", tag = "money", params(Filter),
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = AccountList), (status = 304, description = "not modified"))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Ask(ask): Ask<Filter>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Ask(ask): Ask<Filter>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let owner = caller.scope(ask.owner.as_deref())?;
     let after = cursor::read::<16>('a', ask.cursor.as_deref())?.map(AccountId::from_bytes);
     let limit = cursor::limit(ask.limit)?;
@@ -58,12 +65,17 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extensi
 
 /// One owner's accounts
 #[utoipa::path(
-    get, path = "/v1/accounts/{owner}", tag = "money", operation_id = "account",
+    get, path = "/v1/accounts/{owner}", tag = "money",
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     params(("owner" = String, Path, description = "the owner's domain; tenants read their own")),
     responses((status = 200, body = AccountList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn one(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let owner = caller.scope(Some(&name))?;
     let accounts = app.bank.read(move |reading| reading.accounts(owner.as_ref(), None, cursor::MOST)).await?;
     if accounts.is_empty() {
@@ -90,7 +102,11 @@ pub(crate) struct Standing {
     params(("owner" = String, Path, description = "the owner's domain"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "frozen", body = AccountView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn freeze(State(app): State<Arc<App>>, Path(name): Path<String>, mutation: Mutation<Standing>) -> Result<Response, Problem> {
+pub(crate) async fn freeze(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    mutation: Mutation<Standing>,
+) -> Result<Response, Problem> {
     stand(&app, &name, mutation, |account, memo| Freeze { account, memo }.into()).await
 }
 
@@ -101,7 +117,11 @@ pub(crate) async fn freeze(State(app): State<Arc<App>>, Path(name): Path<String>
     params(("owner" = String, Path, description = "the owner's domain"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "as before", body = AccountView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn unfreeze(State(app): State<Arc<App>>, Path(name): Path<String>, mutation: Mutation<Standing>) -> Result<Response, Problem> {
+pub(crate) async fn unfreeze(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    mutation: Mutation<Standing>,
+) -> Result<Response, Problem> {
     stand(&app, &name, mutation, |account, memo| Unfreeze { account, memo }.into()).await
 }
 
@@ -112,7 +132,11 @@ pub(crate) async fn unfreeze(State(app): State<Arc<App>>, Path(name): Path<Strin
     params(("owner" = String, Path, description = "the owner's domain"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "closed", body = AccountView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn close(State(app): State<Arc<App>>, Path(name): Path<String>, mutation: Mutation<Standing>) -> Result<Response, Problem> {
+pub(crate) async fn close(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    mutation: Mutation<Standing>,
+) -> Result<Response, Problem> {
     stand(&app, &name, mutation, |account, memo| Close { account, memo }.into()).await
 }
 
@@ -126,6 +150,7 @@ async fn stand(
     let account = AccountKey::available(asset, owner(app, name)?);
     let memo = mutation.value.memo.as_deref().map(Memo::parse).transpose()?;
     let outcome = app.bank.command(command(account, memo), mutation.actor, mutation.once).await?;
-    let account = outcome.account.ok_or_else(|| Problem::internal("an account's command without an account"))?;
+    let account =
+        outcome.account.ok_or_else(|| Problem::internal("an account's command without an account"))?;
     Ok(json(StatusCode::OK, &AccountView::new(&app.bank.rules, &account)))
 }

@@ -9,7 +9,9 @@ use crate::view::TransferView;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use imagxp_broker::{AccountKey, ApproveCorrection, Asset, Correct, Kind, Memo, Owner, Reference, RejectCorrection};
+use imagxp_broker::{
+    AccountKey, ApproveCorrection, Asset, Correct, Kind, Memo, Owner, Reference, RejectCorrection,
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -28,7 +30,8 @@ pub(crate) struct AccountName {
 
 impl AccountName {
     fn key(&self, asset: Asset) -> Result<AccountKey, Problem> {
-        let kind = Kind::from_name(&self.kind).ok_or_else(|| Problem::bad("json.malformed", "there is no such kind of account"))?;
+        let kind = Kind::from_name(&self.kind)
+            .ok_or_else(|| Problem::bad("json.malformed", "there is no such kind of account"))?;
         let owner = self.owner.as_deref().map(Owner::parse).transpose()?;
         let reference = self.reference.as_deref().map(Reference::parse).transpose()?;
         Ok(AccountKey::new(asset, kind, owner, reference)?)
@@ -60,7 +63,10 @@ pub(crate) struct NewCorrection {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "proposed: the pending transfer, whose id names the correction", body = TransferView), (status = 200, description = "proposed before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody))
 )]
-pub(crate) async fn propose(State(app): State<Arc<App>>, mutation: Mutation<NewCorrection>) -> Result<Response, Problem> {
+pub(crate) async fn propose(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<NewCorrection>,
+) -> Result<Response, Problem> {
     let new = &mutation.value;
     let asset = app.bank.asset(new.asset.as_deref())?;
     let command = Correct {
@@ -78,24 +84,32 @@ pub(crate) async fn propose(State(app): State<Arc<App>>, mutation: Mutation<NewC
 
 /// Approve a correction that another operator has proposed
 #[utoipa::path(
-    post, path = "/v1/corrections/{id}/approve", tag = "money", request_body = Nothing, operation_id = "correction_approve",
+    post, path = "/v1/corrections/{id}/approve", tag = "money", request_body = Nothing,
     security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
     params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn approve(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn approve(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    mutation: Mutation<Nothing>,
+) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
     finish(&app, ApproveCorrection { id }.into(), mutation).await
 }
 
 /// Give a correction up
 #[utoipa::path(
-    post, path = "/v1/corrections/{id}/reject", tag = "money", request_body = Nothing, operation_id = "correction_reject",
+    post, path = "/v1/corrections/{id}/reject", tag = "money", request_body = Nothing,
     security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
     params(("id" = String, Path, description = "the correction"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn reject(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn reject(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    mutation: Mutation<Nothing>,
+) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
     finish(&app, RejectCorrection { id }.into(), mutation).await
 }

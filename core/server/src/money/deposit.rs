@@ -39,7 +39,10 @@ pub(crate) struct NewDeposit {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "booked", body = TransferView), (status = 200, description = "booked before", body = TransferView))
 )]
-pub(crate) async fn book(State(app): State<Arc<App>>, mutation: Mutation<NewDeposit>) -> Result<Response, Problem> {
+pub(crate) async fn book(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<NewDeposit>,
+) -> Result<Response, Problem> {
     let new = &mutation.value;
     let asset = app.bank.asset(new.asset.as_deref())?;
     let command = Deposit {
@@ -58,6 +61,8 @@ pub(crate) async fn book(State(app): State<Arc<App>>, mutation: Mutation<NewDepo
 /// An owner of money is a domain: whoever can sign for it can have it.
 pub(crate) fn owner(app: &App, name: &str) -> Result<Owner, Problem> {
     let id = imagxp::AgentId::parse(name, app.identities.allow_loopback());
-    let id = id.ok_or_else(|| Problem::bad("text.malformed", format!("`{}` is not a public domain name", name.escape_debug())))?;
+    let id = id.ok_or_else(|| {
+        Problem::bad("text.malformed", format!("`{}` is not a public domain name", name.escape_debug()))
+    })?;
     Ok(Owner::parse(id.as_str())?)
 }

@@ -48,7 +48,7 @@ pub(crate) struct StateOverview {
 
 /// Where the money is: visas by state, balances by kind of account
 #[utoipa::path(
-    get, path = "/v1/money", tag = "dashboard", operation_id = "money",
+    get, path = "/v1/money", tag = "dashboard",
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = Overview), (status = 304, description = "not modified"))
 )]

@@ -37,7 +37,10 @@ pub(crate) struct NewPayment {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "paid", body = TransferView), (status = 200, description = "paid before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody))
 )]
-pub(crate) async fn pay(State(app): State<Arc<App>>, mutation: Mutation<NewPayment>) -> Result<Response, Problem> {
+pub(crate) async fn pay(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<NewPayment>,
+) -> Result<Response, Problem> {
     let (from, _) = mutation.caller.tenant()?;
     let new = &mutation.value;
     let asset = app.bank.asset(new.asset.as_deref())?;

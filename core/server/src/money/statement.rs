@@ -49,7 +49,7 @@ pub(crate) struct StatementView {
 
 /// A statement of an owner's account: opening balance, transfers, closing balance
 #[utoipa::path(
-    get, path = "/v1/accounts/{owner}/statement", tag = "money", params(Period, ("owner" = String, Path, description = "the owner's domain; tenants read their own")), operation_id = "statement",
+    get, path = "/v1/accounts/{owner}/statement", tag = "money", params(Period, ("owner" = String, Path, description = "the owner's domain; tenants read their own")),
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = StatementView), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]
@@ -65,7 +65,9 @@ pub(crate) async fn statement(
     let account = AccountKey::available(asset, owner.clone()).id();
     let at = |text: &Option<String>, usual: i64| match text.as_deref() {
         None => Ok(usual),
-        Some(text) => Timestamp::parse(text).map(Timestamp::as_millis).ok_or_else(|| Problem::bad("query.malformed", "a time is RFC 3339 in UTC")),
+        Some(text) => Timestamp::parse(text)
+            .map(Timestamp::as_millis)
+            .ok_or_else(|| Problem::bad("query.malformed", "a time is RFC 3339 in UTC")),
     };
     let from = at(&ask.from, 0)?;
     let until = at(&ask.until, clock::now().as_millis().saturating_add(1))?;
@@ -76,7 +78,12 @@ pub(crate) async fn statement(
             found => found.map(Ok),
         })
         .await?;
-    let found = found.map_err(|()| Problem::bad("statement.too_long", format!("the period has more than {MOST} transfers; ask for shorter ones")))?;
+    let found = found.map_err(|()| {
+        Problem::bad(
+            "statement.too_long",
+            format!("the period has more than {MOST} transfers; ask for shorter ones"),
+        )
+    })?;
     let found = found.ok_or_else(|| Problem::from(RefusalCode::AccountNotFound))?;
     let rules = &app.bank.rules;
     Ok(json_read(

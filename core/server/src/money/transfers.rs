@@ -39,11 +39,16 @@ pub(crate) struct TransferList {
 
 /// Transfers, newest first
 #[utoipa::path(
-    get, path = "/v1/transfers", tag = "money", params(Filter), operation_id = "transfers",
+    get, path = "/v1/transfers", tag = "money", params(Filter),
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
     responses((status = 200, body = TransferList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, Ask(ask): Ask<Filter>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Ask(ask): Ask<Filter>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let owner = caller.scope(ask.owner.as_deref())?;
     let before = cursor::read::<8>('t', ask.cursor.as_deref())?.map(u64::from_be_bytes);
     let limit = cursor::limit(ask.limit)?;

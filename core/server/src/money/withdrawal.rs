@@ -10,7 +10,9 @@ use crate::view::TransferView;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use imagxp_broker::{Command, Id, Memo, Owner, PostWithdrawal, Reference, RefusalCode, VoidWithdrawal, Withdraw};
+use imagxp_broker::{
+    Command, Id, Memo, Owner, PostWithdrawal, Reference, RefusalCode, VoidWithdrawal, Withdraw,
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -38,11 +40,16 @@ pub(crate) struct NewWithdrawal {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "reserved: the pending transfer, whose id names the withdrawal", body = TransferView), (status = 200, description = "reserved before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn ask(State(app): State<Arc<App>>, mutation: Mutation<NewWithdrawal>) -> Result<Response, Problem> {
+pub(crate) async fn ask(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<NewWithdrawal>,
+) -> Result<Response, Problem> {
     let new = &mutation.value;
     let owner = match (&mutation.caller, new.owner.as_deref()) {
         (Caller::Operator { .. }, Some(name)) => owner(&app, name)?,
-        (Caller::Operator { .. }, None) => return Err(Problem::bad("json.malformed", "whose withdrawal it is (`owner`) is missing")),
+        (Caller::Operator { .. }, None) => {
+            return Err(Problem::bad("json.malformed", "whose withdrawal it is (`owner`) is missing"));
+        }
         (caller, named) => {
             let scope: Option<Owner> = caller.scope(named)?;
             scope.ok_or_else(|| Problem::internal("a tenant without a scope"))?
@@ -64,30 +71,42 @@ pub(crate) async fn ask(State(app): State<Arc<App>>, mutation: Mutation<NewWithd
 
 /// The bank has paid the withdrawal
 #[utoipa::path(
-    post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing, operation_id = "withdrawal_post",
+    post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing,
     security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
     params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn post(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    mutation: Mutation<Nothing>,
+) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
     finish(&app, PostWithdrawal { id }.into(), mutation).await
 }
 
 /// The bank has not paid the withdrawal, and will not: the money is the owner's again
 #[utoipa::path(
-    post, path = "/v1/withdrawals/{id}/void", tag = "money", request_body = Nothing, operation_id = "withdrawal_void",
+    post, path = "/v1/withdrawals/{id}/void", tag = "money", request_body = Nothing,
     security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
     params(("id" = String, Path, description = "the withdrawal"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "done", body = TransferView), (status = 404, body = ErrorBody))
 )]
-pub(crate) async fn void(State(app): State<Arc<App>>, Path(id): Path<String>, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn void(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    mutation: Mutation<Nothing>,
+) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
     finish(&app, VoidWithdrawal { id }.into(), mutation).await
 }
 
 /// Gives a command on a transfer that waits, and shows the transfer that ended it.
-pub(crate) async fn finish(app: &App, command: Command, mutation: Mutation<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn finish(
+    app: &App,
+    command: Command,
+    mutation: Mutation<Nothing>,
+) -> Result<Response, Problem> {
     let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
     Ok(json(StatusCode::OK, &TransferView::first(&app.bank.rules, &outcome)?))
 }

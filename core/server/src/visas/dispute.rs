@@ -29,7 +29,11 @@ pub(crate) struct Statement {
     params(("jti" = String, Path, description = "the visa"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "contested: the visa", body = VisaView), (status = 404, description = "there is no such visa", body = ErrorBody))
 )]
-pub(crate) async fn contest(State(app): State<Arc<App>>, Path(jti): Path<String>, mutation: Mutation<Statement>) -> Result<Response, Problem> {
+pub(crate) async fn contest(
+    State(app): State<Arc<App>>,
+    Path(jti): Path<String>,
+    mutation: Mutation<Statement>,
+) -> Result<Response, Problem> {
     let (publisher, _) = mutation.caller.tenant()?;
     let publisher = Owner::parse(publisher.as_str())?;
     let jti = id(&jti)?;
@@ -75,7 +79,11 @@ pub(crate) enum Way {
     params(("jti" = String, Path, description = "the visa"), ("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "decided: the visa", body = VisaView), (status = 404, description = "there is no such visa", body = ErrorBody))
 )]
-pub(crate) async fn decide(State(app): State<Arc<App>>, Path(jti): Path<String>, mutation: Mutation<Verdict>) -> Result<Response, Problem> {
+pub(crate) async fn decide(
+    State(app): State<Arc<App>>,
+    Path(jti): Path<String>,
+    mutation: Mutation<Verdict>,
+) -> Result<Response, Problem> {
     let jti = id(&jti)?;
     let verdict = &mutation.value;
     let decision = match (verdict.decision, verdict.amount.as_deref()) {

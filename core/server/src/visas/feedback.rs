@@ -38,7 +38,11 @@ const FUTURE_S: i64 = 60;
         (status = 404, description = "there is no such visa", body = crate::problem::ErrorBody)
     )
 )]
-pub(crate) async fn give(State(app): State<Arc<App>>, Path(jti): Path<String>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn give(
+    State(app): State<Arc<App>>,
+    Path(jti): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anonymous);
     let (sender, _) = caller.tenant()?;
     let sender = Owner::parse(sender.as_str())?;
@@ -46,7 +50,8 @@ pub(crate) async fn give(State(app): State<Arc<App>>, Path(jti): Path<String>, r
     let headers = request.headers().clone();
     let path = request.uri().path().to_owned();
     let body = bytes(request, &()).await?;
-    let signed = SignedFeedback::parse(&body).map_err(|error| Problem::bad("feedback.malformed", error.message().to_owned()))?;
+    let signed = SignedFeedback::parse(&body)
+        .map_err(|error| Problem::bad("feedback.malformed", error.message().to_owned()))?;
     let feedback = signed.feedback();
     let visa = app.bank.read(move |reading| reading.visa(jti)).await?;
     // Either party may bring it; to everybody else the visa does not exist.
@@ -87,7 +92,10 @@ fn check(feedback: &Feedback, visa: &Visa, loopback: bool, now: Timestamp) -> Re
     if host.as_ref().map(AgentId::as_str) != Some(visa.publisher.as_str()) {
         return Err(malformed("the feedback speaks of another publisher's page (`url`)"));
     }
-    let (time, nonce) = feedback.signed_at.as_ref().ok_or_else(|| malformed("the feedback says neither when nor which (`ts`, `nonce`)"))?;
+    let (time, nonce) = feedback
+        .signed_at
+        .as_ref()
+        .ok_or_else(|| malformed("the feedback says neither when nor which (`ts`, `nonce`)"))?;
     if now > time.saturating_add_secs(PAST_S) {
         return Err(Problem::unauthorized("time.expired", "the feedback was signed too long ago"));
     }
@@ -98,12 +106,20 @@ fn check(feedback: &Feedback, visa: &Visa, loopback: bool, now: Timestamp) -> Re
 }
 
 /// The key with this thumbprint: beside the feedback, or in the agent's manifest. That it is the right one, the thumbprint proves.
-async fn public_key(app: &App, headers: &HeaderMap, visa: &Visa, key_id: &Thumbprint) -> Result<PublicKey, Problem> {
-    let hint = headers.get(imagxp::headers::PUBLIC_KEY).and_then(|value| PublicKey::from_spki_base64(value.as_bytes()).ok());
+async fn public_key(
+    app: &App,
+    headers: &HeaderMap,
+    visa: &Visa,
+    key_id: &Thumbprint,
+) -> Result<PublicKey, Problem> {
+    let hint = headers
+        .get(imagxp::headers::PUBLIC_KEY)
+        .and_then(|value| PublicKey::from_spki_base64(value.as_bytes()).ok());
     if let Some(key) = hint.filter(|key| key.thumbprint() == key_id) {
         return Ok(key);
     }
-    let agent = AgentId::parse(visa.agent.as_str(), app.identities.allow_loopback()).ok_or_else(|| Problem::internal("a visa whose holder is no domain"))?;
+    let agent = AgentId::parse(visa.agent.as_str(), app.identities.allow_loopback())
+        .ok_or_else(|| Problem::internal("a visa whose holder is no domain"))?;
     let manifest = app.identities.manifest(&agent, Some(key_id.as_str()), clock::now()).await?;
     let key = manifest.keys().iter().map(|one| &one.key).find(|key| key.thumbprint() == key_id);
     key.cloned().ok_or_else(|| RefusalCode::FeedbackWrongKey.into())

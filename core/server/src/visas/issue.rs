@@ -71,7 +71,10 @@ impl IssuedVisa {
         (status = 402, description = "the account does not hold enough", body = ErrorBody)
     )
 )]
-pub(crate) async fn buy(State(app): State<Arc<App>>, mutation: Mutation<NewVisa>) -> Result<Response, Problem> {
+pub(crate) async fn buy(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<NewVisa>,
+) -> Result<Response, Problem> {
     let (agent, key) = mutation.caller.tenant()?;
     let new = &mutation.value;
     let purposes: Vec<&str> = new.purposes.iter().map(String::as_str).collect();
@@ -100,6 +103,9 @@ pub(crate) async fn buy(State(app): State<Arc<App>>, mutation: Mutation<NewVisa>
         (status = 402, description = "the account does not hold enough", body = ErrorBody)
     )
 )]
-pub(crate) async fn buy_alias(app: State<Arc<App>>, mutation: Mutation<NewVisa>) -> Result<Response, Problem> {
+pub(crate) async fn buy_alias(
+    app: State<Arc<App>>,
+    mutation: Mutation<NewVisa>,
+) -> Result<Response, Problem> {
     buy(app, mutation).await
 }

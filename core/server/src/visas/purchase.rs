@@ -43,7 +43,11 @@ impl Purchase {
         let (origin, publisher) = publisher(asked.resource, app.identities.allow_loopback())?;
         let asset = app.bank.asset(asked.currency)?;
         let unknown = || Problem::bad("visa.purpose", "a purpose is not one of the five");
-        let mut purposes = asked.purposes.iter().map(|name| Purpose::from_name(name).ok_or_else(unknown)).collect::<Result<Vec<_>, _>>()?;
+        let mut purposes = asked
+            .purposes
+            .iter()
+            .map(|name| Purpose::from_name(name).ok_or_else(unknown))
+            .collect::<Result<Vec<_>, _>>()?;
         purposes.sort_unstable();
         purposes.dedup();
         Ok(Self {
@@ -101,7 +105,8 @@ impl Purchase {
     /// The token of a visa, made of its row: asked again, it is the same visa again.
     fn sign(&self, app: &App, agent: &AgentId, visa: &Visa) -> Result<String, Problem> {
         let decimal = app.bank.rules.assets.decimal(visa.asset, visa.amount)?;
-        let amount = imagxp::amount::Amount::parse(&decimal).ok_or_else(|| Problem::internal("an amount that cannot be written"))?;
+        let amount = imagxp::amount::Amount::parse(&decimal)
+            .ok_or_else(|| Problem::internal("an amount that cannot be written"))?;
         let lifetime_ms = visa.expires_at.saturating_sub(visa.issued_at);
         let new = NewVisa {
             issuer: &app.config.issuer,
@@ -115,7 +120,12 @@ impl Purchase {
             purposes: visa.purposes.as_deref().unwrap_or_default(),
             max_uses: 1,
         };
-        let signer = app.live().keys.signer(clock::now()).map(Due).ok_or_else(|| Problem::internal("there is no signing key"))?;
+        let signer = app
+            .live()
+            .keys
+            .signer(clock::now())
+            .map(Due)
+            .ok_or_else(|| Problem::internal("there is no signing key"))?;
         issue(&new, &signer).map_err(Problem::internal)
     }
 }
@@ -140,7 +150,12 @@ impl Bought {
 
 /// The publisher at an origin, as a visa says it and as the ledger knows it. A bare host is an origin too.
 fn publisher(resource: &str, allow_loopback: bool) -> Result<(String, Owner), Problem> {
-    let refused = || Problem::bad("visa.resource", "the resource is not a publisher's origin such as `https://pub.example`");
+    let refused = || {
+        Problem::bad(
+            "visa.resource",
+            "the resource is not a publisher's origin such as `https://pub.example`",
+        )
+    };
     let whole = if resource.contains("://") { resource.to_owned() } else { format!("https://{resource}") };
     let origin = Origin::parse(&whole, allow_loopback).map_err(|_| refused())?;
     let owner = AgentId::of_origin(&origin, allow_loopback).ok_or_else(refused)?;
@@ -163,7 +178,15 @@ mod tests {
             let found = publisher(resource, true).unwrap();
             assert_eq!((found.0.as_str(), found.1.as_str()), (origin, owner), "{resource}");
         }
-        for bad in ["", "https://", "http://pub.example", "https://pub.example/a", "https://1.2.3.4", "ftp://pub.example", "a b"] {
+        for bad in [
+            "",
+            "https://",
+            "http://pub.example",
+            "https://pub.example/a",
+            "https://1.2.3.4",
+            "ftp://pub.example",
+            "a b",
+        ] {
             assert_eq!(publisher(bad, true).unwrap_err().code, "visa.resource", "{bad}");
         }
         assert!(publisher("http://127.0.0.1:9000", false).is_err());

@@ -80,7 +80,8 @@ pub(crate) async fn one(
     let jti = id(&jti)?;
     let scope = caller.scope(None)?;
     let visa = app.bank.read(move |reading| reading.visa(jti)).await?;
-    let visa = visa.filter(|visa| scope.as_ref().is_none_or(|owner| visa.agent == *owner || visa.publisher == *owner));
+    let visa = visa
+        .filter(|visa| scope.as_ref().is_none_or(|owner| visa.agent == *owner || visa.publisher == *owner));
     let visa = visa.ok_or_else(|| Problem::from(RefusalCode::VisaNotFound))?;
     Ok(json_read(&headers, &VisaView::new(&app.bank.rules, &visa)))
 }

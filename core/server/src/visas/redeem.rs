@@ -8,13 +8,15 @@ use crate::keys::KeyRing;
 use crate::mutation::Mutation;
 use crate::problem::Problem;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use imagxp::crypto::{Jws, PublicKey, Signature, Thumbprint};
 use imagxp::encoding::base64_decode;
 use imagxp::json::Value;
+use imagxp::publisher::Redemption;
+use imagxp::resource::Origin;
 use imagxp::visa::VISA_TYP;
-use imagxp::{Claim, Limits};
+use imagxp::{AgentId, Claim, Limits};
 use imagxp_broker::{Actor, Id, Idempotency, Outcome, Owner, Redeem, Reference, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -96,7 +98,10 @@ pub(crate) struct RedeemError {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, each visa has the result that it had")),
     responses((status = 200, description = "what became of each", body = Redeemed))
 )]
-pub(crate) async fn redeem(State(app): State<Arc<App>>, mutation: Mutation<Presented>) -> Result<Response, Problem> {
+pub(crate) async fn redeem(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<Presented>,
+) -> Result<Response, Problem> {
     let (publisher, _) = mutation.caller.tenant()?;
     let visas = mutation.value.visas;
     if !(1..=MOST).contains(&visas.len()) {
@@ -145,8 +150,9 @@ pub(crate) async fn redeem(State(app): State<Arc<App>>, mutation: Mutation<Prese
 /// The key of one visa of a batch: `KEY#0`, `KEY#1` …
 fn numbered(once: &Once, at: usize) -> Result<Option<Idempotency>, Problem> {
     let Some(idempotency) = &once.idempotency else { return Ok(None) };
-    let key = Reference::parse(&format!("{}#{at}", idempotency.key))
-        .map_err(|_| Problem::bad("idempotency.malformed", "an Idempotency-Key of a batch has 250 characters at most"))?;
+    let key = Reference::parse(&format!("{}#{at}", idempotency.key)).map_err(|_| {
+        Problem::bad("idempotency.malformed", "an Idempotency-Key of a batch has 250 characters at most")
+    })?;
     Ok(Some(Idempotency { key, request_sha256: idempotency.request_sha256 }))
 }
 
@@ -163,11 +169,42 @@ impl RedeemedVisa {
             },
             Ok(_) => Self { accepted: true, ..empty },
             Err(problem) => {
-                let error = RedeemError { code: problem.code.into_owned(), message: problem.message.into_owned() };
+                let error =
+                    RedeemError { code: problem.code.into_owned(), message: problem.message.into_owned() };
                 Self { error: Some(error), ..empty }
             }
         }
     }
+}
+
+/// Redeems the visa of a request that a proxy asks about, in the name of the publisher that the visa names: the proxy is the publisher's own.
+pub(crate) async fn for_proxy(app: &App, headers: &HeaderMap) -> Redemption {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let visa = header(imagxp::headers::PAYMENT).or_else(|| header(imagxp::headers::CREDENTIAL));
+    let request = header(imagxp::headers::PAYLOAD).zip(header(imagxp::headers::SIGNATURE));
+    let (Some(visa), Some((payload, signature)), Some(public_key)) =
+        (visa, request, header(imagxp::headers::PUBLIC_KEY))
+    else {
+        return Redemption::Refused;
+    };
+    let presented = PresentedVisa { visa, request: Some(SignedRequest { payload, signature, public_key }) };
+    let loopback = app.identities.allow_loopback();
+    let Some(publisher) = audience(&presented.visa, loopback) else { return Redemption::Refused };
+    let checked = check(&app.live().keys, &app.config.issuer, &publisher, loopback, &presented);
+    let Ok(command) = checked.found else { return Redemption::Refused };
+    match app.bank.command(command, Actor::Party(publisher), Once::default()).await {
+        Ok(_) => Redemption::Accepted,
+        Err(problem) if problem.status.is_server_error() => Redemption::Unavailable,
+        Err(_) => Redemption::Refused,
+    }
+}
+
+/// The publisher that a visa names. The pipeline has compared it with the policy's origins.
+fn audience(visa: &str, loopback: bool) -> Option<Owner> {
+    let jws = Jws::parse(visa.as_bytes(), MAX_VISA).ok()?;
+    let claims = jws.claims().ok()?;
+    let origin = Origin::parse(claims.get("aud")?.as_str()?, loopback).ok()?;
+    Owner::parse(AgentId::of_origin(&origin, loopback)?.as_str()).ok()
 }
 
 struct Checked {
@@ -176,7 +213,13 @@ struct Checked {
 }
 
 /// Whether this is a visa of ours for this publisher, brought by a request of the agent that it is bound to. What it is worth, the ledger says.
-fn check(keys: &KeyRing, issuer: &str, publisher: &Owner, loopback: bool, presented: &PresentedVisa) -> Checked {
+fn check(
+    keys: &KeyRing,
+    issuer: &str,
+    publisher: &Owner,
+    loopback: bool,
+    presented: &PresentedVisa,
+) -> Checked {
     let mut jti = None;
     let found = read(keys, issuer, publisher, loopback, presented, &mut jti);
     Checked { jti, found }
@@ -191,7 +234,8 @@ fn read(
     jti: &mut Option<String>,
 ) -> Result<Redeem, Problem> {
     let invalid = |message: &'static str| Problem::bad("payment.invalid_token", message);
-    let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA).map_err(|error| Problem::bad("payment.malformed", error.message()))?;
+    let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA)
+        .map_err(|error| Problem::bad("payment.malformed", error.message()))?;
     let key = jws.kid().and_then(|kid| keys.find(kid, clock::now()));
     if jws.typ() != Some(VISA_TYP) || !key.is_some_and(|key| jws.verify(key)) {
         return Err(invalid("the visa is not one that this broker has signed"));
@@ -201,26 +245,43 @@ fn read(
     if text("iss") != Some(issuer) {
         return Err(invalid("the visa is another broker's"));
     }
-    let id = text("jti").and_then(|jti| Id::parse(jti).ok()).ok_or_else(|| invalid("the visa has no name"))?;
+    let id =
+        text("jti").and_then(|jti| Id::parse(jti).ok()).ok_or_else(|| invalid("the visa has no name"))?;
     *jti = Some(id.to_string());
-    let jkt = claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
+    let jkt =
+        claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
     let jkt = jkt.and_then(Thumbprint::parse);
     let request_jkt = match (&presented.request, jkt) {
         (None, None) => None,
-        (None, Some(_)) => return Err(Problem::forbidden_as("visa.wrong_key", "the visa is bound to a key: present the agent's request with it")),
+        (None, Some(_)) => {
+            return Err(Problem::forbidden_as(
+                "visa.wrong_key",
+                "the visa is bound to a key: present the agent's request with it",
+            ));
+        }
         (Some(request), _) => Some(signed_by(request, text("sub"), publisher, loopback)?),
     };
     Ok(Redeem { jti: id, request_jkt })
 }
 
 /// The key that signed the agent's request, which must be the visa's holder's and name this publisher.
-fn signed_by(request: &SignedRequest, agent: Option<&str>, publisher: &Owner, loopback: bool) -> Result<Thumbprint, Problem> {
+fn signed_by(
+    request: &SignedRequest,
+    agent: Option<&str>,
+    publisher: &Owner,
+    loopback: bool,
+) -> Result<Thumbprint, Problem> {
     let malformed = |message: &'static str| Problem::bad("visa.request", message);
-    let payload = base64_decode(request.payload.as_bytes()).ok_or_else(|| malformed("the request's payload is not base64"))?;
-    let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback).map_err(|_| malformed("the request's payload is no claim"))?;
-    let key = PublicKey::from_spki_base64(request.public_key.as_bytes()).map_err(|_| malformed("the request's public key cannot be read"))?;
-    let signature = Signature::from_hex(request.signature.as_bytes()).ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
-    let signed = key.verify(&claim.canonical, &signature) || (claim.payload != claim.canonical && key.verify(&claim.payload, &signature));
+    let payload = base64_decode(request.payload.as_bytes())
+        .ok_or_else(|| malformed("the request's payload is not base64"))?;
+    let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback)
+        .map_err(|_| malformed("the request's payload is no claim"))?;
+    let key = PublicKey::from_spki_base64(request.public_key.as_bytes())
+        .map_err(|_| malformed("the request's public key cannot be read"))?;
+    let signature = Signature::from_hex(request.signature.as_bytes())
+        .ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
+    let signed = key.verify(&claim.canonical, &signature)
+        || (claim.payload != claim.canonical && key.verify(&claim.payload, &signature));
     if !signed {
         return Err(malformed("the request is not signed by its key"));
     }
@@ -228,7 +289,7 @@ fn signed_by(request: &SignedRequest, agent: Option<&str>, publisher: &Owner, lo
         return Err(Problem::forbidden_as("visa.not_yours", "the request is not the visa's holder's"));
     }
     let origin = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
-    let host = origin.and_then(|origin| imagxp::AgentId::of_origin(origin, loopback));
+    let host = origin.and_then(|origin| AgentId::of_origin(origin, loopback));
     if host.is_some_and(|host| host.as_str() != publisher.as_str()) {
         return Err(Problem::forbidden_as("visa.not_yours", "the request was meant for somebody else"));
     }

@@ -106,7 +106,11 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
         Ok(answer) => json(StatusCode::OK, &answer),
         Err(problem) => {
             let error = match (problem.status.as_u16(), problem.code.as_ref()) {
-                (_, code @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope")) => code,
+                (
+                    _,
+                    code
+                    @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope"),
+                ) => code,
                 (_, "visa.resource") => "invalid_target",
                 (401, _) => "invalid_client",
                 (400, _) => "invalid_request",
@@ -143,10 +147,16 @@ async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
         jti: Reference::parse(&assertion.jti)?,
         expires_at: assertion.exp.as_millis(),
     };
-    let said = Said { subject: assertion.agent_id.as_str().to_owned(), key_id: Some(assertion.key_id.as_str().to_owned()) };
+    let said = Said {
+        subject: assertion.agent_id.as_str().to_owned(),
+        key_id: Some(assertion.key_id.as_str().to_owned()),
+    };
     let issuer = &app.config.issuer;
     let id_token = |audience: &str| {
-        openid.then(|| mint(&app.live().keys, Kind::Id, issuer, audience, &said, now)).transpose().map_err(Problem::internal)
+        openid
+            .then(|| mint(&app.live().keys, Kind::Id, issuer, audience, &said, now))
+            .transpose()
+            .map_err(Problem::internal)
     };
     let scope = openid.then_some("openid");
     let Some(amount) = form.amount.as_deref() else {
@@ -154,13 +164,34 @@ async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
             return Err(Problem::bad("invalid_target", "a visa needs an `amount`"));
         }
         app.bank.command(used.clone(), Actor::Party(used.agent), Once::default()).await?;
-        let access_token = mint(&app.live().keys, Kind::Access, issuer, issuer, &said, now).map_err(Problem::internal)?;
+        let access_token =
+            mint(&app.live().keys, Kind::Access, issuer, issuer, &said, now).map_err(Problem::internal)?;
         let id_token = id_token(&said.subject)?;
-        return Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in: ACCESS_S, id_token, scope, jti: None });
+        return Ok(TokenAnswer {
+            access_token,
+            token_type: "Bearer",
+            expires_in: ACCESS_S,
+            id_token,
+            scope,
+            jti: None,
+        });
     };
-    let resource = resource(&form)?.ok_or_else(|| Problem::bad("invalid_target", "a visa needs a `resource`, the publisher's origin"))?;
-    let purposes: Vec<&str> = form.purposes.as_deref().unwrap_or_default().split([' ', ',']).filter(|name| !name.is_empty()).collect();
-    let asked = Asked { resource, amount, currency: form.currency.as_deref(), purposes: &purposes, lifetime_s: form.lifetime_s };
+    let resource = resource(&form)?
+        .ok_or_else(|| Problem::bad("invalid_target", "a visa needs a `resource`, the publisher's origin"))?;
+    let purposes: Vec<&str> = form
+        .purposes
+        .as_deref()
+        .unwrap_or_default()
+        .split([' ', ','])
+        .filter(|name| !name.is_empty())
+        .collect();
+    let asked = Asked {
+        resource,
+        amount,
+        currency: form.currency.as_deref(),
+        purposes: &purposes,
+        lifetime_s: form.lifetime_s,
+    };
     let purchase = Purchase::read(app, &asked)?;
     let once = Once { idempotency: once_key(&headers, &purchase)?, assertion: Some(used) };
     let bought = purchase.buy(app, &assertion.agent_id, Some(&assertion.key_id), once).await?;
@@ -183,10 +214,15 @@ async fn read(request: Request) -> Result<TokenForm, Problem> {
     use axum::extract::rejection::FormRejection;
     let form = Form::<TokenForm>::from_request(request, &()).await;
     form.map(|Form(form)| form).map_err(|rejection| match rejection {
-        FormRejection::InvalidFormContentType(_) => {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body.not_form", "the body is sent as `application/x-www-form-urlencoded`")
-        }
-        _ => Problem::bad("invalid_request", "the form lacks a member, has one twice, or one that is not known"),
+        FormRejection::InvalidFormContentType(_) => Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "body.not_form",
+            "the body is sent as `application/x-www-form-urlencoded`",
+        ),
+        _ => Problem::bad(
+            "invalid_request",
+            "the form lacks a member, has one twice, or one that is not known",
+        ),
     })
 }
 
@@ -205,7 +241,10 @@ async fn authenticate(app: &App, form: &TokenForm, now: Timestamp) -> Result<Ass
     let token = form.client_assertion.as_bytes();
     let agent = read_agent(token, app.identities.allow_loopback()).map_err(refused)?;
     if form.client_id.as_deref().is_some_and(|client| client != agent.as_str()) {
-        return Err(Problem::unauthorized("identity.key_mismatch", "client_id is not who the assertion names"));
+        return Err(Problem::unauthorized(
+            "identity.key_mismatch",
+            "client_id is not who the assertion names",
+        ));
     }
     let kid = Jws::parse(token, MAX_ASSERTION).ok().and_then(|jws| jws.kid().map(str::to_owned));
     let manifest = app.identities.manifest(&agent, kid.as_deref(), now).await?;

@@ -6,8 +6,20 @@ use crate::key::{self, SigningKey};
 use crate::operator::{self, Operator, Token};
 use crate::sql::writing;
 use crate::value::limit;
+use imagxp_broker::audit::{self, Report};
 
 impl Ledger {
+    /// Checks everything: every balance against its transfers, every visa against its money, every entry against the log (BROKER §1). Reads
+    /// one state, beside the work. What is wrong is in the report; error: the database's, and `storage.damaged` for rows that cannot be read.
+    pub fn audit(&self) -> Result<Report> {
+        self.read()?.consistent(audit::run)
+    }
+
+    /// Checks the accounts only: quick whatever the number of transfers.
+    pub fn audit_balances(&self) -> Result<Report> {
+        self.read()?.consistent(audit::balances)
+    }
+
     /// Adds an operator. `false` when the name is taken.
     pub fn add_operator(&self, operator: Operator) -> Result<bool> {
         self.write(move |sql| operator::put(sql, &operator))
@@ -65,7 +77,8 @@ impl Ledger {
     pub fn release(&self, job: &str, holder: &str) -> Result<()> {
         let (job, holder) = (job.to_owned(), holder.to_owned());
         self.write(move |sql| {
-            sql.execute("DELETE FROM lease WHERE job = $1 AND holder = $2", &[job.into(), holder.into()]).map(drop)
+            sql.execute("DELETE FROM lease WHERE job = $1 AND holder = $2", &[job.into(), holder.into()])
+                .map(drop)
         })
     }
 

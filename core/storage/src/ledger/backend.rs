@@ -37,6 +37,11 @@ pub(crate) fn open(address: &Address, options: &Options, now_ms: i64) -> Result<
     })
 }
 
+/// Opens the database for writing, and brings its tables up to date.
+pub(crate) fn open_writer(address: &Address, options: &Options, now_ms: i64) -> Result<Writer> {
+    open(address, options, now_ms).map(|(writer, _)| writer)
+}
+
 impl Writer {
     pub(crate) fn apply(&mut self, rules: &Rules, requests: &[Request], ids: &mut dyn Ids) -> Result<Done> {
         match self {

@@ -9,6 +9,7 @@ mod readers;
 mod ticket;
 mod worker;
 
+pub(crate) use backend::open_writer;
 pub use options::{Address, Options};
 pub use queue::Ledger;
 pub use readers::Reading;

@@ -46,7 +46,9 @@ impl fmt::Debug for Address {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             // The driver hides the password as well; nothing of it is needed in a log.
-            Self::Postgres(config) => write!(f, "postgres:{:?}/{:?}", config.get_hosts(), config.get_dbname()),
+            Self::Postgres(config) => {
+                write!(f, "postgres:{:?}/{:?}", config.get_hosts(), config.get_dbname())
+            }
         }
     }
 }
@@ -65,6 +67,7 @@ pub struct Options {
     /// Whether a commit waits for the disk (SQLite).
     pub durability: Durability,
     /// Is told of errors of the database, for a log. What their requests are told is `store.busy`.
+    #[expect(clippy::type_complexity, reason = "an alias would only hide what is to be passed")]
     pub report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
 }
 

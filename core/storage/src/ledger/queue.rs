@@ -24,6 +24,7 @@ pub struct Ledger {
 }
 
 struct Shared {
+    address: Address,
     queue: Mutex<Option<SyncSender<Job>>>,
     worker: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
@@ -32,14 +33,18 @@ struct Shared {
 
 pub(super) enum Job {
     Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
-    Work(Box<dyn FnOnce(Result<&mut dyn Sql>) + Send>),
+    Work(Work),
 }
+
+/// What is done between two batches, on the connection that writes, or without one when it was lost.
+type Work = Box<dyn FnOnce(Result<&mut dyn Sql>) + Send>;
 
 /// Whether writes are taken, and what the thread has to tell.
 pub(super) struct Gate {
     closed: RwLock<Option<Refusal>>,
     size: watch::Sender<u64>,
     pub(super) conflicts: AtomicU64,
+    #[expect(clippy::type_complexity, reason = "as in the options")]
     report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
 }
 
@@ -49,10 +54,10 @@ impl Ledger {
     /// Errors: `storage.unavailable`, `storage.config`, `storage.schema`.
     pub fn open(address: &Address, options: Options, now_ms: i64) -> Result<Self> {
         let (writer, connect) = open(address, &options, now_ms)?;
-        Self::start(writer, connect, options)
+        Self::start(address.clone(), writer, connect, options)
     }
 
-    fn start(writer: Writer, connect: Connect, options: Options) -> Result<Self> {
+    fn start(address: Address, writer: Writer, connect: Connect, options: Options) -> Result<Self> {
         if options.queue == 0 || options.batch == 0 || options.readers == 0 {
             return Err(Error::new(ErrorKind::Config, "a ledger has a queue, batches and readers"));
         }
@@ -74,12 +79,12 @@ impl Ledger {
         }));
         let worker =
             Worker { writer, rules: options.rules, batch: options.batch, ids, gate: Arc::clone(&gate) };
-        let worker = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || worker.run(&jobs))
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error))?;
+        let worker =
+            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || worker.run(&jobs)).map_err(
+                |error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error),
+            )?;
         let (queue, worker) = (Mutex::new(Some(queue)), Mutex::new(Some(worker)));
-        Ok(Self { shared: Arc::new(Shared { queue, worker, readers, gate }) })
+        Ok(Self { shared: Arc::new(Shared { address, queue, worker, readers, gate }) })
     }
 
     /// Puts a request in the queue. The ticket is answered when what came of it is durable.
@@ -120,6 +125,11 @@ impl Ledger {
     /// Why writes are refused, when they are.
     pub fn refusal(&self) -> Option<Refusal> {
         self.shared.gate.closed()
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.shared.address
     }
 
     /// How many transactions had to be begun again because another process was in their way.

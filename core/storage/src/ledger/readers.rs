@@ -162,7 +162,12 @@ impl Reader for Reading {
         self.with(|reader| reader.head())
     }
 
-    fn accounts(&mut self, owner: Option<&Owner>, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
+    fn accounts(
+        &mut self,
+        owner: Option<&Owner>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>> {
         self.with(|reader| reader.accounts(owner, after, limit))
     }
 

@@ -2,15 +2,15 @@
 
 use super::backend::Writer;
 use super::queue::{Gate, Job};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use imagxp_broker::{Done, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How often a batch is begun again when another process was in its way.
-const TRIES: u32 = 10;
+/// How long a batch is begun again and again when another process is in its way.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(super) struct Worker {
     pub(super) writer: Writer,
@@ -81,7 +81,8 @@ impl Worker {
     }
 
     fn apply(&mut self, requests: &[Request]) -> Result<Done> {
-        let mut tries = 0;
+        let begin = Instant::now();
+        let mut tries = 0_u32;
         loop {
             match self.writer.apply(&self.rules, requests, &mut *self.ids) {
                 Ok(done) => {
@@ -90,10 +91,10 @@ impl Worker {
                     }
                     return Ok(done);
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict && tries < TRIES => {
-                    self.gate.conflict(&error);
+                Err(error) if error.kind() == ErrorKind::Conflict && begin.elapsed() < PATIENCE => {
+                    self.gate.conflict();
                     std::thread::sleep(Duration::from_millis(1 << tries.min(7)));
-                    tries += 1;
+                    tries = tries.saturating_add(1);
                 }
                 Err(error) => return Err(error),
             }
@@ -102,7 +103,7 @@ impl Worker {
 }
 
 impl Gate {
-    fn conflict(&self, _: &Error) {
+    fn conflict(&self) {
         self.conflicts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 }

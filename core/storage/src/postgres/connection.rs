@@ -132,7 +132,10 @@ impl Postgres {
             let row = row.ok_or_else(|| Error::new(ErrorKind::Damaged, "the head of the log is missing"))?;
             let bytes = |column: usize| {
                 let text = row.get(column).unwrap_or_default();
-                (0..text.len()).step_by(2).map_while(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+                (0..text.len())
+                    .step_by(2)
+                    .map_while(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+                    .collect()
             };
             let size = row.get(0).and_then(|size| size.parse().ok()).map_or(Value::Null, Value::Int);
             crate::rows::head(&mut Row::new(vec![size, Value::Bytes(bytes(1)), Value::Bytes(bytes(2))]))
@@ -161,6 +164,10 @@ impl Sql for Postgres {
         let statement = self.prepare(sql)?;
         let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|value| value as _).collect();
         self.client.execute(&statement, &parameters).map_err(failed)
+    }
+
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        self.insert_rows((table, columns, types), "", rows)
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
@@ -199,6 +206,13 @@ impl Sql for Postgres {
         row.map_or_else(|| Err(Error::new(ErrorKind::Failed, "the server has no time")), |mut row| row.int())
     }
 
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE debit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+            "SELECT COLUMNS FROM transfer WHERE credit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        ]
+    }
+
     fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -214,7 +228,14 @@ fn client(config: &Config, settings: &str) -> Result<Client> {
 
 pub(super) fn failed(error: postgres::Error) -> Error {
     let (kind, message) = match error.code() {
-        Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE].contains(code) => {
+        Some(code)
+            if [
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::LOCK_NOT_AVAILABLE,
+            ]
+            .contains(code) =>
+        {
             (ErrorKind::Conflict, "another transaction was in the way")
         }
         // Connections, resources, operators: 08, 53, 57.

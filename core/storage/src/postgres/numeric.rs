@@ -57,7 +57,9 @@ mod tests {
         }
         // As PostgreSQL sends 20 000: one digit of weight one.
         assert_eq!(read(&[0, 1, 0, 1, 0, 0, 0, 0, 0, 2]), Some(20_000));
-        for bad in [&[0, 1, 0, 1, 0x40, 0, 0, 0, 0, 2][..], &[0, 2, 0, 0, 0, 0, 0, 4, 0, 2, 0, 1], &[0, 1], &[]] {
+        for bad in
+            [&[0, 1, 0, 1, 0x40, 0, 0, 0, 0, 2][..], &[0, 2, 0, 0, 0, 0, 0, 4, 0, 2, 0, 1], &[0, 1], &[]]
+        {
             assert_eq!(read(bad), None);
         }
     }

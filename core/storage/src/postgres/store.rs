@@ -8,11 +8,12 @@ use crate::value::{Value, damaged, number};
 use imagxp_broker::{Changes, Keys, Loaded, Store};
 
 const ACCOUNT: &[&str] = &[
-    "bytea", "text", "text", "text", "text", "numeric", "numeric", "numeric", "numeric", "bigint", "bigint", "bigint",
-    "bigint",
+    "bytea", "text", "text", "text", "text", "numeric", "numeric", "numeric", "numeric", "bigint", "bigint",
+    "bigint", "bigint",
 ];
 const TRANSFER: &[&str] = &[
-    "bigint", "bytea", "text", "text", "text", "bytea", "bytea", "bytea", "numeric", "text", "text", "text", "bigint",
+    "bigint", "bytea", "text", "text", "text", "bytea", "bytea", "bytea", "numeric", "text", "text", "text",
+    "bigint",
 ];
 const VISA: &[&str] = &["bytea", "text", "text", "text", "numeric", "text", "bigint", "bigint", "text"];
 const EVENT: &[&str] = &["bigint", "text", "bytea", "bytea", "text", "bigint", "text"];
@@ -28,7 +29,11 @@ impl Store for Postgres {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.begin_locked()
+        match self.begin_locked() {
+            // The server was restarted meanwhile; nothing was asked of it yet.
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_closed() => self.begin_locked(),
+            result => result,
+        }
     }
 
     fn load(&mut self, keys: &Keys) -> Result<Loaded> {
@@ -36,7 +41,9 @@ impl Store for Postgres {
         let mut loaded = Loaded { head, ..Loaded::default() };
         if !keys.accounts.is_empty() {
             let sql = format!("SELECT {} FROM account WHERE id = ANY ($1::bytea[])", rows::ACCOUNT);
-            for mut row in self.query(&sql, &[blobs(keys.accounts.iter().map(|id| id.to_bytes().to_vec()))])? {
+            for mut row in
+                self.query(&sql, &[blobs(keys.accounts.iter().map(|id| id.to_bytes().to_vec()))])?
+            {
                 let account = rows::account(&mut row)?;
                 loaded.accounts.insert(account.id, account);
             }
@@ -109,35 +116,39 @@ impl Store for Postgres {
 
 impl Postgres {
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
-        self.insert(
+        self.insert_rows(
             ("account", rows::ACCOUNT, ACCOUNT),
             "ON CONFLICT (id) DO UPDATE SET debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, \
              credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, frozen = excluded.frozen, \
              closed = excluded.closed, version = excluded.version",
             changes.accounts.iter().map(rows::account_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("transfer", rows::TRANSFER, TRANSFER),
             "",
             changes.transfers.iter().map(rows::transfer_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("visa", rows::VISA, VISA),
             "ON CONFLICT (jti) DO UPDATE SET state = excluded.state, due_at = excluded.due_at, version = excluded.version, \
              row = excluded.row",
             changes.visas.iter().map(rows::visa_values).collect::<Result<_>>()?,
         )?;
-        self.insert(("event", rows::EVENT, EVENT), "", changes.events.iter().map(rows::event_values).collect())?;
+        self.insert_rows(
+            ("event", rows::EVENT, EVENT),
+            "",
+            changes.events.iter().map(rows::event_values).collect(),
+        )?;
         let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
-        self.insert(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
+        self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
         // Only what has expired is replaced; what has not must still be there to be found.
-        self.insert(
+        self.insert_rows(
             ("idempotency", rows::IDEMPOTENCY, IDEMPOTENCY),
             "ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, result = excluded.result, \
              created_at = excluded.created_at, expires_at = excluded.expires_at WHERE idempotency.expires_at <= excluded.created_at",
             changes.idempotency.iter().map(rows::idempotency_values).collect(),
         )?;
-        self.insert(
+        self.insert_rows(
             ("once", rows::ONCE, ONCE),
             "ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, created_at = excluded.created_at, \
              expires_at = excluded.expires_at WHERE once.expires_at <= excluded.created_at",
@@ -157,12 +168,18 @@ impl Postgres {
     }
 
     /// Writes rows of one table; each must be written.
-    fn insert(&mut self, (table, columns, types): (&str, &str, &[&str]), conflict: &str, rows: Vec<Vec<Value>>) -> Result<()> {
+    pub(super) fn insert_rows(
+        &mut self,
+        (table, columns, types): (&str, &str, &[&str]),
+        conflict: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
         let count = rows.len();
-        let arrays = (1..).zip(types).map(|(place, ty)| format!("${place}::{ty}[]")).collect::<Vec<_>>().join(", ");
+        let arrays =
+            (1..).zip(types).map(|(place, ty)| format!("${place}::{ty}[]")).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {conflict}");
         let changed = self.execute(&sql, &turn(types, rows)?)?;
         all_written(changed, count)

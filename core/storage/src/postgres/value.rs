@@ -20,13 +20,13 @@ impl ToSql for Value {
             },
             Self::Text(value) => value.to_sql(ty, out),
             Self::Bytes(value) => value.to_sql(ty, out),
-            Self::Units(value) => {
-                Units(*value).to_sql(ty, out)
-            }
+            Self::Units(value) => Units(*value).to_sql(ty, out),
             Self::Ints(values) => values.to_sql(ty, out),
             Self::Texts(values) => values.to_sql(ty, out),
             Self::Blobs(values) => values.to_sql(ty, out),
-            Self::Numbers(values) => values.iter().map(|value| Units(*value)).collect::<Vec<_>>().to_sql(ty, out),
+            Self::Numbers(values) => {
+                values.iter().map(|value| Units(*value)).collect::<Vec<_>>().to_sql(ty, out)
+            }
         }
     }
 
@@ -66,7 +66,9 @@ impl<'a> FromSql<'a> for Value {
             Type::INT2 => Self::Int(i16::from_sql(ty, raw)?.into()),
             Type::BOOL => Self::Int(bool::from_sql(ty, raw)?.into()),
             Type::BYTEA => Self::Bytes(raw.to_vec()),
-            Type::NUMERIC => Self::Units(numeric::read(raw).ok_or("the number is negative or has a fraction")?),
+            Type::NUMERIC => {
+                Self::Units(numeric::read(raw).ok_or("the number is negative or has a fraction")?)
+            }
             _ => Self::Text(String::from_sql(ty, raw)?),
         })
     }

@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
 use crate::sql::Sql;
 use crate::value::{Row, Value};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, ffi};
@@ -36,7 +37,8 @@ impl Sqlite {
     /// Opens a database for writing; makes it when it is missing, and brings its tables up to date.
     pub(crate) fn open(path: &Path, durability: Durability, now_ms: i64) -> Result<Self> {
         restrict(path)?;
-        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut sqlite =
+            Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         sqlite.writable(durability)?;
         sqlite.migrate(now_ms)?;
         Ok(sqlite)
@@ -44,7 +46,10 @@ impl Sqlite {
 
     /// Opens a database in memory, which ends with its last connection.
     pub(crate) fn memory(name: &str, now_ms: i64) -> Result<Self> {
-        let mut sqlite = Self::connect(&in_memory(name), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut sqlite = Self::connect(
+            &in_memory(name),
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
         sqlite.migrate(now_ms)?;
         Ok(sqlite)
     }
@@ -62,10 +67,37 @@ impl Sqlite {
         Ok(sqlite)
     }
 
+    /// Opens a copy that nobody else uses, and makes it a file of its own, without a log beside it.
+    pub(crate) fn standalone(path: &Path) -> Result<Self> {
+        let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if sqlite.pragma("application_id")? != APPLICATION {
+            return Err(Error::new(ErrorKind::Backup, "the file is no ledger"));
+        }
+        sqlite.query("PRAGMA journal_mode = DELETE", &[])?;
+        Ok(sqlite)
+    }
+
+    /// Copies the database, as it stands now, to a new file.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
+        restrict(path)?;
+        let mut copy =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+        // In one step: writers go on beside it, and no change begins it anew.
+        match backup.step(-1).map_err(failed)? {
+            StepResult::Done => Ok(()),
+            _ => Err(Error::new(ErrorKind::Conflict, "the database is in use")),
+        }
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
-        let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let flags = flags
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be opened", path.display())).with_source(error)
+            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be opened", path.display()))
+                .with_source(error)
         })?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
@@ -91,7 +123,10 @@ impl Sqlite {
         }
         let mode = self.query("PRAGMA journal_mode = WAL", &[])?;
         if mode.into_iter().next().map(|mut row| row.text()).transpose()?.as_deref() != Some("wal") {
-            return Err(Error::new(ErrorKind::Config, "the folder's file system does not allow a write-ahead log"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the folder's file system does not allow a write-ahead log",
+            ));
         }
         let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
         self.script(&format!(
@@ -110,7 +145,9 @@ impl Sqlite {
              applied_at INTEGER NOT NULL) STRICT",
             |sql| {
                 let mut hash = Sha256::new();
-                for mut row in sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])? {
+                for mut row in
+                    sql.query("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", &[])?
+                {
                     for _ in 0..4 {
                         let text = row.optional_text()?.unwrap_or_default();
                         // What ANALYZE keeps is nobody's alteration.
@@ -124,12 +161,12 @@ impl Sqlite {
         )
     }
 
-    pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
-        self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    pub(crate) const fn connection(&self) -> &Connection {
-        &self.connection
+    pub(crate) fn pragma(&mut self, name: &str) -> Result<i64> {
+        self.query(&format!("PRAGMA {name}"), &[])?.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
     /// Runs a statement that is kept prepared, with values of any kind that the driver takes.
@@ -156,7 +193,9 @@ impl Sql for Sqlite {
                         Ok(text) => Value::Text(text.to_owned()),
                         Err(_) => return Err(Error::new(ErrorKind::Damaged, "a text is not UTF-8")),
                     },
-                    ValueRef::Real(_) => return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction")),
+                    ValueRef::Real(_) => {
+                        return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction"));
+                    }
                 });
             }
             found.push(Row::new(values));
@@ -166,6 +205,15 @@ impl Sql for Sqlite {
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
         Ok(self.run(sql, parameters)? as u64)
+    }
+
+    fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        let places: Vec<String> = (1..=types.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", "));
+        for row in rows {
+            self.run(&sql, &row)?;
+        }
+        Ok(())
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
@@ -192,6 +240,15 @@ impl Sql for Sqlite {
         Ok(given_ms)
     }
 
+    fn of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM transfer WHERE seq IN \
+             (SELECT seq FROM posting WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC",
+            "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
+             AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
+        ]
+    }
+
     fn is_closed(&self) -> bool {
         false
     }
@@ -211,7 +268,9 @@ impl ToSql for Value {
             Self::Int(value) => ToSqlOutput::Borrowed(ValueRef::Integer(*value)),
             Self::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
             Self::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
-            Self::Units(value) => ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec())),
+            Self::Units(value) => {
+                ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec()))
+            }
             Self::Ints(_) | Self::Texts(_) | Self::Blobs(_) | Self::Numbers(_) => {
                 return Err(rusqlite::Error::ToSqlConversionFailure("sqlite has no arrays".into()));
             }
@@ -221,7 +280,8 @@ impl ToSql for Value {
 
 /// `imagxp_covers(c, d, p)`: whether `c >= d + p`, all of 16 bytes. A program without it can read the tables, and write no balances.
 fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("imagxp_covers", 3, flags, |context| {
         let units = |at: usize| context.get::<[u8; 16]>(at).map(u128::from_be_bytes);
         let taken = units(1)?.checked_add(units(2)?);

@@ -1,11 +1,39 @@
 //! The broker's store on SQLite: each row by a prepared statement, all of it in one transaction.
 
-use super::connection::Sqlite;
+use super::connection::{Sqlite, failed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
-use crate::value::{Value, damaged, number};
-use imagxp_broker::{Changes, Head, Keys, Loaded, Store};
+use crate::value::{damaged, number};
+use imagxp_broker::{AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store};
+use rusqlite::{CachedStatement, params};
+
+const WRITE_ACCOUNT: &str = "INSERT INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
+    credits_pending, credits_posted, frozen, closed, created_at, version) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) DO UPDATE SET \
+    debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, \
+    credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, frozen = excluded.frozen, \
+    closed = excluded.closed, version = excluded.version";
+const WRITE_TRANSFER: &str = "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, reference, \
+    memo, actor, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const WRITE_VISA: &str = "INSERT INTO visa (jti, agent, publisher, asset, amount, state, due_at, version, row) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (jti) DO UPDATE SET state = excluded.state, \
+    due_at = excluded.due_at, version = excluded.version, row = excluded.row";
+const WRITE_EVENT: &str = "INSERT INTO event (seq, kind, jti, account, actor, created_at, body) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const WRITE_LEAF: &str = "INSERT INTO leaf (seq, hash) VALUES (?1, ?2)";
+// Only what has expired is replaced; what has not must still be there to be found.
+const WRITE_IDEMPOTENCY: &str = "INSERT INTO idempotency AS old (actor, key, request, result, created_at, expires_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, \
+    result = excluded.result, created_at = excluded.created_at, expires_at = excluded.expires_at \
+    WHERE old.expires_at <= excluded.created_at";
+const WRITE_ONCE: &str = "INSERT INTO once AS old (scope, name, transfer, created_at, expires_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, \
+    created_at = excluded.created_at, expires_at = excluded.expires_at WHERE old.expires_at <= excluded.created_at";
+const WRITE_HEAD: &str = "UPDATE head SET size = ?1, nodes = ?2, last = ?3 WHERE size = ?4";
+
+/// How many entries of the log are looked through rather than looked up, at most.
+const POSTINGS: u64 = 4096;
 
 impl Store for Sqlite {
     type Error = Error;
@@ -41,7 +69,8 @@ impl Store for Sqlite {
                 loaded.visas.insert(*jti, rows::visa(&mut row)?);
             }
         }
-        let idempotency = format!("SELECT {} FROM idempotency WHERE actor = $1 AND key = $2", rows::IDEMPOTENCY);
+        let idempotency =
+            format!("SELECT {} FROM idempotency WHERE actor = $1 AND key = $2", rows::IDEMPOTENCY);
         for key in &keys.idempotency {
             let parameters = [key.actor.to_string().into(), key.key.as_str().into()];
             if let Some(mut row) = self.first(&idempotency, &parameters)? {
@@ -78,60 +107,129 @@ impl Sqlite {
     }
 
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
-        let account = format!(
-            "INSERT INTO account ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET debits_pending = excluded.debits_pending, \
-             debits_posted = excluded.debits_posted, credits_pending = excluded.credits_pending, \
-             credits_posted = excluded.credits_posted, frozen = excluded.frozen, closed = excluded.closed, \
-             version = excluded.version",
-            rows::ACCOUNT,
-            places(13)
-        );
-        self.each(&account, changes.accounts.iter().map(|account| Ok(rows::account_values(account))))?;
-        let transfer = format!("INSERT INTO transfer ({}) VALUES ({})", rows::TRANSFER, places(13));
-        self.each(&transfer, changes.transfers.iter().map(|transfer| Ok(rows::transfer_values(transfer))))?;
-        let visa = format!(
-            "INSERT INTO visa ({}) VALUES ({}) ON CONFLICT (jti) DO UPDATE SET state = excluded.state, \
-             due_at = excluded.due_at, version = excluded.version, row = excluded.row",
-            rows::VISA,
-            places(9)
-        );
-        self.each(&visa, changes.visas.iter().map(rows::visa_values))?;
-        let event = format!("INSERT INTO event ({}) VALUES ({})", rows::EVENT, places(7));
-        self.each(&event, changes.events.iter().map(|event| Ok(rows::event_values(event))))?;
-        let leaf = |leaf: &imagxp_broker::Leaf| Ok(vec![number(leaf.seq), leaf.hash.as_slice().into()]);
-        self.each("INSERT INTO leaf (seq, hash) VALUES ($1, $2)", changes.leaves.iter().map(leaf))?;
-        // Only what has expired is replaced; what has not must still be there to be found.
-        let idempotency = format!(
-            "INSERT INTO idempotency AS old ({}) VALUES ({}) ON CONFLICT (actor, key) DO UPDATE SET \
-             request = excluded.request, result = excluded.result, created_at = excluded.created_at, \
-             expires_at = excluded.expires_at WHERE old.expires_at <= excluded.created_at",
-            rows::IDEMPOTENCY,
-            places(6)
-        );
-        self.each(&idempotency, changes.idempotency.iter().map(|record| Ok(rows::idempotency_values(record))))?;
-        let once = format!(
-            "INSERT INTO once AS old ({}) VALUES ({}) ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, \
-             created_at = excluded.created_at, expires_at = excluded.expires_at WHERE old.expires_at <= excluded.created_at",
-            rows::ONCE,
-            places(5)
-        );
-        self.each(&once, changes.once.iter().map(|once| Ok(rows::once_values(once))))?;
+        // Bound without a copy of anything: this is what a transfer costs.
+        self.each(WRITE_ACCOUNT, &changes.accounts, |write, row| {
+            write.execute(params![
+                row.id.to_bytes(),
+                row.asset.as_str(),
+                row.kind.as_str(),
+                row.owner.as_ref().map(Owner::as_str),
+                row.reference.as_ref().map(Reference::as_str),
+                row.debits_pending.to_be_bytes(),
+                row.debits_posted.to_be_bytes(),
+                row.credits_pending.to_be_bytes(),
+                row.credits_posted.to_be_bytes(),
+                row.frozen,
+                row.closed,
+                row.created_at,
+                signed(row.version),
+            ])
+        })?;
+        self.each(WRITE_TRANSFER, &changes.transfers, |write, row| {
+            write.execute(params![
+                signed(row.seq),
+                row.id.to_be_bytes(),
+                row.asset.as_str(),
+                row.code.as_str(),
+                row.phase.as_str(),
+                row.pending_id.map(Id::to_be_bytes),
+                row.debit.to_bytes(),
+                row.credit.to_bytes(),
+                row.amount.to_be_bytes(),
+                row.reference.as_ref().map(Reference::as_str),
+                row.memo.as_ref().map(Memo::as_str),
+                row.actor.to_string(),
+                row.created_at,
+            ])
+        })?;
+        let mut visas = Vec::with_capacity(changes.visas.len());
+        for visa in &changes.visas {
+            visas.push((visa, visa.to_json().map_err(|_| damaged("a visa cannot be written"))?));
+        }
+        self.each(WRITE_VISA, &visas, |write, (row, json)| {
+            write.execute(params![
+                row.jti.to_be_bytes(),
+                row.agent.as_str(),
+                row.publisher.as_str(),
+                row.asset.as_str(),
+                row.amount.to_be_bytes(),
+                row.state.as_str(),
+                row.due_at,
+                signed(row.version),
+                json,
+            ])
+        })?;
+        self.each(WRITE_EVENT, &changes.events, |write, row| {
+            write.execute(params![
+                signed(row.seq),
+                row.kind.as_str(),
+                row.jti.map(Id::to_be_bytes),
+                row.account.map(AccountId::to_bytes),
+                row.actor.to_string(),
+                row.created_at,
+                row.body,
+            ])
+        })?;
+        self.each(WRITE_LEAF, &changes.leaves, |write, row| {
+            write.execute(params![signed(row.seq), row.hash])
+        })?;
+        self.each(WRITE_IDEMPOTENCY, &changes.idempotency, |write, row| {
+            write.execute(params![
+                row.key.actor.to_string(),
+                row.key.key.as_str(),
+                row.request_sha256,
+                row.result,
+                row.created_at,
+                row.expires_at,
+            ])
+        })?;
+        self.each(WRITE_ONCE, &changes.once, |write, row| {
+            write.execute(params![
+                row.key.scope.as_str(),
+                row.key.name,
+                row.transfer.map(Id::to_be_bytes),
+                row.created_at,
+                row.expires_at,
+            ])
+        })?;
         let head = &changes.head;
-        self.each(
-            "UPDATE head SET size = $1, nodes = $2, last = $3 WHERE size = $4",
-            [Ok(vec![
-                number(head.size),
-                head.nodes_to_bytes().into(),
-                head.last.as_slice().into(),
-                number(changes.size_before),
-            ])],
-        )
+        self.each(WRITE_HEAD, &[head], |write, head| {
+            let (size, before) = (signed(head.size), signed(changes.size_before));
+            write.execute(params![size, head.nodes_to_bytes(), head.last, before])
+        })?;
+        self.enter_postings(head.size)
+    }
+
+    /// Enters the transfers since the last time, when they are many.
+    fn enter_postings(&mut self, size: u64) -> Result<()> {
+        let until = match self.first("SELECT until FROM posted", &[])? {
+            Some(mut row) => row.count()?,
+            None => return Err(damaged("the table of postings has no state")),
+        };
+        if size.saturating_sub(until) < POSTINGS {
+            return Ok(());
+        }
+        self.run(
+            "INSERT INTO posting (account, seq) SELECT debit, seq FROM transfer WHERE seq >= $1 \
+             UNION ALL SELECT credit, seq FROM transfer WHERE seq >= $1 ORDER BY 1, 2",
+            &[number(until)],
+        )?;
+        self.run("UPDATE posted SET until = $1", &[number(size)]).map(drop)
     }
 
     /// Each row must be written.
-    fn each(&mut self, sql: &str, rows: impl IntoIterator<Item = Result<Vec<Value>>>) -> Result<()> {
-        for values in rows {
-            if self.run(sql, &values?)? != 1 {
+    fn each<T>(
+        &mut self,
+        sql: &str,
+        rows: &[T],
+        mut write: impl FnMut(&mut CachedStatement<'_>, &T) -> rusqlite::Result<usize>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.connection().prepare_cached(sql).map_err(failed)?;
+        for row in rows {
+            if write(&mut statement, row).map_err(failed)? != 1 {
                 return Err(Error::new(ErrorKind::Conflict, "a row is not as it was when it was read"));
             }
         }
@@ -139,6 +237,7 @@ impl Sqlite {
     }
 }
 
-fn places(count: usize) -> String {
-    (1..=count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+/// SQLite's numbers are signed; ours never come near the difference.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

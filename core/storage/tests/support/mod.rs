@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "test support")]
+#![allow(unused_imports, reason = "each test binary uses a part")]
 #![allow(unreachable_pub, reason = "included as a module")]
 
 mod postgres;

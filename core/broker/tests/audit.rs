@@ -1,0 +1,377 @@
+//! The audit finds each kind of fault in the rows, and none where there is none.
+
+mod common;
+
+use common::{HOUR, id, issue, key, memory, operator, owner, party, units};
+use imagxp::feedback::{Reason, Score};
+use imagxp_broker::memory::Contradiction;
+use imagxp_broker::*;
+use std::collections::BTreeSet;
+
+/// The rows, as somebody has changed them behind the broker's back.
+#[derive(Clone)]
+struct Rows {
+    head: Head,
+    accounts: Vec<Account>,
+    entries: Vec<(Entry, [u8; 32])>,
+    visas: Vec<Visa>,
+}
+
+impl Reader for Rows {
+    type Error = Contradiction;
+
+    fn head(&mut self) -> Result<Head, Contradiction> {
+        Ok(self.head.clone())
+    }
+
+    fn accounts(
+        &mut self,
+        _: Option<&Owner>,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, Contradiction> {
+        let later = self.accounts.iter().filter(|account| after.is_none_or(|after| account.id > after));
+        Ok(later.take(limit).cloned().collect())
+    }
+
+    fn visas(
+        &mut self,
+        _: &VisaFilter,
+        before: Option<Id>,
+        limit: usize,
+    ) -> Result<Vec<Visa>, Contradiction> {
+        let earlier = self.visas.iter().filter(|visa| before.is_none_or(|before| visa.jti < before));
+        Ok(earlier.take(limit).cloned().collect())
+    }
+
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, [u8; 32])>, Contradiction> {
+        Ok(self.entries.iter().filter(|(entry, _)| entry.seq() >= from).take(limit).cloned().collect())
+    }
+
+    fn transfer(&mut self, _: Id) -> Result<Option<Transfer>, Contradiction> {
+        Ok(None)
+    }
+
+    fn statement(
+        &mut self,
+        _: &BTreeSet<AccountId>,
+        _: Option<u64>,
+        _: usize,
+    ) -> Result<Vec<Transfer>, Contradiction> {
+        Ok(Vec::new())
+    }
+
+    fn visa(&mut self, _: Id) -> Result<Option<Visa>, Contradiction> {
+        Ok(None)
+    }
+
+    fn events(&mut self, _: Id, _: usize) -> Result<Vec<Event>, Contradiction> {
+        Ok(Vec::new())
+    }
+
+    fn leaves(&mut self, _: u64, _: usize) -> Result<Vec<Leaf>, Contradiction> {
+        Ok(Vec::new())
+    }
+
+    fn due(&mut self, _: i64, _: usize) -> Result<Vec<Id>, Contradiction> {
+        Ok(Vec::new())
+    }
+}
+
+impl Rows {
+    /// The log of these rows, as one would write it who can also replace the head.
+    fn rewrite_log(&mut self) {
+        let mut log = Head::default().log().unwrap();
+        for (seq, (entry, leaf)) in self.entries.iter_mut().enumerate() {
+            match entry {
+                Entry::Transfer(transfer) => transfer.seq = seq as u64,
+                Entry::Event(event) => event.seq = seq as u64,
+            }
+            log.append(&entry.body(), &mut Vec::new()).unwrap();
+            *leaf = *log.last();
+        }
+        self.head = Head::of(&log);
+    }
+
+    fn transfer(&mut self, code: TransferCode, phase: Phase) -> &mut Transfer {
+        let found = self.entries.iter_mut().find_map(|(entry, _)| match entry {
+            Entry::Transfer(transfer) if (transfer.code, transfer.phase) == (code, phase) => Some(transfer),
+            _ => None,
+        });
+        found.unwrap()
+    }
+
+    fn event(&mut self, kind: EventKind) -> &mut Event {
+        let found = self.entries.iter_mut().find_map(|(entry, _)| match entry {
+            Entry::Event(event) if event.kind == kind => Some(event),
+            _ => None,
+        });
+        found.unwrap()
+    }
+
+    fn account(&mut self, kind: Kind) -> &mut Account {
+        self.accounts.iter_mut().find(|account| account.kind == kind).unwrap()
+    }
+
+    fn visa(&mut self, state: VisaState) -> &mut Visa {
+        self.visas.iter_mut().find(|visa| visa.state == state).unwrap()
+    }
+
+    fn kinds(&mut self) -> BTreeSet<&'static str> {
+        let report = audit::run(self).unwrap();
+        assert_eq!(report.is_sound(), report.findings.is_empty());
+        report.findings.iter().map(|finding| finding.kind.as_str()).collect()
+    }
+}
+
+/// A ledger in which each kind of transfer, event and state occurs.
+fn rows() -> Rows {
+    let mut world = memory();
+    let admin = operator("alice");
+    world.fund("a", 1_000_000);
+    let asset = Asset::USD;
+    for wanted in 0..8 {
+        let jti = world.run(&party("a"), issue("a", "p", 10_000 + wanted)).unwrap().visa.unwrap().jti;
+        if wanted < 2 {
+            continue;
+        }
+        world.run(&party("p"), Redeem { jti, request_jkt: Some(key('a')) }).unwrap();
+        if wanted < 3 {
+            continue;
+        }
+        let score = Score::from_millionths(if wanted == 3 { 700_000 } else { 1 }).unwrap();
+        let good =
+            GiveFeedback { jti, jkt: key('a'), score, reason: Reason::Other, sha256: [1; 32], nonce: None };
+        world.run(&party("a"), good).unwrap();
+        if wanted >= 5 {
+            world.run(&party("p"), Contest { jti, statement: Memo::parse("no").unwrap() }).unwrap();
+        }
+        let decision = if wanted == 7 { Decision::Split { amount: units(5_000) } } else { Decision::Refund };
+        if wanted >= 6 {
+            world.run(&admin, Decide { jti, decision, memo: None }).unwrap();
+        }
+    }
+    let expired = world.store.due(world.now + HOUR, 1).unwrap()[0];
+    let due = Request::new(Due { jti: expired }, Actor::Clock, world.now + HOUR);
+    world.request(due).unwrap();
+    let bond = common::reference("bond");
+    world
+        .run(&admin, Lock { id: None, asset, owner: owner("a"), bond, amount: units(5), memo: None })
+        .unwrap();
+    let withdraw = |amount| Withdraw {
+        id: None,
+        asset,
+        owner: owner("a"),
+        amount: units(amount),
+        reference: None,
+        memo: None,
+    };
+    world.run(&party("a"), withdraw(9)).unwrap();
+    let paid = world.run(&party("a"), withdraw(8)).unwrap().transfers[0].id;
+    world.run(&admin, PostWithdrawal { id: paid }).unwrap();
+    world.run(&admin, Freeze { account: common::available("p"), memo: None }).unwrap();
+    let report = world.audit();
+    assert_eq!((report.accounts, report.visas), (5, 8));
+    assert_eq!(report.head.size, report.transfers + report.events);
+    let store = &mut world.store;
+    let rows = Rows {
+        head: store.head().unwrap(),
+        accounts: store.accounts(None, None, 99).unwrap(),
+        entries: store.entries(0, 999).unwrap(),
+        visas: store.visas(&VisaFilter::default(), None, 99).unwrap(),
+    };
+    for state in VisaState::ALL {
+        assert!(rows.visas.iter().any(|visa| visa.state == state), "{state:?}");
+    }
+    rows
+}
+
+/// Whoever changes rows but not the log: it is always the log that tells, beside what else is wrong.
+#[test]
+fn changed_rows_are_found() {
+    let sound = rows();
+    assert!(sound.clone().kinds().is_empty());
+    let more = |amount: &mut Amount| *amount = amount.checked_add(units(1)).unwrap();
+    type Spoil<'a> = &'a dyn Fn(&mut Rows);
+    let cases: &[(&str, Spoil<'_>, &[&str])] = &[
+        (
+            "balance",
+            &|rows| more(&mut rows.account(Kind::Available).credits_posted),
+            &["ledger.account", "ledger.unbalanced"],
+        ),
+        (
+            "money made",
+            &|rows| {
+                more(&mut rows.account(Kind::Available).credits_posted);
+                more(&mut rows.account(Kind::Outside).debits_posted);
+            },
+            &["ledger.account"],
+        ),
+        (
+            "overdrawn",
+            &|rows| rows.account(Kind::Treasury).debits_posted = units(1 << 80),
+            &["ledger.account", "ledger.overdrawn", "ledger.unbalanced"],
+        ),
+        ("frozen", &|rows| rows.account(Kind::Locked).frozen = true, &["ledger.account"]),
+        (
+            "thawed",
+            &|rows| rows.accounts.iter_mut().for_each(|account| account.frozen = false),
+            &["ledger.account"],
+        ),
+        (
+            "owner",
+            &|rows| rows.account(Kind::Locked).owner = Some(owner("b")),
+            &["ledger.account", "ledger.transfer"],
+        ),
+        (
+            "no account",
+            &|rows| rows.accounts.retain(|account| account.kind != Kind::Locked),
+            &["ledger.transfer", "ledger.unbalanced", "ledger.account"],
+        ),
+        (
+            "amount",
+            &|rows| more(&mut rows.transfer(TransferCode::Deposit, Phase::Single).amount),
+            &["ledger.account", "ledger.log"],
+        ),
+        (
+            "memo",
+            &|rows| rows.transfer(TransferCode::Lock, Phase::Single).memo = Some(Memo::parse("x").unwrap()),
+            &["ledger.log"],
+        ),
+        ("time", &|rows| rows.transfer(TransferCode::Lock, Phase::Single).created_at += 1, &["ledger.log"]),
+        ("event body", &|rows| rows.event(EventKind::VisaDisputed).body = "{}".into(), &["ledger.log"]),
+        ("event column", &|rows| rows.event(EventKind::VisaDisputed).created_at += 1, &["ledger.log"]),
+        ("last entry", &|rows| drop(rows.entries.pop()), &["ledger.log", "ledger.account"]),
+        ("swapped", &|rows| rows.entries.swap(3, 4), &["ledger.log", "ledger.visa"]),
+        ("head", &|rows| rows.head.last = [1; 32], &["ledger.log"]),
+        ("leaf", &|rows| rows.entries[5].1 = [1; 32], &["ledger.log"]),
+        ("visa state", &|rows| rows.visa(VisaState::Withheld).state = VisaState::Redeemed, &["ledger.visa"]),
+        (
+            "visa refunded",
+            &|rows| rows.visa(VisaState::Released).state = VisaState::Refunded,
+            &["ledger.visa"],
+        ),
+        ("visa amount", &|rows| more(&mut rows.visa(VisaState::Issued).amount), &["ledger.visa"]),
+        ("visa part", &|rows| more(&mut rows.visa(VisaState::Split).released), &["ledger.visa"]),
+        ("visa fee", &|rows| more(&mut rows.visa(VisaState::Released).fee), &["ledger.visa"]),
+        ("visa parties", &|rows| rows.visa(VisaState::Issued).publisher = owner("q"), &["ledger.visa"]),
+        ("visa clock", &|rows| rows.visa(VisaState::Redeemed).due_at = None, &["ledger.visa"]),
+        ("visa gone", &|rows| drop(rows.visas.pop()), &["ledger.visa"]),
+        ("visa invented", &|rows| rows.visas[0].jti = id(7), &["ledger.visa"]),
+    ];
+    for (name, spoil, expected) in cases {
+        let mut rows = sound.clone();
+        spoil(&mut rows);
+        assert_eq!(rows.kinds(), expected.iter().copied().collect(), "{name}");
+    }
+}
+
+/// Whoever rewrites the log and the head as well is found by the checkpoints that others hold, and by what does not add up.
+#[test]
+fn rewritten_logs_do_not_add_up() {
+    let sound = rows();
+    type Spoil<'a> = &'a dyn Fn(&mut Rows);
+    let cases: &[(&str, Spoil<'_>, &[&str])] = &[
+        ("nothing", &|_| {}, &[]),
+        (
+            "zero",
+            &|rows| rows.transfer(TransferCode::Lock, Phase::Single).amount = Amount::ZERO,
+            &["ledger.account", "ledger.transfer"],
+        ),
+        (
+            "shape",
+            &|rows| rows.transfer(TransferCode::Lock, Phase::Single).code = TransferCode::Pay,
+            &["ledger.transfer"],
+        ),
+        (
+            "itself",
+            &|rows| {
+                let transfer = rows.transfer(TransferCode::Lock, Phase::Single);
+                transfer.credit = transfer.debit;
+            },
+            &["ledger.account", "ledger.transfer"],
+        ),
+        (
+            "same id",
+            &|rows| {
+                let id = rows.transfer(TransferCode::Deposit, Phase::Single).id;
+                rows.transfer(TransferCode::Lock, Phase::Single).id = id;
+            },
+            &["ledger.id"],
+        ),
+        (
+            "post too much",
+            &|rows| {
+                let post = rows.transfer(TransferCode::Visa, Phase::Post);
+                post.amount = post.amount.checked_add(units(1)).unwrap();
+            },
+            &["ledger.resolution", "ledger.account", "ledger.visa", "ledger.overdrawn"],
+        ),
+        (
+            "post of nothing",
+            &|rows| rows.transfer(TransferCode::Withdraw, Phase::Post).pending_id = None,
+            &["ledger.resolution", "ledger.account"],
+        ),
+        (
+            "post of another",
+            &|rows| rows.transfer(TransferCode::Withdraw, Phase::Post).pending_id = Some(id(9)),
+            &["ledger.resolution", "ledger.account"],
+        ),
+        (
+            "void twice",
+            &|rows| {
+                let mut again = rows.transfer(TransferCode::Visa, Phase::Void).clone();
+                again.id = id(99);
+                rows.entries.push((Entry::Transfer(again), [0; 32]));
+            },
+            &["ledger.resolution"],
+        ),
+        (
+            "fee of nothing",
+            &|rows| rows.transfer(TransferCode::Fee, Phase::Single).reference = None,
+            &["ledger.transfer", "ledger.visa"],
+        ),
+        ("deposit gone", &|rows| drop(rows.entries.remove(0)), &["ledger.account", "ledger.overdrawn"]),
+        (
+            "event gone",
+            &|rows| {
+                rows.entries.retain(|(entry, _)| !matches!(entry, Entry::Event(event) if event.kind == EventKind::AccountFrozen))
+            },
+            &["ledger.account"],
+        ),
+        (
+            "event of a stranger",
+            &|rows| {
+                let event = rows.event(EventKind::AccountFrozen);
+                let stranger = common::available("stranger").id();
+                event.body = event.body.replace(&event.account.unwrap().to_string(), &stranger.to_string());
+                event.account = Some(stranger);
+            },
+            &["ledger.account", "ledger.log"],
+        ),
+    ];
+    for (name, spoil, expected) in cases {
+        let mut rows = sound.clone();
+        let head = rows.head.clone();
+        spoil(&mut rows);
+        rows.rewrite_log();
+        assert_eq!(rows.head == head, expected.is_empty(), "{name}: the checkpoint tells");
+        let mut kinds = rows.kinds();
+        // A shorter log leaves versions behind, which is not what this is about.
+        kinds.retain(|kind| expected.contains(kind) || *kind != "ledger.account");
+        assert_eq!(kinds, expected.iter().copied().collect(), "{name}");
+    }
+}
+
+#[test]
+fn balances_are_checked_without_the_transfers() {
+    let mut rows = rows();
+    rows.entries.clear();
+    assert!(audit::balances(&mut rows).unwrap().is_sound());
+    rows.account(Kind::Treasury).credits_pending = units(1);
+    let report = audit::balances(&mut rows).unwrap();
+    assert_eq!(
+        report.findings[0].to_string(),
+        "ledger.unbalanced: the pending debits of USD are not its pending credits"
+    );
+}

@@ -1,0 +1,74 @@
+//! The broker against a naive reference, with random commands in random batches.
+//!
+//! `IMAGXP_MODEL_OPS` sets how many commands there are; 50 000 without it, a million and more in a soak.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod driver;
+mod ops;
+mod reference;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::RefCell;
+
+const LENGTH: usize = 500;
+
+#[test]
+fn does_what_the_reference_does() {
+    let wanted: usize = match std::env::var("IMAGXP_MODEL_OPS") {
+        Ok(text) => text.parse().expect("IMAGXP_MODEL_OPS is a number"),
+        Err(_) => 50_000,
+    };
+    let counts = RefCell::new(driver::Counts::new());
+    let cases = u32::try_from(wanted.div_ceil(LENGTH)).unwrap();
+    let mut runner = TestRunner::new(Config {
+        cases,
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let draws = prop::collection::vec(ops::draw(), LENGTH);
+    runner
+        .run(&draws, |draws| {
+            driver::run(&mut common::memory(), &draws, &mut counts.borrow_mut());
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    let counts = counts.into_inner();
+    let total: usize = counts.values().sum();
+    for (what, count) in &counts {
+        println!("{count:>8} {what}");
+    }
+    println!("{total:>8} in all");
+    assert!(total >= wanted);
+    // Draws that nothing came of would prove nothing.
+    for what in [
+        "DEPOSIT ok",
+        "WITHDRAW ok",
+        "PAY ok",
+        "LOCK ok",
+        "UNLOCK ok",
+        "SLASH ok",
+        "CORRECTION ok",
+        "End ok",
+        "Standing ok",
+        "Issue ok",
+        "Redeem ok",
+        "Feedback ok",
+        "Contest ok",
+        "Decide ok",
+        "Due ok",
+        "PAY account.insufficient",
+        "Redeem visa.expired",
+        "End transfer.already_resolved",
+        "End admin.second_needed",
+        "Feedback feedback.closed",
+        "Contest contest.closed",
+        "PAY idempotency.mismatch",
+        "Issue account.frozen",
+        "Issue account.closed",
+    ] {
+        assert!(counts.contains_key(what), "`{what}` never happened");
+    }
+}

@@ -1,0 +1,88 @@
+//! A SQLite ledger as one file.
+
+use super::Summary;
+use super::dump::sound;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{Address, Ledger};
+use crate::reader::SqlReader;
+use crate::sql::{Sql, reading};
+use crate::sqlite::Sqlite;
+use imagxp_broker::audit;
+use std::path::{Path, PathBuf};
+
+impl Ledger {
+    /// Copies a SQLite ledger, as it stands at one moment, to a file that is not there, while the ledger works on; then checks the copy: its
+    /// pages, its references and everything that [`Ledger::audit`] checks. A copy that does not pass is removed. Blocks.
+    ///
+    /// Errors: `storage.config` for another database, `storage.not_empty`, `storage.backup`, `storage.damaged`.
+    pub fn backup_file(&self, path: &Path) -> Result<Summary> {
+        let Address::Sqlite(source) = self.address() else {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "only a ledger in a sqlite file is copied to a file; dump this one",
+            ));
+        };
+        copy(source, path)
+    }
+}
+
+/// Copies a backup that [`Ledger::backup_file`] made to where a ledger is to be, which must not be there, and checks it. Blocks.
+///
+/// Errors: `storage.not_empty`, `storage.backup`, `storage.damaged`.
+pub fn restore_file(backup: &Path, path: &Path) -> Result<Summary> {
+    if !backup.is_file() {
+        return Err(Error::new(ErrorKind::Backup, format!("`{}` is no file", backup.display())));
+    }
+    copy(backup, path)
+}
+
+fn copy(source: &Path, path: &Path) -> Result<Summary> {
+    if path.exists() {
+        return Err(Error::new(
+            ErrorKind::NotEmpty,
+            format!("`{}` is there; nothing is overwritten", path.display()),
+        ));
+    }
+    // Under another name until it has been checked: what has the right name is whole.
+    let partial = with_suffix(path, ".partial");
+    let remove = || {
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(with_suffix(&partial, suffix));
+        }
+    };
+    remove();
+    let result =
+        Sqlite::reader(source).and_then(|from| from.copy_to(&partial)).and_then(|()| check(&partial));
+    let result = result.and_then(|summary| {
+        let synced = std::fs::File::open(&partial).and_then(|file| file.sync_all());
+        synced.and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
+            Error::new(ErrorKind::Backup, format!("`{}` cannot be written", path.display()))
+                .with_source(error)
+        })?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(summary)
+    });
+    if result.is_err() {
+        remove();
+    }
+    result
+}
+
+fn check(path: &Path) -> Result<Summary> {
+    let mut copy = Sqlite::standalone(path)?;
+    let found = copy.first("PRAGMA integrity_check", &[])?.map(|mut row| row.text()).transpose()?;
+    if found.as_deref() != Some("ok") || copy.first("PRAGMA foreign_key_check", &[])?.is_some() {
+        return Err(Error::new(ErrorKind::Damaged, "the copy's pages or references are damaged"));
+    }
+    let report = reading(&mut copy, |sql| audit::run(&mut SqlReader(sql)))?;
+    sound(&report)?;
+    Ok(Summary::from(&report))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

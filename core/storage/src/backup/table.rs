@@ -1,0 +1,172 @@
+//! The tables of a backup: the same in both databases.
+
+/// What a column holds, and how it stands in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    /// A number.
+    Int,
+    /// A string.
+    Text,
+    /// Lower-case hex.
+    Bytes,
+    /// A string of decimal digits.
+    Units,
+}
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) columns: &'static [(&'static str, Column)],
+    /// By what it is read in pages: the first so many columns.
+    pub(super) key: usize,
+}
+
+use Column::{Bytes, Int, Text, Units};
+
+/// In the order in which they are restored: what is referred to comes first.
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "account",
+        columns: &[
+            ("id", Bytes),
+            ("asset", Text),
+            ("kind", Text),
+            ("owner", Text),
+            ("reference", Text),
+            ("debits_pending", Units),
+            ("debits_posted", Units),
+            ("credits_pending", Units),
+            ("credits_posted", Units),
+            ("frozen", Int),
+            ("closed", Int),
+            ("created_at", Int),
+            ("version", Int),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "transfer",
+        columns: &[
+            ("seq", Int),
+            ("id", Bytes),
+            ("asset", Text),
+            ("code", Text),
+            ("phase", Text),
+            ("pending_id", Bytes),
+            ("debit", Bytes),
+            ("credit", Bytes),
+            ("amount", Units),
+            ("reference", Text),
+            ("memo", Text),
+            ("actor", Text),
+            ("created_at", Int),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "visa",
+        columns: &[
+            ("jti", Bytes),
+            ("agent", Text),
+            ("publisher", Text),
+            ("asset", Text),
+            ("amount", Units),
+            ("state", Text),
+            ("due_at", Int),
+            ("version", Int),
+            ("row", Text),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "event",
+        columns: &[
+            ("seq", Int),
+            ("kind", Text),
+            ("jti", Bytes),
+            ("account", Bytes),
+            ("actor", Text),
+            ("created_at", Int),
+            ("body", Text),
+        ],
+        key: 1,
+    },
+    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], key: 1 },
+    Table {
+        name: "idempotency",
+        columns: &[
+            ("actor", Text),
+            ("key", Text),
+            ("request", Bytes),
+            ("result", Text),
+            ("created_at", Int),
+            ("expires_at", Int),
+        ],
+        key: 2,
+    },
+    Table {
+        name: "once",
+        columns: &[
+            ("scope", Text),
+            ("name", Text),
+            ("transfer", Bytes),
+            ("created_at", Int),
+            ("expires_at", Int),
+        ],
+        key: 2,
+    },
+    Table {
+        name: "operator",
+        columns: &[("name", Text), ("role", Text), ("created_at", Int), ("disabled_at", Int)],
+        key: 1,
+    },
+    Table {
+        name: "token",
+        columns: &[
+            ("hash", Bytes),
+            ("operator", Text),
+            ("label", Text),
+            ("created_at", Int),
+            ("expires_at", Int),
+            ("revoked_at", Int),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "signing_key",
+        columns: &[
+            ("kid", Text),
+            ("algorithm", Text),
+            ("public_jwk", Text),
+            ("location", Text),
+            ("published_at", Int),
+            ("active_at", Int),
+            ("retired_at", Int),
+            ("last_expiry", Int),
+        ],
+        key: 1,
+    },
+];
+
+impl Table {
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    /// The names of the columns.
+    pub(super) fn names(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The types that PostgreSQL has for them.
+    pub(super) fn types(&self) -> Vec<&'static str> {
+        let ty = |column: &(_, Column)| match column.1 {
+            Int => "bigint",
+            Text => "text",
+            Bytes => "bytea",
+            Units => "numeric",
+        };
+        self.columns.iter().map(ty).collect()
+    }
+}
