@@ -11,6 +11,7 @@ use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::keys;
 use crate::listen::{Door, stopped};
+use crate::nonces::KeptNonces;
 use crate::operators;
 use crate::random;
 use crate::routes;
@@ -120,12 +121,13 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     Ok(Bank { ledger: opened.map_err(storage)?, rules })
 }
 
-/// Connects to the shared memory of nonces, if there is one.
-async fn open_replay(config: &Config) -> Result<Option<Arc<dyn ReplayStore>>, SetupError> {
+/// The memory of nonces: the shared one, or the data folder's.
+async fn open_replay(config: &Config) -> Result<Arc<dyn ReplayStore>, SetupError> {
     let url =
         if config.replay.url.is_empty() { config.database.url.clone() } else { config.replay.url.clone() };
     if url.is_empty() {
-        return Ok(None);
+        // One process alone: it keeps what it has seen in the data folder.
+        return Ok(Arc::new(KeptNonces::open(&config.data, clock::now())?));
     }
     let opened = tokio::task::spawn_blocking(move || {
         let options = ReplayOptions::default();
@@ -138,7 +140,7 @@ async fn open_replay(config: &Config) -> Result<Option<Arc<dyn ReplayStore>>, Se
         Ok(store)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    Ok(Some(Arc::new(opened.map_err(storage)?)))
+    Ok(Arc::new(opened.map_err(storage)?))
 }
 
 fn storage(error: imagxp_storage::Error) -> SetupError {
@@ -171,15 +173,13 @@ fn forward(
     config: &Config,
     secret: [u8; 16],
     fetcher: Fetcher,
-    replay: Option<Arc<dyn ReplayStore>>,
+    replay: Arc<dyn ReplayStore>,
 ) -> Result<Option<Forward>, SetupError> {
-    let file = &config.verify.policy;
-    if file.as_os_str().is_empty() {
+    if config.verify.policy.as_os_str().is_empty() {
         return Ok(None);
     }
-    let public = !config.listen.ip().is_loopback();
     let first = u64::from_be_bytes(random::bytes()?);
-    Forward::new(file, &config.verify.statuses, secret, first, fetcher, replay, public).map(Some)
+    Forward::new(config, secret, first, fetcher, replay).map(Some)
 }
 
 /// The secret of the nonces' hashes: made once, the same for every process on this data folder.

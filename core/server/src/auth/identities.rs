@@ -45,13 +45,10 @@ impl Identities {
         config: &Config,
         fetcher: Fetcher,
         secret: [u8; 16],
-        replay: Option<Arc<dyn ReplayStore>>,
+        replay: Arc<dyn ReplayStore>,
     ) -> Result<Self, SetupError> {
-        let mut publisher = Publisher::new(policy(config)?, secret);
-        let waits = replay.is_some();
-        if let Some(replay) = replay {
-            publisher = publisher.with_replay_store(replay);
-        }
+        let publisher = Publisher::new(policy(config)?, secret).with_replay_store(replay);
+        let waits = config.shares_nonces();
         let known = Mutex::new(LruCache::new(DOMAINS));
         Ok(Self { publisher, fetcher, known, allow_loopback: config.allow_loopback, waits })
     }

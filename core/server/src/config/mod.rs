@@ -67,7 +67,7 @@ pub struct Database {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the memory of this process.
+    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the data folder.
     pub url: String,
 }
 
@@ -198,6 +198,11 @@ impl Config {
         let fee_bps =
             u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
         Ok(Rules { assets, fee_bps })
+    }
+
+    /// Whether nonces are kept where other processes find them, so that asking for one waits.
+    pub(crate) const fn shares_nonces(&self) -> bool {
+        !self.database.url.is_empty() || !self.replay.url.is_empty()
     }
 
     /// Where access and ID tokens and visas are asked for.

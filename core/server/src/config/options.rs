@@ -68,7 +68,7 @@ pub const OPTIONS: [Opt; 24] = [
         "replay.url",
         Text,
         "",
-        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else memory",
+        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else the data folder of one process",
     ),
     opt(
         "keys.passphrase_file",
