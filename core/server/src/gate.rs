@@ -48,6 +48,7 @@ pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next
         metrics::counter!("imagxp_http_refused_total", "why" => "busy").increment(1);
         return Problem::busy("server.busy", "too many requests are waiting", 1).into_response();
     }
+    let changes = !request.method().is_safe();
     let work = async {
         let _place = gate.places.acquire().await;
         next.run(request).await
@@ -56,8 +57,7 @@ pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next
         Ok(response) => response,
         Err(_) => {
             metrics::counter!("imagxp_http_refused_total", "why" => "timeout").increment(1);
-            // Whether it took effect is not known here: an Idempotency-Key makes asking again safe.
-            Problem::busy("server.timeout", "the request took too long", 2).into_response()
+            Problem::timeout(changes).into_response()
         }
     }
 }
