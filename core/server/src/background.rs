@@ -7,9 +7,10 @@ use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
 use imagxp_broker::audit::Report;
-use imagxp_broker::{Actor, Due, Reader as _, Request};
+use imagxp_broker::{Actor, Due, Id, Reader as _, Request};
 use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -85,11 +86,15 @@ pub(crate) fn judge(ledger: &Ledger, report: &Report, what: &'static str) {
 pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let holder = random::uuid().unwrap_or_else(|_| std::process::id().to_string());
     let mut round = 0_u32;
+    let mut behind = Behind::default();
     loop {
+        // While more waits than one round takes, the next one begins at once.
+        let pause = if behind.full { Duration::ZERO } else { EVERY };
         tokio::select! {
             () = stopped(&mut stop) => break,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        behind.full = false;
         round = round.wrapping_add(1);
         if app.bank.ledger.refusal().is_some() {
             continue;
@@ -98,17 +103,33 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let name = holder.clone();
         let now_ms = clock::now().as_millis();
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        let looked = tokio::task::spawn_blocking(move || {
+        if sweeps {
+            behind.refused.clear();
+        }
+        let refused = behind.refused.clone();
+        let looked = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<Id>> {
             if !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
                 return Ok(Vec::new());
             }
             if sweeps {
                 ledger.sweep(now_ms, SWEEP)?;
             }
-            ledger.read()?.due(now_ms, BATCH)
+            let mut reading = ledger.read()?;
+            // Those that were refused stand at the head and are passed over for a while.
+            let due = reading.due(now_ms, BATCH.saturating_add(refused.len()))?;
+            let oldest = due.first().map(|jti| reading.visa(*jti)).transpose()?.flatten();
+            let late_ms = oldest.and_then(|visa| visa.due_at).map_or(0, |due| now_ms.saturating_sub(due));
+            metrics::gauge!("imagxp_settlement_late_seconds")
+                .set(Duration::from_millis(late_ms.max(0).unsigned_abs()).as_secs_f64());
+            Ok(due.into_iter().filter(|jti| !refused.contains(jti)).take(BATCH).collect())
         });
         match looked.await {
-            Ok(Ok(due)) => settle_all(&app, due, now_ms).await,
+            Ok(Ok(due)) => {
+                let full = due.len() == BATCH;
+                let refused = settle_all(&app, due, now_ms).await;
+                behind.full = full;
+                behind.refused.extend(refused);
+            }
             Ok(Err(error)) => {
                 tracing::warn!(code = error.code(), %error, "what is due cannot be settled now")
             }
@@ -119,12 +140,22 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let _ = tokio::task::spawn_blocking(move || ledger.release("settle", &holder)).await;
 }
 
-async fn settle_all(app: &App, due: Vec<imagxp_broker::Id>, now_ms: i64) {
-    let submitted: Vec<_> = due
-        .into_iter()
-        .filter_map(|jti| app.bank.ledger.submit(Request::new(Due { jti }, Actor::Clock, now_ms)).ok())
-        .collect();
-    for ticket in submitted {
+/// What was left in the last rounds.
+#[derive(Default)]
+struct Behind {
+    full: bool,
+    refused: BTreeSet<Id>,
+}
+
+/// Settles what is due; returns what the ledger has refused to settle.
+async fn settle_all(app: &App, due: Vec<Id>, now_ms: i64) -> Vec<Id> {
+    let submit = |jti: Id| {
+        let ticket = app.bank.ledger.submit(Request::new(Due { jti }, Actor::Clock, now_ms)).ok()?;
+        Some((jti, ticket))
+    };
+    let submitted: Vec<_> = due.into_iter().filter_map(submit).collect();
+    let mut refused = Vec::new();
+    for (jti, ticket) in submitted {
         let answered = ticket.await;
         count(&answered);
         match answered {
@@ -133,9 +164,13 @@ async fn settle_all(app: &App, due: Vec<imagxp_broker::Id>, now_ms: i64) {
                     metrics::counter!("imagxp_settled_total", "state" => visa.state.as_str()).increment(1);
                 }
             }
-            Err(refusal) => tracing::warn!(%refusal, "a visa that is due cannot be settled now"),
+            Err(refusal) => {
+                tracing::warn!(%jti, %refusal, "a visa that is due cannot be settled now");
+                refused.push(jti);
+            }
         }
     }
+    refused
 }
 
 /// Tells watchers what the ledger's log says, whichever process wrote it.
@@ -150,7 +185,7 @@ pub(crate) async fn tell(app: Arc<App>, from: u64, mut stop: watch::Receiver<boo
             () = tokio::time::sleep(EVERY) => {}
         }
         let at = from;
-        let read = app.bank.read(move |reading| {
+        let read = app.bank.read_first(move |reading| {
             reading.consistent(|reading| Ok((reading.events_from(None, at, BATCH)?, reading.head()?.size)))
         });
         let Ok((events, size)) = read.await else { continue };
