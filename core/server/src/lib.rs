@@ -4,6 +4,7 @@
 
 mod admin;
 mod app;
+mod assets;
 mod auth;
 mod background;
 mod bank;
@@ -17,6 +18,7 @@ mod events;
 mod folder;
 mod forward;
 mod gate;
+mod intake;
 pub mod keys;
 mod listen;
 mod log;
@@ -29,6 +31,7 @@ pub mod operators;
 mod problem;
 mod random;
 mod request_id;
+mod revoked;
 mod routes;
 mod run;
 mod session;
@@ -40,4 +43,4 @@ mod view;
 mod visas;
 
 pub use error::SetupError;
-pub use run::{Addresses, run};
+pub use run::{Addresses, check, run};

@@ -12,14 +12,20 @@
 mod support;
 
 mod deal;
+mod ending;
+mod evidence;
 mod hostile;
 mod matrix;
 mod once;
+mod operator;
 mod party;
+mod replay;
 mod scale;
 mod service;
+mod session;
 mod shell;
 mod sign_in;
+mod start;
 mod time;
 mod token;
 mod triangle;
