@@ -1,9 +1,10 @@
 //! How many requests are at work at one time, and how long one may take (BROKER §3).
 
 use crate::problem::Problem;
+use crate::visas::token;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -42,11 +43,12 @@ impl Drop for Inside<'_> {
 
 /// Lets a request in, or tells it to come later.
 pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let before = gate.inside.fetch_add(1, Ordering::Relaxed);
     let _inside = Inside(&gate.inside);
     if before >= gate.most {
         metrics::counter!("imagxp_http_refused_total", "why" => "busy").increment(1);
-        return Problem::busy("server.busy", "too many requests are waiting", 1).into_response();
+        return token::refused_at(&path, Problem::busy("server.busy", "too many requests are waiting", 1));
     }
     let changes = !request.method().is_safe();
     let work = async {
@@ -57,7 +59,7 @@ pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next
         Ok(response) => response,
         Err(_) => {
             metrics::counter!("imagxp_http_refused_total", "why" => "timeout").increment(1);
-            Problem::timeout(changes).into_response()
+            token::refused_at(&path, Problem::timeout(changes))
         }
     }
 }

@@ -3,11 +3,12 @@
 use crate::app::App;
 use crate::auth::SESSION_COOKIE;
 use crate::problem::Problem;
+use crate::visas::token;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -30,9 +31,10 @@ impl Default for Intake {
 
 /// Reads the body, within a size and a time.
 pub(crate) async fn layer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     match read(&app, request).await {
         Ok((request, _room)) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => token::refused_at(&path, problem),
     }
 }
 

@@ -86,6 +86,9 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let identities = Identities::new(&config, fetcher()?, fetcher()?, secret, replay.clone())?;
     let forward = forward(&config, secret, fetcher()?, replay)?;
     let tls = tls(&config)?;
+    if !config.allow_loopback && live.operators.by_name("dev").is_some() {
+        tracing::warn!("the operator `dev` of a trial is an admin here: `imagxp operator remove dev`");
+    }
     if !config.admin_listen.ip().is_loopback() {
         tracing::warn!(admin_listen = %config.admin_listen, "metrics and health are answered to whoever reaches this address: it must not be public");
     }

@@ -24,7 +24,6 @@ fn what_is_no_evidence() {
     let (token, _) = deal.buy(&service, "0.1");
     let page = format!("{}/page", deal.origin());
     for headers in [
-        signed(&deal, "/page", Purpose::Summary, now()),
         signed(&deal, &page, Purpose::Quotation, now()),
         signed(&deal, &page, Purpose::Summary, now().saturating_add_secs(-400)),
         signed(&deal, &page, Purpose::Summary, now().saturating_add_secs(3600)),
@@ -36,6 +35,8 @@ fn what_is_no_evidence() {
             "{result}"
         );
     }
+    let elsewhere = signed(&deal, "http://127.0.0.1:9/page", Purpose::Summary, now());
+    assert_eq!(redeem(&service, &deal, &token, &elsewhere)["error"]["code"], "visa.not_yours");
     let result = redeem(&service, &deal, &token, &signed(&deal, &page, Purpose::Summary, now()));
     assert_eq!(result["accepted"], true, "{result}");
 }

@@ -206,4 +206,6 @@ fn assertions_that_do_not_hold() {
     refuses(&send(&service, &[], &form("x", "")), 401, "invalid_client", "sig.malformed");
     let json = service.send("POST", "/oauth/token", &[("content-type", "application/json")], b"{}");
     refuses(&json, 415, "body.not_form", "body.not_form");
+    refuses(&send(&service, &[], &"x".repeat(70_000)), 413, "invalid_request", "body.too_large");
+    service.get("/v1/visas/%ff", &service.token).refuses(400, "path.malformed");
 }

@@ -2,11 +2,11 @@
 
 use super::withdrawal::{finish, transfer_id};
 use crate::app::App;
-use crate::body::json;
+use crate::body::{Path, json};
 use crate::mutation::{Mutation, Nothing};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{

@@ -3,12 +3,12 @@
 use super::deposit::owner;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::json;
+use crate::body::{Path, json};
 use crate::mutation::{Mutation, Nothing};
 use crate::operators::Role;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{

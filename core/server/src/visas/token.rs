@@ -12,7 +12,7 @@ use crate::request_id;
 use crate::tokens::{ACCESS_S, Kind, Said, mint};
 use axum::extract::{Form, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use imagxp::Code;
 use imagxp::Timestamp;
 use imagxp::agent::assertion::{Assertion, read_agent, verify};
@@ -108,26 +108,35 @@ pub(crate) struct OAuthError {
 pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     match answer(&app, request).await {
         Ok(answer) => json(StatusCode::OK, &answer),
-        Err(problem) => {
-            let error = match (problem.status.as_u16(), problem.code.as_ref()) {
-                (
-                    _,
-                    code
-                    @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope"),
-                ) => code,
-                (_, "visa.resource") => "invalid_target",
-                (401, _) => "invalid_client",
-                (400, _) => "invalid_request",
-                (_, code) => code,
-            };
-            problem.respond(&OAuthError {
-                error: error.to_owned(),
-                error_description: problem.message.clone().into_owned(),
-                code: problem.code.clone().into_owned(),
-                request_id: request_id::current(),
-            })
-        }
+        Err(problem) => refused(&problem),
     }
+}
+
+/// The path of the token endpoint.
+const PATH: &str = "/oauth/token";
+
+/// A refusal in the form of the path on which it happened: OAuth's at the token endpoint, the service's own elsewhere.
+pub(crate) fn refused_at(path: &str, problem: Problem) -> Response {
+    if path == PATH { refused(&problem) } else { problem.into_response() }
+}
+
+/// A refusal as OAuth says it. `error` is RFC 6749's value, or the broker's own code where OAuth has none.
+fn refused(problem: &Problem) -> Response {
+    let error = match (problem.status.as_u16(), problem.code.as_ref()) {
+        (_, code @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope")) => {
+            code
+        }
+        (_, "visa.resource") => "invalid_target",
+        (401, _) => "invalid_client",
+        (400 | 408 | 413, _) => "invalid_request",
+        (_, code) => code,
+    };
+    problem.respond(&OAuthError {
+        error: error.to_owned(),
+        error_description: problem.message.clone().into_owned(),
+        code: problem.code.clone().into_owned(),
+        request_id: request_id::current(),
+    })
 }
 
 async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
