@@ -11,6 +11,8 @@ say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"
 SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- --nocapture
+say "== a million and a half commands of a broker against a naive reference"
+IMAGXP_MODEL_OPS=1500000 cargo test --release --locked -p imagxp-broker --test model -- --nocapture
 say "== nginx: ten minutes of load and 200 slow clients"
 scripts/nginx.sh setup
 scripts/nginx.sh soak 600

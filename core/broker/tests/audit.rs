@@ -1,5 +1,13 @@
 //! The audit finds each kind of fault in the rows, and none where there is none.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 mod common;
 
 use common::{HOUR, id, issue, key, memory, operator, owner, party, units};

@@ -1,5 +1,13 @@
 //! Deposits, withdrawals, payments, bonds, corrections and the standing of accounts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 mod common;
 
 use common::{available, id, memory, operator, owner, party, reference, units};

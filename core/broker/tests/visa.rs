@@ -1,5 +1,13 @@
 //! The life of a visa, to the millisecond.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 mod common;
 
 use common::{HOUR, NOW, World, available, id, issue, key, memory, operator, owner, party, reference, units};

@@ -108,12 +108,6 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let refused = behind.refused.clone();
         let looked = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<Id>> {
-            if !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
-                return Ok(Vec::new());
-            }
-            if sweeps {
-                ledger.sweep(now_ms, SWEEP)?;
-            }
             let mut reading = ledger.read()?;
             // Those that were refused stand at the head and are passed over for a while.
             let due = reading.due(now_ms, BATCH.saturating_add(refused.len()))?;
@@ -121,7 +115,16 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             let late_ms = oldest.and_then(|visa| visa.due_at).map_or(0, |due| now_ms.saturating_sub(due));
             metrics::gauge!("imagxp_settlement_late_seconds")
                 .set(Duration::from_millis(late_ms.max(0).unsigned_abs()).as_secs_f64());
-            Ok(due.into_iter().filter(|jti| !refused.contains(jti)).take(BATCH).collect())
+            drop(reading);
+            let due: Vec<Id> = due.into_iter().filter(|jti| !refused.contains(jti)).take(BATCH).collect();
+            // A lease is a write; a broker that has nothing to do writes nothing.
+            if (due.is_empty() && !sweeps) || !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
+                return Ok(Vec::new());
+            }
+            if sweeps {
+                ledger.sweep(now_ms, SWEEP)?;
+            }
+            Ok(due)
         });
         match looked.await {
             Ok(Ok(due)) => {

@@ -8,7 +8,7 @@ use crate::auth::refused;
 use crate::clock;
 use crate::config::Config;
 use crate::error::SetupError;
-use crate::problem::{ErrorBody, Problem};
+use crate::problem::Problem;
 use crate::verdicts::Seen;
 use crate::visas::redeem;
 use axum::extract::{Request, State};
@@ -120,8 +120,8 @@ pub(crate) async fn verify(State(app): State<Arc<App>>, request: Request) -> Res
     responses(
         (status = 200, description = "it may; `x-imagxp-verdict-*` say who asks"),
         (status = 402, description = "it may not: payment is asked for, and the offer is in the body", body = Object),
-        (status = "4XX", description = "it may not", body = ErrorBody),
-        (status = 503, description = "nobody knows now", body = ErrorBody)
+        (status = "4XX", description = "it may not", body = Object),
+        (status = 503, description = "nobody knows now", body = Object)
     )
 )]
 pub(crate) async fn verify_post(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {

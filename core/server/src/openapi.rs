@@ -7,7 +7,7 @@ use axum::http::Method;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, ObjectBuilder, Ref, RefOr, ResponseBuilder};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -66,6 +66,7 @@ fn name(method: &Method, path: &str) -> String {
 fn add_common(operation: &mut Operation, public: bool, safe: bool) {
     let mut common = vec![
         ("400", "something about the request is malformed"),
+        ("405", "a name in the path that is another operation's, which has no such method"),
         ("408", "the body did not come in time"),
         (
             "413",
@@ -89,9 +90,16 @@ fn add_common(operation: &mut Operation, public: bool, safe: bool) {
             ("429", "too many requests of this caller; `Retry-After` says when to ask again"),
         ]);
     }
+    // A verdict has a body of its own, the same as every other implementation of the pipeline answers with.
+    let verdicts = operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "verify"));
     for (status, description) in common {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-            let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));
+            let schema = if verdicts {
+                RefOr::T(ObjectBuilder::new().into())
+            } else {
+                RefOr::Ref(Ref::from_schema_name("ErrorBody"))
+            };
+            let content = Content::new(Some(schema));
             RefOr::T(
                 ResponseBuilder::new().description(description).content("application/json", content).build(),
             )

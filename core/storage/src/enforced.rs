@@ -273,7 +273,11 @@ fn a_database_that_comes_back_is_used_again() {
     };
     ledger.submit_and_wait(deposit(1)).unwrap();
     drop(ledger.read().unwrap());
-    server.restart();
+    server.restart_after(|| {
+        let refusal = ledger.submit_and_wait(deposit(2)).unwrap_err();
+        assert_eq!(refusal.code(), RefusalCode::StoreBusy);
+        assert!(reports.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    });
     let begin = std::time::Instant::now();
     let mut number = 2;
     loop {
@@ -284,7 +288,6 @@ fn a_database_that_comes_back_is_used_again() {
         assert!(begin.elapsed() < std::time::Duration::from_secs(20));
         number += 1;
     }
-    assert!(reports.load(std::sync::atomic::Ordering::Relaxed) > 0);
     // The same again: nobody knew whether it was done, now it is known.
     for again in 1..=number {
         ledger.submit_and_wait(deposit(again)).unwrap();

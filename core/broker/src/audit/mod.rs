@@ -3,9 +3,9 @@
 //! [`run`] reads everything and believes nothing: balances are added up again from the transfers, the log is hashed again from the rows.
 //! [`balances`] reads the accounts only, which takes no longer when there are a million transfers.
 
-mod balances;
 mod replay;
 mod report;
+mod sums;
 mod visas;
 
 pub use report::{Finding, FindingKind, Report, Totals, Wide};
@@ -25,7 +25,7 @@ pub fn balances<R: Reader>(reader: &mut R) -> Result<Report, R::Error> {
     let mut report = Report { head: reader.head()?, ..Report::default() };
     let mut replay = Replay::default();
     read_accounts(reader, &mut replay, &mut report)?;
-    balances::check(&replay, &mut report);
+    sums::check(&replay, &mut report);
     Ok(report)
 }
 
@@ -37,7 +37,7 @@ pub fn run<R: Reader>(reader: &mut R) -> Result<Report, R::Error> {
     let mut report = Report { head: reader.head()?, ..Report::default() };
     let mut replay = Replay::default();
     read_accounts(reader, &mut replay, &mut report)?;
-    balances::check(&replay, &mut report);
+    sums::check(&replay, &mut report);
     let mut from = 0;
     loop {
         let page = reader.entries(from, PAGE)?;

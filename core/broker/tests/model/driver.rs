@@ -1,7 +1,8 @@
 //! Runs draws through a broker and the reference side by side.
 
 use super::common::World;
-use super::ops::{Draw, Meaning, Names, predict};
+use super::draw::Draw;
+use super::meaning::{Meaning, Names, predict};
 use super::reference::{Reference, Step};
 use imagxp_broker::*;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,7 @@ where
         (Names::default(), Reference::default(), Memories::default());
     let mut waiting: Vec<(Draw, Request, Meaning)> = Vec::new();
     for (at, draw) in draws.iter().enumerate() {
-        world.now += draw.wait;
+        world.now = draw.time(world.now, &reference);
         let actor = draw.actor(&names, &reference);
         let (command, meaning) = draw.command(&names, &reference);
         let mut request = Request::new(command, actor, world.now);

@@ -2,10 +2,19 @@
 //!
 //! `IMAGXP_MODEL_OPS` sets how many commands there are; 50 000 without it, a million and more in a soak.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
+mod draw;
 mod driver;
-mod ops;
+mod meaning;
 mod reference;
 
 use proptest::prelude::*;
@@ -28,7 +37,7 @@ fn does_what_the_reference_does() {
         failure_persistence: None,
         ..Config::default()
     });
-    let draws = prop::collection::vec(ops::draw(), LENGTH);
+    let draws = prop::collection::vec(draw::draw(), LENGTH);
     runner
         .run(&draws, |draws| {
             driver::run(&mut common::memory(), &draws, &mut counts.borrow_mut());

@@ -141,6 +141,10 @@ fn operators_come_and_go_while_the_service_runs() {
     std::thread::sleep(Duration::from_millis(2500));
     service.get("/v1/session", &token).refuses(401, "auth.token_invalid");
     service.send("GET", "/v1/session", &[("cookie", session)], b"").refuses(401, "auth.session_expired");
+    // Another operator of the same name is another operator.
+    service.command(&["operator", "add", "ann"]);
+    std::thread::sleep(Duration::from_millis(2500));
+    service.send("GET", "/v1/session", &[("cookie", session)], b"").refuses(401, "auth.session_expired");
 }
 
 #[test]

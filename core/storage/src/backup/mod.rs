@@ -1,7 +1,7 @@
 //! Backups: complete, taken while the ledger works, and checked when they are made and when they are restored.
 //!
 //! - [`Ledger::backup_file`](crate::Ledger::backup_file): a SQLite ledger as one SQLite file, by SQLite's online backup.
-//! - [`Ledger::dump`](crate::Ledger::dump): any ledger as JSON Lines, which can be restored into either database ([`restore`]). The README
+//! - [`Ledger::dump`](crate::Ledger::dump): any ledger as JSON Lines, which can be restored into either database ([`restore()`]). The README
 //!   says what is in a line.
 
 mod dump;

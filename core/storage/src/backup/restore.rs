@@ -73,7 +73,7 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
     })
 }
 
-/// Checks a dump as [`restore`] would, in memory.
+/// Checks a dump as [`restore()`] would, in memory.
 pub fn verify(input: &mut dyn BufRead, now_ms: i64) -> Result<Summary> {
     restore(&Address::Memory, input, now_ms)
 }

@@ -94,7 +94,13 @@ impl Postgres {
 
     /// Stops it at once, as in a crash, and starts it again on what it has kept.
     pub fn restart(&mut self) {
+        self.restart_after(|| {});
+    }
+
+    /// The same, with something done while it is down.
+    pub fn restart_after(&mut self, meanwhile: impl FnOnce()) {
         let folder = self.server.take().unwrap().kill();
+        meanwhile();
         self.run(folder);
     }
 }
