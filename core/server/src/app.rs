@@ -6,17 +6,21 @@ use crate::config::Config;
 use crate::error::SetupError;
 use crate::events::Events;
 use crate::forward::Forward;
+use crate::intake::Intake;
 use crate::keys::KeyRing;
 use crate::network::Networks;
 use crate::operators::Operators;
+use crate::problem::Problem;
+use crate::revoked::Revoked;
 use crate::verdicts::Verdicts;
+use axum::http::StatusCode;
+use imagxp::AgentId;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
-/// Bodies larger than usual that are read at one time.
-const LARGE_BODIES: usize = 16;
+const PROOFS: usize = 2;
 
 /// The running service.
 pub(crate) struct App {
@@ -27,18 +31,21 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) verdicts: Verdicts,
     pub(crate) stop: watch::Receiver<bool>,
+    leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
-    /// Places for bodies that are larger than usual, while they are read.
-    pub(crate) large_bodies: Semaphore,
+    pub(crate) intake: Intake,
+    /// Proofs that are made at one time: each reads the whole log.
+    pub(crate) proofs: Arc<Semaphore>,
     trusted: Networks,
     live: RwLock<Arc<Live>>,
 }
 
 /// What changes while the service runs: files that commands write.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) keys: KeyRing,
     pub(crate) operators: Operators,
+    pub(crate) revoked: Revoked,
 }
 
 impl Live {
@@ -46,6 +53,7 @@ impl Live {
         Ok(Self {
             keys: KeyRing::open(&config.data, &config.keys.passphrase_file)?,
             operators: Operators::open(&config.data)?,
+            revoked: Revoked::open(&config.data)?,
         })
     }
 }
@@ -57,22 +65,26 @@ pub(crate) struct Parts {
     pub(crate) identities: Identities,
     pub(crate) forward: Option<Forward>,
     pub(crate) live: Live,
+    /// True when the service is about to end, and answers still.
+    pub(crate) leaving: watch::Receiver<bool>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, SetupError> {
-        let Parts { config, bank, identities, forward, live, stop } = parts;
+        let Parts { config, bank, identities, forward, live, leaving, stop } = parts;
         let trusted = Networks::parse("verify.trusted", &config.verify.trusted)?;
         Ok(Self {
             bank,
             identities,
             forward,
-            large_bodies: Semaphore::new(LARGE_BODIES),
-            crowd: Crowd::new(config.limits.requests.div_ceil(4)),
+            crowd: Crowd::new(config.limits.requests.div_ceil(4), config.limits.tenant_per_s),
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),
+            intake: Intake::default(),
+            proofs: Arc::new(Semaphore::new(PROOFS)),
             stop,
+            leaving,
             trusted,
             live: RwLock::new(Arc::new(live)),
             config,
@@ -86,10 +98,10 @@ impl App {
 
     /// Whether requests can be answered; else why not.
     pub(crate) async fn readiness(&self) -> Result<(), &'static str> {
-        if *self.stop.borrow() {
+        if *self.leaving.borrow() {
             return Err("the service ends");
         }
-        let read = self.bank.read(imagxp_broker::Reader::head);
+        let read = self.bank.read_first(imagxp_broker::Reader::head);
         match tokio::time::timeout(Duration::from_secs(3), read).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err("the store does not answer"),
@@ -99,6 +111,24 @@ impl App {
     /// Takes over what commands have written.
     pub(crate) fn set_live(&self, live: Live) {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+    }
+
+    /// Ends a session before its time, here and in every process on this data folder.
+    pub(crate) fn revoke(&self, session: &str) -> Result<(), SetupError> {
+        let now = crate::clock::now();
+        let ends = now.saturating_add_secs(crate::tokens::SESSION_S);
+        let revoked = Revoked::add(&self.config.data, session, ends, now)?;
+        self.set_live(Live { revoked, ..(*self.live()).clone() });
+        Ok(())
+    }
+
+    /// Counts commands of a tenant. Refusal: 429 `rate.tenant`.
+    pub(crate) fn spend(&self, tenant: &AgentId, commands: usize) -> Result<(), Problem> {
+        self.crowd.spend(tenant.as_str(), commands, Instant::now()).map_err(|seconds| {
+            let message = "too many commands of this caller";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message);
+            Problem { retry_after: Some(seconds), ..problem }
+        })
     }
 
     /// Whether this peer is a proxy that may ask `/v1/verify`.

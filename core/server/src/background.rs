@@ -7,9 +7,10 @@ use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
 use imagxp_broker::audit::Report;
-use imagxp_broker::{Actor, Due, DueVisa, Reader as _, Request};
+use imagxp_broker::{Actor, Due, DueVisa, Id, Reader as _, Request};
 use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -85,6 +86,8 @@ pub(crate) fn judge(ledger: &Ledger, report: &Report, what: &'static str) {
 pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let holder = random::uuid().unwrap_or_else(|_| std::process::id().to_string());
     let mut round = 0_u32;
+    // What was refused is passed over for a while: it neither holds up the rest nor is tried each second.
+    let mut refused = BTreeSet::new();
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -96,24 +99,16 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let now_ms = clock::now().as_millis();
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        // Page by page until there is no more: what is refused is passed over and does not hold up the rest.
+        if sweeps {
+            refused.clear();
+        }
         let mut after = None;
+        // Page by page until there is no more.
         loop {
             let (ledger, name) = (app.bank.ledger.clone(), holder.clone());
-            let first = after.is_none();
-            let looked = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<Vec<DueVisa>> {
-                let due = ledger.read()?.due(now_ms, after, BATCH)?;
-                let sweeps = sweeps && first;
-                // A lease is a write; a broker that has nothing to do writes nothing.
-                if (due.is_empty() && !sweeps) || !ledger.lease("settle", &name, now_ms, LEASE_MS)? {
-                    return Ok(Vec::new());
-                }
-                if sweeps {
-                    ledger.sweep(now_ms, SWEEP, false)?;
-                }
-                Ok(due)
-            });
-            let due = match looked.await {
+            let looked =
+                tokio::task::spawn_blocking(move || look(&ledger, &name, after, now_ms, sweeps)).await;
+            let due = match looked {
                 Ok(Ok(due)) => due,
                 Ok(Err(error)) => {
                     tracing::warn!(code = error.code(), %error, "what is due cannot be settled now");
@@ -126,7 +121,8 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             };
             after = due.last().copied();
             let full = due.len() == BATCH;
-            settle_all(&app, due.into_iter().map(|due| due.jti).collect(), now_ms).await;
+            let due = due.into_iter().map(|due| due.jti).filter(|jti| !refused.contains(jti)).collect();
+            refused.extend(settle_all(&app, due, now_ms).await);
             if !full || *stop.borrow() || app.bank.ledger.refusal().is_some() {
                 break;
             }
@@ -136,12 +132,40 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let _ = tokio::task::spawn_blocking(move || ledger.release("settle", &holder)).await;
 }
 
-async fn settle_all(app: &App, due: Vec<imagxp_broker::Id>, now_ms: i64) {
-    let submitted: Vec<_> = due
-        .into_iter()
-        .filter_map(|jti| app.bank.ledger.submit(Request::new(Due { jti }, Actor::Clock, now_ms)).ok())
-        .collect();
-    for ticket in submitted {
+/// One page of what is due; nothing when another process settles. The first page comes with the sweep.
+fn look(
+    ledger: &Ledger,
+    name: &str,
+    after: Option<DueVisa>,
+    now_ms: i64,
+    sweeps: bool,
+) -> imagxp_storage::Result<Vec<DueVisa>> {
+    let due = ledger.read()?.due(now_ms, after, BATCH)?;
+    let sweeps = sweeps && after.is_none();
+    if after.is_none() {
+        let late_ms = due.first().map_or(0, |first| now_ms.saturating_sub(first.due_at)).max(0);
+        metrics::gauge!("imagxp_settlement_late_seconds")
+            .set(Duration::from_millis(late_ms.unsigned_abs()).as_secs_f64());
+    }
+    // A lease is a write; a broker that has nothing to do writes nothing.
+    if (due.is_empty() && !sweeps) || !ledger.lease("settle", name, now_ms, LEASE_MS)? {
+        return Ok(Vec::new());
+    }
+    if sweeps {
+        ledger.sweep(now_ms, SWEEP, false)?;
+    }
+    Ok(due)
+}
+
+/// Settles what is due; returns what the ledger has refused to settle.
+async fn settle_all(app: &App, due: Vec<Id>, now_ms: i64) -> Vec<Id> {
+    let submit = |jti: Id| {
+        let ticket = app.bank.ledger.submit(Request::new(Due { jti }, Actor::Clock, now_ms)).ok()?;
+        Some((jti, ticket))
+    };
+    let submitted: Vec<_> = due.into_iter().filter_map(submit).collect();
+    let mut refused = Vec::new();
+    for (jti, ticket) in submitted {
         let answered = ticket.await;
         count(&answered);
         match answered {
@@ -150,9 +174,13 @@ async fn settle_all(app: &App, due: Vec<imagxp_broker::Id>, now_ms: i64) {
                     metrics::counter!("imagxp_settled_total", "state" => visa.state.as_str()).increment(1);
                 }
             }
-            Err(refusal) => tracing::warn!(%refusal, "a visa that is due cannot be settled now"),
+            Err(refusal) => {
+                tracing::warn!(%jti, %refusal, "a visa that is due cannot be settled now");
+                refused.push(jti);
+            }
         }
     }
+    refused
 }
 
 /// Tells watchers what the ledger's log says, whichever process wrote it.
@@ -167,7 +195,7 @@ pub(crate) async fn tell(app: Arc<App>, from: u64, mut stop: watch::Receiver<boo
             () = tokio::time::sleep(EVERY) => {}
         }
         let at = from;
-        let read = app.bank.read(move |reading| {
+        let read = app.bank.read_first(move |reading| {
             reading.consistent(|reading| Ok((reading.events_from(None, at, BATCH)?, reading.head()?.size)))
         });
         let Ok((events, size)) = read.await else { continue };

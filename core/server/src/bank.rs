@@ -4,19 +4,26 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::problem::Problem;
 use axum::http::StatusCode;
+use imagxp::AgentId;
 use imagxp_broker::{
-    Actor, Asset, Command, Idempotency, Outcome, Owner, Reference, Refusal, RefusalCode, Request, Rules,
-    UseAssertion,
+    Actor, Asset, Command, Idempotency, Outcome, Owner, Reader as _, Reference, Refusal, RefusalCode,
+    Request, Rules, UseAssertion,
 };
 use imagxp_storage::{Ledger, Reading};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// The ledger and the rules by which its amounts are read and written.
 #[derive(Debug)]
 pub(crate) struct Bank {
     pub(crate) ledger: Ledger,
     pub(crate) rules: Rules,
+    /// Requests that read at one time: some connections stay free for the service's own readings.
+    readers: Semaphore,
 }
+
+/// Connections that requests leave free.
+const FREE: usize = 2;
 
 /// What makes a request the same one again.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +33,10 @@ pub(crate) struct Once {
 }
 
 impl Bank {
+    pub(crate) fn new(ledger: Ledger, rules: Rules, readers: usize) -> Self {
+        Self { ledger, rules, readers: Semaphore::new(readers.saturating_sub(FREE).max(1)) }
+    }
+
     /// Gives a command to the ledger and waits until what came of it is durable.
     pub(crate) async fn command(
         &self,
@@ -46,8 +57,25 @@ impl Bank {
         answered.map_err(Problem::from)
     }
 
-    /// Reads, on a thread that may block.
+    /// Reads for a request, on a thread that may block.
     pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Reading) -> imagxp_storage::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _place = self.readers.acquire().await;
+        self.read_first(read).await
+    }
+
+    /// Whether a domain has an account. In doubt it has none.
+    pub(crate) async fn knows(&self, agent: &AgentId) -> bool {
+        let Ok(owner) = Owner::parse(agent.as_str()) else { return false };
+        self.read_first(move |reading| reading.accounts(Some(&owner), None, 1))
+            .await
+            .is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Reads for the service itself, past those who wait.
+    pub(crate) async fn read_first<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Reading) -> imagxp_storage::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {

@@ -1,7 +1,10 @@
 //! What happens, for those who watch: `GET /v1/events`, server-sent events (WHATWG HTML §9.2).
 
 use crate::app::App;
+use crate::auth::{Caller, bearer, by_session_cookie, by_token, cookie};
+use crate::clock;
 use crate::listen::stopped;
+use crate::operators::Role;
 use crate::problem::{ErrorBody, Problem};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -16,11 +19,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Events that a watcher may lag behind, and that a new one is given when it names the last one it saw.
 const KEPT: usize = 1024;
 /// A comment now and then keeps proxies from cutting a silent stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often is looked whether the watcher may still watch.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -76,6 +83,7 @@ impl Events {
     responses((status = 200, description = "the stream", content_type = "text/event-stream", body = String), (status = 503, body = ErrorBody))
 )]
 pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let credential = Credential::of(&headers)?;
     let place = Arc::clone(&app.events.places).try_acquire_owned();
     let place = place.map_err(|_| Problem::busy("server.busy", "too many streams are open", 30))?;
     let last = headers
@@ -83,8 +91,16 @@ pub(crate) async fn events(State(app): State<Arc<App>>, headers: HeaderMap) -> R
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok());
     let (missed, receiver) = app.events.follow(last);
-    let watcher =
-        Watcher { missed: missed.into(), receiver, stop: app.stop.clone(), _place: place, begun: false };
+    let watcher = Watcher {
+        missed: missed.into(),
+        receiver,
+        stop: app.stop.clone(),
+        _place: place,
+        begun: false,
+        looked: Instant::now(),
+        credential,
+        app: Arc::clone(&app),
+    };
     metrics::gauge!("imagxp_streams").increment(1.0);
     let frames = Frames(Some(Box::pin(step(watcher))));
     let mut response = (StatusCode::OK, Body::new(frames)).into_response();
@@ -102,6 +118,35 @@ struct Watcher {
     stop: tokio::sync::watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
     begun: bool,
+    looked: Instant,
+    credential: Credential,
+    app: Arc<App>,
+}
+
+/// By what the watcher was let in.
+enum Credential {
+    Token(Zeroizing<String>),
+    Session(Zeroizing<String>),
+}
+
+impl Credential {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        match bearer(headers)? {
+            Some(token) => Ok(Self::Token(Zeroizing::new(token.to_owned()))),
+            None => cookie(headers)
+                .map(|session| Self::Session(Zeroizing::new(session)))
+                .ok_or_else(|| Problem::unauthorized("auth.required", "log in")),
+        }
+    }
+
+    /// Whether it still lets an operator in who may read.
+    fn holds(&self, app: &App) -> bool {
+        let caller = match self {
+            Self::Token(token) => by_token(app, token, clock::now()),
+            Self::Session(session) => by_session_cookie(app, session, clock::now()),
+        };
+        matches!(caller, Ok(Caller::Operator { role, .. }) if role.may(Role::Viewer))
+    }
 }
 
 impl Drop for Watcher {
@@ -116,6 +161,24 @@ impl Watcher {
             self.begun = true;
             return Some("retry: 2000\n\n".to_owned());
         }
+        let mut quiet = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        loop {
+            if self.looked.elapsed() >= LOOK_AGAIN {
+                if !self.credential.holds(&self.app) {
+                    return None;
+                }
+                self.looked = Instant::now();
+            }
+            let again = self.looked + LOOK_AGAIN;
+            tokio::select! {
+                text = self.event() => return text,
+                _ = quiet.tick() => return Some(": still here\n\n".to_owned()),
+                () = tokio::time::sleep_until(again) => {}
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Option<String> {
         if let Some(event) = self.missed.pop_front() {
             return Some(line(&event));
         }
@@ -127,7 +190,6 @@ impl Watcher {
                 Err(broadcast::error::RecvError::Lagged(missed)) => Some(format!("event: lagged\ndata: {{\"missed\":{missed}}}\n\n")),
                 Err(broadcast::error::RecvError::Closed) => None,
             },
-            () = tokio::time::sleep(HEARTBEAT) => Some(": still here\n\n".to_owned()),
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::app::App;
 use crate::auth::refused;
 use crate::clock;
+use crate::config::Config;
 use crate::error::SetupError;
 use crate::problem::Problem;
 use crate::verdicts::Seen;
@@ -18,7 +19,6 @@ use imagxp::publisher::{NeedKind, Outcome, Redemption, Verification};
 use imagxp::replay::ReplayStore;
 use imagxp::{Publisher, Timestamp, Verdict};
 use imagxp_fetch::{Fetcher, Resolver};
-use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -37,14 +37,13 @@ pub(crate) struct Forward {
 impl Forward {
     /// Reads the policy file. Errors: `io.failed`, `usage.policy` with file and line.
     pub(crate) fn new(
-        file: &Path,
-        statuses: &str,
+        config: &Config,
         secret: [u8; 16],
         first_trace: u64,
         fetcher: Fetcher,
-        replay: Option<Arc<dyn ReplayStore>>,
-        listens_publicly: bool,
+        replay: Arc<dyn ReplayStore>,
     ) -> Result<Self, SetupError> {
+        let file = &config.verify.policy;
         let text = std::fs::read_to_string(file).map_err(|error| {
             SetupError::new("io.failed", format!("`{}` cannot be read: {error}", file.display()))
         })?;
@@ -56,22 +55,19 @@ impl Forward {
         for (line, remark) in &policy.remarks {
             tracing::warn!(file = name, line, remark, "the policy says something that is hardly meant");
         }
-        if policy.policy.document().allow_loopback && listens_publicly {
+        if policy.policy.document().allow_loopback && !config.listen.ip().is_loopback() {
             return Err(SetupError::new(
                 "config.invalid",
                 format!("`{name}`: allow_loopback is for development and not for a public `listen` address"),
             ));
         }
-        let mut publisher = Publisher::new(policy.policy, secret).with_first_trace(first_trace);
-        let waits = replay.is_some();
-        if let Some(replay) = replay {
-            publisher = publisher.with_replay_store(replay);
-        }
+        let publisher =
+            Publisher::new(policy.policy, secret).with_first_trace(first_trace).with_replay_store(replay);
         Ok(Self {
             publisher,
             resolver: Resolver::new(fetcher),
-            waits,
-            only_auth_request: statuses == "auth_request",
+            waits: config.shares_nonces(),
+            only_auth_request: config.verify.statuses == "auth_request",
         })
     }
 
@@ -177,14 +173,11 @@ async fn judge(app: &App, request: &Parts, prefixed: Option<String>) -> Result<R
         ));
     };
     let headers = &request.headers;
-    let target = match prefixed {
-        Some(target) => target,
-        None => only(headers, &["x-original-uri", "x-forwarded-uri"])?.ok_or_else(|| {
-            Problem::bad("verify.target_missing", "the proxy does not say which target was requested")
-        })?,
+    let (method, target) = match prefixed {
+        // Envoy asks with the request's own method; what a header says of it is the client's word.
+        Some(target) => (request.method.as_str().to_owned(), target),
+        None => named(headers)?,
     };
-    let method = only(headers, &["x-original-method", "x-forwarded-method"])?
-        .unwrap_or_else(|| request.method.as_str().to_owned());
     let lines: Vec<_> =
         headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect();
     let asked = imagxp::Request { method: &method, url: &target, headers: &lines, body_digest: None };
@@ -245,20 +238,55 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-/// The value of whichever of these headers is there. Two values that differ are a proxy that passes on what clients send.
-fn only(headers: &HeaderMap, names: &[&str]) -> Result<Option<String>, Problem> {
+/// The method and the target that the proxy names, both in headers of one family. What it does not say, a client could.
+fn named(headers: &HeaderMap) -> Result<(String, String), Problem> {
+    let mut found: Option<(String, String)> = None;
+    for (method, uri) in [("x-original-method", "x-original-uri"), ("x-forwarded-method", "x-forwarded-uri")]
+    {
+        let pair = match (only(headers, method)?, only(headers, uri)?) {
+            (None, None) => continue,
+            (Some(method), Some(uri)) => (method, uri),
+            (Some(_), None) => {
+                return Err(Problem::bad(
+                    "verify.target_missing",
+                    "the proxy does not say which target was requested",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Problem::bad(
+                    "verify.method_missing",
+                    "the proxy does not say which method was requested",
+                ));
+            }
+        };
+        if found.as_ref().is_some_and(|found| *found != pair) {
+            return Err(conflict());
+        }
+        found = Some(pair);
+    }
+    found.ok_or_else(|| {
+        Problem::bad("verify.target_missing", "the proxy does not say which target was requested")
+    })
+}
+
+/// The value of a header. Two that differ are a proxy that passes on what clients send.
+fn only(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
     let mut found: Option<&str> = None;
-    for value in names.iter().flat_map(|name| headers.get_all(*name)) {
+    for value in headers.get_all(name) {
         let value = value
             .to_str()
             .map_err(|_| Problem::bad("verify.target_missing", "a header of the proxy is not text"))?;
         if found.is_some_and(|found| found != value) {
-            return Err(Problem::bad(
-                "header.conflict",
-                "two headers name different targets or methods; the proxy must overwrite both",
-            ));
+            return Err(conflict());
         }
         found = Some(value);
     }
     Ok(found.map(str::to_owned))
+}
+
+fn conflict() -> Problem {
+    Problem::bad(
+        "header.conflict",
+        "two headers name different targets or methods; the proxy must overwrite both",
+    )
 }

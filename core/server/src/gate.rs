@@ -1,9 +1,10 @@
 //! How many requests are at work at one time, and how long one may take (BROKER §3).
 
 use crate::problem::Problem;
+use crate::visas::token;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -42,12 +43,14 @@ impl Drop for Inside<'_> {
 
 /// Lets a request in, or tells it to come later.
 pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let before = gate.inside.fetch_add(1, Ordering::Relaxed);
     let _inside = Inside(&gate.inside);
     if before >= gate.most {
         metrics::counter!("imagxp_http_refused_total", "why" => "busy").increment(1);
-        return Problem::busy("server.busy", "too many requests are waiting", 1).into_response();
+        return token::refused_at(&path, Problem::busy("server.busy", "too many requests are waiting", 1));
     }
+    let changes = !request.method().is_safe();
     let work = async {
         let _place = gate.places.acquire().await;
         next.run(request).await
@@ -56,8 +59,7 @@ pub(crate) async fn layer(State(Gate(gate)): State<Gate>, request: Request, next
         Ok(response) => response,
         Err(_) => {
             metrics::counter!("imagxp_http_refused_total", "why" => "timeout").increment(1);
-            // Whether it took effect is not known here: an Idempotency-Key makes asking again safe.
-            Problem::busy("server.timeout", "the request took too long", 2).into_response()
+            token::refused_at(&path, Problem::timeout(changes))
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod app;
+mod assets;
 mod auth;
 mod background;
 mod bank;
@@ -15,8 +16,10 @@ mod dashboard;
 mod discovery;
 mod error;
 mod events;
+mod folder;
 mod forward;
 mod gate;
+mod intake;
 pub mod keys;
 pub mod ledger;
 mod listen;
@@ -24,11 +27,13 @@ mod log;
 mod money;
 mod mutation;
 mod network;
+mod nonces;
 mod openapi;
 pub mod operators;
 mod problem;
 mod random;
 mod request_id;
+mod revoked;
 mod routes;
 mod run;
 mod session;
@@ -40,4 +45,4 @@ mod view;
 mod visas;
 
 pub use error::SetupError;
-pub use run::{Addresses, run};
+pub use run::{Addresses, check, run};

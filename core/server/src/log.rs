@@ -22,6 +22,7 @@ use imagxp_broker::{AccountId, Entry, Id, Reader as _, audit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use utoipa::{IntoParams, ToSchema};
 
 /// Leaves in one read: 128 KiB.
@@ -203,9 +204,15 @@ pub(crate) async fn proof(
     Ask(ask): Ask<ProofOf>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let place = Arc::clone(&app.proofs).try_acquire_owned();
+    let place = place.map_err(|_| Problem::busy("server.busy", "too many proofs are being made", 2))?;
+    // Nobody waits for it any longer by then.
+    let until = Instant::now() + Duration::from_secs(app.config.limits.handler_s);
     let found = app
         .bank
         .read(move |reading| {
+            // The work goes on when the client does not: the place is the work's.
+            let _place = place;
             reading.consistent(|reading| {
                 let head = reading.head()?;
                 let size = ask.size.unwrap_or(head.size);
@@ -217,10 +224,13 @@ pub(crate) async fn proof(
                 };
                 let Some(mut plan) = plan else { return Ok(Ok(None)) };
                 let mut tree = Tree::default();
-                walk(reading, size, |leaf| {
+                let read = walk(reading, size, until, |leaf| {
                     plan.feed(leaf);
                     tree.push(leaf);
                 })?;
+                if read < size {
+                    return Ok(Ok(None));
+                }
                 Ok(Ok(plan.finish().map(|proof| (size, tree.root(), proof))))
             })
         })
@@ -234,14 +244,15 @@ pub(crate) async fn proof(
     Ok(json_read(&headers, &proof))
 }
 
-/// Reads the first `size` leaves.
+/// Reads the first `size` leaves, as far as the time allows; how many it were.
 fn walk(
     reading: &mut imagxp_storage::Reading,
     size: u64,
+    until: Instant,
     mut take: impl FnMut([u8; 32]),
 ) -> imagxp_storage::Result<u64> {
     let mut at = 0_u64;
-    while at < size {
+    while at < size && Instant::now() < until {
         let left = usize::try_from(size.saturating_sub(at)).unwrap_or(usize::MAX);
         let leaves = reading.leaves(at, left.min(PAGE))?;
         if leaves.is_empty() {

@@ -34,6 +34,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Mutation<T> {
     }
 }
 
+impl<T> Mutation<T> {
+    /// Refuses a request that moves money and could not be asked again: a lost answer would be paid twice.
+    pub(crate) fn must_have_key(&self) -> Result<(), Problem> {
+        if self.once.idempotency.is_some() {
+            return Ok(());
+        }
+        Err(Problem::bad(
+            "idempotency.missing",
+            "what moves money needs an Idempotency-Key, so that it can be asked again when the answer is lost",
+        ))
+    }
+}
+
 /// The `Idempotency-Key`, when there is one; two are refused.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let malformed =

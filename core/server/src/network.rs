@@ -9,6 +9,8 @@ use std::net::IpAddr;
 pub(crate) struct Networks(Vec<(u128, u128)>);
 
 impl Networks {
+    /// Everybody (`0.0.0.0/0`) is no network of proxies.
+    ///
     /// Reads `10.0.0.1`, `10.0.0.0/8`, `::1`, `fd00::/8`. Error: `config.invalid`, naming the option.
     pub(crate) fn parse(option: &str, items: &[String]) -> Result<Self, SetupError> {
         let read = |item: &String| {
@@ -16,7 +18,8 @@ impl Networks {
                 item.split_once('/').map_or((item.as_str(), None), |(address, bits)| (address, Some(bits)));
             let address: IpAddr = address.parse().ok()?;
             let width = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.map_or(Some(width), |bits| bits.parse().ok().filter(|bits| *bits <= width))?;
+            let bits =
+                bits.map_or(Some(width), |bits| bits.parse().ok().filter(|bits| (1..=width).contains(bits)))?;
             let mask =
                 u128::MAX.checked_shl(width - bits).unwrap_or(0) | if width == 32 { !0 << 32 } else { 0 };
             let number = number(address);
@@ -70,10 +73,10 @@ mod tests {
         ] {
             assert_eq!(some.contains(address.parse().unwrap()), inside, "{address}");
         }
-        assert!(list(&["0.0.0.0/0"]).unwrap().contains("9.9.9.9".parse().unwrap()));
-        assert!(!list(&["0.0.0.0/0"]).unwrap().contains("2001:db8::1".parse().unwrap()));
+        assert!(list(&["128.0.0.0/1"]).unwrap().contains("129.9.9.9".parse().unwrap()));
+        assert!(!list(&["128.0.0.0/1"]).unwrap().contains("2001:db8::1".parse().unwrap()));
         assert!(!list(&[]).unwrap().contains("127.0.0.1".parse().unwrap()));
-        for bad in ["10.0.0.1/8", "10.0.0.0/33", "x", "10.0.0.0/", "/8", ""] {
+        for bad in ["10.0.0.1/8", "10.0.0.0/33", "x", "10.0.0.0/", "/8", "", "0.0.0.0/0", "::/0"] {
             assert!(list(&[bad]).is_err(), "{bad}");
         }
     }

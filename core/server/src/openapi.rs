@@ -42,7 +42,7 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
                 .security
                 .as_ref()
                 .is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
-            add_common(operation, public);
+            add_common(operation, public, method.is_safe());
         }
         // The router's form for the rest of a path is not OpenAPI's.
         document.paths.paths.insert(path.replace("{*", "{"), item);
@@ -63,14 +63,21 @@ fn name(method: &Method, path: &str) -> String {
 }
 
 /// What is answered before a handler is asked, or in its stead.
-fn add_common(operation: &mut Operation, public: bool) {
+fn add_common(operation: &mut Operation, public: bool, safe: bool) {
     let mut common = vec![
         ("400", "something about the request is malformed"),
         ("405", "a name in the path that is another operation's, which has no such method"),
-        ("413", "the body is larger than 64 KiB, or was cut off"),
+        ("408", "the body did not come in time"),
+        (
+            "413",
+            "the body is larger than `limits.body_bytes` (presented visas: `limits.redeem_bytes`), or was cut off",
+        ),
         ("500", "a fault of the service; the request_id names it in the log"),
         ("503", "the service is busy or a store does not answer; `Retry-After` says when to ask again"),
     ];
+    if !safe {
+        common.push(("504", "the request took too long and may have taken effect: ask again with the same Idempotency-Key only"));
+    }
     if operation.request_body.is_some() {
         common.push(("415", "the body's type is not the one expected"));
     }

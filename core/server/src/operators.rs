@@ -1,6 +1,7 @@
 //! Operators: people and programs that run the broker. Their tokens are kept as hashes (`operators.json` in the data folder).
 
 use crate::error::SetupError;
+use crate::folder;
 use crate::random;
 use imagxp::Timestamp;
 use imagxp::digest::sha256;
@@ -14,10 +15,12 @@ use zeroize::Zeroizing;
 /// What every operator's token begins with, so that scanners find one that has leaked.
 pub const TOKEN_PREFIX: &str = "imagxp_op_";
 
-/// What an operator may do; each includes the ones before it.
+/// What an operator may do; each includes the ones before it, except that a viewer books no deposits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// Book deposits, and nothing else: the webhook of a payment provider.
+    Depositor,
     /// Read.
     Viewer,
     /// Book deposits and settle withdrawals.
@@ -30,15 +33,23 @@ impl Role {
     /// The name in files, on the command line and in the OpenAPI document.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Depositor => "depositor",
             Self::Viewer => "viewer",
             Self::Cashier => "cashier",
             Self::Admin => "admin",
         }
     }
 
+    /// Whether this role may do what is for that one: what comes before is included, but who only reads books nothing.
+    pub(crate) fn may(self, least: Self) -> bool {
+        self >= least && (least, self) != (Self::Depositor, Self::Viewer)
+    }
+
     /// The role with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Viewer, Self::Cashier, Self::Admin].into_iter().find(|role| role.as_str() == name)
+        [Self::Depositor, Self::Viewer, Self::Cashier, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == name)
     }
 }
 
@@ -62,13 +73,6 @@ pub struct Operator {
 pub struct Operators {
     version: u8,
     operators: Vec<Operator>,
-}
-
-impl Operator {
-    /// What tells this operator from an earlier one of the same name: the start of the token's hash.
-    pub(crate) fn mark(&self) -> String {
-        self.token_sha256.chars().take(16).collect()
-    }
 }
 
 impl Operators {
@@ -102,6 +106,7 @@ impl Operators {
                 "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -",
             ));
         }
+        let _lock = folder::lock(data)?;
         let mut operators = Self::open(data)?;
         if operators.operators.iter().any(|operator| operator.name == name) {
             return Err(SetupError::new("usage.argument", format!("there is an operator `{name}` already")));
@@ -119,6 +124,7 @@ impl Operators {
 
     /// Removes an operator; a server that runs notices within seconds. `usage.argument` when there is none of that name.
     pub fn remove(data: &Path, name: &str) -> Result<(), SetupError> {
+        let _lock = folder::lock(data)?;
         let mut operators = Self::open(data)?;
         let before = operators.operators.len();
         operators.operators.retain(|operator| operator.name != name);
@@ -147,12 +153,18 @@ impl Operators {
         self.operators.iter().find(|operator| operator.name == name)
     }
 
+    /// What a session of this operator is bound to: another token, by whatever way, is another stamp.
+    pub(crate) fn stamp(operator: &Operator) -> String {
+        hex_encode(&sha256(
+            format!("session {} {}", operator.token_sha256, operator.role.as_str()).as_bytes(),
+        ))
+    }
+
     fn write(&self, data: &Path) -> Result<(), SetupError> {
         let path = file(data);
         let failed = |error: std::io::Error| {
             SetupError::new("io.failed", format!("`{}` cannot be written: {error}", path.display()))
         };
-        crate::keys::make_folder(data).map_err(failed)?;
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         atomic::write(&path, &text, Existing::Replace).map_err(failed)
     }
@@ -195,5 +207,7 @@ mod tests {
     fn roles_are_ordered() {
         assert!(Role::Viewer < Role::Cashier && Role::Cashier < Role::Admin);
         assert_eq!(Role::from_name("admin"), Some(Role::Admin));
+        assert!(Role::Depositor.may(Role::Depositor) && !Role::Depositor.may(Role::Viewer));
+        assert!(!Role::Viewer.may(Role::Depositor) && Role::Cashier.may(Role::Depositor));
     }
 }

@@ -95,6 +95,15 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
     }
 
+    /// 504: the request took too long. `changes`: it may have taken effect, and asking again is safe with the same key only.
+    pub(crate) fn timeout(changes: bool) -> Self {
+        if changes {
+            let message = "the request took too long and may have taken effect: ask again with the same Idempotency-Key only";
+            return Self::new(StatusCode::GATEWAY_TIMEOUT, "server.timeout", message);
+        }
+        Self::busy("server.timeout", "the request took too long", 2)
+    }
+
     /// 500: a fault of ours. What it was is for the log.
     pub(crate) fn internal(detail: impl core::fmt::Display) -> Self {
         tracing::error!(%detail, "internal error");

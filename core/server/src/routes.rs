@@ -6,7 +6,9 @@ use crate::gate::{self, Gate};
 use crate::money::{account, correction, deposit, overview, payment, statement, transfers, withdrawal};
 use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
-use crate::{auth, body, dashboard, discovery, events, forward, log, openapi, request_id, session, verdicts};
+use crate::{
+    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, verdicts,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -39,6 +41,7 @@ pub(crate) fn public(app: &Arc<App>) -> Result<Router, SetupError> {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "this path has no such method")
         })
         .layer(from_fn_with_state(gate, gate::layer))
+        .layer(from_fn_with_state(Arc::clone(app), intake::layer))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(map_response(harden))
         .layer(from_fn(request_id::layer)))

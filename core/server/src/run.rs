@@ -2,6 +2,7 @@
 
 use crate::admin;
 use crate::app::{App, Live, Parts};
+use crate::assets;
 use crate::auth::Identities;
 use crate::background;
 use crate::bank::Bank;
@@ -11,8 +12,11 @@ use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::keys;
 use crate::listen::{Door, stopped};
+use crate::network::Networks;
+use crate::nonces::KeptNonces;
 use crate::operators;
 use crate::random;
+use crate::revoked;
 use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
@@ -54,27 +58,50 @@ pub fn run(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupE
     result
 }
 
+/// Refuses what [`run`] would refuse before it listens: networks, databases' addresses, files of TLS and of the policy. Whether there are
+/// keys, and whether the ledger can be opened, is not looked at. Errors: as those.
+pub fn check(config: &Config) -> Result<(), SetupError> {
+    Networks::parse("verify.trusted", &config.verify.trusted)?;
+    crate::ledger::address(config)?;
+    tls(config)?;
+    if !config.verify.policy.as_os_str().is_empty() {
+        let fetcher = Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() })?;
+        Forward::new(config, [0; 16], 0, fetcher, Arc::new(imagxp::replay::LaterReplayStore))?;
+    }
+    Ok(())
+}
+
 async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupError> {
     let metrics = telemetry::metrics()?;
     let (stopper, stop) = watch::channel(false);
+    let (leaver, leaving) = watch::channel(false);
+    let (last, admin_stop) = watch::channel(false);
     let live = Live::read(&config)?;
     let secret = secret(&config.data)?;
-    let fetcher = Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() })?;
+    // A budget of fetches for each, so that none is used up by the others.
+    let fetcher = || Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() });
     let replay = open_replay(&config).await?;
-    let identities = Identities::new(&config, fetcher.clone(), secret, replay.clone())?;
-    let forward = forward(&config, secret, fetcher, replay)?;
+    let identities = Identities::new(&config, fetcher()?, fetcher()?, secret, replay.clone())?;
+    let forward = forward(&config, secret, fetcher()?, replay)?;
     let tls = tls(&config)?;
+    if !config.allow_loopback && live.operators.by_name("dev").is_some() {
+        tracing::warn!("the operator `dev` of a trial is an admin here: `imagxp operator remove dev`");
+    }
+    if !config.admin_listen.ip().is_loopback() {
+        tracing::warn!(admin_listen = %config.admin_listen, "metrics and health are answered to whoever reaches this address: it must not be public");
+    }
     let bank = open_bank(&config).await?;
     let (public, admin) =
         (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
     let addresses = Addresses { public: address(&public)?, admin: address(&admin)? };
-    let app = Arc::new(App::new(Parts { config, bank, identities, forward, live, stop: stop.clone() })?);
+    let app =
+        Arc::new(App::new(Parts { config, bank, identities, forward, live, leaving, stop: stop.clone() })?);
     let limits = &app.config.limits;
     let (header, drain) = (Duration::from_secs(limits.header_s), Duration::from_secs(limits.drain_s));
     let public = Door { listener: public, tls, connections: limits.connections, header, drain };
     let admin = Door { listener: admin, tls: None, connections: 64, header, drain: Duration::from_secs(1) };
     let router = routes::public(&app)?;
-    let admin = tokio::spawn(admin.serve(admin::router(Arc::clone(&app), metrics), stop.clone()));
+    let admin = tokio::spawn(admin.serve(admin::router(Arc::clone(&app), metrics), admin_stop));
     let public = tokio::spawn(public.serve(router, stop.clone()));
     let size = *app.bank.ledger.watch().borrow();
     let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
@@ -83,17 +110,42 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
-    wait_for_signal().await?;
-    tracing::info!("the service ends: no new connections, requests at work may end");
-    let _ = stopper.send(true);
-    for task in [public, admin, watcher, settling, telling] {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a part of the service failed");
+    let mut signals = Signals::new()?;
+    signals.next().await;
+    let limits = &app.config.limits;
+    tracing::info!(seconds = limits.lame_duck_s, "the service ends: it is not ready any more");
+    let _ = leaver.send(true);
+    let ending = async {
+        tokio::time::sleep(Duration::from_secs(limits.lame_duck_s)).await;
+        tracing::info!("no new connections, requests at work may end");
+        let _ = stopper.send(true);
+        joined(public).await;
+        // What hangs in a store that does not answer is not waited for without an end.
+        let ledger = app.bank.ledger.clone();
+        let closing = async {
+            for task in [watcher, settling, telling] {
+                joined(task).await;
+            }
+            auditing.abort();
+            tokio::task::spawn_blocking(move || ledger.close()).await
+        };
+        let closed = tokio::time::timeout(drain.max(Duration::from_secs(1)), closing).await;
+        let _ = last.send(true);
+        joined(admin).await;
+        match closed {
+            Ok(_) => Ok(()),
+            Err(_) => Err(SetupError::new(
+                "storage.unavailable",
+                "the store did not answer until the end: what waited in the queue was not written",
+            )),
+        }
+    };
+    tokio::select! {
+        ended = ending => ended?,
+        () = signals.next() => {
+            return Err(SetupError::new("system.interrupted", "a second signal: ended before everything was done"));
         }
     }
-    auditing.abort();
-    let ledger = app.bank.ledger.clone();
-    let _ = tokio::task::spawn_blocking(move || ledger.close()).await;
     tracing::info!("the service has ended");
     Ok(())
 }
@@ -102,11 +154,13 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
 /// checked beside the work ([`background::audit`]): however long the log is, the service is there within moments.
 async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let rules = config.rules()?;
+    assets::check(&config.data, &rules)?;
     let address = crate::ledger::address(config)?;
     let report =
         |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
     let options =
         StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
+    let readers = options.readers;
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis())?;
         let report = ledger.audit_balances()?;
@@ -114,15 +168,16 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
         Ok(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    Ok(Bank { ledger: opened.map_err(storage)?, rules })
+    Ok(Bank::new(opened.map_err(storage)?, rules, readers))
 }
 
-/// Connects to the shared memory of nonces, if there is one.
-async fn open_replay(config: &Config) -> Result<Option<Arc<dyn ReplayStore>>, SetupError> {
+/// The memory of nonces: the shared one, or the data folder's.
+async fn open_replay(config: &Config) -> Result<Arc<dyn ReplayStore>, SetupError> {
     let url =
         if config.replay.url.is_empty() { config.database.url.clone() } else { config.replay.url.clone() };
     if url.is_empty() {
-        return Ok(None);
+        // One process alone: it keeps what it has seen in the data folder.
+        return Ok(Arc::new(KeptNonces::open(&config.data, clock::now())?));
     }
     let opened = tokio::task::spawn_blocking(move || {
         let options = ReplayOptions::default();
@@ -135,23 +190,39 @@ async fn open_replay(config: &Config) -> Result<Option<Arc<dyn ReplayStore>>, Se
         Ok(store)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    Ok(Some(Arc::new(opened.map_err(storage)?)))
+    Ok(Arc::new(opened.map_err(storage)?))
 }
 
 fn storage(error: imagxp_storage::Error) -> SetupError {
     SetupError::new(error.code(), error.message().to_owned())
 }
 
-async fn wait_for_signal() -> Result<(), SetupError> {
-    let failed =
-        |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Waits for a part of the service to end.
+async fn joined(task: tokio::task::JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a part of the service failed");
     }
-    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+impl Signals {
+    fn new() -> Result<Self, SetupError> {
+        let failed =
+            |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
+        Ok(Self(
+            signal(SignalKind::terminate()).map_err(failed)?,
+            signal(SignalKind::interrupt()).map_err(failed)?,
+        ))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
 }
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener, SetupError> {
@@ -168,15 +239,13 @@ fn forward(
     config: &Config,
     secret: [u8; 16],
     fetcher: Fetcher,
-    replay: Option<Arc<dyn ReplayStore>>,
+    replay: Arc<dyn ReplayStore>,
 ) -> Result<Option<Forward>, SetupError> {
-    let file = &config.verify.policy;
-    if file.as_os_str().is_empty() {
+    if config.verify.policy.as_os_str().is_empty() {
         return Ok(None);
     }
-    let public = !config.listen.ip().is_loopback();
     let first = u64::from_be_bytes(random::bytes()?);
-    Forward::new(file, &config.verify.statuses, secret, first, fetcher, replay, public).map(Some)
+    Forward::new(config, secret, first, fetcher, replay).map(Some)
 }
 
 /// The secret of the nonces' hashes: made once, the same for every process on this data folder.
@@ -220,7 +289,8 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
 
 /// Takes over keys and operators when commands have changed them, on SIGHUP and every few seconds.
 async fn watch_files(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let files = [keys::index_file(&app.config.data), operators::file(&app.config.data)];
+    let data = &app.config.data;
+    let files = [keys::index_file(data), operators::file(data), revoked::file(data)];
     let mut known = stamps(&files);
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     loop {

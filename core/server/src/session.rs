@@ -1,10 +1,10 @@
 //! Operators at the dashboard: a token becomes a cookie, and the page never sees it again.
 
 use crate::app::App;
-use crate::auth::{Caller, SESSION_COOKIE};
+use crate::auth::{Caller, SESSION_COOKIE, cookie};
 use crate::body::{Body, json, json_read};
 use crate::clock;
-use crate::operators::TOKEN_PREFIX;
+use crate::operators::{Operators, TOKEN_PREFIX};
 use crate::problem::{ErrorBody, Problem};
 use crate::tokens::{Kind, SESSION_S, Said, mint};
 use axum::Extension;
@@ -29,7 +29,7 @@ pub(crate) struct Login {
 pub(crate) struct Session {
     /// The operator's name.
     name: String,
-    /// `viewer`, `cashier` or `admin`.
+    /// `depositor`, `viewer`, `cashier` or `admin`.
     role: &'static str,
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn log_in(
     let operator = token.starts_with(TOKEN_PREFIX).then(|| live.operators.by_token(&token)).flatten();
     let operator = operator
         .ok_or_else(|| Problem::unauthorized("auth.token_invalid", "there is no operator with this token"))?;
-    let said = Said { subject: operator.name.clone(), key_id: Some(operator.mark()) };
+    let said = Said { subject: operator.name.clone(), key_id: Some(Operators::stamp(operator)) };
     let issuer = &app.config.issuer;
     let session =
         mint(&live.keys, Kind::Session, issuer, issuer, &said, clock::now()).map_err(Problem::internal)?;
@@ -74,7 +74,7 @@ pub(crate) async fn who(
     Ok(json_read(&headers, &Session { name, role: role.as_str() }))
 }
 
-/// Log out: takes the cookie back
+/// Log out: ends the session, and takes the cookie back
 #[utoipa::path(
     delete, path = "/v1/session", tag = "dashboard",
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
@@ -83,10 +83,16 @@ pub(crate) async fn who(
 pub(crate) async fn log_out(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Caller::Operator { name, role } = caller else {
         return Err(Problem::forbidden("this is for operators"));
     };
+    if let Some(session) = cookie(&headers) {
+        let app = Arc::clone(&app);
+        let revoked = tokio::task::spawn_blocking(move || app.revoke(&session)).await;
+        revoked.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    }
     let mut response = json(StatusCode::OK, &Session { name, role: role.as_str() });
     set_cookie(&app, &mut response, "", 0);
     Ok(response)

@@ -14,7 +14,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print every option, its value and who set it, and refuse what `serve` would refuse; passwords are not shown
+    /// Print every option, its value and who set it, and refuse what `serve` would refuse of them; passwords are not shown
     Check(Options),
 }
 
@@ -48,7 +48,7 @@ impl Args {
             }
             context.out.text(&text)?;
         }
-        layers.config().map_err(wrong)?;
+        imagxp_server::check(&layers.config().map_err(wrong)?).map_err(wrong)?;
         Ok(Exit::Ok)
     }
 }

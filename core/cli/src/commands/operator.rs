@@ -20,7 +20,7 @@ enum Command {
     Add {
         /// The name, which is written beside everything that the operator does
         name: String,
-        /// What the operator may do: read; also book deposits and withdrawals; everything
+        /// What the operator may do: book deposits and nothing else; read; also book deposits and withdrawals; everything
         #[arg(long, default_value = "viewer", value_parser = role())]
         role: Role,
         #[command(flatten)]
@@ -38,7 +38,7 @@ enum Command {
 }
 
 fn role() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(["viewer", "cashier", "admin"])
+    PossibleValuesParser::new(["depositor", "viewer", "cashier", "admin"])
         .try_map(|name| Role::from_name(&name).ok_or("not a role"))
 }
 

@@ -110,6 +110,7 @@ fn suggest_dev(layers: &mut Layers) -> Result<(), CliError> {
         ("allow_loopback", "true"),
         ("issuer", &issuer),
         ("log.format", "text"),
+        ("limits.lame_duck_s", "0"),
         ("verify.trusted", "127.0.0.1,::1"),
     ] {
         layers.suggest(name, value).map_err(wrong)?;

@@ -96,6 +96,11 @@ impl Party {
         let headers = self.headers(method, &format!("{}{path}", service.issuer), body);
         let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         lines.extend_from_slice(more);
+        // What moves money needs a key; who says none gets a new one.
+        let key = nonce();
+        if method == "POST" && !more.iter().any(|(name, _)| *name == "idempotency-key") {
+            lines.push(("idempotency-key", &key));
+        }
         service.send(method, path, &lines, body)
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -126,15 +126,29 @@ impl Service {
     /// Ends the process as an operator does, and returns how long that took.
     pub(crate) fn stop(&mut self) -> Duration {
         let begun = Instant::now();
-        let mut process = self.process.take().unwrap();
-        rustix::process::kill_process(
-            rustix::process::Pid::from_child(&process),
-            rustix::process::Signal::TERM,
-        )
-        .unwrap();
-        let status = process.wait().unwrap();
+        self.signal();
+        let status = self.ended(Duration::from_secs(60));
         assert!(status.success(), "{status} {}", self.end_of_log());
         begun.elapsed()
+    }
+
+    /// Asks the process to end: SIGTERM.
+    pub(crate) fn signal(&self) {
+        let pid = rustix::process::Pid::from_child(self.process.as_ref().unwrap());
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
+        let until = Instant::now() + within;
+        loop {
+            if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
+                self.process = None;
+                return status;
+            }
+            assert!(Instant::now() < until, "it has not ended: {}", self.end_of_log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Ends the process as a power cut does.
@@ -211,7 +225,12 @@ impl Service {
 
     pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
         let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let key = crate::party::nonce();
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", &key),
+        ];
         self.send("POST", path, &headers, body.to_string().as_bytes())
     }
 

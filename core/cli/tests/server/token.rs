@@ -139,6 +139,28 @@ fn an_access_token_stands_for_its_owner() {
 }
 
 #[test]
+fn garbage_causes_no_fetch() {
+    use std::sync::atomic::Ordering;
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let identity = &deal.agent.identity;
+    let endpoint = format!("{}/oauth/token", service.issuer);
+    let elsewhere = identity.assert_client("https://other.example/oauth/token", &nonce(), now()).unwrap();
+    refuses(&send(&service, &[], &form(&elsewhere, "")), 401, "invalid_client", "sig.malformed");
+    let old = identity.assert_client(&endpoint, &nonce(), now().saturating_add_secs(-70)).unwrap();
+    refuses(&send(&service, &[], &form(&old, "")), 401, "invalid_client", "time.expired");
+    // With a key that did not sign it.
+    let key = deal.publisher.identity.public_key().to_spki_base64();
+    let good = assertion(&service, &deal);
+    let brought = send(&service, &[("x-imagxp-public-key", &key)], &form(&good, ""));
+    refuses(&brought, 401, "invalid_client", "sig.invalid");
+    assert_eq!(deal.agent.fetched.load(Ordering::Relaxed), 0);
+    let key = identity.public_key().to_spki_base64();
+    send(&service, &[("x-imagxp-public-key", &key)], &form(&good, "")).is(200);
+    assert_eq!(deal.agent.fetched.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn assertions_that_do_not_hold() {
     let service = Service::start(&[]);
     let deal = Deal::new(&service);
@@ -184,4 +206,6 @@ fn assertions_that_do_not_hold() {
     refuses(&send(&service, &[], &form("x", "")), 401, "invalid_client", "sig.malformed");
     let json = service.send("POST", "/oauth/token", &[("content-type", "application/json")], b"{}");
     refuses(&json, 415, "body.not_form", "body.not_form");
+    refuses(&send(&service, &[], &"x".repeat(70_000)), 413, "invalid_request", "body.too_large");
+    service.get("/v1/visas/%ff", &service.token).refuses(400, "path.malformed");
 }

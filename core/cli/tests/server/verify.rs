@@ -49,20 +49,29 @@ fn proxies_get_verdicts() {
     assert_eq!(envoy.0.status, 200, "{envoy:?}");
     let envoy = signed("/", &[], "/v1/verify/");
     assert_eq!(envoy.0.status, 200, "{envoy:?}");
-    let elsewhere = signed("/a", &[("x-original-uri", "/b")], "/v1/verify");
+    let get = ("x-original-method", "GET");
+    let elsewhere = signed("/a", &[("x-original-uri", "/b"), get], "/v1/verify");
     assert_eq!(
         (elsewhere.0.status, elsewhere.header("x-imagxp-verdict-code")),
         (403, Some("claim.resource_mismatch"))
     );
-    let paid = signed("/paid/x", &[("x-original-uri", "/paid/x")], "/v1/verify");
+    let paid = signed("/paid/x", &[("x-original-uri", "/paid/x"), get], "/v1/verify");
     assert_eq!(paid.0.status, 402);
     let offer: serde_json::Value = serde_json::from_slice(&paid.0.body).unwrap();
     assert_eq!(offer["offer"]["price"], "0.1", "{offer}");
-    let nobody = service.send("GET", "/v1/verify", &[("x-original-uri", "/a")], b"");
+    // Envoy asks with the request's own method, and passes on what clients send.
+    let post = agent.headers("POST", "http://127.0.0.1:8080/a", b"");
+    let mut lines: Vec<_> = post.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    lines.push(("x-forwarded-method", "GET"));
+    let posted = service.send("POST", "/v1/verify/a", &lines, b"");
+    assert_eq!(posted.header("x-imagxp-verdict-code"), Some("method.not_allowed"), "{posted:?}");
+    let nobody = service.send("GET", "/v1/verify", &[("x-original-uri", "/a"), get], b"");
     assert_eq!((nobody.0.status, nobody.header("x-imagxp-verdict-code")), (401, Some("auth.required")));
     // A proxy that passes on what the client sends would let it name its own target.
-    signed("/a", &[("x-original-uri", "/a"), ("x-forwarded-uri", "/paid/x")], "/v1/verify")
-        .refuses(400, "header.conflict");
+    let more = [("x-original-uri", "/a"), get, ("x-forwarded-uri", "/paid/x"), ("x-forwarded-method", "GET")];
+    signed("/a", &more, "/v1/verify").refuses(400, "header.conflict");
+    signed("/a", &[("x-original-uri", "/a"), ("x-forwarded-method", "GET")], "/v1/verify")
+        .refuses(400, "verify.method_missing");
     signed("/a", &[], "/v1/verify").refuses(400, "verify.target_missing");
     let list = service.get("/v1/verdicts?outcome=deny&limit=1", &service.token).is(200);
     assert_eq!(list["verdicts"].as_array().unwrap().len(), 1);
@@ -88,7 +97,7 @@ fn nginx_understands_two_statuses() {
     let agent = Party::new();
     let headers = agent.headers("GET", "http://127.0.0.1:8080/paid/x", b"");
     let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    lines.push(("x-original-uri", "/paid/x"));
+    lines.extend([("x-original-uri", "/paid/x"), ("x-original-method", "GET")]);
     let paid = service.send("GET", "/v1/verify", &lines, b"");
     assert_eq!((paid.0.status, paid.header("x-imagxp-verdict-http")), (403, Some("402")));
 }
@@ -124,7 +133,7 @@ fn a_visa_is_redeemed_before_the_page_is_served() {
     let ask = || {
         let headers = deal.request(&token);
         let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        lines.push(("x-original-uri", "/page"));
+        lines.extend([("x-original-uri", "/page"), ("x-original-method", "GET")]);
         service.send("GET", "/v1/verify", &lines, b"")
     };
     let served = ask();

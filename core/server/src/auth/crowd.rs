@@ -1,7 +1,15 @@
-//! How many requests of one tenant are at work at one time: nobody crowds the others out.
+//! How many requests of one tenant are at work at one time, and how many commands it may give in a second: nobody crowds the others out.
 
+use lru::LruCache;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Tenants whose spending is remembered.
+const TENANTS: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
+/// Seconds of the rate that may be spent at once: a batch of a thousand visas is no attack.
+const BURST_S: f64 = 4.0;
 
 /// The tenants whose requests are at work.
 #[derive(Clone, Debug)]
@@ -11,6 +19,15 @@ pub(crate) struct Crowd(Arc<Inner>);
 struct Inner {
     most: u32,
     inside: Mutex<HashMap<String, u32>>,
+    per_s: f64,
+    spent: Mutex<LruCache<String, Spent>>,
+}
+
+/// What a tenant has spent and not regained, in commands.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    commands: f64,
+    at: Instant,
 }
 
 /// One request at work; it is over when this is dropped.
@@ -21,9 +38,27 @@ pub(crate) struct Place {
 }
 
 impl Crowd {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, per_s: u32) -> Self {
         let most = u32::try_from(most.max(1)).unwrap_or(u32::MAX);
-        Self(Arc::new(Inner { most, inside: Mutex::default() }))
+        let spent = Mutex::new(LruCache::new(TENANTS));
+        Self(Arc::new(Inner { most, inside: Mutex::default(), per_s: f64::from(per_s), spent }))
+    }
+
+    /// Lets a tenant give so many commands now; else the seconds after which it may.
+    pub(crate) fn spend(&self, tenant: &str, commands: usize, now: Instant) -> Result<(), u64> {
+        let most = self.0.per_s * BURST_S;
+        let commands = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)).min(most);
+        let mut spent = self.0.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = spent.get_or_insert_mut(tenant.to_owned(), || Spent { commands: 0.0, at: now });
+        let regained = now.saturating_duration_since(one.at).as_secs_f64() * self.0.per_s;
+        *one = Spent { commands: (one.commands - regained).max(0.0), at: now };
+        let over = one.commands + commands - most;
+        if over > 0.0 {
+            let seconds = std::time::Duration::try_from_secs_f64(over / self.0.per_s).unwrap_or_default();
+            return Err(seconds.as_secs().saturating_add(1));
+        }
+        one.commands += commands;
+        Ok(())
     }
 
     /// A place for a request of this tenant; none when it has too many already.
@@ -55,8 +90,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn commands_are_counted_by_tenant_and_regained_with_time() {
+        let crowd = Crowd::new(2, 10);
+        let start = Instant::now();
+        assert_eq!(crowd.spend("a", 40, start), Ok(()));
+        assert_eq!(crowd.spend("a", 1, start), Err(1));
+        assert_eq!(crowd.spend("a", 25, start), Err(3));
+        assert_eq!(crowd.spend("b", 1000, start), Ok(()), "more than ever fits is what fits");
+        let later = start + std::time::Duration::from_secs(2);
+        assert_eq!(crowd.spend("a", 20, later), Ok(()));
+        assert_eq!(crowd.spend("a", 1, later), Err(1));
+    }
+
+    #[test]
     fn nobody_crowds_the_others_out() {
-        let crowd = Crowd::new(2);
+        let crowd = Crowd::new(2, 10);
         let (first, second) = (crowd.enter("a").unwrap(), crowd.enter("a").unwrap());
         assert!(crowd.enter("a").is_none());
         let other = crowd.enter("b").unwrap();

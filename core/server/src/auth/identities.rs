@@ -1,5 +1,6 @@
 //! Domains and their keys: signed requests are verified by the project's own pipeline, client assertions with the same manifests.
 
+use crate::bank::Bank;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::problem::Problem;
@@ -24,7 +25,10 @@ const MAX_ROUNDS: usize = 4;
 /// Verifies who sends signed requests and client assertions.
 pub(crate) struct Identities {
     publisher: Publisher,
+    /// For domains that have an account.
     fetcher: Fetcher,
+    /// For all others, with a budget of its own: anybody can name any domain.
+    strangers: Fetcher,
     known: Mutex<LruCache<AgentId, Known>>,
     allow_loopback: bool,
     /// Whether the replay store is somewhere else, so that asking it blocks.
@@ -44,16 +48,14 @@ impl Identities {
     pub(crate) fn new(
         config: &Config,
         fetcher: Fetcher,
+        strangers: Fetcher,
         secret: [u8; 16],
-        replay: Option<Arc<dyn ReplayStore>>,
+        replay: Arc<dyn ReplayStore>,
     ) -> Result<Self, SetupError> {
-        let mut publisher = Publisher::new(policy(config)?, secret);
-        let waits = replay.is_some();
-        if let Some(replay) = replay {
-            publisher = publisher.with_replay_store(replay);
-        }
+        let publisher = Publisher::new(policy(config)?, secret).with_replay_store(replay);
+        let waits = config.shares_nonces();
         let known = Mutex::new(LruCache::new(DOMAINS));
-        Ok(Self { publisher, fetcher, known, allow_loopback: config.allow_loopback, waits })
+        Ok(Self { publisher, fetcher, strangers, known, allow_loopback: config.allow_loopback, waits })
     }
 
     /// Whether development's domains are admitted.
@@ -67,6 +69,7 @@ impl Identities {
     /// exchanged on the way.
     pub(crate) async fn verify(
         &self,
+        bank: &Bank,
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<(AgentId, Thumbprint), Problem> {
@@ -76,7 +79,7 @@ impl Identities {
             for need in &verification.verdict.needs {
                 if let Some(agent) = AgentId::from_manifest_url(&need.url) {
                     // What became of it, the next verdict tells.
-                    let _ = self.fetch(&agent, now).await;
+                    let _ = self.fetch(bank, &agent, now).await;
                 }
             }
             verification = self.blocking(|| self.publisher.resume(pending, crate::clock::now()));
@@ -119,6 +122,7 @@ impl Identities {
     /// The manifest of a domain; fetched when it is not known, when it is old, and, now and then, when it lacks this key.
     pub(crate) async fn manifest(
         &self,
+        bank: &Bank,
         agent: &AgentId,
         key: Option<&str>,
         now: Timestamp,
@@ -134,7 +138,7 @@ impl Identities {
                 return Ok(Arc::clone(&known.manifest));
             }
         }
-        match (self.fetch(agent, now).await, known) {
+        match (self.fetch(bank, agent, now).await, known) {
             (Ok(manifest), _) => Ok(manifest),
             (Err(_), Some(known)) if now < known.fetched.saturating_add_secs(STALE_S) => Ok(known.manifest),
             (Err(code), _) => Err(Problem::new(status(code.http()), code.as_str(), code.message())),
@@ -142,12 +146,13 @@ impl Identities {
     }
 
     /// Fetches a manifest and hands it to everybody who wants it.
-    async fn fetch(&self, agent: &AgentId, now: Timestamp) -> Result<Arc<Manifest>, Code> {
+    async fn fetch(&self, bank: &Bank, agent: &AgentId, now: Timestamp) -> Result<Arc<Manifest>, Code> {
         let url = agent.manifest_url();
         if let Some(known) = self.lock().get_mut(agent) {
             known.tried = now;
         }
-        let answer = match self.fetcher.get_async(&url, Profile::MANIFEST).await {
+        let fetcher = if bank.knows(agent).await { &self.fetcher } else { &self.strangers };
+        let answer = match fetcher.get_async(&url, Profile::MANIFEST).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::debug!(domain = %agent, failure = error.failure.as_str(), "a manifest cannot be fetched");

@@ -1,4 +1,4 @@
-//! The innermost layer: reads the body, finds out who asks and whether the route is for them.
+//! The innermost layer: finds out who asks and whether the route is for them.
 
 use super::access::Rule;
 use super::crowd::Place;
@@ -6,7 +6,7 @@ use super::{Access, Caller};
 use crate::app::App;
 use crate::clock;
 use crate::listen::Peer;
-use crate::operators::TOKEN_PREFIX;
+use crate::operators::{Operators, TOKEN_PREFIX};
 use crate::problem::Problem;
 use crate::request_id;
 use crate::tokens::{self, Kind};
@@ -21,9 +21,6 @@ use std::sync::Arc;
 
 /// The cookie of the dashboard.
 pub(crate) const SESSION_COOKIE: &str = "imagxp_session";
-
-const REDEEM: &str = "/v1/visas/redeem";
-const REDEEM_TIMES: usize = 64;
 
 /// Lets a request through to its handler, with the [`Caller`] among its extensions.
 pub(crate) async fn layer(
@@ -46,18 +43,8 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "there is no such operation here")
     })?;
     let (mut parts, body) = request.into_parts();
-    let usual = app.config.limits.body_bytes;
-    // A thousand visas with their requests are more than anything else that is sent here, and few at a time are held in memory.
-    let large = parts.uri.path() == REDEEM && length(&parts.headers).is_none_or(|length| length > usual);
-    let _held = if large { app.large_bodies.acquire().await.ok() } else { None };
-    let limit = if large { usual.saturating_mul(REDEEM_TIMES) } else { usual };
-    let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body.too_large",
-            format!("the body is cut off, or has more than {limit} bytes"),
-        )
-    })?;
+    // It was read already, within its bounds.
+    let body = axum::body::to_bytes(body, usize::MAX).await.map_err(Problem::internal)?;
     let caller = if rules.contains(&Rule::Public) {
         Caller::Anonymous
     } else {
@@ -70,6 +57,7 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
     )?;
     let mut place = None;
     if let Caller::Tenant { id, .. } = &caller {
+        app.spend(id, 1)?;
         let entered = app.crowd.enter(id.as_str());
         place = Some(entered.ok_or_else(|| {
             let message = "too many requests of this caller are at work";
@@ -78,11 +66,6 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
     }
     parts.extensions.insert(caller);
     Ok((Request::from_parts(parts, Body::from(body)), place))
-}
-
-/// How many bytes the body says that it has.
-fn length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn authenticate(
@@ -107,7 +90,7 @@ async fn authenticate(
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let malformed =
         || Problem::unauthorized("auth.malformed", "the Authorization header is not `Bearer TOKEN`");
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
@@ -119,7 +102,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     Ok(Some(token))
 }
 
-fn by_token(app: &App, token: &str, now: Timestamp) -> Result<Caller, Problem> {
+pub(crate) fn by_token(app: &App, token: &str, now: Timestamp) -> Result<Caller, Problem> {
     let unknown =
         || Problem::unauthorized("auth.token_invalid", "the token is not one of ours, or has expired");
     let live = app.live();
@@ -149,7 +132,7 @@ async fn by_signature(
         headers: &lines,
         body_digest: digest.as_deref(),
     };
-    let (id, key) = app.identities.verify(&request, now).await?;
+    let (id, key) = app.identities.verify(&app.bank, &request, now).await?;
     Ok(Caller::Tenant { id, key: Some(key) })
 }
 
@@ -166,18 +149,26 @@ fn by_session(app: &App, parts: &axum::http::request::Parts, now: Timestamp) -> 
     if !reads && (foreign || !ours) {
         return Err(Problem::forbidden("a session counts only for requests from the dashboard's own page"));
     }
+    by_session_cookie(app, &token, now)
+}
+
+/// The operator whose session this is, as long as the token with which it began is the operator's, in the same role.
+pub(crate) fn by_session_cookie(app: &App, token: &str, now: Timestamp) -> Result<Caller, Problem> {
     let expired = || Problem::unauthorized("auth.session_expired", "log in again");
     let live = app.live();
-    let said =
-        tokens::read(&live.keys, Kind::Session, &app.config.issuer, &token, now).ok_or_else(expired)?;
-    let operator =
-        live.operators.by_name(&said.subject).filter(|operator| said.key_id == Some(operator.mark()));
-    let operator = operator.ok_or_else(expired)?;
+    if live.revoked.has(token) {
+        return Err(expired());
+    }
+    let said = tokens::read(&live.keys, Kind::Session, &app.config.issuer, token, now).ok_or_else(expired)?;
+    let operator = live.operators.by_name(&said.subject).ok_or_else(expired)?;
+    if said.key_id != Some(Operators::stamp(operator)) {
+        return Err(expired());
+    }
     Ok(Caller::Operator { name: operator.name.clone(), role: operator.role })
 }
 
 /// The session's cookie, when there is exactly one.
-fn cookie(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn cookie(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut found = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
@@ -193,7 +184,7 @@ fn check(caller: &Caller, rules: &[Rule], from_proxy: bool) -> Result<(), Proble
     let fits = rules.iter().any(|rule| match (rule, caller) {
         (Rule::Public, _) => true,
         (Rule::Signature | Rule::AccessToken, Caller::Tenant { .. }) => true,
-        (Rule::Operator(least), Caller::Operator { role, .. }) => role >= least,
+        (Rule::Operator(least), Caller::Operator { role, .. }) => role.may(*least),
         (Rule::Proxy, _) => from_proxy,
         _ => false,
     });

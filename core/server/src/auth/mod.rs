@@ -10,7 +10,7 @@ pub(crate) use access::{
 };
 pub(crate) use crowd::Crowd;
 pub(crate) use identities::{Identities, refused};
-pub(crate) use layer::{SESSION_COOKIE, layer};
+pub(crate) use layer::{SESSION_COOKIE, bearer, by_session_cookie, by_token, cookie, layer};
 
 use crate::operators::Role;
 use crate::problem::Problem;

@@ -134,7 +134,7 @@ impl Layers {
     pub fn settings(&self) -> Vec<Setting> {
         let setting = |option: &Opt| {
             let (value, source) = self.values.get(option.name)?;
-            Some(Setting { name: option.name, value: shown(value), source: *source })
+            Some(Setting { name: option.name, value: shown(option.name, value), source: *source })
         };
         OPTIONS.iter().filter_map(setting).collect()
     }
@@ -210,9 +210,10 @@ fn find(name: &str) -> Result<&'static Opt, SetupError> {
         .ok_or_else(|| SetupError::new("config.invalid", format!("there is no option `{name}`")))
 }
 
-fn shown(value: &Value) -> String {
+fn shown(name: &str, value: &Value) -> String {
     match value {
-        Value::String(text) => without_password(text),
+        Value::String(text) if name.ends_with(".url") => without_password(text),
+        Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
         Value::Integer(number) => number.to_string(),
         Value::Boolean(yes) => yes.to_string(),
@@ -220,16 +221,23 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A URL whose password is replaced, and the query with it, in which some drivers take one too.
+/// A URL without password and query, in which some drivers take one too. Of what has another form only that it is set.
 fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    match rest.rsplit_once('@') {
-        Some((user, place)) => {
+    const SET: &str = "(set)";
+    if text.is_empty() {
+        return String::new();
+    }
+    let Some((scheme, rest)) = text.split_once("://") else { return SET.to_owned() };
+    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
+    let place = place.split_once('?').map_or(place, |(place, _)| place);
+    match user {
+        // A sign that ends the host stands before the last `@`: what is the password cannot be told.
+        Some(user) if user.contains(['?', '/', '#', '@']) => SET.to_owned(),
+        Some(user) => {
             let user = user.split_once(':').map_or(user, |(user, _)| user);
             format!("{scheme}://{user}:***@{place}")
         }
-        None => format!("{scheme}://{rest}"),
+        None => format!("{scheme}://{place}"),
     }
 }
 

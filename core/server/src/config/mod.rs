@@ -67,7 +67,7 @@ pub struct Database {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the memory of this process.
+    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the data folder.
     pub url: String,
 }
 
@@ -95,16 +95,22 @@ pub struct Money {
 pub struct Limits {
     /// Bytes of a request's body.
     pub body_bytes: usize,
-    /// Seconds within which a request's header must have come.
+    /// Bytes of a request that presents visas.
+    pub redeem_bytes: usize,
+    /// Seconds within which a request's header, and then its body, must have come.
     pub header_s: u64,
-    /// Seconds within which a request's body must have come and its answer must begin.
+    /// Seconds within which the answer must begin once the body is there.
     pub handler_s: u64,
     /// Connections at one time; more wait in the kernel's queue.
     pub connections: usize,
     /// Requests at work at one time; as many again may wait, the rest are told to come later.
     pub requests: usize,
+    /// Commands that one tenant may give in a second; four times as many at once.
+    pub tenant_per_s: u32,
     /// Streams of events at one time.
     pub streams: usize,
+    /// Seconds that the service goes on answering, while `/health/ready` says that it ends, before it stops listening.
+    pub lame_duck_s: u64,
     /// Seconds that requests at work are given when the service stops.
     pub drain_s: u64,
 }
@@ -156,11 +162,14 @@ impl Config {
         self.rules()?;
         for (name, value, least, most) in [
             ("limits.body_bytes", self.limits.body_bytes as u64, 1024, 1 << 20),
+            ("limits.redeem_bytes", self.limits.redeem_bytes as u64, 1024, 16 << 20),
             ("limits.header_s", self.limits.header_s, 1, 60),
             ("limits.handler_s", self.limits.handler_s, 1, 120),
             ("limits.connections", self.limits.connections as u64, 1, 1 << 16),
             ("limits.requests", self.limits.requests as u64, 1, 1 << 16),
+            ("limits.tenant_per_s", u64::from(self.limits.tenant_per_s), 1, 1_000_000),
             ("limits.streams", self.limits.streams as u64, 1, 1 << 12),
+            ("limits.lame_duck_s", self.limits.lame_duck_s, 0, 600),
             ("limits.drain_s", self.limits.drain_s, 0, 600),
         ] {
             if !(least..=most).contains(&value) {
@@ -198,6 +207,11 @@ impl Config {
         let fee_bps =
             u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
         Ok(Rules { assets, fee_bps })
+    }
+
+    /// Whether nonces are kept where other processes find them, so that asking for one waits.
+    pub(crate) const fn shares_nonces(&self) -> bool {
+        !self.database.url.is_empty() || !self.replay.url.is_empty()
     }
 
     /// Where access and ID tokens and visas are asked for.

@@ -40,7 +40,7 @@ const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'s
 use OptKind::{List, Number, Switch, Text};
 
 /// Every option.
-pub const OPTIONS: [Opt; 24] = [
+pub const OPTIONS: [Opt; 27] = [
     opt(
         "issuer",
         Text,
@@ -68,7 +68,7 @@ pub const OPTIONS: [Opt; 24] = [
         "replay.url",
         Text,
         "",
-        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else memory",
+        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else the data folder of one process",
     ),
     opt(
         "keys.passphrase_file",
@@ -79,12 +79,18 @@ pub const OPTIONS: [Opt; 24] = [
     opt("money.assets", List, "USD:6", "assets as `CODE:SCALE`, digits after the point"),
     opt("money.fee_bps", Number, "200", "the broker's fee in hundredths of a percent, rounded down"),
     opt("limits.body_bytes", Number, "65536", "bytes of a request's body"),
-    opt("limits.header_s", Number, "5", "seconds within which a request's header must have come"),
+    opt("limits.redeem_bytes", Number, "2097152", "bytes of a request that presents visas"),
+    opt(
+        "limits.header_s",
+        Number,
+        "5",
+        "seconds within which a request's header, and then its body, must have come",
+    ),
     opt(
         "limits.handler_s",
         Number,
         "10",
-        "seconds within which a request must be answered, its body included",
+        "seconds within which a request must be answered once its body is there",
     ),
     opt("limits.connections", Number, "4096", "connections at one time"),
     opt(
@@ -93,7 +99,19 @@ pub const OPTIONS: [Opt; 24] = [
         "512",
         "requests at work at one time; twice as many wait, the rest get 503",
     ),
+    opt(
+        "limits.tenant_per_s",
+        Number,
+        "500",
+        "commands that one tenant may give in a second (a visa that is presented is one); four times as many at once",
+    ),
     opt("limits.streams", Number, "64", "streams of events at one time"),
+    opt(
+        "limits.lame_duck_s",
+        Number,
+        "5",
+        "seconds that the service goes on answering when it stops, while `/health/ready` is 503 already",
+    ),
     opt("limits.drain_s", Number, "15", "seconds that requests at work are given when the service stops"),
     opt("verify.policy", Text, "", "policy file (JSON or TOML) of `/v1/verify`; empty: that endpoint is off"),
     opt("verify.trusted", List, "", "addresses or networks of proxies that may ask `/v1/verify`"),

@@ -47,10 +47,11 @@ pub(super) fn open(data: &Path, passphrase_file: &Path) -> Result<KeyRing, Setup
 ///
 /// Errors: `keys.exist`, `io.failed`.
 pub fn create(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<String, SetupError> {
+    let _lock = crate::folder::lock(data)?;
     if index_file(data).exists() {
         return Err(SetupError::new("keys.exist", "the data folder has keys already; rotate them instead"));
     }
-    make_folder(&folder(data)).map_err(|error| unwritable(&folder(data), &error))?;
+    crate::folder::create(&folder(data))?;
     add(data, passphrase_file, Index { version: 1, keys: Vec::new() }, now)
 }
 
@@ -58,6 +59,7 @@ pub fn create(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<Str
 ///
 /// Errors: `rotation.order` (a key waits already), `keys.missing`, `io.failed`.
 pub fn rotate(data: &Path, passphrase_file: &Path, now: Timestamp) -> Result<String, SetupError> {
+    let _lock = crate::folder::lock(data)?;
     let mut index = read(data)?;
     let mut times = Vec::with_capacity(index.keys.len());
     for entry in &index.keys {
@@ -133,14 +135,6 @@ fn passphrase(file: &Path) -> Result<Option<Passphrase>, SetupError> {
     })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(Some(Passphrase::new(line.strip_suffix(b"\r").unwrap_or(line))?))
-}
-
-/// Makes a folder for its owner only, unless it is there.
-pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
 }
 
 /// The folder of the keys, also for whoever watches it for changes.

@@ -6,8 +6,8 @@
 
 mod folder;
 
+pub(crate) use folder::index_file;
 pub use folder::{create, rotate};
-pub(crate) use folder::{index_file, make_folder};
 
 use crate::error::SetupError;
 use imagxp::crypto::{PrivateKey, PublicKey, Signer};

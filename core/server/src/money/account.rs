@@ -3,13 +3,13 @@
 use super::deposit::owner;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::{Ask, json, json_read};
+use crate::body::{Ask, Path, json, json_read};
 use crate::cursor;
 use crate::mutation::Mutation;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::AccountView;
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use imagxp_broker::{

@@ -2,11 +2,11 @@
 
 use super::withdrawal::{finish, transfer_id};
 use crate::app::App;
-use crate::body::json;
+use crate::body::{Path, json};
 use crate::mutation::{Mutation, Nothing};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{
@@ -60,13 +60,14 @@ pub(crate) struct NewCorrection {
 #[utoipa::path(
     post, path = "/v1/corrections", tag = "money", request_body = NewCorrection,
     security(("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
-    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    params(("idempotency-key" = String, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "proposed: the pending transfer, whose id names the correction", body = TransferView), (status = 200, description = "proposed before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody))
 )]
 pub(crate) async fn propose(
     State(app): State<Arc<App>>,
     mutation: Mutation<NewCorrection>,
 ) -> Result<Response, Problem> {
+    mutation.must_have_key()?;
     let new = &mutation.value;
     let asset = app.bank.asset(new.asset.as_deref())?;
     let command = Correct {

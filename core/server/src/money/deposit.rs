@@ -35,7 +35,7 @@ pub(crate) struct NewDeposit {
 /// Book a deposit; the same reference again is answered with the first
 #[utoipa::path(
     post, path = "/v1/deposits", tag = "money", request_body = NewDeposit,
-    security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    security(("operator_token" = ["depositor"]), ("operator_session" = ["depositor"])),
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "booked", body = TransferView), (status = 200, description = "booked before", body = TransferView))
 )]

@@ -34,7 +34,7 @@ pub(crate) struct NewPayment {
 #[utoipa::path(
     post, path = "/v1/payments", tag = "money", request_body = NewPayment,
     security(("imagxp_signature" = []), ("access_token" = [])),
-    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    params(("idempotency-key" = String, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "paid", body = TransferView), (status = 200, description = "paid before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody))
 )]
 pub(crate) async fn pay(
@@ -42,6 +42,7 @@ pub(crate) async fn pay(
     mutation: Mutation<NewPayment>,
 ) -> Result<Response, Problem> {
     let (from, _) = mutation.caller.tenant()?;
+    mutation.must_have_key()?;
     let new = &mutation.value;
     let asset = app.bank.asset(new.asset.as_deref())?;
     let command = Pay {

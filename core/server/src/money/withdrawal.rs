@@ -3,15 +3,16 @@
 use super::deposit::owner;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::json;
+use crate::body::{Path, json};
 use crate::mutation::{Mutation, Nothing};
+use crate::operators::Role;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{
-    Command, Id, Memo, Owner, PostWithdrawal, Reference, RefusalCode, VoidWithdrawal, Withdraw,
+    Command, Id, Memo, Owner, PostWithdrawal, Reader as _, Reference, RefusalCode, VoidWithdrawal, Withdraw,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -37,16 +38,21 @@ pub(crate) struct NewWithdrawal {
 #[utoipa::path(
     post, path = "/v1/withdrawals", tag = "money", request_body = NewWithdrawal,
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
-    params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
+    params(("idempotency-key" = String, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "reserved: the pending transfer, whose id names the withdrawal", body = TransferView), (status = 200, description = "reserved before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     mutation: Mutation<NewWithdrawal>,
 ) -> Result<Response, Problem> {
+    mutation.must_have_key()?;
     let new = &mutation.value;
     let owner = match (&mutation.caller, new.owner.as_deref()) {
-        (Caller::Operator { .. }, Some(name)) => owner(&app, name)?,
+        // Nobody takes out alone what is somebody else's: an admin asks, and another operator settles it.
+        (Caller::Operator { role: Role::Admin, .. }, Some(name)) => owner(&app, name)?,
+        (Caller::Operator { .. }, Some(_)) => {
+            return Err(Problem::forbidden("only an admin asks for somebody else's money"));
+        }
         (Caller::Operator { .. }, None) => {
             return Err(Problem::bad("json.malformed", "whose withdrawal it is (`owner`) is missing"));
         }
@@ -69,7 +75,7 @@ pub(crate) async fn ask(
     Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
 }
 
-/// The bank has paid the withdrawal
+/// The bank has paid the withdrawal; another operator than the one who asked says so
 #[utoipa::path(
     post, path = "/v1/withdrawals/{id}/post", tag = "money", request_body = Nothing,
     security(("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
@@ -82,6 +88,10 @@ pub(crate) async fn post(
     mutation: Mutation<Nothing>,
 ) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
+    let asked = app.bank.read(move |reading| reading.transfer(id)).await?;
+    if asked.is_some_and(|asked| asked.actor == mutation.actor) {
+        return Err(RefusalCode::AdminSecondNeeded.into());
+    }
     finish(&app, PostWithdrawal { id }.into(), mutation).await
 }
 

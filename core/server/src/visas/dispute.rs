@@ -2,11 +2,11 @@
 
 use super::read::id;
 use crate::app::App;
-use crate::body::json;
+use crate::body::{Path, json};
 use crate::mutation::Mutation;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::VisaView;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{Contest, Decide, Decision, Memo, Owner, Reader as _, RefusalCode};

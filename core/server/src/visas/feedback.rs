@@ -4,16 +4,17 @@ use super::read::id;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::bank::{Once, idempotency};
-use crate::body::{bytes, json};
+use crate::body::{Path, bytes, json};
 use crate::clock;
 use crate::mutation::key;
 use crate::problem::Problem;
 use crate::view::VisaView;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use imagxp::crypto::{PublicKey, Thumbprint};
 use imagxp::digest::sha256;
+use imagxp::encoding::base64url_encode;
 use imagxp::feedback::{Feedback, SignedFeedback};
 use imagxp::resource::Resource;
 use imagxp::{AgentId, Timestamp};
@@ -57,6 +58,10 @@ pub(crate) async fn give(
     // Either party may bring it; to everybody else the visa does not exist.
     let visa = visa.filter(|visa| visa.agent == sender || visa.publisher == sender);
     let visa = visa.ok_or_else(|| Problem::from(RefusalCode::VisaNotFound))?;
+    // The same again, a lost answer asked for once more: given is given, however old it is by now.
+    if visa.feedback.as_ref().is_some_and(|given| given.sha256 == sha256(&body)) {
+        return Ok(json(StatusCode::OK, &VisaView::new(&app.bank.rules, &visa)));
+    }
     let nonce = check(feedback, &visa, app.identities.allow_loopback(), clock::now())?;
     let key_id = visa.request_jkt.or(visa.jkt).ok_or_else(|| Problem::from(RefusalCode::FeedbackWrongKey))?;
     let public = public_key(&app, &headers, &visa, &key_id).await?;
@@ -72,10 +77,19 @@ pub(crate) async fn give(
         nonce: Some(nonce),
     };
     let actor = Actor::Party(visa.agent.clone());
-    let idempotency = idempotency(key(&headers)?.as_deref(), &format!("POST {path}"), &sha256(&body))?;
+    let key = key(&headers)?.map(|key| key_of(&visa.agent, &sender, key));
+    let idempotency = idempotency(key.as_deref(), &format!("POST {path}"), &sha256(&body))?;
     let outcome = app.bank.command(command, actor, Once { idempotency, assertion: None }).await?;
     let visa = outcome.visa.ok_or_else(|| Problem::internal("feedback without a visa"))?;
     Ok(json(StatusCode::OK, &VisaView::new(&app.bank.rules, &visa)))
+}
+
+/// The key as the ledger keeps it, beside the agent's: a publisher's is another one, whatever its text.
+fn key_of(agent: &Owner, sender: &Owner, key: String) -> String {
+    if agent == sender {
+        return key;
+    }
+    format!("brought-by:{}", base64url_encode(&sha256(format!("{sender} {key}").as_bytes())))
 }
 
 /// Whether the feedback speaks of this visa, and now. Returns its nonce.
@@ -120,7 +134,7 @@ async fn public_key(
     }
     let agent = AgentId::parse(visa.agent.as_str(), app.identities.allow_loopback())
         .ok_or_else(|| Problem::internal("a visa whose holder is no domain"))?;
-    let manifest = app.identities.manifest(&agent, Some(key_id.as_str()), clock::now()).await?;
+    let manifest = app.identities.manifest(&app.bank, &agent, Some(key_id.as_str()), clock::now()).await?;
     let key = manifest.keys().iter().map(|one| &one.key).find(|key| key.thumbprint() == key_id);
     key.cloned().ok_or_else(|| RefusalCode::FeedbackWrongKey.into())
 }

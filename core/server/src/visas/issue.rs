@@ -64,7 +64,7 @@ impl IssuedVisa {
 #[utoipa::path(
     post, path = "/v1/visas", tag = "visas", request_body = NewVisa,
     security(("imagxp_signature" = []), ("access_token" = [])),
-    params(("idempotency-key" = Option<String>, Header, description = "names the purchase: asked again, the same visa is answered")),
+    params(("idempotency-key" = String, Header, description = "names the purchase: asked again, the same visa is answered")),
     responses(
         (status = 201, description = "bought", body = IssuedVisa),
         (status = 200, description = "bought before under this key", body = IssuedVisa),
@@ -75,11 +75,16 @@ pub(crate) async fn buy(
     State(app): State<Arc<App>>,
     mutation: Mutation<NewVisa>,
 ) -> Result<Response, Problem> {
+    mutation.must_have_key()?;
+    issue(&app, &mutation).await
+}
+
+async fn issue(app: &App, mutation: &Mutation<NewVisa>) -> Result<Response, Problem> {
     let (agent, key) = mutation.caller.tenant()?;
     let new = &mutation.value;
     let purposes: Vec<&str> = new.purposes.iter().map(String::as_str).collect();
     let purchase = Purchase::read(
-        &app,
+        app,
         &Asked {
             resource: &new.resource,
             amount: &new.amount,
@@ -88,9 +93,9 @@ pub(crate) async fn buy(
             lifetime_s: new.lifetime_s,
         },
     )?;
-    let bought = purchase.buy(&app, agent, key, mutation.once.clone()).await?;
+    let bought = purchase.buy(app, agent, key, mutation.once.clone()).await?;
     let status = if bought.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &IssuedVisa::new(&app, bought)))
+    Ok(json(status, &IssuedVisa::new(app, bought)))
 }
 
 /// The same under the name that agents of the reference broker know
@@ -104,8 +109,9 @@ pub(crate) async fn buy(
     )
 )]
 pub(crate) async fn buy_alias(
-    app: State<Arc<App>>,
+    State(app): State<Arc<App>>,
     mutation: Mutation<NewVisa>,
 ) -> Result<Response, Problem> {
-    buy(app, mutation).await
+    // They know no key: an answer that is lost leaves a reservation, which ends with the visa.
+    issue(&app, &mutation).await
 }

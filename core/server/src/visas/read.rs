@@ -2,12 +2,12 @@
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::body::{Ask, json_read};
+use crate::body::{Ask, Path, json_read};
 use crate::cursor;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::VisaView;
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use imagxp_broker::{Id, Reader as _, RefusalCode, VisaFilter, VisaState};

@@ -1,5 +1,6 @@
 //! `POST /v1/visas/redeem`: a publisher presents the visas that agents have sent it, up to a thousand at a time.
 
+use super::evidence::Evidence;
 use crate::app::App;
 use crate::bank::{Once, count};
 use crate::body::json;
@@ -10,13 +11,12 @@ use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use imagxp::crypto::{Jws, PublicKey, Signature, Thumbprint};
-use imagxp::encoding::base64_decode;
+use imagxp::AgentId;
+use imagxp::crypto::{Jws, Thumbprint};
 use imagxp::json::Value;
 use imagxp::publisher::Redemption;
 use imagxp::resource::Origin;
 use imagxp::visa::VISA_TYP;
-use imagxp::{AgentId, Claim, Limits};
 use imagxp_broker::{Actor, Id, Idempotency, Outcome, Owner, Redeem, Reference, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -49,11 +49,11 @@ pub(crate) struct PresentedVisa {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignedRequest {
     /// `x-imagxp-payload`.
-    payload: String,
+    pub(super) payload: String,
     /// `x-imagxp-signature`.
-    signature: String,
+    pub(super) signature: String,
     /// `x-imagxp-public-key`, or the key from the agent's manifest in the same form: base64 of its SPKI.
-    public_key: String,
+    pub(super) public_key: String,
 }
 
 /// What became of each visa, in their order.
@@ -95,7 +95,7 @@ pub(crate) struct RedeemError {
 #[utoipa::path(
     post, path = "/v1/visas/redeem", tag = "visas", request_body = Presented,
     security(("imagxp_signature" = []), ("access_token" = [])),
-    params(("idempotency-key" = Option<String>, Header, description = "asked again, each visa has the result that it had")),
+    params(("idempotency-key" = String, Header, description = "asked again, each visa has the result that it had")),
     responses((status = 200, description = "what became of each", body = Redeemed))
 )]
 pub(crate) async fn redeem(
@@ -103,10 +103,14 @@ pub(crate) async fn redeem(
     mutation: Mutation<Presented>,
 ) -> Result<Response, Problem> {
     let (publisher, _) = mutation.caller.tenant()?;
+    mutation.must_have_key()?;
     let visas = mutation.value.visas;
     if !(1..=MOST).contains(&visas.len()) {
         return Err(Problem::bad("visa.batch", format!("a request presents 1 to {MOST} visas")));
     }
+    // Before the first visa moves: a key that is too long for the last one is too long for all.
+    numbered(&mutation.once, visas.len())?;
+    app.spend(publisher, visas.len())?;
     let publisher = Owner::parse(publisher.as_str())?;
     let (keys, issuer) = (app.live(), app.config.issuer.clone());
     let loopback = app.identities.allow_loopback();
@@ -117,17 +121,34 @@ pub(crate) async fn redeem(
         visas.iter().map(check).collect::<Vec<_>>()
     });
     let checked = checked.await.map_err(Problem::internal)?;
-    // All into the queue first, so that they share a few commits; then all the answers.
+    // All into the queue first, so that they share a few commits; then all the answers. A request stands for one visa: that is noted
+    // before the visa moves, so that it stands for no other whatever happens in between.
     let now_ms = clock::now().as_millis();
+    let actor = Actor::Party(publisher);
+    let mut noted = Vec::with_capacity(checked.len());
+    for checked in &checked {
+        noted.push(match &checked.found {
+            Ok((command, Some(evidence))) => {
+                Some(app.bank.ledger.submit(evidence.note(command.jti, &actor, now_ms)?))
+            }
+            _ => None,
+        });
+    }
     let mut waiting = Vec::with_capacity(checked.len());
-    for (at, checked) in checked.into_iter().enumerate() {
-        let submitted = match checked.found {
-            Ok(command) => {
-                let mut request = Request::new(command, Actor::Party(publisher.clone()), now_ms);
+    for (at, (checked, noted)) in checked.into_iter().zip(noted).enumerate() {
+        let noted = match noted {
+            Some(Ok(ticket)) => ticket.await.map(drop),
+            Some(Err(refusal)) => Err(refusal),
+            None => Ok(()),
+        };
+        let submitted = match (checked.found, noted) {
+            (Ok((command, _)), Ok(())) => {
+                let mut request = Request::new(command, actor.clone(), now_ms);
                 request.idempotency = numbered(&mutation.once, at)?;
                 app.bank.ledger.submit(request).map_err(Problem::from)
             }
-            Err(problem) => Err(problem),
+            (Ok(_), Err(refusal)) => Err(Evidence::refused(refusal)),
+            (Err(problem), _) => Err(problem),
         };
         waiting.push((checked.jti, submitted));
     }
@@ -191,8 +212,16 @@ pub(crate) async fn for_proxy(app: &App, headers: &HeaderMap) -> Redemption {
     let loopback = app.identities.allow_loopback();
     let Some(publisher) = audience(&presented.visa, loopback) else { return Redemption::Refused };
     let checked = check(&app.live().keys, &app.config.issuer, &publisher, loopback, &presented);
-    let Ok(command) = checked.found else { return Redemption::Refused };
-    match app.bank.command(command, Actor::Party(publisher), Once::default()).await {
+    let Ok((command, evidence)) = checked.found else { return Redemption::Refused };
+    let actor = Actor::Party(publisher);
+    let redeem = async {
+        if let Some(evidence) = evidence {
+            let note = evidence.note(command.jti, &actor, clock::now().as_millis())?;
+            app.bank.ledger.submit(note).map_err(Problem::from)?.await.map_err(Evidence::refused)?;
+        }
+        app.bank.command(command, actor.clone(), Once::default()).await
+    };
+    match redeem.await {
         Ok(_) => Redemption::Accepted,
         Err(problem) if problem.status.is_server_error() => Redemption::Unavailable,
         Err(_) => Redemption::Refused,
@@ -209,7 +238,7 @@ fn audience(visa: &str, loopback: bool) -> Option<Owner> {
 
 struct Checked {
     jti: Option<String>,
-    found: Result<Redeem, Problem>,
+    found: Result<(Redeem, Option<Evidence>), Problem>,
 }
 
 /// Whether this is a visa of ours for this publisher, brought by a request of the agent that it is bound to. What it is worth, the ledger says.
@@ -232,7 +261,7 @@ fn read(
     loopback: bool,
     presented: &PresentedVisa,
     jti: &mut Option<String>,
-) -> Result<Redeem, Problem> {
+) -> Result<(Redeem, Option<Evidence>), Problem> {
     let invalid = |message: &'static str| Problem::bad("payment.invalid_token", message);
     let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA)
         .map_err(|error| Problem::bad("payment.malformed", error.message()))?;
@@ -251,7 +280,7 @@ fn read(
     let jkt =
         claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
     let jkt = jkt.and_then(Thumbprint::parse);
-    let request_jkt = match (&presented.request, jkt) {
+    let evidence = match (&presented.request, jkt) {
         (None, None) => None,
         (None, Some(_)) => {
             return Err(Problem::forbidden_as(
@@ -259,39 +288,8 @@ fn read(
                 "the visa is bound to a key: present the agent's request with it",
             ));
         }
-        (Some(request), _) => Some(signed_by(request, text("sub"), publisher, loopback)?),
+        (Some(request), _) => Some(Evidence::read(request, &claims, publisher, loopback)?),
     };
-    Ok(Redeem { jti: id, request_jkt })
-}
-
-/// The key that signed the agent's request, which must be the visa's holder's and name this publisher.
-fn signed_by(
-    request: &SignedRequest,
-    agent: Option<&str>,
-    publisher: &Owner,
-    loopback: bool,
-) -> Result<Thumbprint, Problem> {
-    let malformed = |message: &'static str| Problem::bad("visa.request", message);
-    let payload = base64_decode(request.payload.as_bytes())
-        .ok_or_else(|| malformed("the request's payload is not base64"))?;
-    let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback)
-        .map_err(|_| malformed("the request's payload is no claim"))?;
-    let key = PublicKey::from_spki_base64(request.public_key.as_bytes())
-        .map_err(|_| malformed("the request's public key cannot be read"))?;
-    let signature = Signature::from_hex(request.signature.as_bytes())
-        .ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
-    let signed = key.verify(&claim.canonical, &signature)
-        || (claim.payload != claim.canonical && key.verify(&claim.payload, &signature));
-    if !signed {
-        return Err(malformed("the request is not signed by its key"));
-    }
-    if Some(claim.agent_id.as_str()) != agent {
-        return Err(Problem::forbidden_as("visa.not_yours", "the request is not the visa's holder's"));
-    }
-    let origin = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
-    let host = origin.and_then(|origin| AgentId::of_origin(origin, loopback));
-    if host.is_some_and(|host| host.as_str() != publisher.as_str()) {
-        return Err(Problem::forbidden_as("visa.not_yours", "the request was meant for somebody else"));
-    }
-    Ok(*key.thumbprint())
+    let request_jkt = evidence.as_ref().map(|evidence| evidence.key);
+    Ok((Redeem { jti: id, request_jkt }, evidence))
 }

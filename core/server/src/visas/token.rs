@@ -12,10 +12,12 @@ use crate::request_id;
 use crate::tokens::{ACCESS_S, Kind, Said, mint};
 use axum::extract::{Form, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use imagxp::Code;
 use imagxp::Timestamp;
 use imagxp::agent::assertion::{Assertion, read_agent, verify};
-use imagxp::crypto::Jws;
+use imagxp::crypto::{Jws, PublicKey, Thumbprint};
+use imagxp::json::{Number, Value};
 use imagxp_broker::{Actor, Owner, Reference, UseAssertion};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use utoipa::ToSchema;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const MAX_ASSERTION: usize = 4096;
+/// Seconds that clocks may differ.
+const SKEW_S: i64 = 5;
 
 /// A token request. Without `amount` it asks for an access token to this API.
 #[derive(Deserialize, ToSchema)]
@@ -104,26 +108,35 @@ pub(crate) struct OAuthError {
 pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Response {
     match answer(&app, request).await {
         Ok(answer) => json(StatusCode::OK, &answer),
-        Err(problem) => {
-            let error = match (problem.status.as_u16(), problem.code.as_ref()) {
-                (
-                    _,
-                    code
-                    @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope"),
-                ) => code,
-                (_, "visa.resource") => "invalid_target",
-                (401, _) => "invalid_client",
-                (400, _) => "invalid_request",
-                (_, code) => code,
-            };
-            problem.respond(&OAuthError {
-                error: error.to_owned(),
-                error_description: problem.message.clone().into_owned(),
-                code: problem.code.clone().into_owned(),
-                request_id: request_id::current(),
-            })
-        }
+        Err(problem) => refused(&problem),
     }
+}
+
+/// The path of the token endpoint.
+const PATH: &str = "/oauth/token";
+
+/// A refusal in the form of the path on which it happened: OAuth's at the token endpoint, the service's own elsewhere.
+pub(crate) fn refused_at(path: &str, problem: Problem) -> Response {
+    if path == PATH { refused(&problem) } else { problem.into_response() }
+}
+
+/// A refusal as OAuth says it. `error` is RFC 6749's value, or the broker's own code where OAuth has none.
+fn refused(problem: &Problem) -> Response {
+    let error = match (problem.status.as_u16(), problem.code.as_ref()) {
+        (_, code @ ("unsupported_grant_type" | "invalid_request" | "invalid_target" | "invalid_scope")) => {
+            code
+        }
+        (_, "visa.resource") => "invalid_target",
+        (401, _) => "invalid_client",
+        (400 | 408 | 413, _) => "invalid_request",
+        (_, code) => code,
+    };
+    problem.respond(&OAuthError {
+        error: error.to_owned(),
+        error_description: problem.message.clone().into_owned(),
+        code: problem.code.clone().into_owned(),
+        request_id: request_id::current(),
+    })
 }
 
 async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
@@ -141,7 +154,7 @@ async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
         Some(_) => return Err(Problem::bad("invalid_scope", "the only scope is `openid`")),
     };
     let now = clock::now();
-    let assertion = authenticate(app, &form, now).await?;
+    let assertion = authenticate(app, &form, &headers, now).await?;
     let used = UseAssertion {
         agent: Owner::parse(assertion.agent_id.as_str())?,
         jti: Reference::parse(&assertion.jti)?,
@@ -236,7 +249,12 @@ fn resource(form: &TokenForm) -> Result<Option<&str>, Problem> {
 }
 
 /// Who asks: the assertion's signature against the manifest of the domain that it names.
-async fn authenticate(app: &App, form: &TokenForm, now: Timestamp) -> Result<Assertion, Problem> {
+async fn authenticate(
+    app: &App,
+    form: &TokenForm,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Assertion, Problem> {
     let refused = |error: imagxp::Error| Problem::unauthorized(error.code(), error.message().to_owned());
     let token = form.client_assertion.as_bytes();
     let agent = read_agent(token, app.identities.allow_loopback()).map_err(refused)?;
@@ -246,7 +264,37 @@ async fn authenticate(app: &App, form: &TokenForm, now: Timestamp) -> Result<Ass
             "client_id is not who the assertion names",
         ));
     }
-    let kid = Jws::parse(token, MAX_ASSERTION).ok().and_then(|jws| jws.kid().map(str::to_owned));
-    let manifest = app.identities.manifest(&agent, kid.as_deref(), now).await?;
+    let kid = before_any_fetch(app, token, headers, now)?;
+    let manifest = app.identities.manifest(&app.bank, &agent, Some(&kid), now).await?;
     verify(token, &manifest, &app.config.token_endpoint(), now).map_err(refused)
+}
+
+/// What an assertion must be before anybody's manifest is fetched for it: for this endpoint, of this minute, and, when the request brings
+/// the key, signed by it. Returns its `kid`.
+fn before_any_fetch(app: &App, token: &[u8], headers: &HeaderMap, now: Timestamp) -> Result<String, Problem> {
+    let refused = |code: Code, message: &'static str| Problem::unauthorized(code.as_str(), message);
+    let malformed = || refused(Code::SigMalformed, "the client assertion is not acceptable");
+    let jws = Jws::parse(token, MAX_ASSERTION).map_err(|_| malformed())?;
+    let kid = jws.kid().and_then(Thumbprint::parse).ok_or_else(malformed)?;
+    let claims = jws.claims().map_err(|_| malformed())?;
+    if claims.get("aud").and_then(Value::as_str) != Some(&app.config.token_endpoint()) {
+        return Err(refused(Code::SigMalformed, "the client assertion is for another endpoint"));
+    }
+    let exp = claims.get("exp").and_then(Value::as_number).and_then(Number::as_i64).ok_or_else(malformed)?;
+    if exp < now.as_secs().saturating_sub(SKEW_S) {
+        return Err(refused(Code::TimeExpired, "the assertion has expired"));
+    }
+    if exp > now.as_secs().saturating_add(60 + SKEW_S) {
+        return Err(refused(Code::TimeFuture, "the assertion lives longer than a minute"));
+    }
+    if let Some(value) = headers.get(imagxp::headers::PUBLIC_KEY) {
+        let key = PublicKey::from_spki_base64(value.as_bytes()).ok().filter(|key| *key.thumbprint() == kid);
+        if !key.is_some_and(|key| jws.verify(&key)) {
+            return Err(refused(
+                Code::SigInvalid,
+                "the assertion is not signed by the key that the request brings",
+            ));
+        }
+    }
+    Ok(kid.as_str().to_owned())
 }

@@ -1,0 +1,75 @@
+//! What one operator may not do alone, and what ends with him.
+
+use crate::deal::Deal;
+use crate::service::Service;
+use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+fn add(service: &Service, name: &str, role: &str) -> String {
+    service.command(&["operator", "add", name, "--role", role]).trim().to_owned()
+}
+
+#[test]
+fn nobody_takes_out_alone_what_is_somebody_elses() {
+    let service = Service::start(&[]);
+    let (cashier, depositor) = (add(&service, "cas", "cashier"), add(&service, "hook", "depositor"));
+    std::thread::sleep(Duration::from_millis(2500));
+    let deal = Deal::new(&service);
+    let agent = deal.agent.name();
+    let body = json!({"owner": agent, "amount": "5", "reference": "my-own-iban"});
+    service.post("/v1/withdrawals", &cashier, &body).refuses(403, "auth.forbidden");
+    let asked = service.post("/v1/withdrawals", &service.token, &body).is(201);
+    let post = format!("/v1/withdrawals/{}/post", asked["id"].as_str().unwrap());
+    service.post(&post, &service.token, &json!({})).refuses(403, "admin.second_needed");
+    service.post(&post, &depositor, &json!({})).refuses(403, "auth.forbidden");
+    service.post(&post, &cashier, &json!({})).is(200);
+    // The webhook of a payment provider books deposits, and that is all.
+    let body = json!({"owner": agent, "amount": "1", "reference": "bank-1"});
+    service.post("/v1/deposits", &depositor, &body).is(201);
+    for path in ["/v1/money", "/v1/visas", "/v1/accounts", "/v1/session", "/v1/log/entries"] {
+        service.get(path, &depositor).refuses(403, "auth.forbidden");
+    }
+    assert_eq!(deal.balance(&service, &deal.agent).0, "6");
+}
+
+#[test]
+fn a_stream_ends_with_its_operator() {
+    let service = Service::start(&[]);
+    let token = add(&service, "bob", "viewer");
+    std::thread::sleep(Duration::from_millis(2500));
+    let mut stream = std::net::TcpStream::connect(service.issuer.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n").unwrap();
+    let mut head = [0; 1024];
+    let length = stream.read(&mut head).unwrap();
+    assert!(String::from_utf8_lossy(&head[..length]).contains("200 OK"));
+    service.command(&["operator", "remove", "bob"]);
+    let begun = Instant::now();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn two_commands_at_once_lose_nobody() {
+    let service = Service::start(&[]);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let service = &service;
+            scope.spawn(move || add(service, &format!("op{number}"), "viewer"));
+        }
+    });
+    let list = service.command(&["operator", "list"]);
+    assert_eq!(list.lines().count(), 9, "{list}");
+}
+
+#[test]
+fn a_tenant_gives_so_many_commands_and_no_more() {
+    let service = Service::start(&["--set", "limits.tenant_per_s=1"]);
+    let (deal, other) = (Deal::new(&service), Deal::new(&service));
+    let statuses: Vec<u16> = (0..8).map(|_| deal.agent.get(&service, "/v1/visas").0.status).collect();
+    assert!(statuses[..4].iter().all(|status| *status == 200) && statuses[7] == 429, "{statuses:?}");
+    deal.agent.get(&service, "/v1/visas").refuses(429, "rate.tenant");
+    other.agent.get(&service, "/v1/visas").is(200);
+}

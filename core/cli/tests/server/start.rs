@@ -1,0 +1,103 @@
+//! What keeps the service from starting, and what it finds when it starts.
+
+use crate::deal::Deal;
+use crate::service::Service;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn serve(service: &Service, sets: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+    command.args(["serve", "--dev", "--issuer", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]);
+    command.args(["--admin-listen", "127.0.0.1:0", "--data"]).arg(service.data());
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn an_asset_keeps_its_scale() {
+    let mut service = Service::start(&["--set", "money.assets=USD:6,EUR:2"]);
+    Deal::new(&service);
+    service.stop();
+    for assets in ["money.assets=USD:2,EUR:2", "money.assets=USD:6", "money.assets=EUR:2,JPY:0"] {
+        let output = serve(&service, &[assets]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains("assets.changed"), "{assets} {text}");
+    }
+    service.run();
+    service.get("/v1/money", &service.token).is(200);
+}
+
+#[test]
+fn a_balance_that_no_transfer_explains_is_found() {
+    let mut service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    deal.deposit(&service, "1", "more").is(201);
+    service.stop();
+    // Somebody with access to the file makes the agent richer, and the outside poorer by as much: the sum is nothing, still.
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    let rich = 1_000_000_000_u128.to_be_bytes();
+    for (kind, column) in [("AVAILABLE", "credits_posted"), ("OUTSIDE", "debits_posted")] {
+        let triggers: Vec<(String, String)> = {
+            let mut select = file
+                .prepare(
+                    "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'account'",
+                )
+                .unwrap();
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        for (name, _) in &triggers {
+            file.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+        }
+        file.pragma_update(None, "ignore_check_constraints", true).unwrap();
+        let update = format!("UPDATE account SET {column} = ?1, version = version + 1 WHERE kind = '{kind}'");
+        assert_eq!(file.execute(&update, [rich]).unwrap(), 1);
+        for (_, sql) in &triggers {
+            file.execute_batch(sql).unwrap();
+        }
+    }
+    drop(file);
+    service.run();
+    let until = Instant::now() + Duration::from_secs(10);
+    while service.get("/v1/money", &service.token).is(200)["writable"] == true {
+        assert!(Instant::now() < until, "nothing was found");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    deal.deposit(&service, "1", "another").refuses(503, "ledger.broken");
+    let check = service.get("/v1/log/verify", &service.token).is(200);
+    assert_eq!(check["ok"], false, "{check}");
+}
+
+#[test]
+fn a_check_refuses_what_serving_would_and_shows_no_password() {
+    let check = |set: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(["config", "check", "--set", "issuer=https://broker.example", "--set", set])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text)
+    };
+    for set in [
+        "verify.trusted=nonsense",
+        "verify.trusted=0.0.0.0/0",
+        "database.url=postgres://%zz",
+        "verify.policy=/nonexistent/policy.toml",
+    ] {
+        assert_eq!(check(set).0, Some(2), "{set}");
+    }
+    for url in [
+        "host=db dbname=x user=me password=TOPSECRET",
+        "postgres://u:TOP?SECRET@db/x",
+        "postgres://u:TOP/SECRET@db/x",
+        "postgres://u:TOPSECRET@db/x?password=TOPSECRET",
+        "postgres://db/x?password=TOP@SECRET",
+        "redis://:TOPSECRET@cache",
+    ] {
+        let name = if url.starts_with("redis") { "replay.url" } else { "database.url" };
+        let (_, text) = check(&format!("{name}={url}"));
+        assert!(!text.contains("TOP") && !text.contains("SECRET"), "{url} {text}");
+    }
+}

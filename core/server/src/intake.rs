@@ -1,0 +1,98 @@
+//! Bodies are read before a request takes its place at work: who sends slowly waits in a connection of his own, and nobody else does.
+
+use crate::app::App;
+use crate::auth::SESSION_COOKIE;
+use crate::problem::Problem;
+use crate::visas::token;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A thousand visas with their requests are more than anything else that is sent here.
+const REDEEM: &str = "/v1/visas/redeem";
+/// What is asked without saying by a header who asks.
+const OPEN: [&str; 2] = ["/oauth/token", "/v1/session"];
+/// Bytes of large bodies at one time, over all connections.
+const LARGE: u32 = 64 << 20;
+
+/// The memory that large bodies share.
+pub(crate) struct Intake(Semaphore);
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self(Semaphore::new(LARGE as usize))
+    }
+}
+
+/// Reads the body, within a size and a time.
+pub(crate) async fn layer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    match read(&app, request).await {
+        Ok((request, _room)) => next.run(request).await,
+        Err(problem) => token::refused_at(&path, problem),
+    }
+}
+
+async fn read(app: &App, request: Request) -> Result<(Request, Option<SemaphorePermit<'_>>), Problem> {
+    let (parts, body) = request.into_parts();
+    let limits = &app.config.limits;
+    let path = parts.uri.path();
+    let shows = shows_somebody(&parts.headers);
+    if (!shows && !OPEN.contains(&path)) || path.starts_with("/v1/verify") {
+        // Whatever is answered does not depend on the body: of whom nobody knows it is refused, and proxies ask by headers.
+        return Ok((Request::from_parts(parts, Body::empty()), None));
+    }
+    let large = path == REDEEM && limits.redeem_bytes > limits.body_bytes;
+    let (limit, seconds) = if large {
+        (limits.redeem_bytes, limits.header_s.saturating_add(limits.handler_s))
+    } else {
+        (limits.body_bytes, limits.header_s)
+    };
+    let said = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body.too_large",
+            format!("the body is cut off, or has more than {limit} bytes"),
+        )
+    };
+    if said.is_some_and(|said: usize| said > limit) {
+        return Err(too_large());
+    }
+    let room = if large && said.is_none_or(|said| said > limits.body_bytes) {
+        let bytes = u32::try_from(said.unwrap_or(limit)).unwrap_or(LARGE);
+        let room = app.intake.0.try_acquire_many(bytes);
+        Some(room.map_err(|_| Problem::busy("server.busy", "too many large bodies are on their way", 1))?)
+    } else {
+        None
+    };
+    let reading = axum::body::to_bytes(body, limit);
+    let bytes = match tokio::time::timeout(Duration::from_secs(seconds), reading).await {
+        Ok(read) => read.map_err(|_| too_large())?,
+        Err(_) => {
+            metrics::counter!("imagxp_http_refused_total", "why" => "slow").increment(1);
+            let message = format!("the body did not come within {seconds} s");
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body.timeout", message));
+        }
+    };
+    Ok((Request::from_parts(parts, Body::from(bytes)), room))
+}
+
+/// Whether the request shows a token, a session or a signature. Whether it holds, is looked at later.
+fn shows_somebody(headers: &HeaderMap) -> bool {
+    let cookie = || {
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .any(|line| line.to_str().is_ok_and(|line| line.contains(SESSION_COOKIE)))
+    };
+    headers.contains_key(header::AUTHORIZATION)
+        || (headers.contains_key(imagxp::headers::PAYLOAD)
+            && headers.contains_key(imagxp::headers::SIGNATURE))
+        || cookie()
+}

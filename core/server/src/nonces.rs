@@ -1,0 +1,195 @@
+//! The nonces that this process has seen, kept over its end: what was answered once is answered once after a restart too.
+//!
+//! Each insertion is a record in a file of the data folder before it counts, so that a killed process loses none. A data folder without
+//! such files, and with a ledger, knows nothing of what came before: claims from then are refused (PROTOCOL §5, replay store contract).
+
+use crate::error::SetupError;
+use imagxp::Timestamp;
+use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Seconds: a claim's window and how long its nonce is kept beside (PROTOCOL §5).
+const WINDOW_S: i64 = 300;
+/// Key, agent, time.
+const RECORD: usize = 16 + 16 + 8;
+/// A file takes insertions for so long; it is deleted when all of it has expired.
+const SEGMENT_MS: i64 = 600_000;
+
+/// A replay store for one process on a data folder.
+#[derive(Debug)]
+pub(crate) struct KeptNonces {
+    memory: MemoryReplayStore,
+    /// Claims that ended before were answered by a process that kept nothing.
+    since: Option<Timestamp>,
+    journal: Mutex<Journal>,
+    /// Held as long as the process lives.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Journal {
+    folder: PathBuf,
+    file: File,
+    began_ms: i64,
+    last_expiry_ms: i64,
+    /// Files that are no longer written to, and when the last of each expires.
+    old: Vec<(PathBuf, i64)>,
+}
+
+impl KeptNonces {
+    /// Takes the folder `nonces` of the data folder, and reads what earlier processes have seen.
+    ///
+    /// Errors: `replay.shared` (another process has it: several processes need `replay.url`), `io.failed`.
+    pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, SetupError> {
+        let folder = data.join("nonces");
+        let failed =
+            |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", folder.display()));
+        crate::folder::create(&folder)?;
+        let Some(lock) = crate::folder::lock_file(&folder.join("lock"), false).map_err(failed)? else {
+            return Err(SetupError::new(
+                "replay.shared",
+                format!(
+                    "another process serves the data folder `{}`; several processes need PostgreSQL, and `replay.url` or nonces there",
+                    data.display()
+                ),
+            ));
+        };
+        let memory = MemoryReplayStore::default();
+        let mut old = Vec::new();
+        for item in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = item.map_err(failed)?.path();
+            if path.extension().is_none_or(|extension| extension != "seen") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).map_err(failed)?;
+            let mut last_expiry_ms = i64::MIN;
+            // What a power cut has left half written is no record.
+            for record in bytes.chunks_exact(RECORD).filter_map(read) {
+                last_expiry_ms = last_expiry_ms.max(record.expires_at.as_millis());
+                if record.expires_at >= now {
+                    memory.insert_if_absent(&record, now);
+                }
+            }
+            old.push((path, last_expiry_ms));
+        }
+        let lost = old.is_empty() && data.join("ledger.db").exists();
+        let since = lost.then(|| now.saturating_add_secs(WINDOW_S));
+        let file = create(&folder, now.as_millis()).map_err(failed)?;
+        let journal =
+            Journal { folder, file, began_ms: now.as_millis(), last_expiry_ms: now.as_millis(), old };
+        Ok(Self { memory, since, journal: Mutex::new(journal), _lock: lock })
+    }
+}
+
+impl ReplayStore for KeptNonces {
+    fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
+        // One lock around both: what is in the memory is in the file before anybody is answered.
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.memory.insert_if_absent(entry, now) {
+            Insert::Fresh => match journal.write(entry, now) {
+                Ok(()) => Insert::Fresh,
+                Err(error) => {
+                    tracing::error!(%error, "a nonce cannot be kept");
+                    Insert::Error
+                }
+            },
+            other => other,
+        }
+    }
+
+    fn seen(&self, key: &[u8; 16], now: Timestamp) -> Seen {
+        self.memory.seen(key, now)
+    }
+
+    fn horizon(&self) -> Option<Timestamp> {
+        self.memory.horizon().max(self.since)
+    }
+
+    fn forgotten(&self, expires_at: Timestamp) -> bool {
+        self.since.is_some_and(|since| expires_at < since) || self.memory.forgotten(expires_at)
+    }
+}
+
+impl Journal {
+    fn write(&mut self, entry: &ReplayEntry, now: Timestamp) -> std::io::Result<()> {
+        let now_ms = now.as_millis();
+        if now_ms.saturating_sub(self.began_ms) > SEGMENT_MS {
+            let file = create(&self.folder, now_ms)?;
+            self.old.push((name(&self.folder, self.began_ms), self.last_expiry_ms));
+            (self.file, self.began_ms, self.last_expiry_ms) = (file, now_ms, now_ms);
+            // A day more than needed, for the sake of clocks that step back.
+            let ended = now_ms.saturating_sub(24 * 3_600_000);
+            self.old.retain(|(path, last)| *last >= ended || std::fs::remove_file(path).is_err());
+        }
+        self.last_expiry_ms = self.last_expiry_ms.max(entry.expires_at.as_millis());
+        let mut record = Vec::with_capacity(RECORD);
+        record.extend_from_slice(&entry.key);
+        record.extend_from_slice(&entry.agent);
+        record.extend_from_slice(&entry.expires_at.as_millis().to_be_bytes());
+        self.file.write_all(&record)
+    }
+}
+
+fn read(record: &[u8]) -> Option<ReplayEntry> {
+    let (key, rest) = record.split_first_chunk::<16>()?;
+    let (agent, rest) = rest.split_first_chunk::<16>()?;
+    let expires_at = Timestamp::from_millis(i64::from_be_bytes(*rest.first_chunk::<8>()?));
+    Some(ReplayEntry { key: *key, agent: *agent, expires_at })
+}
+
+fn name(folder: &Path, began_ms: i64) -> PathBuf {
+    folder.join(format!("{began_ms}.seen"))
+}
+
+/// A new file, or the one of a process that began in the same millisecond.
+fn create(folder: &Path, began_ms: i64) -> std::io::Result<File> {
+    let path = name(folder, began_ms);
+    match OpenOptions::new().create_new(true).append(true).open(&path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => OpenOptions::new().append(true).open(&path),
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u8, expires_at: Timestamp) -> ReplayEntry {
+        ReplayEntry { key: [number; 16], agent: [1; 16], expires_at }
+    }
+
+    #[test]
+    fn what_was_seen_is_seen_after_the_end_too() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let later = now.saturating_add_secs(365);
+        std::fs::write(data.path().join("ledger.db"), "").unwrap();
+        let store = KeptNonces::open(data.path(), now).unwrap();
+        assert_eq!(KeptNonces::open(data.path(), now).unwrap_err().code(), "replay.shared");
+        assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
+        // Nobody knows what came before the first process.
+        assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
+        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
+        drop(store);
+        // A record that a power cut has cut off.
+        let journal = std::fs::read_dir(data.path().join("nonces")).unwrap();
+        let path = journal.map(|item| item.unwrap().path()).find(|path| path.extension().is_some()).unwrap();
+        OpenOptions::new().append(true).open(path).unwrap().write_all(&[7; 11]).unwrap();
+        let again = KeptNonces::open(data.path(), now.saturating_add_secs(60)).unwrap();
+        assert!(!again.forgotten(now.saturating_add_secs(WINDOW_S - 1)), "it is known what came before");
+        assert_eq!(again.insert_if_absent(&entry(1, later), now), Insert::Seen);
+        assert_eq!(again.insert_if_absent(&entry(2, later), now), Insert::Fresh);
+        // Files are changed and, when all of them has expired, deleted.
+        for day in 1..4_u8 {
+            let then = now.saturating_add_secs(i64::from(day) * 86_400 + 3600);
+            let made = again.insert_if_absent(&entry(day + 10, then.saturating_add_secs(365)), then);
+            assert_eq!(made, Insert::Fresh);
+        }
+        let files = std::fs::read_dir(data.path().join("nonces")).unwrap().count();
+        assert!(files <= 4, "{files}");
+    }
+}
