@@ -7,11 +7,14 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A service in a folder of its own; the process ends with it.
 pub(crate) struct Service {
     process: Option<Child>,
+    /// Reads the log until the process ends.
+    logging: Option<JoinHandle<()>>,
     folder: Option<tempfile::TempDir>,
     data: PathBuf,
     /// What the service logged so far.
@@ -52,6 +55,7 @@ impl Service {
         let more = more(&issuer);
         let mut service = Self {
             process: None,
+            logging: None,
             data: folder.path().join("data"),
             folder: Some(folder),
             log: Arc::default(),
@@ -72,6 +76,7 @@ impl Service {
         let (public, admin) = ports();
         let mut sibling = Self {
             process: None,
+            logging: None,
             data: self.data.clone(),
             folder: None,
             log: Arc::default(),
@@ -105,12 +110,12 @@ impl Service {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, mut stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
         let log = Arc::clone(&self.log);
-        std::thread::spawn(move || {
+        self.logging = Some(std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(length @ 1..) = stderr.read(&mut buffer) {
                 log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
-        });
+        }));
         self.process = Some(process);
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap();
@@ -144,6 +149,7 @@ impl Service {
         loop {
             if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
                 self.process = None;
+                self.logging.take().unwrap().join().unwrap();
                 return status;
             }
             assert!(Instant::now() < until, "it has not ended: {}", self.end_of_log());

@@ -83,7 +83,7 @@ fn a_check_refuses_what_serving_would_and_shows_no_password() {
     for set in [
         "verify.trusted=nonsense",
         "verify.trusted=0.0.0.0/0",
-        "database.url=postgres://%zz",
+        "database.url=postgres://u@db:nonsense/x",
         "verify.policy=/nonexistent/policy.toml",
     ] {
         assert_eq!(check(set).0, Some(2), "{set}");

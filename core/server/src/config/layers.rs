@@ -232,7 +232,7 @@ fn without_password(text: &str) -> String {
     let place = place.split_once('?').map_or(place, |(place, _)| place);
     match user {
         // A sign that ends the host stands before the last `@`: what is the password cannot be told.
-        Some(user) if user.contains(['?', '/', '#', '@']) => SET.to_owned(),
+        Some(user) if user.contains(['?', '/', '#']) => SET.to_owned(),
         Some(user) => {
             let user = user.split_once(':').map_or(user, |(user, _)| user);
             format!("{scheme}://{user}:***@{place}")
