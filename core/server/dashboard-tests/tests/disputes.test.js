@@ -93,7 +93,7 @@ test("a split gives each its part, and no nonsense is sent", async () => {
   await page.getByText("The agent gets 1.75 USD back.").waitFor();
   await page.locator("#decide-memo").fill("half of it was an advertisement");
   await page.keyboard.press("Enter");
-  await page.getByText("Decided:").waitFor();
+  await page.locator("#notices .notice", { hasText: "SPLIT" }).waitFor();
   page.off("request", listen);
   assert.equal(new Set(asked.map((request) => request.headers()["idempotency-key"])).size, asked.length, "a refused request and the next one are two");
   const decided = await read(jti);
