@@ -195,7 +195,11 @@ fn sixty_four_clients() {
                                 accepted.fetch_add(1, Ordering::Relaxed);
                                 assert_eq!(two.unwrap().transfers, outcome.transfers);
                             }
-                            Err(refusal) => assert_eq!(two.unwrap_err(), refusal),
+                            // What was missing may have come meanwhile.
+                            Err(refusal) => {
+                                assert_eq!(refusal.code(), RefusalCode::AccountInsufficient);
+                                accepted.fetch_add(u64::from(two.is_ok()), Ordering::Relaxed);
+                            }
                         }
                     }
                 })
