@@ -39,7 +39,12 @@ const COMMANDS: &[&str] = &[
     "audit show",
     "audit export",
     "broker",
+    "broker operator",
     "broker operator add",
+    "broker operator list",
+    "broker operator remove",
+    "broker keys",
+    "broker keys create",
     "broker keys rotate",
     "broker deposit",
     "broker account",
@@ -50,6 +55,7 @@ const COMMANDS: &[&str] = &[
     "broker contest",
     "broker decide",
     "broker settle",
+    "broker ledger",
     "broker ledger audit",
     "broker backup",
     "broker restore",
@@ -95,7 +101,21 @@ fn help_fits_and_lists_every_command() {
             .collect::<Vec<_>>()
     };
     let mut found = listed("");
-    for command in ["audit", "config", "key", "keys", "manifest", "operator", "policy", "rotate", "visa"] {
+    for command in [
+        "audit",
+        "broker",
+        "broker keys",
+        "broker ledger",
+        "broker operator",
+        "config",
+        "key",
+        "keys",
+        "manifest",
+        "operator",
+        "policy",
+        "rotate",
+        "visa",
+    ] {
         found.extend(listed(command));
     }
     found.extend([String::new(), "man".into()]);

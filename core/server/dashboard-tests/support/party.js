@@ -40,7 +40,11 @@ export class Party {
   /** A signed request to the broker. */
   async ask(server, method, path, value) {
     const body = value === undefined ? undefined : JSON.stringify(value);
-    const headers = { ...this.headers(method, server.origin + path, { body }), "content-type": "application/json" };
+    const headers = {
+      ...this.headers(method, server.origin + path, { body }),
+      "content-type": "application/json",
+      "idempotency-key": randomUUID(),
+    };
     const response = await fetch(server.origin + path, { method, headers, body });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
