@@ -28,12 +28,14 @@ fn every_block_runs() {
     assert!(blocks().len() >= 10, "the README has lost its blocks");
     for block in blocks() {
         // Without `pipefail`, which not every sh has, the last command of a pipe decides: here always the one that is shown.
-        let output = Command::new("sh")
-            .args(["-euc", block])
-            .current_dir(&folder)
-            .env("PATH", &path)
-            .output()
-            .unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", block]).current_dir(&folder).env("PATH", &path);
+        // As a newcomer's shell: variables of whoever runs the tests are options of the service, or unknown ones.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("IMAGXP_"))
+        {
+            shell.env_remove(name);
+        }
+        let output = shell.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{block}\n{}\n{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{block}");

@@ -17,9 +17,14 @@ pub(crate) struct Deal {
 impl Deal {
     /// Two parties; the agent has 10 USD.
     pub(crate) fn new(service: &Service) -> Self {
-        let deal = Self { agent: Party::new(), publisher: Party::new() };
+        let deal = Self::without_money();
         deal.deposit(service, "10", &nonce()).is(201);
         deal
+    }
+
+    /// Two parties of whom the broker has not heard.
+    pub(crate) fn without_money() -> Self {
+        Self { agent: Party::new(), publisher: Party::new() }
     }
 
     pub(crate) fn deposit(&self, service: &Service, amount: &str, reference: &str) -> Reply {

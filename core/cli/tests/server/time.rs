@@ -1,10 +1,12 @@
-//! What time settles. A second process on the same database lives in the past, so that nobody has to wait for three days.
+//! What time settles. The ledger's first entries are made in the past, so that nobody has to wait for three days.
 
 use crate::deal::{Deal, audit};
 use crate::party::now;
 use crate::service::Service;
 use imagxp::feedback::{Reason, Score};
-use imagxp_broker::{Actor, Asset, Command, GiveFeedback, Id, IssueVisa, Owner, Redeem, Request, Rules};
+use imagxp_broker::{
+    Actor, Asset, Command, Deposit, GiveFeedback, Id, IssueVisa, Owner, Redeem, Reference, Request, Rules,
+};
 use imagxp_storage::{Address, Ledger, Options};
 use std::time::{Duration, Instant};
 
@@ -12,8 +14,9 @@ const HOUR: i64 = 3_600_000;
 
 #[test]
 fn time_settles_what_nobody_asks_for() {
-    let service = Service::start(&[]);
-    let deal = Deal::new(&service);
+    let mut service = Service::start(&[]);
+    service.stop();
+    let deal = Deal::without_money();
     let ledger = Ledger::open(
         &Address::Sqlite(service.data().join("ledger.db")),
         Options::default(),
@@ -27,6 +30,16 @@ fn time_settles_what_nobody_asks_for() {
         let actor = Actor::Party(owner.clone());
         ledger.submit_and_wait(Request::new(command, actor, now().as_millis() - ago)).unwrap().visa.unwrap()
     };
+    let deposit = Deposit {
+        id: None,
+        asset: Asset::USD,
+        owner: agent.clone(),
+        amount: Rules::default().assets.amount(Asset::USD, "10").unwrap(),
+        reference: Reference::parse("bank-1").unwrap(),
+        memo: None,
+    };
+    let bank = Request::new(deposit, Actor::Operator(Owner::parse("bank").unwrap()), now().as_millis() - 75 * HOUR);
+    ledger.submit_and_wait(bank).unwrap();
     let issue = |ago: i64| -> Id {
         let command = IssueVisa {
             jti: None,
@@ -43,9 +56,6 @@ fn time_settles_what_nobody_asks_for() {
     };
     let redeem =
         |jti: Id, ago: i64| drop(run(Redeem { jti, request_jkt: Some(jkt) }.into(), &publisher, ago));
-    let expired = issue(HOUR);
-    let unrated = issue(25 * HOUR);
-    redeem(unrated, 25 * HOUR - 1000);
     let withheld = issue(74 * HOUR);
     redeem(withheld, 74 * HOUR - 1000);
     let bad = GiveFeedback {
@@ -57,7 +67,12 @@ fn time_settles_what_nobody_asks_for() {
         nonce: None,
     };
     run(bad.into(), &agent, 73 * HOUR);
+    let unrated = issue(25 * HOUR);
+    redeem(unrated, 25 * HOUR - 1000);
+    let expired = issue(HOUR);
     let young = issue(0);
+    ledger.close();
+    service.run();
     let state = |jti: Id| {
         service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"].as_str().unwrap().to_owned()
     };
@@ -72,7 +87,6 @@ fn time_settles_what_nobody_asks_for() {
     );
     assert_eq!(deal.balance(&service, &deal.agent), ("9".into(), "8".into()));
     assert_eq!(deal.balance(&service, &deal.publisher), ("0.98".into(), "0.98".into()));
-    ledger.close();
     audit(&service);
 }
 
