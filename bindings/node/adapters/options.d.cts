@@ -1,4 +1,14 @@
-import type { AuditLog, BrokerClient, Feedback, Identity, Need, Policy, Publisher, Resolver, Verdict } from '../index.cjs'
+import type {
+  AuditLog,
+  BrokerClient,
+  Feedback,
+  Identity,
+  Need,
+  Policy,
+  Publisher,
+  Resolver,
+  Verdict,
+} from '../index.cjs'
 
 /** What every adapter takes. Give a `policy` for a publisher of its own, or a `publisher` that is shared. */
 export type AdapterOptions = AdapterHooks &

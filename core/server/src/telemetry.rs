@@ -52,7 +52,7 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, SetupError> {
     metrics::describe_gauge!("imagxp_http_requests_in_flight", "Requests at work or waiting");
     metrics::describe_gauge!("imagxp_http_connections", "Open connections");
     metrics::describe_counter!("imagxp_verdicts_total", "Verdicts of /v1/verify, by outcome and code");
-    metrics::describe_counter!("imagxp_ledger_commands_total", "Commands, by kind and result code");
+    metrics::describe_counter!("imagxp_ledger_commands_total", "Commands, by result code");
     metrics::describe_histogram!(
         "imagxp_ledger_command_seconds",
         metrics::Unit::Seconds,
@@ -62,6 +62,10 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, SetupError> {
     metrics::describe_gauge!(
         "imagxp_ledger_writable",
         "1 while the ledger's invariants hold and writes are accepted"
+    );
+    metrics::describe_gauge!(
+        "imagxp_settlement_late_seconds",
+        "For how long the oldest visa that is due has been waiting"
     );
     metrics::describe_gauge!("imagxp_streams", "Open streams of events");
     Ok(handle)

@@ -1,6 +1,15 @@
 'use strict'
 
-const { BrokerClient, Fetcher, Identity, Policy, Presented, Publisher, Resolver, contentDigest } = require('../../index.cjs')
+const {
+  BrokerClient,
+  Fetcher,
+  Identity,
+  Policy,
+  Presented,
+  Publisher,
+  Resolver,
+  contentDigest,
+} = require('../../index.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')

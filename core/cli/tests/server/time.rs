@@ -38,7 +38,8 @@ fn time_settles_what_nobody_asks_for() {
         reference: Reference::parse("bank-1").unwrap(),
         memo: None,
     };
-    let bank = Request::new(deposit, Actor::Operator(Owner::parse("bank").unwrap()), now().as_millis() - 75 * HOUR);
+    let bank =
+        Request::new(deposit, Actor::Operator(Owner::parse("bank").unwrap()), now().as_millis() - 75 * HOUR);
     ledger.submit_and_wait(bank).unwrap();
     let issue = |ago: i64| -> Id {
         let command = IssueVisa {
