@@ -88,6 +88,13 @@ demo() {
 
 dashboard() { scripts/dashboard.sh test; }
 
+# The long form is in scripts/soak.sh. The clients that forget their keys must be noticed.
+faults() {
+    "$python" tests/faults/kill.py --kills 12
+    "$python" tests/faults/kill.py --kills 12 --store postgres
+    "$python" tests/faults/kill.py --kills 15 --seed-fault
+}
+
 # step NAME HEADING COMMAND...
 step() {
     name=$1
@@ -148,6 +155,7 @@ step conformance "conformance: one table, and what each language signs verified 
 step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
 step cli "command line tests, and the broker as a running service" cli
 step dashboard "the dashboard in a headless browser, against the real server" dashboard
+step faults "the broker, killed again and again" faults
 step docs "code blocks of the documentation" docs
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step demo "demo, and the same at scale" demo
