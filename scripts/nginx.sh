@@ -5,7 +5,7 @@
 #   setup   installs nginx, nginx-dev and what the tests need; the system's nginx is neither started nor stopped
 #   build   ngx_http_imagxp_module.so for Debian's nginx, in target/nginx; `build asan` also one with AddressSanitizer
 #   test    the black-box suite, with valgrind and once more under ASan, and the golden vectors, on private instances of nginx
-#   bench   requests per second, and what the module adds
+#   bench   requests per second, what the module adds, and what others feel while manifests stall
 #   soak    ten minutes of load and 200 slow clients
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -103,6 +103,7 @@ test)
 bench)
     build
     IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/bench.py
+    IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/stall.py
     ;;
 soak)
     build
