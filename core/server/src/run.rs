@@ -72,6 +72,8 @@ pub fn check(config: &Config) -> Result<(), SetupError> {
 }
 
 async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupError> {
+    // First of all: who ends the service while it starts ends it in order, too.
+    let mut signals = Signals::new()?;
     let metrics = telemetry::metrics()?;
     let (stopper, stop) = watch::channel(false);
     let (leaver, leaving) = watch::channel(false);
@@ -110,7 +112,6 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
-    let mut signals = Signals::new()?;
     signals.next().await;
     let limits = &app.config.limits;
     tracing::info!(seconds = limits.lame_duck_s, "the service ends: it is not ready any more");
