@@ -3,10 +3,11 @@
 use crate::actor::Actor;
 use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
+use crate::rules::CLOCK_SKEW_MS;
 use crate::text::Reference;
 
-/// How long a key is remembered, in milliseconds.
-pub const KEPT_MS: i64 = 24 * 3_600_000;
+/// How long a key is remembered, in milliseconds: 24 h, also when the clocks of two servers are wrong by 24 h, one each way.
+pub const KEPT_MS: i64 = 24 * 3_600_000 + CLOCK_SKEW_MS;
 
 /// Whose key, and which; two actors may use the same text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

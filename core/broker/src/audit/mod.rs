@@ -1,4 +1,4 @@
-//! Whether the invariants of BROKER §1 hold, from the rows alone: `imagxp ledger audit`, and the start of a server.
+//! Whether the invariants of BROKER §1 hold, from the rows alone: `imagxp broker ledger audit`, and the start of a server.
 //!
 //! [`run`] reads everything and believes nothing: balances are added up again from the transfers, the log is hashed again from the rows.
 //! [`balances`] reads the accounts only, which takes no longer when there are a million transfers.

@@ -179,7 +179,7 @@ fn judge(
     if let Some(key) = memory_key
         && code.is_none_or(|code| final_codes.contains(&code))
     {
-        let until = request.now_ms + 24 * 3_600_000;
+        let until = request.now_ms + 72 * 3_600_000;
         memories.keys.insert(key, Remembered { body, result: result.clone(), until });
     }
 }

@@ -103,7 +103,7 @@ pub struct Limits {
     pub handler_s: u64,
     /// Connections at one time; more wait in the kernel's queue.
     pub connections: usize,
-    /// Requests at work at one time; as many again may wait, the rest are told to come later.
+    /// Requests at work at one time; twice as many may wait, the rest are told to come later.
     pub requests: usize,
     /// Commands that one tenant may give in a second; four times as many at once.
     pub tenant_per_s: u32,

@@ -41,7 +41,7 @@ export function writable(state) {
   document.documentElement.toggleAttribute("data-read-only", state === false);
   banner.replaceChildren(
     ...(state === false
-      ? [el("strong", null, "The ledger refuses writes. "), "An invariant did not hold, so nothing is booked until an operator has looked; reading goes on. Verify it in the view of the log, then run ", el("code", null, "imagxp ledger audit"), "."]
+      ? [el("strong", null, "The ledger refuses writes. "), "An invariant did not hold, so nothing is booked until an operator has looked; reading goes on. Verify it in the view of the log, then run ", el("code", null, "imagxp broker ledger audit"), "."]
       : []),
   );
 }
