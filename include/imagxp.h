@@ -994,15 +994,6 @@ void imagxp_manifest_free(imagxp_manifest *manifest);
 // Error: `usage.policy`; its message names the member that is wrong, and the line.
 imagxp_status imagxp_policy_from_json(imagxp_slice json, imagxp_policy **policy, imagxp_error **err);
 
-// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
-// At most 256 KiB. Free it with `imagxp_policy_free`.
-//
-// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
-imagxp_status imagxp_policy_from_text(imagxp_slice text,
-                                      imagxp_slice file_name,
-                                      imagxp_policy **policy,
-                                      imagxp_error **err);
-
 // Writes the public part, to be served at `/.well-known/imagxp-policy.json`.
 imagxp_status imagxp_policy_public_json(const imagxp_policy *policy, imagxp_bytes *json, imagxp_error **err);
 
@@ -1031,6 +1022,15 @@ imagxp_status imagxp_policy_schema(imagxp_bytes *json, imagxp_error **err);
 
 // Frees the policy. NULL is accepted.
 void imagxp_policy_free(imagxp_policy *policy);
+
+// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
+// At most 256 KiB. Free it with `imagxp_policy_free`.
+//
+// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
+imagxp_status imagxp_policy_from_text(imagxp_slice text,
+                                      imagxp_slice file_name,
+                                      imagxp_policy **policy,
+                                      imagxp_error **err);
 
 // A store in this process's memory, for at most so many entries in all and per agent (the default is 1 000 000 and 200 000). When it is full it
 // refuses rather than forgets. Free it with `imagxp_replay_store_free`.

@@ -1,17 +1,19 @@
 //! An agent's identity: its domain and its key.
 
+use crate::agent_id::agent_id;
 use crate::boundary::{accessor, boundary};
-use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::bytes::imagxp_slice;
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
 use crate::headers::imagxp_headers;
-use crate::key::{imagxp_key, os_random};
+use crate::key::imagxp_key;
 use crate::manifest::imagxp_manifest;
+use crate::random::os_random;
 use crate::sign::imagxp_sign_request;
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
 use imagxp::agent::Identity;
-use imagxp::{AgentId, Error, Result, Timestamp};
+use imagxp::{Result, Timestamp};
 use std::borrow::Cow;
 
 /// An agent: its domain name and the key with which it signs. It may be used by several threads.
@@ -31,30 +33,6 @@ pub(crate) fn nonce_or_random(nonce: imagxp_slice<'_>) -> Result<Cow<'_, str>> {
         Some(nonce) => Cow::Borrowed(nonce),
         None => Cow::Owned(uuid()?),
     })
-}
-
-pub(crate) fn agent_id(text: imagxp_slice<'_>, allow_loopback: bool) -> Result<AgentId> {
-    let text = text.text("agent_id")?;
-    AgentId::parse(text, allow_loopback)
-        .ok_or_else(|| Error::argument(format!("`{text}` is not a public domain name")))
-}
-
-/// Whether this may be an agent_id: a public domain name in lower-case A-labels. `allow_loopback` also admits `localhost` and `127.0.0.1`
-/// with a port, for development.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_agent_id_is_valid(text: imagxp_slice<'_>, allow_loopback: bool) -> bool {
-    accessor(false, || agent_id(text, allow_loopback).is_ok())
-}
-
-/// The URL where an agent publishes its manifest.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_agent_id_manifest_url(
-    text: imagxp_slice<'_>,
-    allow_loopback: bool,
-    url: Option<&mut MaybeUninit<imagxp_bytes>>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || give_bytes(url, || Ok(agent_id(text, allow_loopback)?.manifest_url())))
 }
 
 /// Joins a domain with a key. The key is shared: its handle may be freed at once. Free the identity with `imagxp_identity_free`.

@@ -4,7 +4,10 @@ use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
-use crate::public_key::imagxp_public_key;
+use crate::public_key::{
+    IMAGXP_ALGORITHM_EDDSA, IMAGXP_ALGORITHM_ES256, imagxp_algorithm, imagxp_public_key,
+};
+use crate::random::os_random;
 use crate::status::imagxp_status;
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
@@ -12,14 +15,6 @@ use imagxp::crypto::{Algorithm, PrivateKey, PublicKey, Signature, Signer};
 use imagxp::{Error, ErrorKind, Result, json};
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// The algorithm of a key.
-pub type imagxp_algorithm = u32;
-
-/// ECDSA on P-256 with SHA-256: the default, and the only one for visas.
-pub const IMAGXP_ALGORITHM_ES256: imagxp_algorithm = 1;
-/// Ed25519.
-pub const IMAGXP_ALGORITHM_EDDSA: imagxp_algorithm = 2;
 
 /// Fills `len` bytes at `buffer` with cryptographic randomness and returns 0; anything else is a failure. Called only before
 /// `imagxp_key_generate` returns.
@@ -112,11 +107,6 @@ impl AsRef<[u8]> for PemText {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }
-}
-
-pub(crate) fn os_random(buffer: &mut [u8]) -> Result<()> {
-    getrandom::fill(buffer)
-        .map_err(|error| Error::argument("the system delivers no randomness").with_source(error))
 }
 
 fn jwk(json: imagxp_slice<'_>) -> Result<json::Object<'_>> {

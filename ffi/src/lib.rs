@@ -15,32 +15,46 @@
 #![expect(non_camel_case_types, reason = "the names are C's")]
 
 pub mod address;
+pub mod agent_id;
 pub mod audit;
 mod boundary;
 pub mod bytes;
+pub mod content_origin;
 pub mod digest;
+#[cfg(feature = "full")]
 pub mod discovery;
 pub mod error;
+#[cfg(feature = "full")]
+pub mod evidence;
+#[cfg(feature = "full")]
 pub mod feedback;
 mod handle;
 pub mod headers;
+#[cfg(feature = "full")]
 pub mod identity;
 pub mod json;
+#[cfg(feature = "full")]
 pub mod key;
 pub mod manifest;
 pub mod need;
 pub mod options;
 pub mod policy;
+#[cfg(feature = "full")]
+pub mod policy_text;
+#[cfg(feature = "full")]
 pub mod provenance;
 pub mod public_key;
 pub mod publisher;
 pub mod purpose;
+mod random;
 pub mod rate;
 pub mod replay;
 pub mod request;
+#[cfg(feature = "full")]
 pub mod sign;
 pub mod status;
 pub mod token;
 pub mod verdict;
 pub mod version;
+#[cfg(feature = "full")]
 pub mod visa;

@@ -1,10 +1,10 @@
 //! Manifests: the key document of an agent's domain.
 
+use crate::agent_id::agent_id;
 use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
-use crate::identity::agent_id;
 use crate::public_key::imagxp_public_key;
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
@@ -24,6 +24,7 @@ impl imagxp_manifest {
         Self { manifest }
     }
 
+    #[cfg(feature = "full")]
     pub(crate) const fn manifest(&self) -> &Manifest {
         &self.manifest
     }

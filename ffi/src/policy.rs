@@ -2,24 +2,23 @@
 
 use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::content_origin::{imagxp_content_origin, origin_number};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
-use crate::provenance::{imagxp_content_origin, origin_number};
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
-use imagxp::{Error, Policy};
-use imagxp_policy_file::Refusal;
+use imagxp::Policy;
 
 /// A policy whose every rule holds.
 pub struct imagxp_policy {
     pub(crate) policy: Policy,
-    remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
     /// As text, so that the accessor can lend them.
     origins: Vec<String>,
 }
 
 impl imagxp_policy {
-    fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         let origins = policy.origins().iter().map(ToString::to_string).collect();
         Self { remarks: policy.remarks(), origins, policy }
     }
@@ -35,35 +34,6 @@ pub extern "C" fn imagxp_policy_from_json(
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
     boundary(err, || give(policy, || Ok(imagxp_policy::new(Policy::from_json(json.bytes()?)?))))
-}
-
-/// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
-/// At most 256 KiB. Free it with `imagxp_policy_free`.
-///
-/// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_policy_from_text(
-    text: imagxp_slice<'_>,
-    file_name: imagxp_slice<'_>,
-    policy: Option<&mut MaybeUninit<*mut imagxp_policy>>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || {
-        give(policy, || {
-            let read = imagxp_policy_file::read(text.text("text")?, file_name.text("file_name")?);
-            let file = read.map_err(|Refusal { error, line }| match line {
-                Some(line) => Error::new(error.kind(), format!("line {line}: {}", error.message())),
-                None => error,
-            })?;
-            let mut policy = imagxp_policy::new(file.policy);
-            policy.remarks = file.remarks.into_iter().map(at_line).collect();
-            Ok(policy)
-        })
-    })
-}
-
-fn at_line((line, remark): (Option<usize>, String)) -> String {
-    line.map_or_else(|| remark.clone(), |line| format!("line {line}: {remark}"))
 }
 
 /// Writes the public part, to be served at `/.well-known/imagxp-policy.json`.

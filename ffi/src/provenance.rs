@@ -1,11 +1,12 @@
 //! Provenance receipts: written by a publisher, read by an agent.
 
+use crate::agent_id::agent_id;
 use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::content_origin::{imagxp_content_origin, origin_number};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
 use crate::headers::imagxp_headers;
-use crate::identity::agent_id;
 use crate::key::imagxp_key;
 use crate::manifest::imagxp_manifest;
 use crate::status::imagxp_status;
@@ -14,28 +15,10 @@ use imagxp::policy::ContentOrigin;
 use imagxp::provenance::{Delivery, Receipt, SignedReceipt};
 use imagxp::{AgentId, Error, Result, Timestamp};
 
-/// Who made the content. 0 is none of them.
-pub type imagxp_content_origin = u32;
-
-/// `HUMAN`: people.
-pub const IMAGXP_CONTENT_ORIGIN_HUMAN: imagxp_content_origin = 1;
-/// `SYNTHETIC`: machines.
-pub const IMAGXP_CONTENT_ORIGIN_SYNTHETIC: imagxp_content_origin = 2;
-/// `HYBRID`: both.
-pub const IMAGXP_CONTENT_ORIGIN_HYBRID: imagxp_content_origin = 3;
-
 /// A receipt as it was received: nothing vouches for what it says before `imagxp_receipt_verify`. Slices that its accessors return live as
 /// long as it does.
 pub struct imagxp_receipt {
     signed: SignedReceipt,
-}
-
-pub(crate) const fn origin_number(origin: ContentOrigin) -> imagxp_content_origin {
-    match origin {
-        ContentOrigin::Human => IMAGXP_CONTENT_ORIGIN_HUMAN,
-        ContentOrigin::Synthetic => IMAGXP_CONTENT_ORIGIN_SYNTHETIC,
-        ContentOrigin::Hybrid => IMAGXP_CONTENT_ORIGIN_HYBRID,
-    }
 }
 
 pub(crate) fn sha256(bytes: imagxp_slice<'_>) -> Result<[u8; 32]> {

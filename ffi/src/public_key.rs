@@ -4,12 +4,19 @@ use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, give_plain, need};
-use crate::key::{IMAGXP_ALGORITHM_EDDSA, IMAGXP_ALGORITHM_ES256, imagxp_algorithm};
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
 use imagxp::Result;
 use imagxp::crypto::{Algorithm, PublicKey, Signature};
 use imagxp::json::{self, Limits};
+
+/// The algorithm of a key.
+pub type imagxp_algorithm = u32;
+
+/// ECDSA on P-256 with SHA-256: the default, and the only one for visas.
+pub const IMAGXP_ALGORITHM_ES256: imagxp_algorithm = 1;
+/// Ed25519.
+pub const IMAGXP_ALGORITHM_EDDSA: imagxp_algorithm = 2;
 
 /// A public key. It may be used by several threads.
 pub struct imagxp_public_key {

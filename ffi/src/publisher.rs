@@ -22,6 +22,7 @@ pub struct imagxp_publisher {
 }
 
 impl imagxp_publisher {
+    #[cfg(feature = "full")]
     pub(crate) const fn publisher(&self) -> &Publisher {
         &self.publisher
     }
@@ -72,7 +73,7 @@ pub extern "C" fn imagxp_publisher_new(
             let secret = secret.bytes()?;
             let mut key = [0_u8; 16];
             if secret.is_empty() {
-                crate::key::os_random(&mut key)?;
+                crate::random::os_random(&mut key)?;
             } else {
                 key = secret
                     .try_into()

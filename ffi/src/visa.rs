@@ -1,10 +1,10 @@
 //! Visas: what a broker signs.
 
+use crate::agent_id::agent_id;
 use crate::boundary::{accessor, boundary};
 use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
-use crate::identity::agent_id;
 use crate::key::imagxp_key;
 use crate::purpose::{from_number, imagxp_purpose};
 use crate::status::imagxp_status;

@@ -18,11 +18,13 @@ const NOUNS: &[&str] = &[
     "key",
     "public_key",
     "purpose",
+    "agent_id",
     "identity",
     "sign",
     "headers",
     "manifest",
     "policy",
+    "policy_text",
     "replay",
     "rate",
     "options",
@@ -32,10 +34,12 @@ const NOUNS: &[&str] = &[
     "need",
     "token",
     "audit",
+    "evidence",
     "visa",
     "discovery",
     "json",
     "digest",
+    "content_origin",
     "provenance",
     "feedback",
     "address",
@@ -90,7 +94,7 @@ fn is_generated_from_the_sources() {
 
 #[test]
 fn nouns_are_all_the_sources() {
-    let internal = ["lib", "boundary", "handle"];
+    let internal = ["lib", "boundary", "handle", "random"];
     let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("src");
     for file in files {
         let path = file.expect("an entry").path();

@@ -1,0 +1,40 @@
+//! Policies as people write them: files in TOML or JSON, whose mistakes are told with their lines.
+
+use crate::boundary::boundary;
+use crate::bytes::imagxp_slice;
+use crate::error::imagxp_error;
+use crate::handle::give;
+use crate::policy::imagxp_policy;
+use crate::status::imagxp_status;
+use core::mem::MaybeUninit;
+use imagxp::Error;
+use imagxp_policy_file::Refusal;
+
+/// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
+/// At most 256 KiB. Free it with `imagxp_policy_free`.
+///
+/// Error: `usage.policy`; its message begins with `line N: ` wherever that can be told, and so do the remarks.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_from_text(
+    text: imagxp_slice<'_>,
+    file_name: imagxp_slice<'_>,
+    policy: Option<&mut MaybeUninit<*mut imagxp_policy>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || {
+        give(policy, || {
+            let read = imagxp_policy_file::read(text.text("text")?, file_name.text("file_name")?);
+            let file = read.map_err(|Refusal { error, line }| match line {
+                Some(line) => Error::new(error.kind(), format!("line {line}: {}", error.message())),
+                None => error,
+            })?;
+            let mut policy = imagxp_policy::new(file.policy);
+            policy.remarks = file.remarks.into_iter().map(at_line).collect();
+            Ok(policy)
+        })
+    })
+}
+
+fn at_line((line, remark): (Option<usize>, String)) -> String {
+    line.map_or_else(|| remark.clone(), |line| format!("line {line}: {remark}"))
+}
