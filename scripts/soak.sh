@@ -13,11 +13,8 @@ say "== the audit log's throughput on a quiet machine: 100 000 records a second 
 SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- --nocapture
 say "== a million and a half commands of a broker against a naive reference"
 IMAGXP_MODEL_OPS=1500000 cargo test --release --locked -p imagxp-broker --test model -- --nocapture
-say "== the broker killed 200 times on each database"
-cargo build --quiet --locked -p imagxp-cli
-for store in sqlite postgres; do
-    "$venv/bin/python" tests/faults/kill.py --kills 200 --clients 32 --store "$store"
-done
+say "== the broker under faults: kills, power cuts, full disks, failing writes"
+scripts/faults.sh long
 say "== nginx: ten minutes of load and 200 slow clients"
 scripts/nginx.sh setup
 scripts/nginx.sh soak 600

@@ -2,6 +2,7 @@
 //!
 //! Each insertion is a record in a file of the data folder before it counts, so that a killed process loses none. A data folder without
 //! such files, and with a ledger, knows nothing of what came before: claims from then are refused (PROTOCOL §5, replay store contract).
+//! Nor does one on a machine that has started anew since: a record waits for no disk, and a power cut may have taken the last ones.
 
 use crate::error::SetupError;
 use imagxp::Timestamp;
@@ -15,6 +16,8 @@ use std::sync::{Mutex, PoisonError};
 const WINDOW_S: i64 = 300;
 /// Key, agent, time.
 const RECORD: usize = 16 + 16 + 8;
+/// What the kernel drew when it started: as long as it is the same, what was written is there, whatever became of the process.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// A file takes insertions for so long; it is deleted when all of it has expired.
 const SEGMENT_MS: i64 = 600_000;
 
@@ -44,6 +47,11 @@ impl KeptNonces {
     ///
     /// Errors: `replay.shared` (another process has it: several processes need `replay.url`), `io.failed`.
     pub(crate) fn open(data: &Path, now: Timestamp) -> Result<Self, SetupError> {
+        Self::open_in(data, now, std::fs::read(BOOT).ok().as_deref())
+    }
+
+    /// As [`Self::open`], in a run of the machine that has this name; nothing where runs have none.
+    fn open_in(data: &Path, now: Timestamp, boot: Option<&[u8]>) -> Result<Self, SetupError> {
         let folder = data.join("nonces");
         let failed =
             |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", folder.display()));
@@ -75,9 +83,13 @@ impl KeptNonces {
             }
             old.push((path, last_expiry_ms));
         }
-        let lost = old.is_empty() && data.join("ledger.db").exists();
+        let same_run = boot.is_some() && std::fs::read(folder.join("boot")).ok().as_deref() == boot;
+        let lost = (old.is_empty() || !same_run) && data.join("ledger.db").exists();
         let since = lost.then(|| now.saturating_add_secs(WINDOW_S));
         let file = create(&folder, now.as_millis()).map_err(failed)?;
+        if !same_run {
+            std::fs::write(folder.join("boot"), boot.unwrap_or_default()).map_err(failed)?;
+        }
         let journal =
             Journal { folder, file, began_ms: now.as_millis(), last_expiry_ms: now.as_millis(), old };
         Ok(Self { memory, since, journal: Mutex::new(journal), _lock: lock })
@@ -159,6 +171,22 @@ mod tests {
 
     fn entry(number: u8, expires_at: Timestamp) -> ReplayEntry {
         ReplayEntry { key: [number; 16], agent: [1; 16], expires_at }
+    }
+
+    #[test]
+    fn what_a_power_cut_may_have_taken_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
+        let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
+        assert!(!doubts(open(Some(b"first"))), "there was nothing before");
+        std::fs::write(data.path().join("ledger.db"), "").unwrap();
+        assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
+        assert!(doubts(open(Some(b"second"))));
+        assert!(!doubts(open(Some(b"second"))));
+        assert!(doubts(open(None)), "nobody knows");
+        assert!(doubts(open(None)));
+        assert!(doubts(open(Some(b"third"))));
     }
 
     #[test]

@@ -1,0 +1,61 @@
+#!/bin/sh
+# The broker under faults (tests/faults): nothing that was acknowledged is lost, nothing is done twice, and each proof notices a seeded fault.
+#
+# Usage: scripts/faults.sh short   what CI runs, a minute
+#        scripts/faults.sh long    all of it; figures in target/soak/*.json, together in target/soak/report.json
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+failed=
+# proof NAME PROGRAM ARGUMENT...
+proof() {
+    name=$1
+    program=$2
+    shift 2
+    say "-- $name"
+    if [ "$form" = long ]; then
+        set -- "$@" --report "$name"
+    fi
+    "$venv/bin/python" "tests/faults/$program.py" "$@" || {
+        [ "$form" = long ] || exit 1
+        failed="$failed $name"
+    }
+}
+
+short() {
+    proof kill-sqlite kill --kills 8
+    proof kill-postgres kill --kills 8 --store postgres
+    proof kill-control kill --kills 15 --seed-fault
+    proof power-model power --cuts 8
+    proof power-loop power --cuts 4 --disk loop
+    proof power-control power --cuts 20 --seed-fault
+    proof writes writes --to 60 --step 12
+    proof writes-control writes --from 9 --to 200 --step 9 --seed-fault
+}
+
+long() {
+    for store in sqlite postgres; do
+        proof "kill-$store" kill --kills 200 --clients 32 --store "$store"
+    done
+    proof kill-control kill --kills 30 --seed-fault
+    proof power-model power --cuts 200 --clients 16
+    proof power-loop power --cuts 100 --clients 16 --disk loop
+    for disk in model loop; do
+        proof "power-control-$disk" power --cuts 30 --disk "$disk" --seed-fault
+    done
+    proof writes writes --to 300
+    proof writes-control writes --from 9 --to 300 --step 9 --seed-fault
+}
+
+form=${1:-}
+case $form in
+short) short ;;
+long)
+    rm -rf "$target/soak"
+    cargo build --quiet --locked -p imagxp-cli
+    long
+    "$venv/bin/python" tests/faults/report.py
+    [ -z "$failed" ] || die "these did not hold:$failed"
+    ;;
+*) die "usage: scripts/faults.sh short|long" ;;
+esac

@@ -1,0 +1,51 @@
+"""How every proof here ends: figures, what was wrong, and whether a seeded fault was seen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+REPORTS = Path(__file__).resolve().parents[2] / "target" / "soak"
+RESTART_S = 2.0
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """With what every proof has."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--seed", type=int, default=int(time.time()), help="of what is random; a run is not wholly repeatable by it"
+    )
+    made.add_argument("--seed-fault", action="store_true", help="a fault that must be seen")
+    made.add_argument("--report", metavar="NAME", help="writes the figures to target/soak/NAME.json")
+    return made
+
+
+def conclude(arguments: argparse.Namespace, found: list[str], figures: dict[str, Any]) -> int:
+    """Exit code 0 when nothing is wrong; with `--seed-fault`, when something is."""
+    print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items()), flush=True)
+    for line in found[:20]:
+        print(f"WRONG: {line[:2000]}")
+    if len(found) > 20:
+        print(f"WRONG: and {len(found) - 20} more")
+    passed = bool(found) if arguments.seed_fault else not found
+    if arguments.seed_fault:
+        print("the seeded fault was seen" if found else "the seeded fault was NOT seen", flush=True)
+    if arguments.report:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        row = {
+            "pass": passed,
+            "seed_fault": arguments.seed_fault,
+            "seed": arguments.seed,
+            "figures": figures,
+            "wrong": found[:20],
+        }
+        (REPORTS / f"{arguments.report}.json").write_text(json.dumps(row, indent=1) + "\n")
+    return 0 if passed else 1
+
+
+def slow(restart: float) -> list[str]:
+    """Whether a restart took too long."""
+    return [f"a restart took {restart:.2f} s"] if restart > RESTART_S else []

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Lets the n-th write, or the n-th sync, of the broker on SQLite fail, for each n, while clients that retry book and pay.
+
+    tests/faults/writes.py [--from 1] [--to 300] [--step 1] [--clients 4] [--seed-fault]
+
+Each n is counted from the start of a process: early ones hit the opening of the database, later ones commits, checkpoints and nonces.
+The disk answers EIO or ENOSPC, or takes half of what it is given. The process may refuse to start, and must then start without the
+fault; one that runs must go on by itself, without a fault of its own. After each n: everything that was acknowledged is there, once,
+before and after a SIGKILL; every balance adds up; the audit is sound. `--seed-fault`: the disk says that it has written and has not.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import check
+import httpx
+from client import Crowd
+from disk import Faults, compiled
+from server import AgentDomain, Town, Victim
+
+# How long a fault is waited for, and how long all clients may need after it.
+FIRES_S = 4.0
+GOES_ON_S = 20.0
+
+
+class Trial:
+    """One broker, over and over."""
+
+    def __init__(self, broker: Victim, crowd: Crowd, faults: Faults) -> None:
+        self.broker, self.crowd, self.faults = broker, crowd, faults
+        self.came: Counter[str] = Counter()
+        self.found: list[str] = []
+
+    def fail(self, kind: str, number: int, how: str) -> None:
+        """One failure, and what is to be seen after it."""
+        name = f"{kind} {number} {how}"
+        self.broker.kill()
+        self.faults.arm(kind, number, how)
+        try:
+            self.broker.restart()
+        except RuntimeError:
+            self.came["did not start"] += 1
+            if not self.faults.fired:
+                self.found.append(f"{name}: the broker does not start, and nothing has failed")
+            self.faults.arm("write", 0, "eio")
+            self.broker.restart()
+        self.crowd.resume()
+        self._wait(lambda: self.faults.fired, FIRES_S)
+        fired = self.faults.fired
+        self.came["failed" if fired else "was not reached"] += fired or number > 0
+        # After it all go on, without a new start.
+        before = [client.payments for client in self.crowd.clients]
+        moved = self._wait(lambda: all(c.payments > b for c, b in zip(self.crowd.clients, before, strict=True)), GOES_ON_S)
+        self.crowd.pause()
+        found = [] if moved else [f"the clients do not go on: {self.crowd.answers}"]
+        found += self.crowd.wrong() + self._check()
+        self.found += [f"{name}: {line}" for line in found]
+
+    def _check(self) -> list[str]:
+        checked = self.broker.operate("GET", "/v1/log/verify")
+        return [] if checked["ok"] else [f"the ledger: {checked['problems']}"]
+
+    def _wait(self, until: object, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not until():  # type: ignore[operator]
+            if time.monotonic() > deadline or any(client.fault for client in self.crowd.clients):
+                return False
+            time.sleep(0.005)
+        return True
+
+
+def main() -> int:
+    """Exit code 0 when nothing was lost or doubled; with `--seed-fault`, when it was seen that something was."""
+    parser = check.parser(__doc__)
+    parser.add_argument("--from", dest="first", type=int, default=1)
+    parser.add_argument("--to", dest="last", type=int, default=300)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=4)
+    arguments = parser.parse_args()
+    numbers = range(arguments.first, arguments.last + 1, arguments.step)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Town() as town,
+        httpx.Client(trust_env=False, timeout=10) as http,
+        Victim("sqlite", Path(name), http) as broker,
+    ):
+        library = compiled(Path(name))
+        if library is None:
+            print("SKIPPED: failing writes need Linux and a C compiler")
+            return 0
+        faults = Faults(Path(name) / "control")
+        broker.environment = {"LD_PRELOAD": str(library), "DISK_FOLDER": str(broker.data), "DISK_CONTROL": str(faults.path)}
+        crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)])
+        crowd.start()
+        crowd.pause()
+        trial = Trial(broker, crowd, faults)
+        for number in numbers:
+            for kind in ("write", "sync"):
+                how = ("eio", "enospc", "half")[number % (3 if kind == "write" else 2)]
+                trial.fail(kind, number, "swallowed" if arguments.seed_fault else how)
+            if trial.found:
+                break
+        # What the last one has left behind, too.
+        broker.kill()
+        faults.arm("write", 0, "eio")
+        try:
+            broker.restart()
+            crowd.end()
+            trial.found += crowd.wrong() + broker.audit() + broker.panics()
+        except Exception as error:
+            trial.found.append(f"at the end: {error}")
+        figures = {
+            "numbers": f"{numbers[0]}..{numbers[-1]} step {arguments.step}",
+            "faults": dict(trial.came),
+            "acknowledged": crowd.acknowledged,
+            "retries": crowd.retries,
+            "answers": dict(crowd.answers),
+            "slowest_restart_s": round(broker.slowest, 2),
+        }
+    return check.conclude(arguments, trial.found, figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
