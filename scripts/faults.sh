@@ -31,6 +31,14 @@ short() {
     proof power-control power --cuts 20 --seed-fault
     proof writes writes --to 60 --step 12
     proof writes-control writes --from 9 --to 200 --step 9 --seed-fault
+    for store in sqlite postgres; do
+        proof "full-$store" disk_full --rounds 2 --clients 4 --store "$store"
+        proof "bank-$store" bank --seconds 3 --kills 2 --store "$store"
+        proof "idempotent-$store" idempotent --requests 400 --store "$store"
+    done
+    proof full-control disk_full --rounds 1 --clients 4 --seed-fault
+    proof bank-control bank --seconds 1 --kills 0 --clients 4 --seed-fault
+    proof idempotent-control idempotent --requests 300 --seed-fault
 }
 
 long() {
@@ -45,6 +53,14 @@ long() {
     done
     proof writes writes --to 300
     proof writes-control writes --from 9 --to 300 --step 9 --seed-fault
+    for store in sqlite postgres; do
+        proof "full-$store" disk_full --rounds 20 --store "$store"
+        proof "bank-$store" bank --seconds 120 --kills 20 --store "$store"
+        proof "idempotent-$store" idempotent --store "$store"
+    done
+    proof full-control disk_full --rounds 1 --seed-fault
+    proof bank-control bank --seconds 5 --kills 0 --seed-fault
+    proof idempotent-control idempotent --requests 2000 --seed-fault
 }
 
 form=${1:-}

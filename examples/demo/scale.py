@@ -30,6 +30,9 @@ http {{
 class ScaledBroker(Broker):
     """Requests come to either process, as nginx likes."""
 
+    # More for initdb.
+    initdb: tuple[str, ...] = ()
+
     def start(self) -> None:
         """Databases, two processes, nginx."""
         first, second, redis = (free_port() for _ in range(3))
@@ -46,13 +49,13 @@ class ScaledBroker(Broker):
         """A new instance on a Unix socket; it refuses to be root."""
         user = "postgres" if os.geteuid() == 0 else None
         data = self.folder / "postgres"
-        data.mkdir()
+        data.mkdir(exist_ok=True)
         if user:
             account = pwd.getpwnam(user)
             os.chown(data, account.pw_uid, account.pw_gid)
             # So that it reaches its folder.
             self.folder.chmod(0o755)
-        setup = [found("initdb"), "--username=postgres", "--auth=trust", "--no-sync", "-D", str(data / "data")]
+        setup = [found("initdb"), "--username=postgres", "--auth=trust", "--no-sync", *self.initdb, "-D", str(data / "data")]
         subprocess.run(setup, check=True, capture_output=True, user=user, cwd=data)  # noqa: S603 (installed by the set-up)
         settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={data}"]
         self.run([found("postgres"), "-D", str(data / "data"), *settings], user=user)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 from imagxp import Identity, content_digest, user_agent
-from server import ASSET, Broker
+from server import ASSET, Victim
 
 AMOUNT = Decimal("0.01")
 # What says that it was not done, or that nobody knows: the same again under the same key.
@@ -22,7 +22,7 @@ AGAIN = (429, 500, 503, 504)
 class Client(threading.Thread):
     """Books deposits for itself and pays the next one, until it is told to end; what has begun is brought to its end."""
 
-    def __init__(self, broker: Broker, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
+    def __init__(self, broker: Victim, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
         super().__init__(daemon=True)
         self.deposits = self.payments = self.retries = 0
         self.answers: Counter[str] = Counter()
@@ -109,7 +109,7 @@ class Client(threading.Thread):
 class Crowd:
     """Clients in a ring: each pays the next one."""
 
-    def __init__(self, broker: Broker, identities: list[Identity], *, forgets: bool = False, patience: float = 60) -> None:
+    def __init__(self, broker: Victim, identities: list[Identity], *, forgets: bool = False, patience: float = 60) -> None:
         pairs = zip(identities, [*identities[1:], identities[0]], strict=True)
         self.identities = identities
         self.clients = [Client(broker, me, other, forgets=forgets, patience=patience) for me, other in pairs]
@@ -168,11 +168,11 @@ class Crowd:
         for index, identity in enumerate(self.identities):
             mine, before = self.clients[index], self.clients[index - 1]
             expected = (mine.deposits - mine.payments + before.payments) * AMOUNT
-            accounts = self._broker.operate("GET", f"/v1/accounts/{identity.agent_id}")["accounts"]
+            accounts = self._broker.look(f"/v1/accounts/{identity.agent_id}")["accounts"]
             balance = sum((Decimal(account["balance"]) for account in accounts), Decimal())
             if balance != expected:
                 found.append(f"{identity.agent_id} has {balance}, and {expected} were acknowledged")
-        for asset in self._broker.operate("GET", "/v1/money")["assets"]:
+        for asset in self._broker.look("/v1/money")["assets"]:
             total = sum(map(Decimal, asset["accounts"].values()))
             if total:
                 found.append(f"all balances of {asset['asset']} come to {total}")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "demo"))
 
@@ -70,6 +71,18 @@ class Victim(ScaledBroker):
         begun = time.monotonic()
         self.launch()
         self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def look(self, path: str) -> Any:
+        """What an operator reads, also from a machine that has much else to do."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.operate("GET", path)
+            except (RuntimeError, httpx.TransportError) as error:
+                busy = isinstance(error, httpx.TransportError) or " 503 " in str(error)
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def panics(self) -> list[str]:
         """What the processes have said about faults of the program."""
