@@ -15,11 +15,11 @@ clippy() {
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-storage -p imagxp-server; }
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server; }
 
 rust() {
     packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
-    packages="$packages -p imagxp-broker -p imagxp-storage -p imagxp-server"
+    packages="$packages -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server"
     features=imagxp-fetch/async,imagxp-fetch/dnssec
     # shellcheck disable=SC2086 # a list of words
     if cargo nextest --version >/dev/null 2>&1; then

@@ -1,15 +1,28 @@
 //! The ledger of a configuration, for the service and for the commands that work beside it.
 
-use crate::config::Config;
+use crate::config::{Config, invalid};
 use crate::error::SetupError;
-use imagxp_storage::{Address, Ledger, Options};
+use imagxp_storage::{Address, Ledger, Options, SslMode};
+use std::path::Path;
 
-/// Where the ledger is: `database.url`, or a SQLite file in the data folder. Error: `storage.config`.
+/// Where the ledger is: `database.url`, or a SQLite file in the data folder. Errors: `storage.config`, `config.invalid`.
 pub fn address(config: &Config) -> Result<Address, SetupError> {
-    match config.database.url.as_str() {
-        "" => Ok(Address::Sqlite(config.data.join("ledger.db"))),
-        url => Address::parse(url).map_err(storage),
+    let database = &config.database;
+    let mode = match database.sslmode.as_str() {
+        "" => None,
+        name => Some(SslMode::parse(name).map_err(|error| storage(error.into()))?),
+    };
+    let authorities = given(&database.ca_file);
+    match database.url.as_str() {
+        "" if mode.is_none() && authorities.is_none() => Ok(Address::Sqlite(config.data.join("ledger.db"))),
+        "" => Err(invalid("database", "has options of TLS, and no `database.url` of PostgreSQL")),
+        url => Address::parse_with(url, mode, authorities).map_err(storage),
     }
+}
+
+/// A path that is set.
+pub(crate) fn given(path: &Path) -> Option<&Path> {
+    Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
 /// Opens a ledger that is there, also beside a service that runs. Blocks. Errors: `storage.*`, `config.invalid`.

@@ -4,9 +4,13 @@
 //! such files, and with a ledger, knows nothing of what came before: claims from then are refused (PROTOCOL §5, replay store contract).
 //! Nor does one on a machine that has started anew since: a record waits for no disk, and a power cut may have taken the last ones.
 
+use crate::config::{Config, invalid};
 use crate::error::SetupError;
+use crate::ledger::{self, given};
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp_storage::replay::{Options, SharedReplayStore};
+use imagxp_storage::{Address, PostgresAddress, RedisAddress};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +24,46 @@ const RECORD: usize = 16 + 16 + 8;
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// A file takes insertions for so long; it is deleted when all of it has expired.
 const SEGMENT_MS: i64 = 600_000;
+
+/// Where several processes share the nonces that they have seen.
+#[derive(Clone, Debug)]
+pub(crate) enum Shared {
+    Redis(Box<RedisAddress>),
+    Postgres(Box<PostgresAddress>),
+}
+
+impl Shared {
+    /// What the configuration says; nothing when one process keeps them in its data folder. Errors: `storage.config`, `config.invalid`.
+    pub(crate) fn of(config: &Config) -> Result<Option<Self>, SetupError> {
+        let (url, file) = (config.replay.url.as_str(), given(&config.replay.ca_file));
+        if url.is_empty() {
+            if file.is_some() {
+                return Err(invalid("replay.ca_file", "is for TLS to `replay.url`, and there is none"));
+            }
+            return Ok(match ledger::address(config)? {
+                Address::Postgres(address) => Some(Self::Postgres(address)),
+                _ => None,
+            });
+        }
+        let address = if url.starts_with("redis") {
+            RedisAddress::parse(url, file).map(|address| Self::Redis(Box::new(address)))
+        } else {
+            PostgresAddress::parse(url, None, file).map(|address| Self::Postgres(Box::new(address)))
+        };
+        address.map(Some).map_err(|error| ledger::storage(error.into()))
+    }
+
+    /// A store there, which is asked once whether it is fit. Blocks. Errors: the store's.
+    pub(crate) fn open(self) -> imagxp_storage::Result<SharedReplayStore> {
+        let options = Options::default();
+        let store = match self {
+            Self::Redis(address) => SharedReplayStore::at_redis(*address, options),
+            Self::Postgres(address) => SharedReplayStore::at_postgres(*address, options),
+        }?;
+        store.check()?;
+        Ok(store)
+    }
+}
 
 /// A replay store for one process on a data folder.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::forward::Forward;
 use crate::keys;
 use crate::listen::{Door, stopped};
 use crate::network::Networks;
-use crate::nonces::KeptNonces;
+use crate::nonces::{self, KeptNonces};
 use crate::operators;
 use crate::random;
 use crate::revoked;
@@ -21,7 +21,6 @@ use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
 use imagxp_fetch::{Fetcher, Options};
-use imagxp_storage::replay::{Options as ReplayOptions, SharedReplayStore};
 use imagxp_storage::{Ledger, Options as StorageOptions};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -63,6 +62,7 @@ pub fn run(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupE
 pub fn check(config: &Config) -> Result<(), SetupError> {
     Networks::parse("verify.trusted", &config.verify.trusted)?;
     crate::ledger::address(config)?;
+    nonces::Shared::of(config)?;
     tls(config)?;
     if !config.verify.policy.as_os_str().is_empty() {
         let fetcher = Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() })?;
@@ -174,22 +174,11 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
 
 /// The memory of nonces: the shared one, or the data folder's.
 async fn open_replay(config: &Config) -> Result<Arc<dyn ReplayStore>, SetupError> {
-    let url =
-        if config.replay.url.is_empty() { config.database.url.clone() } else { config.replay.url.clone() };
-    if url.is_empty() {
+    let Some(shared) = nonces::Shared::of(config)? else {
         // One process alone: it keeps what it has seen in the data folder.
         return Ok(Arc::new(KeptNonces::open(&config.data, clock::now())?));
-    }
-    let opened = tokio::task::spawn_blocking(move || {
-        let options = ReplayOptions::default();
-        let store = if url.starts_with("redis") {
-            SharedReplayStore::redis(&url, options)
-        } else {
-            SharedReplayStore::postgres(&url, options)
-        }?;
-        store.check()?;
-        Ok(store)
-    });
+    };
+    let opened = tokio::task::spawn_blocking(move || shared.open());
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
     Ok(Arc::new(opened.map_err(storage)?))
 }

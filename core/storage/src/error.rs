@@ -29,6 +29,8 @@ kinds! {
     Config = "storage.config";
     /// The database cannot be reached, or does not answer in time.
     Unavailable = "storage.unavailable";
+    /// What is at the address does not speak TLS, or is not believed.
+    Tls = "storage.tls";
     /// More waits than the queue holds; nothing was done. Ask again later.
     Busy = "store.busy";
     /// The connection was lost while the transaction ended: nobody knows whether it was done.
@@ -101,6 +103,17 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<imagxp_database::Error> for Error {
+    fn from(error: imagxp_database::Error) -> Self {
+        let kind = match error.kind() {
+            imagxp_database::ErrorKind::Config => ErrorKind::Config,
+            imagxp_database::ErrorKind::Tls => ErrorKind::Tls,
+            imagxp_database::ErrorKind::Unavailable => ErrorKind::Unavailable,
+        };
+        Self::new(kind, error.message().to_owned()).with_source(error)
     }
 }
 

@@ -17,6 +17,8 @@ mod sql;
 mod sqlite;
 mod value;
 
+pub use imagxp_database::{PostgresAddress, RedisAddress, SslMode};
+
 pub use error::{Error, ErrorKind, Result};
 pub use ledger::{Address, Ledger, Options, Reading, Ticket};
 pub use reader::{Statement, VisaCount};

@@ -2,6 +2,7 @@
 
 use super::{Config, OPTIONS, Opt, OptKind, invalid};
 use crate::error::SetupError;
+use imagxp_storage::PostgresAddress;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
@@ -134,9 +135,27 @@ impl Layers {
     pub fn settings(&self) -> Vec<Setting> {
         let setting = |option: &Opt| {
             let (value, source) = self.values.get(option.name)?;
+            if option.name == "database.sslmode"
+                && let Some(setting) = self.implied_sslmode(option.name)
+            {
+                return Some(setting);
+            }
             Some(Setting { name: option.name, value: shown(option.name, value), source: *source })
         };
         OPTIONS.iter().filter_map(setting).collect()
+    }
+
+    /// What `sslmode` is in force when only the URL says so, or nobody.
+    fn implied_sslmode(&self, name: &'static str) -> Option<Setting> {
+        let text = |name: &str| {
+            self.values.get(name).and_then(|(value, _)| value.as_str()).filter(|text| !text.is_empty())
+        };
+        let (None, Some(url)) = (text(name), text("database.url")) else { return None };
+        // Authorities that cannot be read are `serve`'s and `check`'s to refuse.
+        let mode = PostgresAddress::parse(url, None, None).ok()?.mode();
+        let (_, source) = self.values.get("database.url")?;
+        let source = if url.contains("sslmode") { *source } else { Source::Default };
+        Some(Setting { name, value: mode.as_str().to_owned(), source })
     }
 
     /// Variables that begin with `IMAGXP_` and are no option of the service: another program's, or a slip.
@@ -288,6 +307,23 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
             let refused = Layers::from_parts(Some(file.path()), std::iter::empty(), &[]);
             assert_eq!(refused.unwrap_err().code(), "config.invalid", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_mode_in_force_is_shown() {
+        for (sets, expected) in [
+            (["database.url=", "database.sslmode="], ("", Source::Default)),
+            (["database.url=postgres://u:p@db/x", "database.sslmode="], ("verify-full", Source::Default)),
+            (["database.url=postgres://u:p@localhost/x", "database.sslmode="], ("disable", Source::Default)),
+            (
+                ["database.url=postgres://u:p@db/x?sslmode=require", "database.sslmode="],
+                ("require", Source::Flag),
+            ),
+            (["database.url=postgres://u:p@db/x", "database.sslmode=verify-ca"], ("verify-ca", Source::Flag)),
+        ] {
+            let layers = Layers::from_parts(None, std::iter::empty(), &sets.map(str::to_owned)).unwrap();
+            assert_eq!(source(&layers, "database.sslmode"), (expected.0.to_owned(), expected.1), "{sets:?}");
         }
     }
 

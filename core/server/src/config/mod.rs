@@ -61,14 +61,20 @@ pub struct Tls {
 pub struct Database {
     /// `postgres://…`; empty: SQLite in the data folder.
     pub url: String,
+    /// How the way to PostgreSQL is protected, as libpq names it; empty: what the URL says, or what is usual ([`imagxp_storage::SslMode`]).
+    pub sslmode: String,
+    /// PEM file of the authorities that PostgreSQL's certificate is checked against; empty: Mozilla's list.
+    pub ca_file: PathBuf,
 }
 
 /// Where several processes share the nonces that they have seen.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// `redis://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the data folder.
+    /// `redis://…`, `rediss://…` or `postgres://…`; empty: the database when that is PostgreSQL, else the data folder.
     pub url: String,
+    /// PEM file of the authorities that the certificate there is checked against; empty: Mozilla's list.
+    pub ca_file: PathBuf,
 }
 
 /// The broker's signing keys.

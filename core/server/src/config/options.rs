@@ -40,7 +40,7 @@ const fn opt(name: &'static str, kind: OptKind, default: &'static str, help: &'s
 use OptKind::{List, Number, Switch, Text};
 
 /// Every option.
-pub const OPTIONS: [Opt; 27] = [
+pub const OPTIONS: [Opt; 30] = [
     opt(
         "issuer",
         Text,
@@ -65,10 +65,28 @@ pub const OPTIONS: [Opt; 27] = [
     opt("tls.key", Text, "", "PEM file with the private key"),
     opt("database.url", Text, "", "`postgres://…`; empty: SQLite in the data folder"),
     opt(
+        "database.sslmode",
+        Text,
+        "",
+        "`disable`, `require`, `verify-ca` or `verify-full`; empty: what the URL says, else `disable` on this machine and `verify-full` elsewhere",
+    ),
+    opt(
+        "database.ca_file",
+        Text,
+        "",
+        "PEM file of the authorities that PostgreSQL's certificate is checked against; empty: those that browsers believe",
+    ),
+    opt(
         "replay.url",
         Text,
         "",
-        "`redis://…` or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else the data folder of one process",
+        "`redis://…`, `rediss://…` (TLS) or `postgres://…`, where several processes share the nonces they have seen; empty: `database.url` when that is PostgreSQL, else the data folder of one process",
+    ),
+    opt(
+        "replay.ca_file",
+        Text,
+        "",
+        "PEM file of the authorities that the certificate at `replay.url` is checked against; empty: those that browsers believe",
     ),
     opt(
         "keys.passphrase_file",

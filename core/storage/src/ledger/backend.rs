@@ -30,9 +30,9 @@ pub(crate) fn open(address: &Address, options: &Options, now_ms: i64) -> Result<
             let writer = Sqlite::open(&path, options.durability, now_ms)?;
             (Writer::Sqlite(Box::new(writer)), Box::new(move || Ok(Box::new(Sqlite::reader(&path)?))))
         }
-        Address::Postgres(config) => {
-            let writer = Postgres::open(&config, now_ms)?;
-            (Writer::Postgres(Box::new(writer)), Box::new(move || Ok(Box::new(Postgres::reader(&config)?))))
+        Address::Postgres(address) => {
+            let writer = Postgres::open(&address, now_ms)?;
+            (Writer::Postgres(Box::new(writer)), Box::new(move || Ok(Box::new(Postgres::reader(&address)?))))
         }
     })
 }

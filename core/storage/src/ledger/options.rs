@@ -4,7 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::Durability;
 use core::fmt;
 use imagxp_broker::Rules;
-use std::path::PathBuf;
+use imagxp_database::{PostgresAddress, SslMode};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where the rows are.
@@ -15,25 +16,26 @@ pub enum Address {
     /// In a SQLite file.
     Sqlite(PathBuf),
     /// On a PostgreSQL server, 12 or newer.
-    Postgres(Box<postgres::Config>),
+    Postgres(Box<PostgresAddress>),
 }
 
 impl Address {
-    /// Reads an address: `postgres://user:password@host:port/database`, `sqlite:PATH`, `memory:`, or the path of a file. Error:
-    /// `storage.config`, which never repeats a password.
+    /// Reads an address: that of [`PostgresAddress`], `sqlite:PATH`, `memory:`, or the path of a file. Error: `storage.config`, which never
+    /// repeats a password.
     pub fn parse(text: &str) -> Result<Self> {
-        if text == "memory:" {
-            return Ok(Self::Memory);
-        }
+        Self::parse_with(text, None, None)
+    }
+
+    /// The same, with what [`PostgresAddress::parse`] takes besides. Error: `storage.config`, also when it is given for another database.
+    pub fn parse_with(text: &str, mode: Option<SslMode>, authorities: Option<&Path>) -> Result<Self> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") || text.contains("dbname=") {
-            return text.parse().map(|config| Self::Postgres(Box::new(config))).map_err(|_| {
-                Error::new(
-                    ErrorKind::Config,
-                    "the address of postgresql is not of the form postgres://user@host:port/database",
-                )
-            });
+            return Ok(PostgresAddress::parse(text, mode, authorities)?.into());
+        }
+        if mode.is_some() || authorities.is_some() {
+            return Err(Error::new(ErrorKind::Config, "TLS is for PostgreSQL, and this is another database"));
         }
         match text.strip_prefix("sqlite:").unwrap_or(text) {
+            "memory:" => Ok(Self::Memory),
             "" => Err(Error::new(ErrorKind::Config, "the path of the database is empty")),
             path => Ok(Self::Sqlite(path.into())),
         }
@@ -45,11 +47,14 @@ impl fmt::Debug for Address {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            // The driver hides the password as well; nothing of it is needed in a log.
-            Self::Postgres(config) => {
-                write!(f, "postgres:{:?}/{:?}", config.get_hosts(), config.get_dbname())
-            }
+            Self::Postgres(address) => address.fmt(f),
         }
+    }
+}
+
+impl From<PostgresAddress> for Address {
+    fn from(address: PostgresAddress) -> Self {
+        Self::Postgres(Box::new(address))
     }
 }
 

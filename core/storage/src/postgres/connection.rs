@@ -8,10 +8,11 @@ use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Row, Value};
 use imagxp_broker::{Head, Id, OnceKey};
+use imagxp_database::PostgresAddress;
 use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, Config, NoTls, Statement};
+use postgres::{Client, Statement};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const READER: &str = "SET default_transaction_read_only = on; SET statement_time
 
 /// An open database.
 pub(crate) struct Postgres {
-    config: Config,
+    address: PostgresAddress,
     client: Client,
     settings: &'static str,
     statements: HashMap<String, Statement>,
@@ -43,19 +44,20 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Connects for writing, and brings the tables up to date.
-    pub(crate) fn open(config: &Config, now_ms: i64) -> Result<Self> {
-        let mut postgres = Self::connect(config, WRITER)?;
+    pub(crate) fn open(address: &PostgresAddress, now_ms: i64) -> Result<Self> {
+        let mut postgres = Self::connect(address, WRITER)?;
         postgres.migrate(now_ms)?;
         Ok(postgres)
     }
 
     /// Connects for reading.
-    pub(crate) fn reader(config: &Config) -> Result<Self> {
-        Self::connect(config, READER)
+    pub(crate) fn reader(address: &PostgresAddress) -> Result<Self> {
+        Self::connect(address, READER)
     }
 
-    fn connect(config: &Config, settings: &'static str) -> Result<Self> {
-        let mut config = config.clone();
+    fn connect(address: &PostgresAddress, settings: &'static str) -> Result<Self> {
+        let mut address = address.clone();
+        let config = address.config_mut();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
@@ -70,9 +72,9 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("imagxp");
         }
-        let client = client(&config, settings)?;
+        let client = client(&address, settings)?;
         Ok(Self {
-            config,
+            address,
             client,
             settings,
             statements: HashMap::new(),
@@ -86,7 +88,7 @@ impl Postgres {
     pub(crate) fn revive(&mut self) -> Result<()> {
         if self.client.is_closed() || self.useless {
             self.useless = false;
-            self.client = client(&self.config, self.settings)?;
+            self.client = client(&self.address, self.settings)?;
             self.statements.clear();
             self.open = false;
         }
@@ -246,10 +248,8 @@ impl Sql for Postgres {
     }
 }
 
-fn client(config: &Config, settings: &str) -> Result<Client> {
-    let mut client = config.connect(NoTls).map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "postgresql cannot be reached").with_source(error)
-    })?;
+fn client(address: &PostgresAddress, settings: &str) -> Result<Client> {
+    let mut client = address.connect()?;
     client.batch_execute(settings).map_err(failed)?;
     Ok(client)
 }

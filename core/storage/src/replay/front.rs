@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use core::fmt;
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
+use imagxp_database::{PostgresAddress, RedisAddress};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -67,8 +68,8 @@ pub struct SharedReplayStore {
 
 #[derive(Clone)]
 enum Address {
-    Redis(::redis::Client),
-    Postgres(Box<::postgres::Config>),
+    Redis(Box<RedisAddress>),
+    Postgres(Box<PostgresAddress>),
 }
 
 struct Running {
@@ -134,31 +135,32 @@ pub(super) trait Backend: Send {
 }
 
 impl SharedReplayStore {
-    /// A store on Redis 6.2 or newer: `redis://[user:password@]host[:port][/db]` or `redis+unix:///path[?db=n]`. Connects when first asked.
+    /// A store on Redis 6.2 or newer: `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, or `redis+unix:///path[?db=n]`. Connects
+    /// when first asked.
     ///
     /// Redis must not evict (`maxmemory-policy noeviction`), else nothing but errors is answered; and what it has not written to its
     /// disk when it stops is forgotten, so `appendonly yes` is asked for by the guide. Error: `storage.config`.
     pub fn redis(url: &str, options: Options) -> Result<Self> {
-        let client = ::redis::Client::open(url).map_err(|_| {
-            // The driver's message may repeat the address with its password.
-            Error::new(ErrorKind::Config, "the address of redis is not of the form redis://host:port/db")
-        })?;
-        Self::start(Address::Redis(client), options)
+        Self::at_redis(RedisAddress::parse(url, None)?, options)
     }
 
-    /// A store on PostgreSQL 12 or newer: `postgres://user:password@host:port/database` or `host=… user=… dbname=…`. Connects when first
-    /// asked, and makes its tables and functions when they are missing. Error: `storage.config`.
+    /// The same, with an address that was read before.
+    pub fn at_redis(address: RedisAddress, options: Options) -> Result<Self> {
+        Self::start(Address::Redis(Box::new(address)), options)
+    }
+
+    /// A store on PostgreSQL 12 or newer, at an address of [`PostgresAddress`]. Connects when first asked, and makes its tables and functions when they are missing. Error: `storage.config`.
     pub fn postgres(address: &str, options: Options) -> Result<Self> {
-        let config: ::postgres::Config = address.parse().map_err(|_| {
-            Error::new(
-                ErrorKind::Config,
-                "the address of postgresql is not of the form postgres://user@host:port/database",
-            )
-        })?;
-        Self::start(Address::Postgres(Box::new(config)), options)
+        Self::at_postgres(PostgresAddress::parse(address, None, None)?, options)
     }
 
-    /// Connects once more and says what is wrong, for a start-up check. Errors: `storage.unavailable`, `storage.config`.
+    /// The same, with an address that was read before.
+    pub fn at_postgres(address: PostgresAddress, options: Options) -> Result<Self> {
+        Self::start(Address::Postgres(Box::new(address)), options)
+    }
+
+    /// Connects once more and says what is wrong, for a start-up check. Errors: `storage.unavailable`, `storage.tls`,
+    /// `storage.config`.
     pub fn check(&self) -> Result<()> {
         self.address.backend(&self.options).tend(&self.here().running.shared)
     }
@@ -261,8 +263,8 @@ impl fmt::Debug for SharedReplayStore {
 impl Address {
     fn backend(&self, options: &Options) -> Box<dyn Backend> {
         match self {
-            Self::Redis(client) => Box::new(RedisBackend::new(client.clone(), options)),
-            Self::Postgres(config) => Box::new(PostgresBackend::new((**config).clone(), options)),
+            Self::Redis(address) => Box::new(RedisBackend::new((**address).clone(), options)),
+            Self::Postgres(address) => Box::new(PostgresBackend::new((**address).clone(), options)),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::front::{Ask, BEFORE_MS, Backend, Insertion, MAX_FORGOTTEN, Options, Reply, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use ::postgres::{Client, Config, NoTls, Statement};
+use ::postgres::{Client, Statement};
+use imagxp_database::PostgresAddress;
 use std::time::{Duration, Instant};
 
 const SCHEMA: &str = include_str!("postgres.sql");
@@ -13,7 +14,7 @@ const STEP: i64 = 1000;
 const STALE: Duration = Duration::from_millis(500);
 
 pub(super) struct PostgresBackend {
-    config: Config,
+    address: PostgresAddress,
     limit: Duration,
     max_entries: i64,
     max_per_agent: i64,
@@ -33,11 +34,12 @@ struct Open {
 }
 
 impl PostgresBackend {
-    pub(super) fn new(mut config: Config, options: &Options) -> Self {
+    pub(super) fn new(mut address: PostgresAddress, options: &Options) -> Self {
+        let config = address.config_mut();
         config.connect_timeout(options.time_limit).tcp_user_timeout(options.time_limit);
         config.application_name("imagxp-replay");
         Self {
-            config,
+            address,
             limit: options.time_limit,
             max_entries: options.max_entries.into(),
             max_per_agent: options.max_per_agent.into(),
@@ -56,15 +58,19 @@ impl PostgresBackend {
         }
         let open = match self.open.take() {
             Some(open) => open,
-            None => self.connect().map_err(unavailable)??,
+            None => self.connect()?,
         };
         let open = self.open.insert(open);
         open.used = Instant::now();
         Ok(open)
     }
 
-    fn connect(&self) -> Result<Result<Open>, ::postgres::Error> {
-        let mut client = self.config.connect(NoTls)?;
+    fn connect(&self) -> Result<Open> {
+        let client = self.address.connect()?;
+        self.prepare(client).map_err(unavailable)?
+    }
+
+    fn prepare(&self, mut client: Client) -> Result<Result<Open>, ::postgres::Error> {
         let milliseconds = self.limit.as_millis();
         client.batch_execute(&format!(
             "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; SET synchronous_commit = on"

@@ -2,7 +2,8 @@
 
 use super::front::{Ask, Backend, Options, Reply, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use ::redis::{Client, Cmd, Connection, Pipeline, RedisError, Value};
+use ::redis::{Cmd, Connection, Pipeline, RedisError, Value};
+use imagxp_database::RedisAddress;
 use std::time::{Duration, Instant};
 
 const SCRIPT: &str = include_str!("redis.lua");
@@ -10,7 +11,7 @@ const SCRIPT: &str = include_str!("redis.lua");
 const STALE: Duration = Duration::from_millis(500);
 
 pub(super) struct RedisBackend {
-    client: Client,
+    address: RedisAddress,
     /// For connecting, and for each read and write.
     limit: Duration,
     max_entries: u32,
@@ -26,9 +27,9 @@ struct Open {
 }
 
 impl RedisBackend {
-    pub(super) fn new(client: Client, options: &Options) -> Self {
+    pub(super) fn new(address: RedisAddress, options: &Options) -> Self {
         Self {
-            client,
+            address,
             limit: options.time_limit,
             max_entries: options.max_entries,
             max_per_agent: options.max_per_agent,
@@ -55,9 +56,7 @@ impl RedisBackend {
     }
 
     fn connect(&self) -> Result<Open> {
-        let mut connection = self.client.get_connection_with_timeout(self.limit).map_err(unavailable)?;
-        connection.set_read_timeout(Some(self.limit)).map_err(unavailable)?;
-        connection.set_write_timeout(Some(self.limit)).map_err(unavailable)?;
+        let mut connection = self.address.connect(self.limit)?;
         let info: String = Cmd::new().arg("INFO").query(&mut connection).map_err(unavailable)?;
         fit(&info)?;
         let script =

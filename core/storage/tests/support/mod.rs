@@ -19,3 +19,8 @@ pub fn missing(what: &str) {
     assert!(std::env::var_os("CI").is_none(), "{what} is not installed: run scripts/services.sh setup");
     println!("SKIPPED: {what} is not installed (scripts/services.sh setup)");
 }
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -12,6 +12,8 @@ pub struct Postgres {
     program: PathBuf,
     user: Option<&'static str>,
     databases: AtomicU32,
+    port: u16,
+    tls: bool,
 }
 
 static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
@@ -30,6 +32,15 @@ impl Postgres {
 
     /// Starts one. It is durable as any other (fsync on).
     pub fn start() -> Option<Self> {
+        Self::with(None)
+    }
+
+    /// Starts one that listens on 127.0.0.1, too, and speaks TLS there with this certificate and key (PEM).
+    pub fn with_tls(certificate: &str, key: &str) -> Option<Self> {
+        Self::with(Some((certificate, key)))
+    }
+
+    fn with(tls: Option<(&str, &str)>) -> Option<Self> {
         let (Some(initdb), Some(program)) = (find("initdb"), find("postgres")) else {
             super::missing("postgresql");
             return None;
@@ -49,7 +60,20 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let mut postgres = Self { server: None, program, user, databases: AtomicU32::new(0) };
+        for (name, text) in
+            tls.iter().flat_map(|(certificate, key)| [("tls.crt", certificate), ("tls.key", key)])
+        {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            if let Some(user) = user {
+                let (user, group) = numbers(user);
+                std::os::unix::fs::chown(&file, Some(user), Some(group)).unwrap();
+            }
+        }
+        let port = if tls.is_some() { super::free_port() } else { 5432 };
+        let mut postgres =
+            Self { server: None, program, user, databases: AtomicU32::new(0), port, tls: tls.is_some() };
         postgres.run(folder);
         Some(postgres)
     }
@@ -58,12 +82,15 @@ impl Postgres {
         let data = folder.path().join("data");
         let _ = std::fs::remove_file(data.join("postmaster.pid"));
         let sockets = format!("unix_socket_directories={}", folder.path().display());
-        let command = [
+        let port = format!("port={}", self.port);
+        let mut command = vec![
             self.program.to_str().unwrap(),
             "-D",
             data.to_str().unwrap(),
             "-c",
-            "listen_addresses=",
+            if self.tls { "listen_addresses=127.0.0.1" } else { "listen_addresses=" },
+            "-c",
+            &port,
             "-c",
             &sockets,
             "-c",
@@ -71,9 +98,20 @@ impl Postgres {
             "-c",
             "shared_buffers=64MB",
         ];
+        if self.tls {
+            command.extend([
+                "-c",
+                "ssl=on",
+                "-c",
+                "ssl_cert_file=../tls.crt",
+                "-c",
+                "ssl_key_file=../tls.key",
+            ]);
+        }
         // SIGQUIT: stop at once, as in a crash. SIGKILL would leave its own children behind.
         let server = Server::start(folder, self.user, Signal::QUIT, &command);
-        let address = format!("host={} user=postgres dbname=postgres", server.path().display());
+        let address =
+            format!("host={} port={} user=postgres dbname=postgres", server.path().display(), self.port);
         server.wait(|| Client::connect(&address, NoTls).is_ok());
         self.server = Some(server);
     }
@@ -81,7 +119,17 @@ impl Postgres {
     /// The address of a database.
     pub fn address(&self, database: &str) -> String {
         let folder = self.server.as_ref().unwrap().path().display();
-        format!("host={folder} user=postgres dbname={database}")
+        format!("host={folder} port={} user=postgres dbname={database}", self.port)
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.server.as_ref().unwrap().path().join(format!(".s.PGSQL.{}", self.port))
+    }
+
+    /// Where it listens on 127.0.0.1, when it does.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The address of a new, empty database.
