@@ -313,11 +313,11 @@ mod tests {
     #[test]
     fn the_mode_in_force_is_shown() {
         for (sets, expected) in [
-            (["database.url=", "database.sslmode="], ("", Source::Default)),
-            (["database.url=postgres://u:p@db/x", "database.sslmode="], ("verify-full", Source::Default)),
-            (["database.url=postgres://u:p@localhost/x", "database.sslmode="], ("disable", Source::Default)),
+            (["database.url=", "log.level=info"], ("", Source::Default)),
+            (["database.url=postgres://u:p@db/x", "log.level=info"], ("verify-full", Source::Default)),
+            (["database.url=postgres://u:p@localhost/x", "log.level=info"], ("disable", Source::Default)),
             (
-                ["database.url=postgres://u:p@db/x?sslmode=require", "database.sslmode="],
+                ["database.url=postgres://u:p@db/x?sslmode=require", "log.level=info"],
                 ("require", Source::Flag),
             ),
             (["database.url=postgres://u:p@db/x", "database.sslmode=verify-ca"], ("verify-ca", Source::Flag)),
