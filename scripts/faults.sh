@@ -61,6 +61,12 @@ long() {
     proof full-control disk_full --rounds 1 --seed-fault
     proof bank-control bank --seconds 5 --kills 0 --seed-fault
     proof idempotent-control idempotent --requests 2000 --seed-fault
+    proof openapi openapi
+    # How long it takes is a matter of the program that is installed.
+    IMAGXP_CLI=$target/release/imagxp
+    export IMAGXP_CLI
+    proof connections connections
+    proof connections-control connections --seconds 20 --seed-fault
 }
 
 form=${1:-}
@@ -69,6 +75,7 @@ short) short ;;
 long)
     rm -rf "$target/soak"
     cargo build --quiet --locked -p imagxp-cli
+    cargo build --quiet --locked --release -p imagxp-cli
     long
     "$venv/bin/python" tests/faults/report.py
     [ -z "$failed" ] || die "these did not hold:$failed"
