@@ -20,16 +20,7 @@ chromium() {
 setup() {
     have node || die "Node.js is missing: apt-get install nodejs npm"
     have npm || die "npm is missing: apt-get install npm"
-    if ! chromium >/dev/null; then
-        have apt-get || die "please install Chromium, or name one in IMAGXP_CHROMIUM"
-        [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install chromium"
-        say "setup: apt-get install chromium"
-        { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; } \
-            >"$target/apt-chromium.log" 2>&1 || {
-            tail -n 20 "$target/apt-chromium.log" >&2
-            die "apt-get could not install chromium"
-        }
-    fi
+    chromium >/dev/null || apt_install chromium
     hash=$(hash_of "$package/package-lock.json")
     if [ ! -d "$package/node_modules" ] || ! done_before dashboard-npm "$hash"; then
         say "setup: npm install (core/server/dashboard-tests)"

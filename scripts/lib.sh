@@ -19,6 +19,37 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# apt_install PACKAGE...: as root, with apt. Services that a package brings are not started here, and no PostgreSQL cluster is made that nobody
+# asked for; another apt at work is waited for.
+apt_install() {
+    [ $# -gt 0 ] || return 0
+    have apt-get || die "please install: $*"
+    [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install $*"
+    say "setup: apt-get install $*"
+    policy=/usr/sbin/policy-rc.d
+    ours=
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+        ours=yes
+    fi
+    clusters=/etc/postgresql-common/createcluster.d/imagxp.conf
+    mkdir -p "${clusters%/*}"
+    echo 'create_main_cluster = false' >"$clusters"
+    status=0
+    {
+        apt-get update -q -o Acquire::Retries=3 &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+                -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
+    } >"$target/apt.log" 2>&1 || status=$?
+    [ -z "$ours" ] || rm -f "$policy"
+    rm -f "$clusters"
+    [ "$status" = 0 ] || {
+        tail -n 20 "$target/apt.log" >&2
+        die "apt-get could not install: $*"
+    }
+}
+
 # Where this machine gets its Debian packages from; nothing when it is no Debian.
 debian_mirror() {
     mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)

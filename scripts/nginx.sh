@@ -20,27 +20,8 @@ setup() {
         shows=${package#*:}
         { have "$shows" || [ -x "/usr/sbin/$shows" ] || [ -e "$shows" ]; } || missing="$missing ${package%%:*}"
     done
-    [ -n "$missing" ] || return 0
-    have apt-get || die "please install:$missing"
-    [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install$missing"
-    say "setup: apt-get install$missing"
-    # A policy of its own for this call: a package that brings a service does not start it here.
-    policy=/usr/sbin/policy-rc.d
-    ours=
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod +x "$policy"
-        ours=yes
-    fi
-    status=0
     # shellcheck disable=SC2086 # a list of words
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
-        >"$target/apt-nginx.log" 2>&1 || status=$?
-    [ -z "$ours" ] || rm -f "$policy"
-    [ "$status" = 0 ] || {
-        tail -n 20 "$target/apt-nginx.log" >&2
-        die "apt-get could not install:$missing"
-    }
+    apt_install $missing
 }
 
 # configure VARIANT CFLAGS LDFLAGS: as dh_nginx does it, with the flags that Debian's nginx was configured with: they are part of the signature

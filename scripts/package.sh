@@ -25,16 +25,8 @@ setup() {
     for tool in $tools; do
         have "${tool%%:*}" || pkg-config --exists "${tool%%:*}" || missing="$missing ${tool#*:}"
     done
-    [ -n "$missing" ] || return 0
-    have apt-get || die "please install:$missing"
-    [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install$missing"
-    say "setup: apt-get install$missing"
     # shellcheck disable=SC2086 # a list of words
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
-        >"$target/apt.log" 2>&1 || {
-        tail -n 20 "$target/apt.log" >&2
-        die "apt-get could not install:$missing"
-    }
+    apt_install $missing
 }
 
 # Two calls: cargo unites the features of what it builds together, and the library must not grow by what the command line needs.

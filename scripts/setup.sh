@@ -15,16 +15,8 @@ tools() {
     done
     { have pkg-config && pkg-config --exists jansson; } || missing="$missing libjansson-dev"
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
-    [ -n "$missing" ] || return 0
-    have apt-get || die "please install:$missing"
-    [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install$missing"
-    say "setup: apt-get install$missing"
     # shellcheck disable=SC2086 # a list of words
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
-        >"$target/apt.log" 2>&1 || {
-        tail -n 20 "$target/apt.log" >&2
-        die "apt-get could not install:$missing"
-    }
+    apt_install $missing
 }
 
 rust() {

@@ -32,13 +32,7 @@ setup() {
     if [ "$(id -u)" != 0 ] || ! have apt-get; then
         die "please install Swift 6.0 or newer, or run this once as root on Debian"
     fi
-    have mmdebstrap || {
-        say "setup: apt-get install mmdebstrap"
-        { apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap; } >"$target/apt.log" 2>&1 || {
-            tail -n 20 "$target/apt.log" >&2
-            die "apt-get could not install mmdebstrap"
-        }
-    }
+    have mmdebstrap || apt_install mmdebstrap
     mkdir -p "$cache"
     # Two checkouts may want it at once.
     exec 9>"$cache/swift.lock"
@@ -52,9 +46,7 @@ setup() {
 }
 
 unpack_debian() {
-    mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)
-    [ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *//p; s/^deb \([^ ]*\) .*/\1/p' /etc/apt/sources.list \
-        /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+    mirror=$(debian_mirror)
     [ -n "$mirror" ] || return 1
     say "setup: Debian's Swift into $debian (2.5 GB)"
     rm -rf "$debian.new"
