@@ -17,19 +17,22 @@ clippy() {
 
 doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server; }
 
+# One choice of packages for everything: cargo unites features over what it builds together, and another choice compiles the dependencies anew.
 rust() {
     packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
     packages="$packages -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server"
-    features=imagxp-fetch/async,imagxp-fetch/dnssec
-    # shellcheck disable=SC2086 # a list of words
-    if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --status-level fail --features "$features" $packages
-        cargo test --quiet --locked --doc --features "$features" -p imagxp -p imagxp-fetch -p imagxp-broker
-    else
-        cargo test --quiet --locked --features "$features" $packages
-    fi
-    # Each benchmark once, unoptimised: that it still runs.
-    cargo test --quiet --locked -p imagxp --bench parse --bench verify
+    chosen="--quiet --locked --features imagxp-fetch/async,imagxp-fetch/dnssec $packages"
+    # shellcheck disable=SC2086 # lists of words
+    {
+        if cargo nextest --version >/dev/null 2>&1; then
+            cargo nextest run --status-level fail ${chosen#--quiet}
+            cargo test --doc $chosen
+        else
+            cargo test $chosen
+        fi
+        # Each benchmark of the core once, unoptimised: that it still runs.
+        cargo test $chosen --bench parse --bench verify
+    }
 }
 
 wasm() { scripts/wasm_check.sh; }
@@ -49,7 +52,7 @@ build() {
     scripts/node.sh build
     scripts/wasm.sh build
     scripts/swift.sh build
-    scripts/package.sh build
+    scripts/package.sh trial
 }
 
 c() { tests/c/run.sh; }
@@ -119,6 +122,17 @@ step() {
     printf '%5s s  %s\n' "$took" "$heading" >>"$logs/times"
 }
 
+# together LANE LANE: both at once; what the second says comes after the first. It fails when one of them does.
+together() {
+    "$2" >"$logs/lane.txt" 2>&1 &
+    second=$!
+    failed=0
+    ("$1") || failed=1
+    wait "$second" || failed=1
+    cat "$logs/lane.txt"
+    [ "$failed" = 0 ] || exit 1
+}
+
 if [ "${1:-}" = --run ]; then
     shift
     "$@"
@@ -140,19 +154,26 @@ step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
 step generated "generated files are up to date" scripts/generated.sh
-step c "C tests" c
-step package "the C package: installation, ABI, Debian packages, example server" package
-step python "Python tests, types and stubs" python_tests
-step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
-step node_examples "examples on Node: Fastify and Next" node_examples
-step edge "the edge: WebAssembly in Node, workerd and Deno" edge
-step swift "Swift: the package, its conformance runner and example, XCTest" swift
-step conformance "conformance: one table, and what each language signs verified in the others" conformance
-step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
-step cli "command line tests, and the broker as a running service" cli
-step dashboard "the dashboard in a headless browser, against the real server" dashboard
-step faults "the broker, killed again and again" faults
-step docs "code blocks of the documentation" docs
+# Two lanes from here: most of these wait, for browsers, servers and deadlines, and none uses more than one core for long.
+lane_one() {
+    step c "C tests" c
+    step package "the C package: installation, ABI, Debian packages, example server" package
+    step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
+    step cli "command line tests, and the broker as a running service" cli
+    step faults "the broker, killed again and again" faults
+}
+lane_two() {
+    number=50
+    step python "Python tests, types and stubs" python_tests
+    step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
+    step node_examples "examples on Node: Fastify and Next" node_examples
+    step edge "the edge: WebAssembly in Node, workerd and Deno" edge
+    step swift "Swift: the package, its conformance runner and example, XCTest" swift
+    step conformance "conformance: one table, and what each language signs verified in the others" conformance
+    step dashboard "the dashboard in a headless browser, against the real server" dashboard
+    step docs "code blocks of the documentation" docs
+}
+together lane_one lane_two
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step demo "demo, and the same at scale" demo
 

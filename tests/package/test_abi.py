@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tools import HEADER, RELEASE, ROOT, abi, run, soname
+from tools import HEADER, BUILT, ROOT, abi, run, soname
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import abi as tool
@@ -215,5 +215,5 @@ def test_an_older_program_notices_a_break(reader, tmp_path):
 
 
 def test_the_library_carries_the_number():
-    assert soname(RELEASE / "libimagxp.so")[0] == SONAME
+    assert soname(BUILT / "libimagxp.so")[0] == SONAME
     assert f"#define IMAGXP_ABI_VERSION {abi()}\n" in HEADER.read_text()

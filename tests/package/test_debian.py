@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from tools import RELEASE, ROOT, TARGET, VERDICT, WARNINGS, abi, run, tree, version
+from tools import BUILT, ROOT, TARGET, VERDICT, WARNINGS, abi, run, tree, version
 
 TRIPLET = run("gcc", "-print-multiarch").strip()
 MODULE = (TARGET / "nginx/modules-release/ngx_http_imagxp_module.so").exists()
@@ -21,7 +21,7 @@ def packages():
     """The packages by name; they are left in target/deb."""
     if not shutil.which("dpkg-buildpackage"):
         pytest.skip("this machine is no Debian")
-    run(ROOT / "packaging/debian.sh", env={"IMAGXP_BUILT": RELEASE}, seconds=600)
+    run(ROOT / "packaging/debian.sh", env={"IMAGXP_BUILT": BUILT}, seconds=600)
     built = {path.name.split("_")[0]: path for path in (TARGET / "deb").glob("*.deb")}
     assert sorted(built) == sorted(NAMES)
     return built
@@ -101,7 +101,7 @@ def test_the_list_of_symbols_is_checked(tmp_path):
         ("".join(line for line in lines if "imagxp_publisher_verify@" not in line), False),
     ]:
         (tmp_path / "symbols").write_text(text)
-        words = [f"-plibimagxp{abi()}", f"-e{RELEASE / 'libimagxp.so'}", f"-I{tmp_path / 'symbols'}", f"-v{version()}-1", "-c4"]
+        words = [f"-plibimagxp{abi()}", f"-e{BUILT / 'libimagxp.so'}", f"-I{tmp_path / 'symbols'}", f"-v{version()}-1", "-c4"]
         run("dpkg-gensymbols", *words, f"-O{tmp_path / 'out'}", cwd=ROOT / "packaging", ok=ok)
 
 

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 from conftest import install
-from tools import RELEASE, ROOT, VERDICT, WARNINGS, abi, run, soname, tree, version
+from tools import BUILT, ROOT, VERDICT, WARNINGS, abi, run, soname, tree, version
 
 PROGRAM = ROOT / "examples/c/ten_lines.c"
 CMAKE = """
@@ -244,7 +244,7 @@ def test_a_list_that_leads_outside_is_not_followed(tmp_path, line):
 
 
 def test_a_relative_prefix_is_refused():
-    run("make", "-s", "-C", ROOT, "install", "PREFIX=relative", ok=False, env={"IMAGXP_BUILT": RELEASE})
+    run("make", "-s", "-C", ROOT, "install", "PREFIX=relative", ok=False, env={"IMAGXP_BUILT": BUILT})
     assert not (ROOT / "relative").exists()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-RELEASE = TARGET / "release"
+# What `scripts/package.sh trial` has built.
+BUILT = TARGET / "package"
 HEADER = ROOT / "include" / "imagxp.h"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # What examples/c/ten_lines.c prints.
