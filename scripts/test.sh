@@ -124,11 +124,14 @@ step() {
 
 # together LANE LANE: both at once; what the second says comes after the first. It fails when one of them does.
 together() {
+    # What runs in the background does not hear an interrupt from the keyboard by itself.
+    trap 'trap - INT TERM; kill 0' INT TERM
     "$2" >"$logs/lane.txt" 2>&1 &
     second=$!
     failed=0
     ("$1") || failed=1
     wait "$second" || failed=1
+    trap - INT TERM
     cat "$logs/lane.txt"
     [ "$failed" = 0 ] || exit 1
 }
