@@ -1,5 +1,5 @@
 # `make demo` and `make test` do their own set-up. Everything longer than a line is in scripts/.
-.PHONY: help demo demo-scale test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package
+.PHONY: help demo demo-scale test build wheels conformance lint fmt fuzz soak bench vectors docs clean install uninstall package sbom
 .DEFAULT_GOAL := help
 
 HOURS ?= 1
@@ -34,6 +34,9 @@ uninstall: ## removes what `make install` with the same PREFIX has installed
 
 package: ## the Debian packages, in target/deb
 	@scripts/package.sh setup && scripts/package.sh deb
+
+sbom: ## a bill of materials (CycloneDX) of each artefact, in target/sbom
+	@mkdir -p target/sbom && for crate in $$(packaging/sbom.py --list); do packaging/sbom.py $$crate >target/sbom/$$crate.cdx.json || exit 1; done; ls target/sbom
 
 lint: ## format, lints and purity, changing nothing
 	@scripts/test.sh setup lint clippy

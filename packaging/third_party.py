@@ -5,40 +5,20 @@ MIT, BSD and their like ask that their notice goes with every copy, and a static
 printed once. Needs cargo and its cache of the crates, no network. Standard library only.
 """
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 
+from crates import graph, metadata
+
 NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE")
-
-
-def linked(metadata, roots):
-    """The packages that are linked into others: normal dependencies of this platform, without what runs while compiling."""
-    packages = {package["id"]: package for package in metadata["packages"]}
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    seen, waiting = set(), [p["id"] for p in metadata["packages"] if p["name"] in roots and p["source"] is None]
-    if len(waiting) != len(roots):
-        sys.exit(f"not all of these are crates of this workspace: {' '.join(roots)}")
-    while waiting:
-        name = waiting.pop()
-        if name in seen or any("proc-macro" in target["kind"] for target in packages[name]["targets"]):
-            continue
-        seen.add(name)
-        for dependency in nodes[name]["deps"]:
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
-                waiting.append(dependency["pkg"])
-    return sorted((packages[name] for name in seen if packages[name]["source"]), key=lambda p: (p["name"], p["version"]))
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    host = next(
-        line.split()[1] for line in subprocess.check_output(["rustc", "-vV"], text=True).splitlines() if line.startswith("host:")
-    )
-    command = ["cargo", "metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", host]
-    packages = linked(json.loads(subprocess.check_output(command)), sys.argv[1:])
+    known = metadata()
+    linked = sorted(set().union(*(graph(crate) for crate in sys.argv[1:])))
+    packages = [known[key] for key in linked if known[key]["source"]]
     texts = {}
     print(
         "The binaries contain, in compiled form, Rust's standard library (MIT or Apache-2.0, the Rust project) and these crates:\n"

@@ -63,6 +63,7 @@ stage() {
     cp LICENSE NOTICE "$below/share/doc/imagxp/"
     # The command line links whatever the library links, and more.
     packaging/third_party.py imagxp-ffi imagxp-cli >"$below/share/doc/imagxp/third-party.txt"
+    for crate in imagxp-ffi imagxp-cli; do packaging/sbom.py "$crate" >"$below/share/doc/imagxp/$crate.cdx.json"; done
 }
 
 install() {

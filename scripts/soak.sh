@@ -23,6 +23,9 @@ say "== a million verdicts in Python leave nothing behind; wheels"
 scripts/wheels.sh
 say "== a million verifications in Node: memory flat"
 scripts/node.sh soak
+say "== two builds are the same, and a difference would be seen"
+scripts/reproducible.sh
+if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tools import HEADER, BUILT, ROOT, abi, run, soname
+from tools import BUILT, HEADER, ROOT, abi, run, soname
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import abi as tool

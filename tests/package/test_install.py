@@ -53,6 +53,8 @@ def test_installs_what_the_documents_name(prefix):
         "share/doc/imagxp/LICENSE",
         "share/doc/imagxp/NOTICE",
         "share/doc/imagxp/third-party.txt",
+        "share/doc/imagxp/imagxp-ffi.cdx.json",
+        "share/doc/imagxp/imagxp-cli.cdx.json",
         "share/imagxp/installed.txt",
     }
     notices = (prefix / "share/doc/imagxp/third-party.txt").read_text()
