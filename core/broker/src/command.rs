@@ -1,6 +1,7 @@
 //! Commands: what can be asked of a broker.
 
 use crate::account::AccountKey;
+use crate::clock::{NoteTime, TrustClock};
 use crate::correction::{ApproveCorrection, Correct, RejectCorrection};
 use crate::deposit::Deposit;
 use crate::ledger::Ledger;
@@ -91,6 +92,10 @@ commands! {
     Due,
     /// A client assertion is used.
     UseAssertion,
+    /// What time it is, when nothing else has happened for a day.
+    NoteTime,
+    /// An operator says that the clock is right.
+    TrustClock,
 }
 
 impl Command {

@@ -52,9 +52,22 @@ kinds! {
     AccountUnfrozen = "account.unfrozen";
     /// The account has ended.
     AccountClosed = "account.closed";
+    /// Nothing has happened for a day; this is the time.
+    ClockNoted = "clock.noted";
+    /// An operator says that the clock is right, however long ago the last entry was.
+    ClockTrusted = "clock.trusted";
+    /// An operator says that the log's time was wrong.
+    ClockDisputed = "clock.disputed";
+    /// A second one agrees: the log goes on with the right time.
+    ClockReset = "clock.reset";
 }
 
 impl EventKind {
+    /// Whether it is about the time of the log, and of no visa or account.
+    pub const fn is_of_clock(self) -> bool {
+        matches!(self, Self::ClockNoted | Self::ClockTrusted | Self::ClockDisputed | Self::ClockReset)
+    }
+
     /// The kind with this exact name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)

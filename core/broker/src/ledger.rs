@@ -108,6 +108,12 @@ impl<'a> Ledger<'a> {
         self.rows.transfers.get(&id).ok_or_else(|| RefusalCode::TransferNotFound.into())
     }
 
+    /// An entry of the log that is an event.
+    pub(crate) fn logged_event(&self, seq: u64) -> Result<Option<&'a Event>, Refusal> {
+        asked(self.asked.events.contains(&seq))?;
+        Ok(self.rows.events.get(&seq))
+    }
+
     /// A visa. Refusal: `visa.not_found`.
     pub(crate) fn visa(&self, jti: Id) -> Result<Visa, Refusal> {
         asked(self.asked.visas.contains(&jti))?;

@@ -2,7 +2,6 @@
 
 use crate::event::Event;
 use crate::refusal::{Refusal, RefusalCode};
-use crate::rules::{CLOCK_AHEAD_MS, CLOCK_SKEW_MS};
 use crate::transfer::Transfer;
 use imagxp::audit::tree::Tree;
 use imagxp::audit::{Checkpoint, Frame, Log};
@@ -17,7 +16,8 @@ pub struct Head {
     pub nodes: Vec<[u8; 32]>,
     /// The leaf hash of the last entry; zeros before the first.
     pub last: [u8; 32],
-    /// The time of the last entry, in milliseconds since 1970: times never go back along the log. 0 before the first.
+    /// The time of the last entry, in milliseconds since 1970; 0 before the first. It goes back only when two operators say that it was wrong
+    /// ([`crate::TrustClock`]).
     pub last_at: i64,
 }
 
@@ -32,25 +32,6 @@ impl Head {
     /// The row that this log comes to; `last_at` is the time of its last entry.
     pub fn of(log: &Log, last_at: i64) -> Self {
         Self { size: log.size(), nodes: log.tree().nodes().to_vec(), last: *log.last(), last_at }
-    }
-
-    /// Refuses what a clock would do that is more than seven days ahead of the log: it cannot be taken back. Nothing is refused while the
-    /// log is empty. Refusal: `clock.wrong`.
-    pub fn must_not_be_far_behind(&self, now_ms: i64) -> Result<(), Refusal> {
-        if self.size > 0 && now_ms.saturating_sub(self.last_at) > CLOCK_AHEAD_MS {
-            let message = "the clock is more than seven days ahead of the log's last entry; an operator has to say that it is right";
-            return Err(Refusal::new(RefusalCode::ClockWrong, message));
-        }
-        Ok(())
-    }
-
-    /// Refuses a clock that is further behind the log than two servers' clocks may differ. Refusal: `clock.wrong`.
-    pub(crate) fn must_not_be_far_ahead(&self, now_ms: i64) -> Result<(), Refusal> {
-        if self.size > 0 && self.last_at.saturating_sub(now_ms) > CLOCK_SKEW_MS {
-            let message = "the clock is more than two days behind the log's last entry";
-            return Err(Refusal::new(RefusalCode::ClockWrong, message));
-        }
-        Ok(())
     }
 
     /// The state as a checkpoint that is to be signed. Refusal: `ledger.broken`.

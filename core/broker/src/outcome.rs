@@ -1,6 +1,7 @@
 //! What an accepted command came to.
 
 use crate::account::Account;
+use crate::event::Event;
 use crate::transfer::Transfer;
 use crate::visa::Visa;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub struct Outcome {
     pub visa: Option<Visa>,
     /// The account after a command on an account.
     pub account: Option<Account>,
+    /// What was logged by a command on the time of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
     /// Whether this was answered from memory: an id, reference or idempotency key that was used for the same before. Not stored.
     #[serde(skip)]
     pub repeated: bool,

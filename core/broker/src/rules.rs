@@ -14,8 +14,12 @@ pub const MAX_LIFETIME_S: u32 = 3600;
 /// How far apart the clocks of two servers may be, in milliseconds, without a name counting twice.
 pub const CLOCK_SKEW_MS: i64 = 48 * 3_600_000;
 
-/// How far a clock may be ahead of the log's last entry, in milliseconds, when what it makes due cannot be taken back.
+/// How far a clock may be ahead of the log's last entry, in milliseconds, before an operator has to say that it is right.
 pub const CLOCK_AHEAD_MS: i64 = 7 * 24 * 3_600_000;
+/// How long the log may be without an entry before the time is noted, in milliseconds.
+pub const NOTE_EVERY_MS: i64 = 24 * 3_600_000;
+/// How long a dispute of the log's time waits for the second operator, in milliseconds.
+pub const DISPUTE_MS: i64 = 24 * 3_600_000;
 
 /// What an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,17 +24,20 @@ pub struct Keys {
     pub idempotency: BTreeSet<IdempotencyKey>,
     /// Names that count once.
     pub once: BTreeSet<OnceKey>,
+    /// Events, by their numbers.
+    pub events: BTreeSet<u64>,
 }
 
 impl Keys {
     /// Whether nothing is named.
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, transfers, visas, idempotency, once } = self;
+        let Self { accounts, transfers, visas, idempotency, once, events } = self;
         accounts.is_empty()
             && transfers.is_empty()
             && visas.is_empty()
             && idempotency.is_empty()
             && once.is_empty()
+            && events.is_empty()
     }
 
     /// Takes out what is in the other.
@@ -44,6 +47,7 @@ impl Keys {
         self.visas.retain(|key| !other.visas.contains(key));
         self.idempotency.retain(|key| !other.idempotency.contains(key));
         self.once.retain(|key| !other.once.contains(key));
+        self.events.retain(|key| !other.events.contains(key));
     }
 
     /// Adds what is in the other.
@@ -53,6 +57,7 @@ impl Keys {
         self.visas.extend(other.visas);
         self.idempotency.extend(other.idempotency);
         self.once.extend(other.once);
+        self.events.extend(other.events);
     }
 }
 
@@ -73,6 +78,8 @@ pub struct Loaded {
     pub idempotency: BTreeMap<IdempotencyKey, IdempotencyRecord>,
     /// Names that have been used.
     pub once: BTreeMap<OnceKey, Once>,
+    /// Events.
+    pub events: BTreeMap<u64, Event>,
 }
 
 impl Loaded {
@@ -84,6 +91,7 @@ impl Loaded {
         self.visas.extend(other.visas);
         self.idempotency.extend(other.idempotency);
         self.once.extend(other.once);
+        self.events.extend(other.events);
     }
 }
 

@@ -341,7 +341,10 @@ fn wrong_clocks_settle_nothing() {
     world.run(&party(AGENT), issue(AGENT, PUB, 1)).unwrap();
     assert_eq!(world.store.head().unwrap().last_at, now);
     world.now = now + 7 * 24 * HOUR + 1;
-    assert_eq!(world.run(&operator("alice"), Due { jti }).unwrap().visa.unwrap().state, VisaState::Expired);
+    assert_eq!(world.refused(&operator("alice"), Due { jti }), "clock.wrong");
+    let memo = Memo::parse("idle for a week").unwrap();
+    world.run(&operator("alice"), TrustClock { memo, dispute: None }).unwrap();
+    assert_eq!(world.run(&Actor::Clock, Due { jti }).unwrap().visa.unwrap().state, VisaState::Expired);
     world.audit();
 }
 

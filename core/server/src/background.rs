@@ -7,7 +7,7 @@ use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
 use imagxp_broker::audit::Report;
-use imagxp_broker::{Actor, Due, DueVisa, Id, Reader as _, Request};
+use imagxp_broker::{Actor, Due, DueVisa, Id, NoteTime, Reader as _, RefusalCode, Request};
 use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -97,7 +97,7 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if app.bank.ledger.refusal().is_some() {
             continue;
         }
-        let now_ms = clock::now().as_millis();
+        let Some(now_ms) = time(&app, round).await else { continue };
         let sweeps = round.is_multiple_of(SWEEP_EVERY);
         if sweeps {
             refused.clear();
@@ -132,6 +132,40 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let _ = tokio::task::spawn_blocking(move || ledger.release("settle", &holder)).await;
 }
 
+/// Looks at the ledger's clock, and tells the log what time it is when nobody else does. `None` when nothing may be written by it.
+async fn time(app: &App, round: u32) -> Option<i64> {
+    let (ledger, own_ms) = (app.bank.ledger.clone(), clock::now().as_millis());
+    let looked = tokio::task::spawn_blocking(move || ledger.time(own_ms)).await;
+    let trusted = !matches!(&looked, Ok(Err(refusal)) if refusal.code() == RefusalCode::ClockWrong);
+    metrics::gauge!("imagxp_clock_trusted").set(if trusted { 1.0 } else { 0.0 });
+    let now_ms = match looked {
+        Ok(Ok(now_ms)) => now_ms,
+        Ok(Err(refusal)) => {
+            if round.is_multiple_of(SWEEP_EVERY) || round == 1 {
+                tracing::error!(%refusal, "nothing is settled now");
+            }
+            return None;
+        }
+        Err(error) => {
+            tracing::error!(%error, "the clock cannot be looked at");
+            return None;
+        }
+    };
+    // Of one machine they are the same; with PostgreSQL it tells a server whose clock is wrong.
+    let ahead_ms = own_ms.saturating_sub(now_ms);
+    metrics::gauge!("imagxp_clock_ahead_seconds")
+        .set(Duration::from_millis(ahead_ms.unsigned_abs()).as_secs_f64() * if ahead_ms < 0 { -1.0 } else { 1.0 });
+    if round.is_multiple_of(SWEEP_EVERY) || round == 1 {
+        let note = app.bank.ledger.submit(Request::new(NoteTime, Actor::Clock, now_ms));
+        if let Ok(ticket) = note
+            && let Err(refusal) = ticket.await
+        {
+            tracing::warn!(%refusal, "the time cannot be noted now");
+        }
+    }
+    Some(now_ms)
+}
+
 /// One page of what is due; nothing when another process settles. The first page comes with the sweep.
 fn look(
     ledger: &Ledger,
@@ -152,7 +186,7 @@ fn look(
         return Ok(Vec::new());
     }
     if sweeps {
-        ledger.sweep(now_ms, SWEEP, false)?;
+        ledger.sweep(now_ms, SWEEP)?;
     }
     Ok(due)
 }

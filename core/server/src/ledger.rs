@@ -2,7 +2,7 @@
 
 use crate::config::{Config, invalid};
 use crate::error::SetupError;
-use imagxp_storage::{Address, Ledger, Options, SslMode};
+use imagxp_storage::{Address, Clock, Ledger, Options, SslMode};
 use std::path::Path;
 
 /// Where the ledger is: `database.url`, or a SQLite file in the data folder. Errors: `storage.config`, `config.invalid`.
@@ -34,7 +34,7 @@ pub fn open(config: &Config, now_ms: i64) -> Result<Ledger, SetupError> {
         let message = format!("there is no ledger `{}`", file.display());
         return Err(SetupError::new("storage.config", message));
     }
-    let options = Options { rules: config.rules()?, ..Options::default() };
+    let options = Options { rules: config.rules()?, clock: Clock::System, ..Options::default() };
     Ledger::open(&address, options, now_ms).map_err(storage)
 }
 

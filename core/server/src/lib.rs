@@ -39,6 +39,7 @@ mod run;
 mod session;
 mod stall;
 mod telemetry;
+mod time;
 mod tokens;
 mod verdicts;
 mod view;

@@ -7,7 +7,7 @@ use crate::money::{account, correction, deposit, overview, payment, statement, t
 use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
 use crate::{
-    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, verdicts,
+    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, time, verdicts,
 };
 use axum::Router;
 use axum::extract::State;
@@ -84,6 +84,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::entries))
         .routes(routes!(log::proof))
         .routes(routes!(log::verify))
+        .routes(routes!(time::trust))
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(events::events))
         .routes(routes!(verdicts::list))

@@ -21,7 +21,7 @@ use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
 use imagxp_fetch::{Fetcher, Options};
-use imagxp_storage::{Ledger, Options as StorageOptions};
+use imagxp_storage::{Clock, Ledger, Options as StorageOptions};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -160,7 +160,12 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let report =
         |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
     let options =
-        StorageOptions { rules: rules.clone(), report: Some(Arc::new(report)), ..StorageOptions::default() };
+        StorageOptions {
+            rules: rules.clone(),
+            clock: Clock::System,
+            report: Some(Arc::new(report)),
+            ..StorageOptions::default()
+        };
     let readers = options.readers;
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis())?;

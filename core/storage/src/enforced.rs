@@ -110,6 +110,35 @@ fn what_must_hold_is_held_by_the_database() {
         ));
         assert!(takes("UPDATE head SET size = size + 1", &[]));
 
+        // The time of the log.
+        let later = Value::Int(NOW + 3_600_000);
+        assert!(!takes("UPDATE head SET last_at = last_at - 1", &[]), "back by itself");
+        let leaf = "INSERT INTO leaf (seq, hash) SELECT seq + 1000, hash FROM leaf WHERE seq < 3";
+        let event = |seq: u32, kind: &str, actor: &str| {
+            format!("INSERT INTO event (seq, kind, actor, created_at, body) VALUES ({seq}, '{kind}', '{actor}', $1, '')")
+        };
+        let put_back = "UPDATE head SET size = 1003, last_at = last_at - 1";
+        let disputed = event(1000, "clock.disputed", "operator:o");
+        for (first, second, taken) in [
+            (Some("operator:o"), "operator:p", true),
+            (Some("operator:o"), "operator:o", false),
+            (None, "operator:p", false),
+        ] {
+            let mut all = || -> Result<()> {
+                sql.begin_write()?;
+                sql.execute(leaf, &[])?;
+                if first.is_some() {
+                    sql.execute(&disputed, &[later.clone()])?;
+                }
+                sql.execute(&event(1001, "clock.reset", second), &[Value::Int(NOW)])?;
+                sql.execute(put_back, &[]).map(drop)
+            };
+            let done = all();
+            sql.rollback();
+            assert_eq!(done.is_ok(), taken, "{first:?} {second} {done:?}");
+        }
+        let mut takes = |statement: &str, parameters: &[Value]| taken(sql, statement, parameters).unwrap();
+
         // Balances.
         assert!(!takes(account, &[units(101)]), "overdrawn");
         assert!(!takes(account, &[units(u128::MAX)]), "overdrawn by more than a number holds");
@@ -210,7 +239,7 @@ fn what_must_hold_is_held_by_the_database() {
 #[test]
 fn schemas_are_checked_when_they_are_opened() {
     let altered: [&[&str]; 5] = [
-        &["INSERT INTO migration SELECT 2, checksum, fingerprint, applied_at FROM migration"],
+        &["INSERT INTO migration SELECT version + 100, checksum, fingerprint, applied_at FROM migration"],
         &["UPDATE migration SET checksum = fingerprint_of"],
         &["DROP TRIGGER transfer_stays ON transfer", "DROP TRIGGER transfer_stays"],
         &["ALTER TABLE account ADD COLUMN note text"],

@@ -277,10 +277,11 @@ impl SqlReader<'_> {
             let mut transfers = Vec::new();
             let mut opening = None;
             let mut before = i64::MAX;
+            let resets = resets(sql)?;
             while opening.is_none() {
                 let page = newest(sql, account, before, PAGE)?;
                 let Some(last) = page.last() else { break };
-                before = i64::try_from(last.seq).unwrap_or(i64::MAX);
+                before = signed_seq(last.seq);
                 for transfer in page {
                     let effect = effect(&transfer, account)?;
                     if transfer.created_at >= until_ms {
@@ -288,8 +289,11 @@ impl SqlReader<'_> {
                     } else if transfer.created_at >= from_ms {
                         transfers.push((transfer, effect));
                     } else {
-                        // Times never go back along the log: what is before is older.
-                        opening = Some(());
+                        // Times go back along the log only where two operators have put them back: up to there all is older.
+                        match resets.iter().rev().find(|reset| **reset < transfer.seq) {
+                            Some(reset) => before = signed_seq(*reset),
+                            None => opening = Some(()),
+                        }
                         break;
                     }
                 }
@@ -305,6 +309,16 @@ impl SqlReader<'_> {
             Ok(Some(Statement { account: row, opening: closing.saturating_sub(moved), closing, transfers }))
         })
     }
+}
+
+/// The entries at which the log's time was put back, in their order.
+fn resets(sql: &mut dyn Sql) -> Result<Vec<u64>> {
+    let rows = sql.query("SELECT seq FROM event WHERE kind = 'clock.reset' ORDER BY seq", &[])?;
+    rows.into_iter().map(|mut row| row.count()).collect()
+}
+
+fn signed_seq(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
 /// What a transfer does to an account's posted balance.

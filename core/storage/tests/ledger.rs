@@ -374,12 +374,14 @@ fn operators_tokens_keys_leases_and_sweeping() {
             let request = deposit("a", 1, &format!("b{number}")).with_idempotency(key, [0; 32]);
             ledger.submit_and_wait(request).unwrap();
         }
-        assert_eq!(ledger.sweep(NOW, 10, false).unwrap(), 0);
+        assert_eq!(ledger.sweep(NOW, 10).unwrap(), 0);
         let later = NOW + 30 * 86_400_000;
-        assert_eq!(ledger.sweep(later, 3, false).unwrap(), 0, "the clock may be wrong");
-        assert_eq!(ledger.sweep(later, 3, true).unwrap(), 3);
-        assert_eq!(ledger.sweep(later, 3, true).unwrap(), 2);
-        let again = ledger.submit_and_wait(deposit("a", 1, "b0")).unwrap();
+        assert_eq!(ledger.sweep(later, 3).unwrap(), 0, "the clock may be wrong");
+        let trust = TrustClock { memo: Memo::parse("idle for a month").unwrap(), dispute: None };
+        ledger.submit_and_wait(Request::new(trust, operator(), later)).unwrap();
+        assert_eq!(ledger.sweep(later, 3).unwrap(), 3);
+        assert_eq!(ledger.sweep(later, 3).unwrap(), 2);
+        let again = ledger.submit_and_wait(Request { now_ms: later, ..deposit("a", 1, "b0") }).unwrap();
         assert!(again.repeated, "the reference of a deposit counts for ever");
         drop(reading);
         ledger.close();

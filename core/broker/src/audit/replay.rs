@@ -5,6 +5,7 @@ use super::visas;
 use crate::account::{Account, AccountId};
 use crate::actor::Actor;
 use crate::amount::Amount;
+use crate::clock;
 use crate::code::{Phase, TransferCode};
 use crate::event::{Event, EventKind};
 use crate::id::Id;
@@ -21,6 +22,8 @@ pub(super) struct Replay {
     /// What is pending, and visas until the log says how they ended.
     pub(super) held: HashMap<Id, Held>,
     settled: BTreeSet<Id>,
+    /// Who has disputed the log's time, and what it was.
+    disputes: BTreeMap<u64, (Actor, i64)>,
     log: Log,
     last_at: i64,
 }
@@ -87,10 +90,11 @@ impl Replay {
         report.expect(seq == self.log.size(), FindingKind::Log, || {
             format!("entry {seq} stands where entry {} belongs", self.log.size())
         });
-        report.expect(entry.created_at() >= self.last_at, FindingKind::Log, || {
+        let reset = matches!(entry, Entry::Event(event) if event.kind == EventKind::ClockReset);
+        report.expect(entry.created_at() >= self.last_at || reset, FindingKind::Log, || {
             format!("entry {seq} is older than the one before it")
         });
-        self.last_at = entry.created_at();
+        let before = core::mem::replace(&mut self.last_at, entry.created_at());
         let appended = self.log.append(&entry.body(), &mut Vec::new()).is_ok();
         report.expect(appended && self.log.last() == leaf, FindingKind::Log, || {
             format!("entry {seq} is not the one that was hashed")
@@ -102,9 +106,38 @@ impl Replay {
             }
             Entry::Event(event) => {
                 report.events = report.events.saturating_add(1);
-                self.event(event, report);
+                if event.kind.is_of_clock() {
+                    self.clock(event, before, report);
+                } else {
+                    self.event(event, report);
+                }
             }
         }
+    }
+
+    /// The time of the log goes back only when a second operator agrees to a dispute of the time as it stood.
+    fn clock(&mut self, event: &Event, before: i64, report: &mut Report) {
+        let body = body_of(event);
+        let of_nothing = event.jti.is_none() && event.account.is_none();
+        report.expect(of_nothing && tells_the_same(event, &body), FindingKind::Log, || {
+            format!("the columns of event {} differ from what was logged", event.seq)
+        });
+        let by_operator = matches!(event.actor, Actor::Operator(_));
+        let legal = match event.kind {
+            EventKind::ClockNoted => event.actor == Actor::Clock,
+            EventKind::ClockDisputed => {
+                self.disputes.insert(event.seq, (event.actor.clone(), event.created_at));
+                by_operator
+            }
+            EventKind::ClockReset => {
+                let dispute = clock::disputed(&body).and_then(|seq| self.disputes.remove(&seq));
+                by_operator && dispute.is_some_and(|(first, at)| first != event.actor && at == before)
+            }
+            _ => by_operator,
+        };
+        report.expect(legal, FindingKind::Log, || {
+            format!("event {} changes the time of the log, and two operators have not agreed on it", event.seq)
+        });
     }
 
     fn transfer(&mut self, transfer: &Transfer, report: &mut Report) {
@@ -235,8 +268,7 @@ impl Replay {
     }
 
     fn event(&mut self, event: &Event, report: &mut Report) {
-        let limits = json::Limits { max_string: 4096, ..json::Limits::CLAIM };
-        let body = json::parse_object(event.body.as_bytes(), &limits).unwrap_or_default();
+        let body = body_of(event);
         report.expect(tells_the_same(event, &body), FindingKind::Log, || {
             format!("the columns of event {} differ from what was logged", event.seq)
         });
@@ -303,6 +335,11 @@ impl Replay {
             "the head is not that of the log's entries".to_owned()
         });
     }
+}
+
+fn body_of(event: &Event) -> json::Object<'_> {
+    let limits = json::Limits { max_string: 4096, ..json::Limits::CLAIM };
+    json::parse_object(event.body.as_bytes(), &limits).unwrap_or_default()
 }
 
 /// Whether an event's columns are what its body says.

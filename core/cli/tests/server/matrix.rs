@@ -124,6 +124,7 @@ fn role_times_endpoint() {
         ("POST", "/v1/corrections".into(), bodies.clone(), admins),
         ("POST", format!("/v1/corrections/{id}/approve"), json!({"x": 1}), admins),
         ("POST", format!("/v1/corrections/{id}/reject"), json!({"x": 1}), admins),
+        ("POST", "/v1/log/time".into(), bodies.clone(), admins),
         ("POST", format!("{account}/freeze"), json!({"x": 1}), admins),
         ("POST", format!("{account}/unfreeze"), json!({"x": 1}), admins),
         ("POST", format!("{account}/close"), json!({"x": 1}), admins),

@@ -36,7 +36,8 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
         let mut read = Read::new(input);
         let expected = first_line(&mut read)?;
         let (mut pending, mut of): (Vec<Vec<Value>>, Option<&'static Table>) = (Vec::new(), None);
-        let (mut tree, mut last, mut last_at) = (Tree::new(), [0; 32], 0);
+        // Of the last entry: its number and time.
+        let (mut tree, mut last, mut newest) = (Tree::new(), [0; 32], (0, 0));
         while let Some(line) = read.next()? {
             let table = line.get("table").and_then(Json::as_str).and_then(Table::find);
             let (Some(table), Some(Json::Object(row))) = (table, line.get("row")) else {
@@ -50,7 +51,8 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
                 tree.push(last);
             }
             if matches!(table.name, "transfer" | "event") {
-                last_at = row.get("created_at").and_then(Json::as_i64).unwrap_or_default().max(last_at);
+                let int = |name: &str| row.get(name).and_then(Json::as_i64).unwrap_or_default();
+                newest = newest.max((int("seq"), int("created_at")));
             }
             if of.is_some_and(|of| of.name != table.name) || pending.len() >= CHUNK {
                 flush(sql, of, &mut pending)?;
@@ -59,7 +61,7 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
             pending.push(values);
         }
         flush(sql, of, &mut pending)?;
-        let head = Head { size: tree.size(), nodes: tree.nodes().to_vec(), last, last_at };
+        let head = Head { size: tree.size(), nodes: tree.nodes().to_vec(), last, last_at: newest.1 };
         if (head.size, hex_encode(&tree.root())) != expected {
             return Err(bad("the log of the backup has another root than its first line says"));
         }

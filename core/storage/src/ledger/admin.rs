@@ -86,11 +86,11 @@ impl Ledger {
     }
 
     /// Deletes up to `most` idempotency records and names that have expired. Returns how many; less than `most` when there are no more.
-    /// Nothing is deleted by a clock that is more than seven days ahead of the log, unless somebody has said that it is right (`forced`).
-    pub fn sweep(&self, now_ms: i64, most: usize, forced: bool) -> Result<usize> {
+    /// Nothing is deleted by a clock that is far from the log's last entry.
+    pub fn sweep(&self, now_ms: i64, most: usize) -> Result<usize> {
         self.write(move |sql| {
             writing(sql, |sql| {
-                if !forced && SqlReader(sql).head()?.must_not_be_far_behind(now_ms).is_err() {
+                if SqlReader(sql).head()?.check_clock(now_ms).is_err() {
                     return Ok(0);
                 }
                 let mut gone = sql.execute(

@@ -3,6 +3,7 @@
 
 mod admin;
 mod backend;
+mod clock;
 mod options;
 mod queue;
 mod readers;
@@ -10,6 +11,7 @@ mod ticket;
 mod worker;
 
 pub(crate) use backend::open_writer;
+pub use clock::Clock;
 pub use options::{Address, Options};
 pub use queue::Ledger;
 pub use readers::Reading;

@@ -1,5 +1,6 @@
 //! Where a ledger is, and how it behaves.
 
+use super::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::Durability;
 use core::fmt;
@@ -69,6 +70,8 @@ pub struct Options {
     pub batch: usize,
     /// The most connections that read, 8 by default.
     pub readers: usize,
+    /// Which clock counts.
+    pub clock: Clock,
     /// Whether a commit waits for the disk (SQLite).
     pub durability: Durability,
     /// Is told of errors of the database, for a log. What their requests are told is `store.busy` or `store.unknown`.
@@ -83,6 +86,7 @@ impl Default for Options {
             queue: 4096,
             batch: 256,
             readers: 8,
+            clock: Clock::Given,
             durability: Durability::Full,
             report: None,
         }
@@ -95,6 +99,7 @@ impl fmt::Debug for Options {
             .field("queue", &self.queue)
             .field("batch", &self.batch)
             .field("readers", &self.readers)
+            .field("clock", &self.clock)
             .field("durability", &self.durability)
             .finish_non_exhaustive()
     }

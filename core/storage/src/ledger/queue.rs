@@ -1,6 +1,7 @@
 //! The ledger that callers hold, and the queue before its thread.
 
 use super::backend::{Connect, Writer, open};
+use super::clock::Watched;
 use super::options::{Address, Options};
 use super::readers::{Readers, Reading};
 use super::ticket::Ticket;
@@ -37,6 +38,8 @@ const CLOSING: Duration = Duration::from_secs(120);
 
 pub(super) enum Job {
     Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
+    /// What time it is by the ledger's clock.
+    Time(i64, SyncSender<Result<i64, Refusal>>),
     Work(Work),
 }
 
@@ -93,6 +96,8 @@ impl Ledger {
             gate: Arc::clone(&gate),
             readers: Arc::clone(&readers),
             tidy_at: Instant::now(),
+            clock: options.clock,
+            watch: Watched::default(),
         };
         let worker =
             std::thread::Builder::new().name("ledger".to_owned()).spawn(move || worker.run(&jobs)).map_err(
@@ -118,6 +123,15 @@ impl Ledger {
     /// Submits and waits, on a thread that may block.
     pub fn submit_and_wait(&self, request: Request) -> Result<Outcome, Refusal> {
         self.submit(request)?.wait()
+    }
+
+    /// What time it is, in milliseconds since 1970, by the clock that counts ([`Options::clock`]); `given_ms` when that is the caller's. Blocks.
+    ///
+    /// Refusals: `clock.wrong` when nothing may be written by it, `store.busy`.
+    pub fn time(&self, given_ms: i64) -> Result<i64, Refusal> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Job::Time(given_ms, answer))?;
+        answered.recv().unwrap_or_else(|_| Err(Refusal::new(RefusalCode::StoreBusy, "the ledger was closed")))
     }
 
     /// A connection for reading, given back when it is dropped. Waits a little when all are in use; blocks, so not for async functions.

@@ -1,10 +1,11 @@
 //! The thread that writes.
 
 use super::backend::Writer;
+use super::clock::{Clock, Reading, Watched};
 use super::queue::{Gate, Job};
 use super::readers::Readers;
 use crate::error::{Error, ErrorKind};
-use imagxp_broker::{Done, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
+use imagxp_broker::{Command, Done, EventKind, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub(super) struct Worker {
     pub(super) readers: Arc<Readers>,
     /// From when on the log may be looked at again.
     pub(super) tidy_at: Instant,
+    pub(super) clock: Clock,
+    pub(super) watch: Watched,
 }
 
 /// After a reader that did not end in time.
@@ -39,6 +42,10 @@ impl Worker {
             while let Some(job) = next.take() {
                 match job {
                     Job::Request(request, answer) => waiting.push((*request, answer)),
+                    Job::Time(given_ms, answer) => {
+                        self.answer(&mut waiting);
+                        let _ = answer.send(self.time(given_ms));
+                    }
                     Job::Work(work) => {
                         // In the order in which things were asked for.
                         self.answer(&mut waiting);
@@ -70,11 +77,75 @@ impl Worker {
         if waiting.is_empty() {
             return;
         }
-        let (requests, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        let results = self.decide(&requests);
+        let (mut requests, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let results = match self.look() {
+            Ok(None) => self.decide(&requests),
+            Ok(Some(reading)) => {
+                for request in &mut requests {
+                    request.now_ms = reading.now_ms;
+                }
+                self.decide_at(&requests, &reading)
+            }
+            Err(error) => {
+                self.gate.report(&error);
+                requests.iter().map(|_| Err(RefusalCode::StoreBusy.into())).collect()
+            }
+        };
         for (answer, result) in answers.into_iter().zip(results) {
             let _ = answer.send(result);
         }
+    }
+
+    /// The clock, unless each request brings its own time. Error: the database's.
+    fn look(&mut self) -> Result<Option<Reading>, Error> {
+        if self.clock == Clock::Given {
+            return Ok(None);
+        }
+        let watch = &mut self.watch;
+        let mut look = || watch.look(self.writer.sql()?);
+        match look() {
+            // The server was restarted meanwhile; nothing was asked of it yet.
+            Err(error) if error.kind() == ErrorKind::Unavailable => look().map(Some),
+            read => read.map(Some),
+        }
+    }
+
+    fn time(&mut self, given_ms: i64) -> Result<i64, Refusal> {
+        match self.look() {
+            Ok(None) => Ok(given_ms),
+            Ok(Some(Reading { now_ms, refusal: None })) => Ok(now_ms),
+            Ok(Some(Reading { refusal: Some(refusal), .. })) => Err(refusal),
+            Err(error) => {
+                self.gate.report(&error);
+                Err(RefusalCode::StoreBusy.into())
+            }
+        }
+    }
+
+    /// By a clock that is not believed only who says that it is right gets through; from then on it is.
+    fn decide_at(&mut self, requests: &[Request], reading: &Reading) -> Vec<Result<Outcome, Refusal>> {
+        let is_trust = |request: &Request| matches!(request.command, Command::TrustClock(_));
+        if reading.refusal.is_none() && !requests.iter().any(is_trust) {
+            return self.decide(requests);
+        }
+        let mut refusal = reading.refusal.clone();
+        let mut results = Vec::with_capacity(requests.len());
+        for request in requests {
+            if let (Some(refusal), false) = (&refusal, is_trust(request)) {
+                results.push(Err(refusal.clone()));
+                continue;
+            }
+            let decided = self.decide(core::slice::from_ref(request));
+            let event = |result: &Result<Outcome, Refusal>| result.as_ref().ok()?.event.as_ref().map(|event| event.kind);
+            let kinds: Vec<_> = decided.iter().filter_map(event).collect();
+            // A dispute alone does not make the clock right.
+            if kinds.iter().any(|kind| matches!(kind, EventKind::ClockTrusted | EventKind::ClockReset)) {
+                self.watch.trust(reading.now_ms);
+                refusal = None;
+            }
+            results.extend(decided);
+        }
+        results
     }
 
     fn decide(&mut self, requests: &[Request]) -> Vec<Result<Outcome, Refusal>> {

@@ -16,7 +16,10 @@ use postgres::{Client, Statement};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("0001.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("0001.sql") },
+    Migration { version: 2, sql: include_str!("0002.sql") },
+];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.
 const SILENCE: Duration = Duration::from_secs(10);

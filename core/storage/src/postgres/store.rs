@@ -91,6 +91,12 @@ impl Store for Postgres {
                 loaded.once.insert(once.key.clone(), once);
             }
         }
+        for seq in &keys.events {
+            let sql = format!("SELECT {} FROM event WHERE seq = $1", rows::EVENT);
+            if let Some(mut row) = self.first(&sql, &[number(*seq)])? {
+                loaded.events.insert(*seq, rows::event(&mut row)?);
+            }
+        }
         Ok(loaded)
     }
 

@@ -15,7 +15,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("0001.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("0001.sql") },
+    Migration { version: 2, sql: include_str!("0002.sql") },
+];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
 /// How long a writer waits for another process.

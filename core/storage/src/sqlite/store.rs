@@ -85,6 +85,12 @@ impl Store for Sqlite {
                 loaded.once.insert(key.clone(), rows::once(&mut row)?);
             }
         }
+        let event = format!("SELECT {} FROM event WHERE seq = $1", rows::EVENT);
+        for seq in &keys.events {
+            if let Some(mut row) = self.first(&event, &[number(*seq)])? {
+                loaded.events.insert(*seq, rows::event(&mut row)?);
+            }
+        }
         Ok(loaded)
     }
 

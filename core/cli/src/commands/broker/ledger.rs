@@ -66,7 +66,9 @@ pub(crate) struct Settle {
 impl Settle {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let ledger = open(&self.options)?;
-        let now_ms = now()?.as_millis();
+        let now_ms = ledger
+            .time(now()?.as_millis())
+            .map_err(|refusal| CliError::new(refusal.code().as_str(), refusal.message().to_owned()))?;
         let (mut settled, mut refused) = (0_u64, 0_u64);
         let mut after = None;
         loop {
