@@ -42,8 +42,15 @@ fn a_clock_years_ahead_writes_nothing() {
     for ahead in [73 * YEAR, 7 * 24 * HOUR + 1] {
         world.now = NOW + ahead;
         assert_eq!(world.refused(&party("a"), pay()), "clock.wrong");
-        assert_eq!(world.refused(&operator("bank"), Freeze { account: available("a"), memo: None }), "clock.wrong");
-        assert_eq!(world.refused(&Actor::Clock, NoteTime), "clock.wrong", "the service does not vouch for itself");
+        assert_eq!(
+            world.refused(&operator("bank"), Freeze { account: available("a"), memo: None }),
+            "clock.wrong"
+        );
+        assert_eq!(
+            world.refused(&Actor::Clock, NoteTime),
+            "clock.wrong",
+            "the service does not vouch for itself"
+        );
         assert_eq!(world.refused(&party("a"), trust(None)), "actor.denied");
         assert_eq!(world.refused(&Actor::Clock, trust(None)), "actor.denied");
     }
@@ -92,7 +99,11 @@ fn two_operators_put_the_time_back() {
     assert_eq!(world.refused(&party("a"), trust(Some(dispute.seq))), "actor.denied");
     for moved in [24 * HOUR + 1, -1] {
         world.now = NOW + moved;
-        assert_eq!(world.refused(&bob, trust(Some(dispute.seq))), "clock.dispute", "another clock, or a day later");
+        assert_eq!(
+            world.refused(&bob, trust(Some(dispute.seq))),
+            "clock.dispute",
+            "another clock, or a day later"
+        );
     }
     world.now = NOW + HOUR;
     let reset = world.run(&bob, trust(Some(dispute.seq))).unwrap().event.unwrap();

@@ -153,8 +153,9 @@ async fn time(app: &App, round: u32) -> Option<i64> {
     };
     // Of one machine they are the same; with PostgreSQL it tells a server whose clock is wrong.
     let ahead_ms = own_ms.saturating_sub(now_ms);
-    metrics::gauge!("imagxp_clock_ahead_seconds")
-        .set(Duration::from_millis(ahead_ms.unsigned_abs()).as_secs_f64() * if ahead_ms < 0 { -1.0 } else { 1.0 });
+    metrics::gauge!("imagxp_clock_ahead_seconds").set(
+        Duration::from_millis(ahead_ms.unsigned_abs()).as_secs_f64() * if ahead_ms < 0 { -1.0 } else { 1.0 },
+    );
     if round.is_multiple_of(SWEEP_EVERY) || round == 1 {
         let note = app.bank.ledger.submit(Request::new(NoteTime, Actor::Clock, now_ms));
         if let Ok(ticket) = note

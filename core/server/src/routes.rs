@@ -7,7 +7,8 @@ use crate::money::{account, correction, deposit, overview, payment, statement, t
 use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
 use crate::{
-    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, time, verdicts,
+    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, time,
+    verdicts,
 };
 use axum::Router;
 use axum::extract::State;

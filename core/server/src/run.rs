@@ -159,13 +159,12 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let address = crate::ledger::address(config)?;
     let report =
         |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
-    let options =
-        StorageOptions {
-            rules: rules.clone(),
-            clock: Clock::System,
-            report: Some(Arc::new(report)),
-            ..StorageOptions::default()
-        };
+    let options = StorageOptions {
+        rules: rules.clone(),
+        clock: Clock::System,
+        report: Some(Arc::new(report)),
+        ..StorageOptions::default()
+    };
     let readers = options.readers;
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis())?;

@@ -68,5 +68,14 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, SetupError> {
         "For how long the oldest visa that is due has been waiting"
     );
     metrics::describe_gauge!("imagxp_streams", "Open streams of events");
+    metrics::describe_gauge!(
+        "imagxp_clock_trusted",
+        "1 when the ledger's clock is believed and writes are taken"
+    );
+    metrics::describe_gauge!(
+        "imagxp_clock_ahead_seconds",
+        metrics::Unit::Seconds,
+        "How far this machine's clock is ahead of the ledger's"
+    );
     Ok(handle)
 }

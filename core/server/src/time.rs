@@ -30,7 +30,10 @@ pub(crate) struct Trust {
     params(("idempotency-key" = Option<String>, Header, description = "asked again, the same is answered")),
     responses((status = 200, description = "the event that was logged: `clock.trusted`, `clock.disputed` or `clock.reset`", body = EventView), (status = 409, description = "the entry is no dispute of the log's time as it stands", body = ErrorBody))
 )]
-pub(crate) async fn trust(State(app): State<Arc<App>>, mutation: Mutation<Trust>) -> Result<Response, Problem> {
+pub(crate) async fn trust(
+    State(app): State<Arc<App>>,
+    mutation: Mutation<Trust>,
+) -> Result<Response, Problem> {
     let Trust { memo, dispute } = &mutation.value;
     let command = TrustClock { memo: Memo::parse(memo)?, dispute: *dispute };
     let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;

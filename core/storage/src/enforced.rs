@@ -115,7 +115,9 @@ fn what_must_hold_is_held_by_the_database() {
         assert!(!takes("UPDATE head SET last_at = last_at - 1", &[]), "back by itself");
         let leaf = "INSERT INTO leaf (seq, hash) SELECT seq + 1000, hash FROM leaf WHERE seq < 3";
         let event = |seq: u32, kind: &str, actor: &str| {
-            format!("INSERT INTO event (seq, kind, actor, created_at, body) VALUES ({seq}, '{kind}', '{actor}', $1, '')")
+            format!(
+                "INSERT INTO event (seq, kind, actor, created_at, body) VALUES ({seq}, '{kind}', '{actor}', $1, '')"
+            )
         };
         let put_back = "UPDATE head SET size = 1003, last_at = last_at - 1";
         let disputed = event(1000, "clock.disputed", "operator:o");

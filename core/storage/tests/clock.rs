@@ -95,8 +95,12 @@ fn a_poisoned_log_is_put_right() {
         let dispute = ledger.submit_and_wait(trust("alice", None, now())).unwrap().event.unwrap();
         assert_eq!(dispute.kind, EventKind::ClockDisputed);
         assert_eq!(code(ledger.submit_and_wait(deposit("b1", now()))), "clock.wrong");
-        assert_eq!(code(ledger.submit_and_wait(trust("alice", Some(dispute.seq), now()))), "admin.second_needed");
-        let reset = ledger.submit_and_wait(trust("bob", Some(dispute.seq), now() + 1)).unwrap().event.unwrap();
+        assert_eq!(
+            code(ledger.submit_and_wait(trust("alice", Some(dispute.seq), now()))),
+            "admin.second_needed"
+        );
+        let reset =
+            ledger.submit_and_wait(trust("bob", Some(dispute.seq), now() + 1)).unwrap().event.unwrap();
         assert_eq!(reset.kind, EventKind::ClockReset);
         assert_eq!(code(ledger.submit_and_wait(deposit("b1", now() + 1))), "ok");
         assert!(ledger.time(now()).unwrap().abs_diff(now()) < 1000);

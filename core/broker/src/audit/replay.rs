@@ -136,7 +136,10 @@ impl Replay {
             _ => by_operator,
         };
         report.expect(legal, FindingKind::Log, || {
-            format!("event {} changes the time of the log, and two operators have not agreed on it", event.seq)
+            format!(
+                "event {} changes the time of the log, and two operators have not agreed on it",
+                event.seq
+            )
         });
     }
 

@@ -156,8 +156,20 @@ mod tests {
         believes(&[(0, 0, true), (10, HOUR, false), (500, HOUR, false), (501, 0, true)]);
         believes(&[(0, 0, true), (10, -HOUR, false), (501, -HOUR, false), (520, 1000, true)]);
         // One that stays is believed after ten minutes; one that leaps again begins anew.
-        believes(&[(0, 0, true), (10, HOUR, false), (609, HOUR, false), (610, HOUR, true), (611, HOUR, true)]);
-        believes(&[(0, 0, true), (10, HOUR, false), (600, 2 * HOUR, false), (1199, 2 * HOUR, false), (1200, 2 * HOUR, true)]);
+        believes(&[
+            (0, 0, true),
+            (10, HOUR, false),
+            (609, HOUR, false),
+            (610, HOUR, true),
+            (611, HOUR, true),
+        ]);
+        believes(&[
+            (0, 0, true),
+            (10, HOUR, false),
+            (600, 2 * HOUR, false),
+            (1199, 2 * HOUR, false),
+            (1200, 2 * HOUR, true),
+        ]);
         // A machine that was stopped over a week-end without its clocks.
         believes(&[(0, 0, true), (1, 64 * HOUR, false), (602, 64 * HOUR, true)]);
     }

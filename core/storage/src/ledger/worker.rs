@@ -136,7 +136,9 @@ impl Worker {
                 continue;
             }
             let decided = self.decide(core::slice::from_ref(request));
-            let event = |result: &Result<Outcome, Refusal>| result.as_ref().ok()?.event.as_ref().map(|event| event.kind);
+            let event = |result: &Result<Outcome, Refusal>| {
+                result.as_ref().ok()?.event.as_ref().map(|event| event.kind)
+            };
             let kinds: Vec<_> = decided.iter().filter_map(event).collect();
             // A dispute alone does not make the clock right.
             if kinds.iter().any(|kind| matches!(kind, EventKind::ClockTrusted | EventKind::ClockReset)) {
