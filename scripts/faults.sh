@@ -36,6 +36,10 @@ short() {
         proof "bank-$store" bank --seconds 3 --kills 2 --store "$store"
         proof "idempotent-$store" idempotent --requests 400 --store "$store"
     done
+    for store in sqlite postgres; do
+        proof "clocks-$store" clocks --store "$store"
+    done
+    proof clocks-control clocks --store postgres --payments 8 --seed-fault
     proof full-control disk_full --rounds 1 --clients 4 --seed-fault
     proof bank-control bank --seconds 1 --kills 0 --clients 4 --seed-fault
     proof idempotent-control idempotent --requests 300 --seed-fault
@@ -58,6 +62,10 @@ long() {
         proof "bank-$store" bank --seconds 120 --kills 20 --store "$store"
         proof "idempotent-$store" idempotent --store "$store"
     done
+    for store in sqlite postgres; do
+        proof "clocks-$store" clocks --store "$store" --payments 100
+    done
+    proof clocks-control clocks --store postgres --payments 8 --seed-fault
     proof full-control disk_full --rounds 1 --seed-fault
     proof bank-control bank --seconds 5 --kills 0 --seed-fault
     proof idempotent-control idempotent --requests 2000 --seed-fault

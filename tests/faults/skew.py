@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import subprocess
 from pathlib import Path
@@ -32,10 +31,7 @@ class Skew:
         with self._file.open("r+b" if self._file.exists() else "w+b") as file:
             file.write(struct.pack("=q", seconds))
 
-    def __enter__(self) -> None:
-        """Processes that are started now have this clock."""
-        os.environ["LD_PRELOAD"] = str(self._library)
-        os.environ["IMAGXP_FAULT_CLOCK"] = str(self._file)
-
-    def __exit__(self, *_: object) -> None:
-        del os.environ["LD_PRELOAD"], os.environ["IMAGXP_FAULT_CLOCK"]
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process is started with that has this clock."""
+        return {"LD_PRELOAD": str(self._library), "IMAGXP_FAULT_CLOCK": str(self._file)}
