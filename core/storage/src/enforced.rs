@@ -130,7 +130,7 @@ fn what_must_hold_is_held_by_the_database() {
                 sql.begin_write()?;
                 sql.execute(leaf, &[])?;
                 if first.is_some() {
-                    sql.execute(&disputed, &[later.clone()])?;
+                    sql.execute(&disputed, std::slice::from_ref(&later))?;
                 }
                 sql.execute(&event(1001, "clock.reset", second), &[Value::Int(NOW)])?;
                 sql.execute(put_back, &[]).map(drop)
