@@ -88,7 +88,7 @@ class Client(threading.Thread):
         self._until(send)
 
     def _until(self, send: Callable[[], httpx.Response]) -> None:
-        deadline = time.monotonic() + self.patience
+        begun = time.monotonic()
         while True:
             try:
                 response = send()
@@ -100,7 +100,7 @@ class Client(threading.Thread):
                 self.answers[response.json()["error"]["code"]] += 1
             except httpx.TransportError:
                 pass
-            if time.monotonic() > deadline:
+            if time.monotonic() > begun + self.patience:
                 raise RuntimeError(f"no answer for {self.patience} s")
             self.retries += 1
             time.sleep(0.01 + random.random() * 0.05)

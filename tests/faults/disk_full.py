@@ -126,7 +126,8 @@ class Trial:
             self.broker.ballast.unlink(missing_ok=True)
         self._until(self._space_is_used, GOES_ON_S)
         payments = [client.payments for client in self.crowd.clients]
-        went = self._until(lambda: all(c.payments > p for c, p in zip(self.crowd.clients, payments, strict=True)), GOES_ON_S)
+        goes_on = GOES_ON_S if self.comes_back else 3
+        went = self._until(lambda: all(c.payments > p for c, p in zip(self.crowd.clients, payments, strict=True)), goes_on)
         if not went:
             self.found.append(f"{number}: with space, the clients do not go on: {dict(self.crowd.answers)}")
 
