@@ -24,7 +24,7 @@ from disk import Faults, compiled
 from server import AgentDomain, Town, Victim
 
 # How long a fault is waited for, and how long all clients may need after it.
-FIRES_S = 4.0
+FIRES_S = 30.0
 GOES_ON_S = 20.0
 
 
