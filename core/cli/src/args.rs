@@ -1,8 +1,8 @@
 //! The command line: what there is, and how a run ends.
 
 use crate::commands::{
-    audit, broker, canonicalize, codes, completions, config, discover, explain, fetch, jwk, key, keygen,
-    keys, man, manifest, operator, policy, rotate, server, sign, verify, visa,
+    audit, broker, canonicalize, codes, completions, config, discover, explain, fetch, grade, jwk, key,
+    keygen, keys, man, manifest, operator, policy, rotate, server, sign, verify, visa,
 };
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  allow, or done
-  1  deny, texts that are wrong (discover), or an altered audit log
+  1  deny, texts that are wrong (discover), an altered audit log, or marks that were lost (grade)
   2  wrong usage, or broken input
   3  undecided: a document is missing, or a store does not answer";
 
@@ -52,6 +52,7 @@ enum Command {
     Config(config::Args),
     Operator(operator::Args),
     Keys(keys::Args),
+    Grade(grade::Args),
     Codes(codes::Args),
     Canonicalize(canonicalize::Args),
     Completions(completions::Args),
@@ -84,6 +85,7 @@ pub(crate) fn run() -> Exit {
         Command::Config(args) => args.run(&context),
         Command::Operator(args) => args.run(&context),
         Command::Keys(args) => args.run(&context),
+        Command::Grade(args) => args.run(&context),
         Command::Codes(args) => args.run(&context),
         Command::Canonicalize(args) => args.run(&context),
         Command::Completions(args) => args.run(&context),

@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod context;
 mod error;
+mod grade;
 mod input;
 mod key_file;
 mod output;

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod discover;
 pub(crate) mod explain;
 pub(crate) mod fetch;
+pub(crate) mod grade;
 pub(crate) mod jwk;
 pub(crate) mod key;
 pub(crate) mod keygen;

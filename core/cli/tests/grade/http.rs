@@ -1,0 +1,91 @@
+//! A few lines of HTTP: what the tests' own servers and clients need.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// Lines and body of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// The first line.
+    pub(crate) first: String,
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// The n-th word of the first line.
+    pub(crate) fn word(&self, index: usize) -> &str {
+        self.first.split(' ').nth(index).unwrap()
+    }
+}
+
+pub(crate) fn read(stream: &mut impl Read) -> Option<Message> {
+    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        let count = stream.read(&mut part).ok()?;
+        if count == 0 {
+            return None;
+        }
+        bytes.extend_from_slice(&part[..count]);
+    };
+    let mut body = bytes.split_off(end + 4);
+    let mut lines = bytes[..end].split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
+    let first = String::from_utf8_lossy(lines.next()?).into_owned();
+    let headers = lines.map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap();
+        (line[..colon].to_vec(), line[colon + 1..].trim_ascii().to_vec())
+    });
+    let mut message = Message { first, headers: headers.collect(), body: Vec::new() };
+    let length = message.value("content-length").map_or(0, |length| length.parse::<usize>().unwrap());
+    let missing = length.saturating_sub(body.len());
+    stream.take(missing as u64).read_to_end(&mut body).ok()?;
+    message.body = body;
+    Some(message)
+}
+
+/// Serves until the tests end: status, headers and body for each request.
+pub(crate) fn serve(
+    listener: TcpListener,
+    answer: impl Fn(&Message) -> (u16, Vec<(String, String)>, Vec<u8>) + Send + Sync + 'static,
+) {
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || {
+                let Some(message) = read(&mut stream) else { return };
+                let (status, headers, body) = answer(&message);
+                let mut bytes =
+                    format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+                for (name, value) in headers {
+                    bytes.push_str(&format!("{name}: {value}\r\n"));
+                }
+                bytes.push_str("\r\n");
+                let _ = stream.write_all(bytes.as_bytes()).and_then(|()| stream.write_all(&body));
+            });
+        }
+    });
+}
+
+/// Sends one request to a URL on this machine; the answer without its body's end.
+pub(crate) fn send(url: &str, method: &str, headers: &[(String, String)]) -> Message {
+    let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut text = format!("{method} /{path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let address = authority.replace("localhost", "127.0.0.1");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("{text}\r\n").as_bytes()).unwrap();
+    read(&mut stream).unwrap()
+}

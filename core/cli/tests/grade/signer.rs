@@ -1,0 +1,84 @@
+//! `imagxp grade signer` on a faithful agent, and on agents with one fault each.
+
+use crate::agent::{Agent, Fault};
+use crate::{assert_lost, program, report};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
+
+fn grade(fault: Fault) -> Value {
+    let mut agent = Agent::new(fault);
+    let mut command = program(&["grade", "signer", &agent.home(), "--patience", "30", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = told.next().unwrap().unwrap();
+    assert!(first.starts_with("let your agent read"), "{first}");
+    // The report waits for the last room, so the list has twelve lines.
+    let rooms: Vec<String> = told.by_ref().take(12).map(Result::unwrap).collect();
+    agent.robots(&rooms[0]);
+    // The closed room comes before the last one that the grader waits for.
+    agent.read(&rooms[11]);
+    for room in &rooms[..11] {
+        agent.read(room);
+    }
+    let output = child.wait_with_output().unwrap();
+    report(&Output { stderr: Vec::new(), ..output })
+}
+
+#[test]
+fn a_faithful_signer_has_full_marks() {
+    let report = grade(Fault::None);
+    assert_lost(&report, &[]);
+    assert_eq!((report["skipped"].as_u64(), report["graded"].as_str()), (Some(0), Some("signer")));
+    assert!(report["of"].as_u64().unwrap() >= 30, "{}", report["of"]);
+}
+
+#[test]
+fn faults_of_the_claim() {
+    for (fault, lost) in [
+        (Fault::SameNonce, &["claim.nonce_fresh", "retry.new_nonce", "retry.after"][..]),
+        (Fault::NotCanonical, &["payload.canonical"]),
+        (Fault::WrongMethod, &["claim.method"]),
+        (Fault::WithoutQuery, &["claim.resource"]),
+        (Fault::SlowClock, &["claim.ts"]),
+    ] {
+        assert_lost(&grade(fault), lost);
+    }
+}
+
+#[test]
+fn faults_of_the_signature() {
+    for (fault, lost) in [
+        (Fault::HighS, &["signature.low_s"][..]),
+        (Fault::UpperCaseHex, &["signature.form"]),
+        (Fault::OtherKey, &["signature.good"]),
+        (Fault::PublishesPrivateKey, &["manifest.private"]),
+    ] {
+        assert_lost(&grade(fault), lost);
+    }
+}
+
+#[test]
+fn faults_of_the_exchange() {
+    for (fault, lost) in [
+        (Fault::NoProduct, &["header.user_agent"][..]),
+        (Fault::SendsCookie, &["header.private"]),
+        (Fault::Repeats, &["retry.new_nonce", "retry.never", "retry.after"]),
+        (Fault::TakesClaimsAlong, &["redirect.same_site", "redirect.other_site"]),
+        (Fault::IgnoresRobots, &["robots.disallow"]),
+    ] {
+        assert_lost(&grade(fault), lost);
+    }
+}
+
+/// Nobody comes: no mark is given for that.
+#[test]
+fn silence_is_no_virtue() {
+    let agent = Agent::new(Fault::None);
+    let args = ["grade", "signer", &agent.home(), "--run", "true", "--json"];
+    let report = report(&program(&args).output().unwrap());
+    let lost = crate::lost(&report);
+    for id in ["sent.all", "header.signed", "signature.good"] {
+        assert!(lost.iter().any(|(found, _)| found == id), "{id}");
+    }
+}
