@@ -26,6 +26,12 @@ scripts/node.sh soak
 say "== two builds are the same, and a difference would be seen"
 scripts/reproducible.sh
 if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
+say "== 100 000 requests before three verifiers; every server graded, the slow case too"
+cargo build --quiet --release --locked -p imagxp-conformance
+"$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$target/soak/differential.json"
+scripts/nginx.sh build
+scripts/node.sh build
+"$venv/bin/python" tests/grade/run.py --slow
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

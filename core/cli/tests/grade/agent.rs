@@ -1,10 +1,10 @@
 //! An agent on the core, faithful or with one fault: it reads each room that the grader names.
 
 use crate::http;
+use imagxp::Purpose;
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::encoding::{base64_decode, base64_encode, uuid_v4};
-use imagxp::{Purpose, Timestamp};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ impl Agent {
             Fault::UpperCaseHex => headers[1].1 = headers[1].1.to_uppercase(),
             Fault::NotCanonical => {
                 let bytes = base64_decode(headers[0].1.as_bytes()).unwrap();
-                let text = String::from_utf8(bytes).unwrap().replace(':', ": ").replace(": //", "://");
+                let text = String::from_utf8(bytes).unwrap().replace(",\"", ", \"");
                 headers[1].1 = key(1).sign(text.as_bytes()).to_hex();
                 headers[0].1 = base64_encode(text.as_bytes());
             }
@@ -120,7 +120,6 @@ impl Agent {
     /// Asks for robots.txt, as a crawler does before anything else.
     pub(crate) fn robots(&self, room: &str) {
         let origin = room.split("/read").next().unwrap();
-        let _: Timestamp = crate::publisher::now();
         http::send(&format!("{origin}/robots.txt"), "GET", &[]);
     }
 }

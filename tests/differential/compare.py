@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Our verifier against verifiers that share no code with it: every disagreement is explained in intended.json, or it fails.
+
+Usage: compare.py [--count N] [--seed S] [--release] [--figures FILE] [--show N] [--seed-fault]
+
+`--seed-fault` gives ours alone a policy that does not compare resources: the comparison must notice, and exits 0 only if it does.
+"""
+
+import argparse
+import collections
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flaws import FLAWS
+from generate import cases
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+STACKS = {"python": [sys.executable, str(HERE / "stack.py")], "node": ["node", str(HERE / "stack.mjs")]}
+# At once in memory.
+CHUNK = 5000
+
+
+def ask(command, lines):
+    """One answer per case: outcome, code and status."""
+    done = subprocess.run(command, input="".join(lines), capture_output=True, text=True, check=False)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode or len(answers) != len(lines):
+        raise SystemExit(f"{command}: {len(answers)} answers to {len(lines)} cases\n{done.stderr[-2000:]}")
+    return [tuple(answer.get(name) for name in ("outcome", "code", "http")) for answer in answers]
+
+
+def explains(entry, stack, names, ours, theirs):
+    """Whether an entry of the table is about this disagreement."""
+    fits = entry["stack"] == stack and entry["flaw"] in names
+    return fits and all(entry[side] in ("*", found[1]) for side, found in (("ours", ours), ("theirs", theirs)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("--release", action="store_true")
+    parser.add_argument("--figures", type=Path)
+    parser.add_argument("--show", type=int, default=10)
+    parser.add_argument("--seed-fault", action="store_true")
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    table = json.loads((HERE / "intended.json").read_text(encoding="utf-8"))
+    used, codes, flaws = collections.Counter(), collections.Counter(), collections.Counter()
+    unexplained = []
+    ours_command = [str(TARGET / ("release" if options.release else "debug") / "imagxp-conformance")]
+    generated = cases(options.seed, options.count, FLAWS)
+    begin = time.monotonic()
+    while chunk := [pair for _, pair in zip(range(CHUNK), generated)]:
+        lines = [json.dumps(case) + "\n" for case, _ in chunk]
+        own = lines
+        if options.seed_fault:
+            lax = [{**case, "policy": {**case["policy"], "resource_match": "off"}} for case, _ in chunk]
+            own = [json.dumps(case) + "\n" for case in lax]
+        with ThreadPoolExecutor() as pool:
+            asked = {name: pool.submit(ask, command, lines) for name, command in STACKS.items()}
+            ours = ask(ours_command, own)
+            others = {name: answer.result() for name, answer in asked.items()}
+        codes.update(code or "allow" for _, code, _ in ours)
+        for _, names in chunk:
+            flaws.update(names)
+        for stack, theirs in others.items():
+            for (case, names), one, other in zip(chunk, ours, theirs):
+                if one == other:
+                    continue
+                found = [index for index, entry in enumerate(table) if explains(entry, stack, names, one, other)]
+                used.update(found[:1])
+                if not found:
+                    unexplained.append((stack, names, one, other, case))
+    seconds = time.monotonic() - begin
+    for stack, names, one, other, case in unexplained[: options.show]:
+        print(f"UNEXPLAINED {stack}: {' + '.join(names) or 'no flaw'}: ours {one}, theirs {other}")
+        print(f"  {json.dumps(case['request'])[:300]}")
+    # A table that explains what never happens would also explain what must not.
+    idle = [table[index] for index in range(len(table)) if not used[index]] if options.count >= CHUNK else []
+    for entry in idle:
+        print(f"IDLE {entry['stack']}: {entry['flaw']}: ours {entry['ours']}, theirs {entry['theirs']} has not been seen")
+    untried = sorted(set(FLAWS) - set(flaws)) if options.count >= CHUNK else []
+    for name in untried:
+        print(f"IDLE flaw {name}: in no case")
+    figures = {
+        "requests": options.count,
+        "seed": options.seed,
+        "seconds": round(seconds, 1),
+        "codes": len(codes) - ("allow" in codes),
+        "allowed": codes["allow"],
+        "explained": sum(used.values()),
+        "unexplained": len(unexplained),
+    }
+    print(", ".join(f"{name} {value}" for name, value in figures.items()))
+    if options.figures:
+        options.figures.parent.mkdir(parents=True, exist_ok=True)
+        options.figures.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    if options.seed_fault:
+        noticed = any(one[1] is None and other[1] == "claim.resource_mismatch" for _, _, one, other, _ in unexplained)
+        print("the seeded fault was noticed" if noticed else "the seeded fault was NOT noticed")
+        return 0 if noticed else 1
+    return 1 if unexplained or idle or untried else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
