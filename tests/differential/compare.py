@@ -8,6 +8,7 @@ Usage: compare.py [--count N] [--seed S] [--release] [--figures FILE] [--show N]
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import secrets
@@ -59,7 +60,7 @@ def main():
     ours_command = [str(TARGET / ("release" if options.release else "debug") / "imagxp-conformance")]
     generated = cases(options.seed, options.count, FLAWS)
     begin = time.monotonic()
-    while chunk := [pair for _, pair in zip(range(CHUNK), generated)]:
+    while chunk := list(itertools.islice(generated, CHUNK)):
         lines = [json.dumps(case) + "\n" for case, _ in chunk]
         own = lines
         if options.seed_fault:
@@ -73,7 +74,7 @@ def main():
         for _, names in chunk:
             flaws.update(names)
         for stack, theirs in others.items():
-            for (case, names), one, other in zip(chunk, ours, theirs):
+            for (case, names), one, other in zip(chunk, ours, theirs, strict=True):
                 if one == other:
                     continue
                 found = [index for index, entry in enumerate(table) if explains(entry, stack, names, one, other)]

@@ -3,8 +3,7 @@
 import base64
 import json
 
-from generate import AGENT, KEYS, N, NOW, OTHER, timestamp
-from generate import spki
+from generate import AGENT, KEYS, NOW, OTHER, N, spki, timestamp
 
 FLAWS = {}
 
@@ -97,7 +96,7 @@ def _(draft):
 @flaw("resource_equivalent")
 def _(draft):
     # RFC 3986 §6.2.2: the case of an escape, an escaped unreserved character, dot segments.
-    head, query = (draft.claim["resource"].split("?", 1) + [""])[:2]
+    head, query = draft.claim["resource"].partition("?")[::2]
     head = draft.rng.choice([head.replace("%C3", "%c3"), head.replace("~", "%7E"), head.replace("/a", "/b/../a", 1), head])
     draft.claim["resource"] = head + ("?" + query if query or "?" in draft.claim["resource"] else "")
 

@@ -7,11 +7,12 @@ visa. It is known by its name, by which intended.json explains what stacks may d
 import base64
 import json
 import random
+from datetime import UTC
 
+import rfc8785
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives import hashes, serialization
-import rfc8785
 
 AGENT, OTHER, ORIGIN, BROKER = "agent.example", "edwards.example", "https://pub.example", "https://broker.example"
 NOW = 1_772_366_400  # 2026-03-01T12:00:00Z
@@ -82,9 +83,9 @@ def sign(key, message):
 
 
 def timestamp(seconds, millis=0):
-    from datetime import datetime, timezone
+    from datetime import datetime
 
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    moment = datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + f".{millis:03d}Z"
 
 

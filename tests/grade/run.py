@@ -3,7 +3,8 @@
 
 Usage: run.py [--slow] [NAME ...]
 
-Names: python-publisher node-publisher nginx python-httpx node-fetch cli-sign. Servers listen on free ports of this machine, and end with the run.
+Names: python-publisher node-publisher nginx python-httpx node-fetch cli-sign.
+Servers listen on free ports of this machine, and end with the run.
 """
 
 import argparse
