@@ -166,7 +166,7 @@ impl<'w> Draft<'w> {
     }
 
     /// Sends the claim's JSON in another form, and signs that form.
-    pub(super) fn as_sent(mut self, change: impl FnOnce(String) -> Vec<u8>) -> Self {
+    pub(super) fn sending(mut self, change: impl FnOnce(String) -> Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&object_to_canonical(&self.claim)).into_owned();
         self.sent = Some(change(text));
         self.over_sent = true;
@@ -175,7 +175,7 @@ impl<'w> Draft<'w> {
 
     /// Sends the claim's JSON in another form, and signs the canonical one.
     pub(super) fn reformed(mut self, change: impl FnOnce(String) -> Vec<u8>) -> Self {
-        self = self.as_sent(change);
+        self = self.sending(change);
         self.over_sent = false;
         self
     }
@@ -183,7 +183,7 @@ impl<'w> Draft<'w> {
     /// A member written by hand in front of the others.
     pub(super) fn member(self, text: &str) -> Self {
         let text = format!("{{{text},");
-        self.as_sent(|json| json.replacen('{', &text, 1).into_bytes())
+        self.sending(|json| json.replacen('{', &text, 1).into_bytes())
     }
 
     /// The request.
@@ -226,7 +226,7 @@ impl Signed {
     }
 
     /// With another target.
-    pub(super) fn to(mut self, path: &str) -> Self {
+    pub(super) fn asking_for(mut self, path: &str) -> Self {
         path.clone_into(&mut self.target);
         self
     }

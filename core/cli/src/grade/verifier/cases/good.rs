@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
         world.allow(&world.read()?.reformed(|json| json.replace(',', " ,\n").into_bytes()).sign())
     }),
     Case::new("good.signed_as_sent", "§3", "JSON that is not canonical, signed as sent", |world| {
-        world.allow(&world.read()?.as_sent(|json| json.replace(',', " ,\n").into_bytes()).sign())
+        world.allow(&world.read()?.sending(|json| json.replace(',', " ,\n").into_bytes()).sign())
     }),
     Case::new("good.high_s", "§3", "a high-s signature", |world| {
         world.allow(&world.read()?.sign().high_s())

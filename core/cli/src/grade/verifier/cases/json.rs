@@ -6,7 +6,7 @@ use imagxp::Code;
 pub(super) const CASES: &[Case] = &[
     Case::new("json.not_an_object", "§2", "a claim that is no object", |world| {
         let forms: [&'static str; 4] = ["[]", "null", "\"claim\"", ""];
-        let requests = forms.map(|form| world.read().map(|claim| claim.as_sent(|_| form.into()).sign()));
+        let requests = forms.map(|form| world.read().map(|claim| claim.sending(|_| form.into()).sign()));
         let mut all = Vec::new();
         for request in requests {
             // An empty payload is a header without a value.
@@ -16,26 +16,26 @@ pub(super) const CASES: &[Case] = &[
         world.refuse_each(&all, Code::JsonMalformed)
     }),
     Case::new("json.trailing", "§2", "data behind the claim", |world| {
-        world.refuse(&world.read()?.as_sent(|json| format!("{json} {{}}").into()).sign(), Code::JsonMalformed)
+        world.refuse(&world.read()?.sending(|json| format!("{json} {{}}").into()).sign(), Code::JsonMalformed)
     }),
     Case::new("json.cut_off", "§2", "a claim that is cut off", |world| {
         let cut = |json: String| json.trim_end_matches('}').as_bytes().to_vec();
-        world.refuse(&world.read()?.as_sent(cut).sign(), Code::JsonMalformed)
+        world.refuse(&world.read()?.sending(cut).sign(), Code::JsonMalformed)
     }),
     Case::new(
         "json.comment",
         "§2",
         "what some parsers forgive: comments, trailing commas, single quotes",
         |world| {
-            let comment = world.read()?.as_sent(|json| format!("/**/{json}").into()).sign();
-            let comma = world.read()?.as_sent(|json| json.replace('}', ",}").into()).sign();
-            let quotes = world.read()?.as_sent(|json| json.replace('"', "'").into()).sign();
+            let comment = world.read()?.sending(|json| format!("/**/{json}").into()).sign();
+            let comma = world.read()?.sending(|json| json.replace('}', ",}").into()).sign();
+            let quotes = world.read()?.sending(|json| json.replace('"', "'").into()).sign();
             world.refuse_each(&[comment, comma, quotes], Code::JsonMalformed)
         },
     ),
     Case::new("json.byte_order_mark", "§2", "a byte order mark", |world| {
         let marked = |json: String| format!("\u{feff}{json}").into_bytes();
-        world.refuse(&world.read()?.as_sent(marked).sign(), Code::JsonMalformed)
+        world.refuse(&world.read()?.sending(marked).sign(), Code::JsonMalformed)
     }),
     Case::new("json.duplicate", "§2", "a member twice", |world| {
         world.refuse(&world.read()?.member("\"purpose\":\"SUMMARY\"").sign(), Code::JsonDuplicateKey)
@@ -70,6 +70,6 @@ pub(super) const CASES: &[Case] = &[
             bytes.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
             bytes
         };
-        world.refuse(&world.read()?.as_sent(broken).sign(), Code::JsonInvalidUnicode)
+        world.refuse(&world.read()?.sending(broken).sign(), Code::JsonInvalidUnicode)
     }),
 ];

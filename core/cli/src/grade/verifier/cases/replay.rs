@@ -35,7 +35,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::new("replay.wrong_place_spends_nothing", "§5", "nor does a copy for another resource", |world| {
         let request = world.read()?.sign();
-        world.refuse(&request.clone().to("/grade/other"), Code::ClaimResourceMismatch)?;
+        world.refuse(&request.clone().asking_for("/grade/other"), Code::ClaimResourceMismatch)?;
         world.allow(&request)
     }),
     Case::new("replay.refusal_spends", "§5", "a refusal by the policy has spent the nonce", |world| {
