@@ -23,18 +23,18 @@ proof() {
 }
 
 short() {
-    proof kill-sqlite kill --kills 8
-    proof kill-postgres kill --kills 8 --store postgres
-    proof kill-control kill --kills 15 --seed-fault
-    proof power-model power --cuts 8
-    proof power-loop power --cuts 4 --disk loop
+    proof kill-sqlite kill --kills 6
+    proof kill-postgres kill --kills 5 --store postgres
+    proof kill-control kill --kills 12 --seed-fault
+    proof power-model power --cuts 6
+    proof power-loop power --cuts 3 --disk loop
     proof power-control power --cuts 20 --seed-fault
-    proof writes writes --to 60 --step 12
+    proof writes writes --to 60 --step 20
     proof writes-control writes --from 9 --to 200 --step 9 --seed-fault
     for store in sqlite postgres; do
         proof "full-$store" disk_full --rounds 2 --clients 4 --store "$store"
-        proof "bank-$store" bank --seconds 3 --kills 2 --store "$store"
-        proof "idempotent-$store" idempotent --requests 400 --store "$store"
+        proof "bank-$store" bank --seconds 2 --kills 1 --store "$store"
+        proof "idempotent-$store" idempotent --requests 250 --store "$store"
     done
     for store in sqlite postgres; do
         proof "clocks-$store" clocks --store "$store"
@@ -42,7 +42,7 @@ short() {
     proof clocks-control clocks --store postgres --payments 8 --seed-fault
     proof full-control disk_full --rounds 1 --clients 4 --seed-fault
     proof bank-control bank --seconds 1 --kills 0 --clients 4 --seed-fault
-    proof idempotent-control idempotent --requests 300 --seed-fault
+    proof idempotent-control idempotent --requests 250 --seed-fault
 }
 
 long() {
