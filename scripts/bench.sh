@@ -1,0 +1,78 @@
+#!/bin/sh
+# What everything costs, and what others take for the same work: builds all workers, measures, prints a table, writes target/bench/report.json.
+#
+# Usage: scripts/bench.sh [PART...]   with the parts: core peers aws-lc c python node nginx ledger run plots; without, all of them
+# Nothing that is built here is shipped. The peers are crates and packages of their own: tests/bench/peers, .../python, .../node.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+bench=$root/tests/bench
+quiet="--quiet --locked"
+
+core() {
+    # shellcheck disable=SC2086 # a list of words
+    cargo build $quiet --release -p imagxp-bench
+    # shellcheck disable=SC2086
+    cargo build $quiet --release -p imagxp-ffi
+}
+
+# With the other back end, in a folder of its own: features are shared by all that one build makes.
+aws_lc() {
+    # shellcheck disable=SC2086
+    CARGO_TARGET_DIR=$target/bench-aws-lc cargo build $quiet --release -p imagxp-bench --features aws-lc
+}
+
+peers() {
+    # shellcheck disable=SC2086
+    (cd "$bench/peers" && CARGO_TARGET_DIR=$target/bench-peers CARGO_NET_OFFLINE=false cargo build $quiet --release) ||
+        skip "the peers in Rust do not build here (they need OpenSSL's headers: libssl-dev)"
+}
+
+c() {
+    have gcc || { skip "gcc is missing"; return 0; }
+    mkdir -p "$target/bench-c"
+    gcc -O2 -Wall -Wextra -Werror -I"$root/include" "$bench/c/worker.c" -o "$target/bench-c/worker" -L"$target/release" -limagxp \
+        -Wl,-rpath,"$target/release"
+}
+
+python() {
+    scripts/setup.sh rust crates python
+    wheels=$target/bench-python
+    rm -rf "$wheels"
+    mkdir -p "$wheels"
+    "$venv/bin/maturin" build --quiet --release --locked --interpreter "$venv/bin/python" --manifest-path bindings/python/Cargo.toml \
+        --out "$wheels"
+    python3 -m venv "$wheels/venv"
+    "$wheels/venv/bin/pip" install --quiet --no-index --no-deps "$wheels"/*.whl
+    python3 -m venv "$wheels/peers"
+    "$wheels/peers/bin/pip" install --quiet --requirement "$bench/python/requirements.txt"
+}
+
+node() {
+    scripts/node.sh bench
+    (cd "$bench/node" && npm ci --ignore-scripts --no-audit --no-fund >"$target/npm-bench.log" 2>&1) || skip "npm could not install the peers in Node"
+}
+
+nginx() {
+    rm -f "$target/bench/nginx.json"
+    have nginx || [ -x /usr/sbin/nginx ] || { skip "nginx is missing (scripts/nginx.sh setup)"; return 0; }
+    scripts/nginx.sh bench
+}
+
+ledger() {
+    mkdir -p "$target/bench"
+    scripts/bench_ledger.sh | tee "$target/bench/ledger.txt"
+}
+
+run() { python3 "$bench/run.py" ${BENCH_ARGUMENTS:-}; }
+
+plots() { python3 "$bench/plots.py"; }
+
+[ $# -gt 0 ] || set -- core peers aws_lc c python node nginx ledger run plots
+for part in "$@"; do
+    case $part in
+    core | peers | aws_lc | c | python | node | nginx | ledger | run | plots) "$part" ;;
+    aws-lc) aws_lc ;;
+    *) die "there is no part $part" ;;
+    esac
+done

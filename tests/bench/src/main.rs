@@ -1,0 +1,21 @@
+//! A worker of `run.py`; or, with `report NAME [SCALE]`, one simulation, as JSON; or, with `once NAME COUNT`, one row, for callgrind.
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => imagxp_bench::rows().serve(),
+        ["report", name] => report(name, "1"),
+        ["report", name, scale] => report(name, scale),
+        ["once", name, count] => {
+            let mut row = imagxp_bench::rows().make(name).unwrap_or_else(|| panic!("there is no row {name}"));
+            row(count.parse().unwrap());
+        }
+        _ => panic!("usage: imagxp-bench [report NAME [SCALE] | once NAME COUNT]"),
+    }
+}
+
+fn report(name: &str, scale: &str) {
+    let report = imagxp_bench::report(name, scale.parse().unwrap());
+    println!("{}", report.unwrap_or_else(|| panic!("there is no report {name}")));
+}
