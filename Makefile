@@ -50,11 +50,8 @@ fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
 	@scripts/soak.sh
 
-bench: ## criterion benchmarks of the core; what Python, Node and nginx add to a verdict
-	@cargo bench --locked -p imagxp
-	@scripts/nginx.sh bench
-	@scripts/bench_python.sh
-	@scripts/node.sh bench
+bench: ## every bar by turns with its peers: a table, target/bench/report.json; one row alone: cargo bench -p imagxp-bench
+	@scripts/bench.sh
 
 vectors: ## rewrites what is generated: header, vectors, schema
 	@scripts/generated.sh --update

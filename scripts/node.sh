@@ -9,7 +9,7 @@
 #   lint    format and lints of JavaScript
 #   test    everything, with a tally
 #   soak    a million verifications, whose memory is watched
-#   bench   what a verification costs in Node, and how much of it is Node's
+#   bench   builds the addon that `make bench` measures (tests/bench), in target/node-bench
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -74,14 +74,14 @@ lint() {
     setup
     (
         cd "$package"
-        ./node_modules/.bin/prettier --check --log-level warn . ../../tests/conformance/node
+        ./node_modules/.bin/prettier --check --log-level warn . ../../tests/conformance/node ../../tests/bench/node
         ./node_modules/.bin/eslint --max-warnings 0 .
     )
 }
 
 fmt() {
     setup
-    (cd "$package" && ./node_modules/.bin/prettier --write --log-level warn . ../../tests/conformance/node)
+    (cd "$package" && ./node_modules/.bin/prettier --write --log-level warn . ../../tests/conformance/node ../../tests/bench/node)
 }
 
 # The runner's closing lines are read by scripts/tally.py.
@@ -100,7 +100,6 @@ bench() {
         die "the addon could not be built"
     }
     cp "$package"/*.cjs "$package/package.json" "$folder"
-    node "$package/bench/verify.mjs" "$folder"
 }
 
 # A million verifications, on a release build.

@@ -1,4 +1,4 @@
-"""Every row of the bars in one interleaved run: a table, and target/bench/report.json. `make bench` builds what it needs (scripts/bench.sh).
+"""Every row of the bars in one interleaved run: a table, and target/bench/report.json. `make bench` builds what it needs.
 
 Usage: run.py [--rounds N] [--only PREFIX] [--scale SHARE] [--rows-only]
 """
@@ -79,7 +79,9 @@ def replay(figures: dict[str, object]) -> list[report.Row]:
     if figures["bytes"] is None:
         return [*rows, skipped("replay/bytes", "the memory of a process is known on Linux only")]
     in_all = float(str(figures["bytes"]))
-    return [*rows, row("replay/bytes-each", in_all / count, "32 B", 32, 1, unit="B"), row("replay/bytes", in_all, "64 MiB", 64 << 20, 1, unit="B")]
+    rows.append(row("replay/bytes-each", in_all / count, "32 B", 32, 1, unit="B"))
+    rows.append(row("replay/bytes", in_all, "64 MiB", 64 << 20, 1, unit="B"))
+    return rows
 
 
 def main() -> int:
@@ -97,7 +99,9 @@ def main() -> int:
     wanted = {name for bar in bars for name in bar.series()}
     if not arguments.only:
         wanted |= {f"{worker.name}:{row}" for worker in workers.values() for row in worker.rows}
-    series = [Series(workers[name.split(":")[0]], name.split(":", 1)[1]) for name in sorted(wanted) if name.split(":")[0] in workers]
+    series = [
+        Series(workers[name.split(":")[0]], name.split(":", 1)[1]) for name in sorted(wanted) if name.split(":")[0] in workers
+    ]
     medians = measure([one for one in series if one.row in one.worker.rows], arguments.rounds)
     for worker in workers.values():
         worker.stop()

@@ -1,4 +1,4 @@
-//! The core alone, in this very addon: what `bench/verify.mjs` subtracts. Only with the feature `bench`, which nothing that is shipped has.
+//! The core alone, in this very addon: what `make bench` compares Node with (tests/bench/node/ours.mjs). Only with the feature `bench`, which nothing that is shipped has.
 
 use crate::headers::Joined;
 use crate::js::{ClassInstance, JsString, List};

@@ -40,7 +40,9 @@ class Bar:
         return row(self.name, ours, label, (peers[peer] if peers else 0) + self.plus_ns, self.bar, self.at_least)
 
 
-def row(name: str, ours: float, peer: str, peer_value: float, bar: float, at_least: bool = False, unit: str = "ns") -> dict[str, object]:
+def row(
+    name: str, ours: float, peer: str, peer_value: float, bar: float, at_least: bool = False, unit: str = "ns"
+) -> dict[str, object]:
     """A row that has been measured."""
     ratio = peer_value / ours if at_least else ours / peer_value
     return {

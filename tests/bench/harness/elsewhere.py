@@ -34,7 +34,9 @@ def ledger(folder: Path, medians: dict[str, float]) -> list[Row]:
     text = path.read_text()
     rows = []
     for name, label in (("sqlite FULL", "sqlite"), ("postgresql", "postgresql")):
-        rates = re.search(rf"^{name}: (\d+) transfers/s with \d+ clients, (\d+) with one commit each.*\(bar ([\d.]+) x", text, re.M)
+        rates = re.search(
+            rf"^{name}: (\d+) transfers/s with \d+ clients, (\d+) with one commit each.*\(bar ([\d.]+) x", text, re.M
+        )
         visas = re.search(rf"^{name}: (\d+) visas/s", text, re.M)
         flat = re.search(rf"^{name}: .*processors ([\d.]+) us\s+and ([\d.]+) us", text, re.M)
         if not (rates and visas and flat):

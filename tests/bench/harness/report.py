@@ -20,9 +20,8 @@ def table(rows: list[Row]) -> str:
         sense = "≥" if row["at_least"] else "≤"
         result = "pass" if row["pass"] else "FAIL"
         ours, peer = (amount(row[key], row["unit"]) for key in ("ours_ns", "peer_ns"))
-        lines.append(
-            f"{row['name']:34} {ours:>11} {peer:>11}  {row['ratio']:8.3f} {sense + ' ' + format(row['bar'], 'g'):>9}  {result:8} {row['peer']}"
-        )
+        bar = f"{sense} {row['bar']:g}"
+        lines.append(f"{row['name']:34} {ours:>11} {peer:>11}  {row['ratio']:8.3f} {bar:>9}  {result:8} {row['peer']}")
     count = {state: sum(row["pass"] is state for row in rows) for state in (True, False, None)}
     lines.append(f"{count[True]} bars met, {count[False]} not met, {count[None]} skipped")
     return "\n".join(lines)

@@ -12,9 +12,7 @@ class Worker:
     def __init__(self, name: str, command: list[str], folder: Path | None = None) -> None:
         """Starts it; its first line lists its rows."""
         self.name = name
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+        self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.rows = set(self._line().split())
 
     def measure(self, row: str, count: int) -> float:

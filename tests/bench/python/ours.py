@@ -44,7 +44,9 @@ class Site:
         """What an adapter does, and reads."""
         verification = self.publisher.verify("GET", PATH, headers, now=NOW_MS)
         verdict = verification.verdict
-        if verification.pending is not None or not (verdict.is_allowed and verdict.response_headers is not None and verdict.resource):
+        if verification.pending is not None or not (
+            verdict.is_allowed and verdict.response_headers is not None and verdict.resource
+        ):
             raise RuntimeError(f"refused: {verdict.code}")
 
     def refuse(self, headers: Lines) -> None:

@@ -1,4 +1,4 @@
-"""Peers in Python. Each verifies one ES256 signature of a known key, checks its lifetime, and looks its nonce up in a set and puts it there."""
+"""Peers in Python. Each verifies one ES256 signature of a known key, checks its lifetime, and that its nonce is in no set, where it is put."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = KEY.public_key()
 URL = "https://pub.example/2026/03/01/what-the-spring-tides-left-behind?page=2"
 SEEN: set[str] = set()
-CLOCK = datetime.timezone.utc
+CLOCK = datetime.UTC
 ES256 = algorithms.ECDSA_P256_SHA256
 NUMBERS = iter(range(1 << 62))
 

@@ -1,4 +1,7 @@
-//! A worker of `run.py`; or, with `report NAME [SCALE]`, one simulation, as JSON; or, with `once NAME COUNT`, one row, for callgrind.
+//! A worker of `run.py`; or, with `report NAME [SCALE]`, one simulation, as JSON; or, with `once NAME COUNT`, one row,
+//! and with `idle NAME COUNT` what it makes ready, for `scripts/instructions.py`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -7,12 +10,18 @@ fn main() {
         [] => imagxp_bench::rows().serve(),
         ["report", name] => report(name, "1"),
         ["report", name, scale] => report(name, scale),
-        ["once", name, count] => {
-            let mut row = imagxp_bench::rows().make(name).unwrap_or_else(|| panic!("there is no row {name}"));
+        ["once", name, count] => _ = make(name)(count.parse().unwrap()),
+        ["idle", name, count] => {
+            let mut row = make(name);
+            imagxp_bench::worker::idle();
             row(count.parse().unwrap());
         }
-        _ => panic!("usage: imagxp-bench [report NAME [SCALE] | once NAME COUNT]"),
+        _ => panic!("usage: imagxp-bench [report NAME [SCALE] | once NAME COUNT | idle NAME COUNT]"),
     }
+}
+
+fn make(name: &str) -> imagxp_bench::worker::Row {
+    imagxp_bench::rows().make(name).unwrap_or_else(|| panic!("there is no row {name}"))
 }
 
 fn report(name: &str, scale: &str) {

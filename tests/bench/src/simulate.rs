@@ -61,7 +61,8 @@ fn agents(requests: usize) -> Value {
             let signed: Vec<Signed> = (0..4).map(|_| site.sign(agent, URL, None)).collect();
             site.verify(&signed);
         }
-        let signed: Vec<Signed> = (0..requests).map(|_| site.sign(zipf.draw(&mut random), URL, None)).collect();
+        let signed: Vec<Signed> =
+            (0..requests).map(|_| site.sign(zipf.draw(&mut random), URL, None)).collect();
         let took = site.verify(&signed);
         json!({ "agents": count, "ns_each": took.as_secs_f64() * 1e9 / requests as f64 })
     });
@@ -78,12 +79,19 @@ fn attack(count: usize) -> Value {
     // Warm: code and allocator.
     run(&publisher, &template, (0..1000).map(|number| format!("warm-{number}.example")), &mut random);
     let begin = resident();
-    let unknown = run(&publisher, &template, (0..count).map(|number| format!("invented-{number}.example")), &mut random);
+    let unknown = run(
+        &publisher,
+        &template,
+        (0..count).map(|number| format!("invented-{number}.example")),
+        &mut random,
+    );
     let after_unknown = resident();
     let names = (0..count).map(|number| format!("crawler-{}.agents.example", number % KNOWN));
     let forged = run(&publisher, &template, names, &mut random);
     let after_forged = resident();
-    let grown = |after: Option<u64>, before: Option<u64>| after.zip(before).map(|(after, before)| after.saturating_sub(before));
+    let grown = |after: Option<u64>, before: Option<u64>| {
+        after.zip(before).map(|(after, before)| after.saturating_sub(before))
+    };
     json!({
         "requests": count,
         "unknown": { "ns_each": unknown.0, "code": unknown.1, "grown_bytes": grown(after_unknown, begin) },
@@ -92,7 +100,12 @@ fn attack(count: usize) -> Value {
 }
 
 /// Mean nanoseconds, and the one code that all were refused with.
-fn run(publisher: &Publisher, template: &Template, names: impl Iterator<Item = String>, random: &mut Random) -> (f64, String) {
+fn run(
+    publisher: &Publisher,
+    template: &Template,
+    names: impl Iterator<Item = String>,
+    random: &mut Random,
+) -> (f64, String) {
     let (mut took, mut count, mut code) = (Duration::ZERO, 0u32, None);
     for name in names {
         let signed = template.forged(&name, random);

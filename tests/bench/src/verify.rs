@@ -148,12 +148,16 @@ fn overhead() -> Row {
     Box::new(move |count| {
         let pending = |signed: Signed| -> Pending {
             let lines = signed.lines();
-            let mut pending =
-                site.publisher.verify(&signed.request(&lines), now()).pending.expect("it waits for the store");
+            let mut pending = site
+                .publisher
+                .verify(&signed.request(&lines), now())
+                .pending
+                .expect("it waits for the store");
             pending.inserted(Insert::Fresh);
             pending
         };
-        let waiting: Vec<Pending> = (0..count as u64).map(|nonce| pending(Signed::new(&site.agents[0], URL, nonce, None))).collect();
+        let waiting: Vec<Pending> =
+            (0..count as u64).map(|nonce| pending(Signed::new(&site.agents[0], URL, nonce, None))).collect();
         timed(|| {
             for pending in waiting {
                 let verdict = site.publisher.resume(black_box(pending), now()).verdict;
@@ -169,11 +173,15 @@ fn raw() -> Row {
     let point = site.agents[0].public_key().to_spki_der()[26..].to_vec();
     let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).unwrap();
     Box::new(move |count| {
-        let parts: Vec<(Vec<u8>, p256::ecdsa::Signature)> = site.requests(count).into_iter().map(|mut signed| {
-            let claim = base64_decode(signed.header_mut("x-imagxp-payload")).unwrap();
-            let signature = Signature::from_hex(signed.header_mut("x-imagxp-signature")).unwrap();
-            (claim, p256::ecdsa::Signature::from_slice(signature.as_bytes()).unwrap())
-        }).collect();
+        let parts: Vec<(Vec<u8>, p256::ecdsa::Signature)> = site
+            .requests(count)
+            .into_iter()
+            .map(|mut signed| {
+                let claim = base64_decode(signed.header_mut("x-imagxp-payload")).unwrap();
+                let signature = Signature::from_hex(signed.header_mut("x-imagxp-signature")).unwrap();
+                (claim, p256::ecdsa::Signature::from_slice(signature.as_bytes()).unwrap())
+            })
+            .collect();
         timed(|| {
             for (claim, signature) in &parts {
                 assert!(key.verify(black_box(claim), black_box(signature)).is_ok());
@@ -192,7 +200,9 @@ fn scale(threads: usize) -> Row {
         let shares: Vec<Vec<Request<'_>>> = shares
             .iter()
             .zip(&lines)
-            .map(|(share, lines)| share.iter().zip(lines).map(|(signed, lines)| signed.request(lines)).collect())
+            .map(|(share, lines)| {
+                share.iter().zip(lines).map(|(signed, lines)| signed.request(lines)).collect()
+            })
             .collect();
         let barrier = std::sync::Barrier::new(threads + 1);
         let publisher = &site.publisher;

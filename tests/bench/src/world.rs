@@ -26,7 +26,9 @@ pub fn now() -> Timestamp {
 pub fn key(number: u64) -> PrivateKey {
     let fill = &mut |bytes: &mut [u8]| {
         let mut random = Random(number);
-        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]));
+        bytes
+            .chunks_mut(8)
+            .for_each(|chunk| chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]));
         Ok(())
     };
     PrivateKey::generate(Algorithm::Es256, fill).unwrap()
@@ -113,7 +115,10 @@ impl Signed {
         };
         let signed = agent.sign(&request, now(), &uuid(nonce)).unwrap();
         let lines = usual.into_iter().chain(signed.iter());
-        Self { url, headers: lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect() }
+        Self {
+            url,
+            headers: lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect(),
+        }
     }
 
     /// The value of a header.

@@ -67,11 +67,18 @@ pub(super) fn coordinates(key: &VerifyingKey) -> ([u8; 32], [u8; 32]) {
 
 /// Verifies `r ‖ s`. High-s is accepted; r or s equal to 0 or ≥ n is not. Variable time: everything here is public.
 pub(super) fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
+    #[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
+    return super::aws_lc::verify(key, message, signature);
+    #[cfg(not(all(feature = "aws-lc", not(target_family = "wasm"))))]
     Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
 /// Signs with the nonce of RFC 6979 and returns `r ‖ s`, low-s.
 pub(super) fn sign(key: &SigningKey, message: &[u8]) -> [u8; 64] {
+    #[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
+    if let Some(signature) = super::aws_lc::sign(key, message) {
+        return signature.normalize_s().to_bytes().into();
+    }
     let signed: Result<Signature, _> = key.try_sign(message);
     // The one error is r = 0 or s = 0, which nobody has a message for; zeros never verify.
     signed.map_or([0; 64], |signature| signature.normalize_s().to_bytes().into())

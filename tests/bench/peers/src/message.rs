@@ -5,10 +5,10 @@ use crate::worker::{Rows, timed};
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::time::Duration;
+use web_bot_auth::WebBotAuthVerifier;
 use web_bot_auth::components::{CoveredComponent, DerivedComponent, HTTPField};
 use web_bot_auth::keyring::{Algorithm, KeyRing};
 use web_bot_auth::message_signatures::{MessageSigner, SignedMessage, UnsignedMessage};
-use web_bot_auth::WebBotAuthVerifier;
 
 struct Message {
     input: String,
@@ -36,8 +36,12 @@ impl UnsignedMessage for Message {
 impl SignedMessage for Message {
     fn lookup_component(&self, name: &CoveredComponent) -> Vec<String> {
         match name {
-            CoveredComponent::HTTP(HTTPField { name, .. }) if name == "signature" => vec![self.signature.clone()],
-            CoveredComponent::HTTP(HTTPField { name, .. }) if name == "signature-input" => vec![self.input.clone()],
+            CoveredComponent::HTTP(HTTPField { name, .. }) if name == "signature" => {
+                vec![self.signature.clone()]
+            }
+            CoveredComponent::HTTP(HTTPField { name, .. }) if name == "signature-input" => {
+                vec![self.input.clone()]
+            }
             CoveredComponent::Derived(DerivedComponent::Authority { .. }) => vec!["pub.example".to_owned()],
             CoveredComponent::Derived(DerivedComponent::Method { .. }) => vec!["GET".to_owned()],
             CoveredComponent::Derived(DerivedComponent::Path { .. }) => {

@@ -2,7 +2,9 @@
 
 use crate::worker::{Row, Rows, timed};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
+};
 use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
@@ -16,9 +18,10 @@ pub fn add(rows: &mut Rows) {
     rows.add("raw/aws-lc-rs/verify", || {
         let (pair, random) = pair();
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()).unwrap();
-        verify(move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(), move |message, signature| {
-            key.verify_sig(message, signature).is_ok()
-        })
+        verify(
+            move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            move |message, signature| key.verify_sig(message, signature).is_ok(),
+        )
     });
     rows.add("raw/ring/verify", || {
         let (pair, random) = pair();
@@ -26,9 +29,10 @@ pub fn add(rows: &mut Rows) {
             &ring::signature::ECDSA_P256_SHA256_FIXED,
             pair.public_key().as_ref().to_vec(),
         );
-        verify(move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(), move |message, signature| {
-            key.verify(message, signature).is_ok()
-        })
+        verify(
+            move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            move |message, signature| key.verify(message, signature).is_ok(),
+        )
     });
     rows.add("raw/p256/verify", || {
         let signing = scalar();
@@ -47,11 +51,16 @@ pub fn add(rows: &mut Rows) {
     rows.add("raw/openssl/verify", || {
         let (pair, random) = pair();
         let key = openssl::ec::EcKey::private_key_from_der(&openssl_key()).unwrap();
-        verify(move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(), move |message, signature| {
-            let number = |half: &[u8]| BigNum::from_slice(half).unwrap();
-            let signature = EcdsaSig::from_private_components(number(&signature[..32]), number(&signature[32..])).unwrap();
-            signature.verify(&openssl::sha::sha256(message), &key).unwrap()
-        })
+        verify(
+            move |message| pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            move |message, signature| {
+                let number = |half: &[u8]| BigNum::from_slice(half).unwrap();
+                let signature =
+                    EcdsaSig::from_private_components(number(&signature[..32]), number(&signature[32..]))
+                        .unwrap();
+                signature.verify(&openssl::sha::sha256(message), &key).unwrap()
+            },
+        )
     });
     rows.add("raw/aws-lc-rs/sign", || {
         let (pair, random) = pair();
@@ -76,7 +85,9 @@ pub fn add(rows: &mut Rows) {
     });
     rows.add("raw/openssl/sign", || {
         let key = openssl::ec::EcKey::private_key_from_der(&openssl_key()).unwrap();
-        sign(move |message| EcdsaSig::sign(&openssl::sha::sha256(message), &key).unwrap().r().num_bytes() as u8)
+        sign(move |message| {
+            EcdsaSig::sign(&openssl::sha::sha256(message), &key).unwrap().r().num_bytes() as u8
+        })
     });
 }
 
@@ -104,7 +115,11 @@ fn messages(count: usize) -> Vec<Vec<u8>> {
 
 fn verify(sign: impl Fn(&[u8]) -> Vec<u8> + 'static, check: impl Fn(&[u8], &[u8]) -> bool + 'static) -> Row {
     Box::new(move |count| {
-        let signed: Vec<(Vec<u8>, Vec<u8>)> = messages(count).into_iter().map(|message| (sign(&message), message)).map(|(signature, message)| (message, signature)).collect();
+        let signed: Vec<(Vec<u8>, Vec<u8>)> = messages(count)
+            .into_iter()
+            .map(|message| (sign(&message), message))
+            .map(|(signature, message)| (message, signature))
+            .collect();
         let (message, mut bad) = signed[0].clone();
         bad[40] ^= 1;
         assert!(!check(&message, &bad), "it accepts everything");

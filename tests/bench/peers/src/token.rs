@@ -39,7 +39,8 @@ pub fn add(rows: &mut Rows) {
                         purpose: "RAG_RETRIEVAL".into(),
                         exp: 4_000_000_000,
                         nonce: format!("6f1c9d1e-9d7a-4f7c-9b5e-{number:012x}"),
-                        resource: "https://pub.example/2026/03/01/what-the-spring-tides-left-behind?page=2".into(),
+                        resource: "https://pub.example/2026/03/01/what-the-spring-tides-left-behind?page=2"
+                            .into(),
                         method: "GET".into(),
                     };
                     encode(&Header::new(Algorithm::ES256), &claim, &signing).unwrap()
