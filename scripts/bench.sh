@@ -16,10 +16,13 @@ core() {
     cargo build $quiet --release -p imagxp-ffi
 }
 
-# With the other back end, in a folder of its own: features are shared by all that one build makes.
+# With the other back end: a build of its own, since features are shared by all that one build makes.
 aws_lc() {
     # shellcheck disable=SC2086
-    CARGO_TARGET_DIR=$target/bench-aws-lc cargo build $quiet --release -p imagxp-bench --features aws-lc
+    cargo build $quiet --release -p imagxp-bench --features aws-lc
+    mkdir -p "$target/bench"
+    mv "$target/release/imagxp-bench" "$target/bench/imagxp-bench-aws-lc"
+    core
 }
 
 peers() {

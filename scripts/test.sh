@@ -70,6 +70,17 @@ edge() { scripts/wasm.sh test; }
 
 swift() { scripts/swift.sh test; }
 
+# The other back end: signatures byte for byte, Wycheproof, and every vector. Its runner is put aside, and the ordinary one comes back.
+aws_lc() {
+    cargo test --quiet --locked -p imagxp --features aws-lc --lib crypto::
+    cargo test --quiet --locked -p imagxp --features aws-lc --test wycheproof --test rfc_signatures --test jws_interop
+    cargo build --quiet --locked -p imagxp-conformance --features aws-lc
+    mkdir -p "$target/aws-lc"
+    mv "$target/debug/imagxp-conformance" "$target/aws-lc/"
+    cargo build --quiet --locked -p imagxp-conformance
+    "$python" tests/conformance/check.py rust-aws-lc
+}
+
 # The harness of `make bench` judges what it should, each row still runs, and no path executes more than it did.
 bench() {
     "$python" -m pytest --quiet -p no:cacheprovider tests/bench
@@ -172,6 +183,7 @@ step rust "Rust tests" rust
 step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
+step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
 step bench "benchmarks: the harness, each row once, instructions" bench
 step generated "generated files are up to date" scripts/generated.sh
 # Two lanes from here: most of these wait, for browsers, servers and deadlines, and none uses more than one core for long.

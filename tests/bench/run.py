@@ -27,7 +27,7 @@ CORE = [str(TARGET / "release" / "imagxp-bench")]
 # What is started, and what must be there.
 COMMANDS: dict[str, tuple[list[str], Path]] = {
     "core": (CORE, HERE),
-    "core-aws-lc": ([str(TARGET / "bench-aws-lc" / "release" / "imagxp-bench")], HERE),
+    "core-aws-lc": ([str(TARGET / "bench" / "imagxp-bench-aws-lc")], HERE),
     "peers": ([str(TARGET / "bench-peers" / "release" / "imagxp-bench-peers")], HERE),
     "c": ([str(TARGET / "bench-c" / "worker")], HERE),
     "python": ([str(TARGET / "bench-python" / "venv" / "bin" / "python"), "ours.py"], HERE / "python"),

@@ -1,7 +1,7 @@
 """Requests per second and latency, interleaved: the same nginx without the module, with it (signed, known agent, fresh nonces), and with
-auth_request to a small Node verifier. Prints a table and writes target/bench/nginx.json.
+two peers (peers/): Lua with OpenSSL, and auth_request to a verifier in Node. Prints a table and writes target/bench/nginx.json.
 
-Usage: bench.py [seconds per round] [rounds]. Node's part needs the Node binding (IMAGXP_NODE, else bindings/node), else it is SKIPPED.
+Usage: bench.py [seconds per round] [rounds]. A peer that is not installed is SKIPPED: libnginx-mod-http-lua, node.
 """
 
 import json
@@ -22,7 +22,9 @@ from world import AGENT, BROWSER, World  # noqa: E402
 
 CONNECTIONS = 16
 PER_SECOND = 40_000
-NODE = Path(os.environ.get("IMAGXP_NODE", ROOT / "bindings" / "node"))
+PEERS = Path(__file__).resolve().parent / "peers"
+# Where Debian has modules; the order is that in which they are loaded.
+LUA_MODULES = [Path("/usr/lib/nginx/modules") / name for name in ("ndk_http_module.so", "ngx_http_lua_module.so")]
 
 LUA = """
 local requests, at = {}, 0
@@ -37,19 +39,39 @@ function request()
 end
 """
 
-VERIFIER = """
-const http = require("node:http");
-const fs = require("node:fs");
-const { Publisher, Policy } = require(process.argv[2]);
-const policy = Policy.fromJson(fs.readFileSync(process.argv[3], "utf8"));
-const publisher = new Publisher(policy);
-publisher.supply("https://bot.example.com/.well-known/imagxp-agent.json", fs.readFileSync(process.argv[4]));
-http.createServer((request, response) => {
-  const { verdict } = publisher.verify("GET", request.headers["x-original-uri"], request.rawHeaders);
-  response.writeHead(verdict.isAllowed ? 204 : 401);
-  response.end();
-}).listen(Number(process.argv[5]), "127.0.0.1");
-"""
+
+def bare(folder, http, load=()):
+    """An nginx into which the module is not even loaded, but perhaps another one."""
+    nginx = Nginx(folder, http)
+    conf = folder / "nginx.conf"
+    lines = [line for line in conf.read_text().splitlines() if "imagxp" not in line or "x-imagxp" in line]
+    conf.write_text("\n".join([f"load_module {module};" for module in load] + lines))
+    return nginx
+
+
+def with_lua(folder, http, spki):
+    """The same server with the peer in Lua."""
+    http = http.replace(
+        "    server {",
+        f"""lua_shared_dict nonces 256m;
+    lua_package_path "{PEERS}/?.lua;;";
+    init_by_lua_block {{ require("verify").init("{spki}") }}
+    server {{""",
+        1,
+    ).replace("location / {", 'location / { access_by_lua_block { require("verify").access() }', 1)
+    return bare(folder, http, LUA_MODULES)
+
+
+def with_node(folder, http, port):
+    """The same server with auth_request to a verifier that listens there."""
+    auth = http.replace(
+        "location / {",
+        """location = /auth { internal; proxy_pass http://verifier; proxy_pass_request_body off;
+        proxy_http_version 1.1; proxy_set_header Connection "";
+        proxy_set_header X-Original-URI $request_uri; }
+        location / { auth_request /auth;""",
+    ).replace("    server {", f"upstream verifier {{ server 127.0.0.1:{port}; keepalive 32; }}\n    server {{", 1)
+    return bare(folder, auth)
 
 
 def presign(world, path, count):
@@ -101,48 +123,35 @@ def main():
         script.write_text(LUA)
         quiet = world.http(zone="256m").replace("access_log {folder}/access.log verdict;", "keepalive_requests 1000000;")
         plain = quiet.replace("imagxp enforce;", "imagxp off;")
-        sides = {"without": Nginx(folder / "without", plain), "module": Nginx(folder / "module", quiet)}
-        # Without the module means: not even loaded.
-        conf = folder / "without" / "nginx.conf"
-        conf.write_text("\n".join(line for line in conf.read_text().splitlines() if "imagxp" not in line))
+        spki = json.loads((world.folder / "manifest.json").read_text())["public_key"]
+        bare_http = "\n".join(line for line in plain.splitlines() if "imagxp" not in line)
+        sides = {"without": bare(folder / "without", bare_http), "module": Nginx(folder / "module", quiet)}
         sides["browser"] = sides["module"]
         browsers(folder / "browsers")
-        verifier = None
-        if shutil.which("node") and (NODE / "index.cjs").exists():
-            port = free_port()
-            (folder / "verifier.cjs").write_text(VERIFIER)
-            verifier = subprocess.Popen(
-                [
-                    "node",
-                    str(folder / "verifier.cjs"),
-                    str(NODE / "index.cjs"),
-                    str(world.folder / "policy.json"),
-                    str(world.folder / "manifest.json"),
-                    str(port),
-                ]
-            )
-            auth = (
-                plain.replace("imagxp off;", "")
-                .replace("location / {", "location / { auth_request /auth;")
-                .replace(
-                    "location / {",
-                    """location = /auth { internal; proxy_pass http://verifier; proxy_pass_request_body off;
-                    proxy_http_version 1.1; proxy_set_header Connection "";
-                    proxy_set_header X-Original-URI $request_uri; } location / {""",
-                )
-                .replace("    server {", f"upstream verifier {{ server 127.0.0.1:{port}; keepalive 32; }} server {{", 1)
-            )
-            sides["node"] = Nginx(folder / "node", auth)
-            conf = folder / "node" / "nginx.conf"
-            conf.write_text("\n".join(line for line in conf.read_text().splitlines() if "imagxp" not in line))
+        skipped, verifier = {}, None
+        if all(module.exists() for module in LUA_MODULES):
+            sides["lua"] = with_lua(folder / "lua", bare_http, spki)
         else:
-            print("SKIPPED: auth_request to Node: the Node binding is not built")
+            skipped["nginx/lua"] = "lua-nginx-module is not installed (libnginx-mod-http-lua)"
+        if shutil.which("node"):
+            port = free_port()
+            verifier = subprocess.Popen(["node", str(PEERS / "verify.cjs"), spki, str(port)])
+            sides["node"] = with_node(folder / "node", bare_http, port)
+        else:
+            skipped["nginx/auth_request"] = "node is not installed"
+        for name, reason in skipped.items():
+            print(f"SKIPPED: {name}: {reason}")
         runs = {side: [] for side in sides}
         try:
             for nginx in set(sides.values()):
                 nginx.__enter__()
-            if verifier is not None:
-                wait_for(lambda: sides["node"].get("/page", world.sign()).status == 200, "the Node verifier")
+            for side in {"lua", "node"} & set(sides):
+                nginx = sides[side]
+                wait_for(lambda nginx=nginx: nginx.get("/page", world.sign()).status == 200, f"an answer through {side}")
+                once = world.sign()
+                answers = [nginx.get("/page", once).status for _ in range(2)]
+                if answers != [200, 401] or nginx.get("/page").status != 401:
+                    sys.exit(f"error: the peer in {side} lets replays or strangers in: {answers}")
             for number in range(rounds):
                 requests = folder / f"requests{number}"
                 presign(world, requests, seconds * PER_SECOND)
@@ -184,6 +193,8 @@ def main():
         print(f"{name}: {ratio:.2f} × (bar {bar}): {'met' if ratio >= bar else 'NOT MET'}")
 
     row("nginx/requests", "without", 0.33)
+    if "lua" in medians:
+        row("nginx/lua", "lua", 3)
     if "node" in medians:
         row("nginx/auth_request", "node", 25)
     print(f"a browser's requests, without a signature check: {medians['browser'][0] / medians['without'][0]:.2f} × of without")
@@ -194,7 +205,9 @@ def main():
     )
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench"
     target.mkdir(parents=True, exist_ok=True)
-    (target / "nginx.json").write_text(json.dumps({"rows": rows, "medians": medians, "agent": AGENT}, indent=1) + "\n")
+    (target / "nginx.json").write_text(
+        json.dumps({"rows": rows, "skipped": skipped, "medians": medians, "agent": AGENT}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Peers in Python. Each verifies one ES256 signature of a known key, checks its lifetime, and that its nonce is in no set, where it is put."""
+"""Peers in Python. Each verifies one ES256 signature of a known key, checks its lifetime, and that its nonce is new."""
 
 from __future__ import annotations
 

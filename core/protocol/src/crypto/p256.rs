@@ -1,6 +1,6 @@
 //! ECDSA over P-256 with SHA-256: encodings, signing, verification (FIPS 186-5, SEC 1, RFC 5480, RFC 5915, RFC 6979).
 
-use ::p256::ecdsa::signature::{Signer as _, Verifier as _};
+use ::p256::ecdsa::signature::Signer as _;
 use ::p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use ::p256::pkcs8::der::asn1::{BitStringRef, ContextSpecific, OctetStringRef};
 use ::p256::pkcs8::der::{self, Decode, Reader, SliceReader, Tag, TagNumber};
@@ -65,11 +65,13 @@ pub(super) fn coordinates(key: &VerifyingKey) -> ([u8; 32], [u8; 32]) {
     (part(point.x()), part(point.y()))
 }
 
+#[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
+pub(super) use super::aws_lc::verify;
+
 /// Verifies `r ‖ s`. High-s is accepted; r or s equal to 0 or ≥ n is not. Variable time: everything here is public.
+#[cfg(not(all(feature = "aws-lc", not(target_family = "wasm"))))]
 pub(super) fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    #[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
-    return super::aws_lc::verify(key, message, signature);
-    #[cfg(not(all(feature = "aws-lc", not(target_family = "wasm"))))]
+    use ::p256::ecdsa::signature::Verifier as _;
     Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
