@@ -82,7 +82,31 @@ def figures(said: dict[str, Any]) -> str:
     """The table, and where it was measured."""
     machine = said["machine"]
     where = f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}"
-    return f"{BEGIN}\n\nMeasured on: {where}.\n\n```text\n{report.table(said['rows'])}\n```\n\n{END}"
+    told = "\n".join(simulated(said["simulations"]))
+    return f"{BEGIN}\n\nMeasured on: {where}.\n\n```text\n{report.table(said['rows'])}\n```\n\n{told}\n\n{END}"
+
+
+def simulated(simulations: dict[str, Any]) -> list[str]:
+    """A line for each simulation that ran."""
+    told = []
+    if zipf := simulations.get("zipf"):
+        told.append(
+            f"- Zipf: {zipf['requests']:,} requests of {zipf['agents']:,} agents: {zipf['ns_each'] / 1000:.1f} µs a verdict; "
+            f"memory grew by {mebibytes(zipf['grown_bytes'])}, nonces included."
+        )
+    if attack := simulations.get("attack"):
+        for kind, names in (("unknown", "agents that nobody knows"), ("forged", "known agents")):
+            found = attack[kind]
+            told.append(
+                f"- Attack in the names of {names}: {attack['requests']:,} forgeries, `{found['code']}`: {found['ns_each'] / 1000:.1f} µs "
+                f"each; memory grew by {mebibytes(found['grown_bytes'])}."
+            )
+    return told
+
+
+def mebibytes(number: int | None) -> str:
+    """For people."""
+    return "an unknown amount" if number is None else f"{number / 2**20:.1f} MiB"
 
 
 def main() -> None:
