@@ -1,7 +1,7 @@
 #!/bin/sh
 # What everything costs, and what others take for the same work: builds all workers, measures, prints a table, writes target/bench/report.json.
 #
-# Usage: scripts/bench.sh [PART...]   with the parts: core peers aws-lc verifier c python node nginx ledger run plots; without, all of them
+# Usage: scripts/bench.sh [PART...]   with the parts: core peers aws-lc c python node nginx ledger run plots; without, all of them
 # Nothing that is built here is shipped. The peers are crates and packages of their own: tests/bench/peers, .../python, .../node.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -13,13 +13,7 @@ core() {
     # shellcheck disable=SC2086 # a list of words
     cargo build $quiet --release -p imagxp-bench
     # shellcheck disable=SC2086
-    cargo build $quiet --release -p imagxp-ffi
-}
-
-# The library that only verifies, for its size; it has the same name as the whole one.
-verifier() {
-    # shellcheck disable=SC2086
-    CARGO_TARGET_DIR=$target/bench-verifier cargo build $quiet --release -p imagxp-ffi --no-default-features
+    cargo build $quiet --release -p imagxp-ffi -p imagxp-verifier
 }
 
 # With the other back end: a build of its own, since features are shared by all that one build makes.
@@ -77,10 +71,10 @@ run() { python3 "$bench/run.py" ${BENCH_ARGUMENTS:-}; }
 
 plots() { python3 "$bench/plots.py"; }
 
-[ $# -gt 0 ] || set -- core peers aws_lc verifier c python node nginx ledger run plots
+[ $# -gt 0 ] || set -- core peers aws_lc c python node nginx ledger run plots
 for part in "$@"; do
     case $part in
-    core | peers | aws_lc | verifier | c | python | node | nginx | ledger | run | plots) "$part" ;;
+    core | peers | aws_lc | c | python | node | nginx | ledger | run | plots) "$part" ;;
     aws-lc) aws_lc ;;
     *) die "there is no part $part" ;;
     esac

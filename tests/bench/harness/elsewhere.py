@@ -54,9 +54,9 @@ def ledger(folder: Path, medians: dict[str, float]) -> list[Row]:
 
 def size(target: Path) -> list[Row]:
     """The stripped shared library that only verifies."""
-    library = target / "bench-verifier" / "release" / "libimagxp.so"
+    library = target / "release" / "libimagxp_verifier.so"
     if not library.exists() or not shutil.which("strip"):
-        return [skipped("size/verifier", "no release of libimagxp.so without its default features, or no strip")]
+        return [skipped("size/verifier", "no release of libimagxp_verifier.so, or no strip")]
     with tempfile.NamedTemporaryFile() as copy:
         subprocess.run(["strip", "-o", copy.name, library], check=True)
         return [row("size/verifier", Path(copy.name).stat().st_size, "1 MiB", SIZE_BAR, 1, unit="B")]
