@@ -101,7 +101,7 @@ def main():
     names = paths(arguments.prefixes)
     if not names:
         sys.exit("error: no path has such a name")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         found = dict(zip(names, pool.map(lambda name: count(name, arguments.seed_fault), names), strict=True))
     if arguments.update:
         kept = {} if not arguments.prefixes else baseline["instructions"]
