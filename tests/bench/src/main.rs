@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark may panic")]
 
+use imagxp_bench::worker;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -10,17 +12,21 @@ fn main() {
         [] => imagxp_bench::rows().serve(),
         ["report", name] => report(name, "1"),
         ["report", name, scale] => report(name, scale),
-        ["once", name, count] => _ = make(name)(count.parse().unwrap()),
+        ["once", name, count] => {
+            worker::count();
+            make(name)(count.parse().unwrap());
+        }
         ["idle", name, count] => {
+            worker::count();
             let mut row = make(name);
-            imagxp_bench::worker::idle();
+            worker::idle();
             row(count.parse().unwrap());
         }
         _ => panic!("usage: imagxp-bench [report NAME [SCALE] | once NAME COUNT | idle NAME COUNT]"),
     }
 }
 
-fn make(name: &str) -> imagxp_bench::worker::Row {
+fn make(name: &str) -> worker::Row {
     imagxp_bench::rows().make(name).unwrap_or_else(|| panic!("there is no row {name}"))
 }
 

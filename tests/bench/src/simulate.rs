@@ -31,7 +31,7 @@ pub(crate) fn resident() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Requests of known agents by Zipf's law: mean cost of a verdict, and what memory grew by.
+/// Requests of known agents by Zipf's law: mean cost of a verdict, what memory the tables take, and how many of the requests met one.
 fn zipf(agents: usize, requests: usize) -> Value {
     let mut site = Site::new(agents as u64);
     let before = resident();
