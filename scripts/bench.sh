@@ -35,7 +35,8 @@ c() {
     have gcc || { skip "gcc is missing"; return 0; }
     mkdir -p "$target/bench-c"
     gcc -O2 -Wall -Wextra -Werror -I"$root/include" "$bench/c/worker.c" -o "$target/bench-c/worker" -L"$target/release" -limagxp \
-        -Wl,-rpath,"$target/release"
+        -Wl,-rpath,"$target/bench-c"
+    ln -sf "$target/release/libimagxp.so" "$target/bench-c/libimagxp.so.1"
 }
 
 python() {

@@ -42,14 +42,14 @@ static void set_up(struct site *site) {
     imagxp_manifest *manifest = NULL;
     imagxp_bytes json = {NULL, 0};
     imagxp_slice secret = {(const uint8_t *)"0123456789abcdef", 16};
-    must(imagxp_key_generate(IMAGXP_ES256, &key, NULL), "key");
+    must(imagxp_key_generate(IMAGXP_ALGORITHM_ES256, NULL, NULL, &key, NULL), "key");
     must(imagxp_identity_new(imagxp_slice_of(AGENT), key, false, &site->agent, NULL), "identity");
-    must(imagxp_sign_request_new(imagxp_slice_of("GET"), imagxp_slice_of(URL), IMAGXP_RAG_RETRIEVAL, &site->read, NULL), "request");
+    must(imagxp_sign_request_new(imagxp_slice_of("GET"), imagxp_slice_of(URL), IMAGXP_PURPOSE_RAG_RETRIEVAL, &site->read, NULL), "request");
     must(imagxp_sign_request_set_context(site->read, imagxp_slice_of("{\"note\":\"spring\"}"), NULL), "context");
     must(imagxp_policy_from_json(imagxp_slice_of(POLICY), &policy, NULL), "policy");
     must(imagxp_publisher_new(policy, secret, NULL, &site->publisher, NULL), "publisher");
     must(imagxp_identity_manifest(site->agent, imagxp_slice_of(""), &manifest, NULL), "manifest");
-    must(imagxp_manifest_json(manifest, &json, NULL), "manifest");
+    must(imagxp_manifest_to_json(manifest, &json, NULL), "manifest");
     imagxp_slice body = {json.ptr, json.len};
     must(imagxp_publisher_supply(site->publisher, imagxp_slice_of("https://" AGENT "/.well-known/imagxp-agent.json"), body,
                                  IMAGXP_MAX_AGE_NONE, (int64_t)NOW_S * 1000, NULL),
