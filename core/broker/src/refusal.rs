@@ -72,6 +72,7 @@ codes! {
     AdminSecondNeeded = "admin.second_needed", 403, "another operator has to agree";
 
     LedgerBroken = "ledger.broken", 503, "an invariant of the ledger does not hold; writes are refused";
+    LogRewound = "log.rewound", 503, "the log does not contain a checkpoint that was published; writes are refused until an operator has looked";
     ClockWrong = "clock.wrong", 503, "the server's clock is far from the times of the log";
     ClockDispute = "clock.dispute", 409, "the entry is not an operator's dispute of the log's time as it stands";
     StoreUnknown = "store.unknown", 504, "nobody knows whether it was done; the same request with its idempotency key finds out";

@@ -7,6 +7,7 @@ use crate::error::SetupError;
 use crate::events::Events;
 use crate::forward::Forward;
 use crate::intake::Intake;
+use crate::kept::Published;
 use crate::keys::KeyRing;
 use crate::network::Networks;
 use crate::operators::Operators;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) forward: Option<Forward>,
     pub(crate) events: Events,
     pub(crate) verdicts: Verdicts,
+    pub(crate) published: Published,
     pub(crate) stop: watch::Receiver<bool>,
     leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
@@ -81,6 +83,7 @@ impl App {
             crowd: Crowd::new(config.limits.requests.div_ceil(4), config.limits.tenant_per_s),
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),
+            published: Published::default(),
             intake: Intake::default(),
             proofs: Arc::new(Semaphore::new(PROOFS)),
             stop,

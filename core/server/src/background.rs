@@ -7,7 +7,7 @@ use crate::listen::stopped;
 use crate::random;
 use crate::view::EventView;
 use imagxp_broker::audit::Report;
-use imagxp_broker::{Actor, Due, DueVisa, Id, NoteTime, Reader as _, RefusalCode, Request};
+use imagxp_broker::{Actor, Due, DueVisa, Id, NoteTime, Reader as _, Refusal, RefusalCode, Request};
 use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ pub(crate) async fn audit(app: Arc<App>) {
         Ok(Ok(())) => app.events.tell("status", &Status::of(&app)),
         // Rows that cannot be read are rows that do not hold.
         Ok(Err(error)) if error.kind() == ErrorKind::Damaged => {
-            app.bank.ledger.refuse_writes("the ledger has rows that cannot be read");
+            app.bank.ledger.refuse_writes(broken("the ledger has rows that cannot be read"));
             tracing::error!(%error, "the ledger is broken: writes are refused");
             metrics::gauge!("imagxp_ledger_writable").set(0.0);
             app.events.tell("status", &Status::of(&app));
@@ -45,6 +45,10 @@ pub(crate) async fn audit(app: Arc<App>) {
         Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "the ledger cannot be checked now"),
         Err(error) => tracing::error!(%error, "checking the ledger failed"),
     }
+}
+
+fn broken(why: &'static str) -> Refusal {
+    Refusal::new(RefusalCode::LedgerBroken, why)
 }
 
 /// Whether writes are accepted, for watchers.
@@ -66,7 +70,7 @@ pub(crate) fn judge(ledger: &Ledger, report: &Report, what: &'static str) {
     if sound {
         tracing::info!(what, "the ledger was checked");
     } else {
-        ledger.refuse_writes("a check of the ledger found that an invariant does not hold");
+        ledger.refuse_writes(broken("a check of the ledger found that an invariant does not hold"));
         for finding in &report.findings {
             let kind = finding.kind.as_str();
             tracing::error!(

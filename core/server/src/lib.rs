@@ -20,6 +20,7 @@ mod folder;
 mod forward;
 mod gate;
 mod intake;
+pub mod kept;
 pub mod keys;
 pub mod ledger;
 mod listen;

@@ -42,6 +42,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, 
         .map(Due)
         .ok_or_else(|| Problem::internal("there is no signing key"))?;
     let note = head.checkpoint(&origin(&app))?.sign(&signer).map_err(Problem::internal)?;
+    app.published.put(&note);
     let mut response = note.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -50,7 +51,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, 
 }
 
 /// The log's name: the broker's host, as checkpoints want it, without a scheme.
-fn origin(app: &App) -> String {
+pub(crate) fn origin(app: &App) -> String {
     let host = app.config.issuer.split_once("://").map_or(app.config.issuer.as_str(), |(_, host)| host);
     format!("{host}/ledger")
 }

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::forward::Forward;
+use crate::kept;
 use crate::keys;
 use crate::listen::{Door, stopped};
 use crate::network::Networks;
@@ -108,6 +109,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let size = *app.bank.ledger.watch().borrow();
     let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
     let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
+    let following = tokio::spawn(kept::follow(Arc::clone(&app), stop.clone()));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
     let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
@@ -124,7 +126,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
         // What hangs in a store that does not answer is not waited for without an end.
         let ledger = app.bank.ledger.clone();
         let closing = async {
-            for task in [watcher, settling, telling] {
+            for task in [watcher, settling, telling, following] {
                 joined(task).await;
             }
             auditing.abort();
@@ -173,7 +175,11 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
         Ok(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    Ok(Bank::new(opened.map_err(storage)?, rules, readers))
+    let ledger = opened.map_err(storage)?;
+    let (judged, data) = (ledger.clone(), config.data.clone());
+    let judged = tokio::task::spawn_blocking(move || kept::judge(&judged, &data));
+    judged.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))??;
+    Ok(Bank::new(ledger, rules, readers))
 }
 
 /// The memory of nonces: the shared one, or the data folder's.

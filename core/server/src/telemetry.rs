@@ -69,6 +69,10 @@ pub(crate) fn metrics() -> Result<PrometheusHandle, SetupError> {
     );
     metrics::describe_gauge!("imagxp_streams", "Open streams of events");
     metrics::describe_gauge!(
+        "imagxp_log_continues",
+        "0 when the log does not contain a checkpoint that was kept"
+    );
+    metrics::describe_gauge!(
         "imagxp_clock_trusted",
         "1 when the ledger's clock is believed and writes are taken"
     );

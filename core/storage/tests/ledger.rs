@@ -408,7 +408,7 @@ fn a_full_queue_and_a_broken_ledger_refuse() {
         let done = tickets.len() as u128;
         tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
         assert_eq!(account(&ledger, "a").credits_posted.units(), done);
-        ledger.refuse_writes("a test says so");
+        ledger.refuse_writes(Refusal::new(RefusalCode::LedgerBroken, "a test says so"));
         assert_eq!(ledger.submit(deposit("a", 1, "late")).unwrap_err().code(), RefusalCode::LedgerBroken);
         assert_eq!(account(&ledger, "a").credits_posted.units(), done, "reading goes on");
         ledger.close();

@@ -57,6 +57,7 @@ const COMMANDS: &[&str] = &[
     "broker settle",
     "broker ledger",
     "broker ledger audit",
+    "broker ledger accept",
     "broker backup",
     "broker restore",
     "serve",

@@ -22,6 +22,7 @@ mod once;
 mod operator;
 mod party;
 mod replay;
+mod rewound;
 mod scale;
 mod service;
 mod session;

@@ -146,9 +146,9 @@ impl Ledger {
         self.shared.gate.size.subscribe()
     }
 
-    /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4).
-    pub fn refuse_writes(&self, why: &'static str) {
-        self.shared.gate.close(why);
+    /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4). Writes are answered with this refusal.
+    pub fn refuse_writes(&self, refusal: Refusal) {
+        self.shared.gate.refuse(refusal);
     }
 
     /// Why writes are refused, when they are.
@@ -229,7 +229,10 @@ impl Gate {
     }
 
     pub(super) fn close(&self, why: &'static str) {
-        let refusal = Refusal::new(RefusalCode::LedgerBroken, why);
+        self.refuse(Refusal::new(RefusalCode::LedgerBroken, why));
+    }
+
+    fn refuse(&self, refusal: Refusal) {
         *self.closed.write().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
     }
 

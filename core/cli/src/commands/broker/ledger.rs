@@ -4,11 +4,12 @@ use crate::commands::server::{Options, now, wrong};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
+use imagxp::audit::Checkpoint;
 use imagxp::encoding::hex_encode;
 use imagxp::json::{Number, Object, Value};
 use imagxp_broker::{Actor, Due, Reader as _, Request};
 use imagxp_server::config::Config;
-use imagxp_server::ledger;
+use imagxp_server::{kept, ledger};
 use imagxp_storage::backup::{self, Summary};
 use imagxp_storage::{Address, Ledger};
 use std::fs::{File, OpenOptions};
@@ -29,16 +30,66 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Check every balance against its transfers, every visa against its money, every entry against the log
-    ///
-    /// Reads one state, beside a service that runs. Exit code 1 when an invariant does not hold.
-    Audit(Options),
+    Audit(Audit),
+    Accept(Accept),
+}
+
+/// Check every balance against its transfers, every visa against its money, every entry against the log
+///
+/// Reads one state, beside a service that runs. Exit code 1 when an invariant does not hold, or a checkpoint is not of this log.
+#[derive(Debug, clap::Args)]
+struct Audit {
+    /// A checkpoint that the log must contain, as `/v1/log/checkpoint` gave it; may be repeated
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Accept the log as it is, although it does not contain the checkpoint that the service has kept; the service is then started again
+///
+/// For a log that has gone back (`log.rewound`) and that an operator has looked at. The kept checkpoint is set aside, not deleted.
+#[derive(Debug, clap::Args)]
+struct Accept {
+    #[command(flatten)]
+    options: Options,
 }
 
 impl Args {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let Command::Audit(options) = self.command;
-        let report = open(&options)?.audit_full().map_err(stored)?;
+        match self.command {
+            Command::Audit(audit) => audit.run(context),
+            Command::Accept(accept) => accept.run(context),
+        }
+    }
+}
+
+impl Accept {
+    fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let aside = kept::accept(&config(&self.options)?.data).map_err(wrong)?;
+        let mut object = Object::new();
+        object.insert("set_aside", aside.map_or(Value::Null, |path| path.display().to_string().into()));
+        super::show::show(context, &object)
+    }
+}
+
+impl Audit {
+    fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let checkpoints: Vec<Checkpoint> =
+            self.checkpoint.iter().map(|path| kept::read(path)).collect::<Result<_, _>>().map_err(wrong)?;
+        let ledger = open(&self.options)?;
+        let report = ledger.audit_full().map_err(stored)?;
+        let mut missing = Vec::new();
+        for (path, checkpoint) in self.checkpoint.iter().zip(&checkpoints) {
+            if !ledger
+                .read()
+                .and_then(|mut reading| kept::contains(&mut reading, checkpoint))
+                .map_err(stored)?
+            {
+                missing.push(Value::from(path.display().to_string()));
+            }
+        }
+        let holds = report.is_sound() && missing.is_empty();
         let mut object = summary(&Summary::from(&report));
         object.insert("sound", report.is_sound());
         object.insert("wrong", number(report.wrong));
@@ -49,8 +100,9 @@ impl Args {
             Value::from(object)
         });
         object.insert("findings", findings.collect::<Vec<_>>());
+        object.insert("checkpoints_missing", missing);
         super::show::show(context, &object)?;
-        Ok(if report.is_sound() { Exit::Ok } else { Exit::Deny })
+        Ok(if holds { Exit::Ok } else { Exit::Deny })
     }
 }
 

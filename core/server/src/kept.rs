@@ -1,0 +1,212 @@
+//! The last checkpoint, kept outside of the ledger's database: `checkpoint.txt` in the data folder. A log that goes back (an old backup put
+//! in place, a fail-over to a copy that lagged) does not contain it, and is not written to until an operator has looked.
+
+use crate::app::App;
+use crate::clock;
+use crate::error::SetupError;
+use crate::folder;
+use crate::keys::Due;
+use crate::listen::stopped;
+use crate::log::origin;
+use imagxp::audit::tree::Tree;
+use imagxp::audit::{Checkpoint, SignedCheckpoint};
+use imagxp_broker::{Head, Reader as _, RefusalCode};
+use imagxp_files::atomic::{self, Existing};
+use imagxp_storage::{Ledger, Reading};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the log is compared with what was seen of it.
+const EVERY: Duration = Duration::from_secs(1);
+/// Between two checkpoints that nobody has asked for, in rounds.
+const KEEP_EVERY: u32 = 60;
+/// Leaves in one read.
+const PAGE: usize = 4096;
+
+/// The last checkpoint that was published and is not kept yet.
+#[derive(Debug, Default)]
+pub(crate) struct Published(Mutex<Option<String>>);
+
+impl Published {
+    /// Notes what has been published.
+    pub(crate) fn put(&self, note: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(note.to_owned());
+    }
+
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn file(data: &Path) -> PathBuf {
+    data.join("checkpoint.txt")
+}
+
+fn failed(path: &Path, error: &dyn core::fmt::Display) -> SetupError {
+    SetupError::new("io.failed", format!("`{}`: {error}", path.display()))
+}
+
+/// The checkpoint that a file holds; its signature is not looked at, for whoever may write the file may read the keys. Error: `io.failed`.
+pub fn read(path: &Path) -> Result<Checkpoint, SetupError> {
+    let note = std::fs::read(path).map_err(|error| failed(path, &error))?;
+    let signed = SignedCheckpoint::parse(&note).map_err(|error| failed(path, &error))?;
+    Ok(signed.checkpoint().clone())
+}
+
+/// The checkpoint of a data folder, when there is one. Error: `io.failed`.
+pub fn of_folder(data: &Path) -> Result<Option<Checkpoint>, SetupError> {
+    let path = file(data);
+    if path.exists() { read(&path).map(Some) } else { Ok(None) }
+}
+
+/// Sets the kept checkpoint aside: the log is what it is from now on, once the service has been started again. Returns where it lies then;
+/// `None` when none was kept. Error: `io.failed`.
+pub fn accept(data: &Path) -> Result<Option<PathBuf>, SetupError> {
+    let _lock = folder::lock(data)?;
+    let Some(kept) = of_folder(data)? else { return Ok(None) };
+    let path = file(data);
+    let aside = data.join(format!("checkpoint-set-aside-{}-{}.txt", kept.size, clock::now().as_secs()));
+    std::fs::rename(&path, &aside).map_err(|error| failed(&path, &error))?;
+    Ok(Some(aside))
+}
+
+/// Keeps a checkpoint unless a larger one is kept.
+fn keep(data: &Path, note: &str) -> Result<(), SetupError> {
+    let _lock = folder::lock(data)?;
+    let path = file(data);
+    let new = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| failed(&path, &error))?;
+    if of_folder(data)?.is_some_and(|kept| kept.size >= new.checkpoint().size) {
+        return Ok(());
+    }
+    atomic::write(&path, note.as_bytes(), Existing::Replace).map_err(|error| failed(&path, &error))
+}
+
+/// Whether the log begins with what a checkpoint says. Error: the database's.
+pub fn contains(reading: &mut Reading, checkpoint: &Checkpoint) -> imagxp_storage::Result<bool> {
+    let mut tree = Tree::new();
+    grow(reading, &mut tree, checkpoint.size)?;
+    Ok(tree.size() == checkpoint.size && tree.root() == checkpoint.root)
+}
+
+/// Adds leaves of the log up to this size, as far as there are any.
+fn grow(reading: &mut Reading, tree: &mut Tree, size: u64) -> imagxp_storage::Result<()> {
+    while tree.size() < size {
+        let left = usize::try_from(size.saturating_sub(tree.size())).unwrap_or(usize::MAX);
+        let leaves = reading.leaves(tree.size(), left.min(PAGE))?;
+        if leaves.is_empty() {
+            break;
+        }
+        for leaf in leaves {
+            tree.push(leaf.hash);
+        }
+    }
+    Ok(())
+}
+
+/// At the start: refuses writes to a log that is shorter than the kept checkpoint. Whether it contains it is found out beside the work.
+pub(crate) fn judge(ledger: &Ledger, data: &Path) -> Result<(), SetupError> {
+    let kept = of_folder(data)?;
+    let size = ledger.read().and_then(|mut reading| reading.head()).map_err(crate::ledger::storage)?.size;
+    let continues = kept.is_none_or(|kept| kept.size <= size);
+    metrics::gauge!("imagxp_log_continues").set(if continues { 1.0 } else { 0.0 });
+    if !continues {
+        refuse(ledger);
+    }
+    Ok(())
+}
+
+fn refuse(ledger: &Ledger) {
+    tracing::error!(
+        "the log has gone back: it does not contain the checkpoint that is kept; writes are refused"
+    );
+    metrics::gauge!("imagxp_log_continues").set(0.0);
+    metrics::gauge!("imagxp_ledger_writable").set(0.0);
+    ledger.refuse_writes(RefusalCode::LogRewound.into());
+}
+
+/// What a process has seen of the log.
+#[derive(Default)]
+struct Seen {
+    /// Of the file, until the log was found to contain it.
+    kept: Option<Checkpoint>,
+    tree: Tree,
+    size: u64,
+}
+
+impl Seen {
+    /// Whether the log still begins with all that was seen of it; `whole` looks at the entries, else their number alone.
+    fn look(&mut self, reading: &mut Reading, whole: bool) -> imagxp_storage::Result<(bool, Head)> {
+        reading.consistent(|reading| {
+            let head = reading.head()?;
+            let kept = self.kept.as_ref().map_or(0, |kept| kept.size);
+            if head.size < self.size.max(kept) {
+                return Ok((false, head));
+            }
+            self.size = head.size;
+            if !whole {
+                return Ok((true, head));
+            }
+            if let Some(kept) = &self.kept {
+                if !contains(reading, kept)? {
+                    return Ok((false, head));
+                }
+                self.kept = None;
+            }
+            grow(reading, &mut self.tree, head.size)?;
+            let same = head.log().is_ok_and(|log| log.tree().root() == self.tree.root());
+            Ok((same, head))
+        })
+    }
+}
+
+/// Compares the log with what was seen of it, every second by its size, every minute by its entries; and keeps its checkpoints.
+pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let data = app.config.data.clone();
+    // A file that cannot be read was told of at the start.
+    let seen = Seen { kept: of_folder(&data).ok().flatten(), ..Seen::default() };
+    let seen = Arc::new(Mutex::new(seen));
+    let mut kept = 0;
+    let mut round = 0_u32;
+    loop {
+        let whole = round.is_multiple_of(KEEP_EVERY);
+        let published = app.published.take();
+        let seen = Arc::clone(&seen);
+        let looked = app.bank.read_first(move |reading| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).look(reading, whole)
+        });
+        match looked.await {
+            Ok((true, head)) => {
+                let due = whole && head.size > kept;
+                let note = match (published, due) {
+                    (Some(note), false) => Some(note),
+                    (_, true) => sign(&app, &head),
+                    (None, false) => None,
+                };
+                if let Some(note) = note {
+                    match keep(&data, &note) {
+                        Ok(()) => kept = head.size,
+                        Err(error) => tracing::error!(%error, "the checkpoint cannot be kept"),
+                    }
+                }
+            }
+            Ok((false, _)) => {
+                if app.bank.ledger.refusal().is_none() {
+                    refuse(&app.bank.ledger);
+                }
+            }
+            Err(_) => tracing::warn!("the log cannot be compared now"),
+        }
+        round = round.wrapping_add(1);
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+fn sign(app: &App, head: &Head) -> Option<String> {
+    let signer = Due(app.live().keys.signer(clock::now())?);
+    head.checkpoint(&origin(app)).ok()?.sign(&signer).ok()
+}
