@@ -26,6 +26,9 @@ scripts/node.sh soak
 say "== two builds are the same, and a difference would be seen"
 scripts/reproducible.sh
 if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
+say "== 10 000 seeded worlds of broker, publishers, agents and a thief"
+mkdir -p "$target/soak"
+cargo run --quiet --release --locked -p imagxp-simulation -- --seeds 10000 --figures "$target/soak/simulation.json"
 say "== 100 000 requests before three verifiers; every server graded, the slow case too"
 cargo build --quiet --release --locked -p imagxp-conformance
 "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$target/soak/differential.json"

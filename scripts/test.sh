@@ -109,6 +109,12 @@ demo() {
 
 grade() { "$python" tests/grade/run.py; }
 
+# A seed is a world, and seeded faults are found: its tests.
+simulation() {
+    cargo test --quiet --locked -p imagxp-simulation
+    cargo run --quiet --locked -p imagxp-simulation -- --seeds 200
+}
+
 # The second run must notice that ours has stopped comparing resources.
 differential() {
     "$python" tests/differential/compare.py --count 5000
@@ -202,6 +208,7 @@ lane_two() {
     step edge "the edge: WebAssembly in Node, workerd and Deno" edge
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
+    step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
     step differential "5 000 requests before three verifiers that share no code" differential
     step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step docs "code blocks of the documentation" docs

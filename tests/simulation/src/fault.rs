@@ -1,0 +1,127 @@
+//! Faults of the product that can be seeded: a world that does not find them would find nothing.
+
+use imagxp::Timestamp;
+use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp_broker::memory::Contradiction;
+use imagxp_broker::{Changes, Id, Keys, Loaded, Memory, Store, Visa, VisaState};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// What is broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The replay store takes every fifth key for a new one.
+    ReplayStoreForgets,
+    /// The publisher believes whatever key comes along.
+    TrustsAnyKey,
+    /// The broker's store answers with visas as they were when they were issued.
+    RedeemsTwice,
+    /// The broker's store drops what it should remember of idempotency keys.
+    ForgetsKeys,
+    /// The broker's store acknowledges what it does not keep.
+    LosesWrites,
+    /// The broker takes feedback from whoever signs it.
+    TakesAnyFeedback,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 6] = [
+        Self::ReplayStoreForgets,
+        Self::TrustsAnyKey,
+        Self::RedeemsTwice,
+        Self::ForgetsKeys,
+        Self::LosesWrites,
+        Self::TakesAnyFeedback,
+    ];
+}
+
+/// A replay store that forgets when it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Forgetful {
+    store: MemoryReplayStore,
+}
+
+impl Forgetful {
+    const fn forgets(key: &[u8; 16]) -> bool {
+        let [first, ..] = *key;
+        first.is_multiple_of(5)
+    }
+}
+
+impl ReplayStore for Forgetful {
+    fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
+        let answer = self.store.insert_if_absent(entry, now);
+        if Self::forgets(&entry.key) { Insert::Fresh } else { answer }
+    }
+
+    fn seen(&self, key: &[u8; 16], now: Timestamp) -> Seen {
+        if Self::forgets(key) { Seen::No } else { self.store.seen(key, now) }
+    }
+
+    fn horizon(&self) -> Option<Timestamp> {
+        self.store.horizon()
+    }
+}
+
+/// The broker's store, faithful unless a fault is seeded.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    pub(crate) memory: Memory,
+    fault: Option<Fault>,
+    issued: Mutex<BTreeMap<Id, Visa>>,
+    writes: u64,
+}
+
+impl Shelf {
+    pub(crate) fn new(fault: Option<Fault>) -> Self {
+        Self { memory: Memory::new(), fault, issued: Mutex::default(), writes: 0 }
+    }
+}
+
+impl Store for Shelf {
+    type Error = Contradiction;
+
+    fn is_conflict(error: &Contradiction) -> bool {
+        Memory::is_conflict(error)
+    }
+
+    fn begin(&mut self) -> Result<(), Contradiction> {
+        self.memory.begin()
+    }
+
+    fn load(&mut self, keys: &Keys) -> Result<Loaded, Contradiction> {
+        let mut loaded = self.memory.load(keys)?;
+        if self.fault == Some(Fault::RedeemsTwice) {
+            let issued = self.issued.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for (jti, visa) in &mut loaded.visas {
+                if let Some(first) = issued.get(jti).filter(|_| visa.state == VisaState::Redeemed) {
+                    *visa = first.clone();
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<(), Contradiction> {
+        self.writes = self.writes.saturating_add(1);
+        if self.fault == Some(Fault::LosesWrites) && self.writes.is_multiple_of(7) {
+            self.memory.abort();
+            return Ok(());
+        }
+        let mut changes = changes.clone();
+        if self.fault == Some(Fault::ForgetsKeys) {
+            changes.idempotency.clear();
+        }
+        let mut issued = self.issued.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for visa in changes.visas.iter().filter(|visa| visa.state == VisaState::Issued) {
+            issued.entry(visa.jti).or_insert_with(|| visa.clone());
+        }
+        drop(issued);
+        self.memory.write(&changes)
+    }
+
+    fn abort(&mut self) {
+        self.memory.abort();
+    }
+}

@@ -1,0 +1,36 @@
+//! A seed is a world, byte for byte; good worlds hold, and broken products are found.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use imagxp_simulation::{Fault, live};
+
+fn trace(seed: u64) -> (String, String) {
+    let mut text = String::new();
+    let story = live(seed, None, &mut |line| text.push_str(line)).unwrap();
+    (text, story.hash)
+}
+
+#[test]
+fn a_seed_replays_byte_for_byte() {
+    for seed in [1, 2, 3] {
+        let (first, second) = (trace(seed), trace(seed));
+        assert_eq!(first.1, second.1, "seed {seed}");
+        assert!(first.0 == second.0, "seed {seed}: the traces differ");
+        assert!(first.0.lines().count() > 200, "seed {seed}: nothing happens in it");
+    }
+    assert_ne!(trace(1).1, trace(2).1);
+}
+
+#[test]
+fn good_worlds_hold() {
+    for seed in 1..=5 {
+        assert_eq!(live(seed, None, &mut |_| ()).unwrap().broken, None, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_seeded_fault_is_found() {
+    for fault in Fault::ALL {
+        let found = (1..=40).find_map(|seed| live(seed, Some(fault), &mut |_| ()).unwrap().broken);
+        assert!(found.is_some(), "{fault:?}");
+    }
+}
