@@ -15,12 +15,12 @@ clippy() {
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server; }
+doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server; }
 
 # One choice of packages for everything: cargo unites features over what it builds together, and another choice compiles the dependencies anew.
 rust() {
     packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
-    packages="$packages -p imagxp-broker -p imagxp-database -p imagxp-storage -p imagxp-server"
+    packages="$packages -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server"
     chosen="--quiet --locked --features imagxp-fetch/async,imagxp-fetch/dnssec $packages"
     # shellcheck disable=SC2086 # lists of words
     {

@@ -2,6 +2,7 @@
 
 const addon = require('./load.cjs')
 const { BrokerError, FetchError, ImagxpError, ReadError, makeError, warn } = require('./errors.cjs')
+const { backgroundRedeemer } = require('./redeemer.cjs')
 const { Verification, discoverer, install } = require('./verification.cjs')
 
 addon._install(makeError, warn, () => {})
@@ -26,6 +27,7 @@ module.exports = {
   ImagxpError,
   PURPOSES: Object.freeze(addon._purposes()),
   ReadError,
+  Redeemer: backgroundRedeemer(addon.Redeemer),
   Verification,
   codes,
   discover: discoverer(addon.discover),

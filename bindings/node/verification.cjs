@@ -6,6 +6,8 @@ const { NEWLINE, parts, rejoined, withHeaders, wrong } = require('./headers.cjs'
 
 /** As many documents as one request can need: a manifest and a key set, and each once more when it lacks a key. */
 const MAX_ROUNDS = 6
+/** A visa of many uses asks a shared store once for each use that this process does not know of. */
+const MAX_INSERTIONS = 128
 
 class Verification {
   #pending
@@ -100,12 +102,18 @@ const discoverer = (native) =>
 
 async function settle(resolver, publisher, begun, clock) {
   let verification = begun
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+  for (let fetches = 0, insertions = 0; verification.pending !== null; ) {
     const { needs } = verification.verdict
-    if (needs.length === 0 || needs.some((need) => need.kind === 'redeem') || verification.pending === null) break
-    for (const need of needs) {
-      // What could not be fetched is recorded, and the next verdict tells.
-      await resolver.supply(publisher, need, clock()).catch(() => {})
+    if (needs.length === 0 || needs.some((need) => need.kind === 'redeem')) break
+    if (needs.some((need) => need.kind === 'replay')) {
+      if ((insertions += 1) > MAX_INSERTIONS) break
+      await verification.pending.insert(clock())
+    } else {
+      if ((fetches += 1) > MAX_ROUNDS) break
+      for (const need of needs) {
+        // What could not be fetched is recorded, and the next verdict tells.
+        await resolver.supply(publisher, need, clock()).catch(() => {})
+      }
     }
     verification = publisher.resume(verification.pending, clock())
   }
@@ -119,4 +127,4 @@ function clockFrom(now) {
   return () => ({ now: new Date(now).getTime() + (performance.now() - begin) })
 }
 
-module.exports = { Verification, discoverer, install }
+module.exports = { MAX_INSERTIONS, MAX_ROUNDS, Verification, discoverer, install }

@@ -6,6 +6,7 @@ import type {
   Need,
   Policy,
   Publisher,
+  Redeemer,
   Resolver,
   Verdict,
 } from '../index.cjs'
@@ -28,6 +29,11 @@ export interface AdapterHooks {
    * without it such visas are answered with 503.
    */
   redeem?: BrokerClient | ((need: Need, visa: string) => Redemption | Promise<Redemption>)
+  /**
+   * Takes each visa that was accepted without asking its broker (`check: offline`), to redeem it soon after. `close` it before the process
+   * ends.
+   */
+  redeemer?: Redeemer
   /** How many bytes of a body whose digest the agent has signed are held to check it; 1 MiB by default. */
   maxBody?: number
   /**

@@ -106,7 +106,7 @@ options! {
 /// Each request is signed by the identity, whose manifest must be where the broker can fetch it. What changes something carries an
 /// idempotency key that stays the same over `attempts`: a lost answer is never paid twice. Promises reject with a `BrokerError`.
 #[napi]
-pub struct BrokerClient(broker::BrokerClient);
+pub struct BrokerClient(pub(crate) broker::BrokerClient);
 
 #[napi]
 impl BrokerClient {
@@ -351,7 +351,7 @@ impl BrokerClient {
 
 /// A visa with the signed request that brought it: the broker looks at both.
 #[napi]
-pub struct Presented(broker::Presented);
+pub struct Presented(pub(crate) broker::Presented);
 
 #[napi]
 impl Presented {
@@ -411,7 +411,7 @@ fn means(options: Option<BrokerOptions>) -> Result<(imagxp_fetch::Fetcher, u32)>
 }
 
 /// `usage.*` for misuse, `BrokerError` for everything else.
-fn raise(error: &BrokerError) -> napi::Error {
+pub(crate) fn raise(error: &BrokerError) -> napi::Error {
     if error.code().starts_with("usage.") || error.code() == "io.failed" {
         return errors::with_code(error.code(), error.message());
     }

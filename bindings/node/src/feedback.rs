@@ -4,13 +4,17 @@ use crate::digest::Sha256;
 use crate::identity::{Identity, random_uuid};
 use crate::js::{Anything, Bytes, ClassInstance, JsNumber, JsString};
 use crate::options::options;
+use crate::publisher::NowOptions;
+use crate::replay_stores::DistantStore;
 use crate::time::{self, DateTime, Time};
 use crate::verdict::Verdict;
-use crate::{boundary, errors, js};
+use crate::{boundary, errors, js, worker};
 use imagxp::feedback as core;
-use napi::Result;
-use napi::bindgen_prelude::Buffer;
+use imagxp::replay::{Insert, ReplayEntry};
+use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi::{Env, Result};
 use napi_derive::napi;
+use std::sync::{Arc, Mutex, PoisonError};
 
 options! {
     /// What feedback also says.
@@ -159,11 +163,23 @@ pub fn feedback_header(signed: Bytes) -> Result<String> {
 
 /// The result of `Publisher.feedback`: a verdict on the feedback, and the feedback itself when it holds.
 #[napi]
-pub struct FeedbackVerification(imagxp::publisher::FeedbackVerification);
+pub struct FeedbackVerification {
+    inner: imagxp::publisher::FeedbackVerification,
+    store: Option<Arc<DistantStore>>,
+    answer: Arc<Mutex<Option<Insert>>>,
+}
 
 impl FeedbackVerification {
-    pub(crate) const fn new(verification: imagxp::publisher::FeedbackVerification) -> Self {
-        Self(verification)
+    pub(crate) fn new(
+        inner: imagxp::publisher::FeedbackVerification,
+        store: Option<&Arc<DistantStore>>,
+    ) -> Self {
+        Self { inner, store: store.map(Arc::clone), answer: Arc::default() }
+    }
+
+    /// What had to be inserted, and the store's answer, when both are known: once, because one insertion is one feedback.
+    pub(crate) fn inserted(&self) -> Option<(ReplayEntry, Insert)> {
+        self.inner.insertion.zip(self.answer.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
 
@@ -172,12 +188,30 @@ impl FeedbackVerification {
     /// Whether the feedback is this agent's, new, and about this site.
     #[napi(getter)]
     pub fn verdict(&self) -> Verdict {
-        Verdict::new(self.0.verdict.clone())
+        Verdict::new(self.inner.verdict.clone())
     }
 
     /// What it says; only when the verdict allows.
     #[napi(getter)]
     pub fn feedback(&self) -> Option<Feedback> {
-        self.0.feedback.clone().map(Feedback)
+        self.inner.feedback.clone().map(Feedback)
+    }
+
+    /// Does what a `replay` need asks for: inserts into the publisher's store in Redis or PostgreSQL, and keeps the answer.
+    #[napi(ts_args_type = "options?: NowOptions", ts_return_type = "Promise<void>")]
+    pub fn insert(&self, env: Env, options: Option<NowOptions>) -> Result<PromiseRaw<'static, ()>> {
+        let now = time::or_now(options.and_then(|options| options.now));
+        let asked = self.store.as_ref().map(Arc::clone).zip(self.inner.insertion);
+        let kept = Arc::clone(&self.answer);
+        worker::run(
+            &env,
+            move || asked.map(|(store, entry)| store.insert(&entry, now)),
+            move |answer| {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                // Asked twice: the store's first word counts.
+                *kept = kept.or(answer);
+                Ok(())
+            },
+        )
     }
 }

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::options::options;
 use crate::policy::Policy;
 use crate::replay::{JavaScriptStore, MemoryReplayStore};
+use crate::replay_stores::DistantStore;
 use crate::time::{self, Time};
 use crate::verdict::Verdict;
 use crate::verification::Pending;
@@ -26,10 +27,11 @@ use std::sync::Arc;
 options! {
     /// What a publisher is made of besides its policy.
     PublisherOptions {
-        /// 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given.
+        /// 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given, except for
+        /// a store in Redis or PostgreSQL.
         secret: Option<Bytes>,
         /// In memory unless given.
-        #[napi(ts_type = "MemoryReplayStore | ReplayStore")]
+        #[napi(ts_type = "MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore")]
         replay_store: Option<Anything>,
         /// Called last, with the verified claim and the decoded path; returns whether the request may pass. What it throws, and every
         /// answer that is no boolean, is `policy.error` (503).
@@ -77,6 +79,8 @@ options! {
     FeedbackOptions {
         /// The verdict on the request that carried it; without it the feedback must name its agent, time and nonce.
         carrier: Option<ClassInstance<Verdict>>,
+        /// What the same call answered before, when its verdict needed `replay` and `FeedbackVerification.insert` has done that.
+        inserted: Option<ClassInstance<FeedbackVerification>>,
         /// The clock's unless given.
         now: Option<Time>,
     }
@@ -87,6 +91,7 @@ options! {
 pub struct Publisher {
     pub(crate) inner: Arc<core::Publisher>,
     policy: Arc<imagxp::Policy>,
+    distant: Option<Arc<DistantStore>>,
 }
 
 /// A rule of the publisher's own, written in JavaScript.
@@ -115,6 +120,10 @@ impl Publisher {
             limits: None,
             audit: None,
         });
+        let distant = options.replay_store.as_ref().and_then(DistantStore::of).map(Arc::new);
+        if distant.is_some() && options.secret.is_none() {
+            return Err(errors::argument("a shared replay store needs the `secret` that its processes share"));
+        }
         let secret: [u8; 16] = match options.secret {
             Some(secret) => {
                 (*secret).try_into().map_err(|_| errors::argument("the secret is not 16 bytes"))?
@@ -126,7 +135,9 @@ impl Publisher {
             })?,
         };
         let mut inner = core::Publisher::new(policy.0.as_ref().clone(), secret);
-        if let Some(store) = options.replay_store {
+        if let Some(store) = &distant {
+            inner = inner.with_replay_store(Arc::<DistantStore>::clone(store));
+        } else if let Some(store) = options.replay_store {
             inner = match store.read::<ClassInstance<MemoryReplayStore>>() {
                 Ok(memory) => {
                     inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.0))
@@ -150,7 +161,7 @@ impl Publisher {
         if let Some(limits) = options.limits {
             inner = inner.with_limits(limits.0);
         }
-        Ok(Self { inner: Arc::new(inner), policy: Arc::clone(&policy.0) })
+        Ok(Self { inner: Arc::new(inner), policy: Arc::clone(&policy.0), distant })
     }
 
     /// The policy.
@@ -182,7 +193,7 @@ impl Publisher {
         let request =
             Request { method: &method, url: &target, headers: &lines, body_digest: body_digest.as_deref() };
         let verification = boundary::compute(|| self.inner.verify(&request, now))?;
-        Ok(Some(Verdict::with_pending(verification.verdict, verification.pending)))
+        Ok(Some(self.told(verification)))
     }
 
     /// Takes up a pending verification where it stopped; only once.
@@ -191,7 +202,7 @@ impl Publisher {
         let now = time::or_now(options.and_then(|options| options.now));
         let pending = pending.take()?;
         let verification = boundary::compute(|| self.inner.resume(pending, now))?;
-        Ok(Verdict::with_pending(verification.verdict, verification.pending))
+        Ok(self.told(verification))
     }
 
     /// Verifies without spending anything, and tells each step with what was expected and received.
@@ -218,13 +229,19 @@ impl Publisher {
 
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
     ///
-    /// When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+    /// When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `replay` is done by
+    /// `FeedbackVerification.insert`; then call this again with `inserted`.
     #[napi]
     pub fn feedback(&self, value: Text, options: Option<FeedbackOptions>) -> Result<FeedbackVerification> {
-        let (carrier, now) = options.map_or((None, None), |options| (options.carrier, options.now));
+        let (carrier, inserted, now) = options
+            .map_or((None, None, None), |options| (options.carrier, options.inserted, options.now));
         let now = time::or_now(now);
         let carrier = carrier.as_ref().map(|verdict| verdict.core());
-        boundary::compute(|| self.inner.feedback(&value.0, carrier, now)).map(FeedbackVerification::new)
+        let taken = boundary::compute(|| match inserted.and_then(|before| before.inserted()) {
+            Some((entry, answer)) => self.inner.feedback_inserted(&value.0, carrier, &entry, answer, now),
+            None => self.inner.feedback(&value.0, carrier, now),
+        })?;
+        Ok(FeedbackVerification::new(taken, self.distant.as_ref()))
     }
 
     /// Hands in the body that a URL from `needs` answered with.
@@ -252,5 +269,12 @@ impl Publisher {
         })?;
         let now = time::or_now(options.and_then(|options| options.now));
         boundary::call(|| self.inner.supply_failure(&url, failure, now))
+    }
+}
+
+impl Publisher {
+    fn told(&self, verification: core::Verification) -> Verdict {
+        let pending = verification.pending.map(|pending| Pending::new(pending, self.distant.as_ref()));
+        Verdict::with_pending(verification.verdict, pending)
     }
 }

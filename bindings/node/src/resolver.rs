@@ -46,7 +46,8 @@ impl Resolver {
             "manifest" => NeedKind::Manifest,
             "jwks" => NeedKind::Jwks,
             "redeem" => NeedKind::Redeem,
-            _ => return Err(errors::argument("the need is none of manifest, jwks, redeem")),
+            "replay" => NeedKind::Replay,
+            _ => return Err(errors::argument("the need is none of manifest, jwks, redeem, replay")),
         };
         let need = Need { kind, url: need.url.0 };
         let now = time::or_now(options.and_then(|options| options.now));
@@ -59,7 +60,7 @@ impl Resolver {
 crate::options::options! {
     /// One of a verdict's needs.
     NeedArgument {
-        /// `manifest`, `jwks` or `redeem`.
+        /// `manifest`, `jwks`, `redeem` or `replay`.
         kind: JsString,
         /// Where it is.
         url: JsString,

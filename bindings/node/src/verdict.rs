@@ -30,10 +30,10 @@ pub struct Payment {
 /// Something that the caller may fetch and hand back.
 #[napi(object, object_from_js = false)]
 pub struct Need {
-    /// `manifest`, `jwks` or `redeem`.
-    #[napi(ts_type = "'manifest' | 'jwks' | 'redeem'")]
+    /// `manifest`, `jwks`, `redeem` or `replay`.
+    #[napi(ts_type = "'manifest' | 'jwks' | 'redeem' | 'replay'")]
     pub kind: &'static str,
-    /// Where it is.
+    /// Where it is; of `replay`, which `Pending.insert` does, empty.
     pub url: String,
 }
 
@@ -44,7 +44,7 @@ pub struct Need {
 pub struct Verdict {
     inner: core::Verdict,
     /// What `Verification.pending` takes, once.
-    pending: Mutex<Option<core::Pending>>,
+    pending: Mutex<Option<Pending>>,
 }
 
 impl Verdict {
@@ -56,7 +56,7 @@ impl Verdict {
         Self::with_pending(inner, None)
     }
 
-    pub(crate) const fn with_pending(inner: core::Verdict, pending: Option<core::Pending>) -> Self {
+    pub(crate) const fn with_pending(inner: core::Verdict, pending: Option<Pending>) -> Self {
         Self { inner, pending: Mutex::new(pending) }
     }
 }
@@ -222,6 +222,6 @@ impl Verdict {
     /// Takes what is pending: for the class `Verification` of `index.cjs`.
     #[napi(js_name = "_pending", skip_typescript)]
     pub fn take_pending(&self) -> Option<Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take().map(Pending::new)
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -33,6 +33,7 @@ mod provenance;
 mod publisher;
 mod purpose;
 mod replay;
+mod replay_stores;
 mod resolver;
 mod rotation;
 mod signer;
@@ -83,6 +84,8 @@ fn _imagxp(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provenance::SignedReceipt>()?;
     module.add_class::<publisher::Publisher>()?;
     module.add_class::<replay::MemoryReplayStore>()?;
+    module.add_class::<replay_stores::PostgresReplayStore>()?;
+    module.add_class::<replay_stores::RedisReplayStore>()?;
     module.add_class::<resolver::Resolver>()?;
     module.add_class::<rotation::Rotation>()?;
     module.add_class::<verdict::Need>()?;

@@ -10,6 +10,7 @@ use crate::json::{Document, Text};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::replay::{MemoryReplayStore, PythonStore};
+use crate::replay_stores;
 use crate::time::{self, Time};
 use crate::verdict::Verdict;
 use crate::verification::{Pending, Verification};
@@ -50,7 +51,7 @@ impl Publisher {
     /// A publisher.
     ///
     /// `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
-    /// not given. `replay_store`: in memory unless given. `custom_policy`: called last, with the verified claim and the decoded path;
+    /// not given, except for a store in Redis or PostgreSQL. `replay_store`: in memory unless given. `custom_policy`: called last, with the verified claim and the decoded path;
     /// it returns whether the request may pass; an exception is `policy.error` (503). `audit`: an `AuditLog`, or a callable that takes
     /// the record's JSON and the manifest in force (or `None`), both bytes; an exception is `audit.unavailable` (503).
     #[new]
@@ -64,6 +65,10 @@ impl Publisher {
         limits: Option<&Limits>,
         audit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let shared = replay_store.and_then(replay_stores::shared);
+        if shared.is_some() && secret.is_none() {
+            return Err(errors::argument(py, "a shared replay store needs the `secret` that its processes share"));
+        }
         let secret: [u8; 16] = match secret {
             Some(secret) => {
                 secret.try_into().map_err(|_| errors::argument(py, "the secret is not 16 bytes"))?
@@ -76,7 +81,11 @@ impl Publisher {
         };
         let mut calls_python = false;
         let mut inner = core::Publisher::new(policy.get().0.as_ref().clone(), secret);
-        if let Some(store) = replay_store {
+        if let Some(store) = shared {
+            // It waits for a server, and so must not run in an event loop.
+            calls_python = true;
+            inner = inner.with_replay_store(store);
+        } else if let Some(store) = replay_store {
             inner = match store.cast::<MemoryReplayStore>() {
                 Ok(memory) => {
                     inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.get().0))
@@ -119,7 +128,7 @@ impl Publisher {
         self.policy.clone_ref(py)
     }
 
-    /// Whether verifying may wait: for Python code (a replay store, a rule, a sink), or for the disk of an audit log.
+    /// Whether verifying may wait: for Python code (a replay store, a rule, a sink), for Redis or PostgreSQL, or for the disk of an audit log.
     #[getter]
     fn calls_python(&self) -> bool {
         self.calls_python

@@ -9,7 +9,7 @@ use crate::error::SetupError;
 use crate::ledger::{self, given};
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
-use imagxp_storage::replay::{Options, SharedReplayStore};
+use imagxp_replay_stores::{Options, SharedReplayStore};
 use imagxp_storage::{Address, PostgresAddress, RedisAddress};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -54,7 +54,7 @@ impl Shared {
     }
 
     /// A store there, which is asked once whether it is fit. Blocks. Errors: the store's.
-    pub(crate) fn open(self) -> imagxp_storage::Result<SharedReplayStore> {
+    pub(crate) fn open(self) -> imagxp_replay_stores::Result<SharedReplayStore> {
         let options = Options::default();
         let store = match self {
             Self::Redis(address) => SharedReplayStore::at_redis(*address, options),

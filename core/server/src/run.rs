@@ -190,7 +190,8 @@ async fn open_replay(config: &Config) -> Result<Arc<dyn ReplayStore>, SetupError
     };
     let opened = tokio::task::spawn_blocking(move || shared.open());
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    Ok(Arc::new(opened.map_err(storage)?))
+    let opened = opened.map_err(|error| SetupError::new(error.code(), error.message().to_owned()));
+    Ok(Arc::new(opened?))
 }
 
 fn storage(error: imagxp_storage::Error) -> SetupError {

@@ -11,7 +11,6 @@ mod migration;
 pub mod operator;
 mod postgres;
 mod reader;
-pub mod replay;
 mod rows;
 mod sql;
 mod sqlite;

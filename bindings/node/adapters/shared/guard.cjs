@@ -7,9 +7,11 @@ const {
   Policy,
   Presented,
   Publisher,
+  Redeemer,
   Resolver,
   contentDigest,
 } = require('../../index.cjs')
+const { MAX_INSERTIONS, MAX_ROUNDS } = require('../../verification.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')
@@ -20,10 +22,8 @@ const TOKEN_HEADERS = ['x-imagxp-payment', 'x-imagxp-credential']
 const FEEDBACK = 'x-imagxp-feedback'
 const REDEMPTIONS = new Set(['accepted', 'refused', 'unavailable'])
 const MEBIBYTE = 1024 * 1024
-// Manifest, key set, redemption; a refresh may ask for one of the first two again.
-const MAX_ROUNDS = 6
 const OPTIONS = new Set([
-  ...['policy', 'publisher', 'resolver', 'redeem', 'maxBody', 'identity', 'maxReceiptBody'],
+  ...['policy', 'publisher', 'resolver', 'redeem', 'redeemer', 'maxBody', 'identity', 'maxReceiptBody'],
   ...['onFeedback', 'onVerdict', 'onError', 'audit', 'prefix'],
 ])
 
@@ -116,13 +116,27 @@ class Guard {
       if (gone) return null
       if (body !== null) verification = this.#verify(request, contentDigest(body))
     }
-    for (let round = 0; verification.pending !== null && round < MAX_ROUNDS; round += 1) {
-      for (const need of verification.verdict.needs) {
-        if (need.kind === 'redeem') verification.pending.redeemed(await this.#redeem(request, need))
-        else await this.#fetch(need)
+    let asked = false
+    // Manifest, key set, redemption; a refresh may ask for one of the first two again.
+    for (let rounds = 0, insertions = 0; verification.pending !== null && rounds < MAX_ROUNDS; ) {
+      const { pending, verdict } = verification
+      let fetched = false
+      for (const need of verdict.needs) {
+        if (need.kind === 'replay') {
+          if ((insertions += 1) > MAX_INSERTIONS) return verdict
+          await pending.insert()
+          continue
+        }
+        fetched = true
+        if (need.kind === 'redeem') {
+          asked = true
+          pending.redeemed(await this.#redeem(request, need))
+        } else await this.#fetch(need)
       }
-      verification = this.#publisher.resume(verification.pending)
+      if (fetched) rounds += 1
+      verification = this.#publisher.resume(pending)
     }
+    if (!asked) this.#present(request, verification.verdict)
     return verification.verdict
   }
 
@@ -152,15 +166,28 @@ class Guard {
     }
   }
 
+  /** Hands a visa that was taken without asking its broker to the redeemer. The request has been decided; what fails here is the site's loss. */
+  #present(request, verdict) {
+    const { redeemer } = this.#options
+    if (redeemer === undefined || !verdict.isAllowed || verdict.payment.state !== 'visa') return
+    try {
+      redeemer.push(Presented.ofRequest(request.headers))
+    } catch (error) {
+      this.report(error)
+    }
+  }
+
   /** What came in `x-imagxp-feedback`. It never decides about the request that carries it. */
   async #takeFeedback(request, verdict) {
     const given = values(request.headers, FEEDBACK)
     if (this.#options.onFeedback === undefined || given.length !== 1) return []
     const carrier = verdict.visitor === 'verified_agent' ? verdict : undefined
     let taken = this.#publisher.feedback(given[0], { carrier })
-    for (const need of taken.verdict.needs) {
-      await this.#fetch(need)
-      taken = this.#publisher.feedback(given[0], { carrier })
+    for (let rounds = 0; taken.verdict.needs.length > 0 && rounds < MAX_ROUNDS; rounds += 1) {
+      const [need] = taken.verdict.needs
+      if (need.kind === 'replay') await taken.insert()
+      else await this.#fetch(need)
+      taken = this.#publisher.feedback(given[0], { carrier, inserted: taken })
     }
     let status = taken.verdict.code ?? 'accepted'
     if (taken.feedback !== null) {
@@ -215,6 +242,7 @@ function checked(options) {
   mustBe(policy, Policy, 'policy')
   mustBe(publisher, Publisher, 'publisher')
   mustBe(identity, Identity, 'identity')
+  mustBe(options.redeemer, Redeemer, 'redeemer')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
     if (name === 'redeem' && options.redeem instanceof BrokerClient) continue

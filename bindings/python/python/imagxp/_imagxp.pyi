@@ -51,6 +51,7 @@ __all__ = [
     "Payment",
     "Pending",
     "Policy",
+    "PostgresReplayStore",
     "Preferences",
     "Presented",
     "PrivateKey",
@@ -58,6 +59,7 @@ __all__ = [
     "Publisher",
     "Receipt",
     "Redeemer",
+    "RedisReplayStore",
     "Resolver",
     "Robots",
     "Rotation",
@@ -456,6 +458,34 @@ class MemoryReplayStore:
     def __bool__(self) -> Literal[True]: ...
 
 @final
+class RedisReplayStore:
+    def __new__(
+        cls,
+        url: str,
+        *,
+        max_entries: int = 1_000_000,
+        max_per_agent: int = 200_000,
+        time_limit: float = 1.0,
+        connections: int = 2,
+        name: str = "imagxp",
+    ) -> RedisReplayStore: ...
+    def check(self) -> None: ...
+
+@final
+class PostgresReplayStore:
+    def __new__(
+        cls,
+        dsn: str,
+        *,
+        max_entries: int = 1_000_000,
+        max_per_agent: int = 200_000,
+        time_limit: float = 1.0,
+        connections: int = 2,
+        name: str = "imagxp",
+    ) -> PostgresReplayStore: ...
+    def check(self) -> None: ...
+
+@final
 class Need:
     @property
     def kind(self) -> Literal["manifest", "jwks", "redeem"]: ...
@@ -624,7 +654,7 @@ class Publisher:
         policy: Policy,
         *,
         secret: bytes | None = None,
-        replay_store: MemoryReplayStore | ReplayStore | None = None,
+        replay_store: MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore | None = None,
         custom_policy: Callable[[Claim, str], bool] | None = None,
         limits: Limits | None = None,
         audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,

@@ -1,16 +1,16 @@
 //! What both stores have in common: threads that hold connections, a bounded queue before them, and a time limit on every answer.
 
-use super::postgres::PostgresBackend;
-use super::redis::RedisBackend;
 use crate::error::{Error, ErrorKind, Result};
+use crate::postgres::PostgresBackend;
+use crate::redis::RedisBackend;
+use crate::shared::Shared;
 use core::fmt;
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
 use imagxp_database::{PostgresAddress, RedisAddress};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The width of a bucket, in milliseconds.
@@ -27,6 +27,8 @@ pub(super) const MAX_KEPT_MS: i64 = 48 * 60 * BUCKET_MS;
 const MAX_BATCH: usize = 64;
 const MAX_QUEUE: usize = 4096;
 const IDLE: Duration = Duration::from_secs(1);
+/// How often a database that did not answer is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How a store behaves.
 #[derive(Clone, Debug)]
@@ -75,16 +77,6 @@ enum Address {
 struct Running {
     queue: SyncSender<Job>,
     shared: Arc<Shared>,
-}
-
-/// What the threads and the callers both see.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// How many more entries fit, where that is counted now and then only: as last counted, less what was stored since. Negative when it
-    /// is not known.
-    room: AtomicI64,
-    /// Times whose entries have been dropped, in milliseconds since 1970, both ends included, sorted.
-    forgotten: RwLock<Vec<(i64, i64)>>,
 }
 
 /// One question.
@@ -212,11 +204,15 @@ impl SharedReplayStore {
     fn ask(&self, ask: Ask) -> Reply {
         let (answer, reply) = mpsc::sync_channel(1);
         let limit = self.options.time_limit;
+        let running = &self.here().running;
         let job = Job { ask, until: Instant::now() + limit, answer };
-        if self.here().running.queue.try_send(job).is_err() {
+        if running.shared.is_down() || running.queue.try_send(job).is_err() {
             return Reply::Error;
         }
-        reply.recv_timeout(limit).unwrap_or(Reply::Error)
+        reply.recv_timeout(limit).unwrap_or_else(|_| {
+            running.shared.set_down(true);
+            Reply::Error
+        })
     }
 }
 
@@ -269,51 +265,13 @@ impl Address {
     }
 }
 
-impl Default for Shared {
-    fn default() -> Self {
-        Self { room: AtomicI64::new(-1), forgotten: RwLock::default() }
-    }
-}
-
-impl Shared {
-    pub(super) fn room(&self) -> i64 {
-        self.room.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_room(&self, room: i64) {
-        self.room.store(room, Ordering::Relaxed);
-    }
-
-    pub(super) fn take_room(&self, stored: i64) {
-        let less = |room: i64| Some(room.saturating_sub(stored).max(0));
-        let _ = self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-    }
-
-    /// Takes over what the database says has been forgotten.
-    pub(super) fn learn(&self, forgotten: Vec<(i64, i64)>) {
-        if *self.forgotten.read().unwrap_or_else(PoisonError::into_inner) != forgotten {
-            *self.forgotten.write().unwrap_or_else(PoisonError::into_inner) = forgotten;
-        }
-    }
-
-    fn covers(&self, time: i64) -> bool {
-        let forgotten = self.forgotten.read().unwrap_or_else(PoisonError::into_inner);
-        forgotten.iter().any(|(from, to)| (*from..=*to).contains(&time))
-    }
-
-    fn last(&self) -> Option<i64> {
-        self.forgotten.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, to)| *to).max()
-    }
-}
-
 /// A thread's work, until the store is dropped.
 fn serve(jobs: &Mutex<Receiver<Job>>, shared: &Shared, backend: &mut dyn Backend) {
-    // While the database is not there, each batch tries to connect, within the time limit; what waits meanwhile runs out of time.
     loop {
         let mut batch = Vec::new();
         {
             let jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            match jobs.recv_timeout(IDLE) {
+            match jobs.recv_timeout(if shared.is_down() { TRY_AGAIN } else { IDLE }) {
                 Ok(job) => batch.push(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -326,7 +284,7 @@ fn serve(jobs: &Mutex<Receiver<Job>>, shared: &Shared, backend: &mut dyn Backend
         // Nobody waits for these any more: what they would insert, nobody would be told of.
         batch.retain(|job| job.until > Instant::now());
         if batch.is_empty() {
-            let _ = backend.tend(shared);
+            shared.set_down(backend.tend(shared).is_err());
             continue;
         }
         answer(batch, shared, backend);
@@ -358,7 +316,9 @@ fn answer(batch: Vec<Job>, shared: &Shared, backend: &mut dyn Backend) {
             }
         }
     }
-    let replies = backend.answer(&asks, shared).unwrap_or_default();
+    let replies = backend.answer(&asks, shared);
+    shared.set_down(replies.is_err());
+    let replies = replies.unwrap_or_default();
     for (job, (place, owner)) in batch.into_iter().zip(of) {
         let reply = replies.get(place).copied().unwrap_or(Reply::Error);
         let reply = match (reply, job.ask.insert.is_some(), owner) {

@@ -1,7 +1,8 @@
 //! The store on PostgreSQL: one function call for all that waits, and expired rows deleted in small steps between.
 
-use super::front::{Ask, BEFORE_MS, Backend, Insertion, MAX_FORGOTTEN, Options, Reply, Shared};
 use crate::error::{Error, ErrorKind, Result};
+use crate::front::{Ask, BEFORE_MS, Backend, Insertion, MAX_FORGOTTEN, Options, Reply};
+use crate::shared::Shared;
 use ::postgres::{Client, Statement};
 use imagxp_database::PostgresAddress;
 use std::time::{Duration, Instant};

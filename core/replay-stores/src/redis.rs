@@ -1,7 +1,8 @@
 //! The store on Redis: each entry is a key with an end of its own, and each question one script.
 
-use super::front::{Ask, Backend, Options, Reply, Shared};
 use crate::error::{Error, ErrorKind, Result};
+use crate::front::{Ask, Backend, Options, Reply};
+use crate::shared::Shared;
 use ::redis::{Cmd, Connection, Pipeline, RedisError, Value};
 use imagxp_database::RedisAddress;
 use std::time::{Duration, Instant};

@@ -2,12 +2,12 @@
 
 #![cfg(test)]
 
-#[path = "support/mod.rs"]
+#[path = "../../storage/tests/support/mod.rs"]
 mod support;
 
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
-use imagxp_storage::replay::{Options, SharedReplayStore};
+use imagxp_replay_stores::{Options, SharedReplayStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -236,6 +236,12 @@ fn a_dead_server_is_an_error_in_time_and_work_goes_on_when_it_is_back() {
         assert_eq!(store.seen(&fresh.key, now()), Seen::Error);
         assert!(begin.elapsed() < 2 * limit + Duration::from_millis(400), "{:?}", begin.elapsed());
     }
+    // Whoever asks while it is known to be down does not wait: the callers make no queue.
+    let begin = Instant::now();
+    for number in 100..1100 {
+        assert_eq!(store.insert_if_absent(&entry(number, 1, after(300)), now()), Insert::Error);
+    }
+    assert!(begin.elapsed() < 2 * limit, "{:?}", begin.elapsed());
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     assert_eq!(patient(&store, &fresh), Insert::Seen, "what was acknowledged is there");
     redis.restart();

@@ -1,15 +1,20 @@
-//! Replay stores that several processes share (PROTOCOL §5, replay store contract), in Redis or in PostgreSQL.
+#![doc = include_str!("../README.md")]
 //!
-//! Both keep what [`imagxp::replay::MemoryReplayStore`] keeps: entries in buckets of a minute by expiry, never a live one evicted, a share
+//! Both stores keep what [`imagxp::replay::MemoryReplayStore`] keeps: entries in buckets of a minute by expiry, never a live one evicted, a share
 //! per agent, and what has been forgotten, so that a clock that steps back reopens nothing. Time is measured by the database's clock from
 //! the moment of an insertion on, so that a process whose clock is off neither shortens nor prolongs what others rely on.
 //!
 //! Each store has threads of its own, which hold the connections and send what waits together. An answer comes within the time limit or is
 //! [`imagxp::replay::Insert::Error`]: a dead database refuses requests, and never holds them up. After a fork the child has its own threads
 //! and connections.
+#![forbid(unsafe_code)]
 
+mod error;
 mod front;
 mod postgres;
 mod redis;
+mod shared;
 
+pub use imagxp_database::{PostgresAddress, RedisAddress};
+pub use error::{Error, ErrorKind, Result};
 pub use front::{Options, SharedReplayStore};
