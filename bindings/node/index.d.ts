@@ -354,6 +354,8 @@ export declare class FeedbackVerification {
   get verdict(): Verdict
   /** What it says; only when the verdict allows. */
   get feedback(): Feedback | null
+  /** Does what a `replay` need asks for: inserts into the publisher's store in Redis or PostgreSQL, and keeps the answer. */
+  insert(options?: NowOptions): Promise<void>
 }
 
 /** A client that keeps the fetch rules of the protocol: https only, checked addresses, no redirects, one deadline, limits. */
@@ -512,6 +514,11 @@ export declare class Page {
 export declare class Pending {
   /** Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`. */
   redeemed(answer: 'accepted' | 'refused' | 'unavailable'): void
+  /**
+   * Does what a `replay` need asks for: inserts into the publisher's store in Redis or PostgreSQL, and records the answer; then resume.
+   * A store that does not answer is an answer too, which the next verdict tells.
+   */
+  insert(options?: NowOptions): Promise<void>
 }
 
 /** A policy document whose every rule holds. */
@@ -543,6 +550,22 @@ export declare class Policy {
   get contentOrigin(): ContentOrigin | null
   /** SHA-256 of the document's RFC 8785 form, in hex. */
   get hash(): string
+}
+
+/**
+ * A replay store in PostgreSQL 12 or newer, shared by every process with the same address, `name` and secret of the publisher.
+ *
+ * Makes its tables and functions when they are missing. The connection is not encrypted. A publisher with it has to be asked through a
+ * `Resolver` or an adapter, which wait for it.
+ */
+export declare class PostgresReplayStore {
+  /**
+   * A store at `postgres://user:password@host:port/database` or `host=… user=… dbname=…`; connects when first asked. What several
+   * processes store in one second may pass the limits a little.
+   */
+  constructor(dsn: string, options?: SharedReplayStoreOptions)
+  /** Connects, and rejects with what is wrong with the server, for a start-up check: `io.failed`, `usage.argument`. */
+  check(): Promise<void>
 }
 
 /** Everything a site says about what may be done with a page, and who said what. */
@@ -657,7 +680,8 @@ export declare class Publisher {
   /**
    * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
    *
-   * When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+   * When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `replay` is done by
+   * `FeedbackVerification.insert`; then call this again with `inserted`.
    */
   feedback(value: Text, options?: FeedbackOptions | undefined | null): FeedbackVerification
   /**
@@ -691,6 +715,42 @@ export declare class Receipt {
   sign(identity: Identity): Array<[string, string]>
   /** Checks that the receipt speaks of what arrived; an error with the code `provenance.mismatch` says what differs. */
   check(delivery: DeliveryOptions): void
+}
+
+/**
+ * Redeems in batches from a thread of its own, which starts with the first visa: a publisher serves first and presents soon after.
+ *
+ * Each visa that `push` took is reported once: `onOutcome(presented, result, error)`, with the object of `BrokerClient.redeem` or a
+ * `BrokerError`. What that throws, or a promise of it rejects with, becomes a process warning. What waits is in memory and keeps no process alive by itself: `close` it before
+ * the process ends. A process that ends because it has nothing left to do closes it by itself, within 30 seconds.
+ */
+export declare class Redeemer {
+  /** A redeemer for a publisher's client. */
+  constructor(client: BrokerClient, onOutcome: (presented: Presented, result: JsonObject | null, error: BrokerError | null) => unknown, options?: RedeemerOptions)
+  /** Takes a visa. Throws a `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`. */
+  push(presented: Presented): void
+  /** How many visas have come to what. */
+  get tally(): Tally
+  /** Presents now what waits; `false` when something still waits after so many milliseconds, 30 000 unless given. */
+  flush(withinMs?: number): Promise<boolean>
+  /**
+   * Takes no more, presents what waits, and reports what could not be presented within so many milliseconds, 30 000 unless given. Gives
+   * how many those were.
+   */
+  close(withinMs?: number): Promise<number>
+}
+
+/**
+ * A replay store in Redis 6.2 or newer, shared by every process with the same url, `name` and secret of the publisher.
+ *
+ * Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`). The
+ * connection is not encrypted. A publisher with it has to be asked through a `Resolver` or an adapter, which wait for it.
+ */
+export declare class RedisReplayStore {
+  /** A store at `redis://[user:password@]host[:port][/db]` or `redis+unix:///path[?db=n]`; connects when first asked. */
+  constructor(url: string, options?: SharedReplayStoreOptions)
+  /** Connects, and rejects with what is wrong with the server, for a start-up check: `io.failed`, `usage.argument`. */
+  check(): Promise<void>
 }
 
 /**
@@ -1117,6 +1177,8 @@ export declare function feedbackHeader(signed: Bytes): string
 export interface FeedbackOptions {
   /** r" The verdict on the request that carried it; without it the feedback must name its agent, time and nonce. */
   carrier?: Verdict
+  /** r" What the same call answered before, when its verdict needed `replay` and `FeedbackVerification.insert` has done that. */
+  inserted?: FeedbackVerification
   /** r" The clock's unless given. */
   now?: Time
 }
@@ -1242,15 +1304,15 @@ export interface MemoryReplayStoreOptions {
 
 /** Something that the caller may fetch and hand back. */
 export interface Need {
-  /** `manifest`, `jwks` or `redeem`. */
-  kind: 'manifest' | 'jwks' | 'redeem'
-  /** Where it is. */
+  /** `manifest`, `jwks`, `redeem` or `replay`. */
+  kind: 'manifest' | 'jwks' | 'redeem' | 'replay'
+  /** Where it is; of `replay`, which `Pending.insert` does, empty. */
   url: string
 }
 
 /** r" One of a verdict's needs. */
 export interface NeedArgument {
-  /** r" `manifest`, `jwks` or `redeem`. */
+  /** r" `manifest`, `jwks`, `redeem` or `replay`. */
   kind: string
   /** r" Where it is. */
   url: string
@@ -1328,10 +1390,13 @@ export interface PrepareOptions {
 
 /** r" What a publisher is made of besides its policy. */
 export interface PublisherOptions {
-  /** r" 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given. */
+  /**
+   * r" 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given, except for
+   * r" a store in Redis or PostgreSQL.
+   */
   secret?: Bytes
   /** r" In memory unless given. */
-  replayStore?: MemoryReplayStore | ReplayStore
+  replayStore?: MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore
   /**
    * r" Called last, with the verified claim and the decoded path; returns whether the request may pass. What it throws, and every
    * r" answer that is no boolean, is `policy.error` (503).
@@ -1396,6 +1461,18 @@ export interface ReceiptOptions {
   now?: Time
 }
 
+/** r" How a redeemer works. */
+export interface RedeemerOptions {
+  /** r" Visas that may wait; 10 000 unless given. */
+  capacity?: number
+  /** r" So many are presented at once, 1000 at most; 500 unless given. */
+  batch?: number
+  /** r" No visa waits longer than so many milliseconds for others; 5000 unless given. */
+  intervalMs?: number
+  /** r" After so many milliseconds without an answer a visa is reported as not redeemed; an hour unless given. */
+  giveUpMs?: number
+}
+
 /** r" What the folder of an agent begins with. */
 export interface RotationCreateOptions {
   /** r" The agent's key; a new one unless given. */
@@ -1422,6 +1499,20 @@ export interface SendOptions {
   body?: Bytes
   /** r" The bounds; those of a page unless given. */
   profile?: FetchProfile
+}
+
+/** r" How a store in Redis or PostgreSQL behaves. */
+export interface SharedReplayStoreOptions {
+  /** r" Entries in all; a million unless given. */
+  maxEntries?: number
+  /** r" Entries of one agent; 200 000 unless given. */
+  maxPerAgent?: number
+  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
+  timeLimitMs?: number
+  /** r" Connections of this process, 1 to 64; 2 unless given. */
+  connections?: number
+  /** r" What names in the database begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
+  name?: string
 }
 
 /** Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute. */
@@ -1493,6 +1584,18 @@ export interface SupplyOptions {
   maxAge?: number
   /** r" The clock's unless given. */
   now?: Time
+}
+
+/** How many visas have come to what. */
+export interface Tally {
+  /** They wait, or are being presented. */
+  waiting: number
+  /** The money stands behind them. */
+  accepted: number
+  /** The broker refused them. */
+  refused: number
+  /** They could not be presented. */
+  failed: number
 }
 
 /** r" What is expected of a token. */

@@ -26,6 +26,14 @@ const backgroundRedeemer = (Native) =>
       watching = true
     }
 
+    get tally() {
+      return super.tally
+    }
+
+    flush(withinMs) {
+      return super.flush(withinMs)
+    }
+
     async close(withinMs) {
       active.delete(this)
       return super.close(withinMs)

@@ -102,7 +102,7 @@ const discoverer = (native) =>
 
 async function settle(resolver, publisher, begun, clock) {
   let verification = begun
-  for (let fetches = 0, insertions = 0; verification.pending !== null; ) {
+  for (let fetches = 0, insertions = 0; verification.pending !== null;) {
     const { needs } = verification.verdict
     if (needs.length === 0 || needs.some((need) => need.kind === 'redeem')) break
     if (needs.some((need) => need.kind === 'replay')) {

@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { BrokerClient, Feedback, Identity, Presented } from 'imagxp'
+import { BrokerClient, Feedback, Identity, Presented, Redeemer } from 'imagxp'
 
 /** A domain on this machine, which publishes its manifest as every domain does. */
 async function domain() {
@@ -39,8 +39,11 @@ const requests = [agent.identity.sign('GET', `${origin}/article`, 'SUMMARY', { p
 
 // The publisher, after it has served.
 const broker = new BrokerClient(issuer, site.identity, options)
-const visas = requests.map((headers) => Presented.ofRequest(headers)) // of each request whose verdict has a visa
-for (const { jti, accepted, amount, error } of await broker.redeem(visas)) console.log(jti, accepted ? amount : error.code)
+const redeemer = new Redeemer(broker, (presented, result, error) => {
+  console.log(error ? `not presented: ${error.code}` : `redeemed: ${result.jti} ${result.amount}`)
+}) // at startup, one for the process
+for (const headers of requests) redeemer.push(Presented.ofRequest(headers)) // for each verdict with a visa; the adapters do it: { redeemer }
+await redeemer.close(30_000) // before the process ends: in the handler of SIGTERM, when the server is closed
 
 // The agent, when it has read.
 const said = await buyer.feedback(new Feedback(`${origin}/article`, 0.9, 'HIGH_QUALITY', { jti: visa.jti }))

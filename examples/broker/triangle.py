@@ -58,7 +58,7 @@ def publisher(issuer: str, site: Identity, requests: list[list[tuple[str, str]]]
 
     redeemer = Redeemer(broker, on_outcome, batch=500, interval=5)  # at startup, one for the process
     for headers in requests:
-        redeemer.push(Presented(headers))  # for each verdict with a visa
+        redeemer.push(Presented(headers))  # for each verdict with a visa; the middlewares do it: redeemer=redeemer
     redeemer.close(30)  # before the process ends
 
 

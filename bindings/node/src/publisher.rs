@@ -122,7 +122,9 @@ impl Publisher {
         });
         let distant = options.replay_store.as_ref().and_then(DistantStore::of).map(Arc::new);
         if distant.is_some() && options.secret.is_none() {
-            return Err(errors::argument("a shared replay store needs the `secret` that its processes share"));
+            return Err(errors::argument(
+                "a shared replay store needs the `secret` that its processes share",
+            ));
         }
         let secret: [u8; 16] = match options.secret {
             Some(secret) => {
@@ -233,8 +235,8 @@ impl Publisher {
     /// `FeedbackVerification.insert`; then call this again with `inserted`.
     #[napi]
     pub fn feedback(&self, value: Text, options: Option<FeedbackOptions>) -> Result<FeedbackVerification> {
-        let (carrier, inserted, now) = options
-            .map_or((None, None, None), |options| (options.carrier, options.inserted, options.now));
+        let (carrier, inserted, now) =
+            options.map_or((None, None, None), |options| (options.carrier, options.inserted, options.now));
         let now = time::or_now(now);
         let carrier = carrier.as_ref().map(|verdict| verdict.core());
         let taken = boundary::compute(|| match inserted.and_then(|before| before.inserted()) {

@@ -69,7 +69,7 @@ impl Redeemer {
             let on_outcome = Arc::clone(&on_outcome);
             if let Some(home) = &home {
                 // `None`: the thread of JavaScript has ended, and there is nobody to tell.
-                let _told = home.visit(move || tell(env, &on_outcome, outcome));
+                let _told = home.visit(move || tell(&on_outcome, outcome));
             }
         };
         let redeemer = broker::Redeemer::new(client.0.clone(), bounds(options)?, report);
@@ -110,7 +110,9 @@ impl Redeemer {
     }
 }
 
-fn tell(env: Env, on_outcome: &Callback<Told>, outcome: Outcome) {
+/// On the thread of JavaScript.
+fn tell(on_outcome: &Callback<Told>, outcome: Outcome) {
+    let Some(env) = host::env() else { return };
     let (result, error) = match &outcome.result {
         Ok(result) => (Some(JsonObject(result.to_json())), None),
         Err(error) => (None, Some(errors::value(env, raise(error)))),

@@ -112,8 +112,8 @@ fn read(given: Option<SharedReplayStoreOptions>) -> Result<Options> {
 /// A shared store as the thread of JavaScript sees it: it answers later.
 pub(crate) struct DistantStore {
     store: Arc<SharedReplayStore>,
-    /// What the database has been found to hold. It can only refuse: a replay that this process has seen costs no signature check, and the
-    /// uses of a visa are not counted anew one by one.
+    /// What the database has been found to hold already. It can only refuse: a replay that comes again costs no signature check, and the uses
+    /// of a visa are not counted anew one by one.
     known: MemoryReplayStore,
 }
 

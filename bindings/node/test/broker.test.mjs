@@ -23,9 +23,10 @@ import {
   Identity,
   Policy,
   Presented,
+  Redeemer,
   Wallet,
 } from '../index.mjs'
-import { rejectsCode, throwsCode, throwsType } from './support.mjs'
+import { folder, rejectsCode, throwsCode, throwsType, warningsOf } from './support.mjs'
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const PROGRAM = join(process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target'), 'debug', 'imagxp')
@@ -43,17 +44,23 @@ async function freePort() {
   return port
 }
 
+/** Starts the broker on the data of `service`. */
+async function start() {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('IMAGXP_')))
+  const child = spawn(PROGRAM, service.args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])
+  const { issuer, operator_token: token } = JSON.parse(line)
+  Object.assign(service, { child, issuer, token: token ?? service.token })
+}
+
 before(async () => {
   assert.ok(existsSync(PROGRAM), 'the command line is not built: cargo build -p imagxp-cli')
   const data = await mkdtemp(join(tmpdir(), 'imagxp-'))
   const [listen, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('IMAGXP_')))
   const args = ['--json', 'serve', '--dev', '--data', data, '--listen', listen, '--admin-listen', admin]
-  const child = spawn(PROGRAM, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')])
-  const { issuer, operator_token: token } = JSON.parse(line)
-  service = { child, data, issuer, token }
-  operator = BrokerClient.operator(issuer, token, LOOPBACK)
+  service = { args, data }
+  await start()
+  operator = BrokerClient.operator(service.issuer, service.token, LOOPBACK)
 })
 
 after(async () => {
@@ -95,7 +102,7 @@ async function agent() {
 }
 
 /** A publisher whose pages cost 0.5 USD; a broker is asked before they are served. */
-const site = (check, served = []) =>
+const site = (check, served = [], options = () => ({})) =>
   party(({ origin, client }) => {
     const policy = Policy.fromJson({
       version: 1,
@@ -108,7 +115,7 @@ const site = (check, served = []) =>
       },
     })
     const app = express()
-    app.use(imagxp(check === 'redeem' ? { policy, redeem: client } : { policy }))
+    app.use(imagxp({ policy, ...(check === 'redeem' ? { redeem: client } : {}), ...options(client) }))
     app.use((request, response) => {
       if ('x-imagxp-payment' in request.headers) served.push(Presented.ofRequest(request.rawHeaders))
       response.end('content')
@@ -180,6 +187,143 @@ test('visas are redeemed after they were served, each once', async () => {
   )
 })
 
+/** What a redeemer tells, and the redeemer. */
+function redeeming(client, options) {
+  const outcomes = []
+  const redeemer = new Redeemer(client, (...outcome) => outcomes.push(outcome), options)
+  return { outcomes, redeemer }
+}
+
+test('visas are redeemed in the background', async () => {
+  const served = []
+  const [buyer, publisher] = [await agent(), await site('offline', served)]
+  for (const path of ['/a', '/b', '/c']) assert.equal((await reader(buyer).read(publisher.origin + path)).status, 200)
+  const states = async () => (await buyer.client.visas()).visas.map(({ state }) => state)
+  assert.deepEqual(await states(), ['ISSUED', 'ISSUED', 'ISSUED'])
+
+  const { outcomes, redeemer } = redeeming(publisher.client, { capacity: 4, intervalMs: 600_000 })
+  for (const presented of [...served, served[0]]) redeemer.push(presented)
+  throwsCode(() => redeemer.push(served[0]), 'redeemer.full')
+  assert.deepEqual(redeemer.tally, { waiting: 4, accepted: 0, refused: 0, failed: 0 })
+  assert.equal(await redeemer.flush(), true)
+  assert.deepEqual(redeemer.tally, { waiting: 0, accepted: 3, refused: 1, failed: 0 })
+  assert.equal(await redeemer.close(), 0)
+  throwsCode(() => redeemer.push(served[0]), 'redeemer.closed')
+  assert.deepEqual(
+    outcomes.map(([presented]) => presented.visa),
+    [...served, served[0]].map(({ visa }) => visa),
+  )
+  assert.deepEqual(
+    outcomes.map(([, result, error]) => [result.accepted, result.error?.code, error]),
+    [...Array(3).fill([true, undefined, null]), [false, 'visa.state', null]],
+  )
+  assert.deepEqual(await states(), ['REDEEMED', 'REDEEMED', 'REDEEMED'])
+})
+
+test('a visa waits for others no longer than the interval', async () => {
+  const served = []
+  const [buyer, publisher] = [await agent(), await site('offline', served)]
+  await reader(buyer).read(`${publisher.origin}/a`)
+  const redeemed = new Promise((resolve) => {
+    new Redeemer(publisher.client, (presented, result) => resolve(result), { intervalMs: 50 }).push(served[0])
+  })
+  assert.equal((await redeemed).accepted, true)
+})
+
+test('an adapter hands visas to a redeemer, once', async () => {
+  for (const [check, expected] of [
+    ['offline', ['ISSUED', 'REDEEMED', 'REDEEMED']],
+    // The broker was asked before: there is nothing left to redeem.
+    ['redeem', ['REDEEMED', 'REDEEMED', 'REDEEMED']],
+  ]) {
+    let told
+    const faults = []
+    const options = (client) => {
+      told = redeeming(client, { capacity: 2, intervalMs: 600_000 })
+      return { redeemer: told.redeemer, onError: (error) => faults.push(error.code) }
+    }
+    const [buyer, publisher] = [await agent(), await site(check, [], options)]
+    for (const path of ['/a', '/b', '/c']) assert.equal((await reader(buyer).read(publisher.origin + path)).status, 200)
+    assert.equal(await told.redeemer.close(), 0)
+    const states = (await buyer.client.visas()).visas.map(({ state }) => state)
+    assert.deepEqual(states.sort(), expected)
+    // One more than there is room for is served all the same, and said.
+    assert.deepEqual([told.outcomes.length, faults], check === 'offline' ? [2, ['redeemer.full']] : [0, []])
+  }
+})
+
+test('what cannot be presented is reported, and a failing report does no harm', async () => {
+  const { client, identity } = await agent()
+  const gone = new BrokerClient(`http://127.0.0.1:${await freePort()}`, identity, LOOPBACK)
+  const visa = await client.issue('http://127.0.0.1:1', '0.5', 'USD', 'SUMMARY')
+  const headers = identity.sign('GET', 'http://127.0.0.1:1/', 'SUMMARY', { payment: visa.token })
+  const outcomes = []
+  for (const fail of [
+    () => {
+      throw new Error('the site is at fault')
+    },
+    () => Promise.reject(new Error('the site is at fault')),
+  ]) {
+    const told = (...outcome) => {
+      outcomes.push(outcome)
+      return fail()
+    }
+    const redeemer = new Redeemer(gone, told, { intervalMs: 0 })
+    redeemer.push(Presented.ofRequest(headers))
+    const { result, seen } = await warningsOf(() => redeemer.close(300))
+    assert.equal(result, 1)
+    assert.deepEqual(
+      seen.map(({ message, detail }) => [message, /at fault/.test(detail)]),
+      [['onOutcome failed', true]],
+    )
+  }
+  for (const [presented, result, error] of outcomes) {
+    assert.deepEqual([presented.visa, result], [visa.token, null])
+    assert.ok(error instanceof BrokerError)
+    assert.equal(error.code, 'broker.unreachable')
+  }
+  assert.equal(outcomes.length, 2)
+})
+
+test('the broker is away for a while: what waits is redeemed when it is back', async () => {
+  const served = []
+  const [buyer, publisher] = [await agent(), await site('offline', served)]
+  for (const path of ['/a', '/b']) await reader(buyer).read(publisher.origin + path)
+  const { outcomes, redeemer } = redeeming(publisher.client, { intervalMs: 0, batch: 1 })
+  service.child.kill('SIGKILL')
+  await once(service.child, 'exit')
+  for (const presented of served) redeemer.push(presented)
+  assert.equal(await redeemer.flush(1000), false)
+  assert.deepEqual([redeemer.tally.waiting, outcomes], [2, []])
+  await start()
+  assert.equal(await redeemer.flush(), true)
+  assert.deepEqual(redeemer.tally, { waiting: 0, accepted: 2, refused: 0, failed: 0 })
+  assert.equal(await redeemer.close(), 0)
+})
+
+test('a process that has nothing left to do redeems what waits', async (t) => {
+  const [buyer, publisher] = [await agent(), await site('offline')]
+  const visa = await buyer.client.issue(publisher.origin, '0.5', 'USD', 'SUMMARY')
+  const headers = buyer.identity.sign('GET', `${publisher.origin}/b`, 'SUMMARY', { payment: visa.token })
+  const key = join(await folder(t), 'key.pem')
+  await publisher.identity.save(key)
+  const given = { issuer: service.issuer, name: publisher.identity.agentId, key, headers }
+  const program = `
+    import { BrokerClient, Identity, Presented, Redeemer } from ${JSON.stringify(join(REPOSITORY, 'bindings/node/index.mjs'))}
+    const { issuer, name, key, headers } = ${JSON.stringify(given)}
+    const identity = await Identity.load(name, key, { allowLoopback: true })
+    const client = new BrokerClient(issuer, identity, { allowLoopback: true })
+    const told = (presented, result, error) => console.log(JSON.stringify([result?.accepted, error?.code]))
+    new Redeemer(client, told, { intervalMs: 3_600_000 }).push(Presented.ofRequest(headers))
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [[line], [status]] = await Promise.all([once(createInterface(child.stdout), 'line'), once(child, 'exit')])
+  assert.deepEqual([line, status], ['[true,null]', 0])
+  assert.equal((await buyer.client.visa(visa.jti)).state, 'REDEEMED')
+})
+
 test('a visa that the broker refuses buys nothing', async () => {
   const served = []
   const [buyer, publisher] = [await agent(), await site('redeem', served)]
@@ -225,7 +369,14 @@ test('misuse', async () => {
   throwsCode(() => client.issue('http://127.0.0.1:9', '1', 'USD', 'READING'), 'usage.argument')
   throwsCode(() => Presented.ofRequest({ 'x-imagxp-payload': 'p' }), 'usage.argument')
   throwsType(() => client.visas({ limits: 1 }))
+  throwsType(() => new Redeemer(client, null))
+  throwsType(() => new Redeemer(client, () => {}, { interval: 5 }))
+  throwsCode(() => new Redeemer(client, () => {}, { batch: 0 }), 'usage.argument')
+  throwsCode(() => new Redeemer(client, () => {}, { intervalMs: -1 }), 'usage.argument')
+  throwsCode(() => new Redeemer(operator, () => {}), 'usage.argument')
   throwsType(() => client.redeem(['x']))
+  const policy = Policy.fromJson({ version: 1, origins: ['https://pub.example'], purposes: {} })
+  assert.throws(() => imagxp({ policy, redeemer: client }), /redeemer is a Redeemer/)
   await rejectsCode(client.redeem([]), 'usage.argument')
   await rejectsCode(client.visa('../x'), 'usage.argument')
   await rejectsCode(operator.account(), 'usage.argument')

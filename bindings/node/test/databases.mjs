@@ -38,8 +38,7 @@ class Database {
     const log = openSync(join(this.folder, 'log'), 'a')
     this.child = spawn(this.command[0], this.command.slice(1), { cwd: this.folder, stdio: ['ignore', log, log] })
     for (let tries = 0; !(await this.#answers()); tries += 1) {
-      if (tries > 1000 || this.child.exitCode !== null)
-        assert.fail(await readFile(join(this.folder, 'log'), 'utf8'))
+      if (tries > 1000 || this.child.exitCode !== null) assert.fail(await readFile(join(this.folder, 'log'), 'utf8'))
       await sleep(20)
     }
     return this
@@ -75,7 +74,18 @@ class Database {
 export async function redis() {
   const folder = await mkdtemp(join(tmpdir(), 'imagxp-redis-'))
   const socket = join(folder, 'redis.sock')
-  const options = ['--port', '0', '--save', '', '--unixsocket', socket, '--appendonly', 'yes', '--appendfsync', 'always']
+  const options = [
+    '--port',
+    '0',
+    '--save',
+    '',
+    '--unixsocket',
+    socket,
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+  ]
   const command = ['setpriv', '--pdeathsig=KILL', find('redis-server'), ...options]
   return new Database(folder, `redis+unix://${socket}`, socket, command, 'SIGKILL').start()
 }

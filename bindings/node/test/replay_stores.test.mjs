@@ -13,7 +13,6 @@ import { imagxp } from '../adapters/express.mjs'
 import {
   Feedback,
   Identity,
-  Policy,
   PostgresReplayStore,
   PrivateKey,
   Publisher,
@@ -97,7 +96,7 @@ for (const [kind, start, Store] of [
     test('two processes race for each nonce and one wins', async () => {
       const [one, other] = await race(kind, database.address)
       for (const [index, first] of one.entries()) {
-        assert.deepEqual([first, other[index]].sort(), ['replay.nonce_seen', null])
+        assert.deepEqual([first, other[index]].sort(), [null, 'replay.nonce_seen'])
       }
     })
 
@@ -217,7 +216,11 @@ test('a Redis that hangs does not stop the loop', { skip: missing() }, async () 
     let turns = 0
     for (const until = performance.now() + 300; performance.now() < until; turns += 1) await sleep(1)
     assert.ok(turns > 30, `the loop has turned ${turns} times only`)
-    const browser = [['User-Agent', 'Mozilla/5.0 Firefox/140.0'], ['Accept-Language', 'en'], ['Sec-Fetch-Mode', 'navigate']]
+    const browser = [
+      ['User-Agent', 'Mozilla/5.0 Firefox/140.0'],
+      ['Accept-Language', 'en'],
+      ['Sec-Fetch-Mode', 'navigate'],
+    ]
     assert.equal((await get(browser)).status, 200)
     assert.ok(performance.now() - begin < 1500)
     const [status, took] = await waiting
@@ -244,7 +247,7 @@ test('misuse', async () => {
   throwsType(() => new RedisReplayStore(7))
   // Without it each process would have keys of its own, and each would accept a copy.
   const replayStore = new RedisReplayStore(address)
-  throwsCode(() => new Publisher(Policy.fromJson(policy().toJSON()), { replayStore }), 'usage.argument', /secret/)
+  throwsCode(() => new Publisher(policy(), { replayStore }), 'usage.argument', /secret/)
   const nobody = site(new PostgresReplayStore('postgres://user@127.0.0.1:1/x', { timeLimitMs: 1000 }))
   assert.equal(await code(nobody, signed()), 'replay.store_error')
 })

@@ -67,7 +67,10 @@ impl Publisher {
     ) -> PyResult<Self> {
         let shared = replay_store.and_then(replay_stores::shared);
         if shared.is_some() && secret.is_none() {
-            return Err(errors::argument(py, "a shared replay store needs the `secret` that its processes share"));
+            return Err(errors::argument(
+                py,
+                "a shared replay store needs the `secret` that its processes share",
+            ));
         }
         let secret: [u8; 16] = match secret {
             Some(secret) => {

@@ -95,7 +95,7 @@ fn options(
     name: &str,
 ) -> PyResult<Options> {
     let limit = Duration::try_from_secs_f64(time_limit).ok().filter(|limit| limit.as_secs() < 60);
-    let time_limit =
-        limit.ok_or_else(|| errors::argument(py, "the time limit is not a number of seconds from 0 to 60"))?;
+    let time_limit = limit
+        .ok_or_else(|| errors::argument(py, "the time limit is not a number of seconds from 0 to 60"))?;
     Ok(Options { max_entries, max_per_agent, time_limit, connections, name: name.to_owned() })
 }

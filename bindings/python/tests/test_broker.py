@@ -52,7 +52,7 @@ class Party:
 class Site(Party):
     """A publisher whose pages cost 0.5 USD."""
 
-    def __init__(self, service: Service, check: str, redeem: Any = None) -> None:
+    def __init__(self, service: Service, check: str, redeem: Any = None, redeemer: Any = None) -> None:
         super().__init__(service)
         self.brought: list[Presented] = []
         rules = {
@@ -67,7 +67,7 @@ class Site(Party):
         }
         redeem = self.client if check == "redeem" and redeem is None else redeem
         policy = Policy.from_dict(rules)
-        self.app = ManifestApp(self.identity.manifest(), ImagxpMiddleware(self._content, policy, redeem=redeem))
+        self.app = ManifestApp(self.identity.manifest(), ImagxpMiddleware(self._content, policy, redeem=redeem, redeemer=redeemer and redeemer(self)))
 
     async def _content(self, scope: Any, receive: Any, send: Any) -> None:
         if any(name == b"x-imagxp-payment" for name, _ in scope["headers"]):
@@ -175,6 +175,28 @@ def test_visas_are_redeemed_in_the_background(service: Service, agent: Party) ->
     assert [result["accepted"] for _, result, _ in outcomes] == [True, True, True, False]
     assert outcomes[3][1]["error"]["code"] == "visa.state"
     assert {visa["state"] for visa in agent.client.visas()["visas"]} == {"REDEEMED"}
+
+
+@pytest.mark.parametrize("check", ["offline", "redeem"])
+def test_the_middleware_hands_visas_to_a_redeemer_once(service: Service, agent: Party, check: str) -> None:
+    redeemers: list[Redeemer] = []
+    outcomes: list[Any] = []
+
+    def made(site: Site) -> Redeemer:
+        redeemers.append(Redeemer(site.client, lambda *outcome: outcomes.append(outcome), interval=600, capacity=2))
+        return redeemers[0]
+
+    site = Site(service, check, redeemer=made)
+    with serving(site, site.server.listener, lifespan="off"):
+        ours = reader(agent, service)
+        # One more than there is room for: it is served all the same.
+        assert [ours.read(f"{site.server.origin}/{page}").status for page in range(3)] == [200] * 3
+        assert redeemers[0].close() == 0
+    # Where the broker was asked before, there is nothing left to redeem.
+    expected = {"offline": [(True, None)] * 2, "redeem": []}[check]
+    assert [(result["accepted"], error) for _, result, error in outcomes] == expected
+    states = [visa["state"] for visa in agent.client.visas()["visas"]]
+    assert sorted(states[:3]) == {"offline": ["ISSUED", "REDEEMED", "REDEEMED"], "redeem": ["REDEEMED"] * 3}[check]
 
 
 def test_what_cannot_be_presented_is_reported(service: Service, agent: Party, caplog: pytest.LogCaptureFixture) -> None:

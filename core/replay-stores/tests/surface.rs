@@ -16,7 +16,10 @@ fn the_rust_column_is_true_of_this_crate() {
     let here = names![SharedReplayStore::redis, SharedReplayStore::postgres, SharedReplayStore::check];
     let file =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/surface.json")).unwrap();
-    let listed: BTreeSet<String> =
-        file.split('"').filter(|name| name.starts_with("imagxp_replay_stores::")).map(str::to_owned).collect();
+    let listed: BTreeSet<String> = file
+        .split('"')
+        .filter(|name| name.starts_with("imagxp_replay_stores::"))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(here, listed);
 }

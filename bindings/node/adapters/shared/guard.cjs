@@ -118,7 +118,7 @@ class Guard {
     }
     let asked = false
     // Manifest, key set, redemption; a refresh may ask for one of the first two again.
-    for (let rounds = 0, insertions = 0; verification.pending !== null && rounds < MAX_ROUNDS; ) {
+    for (let rounds = 0, insertions = 0; verification.pending !== null && rounds < MAX_ROUNDS;) {
       const { pending, verdict } = verification
       let fetched = false
       for (const need of verdict.needs) {

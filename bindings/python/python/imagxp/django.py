@@ -40,6 +40,7 @@ SETTINGS: Final = {
     "PUBLISHER": "publisher",
     "RESOLVER": "resolver",
     "REDEEM": "redeem",
+    "REDEEMER": "redeemer",
     "MAX_BODY": "max_body",
     "IDENTITY": "identity",
     "MANIFEST": "manifest",

@@ -6,15 +6,12 @@ they wait, and in nothing else.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, Literal, TypedDict
 from urllib.parse import urlsplit
 
-from . import codes
 from ._imagxp import (
     AuditLog,
     BrokerClient,
@@ -27,12 +24,14 @@ from ._imagxp import (
     Policy,
     Presented,
     Publisher,
+    Redeemer,
     Resolver,
     Rotation,
     Verdict,
     Verification,
     content_digest,
 )
+from .answer import Answer
 from .errors import ImagxpError
 from .receipt import ReceiptDraft
 
@@ -86,6 +85,7 @@ class GateOptions(TypedDict, total=False):
     publisher: Publisher | None
     resolver: Resolver | None
     redeem: Redeem | BrokerClient | None
+    redeemer: Redeemer | None
     max_body: int
     identity: Identity | None
     manifest: Manifest | Rotation | None
@@ -111,42 +111,6 @@ class Incoming:
     def values(self, name: bytes) -> list[bytes]:
         """The values of all lines with this name (lower case)."""
         return [value for key, value in self.headers if key.lower() == name]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to answer instead of the application."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    """All of them, `content-length` included."""
-    body: bytes
-    """What to send: nothing for HEAD."""
-
-    @classmethod
-    def of(cls, method: str, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
-        """JSON, without the body for HEAD."""
-        own = [("content-type", "application/json"), ("content-length", str(len(body)))]
-        return cls(status, [*own, *headers], b"" if method == "HEAD" else body)
-
-    @classmethod
-    def error(cls, method: str, code: str, headers: Sequence[tuple[str, str]] = ()) -> Answer:
-        """A refusal for which there is no verdict."""
-        row = codes.by_name(code)
-        error = {"code": row.name, "hint": row.hint, "message": row.message, "retry": row.retry}
-        body = json.dumps({"error": error}, separators=(",", ":")).encode("ascii")
-        return cls.of(method, row.http, [("cache-control", "no-store"), *headers], body)
-
-    @classmethod
-    def fault(cls, method: str) -> Answer:
-        """What becomes of an exception that is being handled: it is logged, and it must not become a way in."""
-        _LOG.exception("verification failed")
-        return cls.error(method, "internal.invariant")
-
-    @property
-    def status_line(self) -> str:
-        """Status and phrase, as WSGI wants them."""
-        return f"{self.status} {HTTPStatus(self.status).phrase}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +187,8 @@ class Gate:
     """Verifies every request before the application sees it.
 
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
-    says `check: redeem`; without it such visas are answered with 503. `max_body` bounds what is buffered of a body whose digest the
+    says `check: redeem`; without it such visas are answered with 503. `redeemer` takes each visa that was accepted without asking
+    its broker (`check: offline`). `max_body` bounds what is buffered of a body whose digest the
     agent has signed. A policy with `allow_loopback` is refused on any other address.
     Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements.
 
@@ -240,6 +205,7 @@ class Gate:
         publisher: Publisher | None = None,
         resolver: Resolver | None = None,
         redeem: Redeem | BrokerClient | None = None,
+        redeemer: Redeemer | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
         manifest: Manifest | Rotation | None = None,
@@ -255,6 +221,7 @@ class Gate:
         self.policy = self.publisher.policy
         self.resolver = resolver or Resolver(Fetcher(allow_loopback=self.policy.allow_loopback))
         self.redeem = redeem
+        self._redeemer = redeemer
         self.max_body = max_body
         self.on_feedback = on_feedback
         self._public = self.policy.public_json()
@@ -326,11 +293,13 @@ class Gate:
 
     def _complete(self, request: Incoming, verification: Verification) -> Generator[Step, Any, Verdict]:
         """Fetches what the verdict needs until it needs nothing more."""
+        asked = False
         for _ in range(_MAX_ROUNDS):
             pending = verification.pending
             if pending is None:
                 break
             for need in verification.verdict.needs:
+                asked = asked or need.kind == "redeem"
                 if need.kind != "redeem":
                     yield Fetch(need)
                 elif self.redeem is None:
@@ -341,7 +310,17 @@ class Gate:
                     visas = [value for name in _TOKEN_HEADERS for value in request.values(name)]
                     pending.redeemed((yield AskBroker(self.redeem, need, visas[0].strip().decode("ascii"))))
             verification = yield Call(lambda pending=pending: self.publisher.resume(pending), self._waits)  # type: ignore[misc]
+        if not asked:
+            self._present(request, verification.verdict)
         return verification.verdict
+
+    def _present(self, request: Incoming, verdict: Verdict) -> None:
+        """Hands a visa to the redeemer. The request has been decided; what fails here is the site's loss."""
+        if self._redeemer is not None and verdict.is_allowed and verdict.payment.state == "visa":
+            try:
+                self._redeemer.push(Presented(request.headers))
+            except Exception:
+                _LOG.exception("a visa cannot be redeemed")
 
     def _confirm(self, request: Incoming, need: Need) -> Redemption:
         """What the broker says about the visa and the request that brought it."""

@@ -68,6 +68,11 @@ impl Publisher {
         let trace = self.keyer.trace(self.counter.fetch_add(1, Ordering::Relaxed), now);
         let mut url = None;
         let mut insertion = None;
+        let seen = |key: &[u8; 16]| match told {
+            // What was stored for this very feedback is not seen *before*.
+            Some((inserted, Insert::Fresh)) if inserted.key == *key => Seen::No,
+            _ => self.replay.seen(key, now),
+        };
         let insert = |entry: &ReplayEntry| {
             let answer = match told {
                 Some((inserted, answer)) if inserted.key == entry.key => answer,
@@ -76,7 +81,7 @@ impl Publisher {
             insertion = (answer == Insert::Later).then_some(*entry);
             answer
         };
-        let result = self.take_feedback(value, carrier, now, &mut url, insert);
+        let result = self.take_feedback(value, carrier, now, &mut url, seen, insert);
         let (author, feedback, refusal) = match result {
             Ok((author, feedback)) => (Some(author), Some(feedback), None),
             Err(refusal) => (None, None, Some(refusal)),
@@ -90,6 +95,7 @@ impl Publisher {
         carrier: Option<&Verdict>,
         now: Timestamp,
         url: &mut Option<String>,
+        seen: impl FnOnce(&[u8; 16]) -> Seen,
         insert: impl FnOnce(&ReplayEntry) -> Insert,
     ) -> Result<(Author, Feedback), Refusal> {
         if value.len() > self.limits.payload_header() {
@@ -100,7 +106,7 @@ impl Publisher {
         let feedback = signed.feedback();
         let agent = self.author_of(feedback, carrier)?;
         let entry = self.feedback_entry(&signed, &agent, now)?;
-        match self.replay.seen(&entry.key, now) {
+        match seen(&entry.key) {
             Seen::No => {}
             Seen::Yes => return Err(Refusal::new(Code::ReplayNonceSeen)),
             Seen::Error => return Err(Refusal::new(Code::ReplayStoreError)),

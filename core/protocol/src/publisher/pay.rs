@@ -254,8 +254,8 @@ impl Run<'_> {
                 .detail("uses of that time have been forgotten: the clock has stepped back"));
         }
         let agent = publisher.keyer.agent(subject);
-        // Uses fill the numbers from below, so the first free one is found by bisection.
-        let (mut low, mut high) = (0_u32, max);
+        // Uses fill the numbers from below, so the first free one is found by bisection; once, or it would go past the one that it has asked for.
+        let (mut low, mut high) = self.progress.counting.map_or((0, max), |asked| (asked, asked));
         let mut answer = Insert::Seen;
         while low < high {
             let middle = low + (high - low) / 2;
@@ -271,6 +271,9 @@ impl Run<'_> {
         while answer == Insert::Seen && low < max {
             let entry = ReplayEntry { key: key(low), agent, expires_at };
             answer = self.insert(&entry);
+            if answer == Insert::Later {
+                self.progress.counting = Some(low);
+            }
             low += 1;
         }
         let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);

@@ -70,6 +70,8 @@ pub(super) struct Progress {
     pub(super) inserted: Vec<([u8; 16], Insert)>,
     pub(super) nonce_spent: bool,
     pub(super) use_counted: bool,
+    /// Which use of its token such a store was asked to count.
+    pub(super) counting: Option<u32>,
     pub(super) redemption: Option<Redemption>,
 }
 

@@ -257,7 +257,11 @@ impl<'r> Run<'r> {
             self.note(5, "nonce: not seen before", StepResult::Skipped, Default::default);
             return Ok(());
         }
-        let seen = self.publisher.replay.seen(key, self.now);
+        // What was stored for this very request is not seen *before*.
+        let seen = match self.progress.inserted.contains(&(*key, Insert::Fresh)) {
+            true => Seen::No,
+            false => self.publisher.replay.seen(key, self.now),
+        };
         let refusal = match seen {
             Seen::No => None,
             Seen::Yes => Some(Refusal::new(Code::ReplayNonceSeen)),
