@@ -34,7 +34,7 @@ setup() {
 sources_hash() {
     {
         hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
-            core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml core/replay-stores/src core/replay-stores/Cargo.toml \
+            core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
             "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
         echo "$profile"
     } | sha256sum | cut -d ' ' -f 1

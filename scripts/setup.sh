@@ -53,7 +53,7 @@ python() {
 extension() {
     python
     hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml core/fetch/src core/fetch/Cargo.toml \
-        core/replay-stores/src core/replay-stores/Cargo.toml \
+        core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
         bindings/python/src bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
     if done_before extension "$hash" && "$venv/bin/python" -c 'import imagxp' 2>/dev/null; then
         return 0

@@ -555,7 +555,8 @@ export declare class Policy {
 /**
  * A replay store in PostgreSQL 12 or newer, shared by every process with the same address, `name` and secret of the publisher.
  *
- * Makes its tables and functions when they are missing. The connection is not encrypted. A publisher with it has to be asked through a
+ * Makes its tables and functions when they are missing. TLS as libpq has it (`sslmode`, `sslrootcert`): `verify-full` to another machine unless
+ * the address says otherwise. A publisher with it has to be asked through a
  * `Resolver` or an adapter, which wait for it.
  */
 export declare class PostgresReplayStore {
@@ -563,7 +564,7 @@ export declare class PostgresReplayStore {
    * A store at `postgres://user:password@host:port/database` or `host=… user=… dbname=…`; connects when first asked. What several
    * processes store in one second may pass the limits a little.
    */
-  constructor(dsn: string, options?: SharedReplayStoreOptions)
+  constructor(dsn: string, options?: PostgresReplayStoreOptions)
   /** Connects, and rejects with what is wrong with the server, for a start-up check: `io.failed`, `usage.argument`. */
   check(): Promise<void>
 }
@@ -743,12 +744,12 @@ export declare class Redeemer {
 /**
  * A replay store in Redis 6.2 or newer, shared by every process with the same url, `name` and secret of the publisher.
  *
- * Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`). The
- * connection is not encrypted. A publisher with it has to be asked through a `Resolver` or an adapter, which wait for it.
+ * Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`). A
+ * publisher with it has to be asked through a `Resolver` or an adapter, which wait for it.
  */
 export declare class RedisReplayStore {
-  /** A store at `redis://[user:password@]host[:port][/db]` or `redis+unix:///path[?db=n]`; connects when first asked. */
-  constructor(url: string, options?: SharedReplayStoreOptions)
+  /** A store at `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, or `redis+unix:///path[?db=n]`; connects when first asked. */
+  constructor(url: string, options?: RedisReplayStoreOptions)
   /** Connects, and rejects with what is wrong with the server, for a start-up check: `io.failed`, `usage.argument`. */
   check(): Promise<void>
 }
@@ -1380,6 +1381,20 @@ export interface Payment {
   currency: string | null
 }
 
+/** r" How a store in PostgreSQL behaves. */
+export interface PostgresReplayStoreOptions {
+  /** r" Entries in all; a million unless given. */
+  maxEntries?: number
+  /** r" Entries of one agent; 200 000 unless given. */
+  maxPerAgent?: number
+  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
+  timeLimitMs?: number
+  /** r" Connections of this process, 1 to 64; 2 unless given. */
+  connections?: number
+  /** r" What names of tables and functions begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
+  name?: string
+}
+
 /** r" What the next key is. */
 export interface PrepareOptions {
   /** r" `ES256` unless given. */
@@ -1473,6 +1488,22 @@ export interface RedeemerOptions {
   giveUpMs?: number
 }
 
+/** r" How a store in Redis behaves. */
+export interface RedisReplayStoreOptions {
+  /** r" PEM file of the authorities that are believed, for `rediss://`; Mozilla's unless given. */
+  caFile?: string
+  /** r" Entries in all; a million unless given. */
+  maxEntries?: number
+  /** r" Entries of one agent; 200 000 unless given. */
+  maxPerAgent?: number
+  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
+  timeLimitMs?: number
+  /** r" Connections of this process, 1 to 64; 2 unless given. */
+  connections?: number
+  /** r" What names in Redis begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
+  name?: string
+}
+
 /** r" What the folder of an agent begins with. */
 export interface RotationCreateOptions {
   /** r" The agent's key; a new one unless given. */
@@ -1499,20 +1530,6 @@ export interface SendOptions {
   body?: Bytes
   /** r" The bounds; those of a page unless given. */
   profile?: FetchProfile
-}
-
-/** r" How a store in Redis or PostgreSQL behaves. */
-export interface SharedReplayStoreOptions {
-  /** r" Entries in all; a million unless given. */
-  maxEntries?: number
-  /** r" Entries of one agent; 200 000 unless given. */
-  maxPerAgent?: number
-  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
-  timeLimitMs?: number
-  /** r" Connections of this process, 1 to 64; 2 unless given. */
-  connections?: number
-  /** r" What names in the database begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
-  name?: string
 }
 
 /** Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute. */

@@ -8,10 +8,11 @@ use crate::options::options;
 use crate::{boundary, errors, worker};
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
-use imagxp_replay_stores::{Options, SharedReplayStore};
+use imagxp_replay_stores::{Error, Options, RedisAddress, SharedReplayStore};
 use napi::bindgen_prelude::PromiseRaw;
 use napi::{Env, Result};
 use napi_derive::napi;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,10 @@ use std::time::Duration;
 const KNOWN: usize = 100_000;
 
 options! {
-    /// How a store in Redis or PostgreSQL behaves.
-    SharedReplayStoreOptions {
+    /// How a store in Redis behaves.
+    RedisReplayStoreOptions {
+        /// PEM file of the authorities that are believed, for `rediss://`; Mozilla's unless given.
+        ca_file: Option<JsString>,
         /// Entries in all; a million unless given.
         max_entries: Option<JsNumber>,
         /// Entries of one agent; 200 000 unless given.
@@ -29,25 +32,58 @@ options! {
         time_limit_ms: Option<JsNumber>,
         /// Connections of this process, 1 to 64; 2 unless given.
         connections: Option<JsNumber>,
-        /// What names in the database begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given.
+        /// What names in Redis begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given.
+        name: Option<JsString>,
+    }
+}
+
+options! {
+    /// How a store in PostgreSQL behaves.
+    PostgresReplayStoreOptions {
+        /// Entries in all; a million unless given.
+        max_entries: Option<JsNumber>,
+        /// Entries of one agent; 200 000 unless given.
+        max_per_agent: Option<JsNumber>,
+        /// Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503.
+        time_limit_ms: Option<JsNumber>,
+        /// Connections of this process, 1 to 64; 2 unless given.
+        connections: Option<JsNumber>,
+        /// What names of tables and functions begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given.
         name: Option<JsString>,
     }
 }
 
 /// A replay store in Redis 6.2 or newer, shared by every process with the same url, `name` and secret of the publisher.
 ///
-/// Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`). The
-/// connection is not encrypted. A publisher with it has to be asked through a `Resolver` or an adapter, which wait for it.
+/// Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`). A
+/// publisher with it has to be asked through a `Resolver` or an adapter, which wait for it.
 #[napi]
 pub struct RedisReplayStore(Arc<SharedReplayStore>);
 
 #[napi]
 impl RedisReplayStore {
-    /// A store at `redis://[user:password@]host[:port][/db]` or `redis+unix:///path[?db=n]`; connects when first asked.
-    #[napi(constructor, ts_args_type = "url: string, options?: SharedReplayStoreOptions")]
-    pub fn new(url: JsString, options: Option<SharedReplayStoreOptions>) -> Result<Self> {
+    /// A store at `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, or `redis+unix:///path[?db=n]`; connects when first asked.
+    #[napi(constructor, ts_args_type = "url: string, options?: RedisReplayStoreOptions")]
+    pub fn new(url: JsString, options: Option<RedisReplayStoreOptions>) -> Result<Self> {
+        let (ca_file, options) = options.map_or((None, None), |given| {
+            let RedisReplayStoreOptions {
+                ca_file,
+                max_entries,
+                max_per_agent,
+                time_limit_ms,
+                connections,
+                name,
+            } = given;
+            let shared =
+                PostgresReplayStoreOptions { max_entries, max_per_agent, time_limit_ms, connections, name };
+            (ca_file, Some(shared))
+        });
         let options = read(options)?;
-        boundary::call(|| Ok(Self(Arc::new(SharedReplayStore::redis(&url, options)?))))
+        boundary::call(|| {
+            let file = ca_file.as_deref().map(Path::new);
+            let address = RedisAddress::parse(&url, file).map_err(Error::from)?;
+            Ok(Self(Arc::new(SharedReplayStore::at_redis(address, options)?)))
+        })
     }
 
     /// Connects, and rejects with what is wrong with the server, for a start-up check: `io.failed`, `usage.argument`.
@@ -59,7 +95,8 @@ impl RedisReplayStore {
 
 /// A replay store in PostgreSQL 12 or newer, shared by every process with the same address, `name` and secret of the publisher.
 ///
-/// Makes its tables and functions when they are missing. The connection is not encrypted. A publisher with it has to be asked through a
+/// Makes its tables and functions when they are missing. TLS as libpq has it (`sslmode`, `sslrootcert`): `verify-full` to another machine unless
+/// the address says otherwise. A publisher with it has to be asked through a
 /// `Resolver` or an adapter, which wait for it.
 #[napi]
 pub struct PostgresReplayStore(Arc<SharedReplayStore>);
@@ -68,8 +105,8 @@ pub struct PostgresReplayStore(Arc<SharedReplayStore>);
 impl PostgresReplayStore {
     /// A store at `postgres://user:password@host:port/database` or `host=… user=… dbname=…`; connects when first asked. What several
     /// processes store in one second may pass the limits a little.
-    #[napi(constructor, ts_args_type = "dsn: string, options?: SharedReplayStoreOptions")]
-    pub fn new(dsn: JsString, options: Option<SharedReplayStoreOptions>) -> Result<Self> {
+    #[napi(constructor, ts_args_type = "dsn: string, options?: PostgresReplayStoreOptions")]
+    pub fn new(dsn: JsString, options: Option<PostgresReplayStoreOptions>) -> Result<Self> {
         let options = read(options)?;
         boundary::call(|| Ok(Self(Arc::new(SharedReplayStore::postgres(&dsn, options)?))))
     }
@@ -87,7 +124,7 @@ fn check(env: &Env, store: &Arc<SharedReplayStore>) -> Result<PromiseRaw<'static
     worker::run(env, work, |checked| checked.map_err(|error| errors::raise(&error)))
 }
 
-fn read(given: Option<SharedReplayStoreOptions>) -> Result<Options> {
+fn read(given: Option<PostgresReplayStoreOptions>) -> Result<Options> {
     let mut options = Options::default();
     let Some(given) = given else { return Ok(options) };
     if let Some(entries) = given.max_entries {

@@ -1,16 +1,17 @@
 //! Replay stores that several processes share.
 
 use crate::{boundary, errors};
-use imagxp_replay_stores::{Options, SharedReplayStore};
+use imagxp_replay_stores::{Error, Options, RedisAddress, SharedReplayStore};
 use pyo3::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A replay store in Redis 6.2 or newer, shared by every process with the same url, `name` and secret of the publisher.
 ///
-/// `url`: `redis://[user:password@]host[:port][/db]` or `redis+unix:///path[?db=n]`; connects when first asked. An answer comes within
-/// `time_limit` seconds, or the request is answered with 503. Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it
-/// has not written to its disk (`appendonly yes`). The connection is not encrypted.
+/// `url`: `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS (`ca_file`: PEM of the authorities that are believed, Mozilla's unless
+/// given), or `redis+unix:///path[?db=n]`; connects when first asked. An answer comes within `time_limit` seconds, or the request is answered with
+/// 503. Redis must not evict (`maxmemory-policy noeviction`), and forgets in a crash what it has not written to its disk (`appendonly yes`).
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct RedisReplayStore(Arc<SharedReplayStore>);
 
@@ -18,10 +19,11 @@ pub(crate) struct RedisReplayStore(Arc<SharedReplayStore>);
 impl RedisReplayStore {
     /// A store for at most this many entries in all and per agent.
     #[new]
-    #[pyo3(signature = (url, *, max_entries = 1_000_000, max_per_agent = 200_000, time_limit = 1.0, connections = 2, name = "imagxp"))]
+    #[pyo3(signature = (url, *, ca_file = None, max_entries = 1_000_000, max_per_agent = 200_000, time_limit = 1.0, connections = 2, name = "imagxp"))]
     fn new(
         py: Python<'_>,
         url: &str,
+        ca_file: Option<PathBuf>,
         max_entries: u32,
         max_per_agent: u32,
         time_limit: f64,
@@ -29,7 +31,10 @@ impl RedisReplayStore {
         name: &str,
     ) -> PyResult<Self> {
         let options = options(py, max_entries, max_per_agent, time_limit, connections, name)?;
-        boundary::call(py, || Ok(Self(Arc::new(SharedReplayStore::redis(url, options)?))))
+        boundary::call(py, || {
+            let address = RedisAddress::parse(url, ca_file.as_deref()).map_err(Error::from)?;
+            Ok(Self(Arc::new(SharedReplayStore::at_redis(address, options)?)))
+        })
     }
 
     /// Connects, and raises what is wrong with the server, for a start-up check: `ImagxpError` (`io.failed`), `UsageError`.
@@ -45,8 +50,8 @@ impl RedisReplayStore {
 /// A replay store in PostgreSQL 12 or newer, shared by every process with the same dsn, `name` and secret of the publisher.
 ///
 /// `dsn`: `postgres://user:password@host:port/database` or `host=… user=… dbname=…`; connects when first asked, and makes its tables and
-/// functions when they are missing. An answer comes within `time_limit` seconds, or the request is answered with 503. The connection is not
-/// encrypted.
+/// functions when they are missing. TLS as libpq has it (`sslmode`, `sslrootcert`): `verify-full` to another machine unless the dsn says otherwise. An
+/// answer comes within `time_limit` seconds, or the request is answered with 503.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct PostgresReplayStore(Arc<SharedReplayStore>);
 

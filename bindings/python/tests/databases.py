@@ -29,7 +29,9 @@ class Database:
     def start(self) -> None:
         """Starts it, on what it has kept."""
         with (self._ready.parent / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, cwd=self._ready.parent, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self._command, cwd=self._ready.parent, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         deadline = time.monotonic() + 20
         while not self._answers():
             assert self._process.poll() is None, (self._ready.parent / "log").read_text()

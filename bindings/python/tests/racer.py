@@ -1,6 +1,7 @@
 """One process of a site: verifies, on the word, each request that it is given, and prints the codes.
 
-`racer.py STORE ADDRESS [fork]`; the rest comes as JSON on standard input. With `fork` the work is done in a child, as under `gunicorn --preload`.
+`racer.py STORE ADDRESS [fork]`; the rest comes as JSON on standard input. With `fork` the work is done in a child, as under
+`gunicorn --preload`.
 """
 
 import json

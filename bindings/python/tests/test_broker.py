@@ -67,7 +67,9 @@ class Site(Party):
         }
         redeem = self.client if check == "redeem" and redeem is None else redeem
         policy = Policy.from_dict(rules)
-        self.app = ManifestApp(self.identity.manifest(), ImagxpMiddleware(self._content, policy, redeem=redeem, redeemer=redeemer and redeemer(self)))
+        redeemer = redeemer and redeemer(self)
+        guarded = ImagxpMiddleware(self._content, policy, redeem=redeem, redeemer=redeemer)
+        self.app = ManifestApp(self.identity.manifest(), guarded)
 
     async def _content(self, scope: Any, receive: Any, send: Any) -> None:
         if any(name == b"x-imagxp-payment" for name, _ in scope["headers"]):

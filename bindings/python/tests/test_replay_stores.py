@@ -133,7 +133,14 @@ def test_the_uses_of_a_visa_are_counted_over_processes(make: Callable[..., Store
     sites = [publisher(make(), agent, payment=payment, purposes=purposes) for _ in range(2)]
     for site in sites:
         site.supply(jwks, json.dumps({"keys": [{**key.public_key.to_jwk(), "kid": key.public_key.thumbprint}]}))
-    terms = {"issuer": issuer, "agent_id": agent.agent_id, "audience": ORIGIN, "jti": "visa-0001", "amount": "1", "currency": "USD"}
+    terms = {
+        "issuer": issuer,
+        "agent_id": agent.agent_id,
+        "audience": ORIGIN,
+        "jti": "visa-0001",
+        "amount": "1",
+        "currency": "USD",
+    }
     visa = issue_visa(key, **terms, jkt=agent.key_id, max_uses=3)
     seen = [code(sites[use % 2], signed(agent, payment=visa)) for use in range(4)]
     assert seen == [None, None, None, "payment.already_used"]

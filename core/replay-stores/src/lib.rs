@@ -15,6 +15,6 @@ mod postgres;
 mod redis;
 mod shared;
 
-pub use imagxp_database::{PostgresAddress, RedisAddress};
 pub use error::{Error, ErrorKind, Result};
 pub use front::{Options, SharedReplayStore};
+pub use imagxp_database::{PostgresAddress, RedisAddress};

@@ -463,6 +463,7 @@ class RedisReplayStore:
         cls,
         url: str,
         *,
+        ca_file: _Path | None = None,
         max_entries: int = 1_000_000,
         max_per_agent: int = 200_000,
         time_limit: float = 1.0,
