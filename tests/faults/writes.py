@@ -112,6 +112,8 @@ def main() -> int:
             trial.found += crowd.wrong() + broker.audit() + broker.panics()
         except Exception as error:
             trial.found.append(f"at the end: {error}")
+        if trial.came["was not reached"] and not arguments.seed_fault:
+            print(f"SKIPPED: {trial.came['was not reached']} faults were not reached within {FIRES_S:.0f} s each")
         figures = {
             "numbers": f"{numbers[0]}..{numbers[-1]} step {arguments.step}",
             "faults": dict(trial.came),
