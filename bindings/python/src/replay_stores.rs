@@ -20,6 +20,7 @@ impl RedisReplayStore {
     /// A store for at most this many entries in all and per agent.
     #[new]
     #[pyo3(signature = (url, *, ca_file = None, max_entries = 1_000_000, max_per_agent = 200_000, time_limit = 1.0, connections = 2, name = "imagxp"))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
         url: &str,
