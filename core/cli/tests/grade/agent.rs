@@ -49,7 +49,7 @@ impl Agent {
             let text = String::from_utf8(manifest).unwrap();
             manifest = text.replacen('{', "{\"private_key\" : \"MEECAQAwEwYHKoZIzj0\",", 1).into_bytes();
         }
-        http::serve(listener, move |_| {
+        http::serve(listener, None, move |_| {
             (200, vec![("content-type".into(), "application/json".into())], manifest.clone())
         });
         Self { identity, fault, count: 0 }

@@ -1,5 +1,6 @@
 //! A few lines of HTTP: what the tests' own servers and clients need.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -53,38 +54,55 @@ pub(crate) fn read(stream: &mut impl Read) -> Option<Message> {
     Some(message)
 }
 
-/// Serves until the tests end: status, headers and body for each request.
+/// What a request is answered with: status, headers and body.
+pub(crate) type Reply = (u16, Vec<(String, String)>, Vec<u8>);
+
+/// Serves until the tests end; https when there is a configuration for it.
 pub(crate) fn serve(
     listener: TcpListener,
-    answer: impl Fn(&Message) -> (u16, Vec<(String, String)>, Vec<u8>) + Send + Sync + 'static,
+    tls: Option<Arc<ServerConfig>>,
+    answer: impl Fn(&Message) -> Reply + Send + Sync + 'static,
 ) {
     let answer = Arc::new(answer);
     thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let answer = Arc::clone(&answer);
-            thread::spawn(move || {
-                let Some(message) = read(&mut stream) else { return };
-                let (status, headers, body) = answer(&message);
-                let mut bytes =
-                    format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
-                for (name, value) in headers {
-                    bytes.push_str(&format!("{name}: {value}\r\n"));
+        for mut socket in listener.incoming().flatten() {
+            let (answer, tls) = (Arc::clone(&answer), tls.clone());
+            thread::spawn(move || match tls {
+                None => exchange(&mut socket, &*answer),
+                Some(tls) => {
+                    let mut stream = StreamOwned::new(ServerConnection::new(tls).unwrap(), socket);
+                    exchange(&mut stream, &*answer);
+                    stream.conn.send_close_notify();
+                    let _ = stream.flush();
                 }
-                bytes.push_str("\r\n");
-                let _ = stream.write_all(bytes.as_bytes()).and_then(|()| stream.write_all(&body));
             });
         }
     });
 }
 
-/// Sends one request to a URL on this machine; the answer without its body's end.
-pub(crate) fn send(url: &str, method: &str, headers: &[(String, String)]) -> Message {
-    let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut text = format!("{method} /{path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
+fn exchange(stream: &mut (impl Read + Write), answer: &dyn Fn(&Message) -> Reply) {
+    let Some(message) = read(stream) else { return };
+    let (status, headers, body) = answer(&message);
+    let mut text = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    let address = authority.replace("localhost", "127.0.0.1");
+    text.push_str("\r\n");
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(&body));
+}
+
+/// Sends one request to a URL on this machine.
+pub(crate) fn send(url: &str, method: &str, headers: &[(String, String)]) -> Message {
+    let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    ask(&authority.replace("localhost", "127.0.0.1"), authority, &format!("{method} /{path}"), headers)
+}
+
+/// Sends one request to an address, whatever host it is for.
+pub(crate) fn ask(address: &str, host: &str, what: &str, headers: &[(String, String)]) -> Message {
+    let mut text = format!("{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(format!("{text}\r\n").as_bytes()).unwrap();
     read(&mut stream).unwrap()

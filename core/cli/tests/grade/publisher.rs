@@ -5,10 +5,12 @@ use imagxp::crypto::{Algorithm, PublicKey, Signature};
 use imagxp::digest::content_digest;
 use imagxp::encoding::base64_decode;
 use imagxp::json::{Limits, parse_object};
+use imagxp::publisher::{FetchFailure, Need};
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp::{Policy, Publisher, Request, Timestamp, Verdict};
 
 use imagxp_fetch::{Fetcher, Options, Resolver};
+use rustls::ServerConfig;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,8 +32,17 @@ pub(crate) enum Fault {
     SpeaksInStatuses,
 }
 
+/// How a site is reached, and how it reaches others.
+#[derive(Default)]
+pub(crate) struct Place {
+    /// https for its readers.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// All documents are fetched from this address by `Host`: the proxy in front of the grader, without the Internet.
+    pub(crate) via: Option<String>,
+}
+
 /// Serves a site on this listener until the tests end.
-pub(crate) fn open(listener: TcpListener, policy: &str, fault: Fault) {
+pub(crate) fn open(listener: TcpListener, policy: &str, fault: Fault, place: Place) {
     let policy = match fault {
         Fault::IgnoresResource => {
             policy.replacen('{', "{\"resource_match\":\"off\",\"require_resource\":false,", 1)
@@ -47,9 +58,9 @@ pub(crate) fn open(listener: TcpListener, policy: &str, fault: Fault) {
     };
     let publisher = Publisher::new(policy, [7; 16]).with_replay_store(Arc::clone(&store));
     let fetcher = Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
-    let site =
-        Site { publisher, resolver: Resolver::new(fetcher), fault, burnt: MemoryReplayStore::default() };
-    http::serve(listener, move |message| {
+    let (resolver, burnt) = (Resolver::new(fetcher), MemoryReplayStore::default());
+    let site = Site { publisher, resolver, via: place.via, fault, burnt };
+    http::serve(listener, place.tls, move |message| {
         if message.word(1) == "/.well-known/imagxp-policy.json" {
             return (200, Vec::new(), public.clone());
         }
@@ -60,6 +71,7 @@ pub(crate) fn open(listener: TcpListener, policy: &str, fault: Fault) {
 struct Site {
     publisher: Publisher,
     resolver: Resolver,
+    via: Option<String>,
     fault: Fault,
     burnt: MemoryReplayStore,
 }
@@ -128,7 +140,7 @@ impl Site {
         for _ in 0..6 {
             let Some(pending) = verification.pending.take() else { break };
             for need in &verification.verdict.needs {
-                let _ = self.resolver.supply(&self.publisher, need, now);
+                self.fetch(need, now);
             }
             verification = self.publisher.resume(pending, now);
         }
@@ -148,6 +160,27 @@ impl Site {
             verdict.http = 401;
         }
         verdict
+    }
+}
+
+impl Site {
+    fn fetch(&self, need: &Need, now: Timestamp) {
+        let Some(via) = &self.via else {
+            let _ = self.resolver.supply(&self.publisher, need, now);
+            return;
+        };
+        let (host, path) = need.url.strip_prefix("https://").unwrap().split_once('/').unwrap();
+        let answer = http::ask(via, host, &format!("GET /{path}"), &[]);
+        let failure = match answer.word(1) {
+            "200" => {
+                let _ = self.publisher.supply(&need.url, &answer.body, None, now);
+                return;
+            }
+            "404" => FetchFailure::NotFound,
+            "302" => FetchFailure::Redirect,
+            _ => FetchFailure::Failed,
+        };
+        self.publisher.supply_failure(&need.url, failure, now).unwrap();
     }
 }
 

@@ -1,9 +1,12 @@
 //! `imagxp grade verifier` on a faithful site, and on sites with one fault each.
 
-use crate::publisher::{Fault, open};
+use crate::publisher::{Fault, Place, open};
 use crate::{assert_lost, program, report};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// How many ports the grader's domains take.
@@ -29,7 +32,7 @@ fn grade(fault: Fault, more: &[&str]) -> Value {
     let port = free_ports().to_string();
     let policy = program(&[&["grade", "policy", &url, "--port", &port], more].concat()).output().unwrap();
     assert!(policy.status.success(), "{policy:?}");
-    open(listener, &String::from_utf8(policy.stdout).unwrap(), fault);
+    open(listener, &String::from_utf8(policy.stdout).unwrap(), fault, Place::default());
     let args = ["grade", "verifier", &url, "--port", &port, "--json"];
     report(&program(&[&args, more].concat()).output().unwrap())
 }
@@ -148,6 +151,40 @@ fn statuses_and_headers() {
         "replay.refusal_spends",
     ];
     assert_lost(&grade(Fault::SpeaksInStatuses, &["--no-payment"]), &lost);
+}
+
+/// As on the Internet: https with a certificate of one's own authority, and the grader's domains behind one address.
+#[test]
+fn domains_behind_one_address() {
+    let names = vec!["localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, made.cert.pem()).unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let listen = format!("127.0.0.1:{}", free_ports());
+    let domain = ["--domain", "grader.example.com"];
+    let policy = program(&[&["grade", "policy", &url], &domain[..]].concat()).output().unwrap();
+    let policy = String::from_utf8(policy.stdout).unwrap();
+    assert!(!policy.contains("allow_loopback") && policy.contains("rated.grader.example.com"), "{policy}");
+    // Only the site's own name is of this machine.
+    let policy = policy.replacen('{', "{\"allow_loopback\":true,", 1);
+    open(listener, &policy, Fault::None, Place { tls: Some(Arc::new(config)), via: Some(listen.clone()) });
+    let args = ["grade", "verifier", &url, "--listen", &listen, "--roots", roots.to_str().unwrap(), "--json"];
+    let report = report(&program(&[&args[..], &domain].concat()).output().unwrap());
+    assert_lost(&report, &[]);
+    // Without the root nobody is trusted.
+    let args = ["grade", "verifier", &url, "--listen", "127.0.0.1:0", "--json", "--no-payment"];
+    let output = program(&[&args[..], &domain].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
