@@ -57,7 +57,7 @@ class Site:
             raise RuntimeError("allowed twice")
 
     def core(self, count: int) -> float:
-        """The core alone, in this process: its wall-clock time, or on a busy machine the processor time of the call, which converts, too."""
+        """The core alone: its wall-clock time, or, when that is less, the processor time of the call, which converts, too."""
         requests = self.requests(count)
         begin = time.process_time_ns()
         wall = self.publisher._core_nanoseconds("GET", PATH, requests, now=NOW_MS)
