@@ -188,6 +188,7 @@ step rust "Rust tests" rust
 step wasm "the core for wasm32-unknown-unknown" wasm
 step deny "licences, bans and sources of dependencies" deny
 step build "libraries, command line and conformance runners" build
+step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
 step bench "benchmarks: the harness, each row once, instructions" bench
 step generated "generated files are up to date" scripts/generated.sh
 # Two lanes from here: most of these wait, for browsers, servers and deadlines, and none uses more than one core for long.
