@@ -84,6 +84,8 @@ aws_lc() {
 # The harness of `make bench` judges what it should, each row still runs, and no path executes more than it did.
 bench() {
     "$python" -m pytest --quiet -p no:cacheprovider tests/bench
+    scripts/instructions.py
+    scripts/instructions.py --seed-fault part/parse refuse/typical/unsigned
     cargo build --quiet --locked --release -p imagxp-bench
     "$python" tests/bench/run.py --rounds 1 --rows-only >/dev/null
 }

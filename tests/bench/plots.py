@@ -46,6 +46,15 @@ PEERS = {
 }
 
 
+TITLES = {
+    "peers": "One verification, by library",
+    "agents": "One verdict, by the number of known agents",
+    "memory": "Memory of tables, by the number of keys seen again",
+    "refusals": "A refusal, by the size of the claim",
+    "threads": "Verdicts, by threads",
+}
+
+
 def plots(said: dict[str, Any]) -> dict[str, str]:
     """The files that can be drawn from this report."""
     series, simulations = said["series_ns"], said["simulations"]
@@ -83,7 +92,10 @@ def figures(said: dict[str, Any]) -> str:
     machine = said["machine"]
     where = f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}"
     told = "\n".join(simulated(said["simulations"]))
-    return f"{BEGIN}\n\nMeasured on: {where}.\n\n```text\n{report.table(said['rows'])}\n```\n\n{told}\n\n{END}"
+    pictures = "\n\n".join(
+        f"![{title}](performance/{name}.svg)" for name, title in TITLES.items() if (DOCS / "performance" / f"{name}.svg").exists()
+    )
+    return f"{BEGIN}\n\n{pictures}\n\nMeasured on: {where}.\n\n```text\n{report.table(said['rows'])}\n```\n\n{told}\n\n{END}"
 
 
 def simulated(simulations: dict[str, Any]) -> list[str]:

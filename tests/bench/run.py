@@ -44,7 +44,7 @@ def start() -> tuple[dict[str, Worker], dict[str, str]]:
     for name, (command, folder) in COMMANDS.items():
         needed = NEEDED.get(name, Path(command[0]))
         if not needed.exists():
-            missing[name] = f"{needed} has not been built (scripts/bench.sh)"
+            missing[name] = f"{os.path.relpath(needed, ROOT)} has not been built (scripts/bench.sh)"
             continue
         try:
             workers[name] = Worker(name, command, folder)
