@@ -12,6 +12,7 @@ use crate::keys::KeyRing;
 use crate::network::Networks;
 use crate::operators::Operators;
 use crate::problem::Problem;
+use crate::registry::Registry;
 use crate::revoked::Revoked;
 use crate::verdicts::Verdicts;
 use axum::http::StatusCode;
@@ -39,25 +40,16 @@ pub(crate) struct App {
     /// Proofs that are made at one time: each reads the whole log.
     pub(crate) proofs: Arc<Semaphore>,
     trusted: Networks,
+    pub(crate) registry: Registry,
     live: RwLock<Arc<Live>>,
 }
 
-/// What changes while the service runs: files that commands write.
+/// What changes while the service runs: what commands write.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) keys: KeyRing,
     pub(crate) operators: Operators,
     pub(crate) revoked: Revoked,
-}
-
-impl Live {
-    pub(crate) fn read(config: &Config) -> Result<Self, SetupError> {
-        Ok(Self {
-            keys: KeyRing::open(&config.data, &config.keys.passphrase_file)?,
-            operators: Operators::open(&config.data)?,
-            revoked: Revoked::open(&config.data)?,
-        })
-    }
 }
 
 /// The parts of an [`App`] that are made before it.
@@ -66,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) bank: Bank,
     pub(crate) identities: Identities,
     pub(crate) forward: Option<Forward>,
+    pub(crate) registry: Registry,
     pub(crate) live: Live,
     /// True when the service is about to end, and answers still.
     pub(crate) leaving: watch::Receiver<bool>,
@@ -74,7 +67,7 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Self, SetupError> {
-        let Parts { config, bank, identities, forward, live, leaving, stop } = parts;
+        let Parts { config, bank, identities, forward, registry, live, leaving, stop } = parts;
         let trusted = Networks::parse("verify.trusted", &config.verify.trusted)?;
         Ok(Self {
             bank,
@@ -89,6 +82,7 @@ impl App {
             stop,
             leaving,
             trusted,
+            registry,
             live: RwLock::new(Arc::new(live)),
             config,
         })
@@ -116,11 +110,11 @@ impl App {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
-    /// Ends a session before its time, here and in every process on this data folder.
+    /// Ends a session before its time, here and in every process of the broker. Blocks.
     pub(crate) fn revoke(&self, session: &str) -> Result<(), SetupError> {
         let now = crate::clock::now();
         let ends = now.saturating_add_secs(crate::tokens::SESSION_S);
-        let revoked = Revoked::add(&self.config.data, session, ends, now)?;
+        let revoked = self.registry.revoke(session, ends, now)?;
         self.set_live(Live { revoked, ..(*self.live()).clone() });
         Ok(())
     }

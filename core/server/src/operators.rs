@@ -7,6 +7,8 @@ use imagxp::Timestamp;
 use imagxp::digest::sha256;
 use imagxp::encoding::{hex_decode, hex_encode};
 use imagxp_files::atomic::{self, Existing};
+use imagxp_storage::Registry;
+use imagxp_storage::operator::Token;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq as _;
@@ -67,7 +69,7 @@ pub struct Operator {
     pub created_at: String,
 }
 
-/// The operators of a data folder.
+/// The operators of a broker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operators {
@@ -77,7 +79,7 @@ pub struct Operators {
 
 impl Operators {
     /// Reads the operators; none when there is no file. Errors: `io.failed`, `operators.malformed`.
-    pub fn open(data: &Path) -> Result<Self, SetupError> {
+    pub(crate) fn open(data: &Path) -> Result<Self, SetupError> {
         let path = file(data);
         match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
@@ -98,38 +100,31 @@ impl Operators {
     /// Adds an operator and writes the file. Returns the token, which is shown once and kept nowhere.
     ///
     /// Errors: `usage.argument` (the name is taken, or not 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`), `io.failed`.
-    pub fn add(data: &Path, name: &str, role: Role, now: Timestamp) -> Result<Zeroizing<String>, SetupError> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            return Err(SetupError::new(
-                "usage.argument",
-                "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -",
-            ));
-        }
+    pub(crate) fn add(
+        data: &Path,
+        name: &str,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<Zeroizing<String>, SetupError> {
+        let (operator, token) = new(name, role, now)?;
         let _lock = folder::lock(data)?;
         let mut operators = Self::open(data)?;
-        if operators.operators.iter().any(|operator| operator.name == name) {
-            return Err(SetupError::new("usage.argument", format!("there is an operator `{name}` already")));
+        if operators.by_name(name).is_some() {
+            return Err(taken(name));
         }
-        let token = Zeroizing::new(format!("{TOKEN_PREFIX}{}", random::secret()?));
-        operators.operators.push(Operator {
-            name: name.to_owned(),
-            role,
-            token_sha256: hex_encode(&sha256(token.as_bytes())),
-            created_at: now.to_string(),
-        });
+        operators.operators.push(operator);
         operators.write(data)?;
         Ok(token)
     }
 
     /// Removes an operator; a server that runs notices within seconds. `usage.argument` when there is none of that name.
-    pub fn remove(data: &Path, name: &str) -> Result<(), SetupError> {
+    pub(crate) fn remove(data: &Path, name: &str) -> Result<(), SetupError> {
         let _lock = folder::lock(data)?;
         let mut operators = Self::open(data)?;
         let before = operators.operators.len();
         operators.operators.retain(|operator| operator.name != name);
         if operators.operators.len() == before {
-            return Err(SetupError::new("usage.argument", format!("there is no operator `{name}`")));
+            return Err(unknown(name));
         }
         operators.write(data)
     }
@@ -168,6 +163,74 @@ impl Operators {
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         atomic::write(&path, &text, Existing::Replace).map_err(failed)
     }
+}
+
+/// An operator and the token. Errors: `usage.argument` for what is no name, `system.unavailable`.
+pub(crate) fn new(
+    name: &str,
+    role: Role,
+    now: Timestamp,
+) -> Result<(Operator, Zeroizing<String>), SetupError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(SetupError::new(
+            "usage.argument",
+            "a name has 1 to 64 characters of a-z A-Z 0-9 . _ @ -",
+        ));
+    }
+    let token = Zeroizing::new(format!("{TOKEN_PREFIX}{}", random::secret()?));
+    let operator = Operator {
+        name: name.to_owned(),
+        role,
+        token_sha256: hex_encode(&sha256(token.as_bytes())),
+        created_at: now.to_string(),
+    };
+    Ok((operator, token))
+}
+
+pub(crate) fn taken(name: &str) -> SetupError {
+    SetupError::new("usage.argument", format!("there is an operator `{name}` already"))
+}
+
+pub(crate) fn unknown(name: &str) -> SetupError {
+    SetupError::new("usage.argument", format!("there is no operator `{name}`"))
+}
+
+/// Puts an operator into a database. `false` when the name is taken.
+pub(crate) fn insert(registry: &mut Registry<'_>, operator: &Operator) -> imagxp_storage::Result<bool> {
+    let created_at = Timestamp::parse(&operator.created_at).map_or(0, Timestamp::as_millis);
+    let row = imagxp_storage::operator::Operator {
+        name: operator.name.clone(),
+        role: operator.role.as_str().to_owned(),
+        created_at,
+        disabled_at: None,
+    };
+    let token = Token {
+        // What is no hash is no token's.
+        hash: hex_decode(operator.token_sha256.as_bytes()).unwrap_or_default(),
+        operator: operator.name.clone(),
+        label: String::new(),
+        created_at,
+        expires_at: None,
+        revoked_at: None,
+    };
+    Ok(registry.add_operator(&row)? && registry.add_token(&token)?)
+}
+
+/// The operators of a database, in the order in which they were added.
+pub(crate) fn of_rows(rows: &[imagxp_storage::operator::Operator], tokens: &[Token]) -> Operators {
+    let mut rows: Vec<_> = rows.iter().filter(|row| row.disabled_at.is_none()).collect();
+    rows.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+    let operator = |row: &imagxp_storage::operator::Operator| {
+        let token = tokens.iter().rfind(|token| token.operator == row.name && token.revoked_at.is_none())?;
+        Some(Operator {
+            name: row.name.clone(),
+            role: Role::from_name(&row.role)?,
+            token_sha256: hex_encode(&token.hash),
+            created_at: Timestamp::from_millis(row.created_at).to_string(),
+        })
+    };
+    Operators { version: 1, operators: rows.into_iter().filter_map(operator).collect() }
 }
 
 pub(crate) fn file(data: &Path) -> PathBuf {

@@ -48,6 +48,11 @@ impl Revoked {
         Ok(revoked)
     }
 
+    /// Those of a database.
+    pub(crate) fn of_rows(rows: &[([u8; 32], i64)]) -> Self {
+        Self(rows.iter().map(|(hash, ends)| (hex_encode(hash), *ends)).collect())
+    }
+
     /// Whether a session was revoked.
     pub(crate) fn has(&self, session: &str) -> bool {
         self.0.contains_key(&name(session))
@@ -55,7 +60,12 @@ impl Revoked {
 }
 
 fn name(session: &str) -> String {
-    hex_encode(&sha256(session.as_bytes()))
+    hex_encode(&hash(session))
+}
+
+/// Under which a session is kept.
+pub(crate) fn hash(session: &str) -> [u8; 32] {
+    sha256(session.as_bytes())
 }
 
 pub(crate) fn file(data: &Path) -> PathBuf {

@@ -11,25 +11,23 @@ use crate::config::Config;
 use crate::error::SetupError;
 use crate::forward::Forward;
 use crate::kept;
-use crate::keys;
 use crate::listen::{Door, stopped};
 use crate::network::Networks;
 use crate::nonces::{self, KeptNonces};
-use crate::operators;
 use crate::random;
-use crate::revoked;
+use crate::registry::{Registry, Stamp};
 use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
 use imagxp_fetch::{Fetcher, Options};
-use imagxp_storage::{Clock, Ledger, Options as StorageOptions};
+use imagxp_storage::{Address, Clock, Ledger, Options as StorageOptions};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -79,8 +77,8 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let (stopper, stop) = watch::channel(false);
     let (leaver, leaving) = watch::channel(false);
     let (last, admin_stop) = watch::channel(false);
-    let live = Live::read(&config)?;
-    let secret = secret(&config.data)?;
+    let bank = open_bank(&config).await?;
+    let (registry, live, stamp, secret) = open_registry(&config, &bank).await?;
     // A budget of fetches for each, so that none is used up by the others.
     let fetcher = || Fetcher::new(Options { allow_loopback: config.allow_loopback, ..Options::default() });
     let replay = open_replay(&config).await?;
@@ -93,12 +91,19 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     if !config.admin_listen.ip().is_loopback() {
         tracing::warn!(admin_listen = %config.admin_listen, "metrics and health are answered to whoever reaches this address: it must not be public");
     }
-    let bank = open_bank(&config).await?;
     let (public, admin) =
         (bind(config.listen, "listen").await?, bind(config.admin_listen, "admin_listen").await?);
     let addresses = Addresses { public: address(&public)?, admin: address(&admin)? };
-    let app =
-        Arc::new(App::new(Parts { config, bank, identities, forward, live, leaving, stop: stop.clone() })?);
+    let app = Arc::new(App::new(Parts {
+        config,
+        bank,
+        identities,
+        forward,
+        registry,
+        live,
+        leaving,
+        stop: stop.clone(),
+    })?);
     let limits = &app.config.limits;
     let (header, drain) = (Duration::from_secs(limits.header_s), Duration::from_secs(limits.drain_s));
     let public = Door { listener: public, tls, connections: limits.connections, header, drain };
@@ -111,7 +116,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
     let following = tokio::spawn(kept::follow(Arc::clone(&app), stop.clone()));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
-    let watcher = tokio::spawn(watch_files(Arc::clone(&app), stop));
+    let watcher = tokio::spawn(watch_registry(Arc::clone(&app), stamp, stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
     signals.next().await;
@@ -182,6 +187,27 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     Ok(Bank::new(ledger, rules, readers))
 }
 
+/// Keys, operators and ended sessions as they are, and the secret of the nonces' hashes.
+async fn open_registry(
+    config: &Config,
+    bank: &Bank,
+) -> Result<(Registry, Live, Stamp, [u8; 16]), SetupError> {
+    let shared = match crate::ledger::address(config)? {
+        Address::Postgres(_) => Some(bank.ledger.clone()),
+        _ => None,
+    };
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let registry = Registry::new(&config, shared, clock::now())?;
+        let mut stamp = Stamp::default();
+        let live = registry.read(&mut stamp, None)?;
+        let live = live.ok_or_else(|| SetupError::new("keys.missing", "there are no signing keys"))?;
+        let secret = registry.replay_secret()?;
+        Ok((registry, live, stamp, secret))
+    });
+    opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?
+}
+
 /// The memory of nonces: the shared one, or the data folder's.
 async fn open_replay(config: &Config) -> Result<Arc<dyn ReplayStore>, SetupError> {
     let Some(shared) = nonces::Shared::of(config)? else {
@@ -249,24 +275,6 @@ fn forward(
     Forward::new(config, secret, first, fetcher, replay).map(Some)
 }
 
-/// The secret of the nonces' hashes: made once, the same for every process on this data folder.
-fn secret(data: &Path) -> Result<[u8; 16], SetupError> {
-    let path = data.join("replay.secret");
-    let failed =
-        |error: std::io::Error| SetupError::new("io.failed", format!("`{}`: {error}", path.display()));
-    if !path.exists() {
-        let text = imagxp::encoding::hex_encode(&random::bytes::<16>()?);
-        match imagxp_files::atomic::write(&path, text.as_bytes(), imagxp_files::atomic::Existing::Refuse) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    let text = std::fs::read(&path).map_err(failed)?;
-    imagxp::encoding::hex_decode(text.trim_ascii())
-        .ok_or_else(|| SetupError::new("io.failed", format!("`{}` is not 32 hex digits", path.display())))
-}
-
 fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
     if config.tls.certificate.as_os_str().is_empty() {
         return Ok(None);
@@ -289,37 +297,29 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
 }
 
 /// Takes over keys and operators when commands have changed them, on SIGHUP and every few seconds.
-async fn watch_files(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let data = &app.config.data;
-    let files = [keys::index_file(data), operators::file(data), revoked::file(data)];
-    let mut known = stamps(&files);
+async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut stop: watch::Receiver<bool>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     loop {
-        let forced = tokio::select! {
+        tokio::select! {
             () = stopped(&mut stop) => return,
-            _ = hangup.recv() => true,
-            () = tokio::time::sleep(Duration::from_secs(2)) => false,
-        };
-        let now = stamps(&files);
-        if !forced && now == known {
-            continue;
+            _ = hangup.recv() => stamp = Stamp::default(),
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
         }
-        match Live::read(&app.config) {
-            Ok(live) => {
+        let (registry, known) = (app.registry.clone(), app.live());
+        let read = tokio::task::spawn_blocking(move || {
+            let read = registry.read(&mut stamp, Some(&known));
+            (read, stamp)
+        });
+        let Ok((read, seen)) = read.await else { return };
+        stamp = seen;
+        match read {
+            Ok(Some(live)) => {
                 app.set_live(live);
-                known = now;
                 tracing::info!(time = %clock::now(), "keys and operators were read again");
             }
-            // What was read before goes on; a file that is half changed is whole a moment later.
+            Ok(None) => {}
+            // What was read before goes on; what is half changed is whole a moment later.
             Err(error) => tracing::warn!(%error, "keys and operators cannot be read again"),
         }
     }
-}
-
-fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
-    let stamp = |file: &PathBuf| {
-        let found = file.metadata().ok()?;
-        Some((found.modified().ok()?, found.len()))
-    };
-    files.iter().map(stamp).collect()
 }

@@ -113,8 +113,9 @@ mod tests {
     fn one_kind_is_never_another() {
         let data = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_800_000_000);
-        crate::keys::create(data.path(), Path::new(""), now).unwrap();
-        let ring = KeyRing::open(data.path(), Path::new("")).unwrap();
+        let secret = crate::keys::Secret::new(data.path(), Path::new(""));
+        crate::keys::step_in_folder(data.path(), &secret, &crate::keys::Step::Create, now).unwrap();
+        let ring = KeyRing::in_folder(data.path(), &secret).unwrap();
         let issuer = "https://broker.example";
         let said = Said { subject: "agent.example".into(), key_id: Some("k".into()) };
         for kind in [Kind::Access, Kind::Id, Kind::Session] {

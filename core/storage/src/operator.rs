@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::sql::Sql;
-use crate::value::{Row, Value};
+use crate::value::Row;
 use sha2::{Digest, Sha256};
 
 /// One of the broker's people, or the webhook of a payment provider.
@@ -42,7 +42,9 @@ pub fn token_hash(token: &str) -> [u8; 32] {
 
 pub(crate) fn put(sql: &mut dyn Sql, operator: &Operator) -> Result<bool> {
     let changed = sql.execute(
-        "INSERT INTO operator (name, role, created_at, disabled_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO operator (name, role, created_at, disabled_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE \
+         SET role = excluded.role, created_at = excluded.created_at, disabled_at = excluded.disabled_at \
+         WHERE operator.disabled_at IS NOT NULL",
         &[
             operator.name.as_str().into(),
             operator.role.as_str().into(),
@@ -53,9 +55,14 @@ pub(crate) fn put(sql: &mut dyn Sql, operator: &Operator) -> Result<bool> {
     Ok(changed == 1)
 }
 
+/// Ends an operator and, should the name be given again, their tokens.
 pub(crate) fn disable(sql: &mut dyn Sql, name: &str, now_ms: i64) -> Result<bool> {
     let changed = sql.execute(
         "UPDATE operator SET disabled_at = $1 WHERE name = $2 AND disabled_at IS NULL",
+        &[now_ms.into(), name.into()],
+    )?;
+    sql.execute(
+        "UPDATE token SET revoked_at = $1 WHERE operator = $2 AND revoked_at IS NULL",
         &[now_ms.into(), name.into()],
     )?;
     Ok(changed == 1)
@@ -84,14 +91,6 @@ pub(crate) fn put_token(sql: &mut dyn Sql, token: &Token) -> Result<bool> {
     Ok(changed == 1)
 }
 
-pub(crate) fn revoke_token(sql: &mut dyn Sql, hash: &[u8; 32], now_ms: i64) -> Result<bool> {
-    let changed = sql.execute(
-        "UPDATE token SET revoked_at = $1 WHERE hash = $2 AND revoked_at IS NULL",
-        &[now_ms.into(), hash.as_slice().into()],
-    )?;
-    Ok(changed == 1)
-}
-
 pub(crate) fn tokens(sql: &mut dyn Sql, operator: Option<&str>) -> Result<Vec<Token>> {
     let columns = "SELECT hash, operator, label, created_at, expires_at, revoked_at FROM token";
     let rows = match operator {
@@ -101,16 +100,6 @@ pub(crate) fn tokens(sql: &mut dyn Sql, operator: Option<&str>) -> Result<Vec<To
         None => sql.query(&format!("{columns} ORDER BY operator, created_at"), &[]),
     };
     rows?.iter_mut().map(read_token).collect()
-}
-
-/// Who acts with this token, when it counts now.
-pub(crate) fn by_token(sql: &mut dyn Sql, hash: &[u8; 32], now_ms: i64) -> Result<Option<Operator>> {
-    let row = sql.first(
-        "SELECT o.name, o.role, o.created_at, o.disabled_at FROM token t JOIN operator o ON o.name = t.operator \
-         WHERE t.hash = $1 AND t.revoked_at IS NULL AND o.disabled_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)",
-        &[hash.as_slice().into(), Value::Int(now_ms)],
-    )?;
-    row.map(|mut row| read_operator(&mut row)).transpose()
 }
 
 fn read_operator(row: &mut Row) -> Result<Operator> {

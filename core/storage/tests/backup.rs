@@ -76,14 +76,7 @@ fn fill(ledger: &Ledger) {
             ),
         }
     }
-    ledger
-        .add_operator(Operator {
-            name: "alice".into(),
-            role: "admin".into(),
-            created_at: NOW,
-            disabled_at: None,
-        })
-        .unwrap();
+    let alice = Operator { name: "alice".into(), role: "admin".into(), created_at: NOW, disabled_at: None };
     let token = Token {
         hash: token_hash("secret"),
         operator: "alice".into(),
@@ -92,7 +85,12 @@ fn fill(ledger: &Ledger) {
         expires_at: None,
         revoked_at: None,
     };
-    ledger.add_token(token).unwrap();
+    let filled = ledger.register(move |registry| {
+        registry.end_session(&[7; 32], NOW + 1, NOW)?;
+        registry.share("name", "value")?;
+        Ok(registry.add_operator(&alice)? && registry.add_token(&token)?)
+    });
+    assert!(filled.unwrap());
 }
 
 fn dump(ledger: &Ledger) -> (Vec<u8>, backup::Summary) {
@@ -127,7 +125,12 @@ fn a_dump_goes_from_any_database_into_any() {
         assert!(ledger.submit_and_wait(deposit(5)).unwrap().repeated);
         assert!(!ledger.submit_and_wait(deposit(1000)).unwrap().repeated);
         assert!(ledger.audit_full().unwrap().is_sound());
-        assert!(ledger.read().unwrap().operator_by_token(&token_hash("secret"), NOW).unwrap().is_some());
+        let mut reading = ledger.read().unwrap();
+        let mut registry = reading.registry().unwrap();
+        assert_eq!(registry.tokens(Some("alice")).unwrap()[0].hash, token_hash("secret"));
+        assert_eq!(registry.shared("name").unwrap().as_deref(), Some("value"));
+        assert_eq!(registry.ended_sessions().unwrap(), [([7; 32], NOW + 1)]);
+        drop(reading);
         ledger.close();
         let error = backup::restore(address, &mut text.as_slice(), NOW).unwrap_err();
         assert_eq!(error.code(), "storage.not_empty");

@@ -314,51 +314,77 @@ fn statements_add_up() {
 }
 
 #[test]
-fn operators_tokens_keys_leases_and_sweeping() {
+fn the_registry_leases_and_sweeping() {
     everywhere(|place| {
         let ledger = place.open();
         let alice =
             Operator { name: "alice".into(), role: "admin".into(), created_at: NOW, disabled_at: None };
-        assert!(ledger.add_operator(alice.clone()).unwrap());
-        assert!(!ledger.add_operator(alice.clone()).unwrap(), "the name is taken");
-        let token = |secret: &str, expires_at| Token {
+        let token = |secret: &str| Token {
             hash: token_hash(secret),
             operator: "alice".into(),
             label: "laptop".into(),
             created_at: NOW,
-            expires_at,
+            expires_at: None,
             revoked_at: None,
         };
-        assert!(ledger.add_token(token("s1", Some(NOW + 1000))).unwrap());
-        assert!(ledger.add_token(token("s2", None)).unwrap());
-        assert!(ledger.add_token(Token { operator: "nobody".into(), ..token("s3", None) }).is_err());
+        let (first, second) = (alice.clone(), token("s1"));
+        let added = ledger.register(move |registry| {
+            assert!(registry.add_operator(&first)? && !registry.add_operator(&first)?, "the name is taken");
+            registry.add_token(&second)
+        });
+        assert!(added.unwrap());
+        let nobodys = Token { operator: "nobody".into(), ..token("s3") };
+        let refused = ledger.register(move |registry| {
+            registry.share("left", "over")?;
+            registry.add_token(&nobodys)
+        });
+        assert!(refused.is_err());
         let mut reading = ledger.read().unwrap();
-        let mut who = |secret: &str, now| reading.operator_by_token(&token_hash(secret), now).unwrap();
-        assert_eq!(who("s1", NOW), Some(alice.clone()));
-        assert_eq!(who("s1", NOW + 1000), None, "expired");
-        assert_eq!(who("s3", NOW), None);
-        assert!(ledger.revoke_token(token_hash("s2"), NOW).unwrap());
-        assert_eq!(who("s2", NOW), None, "revoked");
-        assert!(ledger.disable_operator("alice", NOW + 5).unwrap());
-        assert_eq!(who("s1", NOW), None, "disabled");
-        assert_eq!(reading.tokens(Some("alice")).unwrap().len(), 2);
-        assert_eq!(reading.operators().unwrap()[0].disabled_at, Some(NOW + 5));
+        assert_eq!(reading.registry().unwrap().shared("left").unwrap(), None, "all of it or nothing");
+        assert_eq!(reading.registry().unwrap().operators().unwrap(), [alice]);
+        assert!(ledger.register(|registry| registry.disable_operator("alice", NOW + 5)).unwrap());
+        assert!(!ledger.register(|registry| registry.disable_operator("alice", NOW + 6)).unwrap());
+        assert_eq!(reading.registry().unwrap().operators().unwrap()[0].disabled_at, Some(NOW + 5));
+        // The name again: the token of before stays without effect.
+        let again =
+            Operator { name: "alice".into(), role: "viewer".into(), created_at: NOW + 7, disabled_at: None };
+        assert!(ledger.register(move |registry| registry.add_operator(&again)).unwrap());
+        let tokens = reading.registry().unwrap().tokens(Some("alice")).unwrap();
+        assert_eq!((tokens.len(), tokens[0].revoked_at), (1, Some(NOW + 5)));
 
         let key = SigningKey {
             kid: "k1".into(),
             algorithm: "ES256".into(),
             public_jwk: "{}".into(),
-            location: "keys/k1.json".into(),
+            location: "sealed".into(),
             published_at: NOW,
             active_at: NOW,
             retired_at: None,
             last_expiry: None,
+            sealed: Some("text".into()),
+            dropped_at: None,
+            dropped_for: None,
         };
-        assert!(ledger.add_key(key.clone()).unwrap());
-        assert_eq!(reading.keys().unwrap(), [key]);
-        assert!(ledger.retire_key("k1", NOW + 1, NOW + 10).unwrap());
-        assert_eq!(ledger.forget_keys(NOW + 10).unwrap(), 0);
-        assert_eq!(ledger.forget_keys(NOW + 11).unwrap(), 1);
+        let changed = SigningKey {
+            retired_at: Some(NOW + 1),
+            last_expiry: Some(NOW + 10),
+            sealed: None,
+            dropped_at: Some(NOW + 2),
+            dropped_for: Some("leaked".into()),
+            ..key.clone()
+        };
+        for put in [key, changed] {
+            let same = put.clone();
+            ledger.register(move |registry| registry.put_key(&same)).unwrap();
+            assert_eq!(reading.registry().unwrap().keys().unwrap(), [put]);
+        }
+        ledger.register(|registry| registry.forget_key("k1")).unwrap();
+        assert!(reading.registry().unwrap().keys().unwrap().is_empty());
+
+        ledger.register(|registry| registry.end_session(&[1; 32], NOW, NOW)).unwrap();
+        ledger.register(|registry| registry.end_session(&[2; 32], NOW + 9, NOW)).unwrap();
+        ledger.register(|registry| registry.end_session(&[2; 32], NOW + 9, NOW + 1)).unwrap();
+        assert_eq!(reading.registry().unwrap().ended_sessions().unwrap(), [([2; 32], NOW + 9)]);
 
         assert!(ledger.lease("due", "one", NOW, 1000).unwrap());
         assert!(!ledger.lease("due", "two", NOW + 500, 1000).unwrap());

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imagxp::json::{Object, Value};
-use imagxp_server::operators::{Operators, Role};
+use imagxp_server::operators::Role;
 
 /// The broker's operators; a service that runs notices a change within seconds
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self.command {
             Command::Add { name, role, options } => {
-                let token = Operators::add(&options.places()?.0, &name, role, now()?).map_err(wrong)?;
+                let token = options.registry()?.add_operator(&name, role, now()?).map_err(wrong)?;
                 let text = if context.out.is_json() {
                     let mut object = Object::new();
                     object.insert("name", name);
@@ -60,10 +60,10 @@ impl Args {
                 context.out.secret(&text, true)?;
             }
             Command::Remove { name, options } => {
-                Operators::remove(&options.places()?.0, &name).map_err(wrong)?;
+                options.registry()?.remove_operator(&name, now()?).map_err(wrong)?;
             }
             Command::List(options) => {
-                let operators = Operators::open(&options.places()?.0).map_err(wrong)?;
+                let operators = options.registry()?.operators().map_err(wrong)?;
                 if context.out.is_json() {
                     let list = operators.list().iter().map(|operator| {
                         let mut object = Object::new();

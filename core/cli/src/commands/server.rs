@@ -5,8 +5,8 @@ use crate::error::{CliError, Exit};
 use imagxp::Timestamp;
 use imagxp::json::Object;
 use imagxp_server::config::{Config, Layers};
-use imagxp_server::operators::{Operators, Role};
-use imagxp_server::{SetupError, keys};
+use imagxp_server::operators::Role;
+use imagxp_server::{Registry, SetupError};
 use std::path::{Path, PathBuf};
 
 /// Options that `serve`, `config check`, `keys` and `operator` share.
@@ -33,13 +33,16 @@ impl Options {
         Ok(layers)
     }
 
-    /// The folder and the file of the passphrase: all that keys and operators need of the configuration.
-    pub(super) fn places(&self) -> Result<(PathBuf, PathBuf), CliError> {
-        let settings = self.layers()?.settings();
-        let path = |name: &str| {
-            settings.iter().find(|setting| setting.name == name).map(|setting| PathBuf::from(&setting.value))
-        };
-        Ok((path("data").unwrap_or_default(), path("keys.passphrase_file").unwrap_or_default()))
+    /// The configuration for a command that works on the data folder or the database: whose they are does not matter.
+    pub(super) fn beside(&self) -> Result<Config, CliError> {
+        let mut layers = self.layers()?;
+        layers.suggest("issuer", "https://broker.example").map_err(wrong)?;
+        layers.config().map_err(wrong)
+    }
+
+    /// Where keys and operators are.
+    pub(super) fn registry(&self) -> Result<Registry, CliError> {
+        Registry::open(&self.beside()?, now()?).map_err(wrong)
     }
 }
 
@@ -124,16 +127,16 @@ fn prepare_dev(config: &Config) -> Result<Option<zeroize::Zeroizing<String>>, Cl
         return Err(CliError::usage("--dev listens on this machine only"));
     }
     let now = crate::time::now_or(None)?;
-    match keys::create(&config.data, &config.keys.passphrase_file, now) {
+    let registry = Registry::open(config, now).map_err(wrong)?;
+    match registry.create_key(now) {
         Ok(_) => {}
         Err(error) if error.code() == "keys.exist" => {}
         Err(error) => return Err(wrong(error)),
     }
-    let operators = Operators::open(&config.data).map_err(wrong)?;
-    if !operators.list().is_empty() {
+    if !registry.operators().map_err(wrong)?.list().is_empty() {
         return Ok(None);
     }
-    Operators::add(&config.data, "dev", Role::Admin, now).map(Some).map_err(wrong)
+    registry.add_operator("dev", Role::Admin, now).map(Some).map_err(wrong)
 }
 
 fn started(

@@ -21,6 +21,7 @@ mod matrix;
 mod once;
 mod operator;
 mod party;
+mod registry;
 mod replay;
 mod rewound;
 mod scale;

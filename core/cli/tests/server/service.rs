@@ -73,12 +73,22 @@ impl Service {
 
     /// A second process of the same broker, on the same data folder.
     pub(crate) fn sibling(&self) -> Self {
+        self.another(self.data.clone(), None)
+    }
+
+    /// A second process of the same broker on another machine: a data folder of its own.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        self.another(folder.path().join("data"), Some(folder))
+    }
+
+    fn another(&self, data: PathBuf, folder: Option<tempfile::TempDir>) -> Self {
         let (public, admin) = ports();
         let mut sibling = Self {
             process: None,
             logging: None,
-            data: self.data.clone(),
-            folder: None,
+            data,
+            folder,
             log: Arc::default(),
             issuer: self.issuer.clone(),
             address: format!("http://127.0.0.1:{public}"),
@@ -240,16 +250,26 @@ impl Service {
         self.send("POST", path, &headers, body.to_string().as_bytes())
     }
 
-    /// Runs another command of the program on this data folder; its standard output.
+    /// Arguments for the next start.
+    pub(crate) fn more(&mut self, more: &[String]) {
+        self.more.extend_from_slice(more);
+    }
+
+    /// Runs another command of the program on this broker; its standard output.
     pub(crate) fn command(&self, args: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
-            .args(args)
-            .arg("--data")
-            .arg(&self.data)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.tried(args).unwrap_or_else(|error| panic!("{args:?} {error}"))
+    }
+
+    /// The same, or what it says on standard error when it fails.
+    pub(crate) fn tried(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        command.args(args).arg("--data").arg(&self.data);
+        for set in self.more.windows(2).filter(|pair| pair[0] == "--set") {
+            command.args(set);
+        }
+        let output = command.output().unwrap();
+        let (out, err) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        if output.status.success() { Ok(String::from_utf8(out).unwrap()) } else { Err(err) }
     }
 }
 

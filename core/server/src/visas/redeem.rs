@@ -265,6 +265,13 @@ fn read(
     let invalid = |message: &'static str| Problem::bad("payment.invalid_token", message);
     let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA)
         .map_err(|error| Problem::bad("payment.malformed", error.message()))?;
+    if jws.kid().is_some_and(|kid| keys.has_dropped(kid)) {
+        tracing::warn!(%publisher, "a visa of a key that was dropped was presented");
+        return Err(Problem::bad(
+            "visa.key_dropped",
+            "the key that signed the visa was dropped: nothing that it signed counts",
+        ));
+    }
     let key = jws.kid().and_then(|kid| keys.find(kid, clock::now()));
     if jws.typ() != Some(VISA_TYP) || !key.is_some_and(|key| jws.verify(key)) {
         return Err(invalid("the visa is not one that this broker has signed"));

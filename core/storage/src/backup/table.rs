@@ -144,9 +144,14 @@ pub(super) const TABLES: &[Table] = &[
             ("active_at", Int),
             ("retired_at", Int),
             ("last_expiry", Int),
+            ("sealed", Text),
+            ("dropped_at", Int),
+            ("dropped_for", Text),
         ],
         key: 1,
     },
+    Table { name: "session_end", columns: &[("session", Bytes), ("expires_at", Int)], key: 1 },
+    Table { name: "shared", columns: &[("name", Text), ("value", Text)], key: 1 },
 ];
 
 impl Table {

@@ -1,9 +1,7 @@
-//! What is kept beside the money: operators, tokens, signing keys, leases; and forgetting what no longer counts. All of it blocks.
+//! Audits, the leases of jobs, and forgetting what no longer counts. All of it blocks.
 
-use super::{Ledger, Reading};
+use super::Ledger;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::{self, SigningKey};
-use crate::operator::{self, Operator, Token};
 use crate::reader::SqlReader;
 use crate::sql::writing;
 use crate::value::limit;
@@ -21,43 +19,6 @@ impl Ledger {
     /// Checks the accounts only: quick whatever the number of transfers.
     pub fn audit_balances(&self) -> Result<Report> {
         self.read()?.consistent(audit::balances)
-    }
-
-    /// Adds an operator. `false` when the name is taken.
-    pub fn add_operator(&self, operator: Operator) -> Result<bool> {
-        self.write(move |sql| operator::put(sql, &operator))
-    }
-
-    /// Ends an operator: none of their tokens counts any more. `false` when there is no such operator, or they were ended before.
-    pub fn disable_operator(&self, name: &str, now_ms: i64) -> Result<bool> {
-        let name = name.to_owned();
-        self.write(move |sql| operator::disable(sql, &name, now_ms))
-    }
-
-    /// Adds a token of an operator who exists. `false` when it is there.
-    pub fn add_token(&self, token: Token) -> Result<bool> {
-        self.write(move |sql| operator::put_token(sql, &token))
-    }
-
-    /// Ends a token. `false` when there is no such token, or it was ended before.
-    pub fn revoke_token(&self, hash: [u8; 32], now_ms: i64) -> Result<bool> {
-        self.write(move |sql| operator::revoke_token(sql, &hash, now_ms))
-    }
-
-    /// Adds a signing key. `false` when the `kid` is taken.
-    pub fn add_key(&self, key: SigningKey) -> Result<bool> {
-        self.write(move |sql| key::put(sql, &key))
-    }
-
-    /// A key signs no more; it stays published until `last_expiry` has passed. `false` when it was retired before.
-    pub fn retire_key(&self, kid: &str, now_ms: i64, last_expiry: i64) -> Result<bool> {
-        let kid = kid.to_owned();
-        self.write(move |sql| key::retire(sql, &kid, now_ms, last_expiry))
-    }
-
-    /// Deletes retired keys whose last token has expired. Returns how many.
-    pub fn forget_keys(&self, now_ms: i64) -> Result<u64> {
-        self.write(move |sql| key::forget(sql, now_ms))
     }
 
     /// Takes or prolongs the lease of a job: `true` when `holder` has it for the next `ttl_ms`. One holder at a time, over all processes; with
@@ -107,27 +68,5 @@ impl Ledger {
                 usize::try_from(gone).map_err(|_| Error::new(ErrorKind::Failed, "too many rows"))
             })
         })
-    }
-}
-
-impl Reading {
-    /// Who acts with the token of this hash ([`operator::token_hash`]), when it counts now.
-    pub fn operator_by_token(&mut self, hash: &[u8; 32], now_ms: i64) -> Result<Option<Operator>> {
-        operator::by_token(self.sql()?, hash, now_ms)
-    }
-
-    /// Every operator, by name.
-    pub fn operators(&mut self) -> Result<Vec<Operator>> {
-        operator::all(self.sql()?)
-    }
-
-    /// The tokens of one operator or of all, the oldest first.
-    pub fn tokens(&mut self, operator: Option<&str>) -> Result<Vec<Token>> {
-        operator::tokens(self.sql()?, operator)
-    }
-
-    /// Every signing key that is kept, in the order in which they sign.
-    pub fn keys(&mut self) -> Result<Vec<SigningKey>> {
-        key::all(self.sql()?)
     }
 }

@@ -7,6 +7,7 @@ mod clock;
 mod options;
 mod queue;
 mod readers;
+mod registry;
 mod ticket;
 mod worker;
 
@@ -15,4 +16,5 @@ pub use clock::Clock;
 pub use options::{Address, Options};
 pub use queue::Ledger;
 pub use readers::Reading;
+pub use registry::Registry;
 pub use ticket::Ticket;

@@ -19,6 +19,7 @@ use std::time::Duration;
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("0001.sql") },
     Migration { version: 2, sql: include_str!("0002.sql") },
+    Migration { version: 3, sql: include_str!("0003.sql") },
 ];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.

@@ -18,6 +18,7 @@ use std::time::Duration;
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("0001.sql") },
     Migration { version: 2, sql: include_str!("0002.sql") },
+    Migration { version: 3, sql: include_str!("0003.sql") },
 ];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;

@@ -8,7 +8,6 @@ use imagxp::audit::Checkpoint;
 use imagxp::encoding::hex_encode;
 use imagxp::json::{Number, Object, Value};
 use imagxp_broker::{Actor, Due, Reader as _, Request};
-use imagxp_server::config::Config;
 use imagxp_server::{kept, ledger};
 use imagxp_storage::backup::{self, Summary};
 use imagxp_storage::{Address, Ledger};
@@ -222,7 +221,7 @@ impl Restore {
         let unreadable = |error: std::io::Error| {
             CliError::new(CliError::UNREADABLE, format!("cannot be read: {error}")).in_file(name(&self.file))
         };
-        let address = ledger::address(&config(&self.options)?).map_err(wrong)?;
+        let address = ledger::address(&self.options.beside()?).map_err(wrong)?;
         let mut start = Vec::new();
         let file = File::open(&self.file).map_err(unreadable)?;
         (&file).take(16).read_to_end(&mut start).map_err(unreadable)?;
@@ -243,15 +242,8 @@ impl Restore {
     }
 }
 
-fn config(options: &Options) -> Result<Config, CliError> {
-    let mut layers = options.layers()?;
-    // Whose ledger it is does not matter here.
-    layers.suggest("issuer", "https://broker.example").map_err(wrong)?;
-    layers.config().map_err(wrong)
-}
-
 fn open(options: &Options) -> Result<Ledger, CliError> {
-    ledger::open(&config(options)?, now()?.as_millis()).map_err(wrong)
+    ledger::open(&options.beside()?, now()?.as_millis()).map_err(wrong)
 }
 
 fn stored(error: imagxp_storage::Error) -> CliError {
