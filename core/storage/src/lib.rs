@@ -19,7 +19,6 @@ mod value;
 pub use imagxp_database::{PostgresAddress, RedisAddress, SslMode};
 
 pub use error::{Error, ErrorKind, Result};
-pub use ledger::{Address, Clock, Ledger, Options, Reading, Ticket};
-pub use ledger::{Address, Ledger, Options, Reading, Registry, Ticket};
+pub use ledger::{Address, Clock, Ledger, Options, Reading, Registry, Ticket};
 pub use reader::{Statement, VisaCount};
 pub use sqlite::Durability;
