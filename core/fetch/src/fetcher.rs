@@ -130,7 +130,8 @@ impl Fetcher {
         exchange::exchange(outgoing, &profile, &self.0.options, &self.0.tls).await
     }
 
-    fn target(&self, url: &str, profile: &Profile) -> Result<Target, FetchError> {
+    /// Where a URL leads, or why it is never asked for.
+    pub(crate) fn target(&self, url: &str, profile: &Profile) -> Result<Target, FetchError> {
         Target::parse(url, profile, self.0.options.allow_loopback, &self.0.options.ports)
     }
 }

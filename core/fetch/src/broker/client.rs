@@ -41,7 +41,8 @@ pub struct Endpoints {
 impl BrokerClient {
     /// A client for an agent or a publisher, who signs each request. `issuer` is the broker's origin, for example `https://broker.example`.
     ///
-    /// Error: `usage.argument` for what is not an https origin (http for loopback hosts when the fetcher admits them).
+    /// Error: `usage.argument` for what is not an https origin with a domain name (http for loopback hosts when the fetcher admits them): the
+    /// fetch rules deny an IP address in any notation.
     pub fn new(issuer: &str, identity: Identity, fetcher: Fetcher) -> Result<Self, BrokerError> {
         Self::of(issuer, Caller::Party(identity), fetcher)
     }
@@ -58,7 +59,11 @@ impl BrokerClient {
         let origin = Origin::parse(issuer, fetcher.options().allow_loopback);
         let origin =
             origin.map_err(|why| Error::argument(format!("broker `{}`: {why}", issuer.escape_debug())))?;
-        let issuer = origin.to_string().into();
+        let issuer: Arc<str> = origin.to_string().into();
+        // Nothing could ever be sent to an address: neither here, nor by publishers that want its keys.
+        fetcher.target(&issuer, &API).map_err(|refused| {
+            Error::argument(format!("broker `{}`: {}", issuer.escape_debug(), refused.detail))
+        })?;
         Ok(Self { issuer, caller, fetcher, attempts: ATTEMPTS, endpoints: Arc::default() })
     }
 
@@ -229,7 +234,16 @@ mod tests {
     #[test]
     fn issuers_and_tokens() {
         let fetcher = Fetcher::new(crate::Options::default()).unwrap();
-        for bad in ["", "broker.example", "http://broker.example", "https://broker.example/a"] {
+        for bad in [
+            "",
+            "broker.example",
+            "http://broker.example",
+            "https://broker.example/a",
+            "https://192.0.2.1",
+            "https://[2001:db8::1]:8443",
+            "https://127.1",
+            "https://broker.0x7f",
+        ] {
             assert_eq!(
                 BrokerClient::operator(bad, "t", fetcher.clone()).unwrap_err().code(),
                 "usage.argument",
