@@ -21,7 +21,6 @@ mod forward;
 mod gate;
 mod intake;
 pub mod kept;
-pub mod keys;
 mod keys;
 pub mod ledger;
 mod listen;

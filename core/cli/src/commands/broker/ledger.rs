@@ -65,7 +65,7 @@ impl Args {
 
 impl Accept {
     fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let aside = kept::accept(&config(&self.options)?.data).map_err(wrong)?;
+        let aside = kept::accept(&self.options.beside()?.data).map_err(wrong)?;
         let mut object = Object::new();
         object.insert("set_aside", aside.map_or(Value::Null, |path| path.display().to_string().into()));
         super::show::show(context, &object)
