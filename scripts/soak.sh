@@ -34,7 +34,8 @@ cargo build --quiet --release --locked -p imagxp-conformance
 "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$target/soak/differential.json"
 scripts/nginx.sh build
 scripts/node.sh build
-"$venv/bin/python" tests/grade/run.py --slow
+"$venv/bin/python" tests/grade/run.py --slow --figures "$target/soak/grade.json"
+"$venv/bin/python" tests/faults/report.py
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp_simulation::{Fault, Story, live};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -94,21 +95,39 @@ fn run(options: &Options) -> Result<bool, String> {
     let entries: u64 = stories.iter().map(|(_, story)| story.entries).sum();
     let (seeds, failed, seconds) = (stories.len(), broken.len(), begin.elapsed().as_secs());
     say(&format!("{seeds} worlds, {steps} steps, {entries} rows in the books, {failed} broken, {seconds} s"));
-    let list: Vec<String> = codes.iter().map(|(code, count)| format!("\"{code}\":{count}")).collect();
-    say(&list.join(" "));
-    if let Some(file) = &options.figures {
-        let (from, codes) = (options.from, list.join(","));
-        let text = format!(
-            "{{\"seeds\":{seeds},\"from\":{from},\"steps\":{steps},\"entries\":{entries},\"broken\":{failed},\"seconds\":{seconds},\"codes\":{{{codes}}}}}\n"
-        );
-        std::fs::write(file, text).map_err(|error| format!("`{file}`: {error}"))?;
-    }
+    let list: Vec<String> = codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    say(&list.join(", "));
     // Worlds in which nothing is tried would break nothing.
     let untried: Vec<&str> = MUST_HAPPEN.into_iter().filter(|code| !codes.contains_key(code)).collect();
     if !untried.is_empty() {
         say(&format!("in none of these worlds: {}", untried.join(" ")));
     }
-    Ok(failed == 0 && untried.is_empty())
+    let pass = failed == 0 && untried.is_empty();
+    if let Some(file) = &options.figures {
+        let number = |count: u64| Value::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let mut told = Object::new();
+        for (code, count) in &codes {
+            told.insert(*code, number(*count));
+        }
+        let mut figures = Object::new();
+        for (name, count) in
+            [("worlds", options.seeds), ("steps", steps), ("entries", entries), ("seconds", seconds)]
+        {
+            figures.insert(name, number(count));
+        }
+        figures.insert("codes", told);
+        let wrong =
+            broken.iter().take(20).map(|(seed, reason)| Value::from(format!("seed {seed}: {reason}")));
+        let untried = untried.iter().map(|code| Value::from(format!("in no world: {code}")));
+        let mut row = Object::new();
+        row.insert("pass", pass);
+        row.insert("seed_fault", false);
+        row.insert("seed", number(options.from));
+        row.insert("figures", figures);
+        row.insert("wrong", wrong.chain(untried).collect::<Vec<_>>());
+        std::fs::write(file, object_to_canonical(&row)).map_err(|error| format!("`{file}`: {error}"))?;
+    }
+    Ok(pass)
 }
 
 /// Lives them all, on every core.
