@@ -7,6 +7,8 @@ scripts/setup.sh tools rust crates python extension services
 say "== a million mutated requests, 200 000 valid ones, a million numbers"
 IMAGXP_MUTATIONS=1000000 IMAGXP_VALID=200000 \
     cargo test --release --locked -p imagxp --test mutation --test jcs_suite -- --include-ignored --nocapture
+say "== a million signatures with tables and without"
+IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
 say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"

@@ -9,7 +9,7 @@
 
 mod common;
 
-use imagxp::crypto::{Jws, JwsError, PublicKey, Signature};
+use imagxp::crypto::{HotKeys, Jws, JwsError, PublicKey, Signature, SignatureCheck};
 use imagxp::encoding::{hex_decode, hex_encode};
 use imagxp::json::{self, Limits};
 use imagxp::jwks::JwkSet;
@@ -46,6 +46,7 @@ fn jwk(value: &Value) -> imagxp::Result<PublicKey> {
 /// Runs a file of raw signatures; the group's key is read in all its forms. Returns how many were (valid, invalid).
 fn raw_signatures(file: &Value, compressed: bool) -> (usize, usize) {
     let (mut valid, mut invalid) = (0, 0);
+    let hot = HotKeys::default();
     for (group, test) in tests(file) {
         let key = PublicKey::from_spki_der(&bytes(group, "publicKeyDer")).unwrap();
         assert_eq!(PublicKey::from_pem(text(group, "publicKeyPem")).unwrap(), key);
@@ -61,6 +62,15 @@ fn raw_signatures(file: &Value, compressed: bool) -> (usize, usize) {
         let signature = hex_decode::<64>(text(test, "sig").as_bytes()).map(Signature::from_bytes);
         assert_eq!(Signature::from_hex(text(test, "sig").as_bytes()), signature);
         let accepted = signature.is_some_and(|signature| key.verify(&bytes(test, "msg"), &signature));
+        if let Some(signature) = &signature {
+            let message = bytes(test, "msg");
+            for _ in 0..2 {
+                hot.credit(&key);
+            }
+            let check = SignatureCheck { key: &key, message: &message, signature };
+            assert_eq!(hot.verify(&key, &message, signature), accepted, "with tables: {test}");
+            assert_eq!(hot.verify_batch(&[check; 3]), [accepted; 3], "in a batch: {test}");
+        }
         match text(test, "result") {
             "valid" => valid += 1,
             "invalid" => invalid += 1,

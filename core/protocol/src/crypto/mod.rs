@@ -5,6 +5,7 @@
 //! - [`Signature`]: 64 bytes, 128 hex digits on the wire.
 //! - [`Signer`]: what signs when the private key lives in a KMS, an HSM or a Secure Enclave.
 //! - [`Prepared`]: what waits for a signature that is made later.
+//! - [`HotKeys`]: the same verification, faster for keys that are seen often.
 //! - [`Thumbprint`]: the RFC 7638 name of a key.
 //! - [`jws`]: compact JWS, ES256 only.
 //!
@@ -15,6 +16,7 @@ mod aws_lc;
 mod ed25519;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod hot;
 pub(crate) mod jwk;
 pub mod jws;
 mod key;
@@ -24,6 +26,7 @@ mod prepared;
 mod signature;
 mod thumbprint;
 
+pub use hot::{HotKeys, SignatureCheck};
 pub use jws::{Jws, JwsError};
 pub use key::{Algorithm, PrivateKey, PublicKey, Signer};
 pub(crate) use prepared::KeyElsewhere;

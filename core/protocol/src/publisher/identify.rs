@@ -5,7 +5,7 @@ use super::verdict::{KeyBinding, Need, NeedKind, Visitor, Warning};
 use super::verify::{Refusal, Run};
 use crate::claim::Claim;
 use crate::code::Code;
-use crate::crypto::{Algorithm, PublicKey, Signature, Thumbprint};
+use crate::crypto::{Algorithm, HotKeys, PublicKey, Signature, Thumbprint};
 use crate::directory::{Known, State};
 use crate::explain::StepResult;
 use crate::headers::{self, RequestHeaders};
@@ -25,9 +25,9 @@ impl<'a> Signed<'a> {
     }
 
     /// Against the RFC 8785 form; if the received bytes are another form, then against those.
-    fn verifies(&self, key: &PublicKey) -> bool {
-        key.verify(self.canonical, self.signature)
-            || (self.payload != self.canonical && key.verify(self.payload, self.signature))
+    fn verifies(&self, hot: &HotKeys, key: &PublicKey) -> bool {
+        hot.verify(key, self.canonical, self.signature)
+            || (self.payload != self.canonical && hot.verify(key, self.payload, self.signature))
     }
 }
 
@@ -48,6 +48,8 @@ impl Run<'_> {
             (self.published_key(claim, &known, &signed, hint)?, KeyBinding::Domain)
         };
         self.check_alg_copy(headers, &key)?;
+        // Only now: its signature is good, and it is the agent's by the rules of this site.
+        self.publisher.hot.credit(&key);
         self.facts.visitor = Visitor::VerifiedAgent;
         self.facts.agent_id = Some(claim.agent_id.clone());
         self.facts.key_id = Some(*key.thumbprint());
@@ -78,7 +80,7 @@ impl Run<'_> {
     pub(super) fn refute(&mut self, claim: &Claim, decoded: &Decoded) -> Result<(), Refusal> {
         let signed = Signed::new(claim, decoded);
         let hinted = decoded.hint.as_deref().and_then(|der| PublicKey::from_spki_der(der).ok());
-        if hinted.is_none_or(|key| signed.verifies(&key)) {
+        if hinted.is_none_or(|key| signed.verifies(&self.publisher.hot, &key)) {
             return Ok(());
         }
         self.check(8, "signature", Some(Refusal::new(Code::SigInvalid)), || {
@@ -205,7 +207,7 @@ impl Run<'_> {
 
     /// The bytes of a pending verification are its own, so what was found of them holds.
     fn has_signed(&self, key: &PublicKey, signed: &Signed<'_>) -> bool {
-        self.progress.signed_by == Some(*key.thumbprint()) || signed.verifies(key)
+        self.progress.signed_by == Some(*key.thumbprint()) || signed.verifies(&self.publisher.hot, key)
     }
 
     fn note_signature(&mut self, key: &PublicKey, result: StepResult) {

@@ -26,6 +26,7 @@ pub use verdict::{
 
 use crate::audit::AuditSink;
 use crate::claim::Claim;
+use crate::crypto::HotKeys;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::explain::Explanation;
@@ -54,6 +55,7 @@ pub struct Publisher {
     custom: Option<Arc<dyn CustomPolicy>>,
     audit: Option<Arc<dyn AuditSink>>,
     directory: Mutex<Directory>,
+    hot: HotKeys,
     jwks: Mutex<JwksCache>,
     rates: Arc<dyn RateStore>,
     bots: BotList,
@@ -79,6 +81,7 @@ impl Publisher {
             custom: None,
             audit: None,
             directory: Mutex::new(Directory::new(limits.directory())),
+            hot: HotKeys::default(),
             jwks: Mutex::new(jwks),
             rates: Arc::new(MemoryRateStore::new(limits.directory())),
             bots: BotList::new(),
@@ -107,6 +110,18 @@ impl Publisher {
     pub fn with_rate_store(mut self, store: Arc<dyn RateStore>) -> Self {
         self.rates = store;
         self
+    }
+
+    /// Uses at most so many bytes for the tables of keys that are seen often; 16 MiB by default, 0 for none.
+    #[must_use]
+    pub fn with_hot_keys(mut self, max_bytes: usize) -> Self {
+        self.hot = HotKeys::new(max_bytes);
+        self
+    }
+
+    /// The tables of keys that are seen often: agents' by the directory, and issuers' of visas. How many, and how large.
+    pub fn hot_keys(&self) -> &HotKeys {
+        &self.hot
     }
 
     /// Enforces or observes, whatever the policy's `mode` says.

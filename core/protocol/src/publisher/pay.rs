@@ -117,7 +117,14 @@ impl Run<'_> {
             paths,
             price: decision.price.as_ref(),
         };
-        let checked = visa::verify(token, self.publisher.limits.token(), &jwks, &expected, self.received_at);
+        let checked = visa::verify(
+            token,
+            self.publisher.limits.token(),
+            &jwks,
+            &expected,
+            &self.publisher.hot,
+            self.received_at,
+        );
         let refusal = match &checked {
             Ok(Checked::Good(_)) => None,
             Ok(Checked::UnknownKid) => {

@@ -4,9 +4,9 @@ use super::{AD_PROOF_TYP, LEEWAY_S, MAX_LIFETIME_S, TokenClaims, VISA_TYP};
 use crate::agent_id::AgentId;
 use crate::code::Code;
 use crate::crypto::jws::{Jws, JwsError};
-use crate::crypto::{Algorithm, PublicKey, Thumbprint};
+use crate::crypto::{Algorithm, HotKeys, PublicKey, Thumbprint};
 use crate::json::Value;
-use crate::jwks::JwkSet;
+use crate::jwks::{Jwk, JwkSet};
 use crate::policy::{Binding, Money};
 use crate::purpose::Purpose;
 use crate::time::Timestamp;
@@ -88,6 +88,7 @@ pub(crate) fn verify(
     max_bytes: usize,
     jwks: &JwkSet,
     expected: &Expectation<'_>,
+    hot: &HotKeys,
     now: Timestamp,
 ) -> Result<Checked, Refused> {
     let invalid = |detail| refuse(Code::PaymentInvalidToken, detail);
@@ -102,17 +103,17 @@ pub(crate) fn verify(
     if !typ_ok {
         return Err(invalid("typ names another kind of token"));
     }
-    let signed = match jws.kid() {
-        Some(kid) => match jwks.find(kid) {
-            Some(jwk) if jwk.key().algorithm() == Algorithm::Es256 => jws.verify(jwk.key()),
+    let signed_by = |key: &&PublicKey| jws.verify_hot(hot, key);
+    let key = match jws.kid() {
+        Some(kid) => match jwks.find(kid).map(Jwk::key) {
+            Some(key) if key.algorithm() == Algorithm::Es256 => Some(key).filter(signed_by),
             Some(_) => return Err(invalid("the key is not an ES256 key")),
             None => return Ok(Checked::UnknownKid),
         },
-        None => es256_keys(jwks).take(3).any(|key| jws.verify(key)),
+        None => es256_keys(jwks).take(3).find(signed_by),
     };
-    if !signed {
-        return Err(invalid("the signature does not match"));
-    }
+    let key = key.ok_or_else(|| invalid("the signature does not match"))?;
+    hot.credit(key);
     let object = jws.claims().map_err(|_| invalid("the payload is not a strict JSON object"))?;
     let claims = TokenClaims::read(&object).map_err(invalid)?;
     check(&claims, expected, now)?;
@@ -120,7 +121,7 @@ pub(crate) fn verify(
 }
 
 fn es256_keys(jwks: &JwkSet) -> impl Iterator<Item = &PublicKey> {
-    jwks.keys().iter().map(crate::jwks::Jwk::key).filter(|key| key.algorithm() == Algorithm::Es256)
+    jwks.keys().iter().map(Jwk::key).filter(|key| key.algorithm() == Algorithm::Es256)
 }
 
 /// Media types compare without case, with or without `application/` (RFC 7515 §4.1.9).

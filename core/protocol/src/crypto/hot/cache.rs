@@ -1,0 +1,103 @@
+//! Which keys have a table. Bounded in bytes; what is seen most stays.
+
+use super::table::{NARROW, Shape, Table, WIDE};
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// What names a key: its thumbprint.
+pub(super) type KeyName = [u8; 32];
+
+/// The verified request at which a table is built.
+const PROMOTED_AT: u32 = 2;
+/// The verified request at which a key gets a wide table.
+const WIDENED_AT: u32 = 4096;
+/// Keys whose verified requests are counted although they have no table.
+const CANDIDATES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// What a table costs besides itself: its places in the map and in the list, generously.
+const SLOT_BYTES: usize = 192;
+
+struct Slot {
+    table: Arc<Table>,
+    hits: u32,
+}
+
+/// Tables by key.
+pub(super) struct Cache {
+    slots: LruCache<KeyName, Slot>,
+    candidates: LruCache<KeyName, u32>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+/// The memory that a key's table takes, in bytes.
+pub(super) const fn cost(shape: Shape) -> usize {
+    Table::bytes(shape) + SLOT_BYTES
+}
+
+impl Cache {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { slots: LruCache::unbounded(), candidates: LruCache::new(CANDIDATES), bytes: 0, max_bytes }
+    }
+
+    /// The key's table. Leaves the order as it is: anyone can name a key.
+    pub(super) fn table(&self, key: &KeyName) -> Option<Arc<Table>> {
+        self.slots.peek(key).map(|slot| Arc::clone(&slot.table))
+    }
+
+    /// Counts a verified request. Returns the shape of the table that is due to this key now; there is room for it.
+    pub(super) fn credit(&mut self, key: &KeyName) -> Option<Shape> {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.hits = slot.hits.saturating_add(1);
+            // Wide tables take half of the memory at most, so that the many are not pushed out by the few.
+            let due = slot.hits == WIDENED_AT && slot.table.shape() != WIDE;
+            return (due && self.bytes + cost(WIDE) <= self.max_bytes / 2).then_some(WIDE);
+        }
+        let count = self.candidates.get_or_insert_mut(*key, || 0);
+        *count = count.saturating_add(1);
+        let count = *count;
+        (count >= PROMOTED_AT && self.make_room(count)).then_some(NARROW)
+    }
+
+    /// Puts a table in its place, if there still is room.
+    pub(super) fn insert(&mut self, key: KeyName, table: Arc<Table>) {
+        let old = self.slots.peek(&key);
+        let freed = old.map_or(0, |slot| cost(slot.table.shape()));
+        let hits = old.map_or(0, |slot| slot.hits);
+        let bytes = self.bytes - freed + cost(table.shape());
+        if bytes <= self.max_bytes {
+            let count = self.candidates.pop(&key).unwrap_or(0);
+            self.slots.put(key, Slot { table, hits: hits.max(count) });
+            self.bytes = bytes;
+        }
+    }
+
+    /// Bytes that the tables take, at most `max_bytes`.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Keys that have a table.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Makes room for one narrow table if its key has been seen more often than those that would have to go.
+    ///
+    /// The key that was used longest ago defends its place with the number of its requests, which every contest halves. Keys that are
+    /// seen twice and never again, however many, cost one that is used nothing: it has been used again before the next contest.
+    fn make_room(&mut self, count: u32) -> bool {
+        if cost(NARROW) > self.max_bytes {
+            return false;
+        }
+        while self.bytes + cost(NARROW) > self.max_bytes {
+            let Some((key, slot)) = self.slots.pop_lru() else { return false };
+            if slot.hits >= count {
+                self.slots.put(key, Slot { hits: slot.hits / 2, ..slot });
+                return false;
+            }
+            self.bytes -= cost(slot.table.shape());
+        }
+        true
+    }
+}

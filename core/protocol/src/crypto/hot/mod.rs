@@ -1,0 +1,159 @@
+//! Keys that are seen often: precomputed multiples make verification several times faster (PROTOCOL §4 says whose keys they are).
+//!
+//! A table of multiples of a public key, and one of the generator's, turn u1·G + u2·Q into some additions and twelve doublings. All
+//! values are public, so time may vary. The verdict is that of the plain path, always: what the tables cannot decide, the plain path decides.
+
+mod batch;
+mod cache;
+mod comb;
+mod point;
+mod table;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use super::key::Point as KeyPoint;
+use super::{PublicKey, Signature};
+use cache::Cache;
+use core::fmt;
+use point::Affine;
+use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use table::{Table, WIDE};
+use verify::Equation;
+
+/// Precomputed tables for the keys that are seen often, bounded in memory. Shared between threads without further locks.
+///
+/// A key has no table until it has been [credited](HotKeys::credit) twice; whoever calls that has verified the key's signature and
+/// knows whose key it is, so a stranger can cause no table to be built. Once the memory is used up, a key gets a table when it has been
+/// credited more often than the one that would have to go.
+pub struct HotKeys {
+    cache: Mutex<Cache>,
+    generator: OnceLock<Option<Table>>,
+}
+
+impl HotKeys {
+    /// 16 MiB: some 1 500 keys.
+    pub const DEFAULT_BYTES: usize = 16 << 20;
+
+    /// Tables that take at most `max_bytes` in all, besides 64 KiB for the curve's generator and at most 128 KiB of counters; with 0 there
+    /// are none.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { cache: Mutex::new(Cache::new(max_bytes)), generator: OnceLock::new() }
+    }
+
+    /// [`PublicKey::verify`], faster for a key that has a table: the same answer for every input.
+    pub fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+        self.verify_hot(key, message, signature).unwrap_or_else(|| key.verify(message, signature))
+    }
+
+    /// Counts a verified request of this key, and builds its table at the second one (0.1 ms).
+    pub fn credit(&self, key: &PublicKey) {
+        let KeyPoint::P256(point) = key.point() else { return };
+        let name = *key.thumbprint().as_bytes();
+        let Some(shape) = self.cache().credit(&name) else { return };
+        if self.generator().is_none() {
+            return;
+        }
+        let table = Affine::of(point).and_then(|point| Table::new(point, shape));
+        if let Some(table) = table {
+            self.cache().insert(name, Arc::new(table));
+        }
+    }
+
+    /// Keys that have a table.
+    pub fn len(&self) -> usize {
+        self.cache().len()
+    }
+
+    /// Whether no key has a table.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The memory of the tables in bytes: never more than the bound.
+    pub fn bytes(&self) -> usize {
+        self.cache().bytes()
+    }
+
+    /// [`HotKeys::verify`] of each, in order. Signatures of keys with tables share their inversions: from eight on they cost a third less.
+    pub fn verify_batch(&self, checks: &[SignatureCheck<'_>]) -> Vec<bool> {
+        let mut answers = vec![None; checks.len()];
+        let (mut hot, mut places) = (Vec::new(), Vec::new());
+        for (check, answer) in checks.iter().zip(&mut answers) {
+            let Some(table) = self.table(check.key) else { continue };
+            match Equation::new(Sha256::digest(check.message).into(), check.signature.as_bytes()) {
+                Some(equation) => {
+                    hot.push((equation, table));
+                    places.push(answer);
+                }
+                None => *answer = Some(false),
+            }
+        }
+        // Whoever has a table has been found after the generator's was built.
+        if let Some(generator) = self.generator.get().and_then(Option::as_ref) {
+            for (place, answer) in places.into_iter().zip(batch::hold(&hot, generator)) {
+                *place = answer;
+            }
+        }
+        let plain = |check: &SignatureCheck<'_>| check.key.verify(check.message, check.signature);
+        checks.iter().zip(answers).map(|(check, answer)| answer.unwrap_or_else(|| plain(check))).collect()
+    }
+
+    /// `None`: the key has no table, or the tables cannot say.
+    fn verify_hot(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Option<bool> {
+        let table = self.table(key)?;
+        let generator = self.generator()?;
+        check(generator, &table, Sha256::digest(message).into(), signature)
+    }
+
+    fn table(&self, key: &PublicKey) -> Option<Arc<Table>> {
+        self.cache().table(key.thumbprint().as_bytes())
+    }
+
+    fn generator(&self) -> Option<&Table> {
+        let build = || {
+            let point = ::p256::PublicKey::from_affine(::p256::AffinePoint::GENERATOR).ok()?;
+            Table::new(Affine::of(&point.into())?, WIDE)
+        };
+        self.generator.get_or_init(build).as_ref()
+    }
+
+    // The tables are derived, and each is put in whole: a poisoned lock guards nothing broken.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One signature of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct SignatureCheck<'a> {
+    /// The key that is said to have signed.
+    pub key: &'a PublicKey,
+    /// What is said to have been signed.
+    pub message: &'a [u8],
+    /// The signature.
+    pub signature: &'a Signature,
+}
+
+/// One equation; `None` when the tables cannot say.
+fn check(generator: &Table, key: &Table, hash: [u8; 32], signature: &Signature) -> Option<bool> {
+    let Some(equation) = Equation::new(hash, signature.as_bytes()) else { return Some(false) };
+    let inverse = Option::from(equation.s().invert_vartime())?;
+    equation.holds(&equation.entries(&inverse, generator, key)?.sum()?)
+}
+
+impl Default for HotKeys {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT_BYTES)
+    }
+}
+
+impl fmt::Debug for HotKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HotKeys")
+            .field("keys", &self.len())
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}

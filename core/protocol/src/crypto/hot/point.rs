@@ -1,0 +1,105 @@
+//! Points of P-256 in the two forms that a verification needs. Variable time; every value here is public.
+
+use ::p256::ecdsa::VerifyingKey;
+
+/// Integers modulo p. crrl keeps them lazily reduced: compare with [`Field::equals`], never by their limbs.
+pub(super) type Field = crrl::field::GFp256;
+
+/// An element of a table.
+#[derive(Clone, Copy)]
+pub(super) struct Affine {
+    pub(super) x: Field,
+    pub(super) y: Field,
+}
+
+impl Affine {
+    /// No point of the curve: fills arrays before they are written.
+    pub(super) const EMPTY: Self = Self { x: Field::ZERO, y: Field::ZERO };
+
+    /// The point of a key, which is on the curve and not the identity.
+    pub(super) fn of(key: &VerifyingKey) -> Option<Self> {
+        let (x, y) = super::super::p256::coordinates(key);
+        Some(Self { x: field(x)?, y: field(y)? })
+    }
+
+    /// The point, or its negative.
+    pub(super) fn negated_if(mut self, negative: bool) -> Self {
+        // Without a branch: the signs are random, and nothing predicts them.
+        self.y.set_cond(&-self.y, u32::from(negative).wrapping_neg());
+        self
+    }
+}
+
+/// Reads 32 big-endian bytes below p.
+pub(super) fn field(mut bytes: [u8; 32]) -> Option<Field> {
+    bytes.reverse();
+    Field::decode(&bytes)
+}
+
+/// A point as (X, Y, ZZ, ZZZ) with x = X/ZZ, y = Y/ZZZ, ZZ³ = ZZZ² ("XYZZ" of the Explicit-Formulas Database).
+///
+/// Nothing compares before it adds. Adding a point to itself or to its negative makes ZZ and ZZZ zero, and what is made of such
+/// a point keeps them zero: [`Point::is_lost`] at the end says whether anything exceptional happened on the way.
+#[derive(Clone, Copy)]
+pub(super) struct Point {
+    x: Field,
+    y: Field,
+    zz: Field,
+    zzz: Field,
+}
+
+impl From<Affine> for Point {
+    fn from(Affine { x, y }: Affine) -> Self {
+        Self { x, y, zz: Field::ONE, zzz: Field::ONE }
+    }
+}
+
+impl Point {
+    /// The sum; formula `madd-2008-s`.
+    #[inline(never)]
+    pub(super) fn add(&self, other: &Affine) -> Self {
+        let p = other.x * self.zz - self.x;
+        let r = other.y * self.zzz - self.y;
+        let pp = p.square();
+        let ppp = p * pp;
+        let q = self.x * pp;
+        let x = r.square() - ppp - q.mul2();
+        Self { x, y: r * (q - x) - self.y * ppp, zz: self.zz * pp, zzz: self.zzz * ppp }
+    }
+
+    /// Twice the point; formula `dbl-2008-s-1` with a = -3. No point of a curve of odd order has y = 0.
+    #[inline(never)]
+    pub(super) fn double(&self) -> Self {
+        let u = self.y.mul2();
+        let v = u.square();
+        let w = u * v;
+        let s = self.x * v;
+        let m = ((self.x - self.zz) * (self.x + self.zz)).mul3();
+        let x = m.square() - s.mul2();
+        Self { x, y: m * (s - x) - w * self.y, zz: v * self.zz, zzz: w * self.zzz }
+    }
+
+    /// Whether an addition met equal or opposite points: the coordinates mean nothing then.
+    pub(super) fn is_lost(&self) -> bool {
+        self.zz.iszero() != 0
+    }
+
+    /// Whether the point's x is this number, without an inversion.
+    pub(super) fn has_x(&self, x: Field) -> bool {
+        (x * self.zz).equals(self.x) != 0
+    }
+
+    /// The points in affine form, with one inversion for all; `None` when one of them is lost.
+    pub(super) fn normalize(points: &[Self]) -> Option<Vec<Affine>> {
+        if points.iter().any(Self::is_lost) {
+            return None;
+        }
+        let mut inverses: Vec<Field> = points.iter().map(|point| point.zzz).collect();
+        Field::batch_invert(&mut inverses);
+        let affine = |(point, inverse): (&Self, &Field)| Affine {
+            x: point.x * (point.zz * *inverse).square(),
+            y: point.y * *inverse,
+        };
+        Some(points.iter().zip(&inverses).map(affine).collect())
+    }
+}

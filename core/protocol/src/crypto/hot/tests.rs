@@ -1,0 +1,405 @@
+//! The tables say what p256 says, and nothing where they cannot know.
+
+use super::cache::cost;
+use super::comb::{COLUMNS, Digits, TEETH};
+use super::table::{NARROW, Shape};
+use super::*;
+use crate::crypto::{Algorithm, PrivateKey};
+use ::p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use ::p256::ecdsa::{Signature as Parsed, VerifyingKey};
+use ::p256::elliptic_curve::ff::Field as _;
+use ::p256::elliptic_curve::ops::Reduce as _;
+use ::p256::elliptic_curve::point::AffineCoordinates as _;
+use ::p256::{FieldBytes, ProjectivePoint, Scalar};
+
+/// A reproducible stream (SplitMix64).
+struct Stream(u64);
+
+impl Stream {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.next().to_le_bytes()));
+        bytes
+    }
+
+    fn scalar(&mut self) -> Scalar {
+        Scalar::reduce(&FieldBytes::from(self.bytes()))
+    }
+}
+
+/// 2^(13·tooth)
+fn power(tooth: usize) -> Scalar {
+    (0..COLUMNS * tooth).fold(Scalar::ONE, |power, _| power.double())
+}
+
+fn verifying(d: &Scalar) -> VerifyingKey {
+    VerifyingKey::from_affine((ProjectivePoint::GENERATOR * d).to_affine()).unwrap()
+}
+
+fn table(key: &VerifyingKey, shape: Shape) -> Table {
+    Table::new(Affine::of(key).unwrap(), shape).unwrap()
+}
+
+fn generator() -> Table {
+    table(&verifying(&Scalar::ONE), WIDE)
+}
+
+fn join(r: &Scalar, s: &Scalar) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(&r.to_bytes());
+    bytes[32..].copy_from_slice(&s.to_bytes());
+    bytes
+}
+
+fn plain(key: &VerifyingKey, hash: &[u8; 32], signature: &[u8; 64]) -> bool {
+    Parsed::from_slice(signature).is_ok_and(|signature| key.verify_prehash(hash, &signature).is_ok())
+}
+
+/// r of the point u1·G + u2·Q, and the hash and s that make exactly these factors.
+fn signature_of(u1: &Scalar, u2: &Scalar, key: &VerifyingKey) -> ([u8; 32], [u8; 64]) {
+    let sum = ProjectivePoint::GENERATOR * u1 + ProjectivePoint::from(*key.as_affine()) * u2;
+    let r = if sum == ProjectivePoint::IDENTITY {
+        Scalar::from(5u32)
+    } else {
+        Scalar::reduce(&sum.to_affine().x())
+    };
+    let s = r * u2.invert().unwrap();
+    ((u1 * &s).to_bytes().into(), join(&r, &s))
+}
+
+#[test]
+fn digits_are_the_scalar() {
+    let mut stream = Stream(1);
+    let edges = [1u32, 2, 3, 4, 5, 63, 64].map(Scalar::from);
+    let scalars = edges.iter().flat_map(|k| [*k, -*k]).chain((0..200).map(|_| stream.scalar()));
+    for k in scalars.collect::<Vec<_>>() {
+        let digits = Digits::of(&k).unwrap();
+        let mut sum = Scalar::ZERO;
+        for column in digits.columns() {
+            sum = sum.double();
+            for tooth in 0..TEETH {
+                let power = power(tooth);
+                sum = if (column >> tooth) & 1 == 1 { sum + power } else { sum - power };
+            }
+        }
+        assert_eq!(if digits.is_negative() { -sum } else { sum }, k);
+    }
+    assert!(Digits::of(&Scalar::ZERO).is_none());
+}
+
+/// Random and mutated signatures: `IMAGXP_SIGNATURES` of them, 50 000 by default.
+#[test]
+fn tables_agree_with_p256() {
+    let count: u64 = std::env::var("IMAGXP_SIGNATURES").map_or(50_000, |count| count.parse().unwrap());
+    let generator = generator();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let tallies: Vec<_> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads)
+            .map(|thread| {
+                let generator = &generator;
+                scope.spawn(move || agree(thread, count / threads, generator))
+            })
+            .collect();
+        handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+    });
+    let (good, bad) = tallies.iter().fold((0, 0), |sum, tally| (sum.0 + tally.0, sum.1 + tally.1));
+    assert!(good > count / 4 && bad > count / 4, "{good} good, {bad} bad");
+}
+
+fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
+    let mut stream = Stream(seed);
+    let (mut good, mut bad) = (0, 0);
+    let mut key = None;
+    let mut k = stream.scalar();
+    let mut point = ProjectivePoint::GENERATOR * k;
+    for number in 0..count {
+        let (d, verifying, table) = match key.take() {
+            Some(key) if number % 100 != 0 => key,
+            _ => {
+                let d = stream.scalar();
+                let verifying = verifying(&d);
+                (d, verifying, Arc::new(table(&verifying, if number % 1000 == 0 { WIDE } else { NARROW })))
+            }
+        };
+        let mut hash = stream.bytes();
+        // The next point is cheaper than another one.
+        (k, point) = (k + Scalar::ONE, point + ProjectivePoint::GENERATOR);
+        let r = Scalar::reduce(&point.to_affine().x());
+        let s = k.invert().unwrap() * (Scalar::reduce(&FieldBytes::from(hash)) + r * d);
+        let mut signature = join(&r, &s);
+        let draw = stream.next();
+        let bit = (draw >> 8) as usize % 512;
+        match draw % 8 {
+            0 => signature[bit / 8] ^= 1 << (bit % 8),
+            1 => hash[bit % 32] ^= 1 << (bit / 32 % 8),
+            2 => signature[..32].copy_from_slice(&stream.bytes()),
+            3 => signature[32..].copy_from_slice(&stream.bytes()),
+            4 => signature = join(&r, &-s),
+            _ => {}
+        }
+        let expected = plain(&verifying, &hash, &signature);
+        assert_eq!(
+            check(generator, &table, hash, &Signature::from_bytes(signature)),
+            Some(expected),
+            "{hash:02x?} {signature:02x?}"
+        );
+        if number % 8 == 0 {
+            let equation = || Equation::new(hash, &signature).map(|equation| (equation, Arc::clone(&table)));
+            let batch: Vec<_> = (0..3).filter_map(|_| equation()).collect();
+            assert!(batch::hold(&batch, generator).into_iter().all(|answer| answer == Some(expected)));
+        }
+        (good, bad) = if expected { (good + 1, bad) } else { (good, bad + 1) };
+        key = Some((d, verifying, table));
+    }
+    (good, bad)
+}
+
+/// Keys that are small multiples of G or -G, with factors that are small or near n: tables and sums full of equal points.
+#[test]
+fn multiples_of_the_generator() {
+    let generator = generator();
+    let mut stream = Stream(3);
+    let mut lost = 0;
+    for d in (1..=8u32).map(Scalar::from).flat_map(|d| [d, -d]) {
+        let key = verifying(&d);
+        let small = table(&key, NARROW);
+        let factors: Vec<Scalar> =
+            (1..=4u32).map(Scalar::from).flat_map(|k| [k, -k]).chain([stream.scalar()]).collect();
+        for u1 in &factors {
+            for u2 in &factors {
+                let (hash, signature) = signature_of(u1, u2, &key);
+                let expected = plain(&key, &hash, &signature);
+                match check(&generator, &small, hash, &Signature::from_bytes(signature)) {
+                    Some(answer) => assert_eq!(answer, expected),
+                    None => lost += 1,
+                }
+            }
+        }
+    }
+    assert!(lost > 10, "{lost}: u1·G = -u2·Q is among these, and no table can say so");
+}
+
+/// u1·G = ±u2·Q: the sum is a double, or the identity.
+#[test]
+fn equal_and_opposite_halves() {
+    let generator = generator();
+    let mut stream = Stream(4);
+    for _ in 0..200 {
+        let (d, u2) = (stream.scalar(), stream.scalar());
+        let key = verifying(&d);
+        let hot = table(&key, NARROW);
+        for u1 in [d * u2, -(d * u2)] {
+            let (hash, signature) = signature_of(&u1, &u2, &key);
+            let expected = plain(&key, &hash, &signature);
+            assert_eq!(expected, u1 == d * u2);
+            let answer = check(&generator, &hot, hash, &Signature::from_bytes(signature));
+            assert!(answer.is_none_or(|answer| answer == expected));
+            assert!(expected || answer.is_none(), "the identity has no x");
+        }
+        // u1 = 0: the hash is a multiple of n.
+        let (_, signature) = signature_of(&Scalar::ZERO, &u2, &key);
+        let zero = [0; 32];
+        assert!(plain(&key, &zero, &signature));
+        assert_eq!(check(&generator, &hot, zero, &Signature::from_bytes(signature)), None);
+    }
+}
+
+/// For each addition of the sum a key for which exactly this one meets an equal or an opposite point. The signature is good, the tables
+/// do not know, and whoever asks [`HotKeys`] gets the truth.
+#[test]
+fn every_addition_can_be_exceptional() {
+    let generator = generator();
+    let mut stream = Stream(5);
+    let (mut met, width) = (0, WIDE.len() + NARROW.len());
+    for step in 1..COLUMNS * width {
+        for opposite in [false, true] {
+            let (u1, u2) = (stream.scalar(), stream.scalar());
+            let Some(d) = key_that_meets(&u1, &u2, step, opposite) else { continue };
+            let key = verifying(&d);
+            let (hash, signature) = signature_of(&u1, &u2, &key);
+            // The last addition of opposite points makes the identity, which has no x.
+            let identity = opposite && step + 1 == COLUMNS * width;
+            assert_eq!(plain(&key, &hash, &signature), !identity);
+            let hot = table(&key, NARROW);
+            assert_eq!(
+                check(&generator, &hot, hash, &Signature::from_bytes(signature)),
+                None,
+                "addition {step}"
+            );
+            met += 1;
+        }
+    }
+    assert!(met >= 2 * (COLUMNS * width - 3), "{met}");
+}
+
+/// d with a + b·d = ±(a' + b'·d), where a·G + b·Q is the sum before the addition `step`, and a'·G + b'·Q is what it adds.
+fn key_that_meets(u1: &Scalar, u2: &Scalar, step: usize, opposite: bool) -> Option<Scalar> {
+    let (mut a, mut b, mut at) = (Scalar::ZERO, Scalar::ZERO, 0);
+    let (u1, u2) = (Digits::of(u1)?, Digits::of(u2)?);
+    for (c1, c2) in u1.columns().zip(u2.columns()) {
+        (a, b) = (a.double(), b.double());
+        let parts = parts(c1, WIDE, u1.is_negative()).into_iter().map(|a| (a, Scalar::ZERO));
+        let parts = parts.chain(parts_of_key(c2, u2.is_negative()));
+        for (a2, b2) in parts {
+            if at == step {
+                let (a2, b2) = if opposite { (-a2, -b2) } else { (a2, b2) };
+                return Option::from((b2 - b).invert())
+                    .map(|inverse: Scalar| (a - a2) * inverse)
+                    .filter(|d| !bool::from(d.is_zero()));
+            }
+            (a, b, at) = (a + a2, b + b2, at + 1);
+        }
+    }
+    None
+}
+
+fn parts_of_key(column: u32, negative: bool) -> Vec<(Scalar, Scalar)> {
+    parts(column, NARROW, negative).into_iter().map(|b| (Scalar::ZERO, b)).collect()
+}
+
+/// The factor of each comb's entry in a column.
+fn parts(column: u32, shape: Shape, negative: bool) -> Vec<Scalar> {
+    let mut tooth = 0;
+    let part = |teeth: &usize| {
+        let mut sum = Scalar::ZERO;
+        for _ in 0..*teeth {
+            let power = power(tooth);
+            sum = if (column >> tooth) & 1 == 1 { sum + power } else { sum - power };
+            tooth += 1;
+        }
+        if negative { -sum } else { sum }
+    };
+    shape.iter().map(part).collect()
+}
+
+fn key(number: u32) -> PrivateKey {
+    let fill = &mut |bytes: &mut [u8]| {
+        bytes.fill(7);
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Ok(())
+    };
+    PrivateKey::generate(Algorithm::Es256, fill).unwrap()
+}
+
+#[test]
+fn a_key_is_promoted_at_its_second_credit() {
+    let hot = HotKeys::default();
+    let key = key(1);
+    let good = key.sign(b"m");
+    for credits in 0..4 {
+        assert_eq!(hot.len(), usize::from(credits >= 2));
+        assert!(hot.verify(key.public_key(), b"m", &good));
+        assert!(!hot.verify(key.public_key(), b"n", &good));
+        hot.credit(key.public_key());
+    }
+    assert_eq!(hot.bytes(), cost(NARROW));
+    let zero = Signature::from_bytes([0; 64]);
+    assert!(!hot.verify(key.public_key(), b"m", &zero));
+}
+
+#[test]
+fn checks_alone_build_nothing() {
+    let hot = HotKeys::default();
+    for number in 0..200 {
+        let key = key(number);
+        let signature = key.sign(b"m");
+        for _ in 0..3 {
+            assert!(hot.verify(key.public_key(), b"m", &signature));
+        }
+    }
+    assert!(hot.is_empty() && hot.bytes() == 0);
+}
+
+#[test]
+fn keys_seen_twice_do_not_push_out_those_in_use() {
+    let hot = HotKeys::new(10 * cost(NARROW) + 5);
+    let regulars: Vec<_> = (0..10).map(key).collect();
+    let strangers: Vec<_> = (1000..1200).map(key).collect();
+    for _ in 0..8 {
+        regulars.iter().for_each(|key| hot.credit(key.public_key()));
+    }
+    assert_eq!((hot.len(), hot.bytes()), (10, 10 * cost(NARROW)));
+    for stranger in &strangers {
+        hot.credit(stranger.public_key());
+        hot.credit(stranger.public_key());
+        regulars.iter().for_each(|key| hot.credit(key.public_key()));
+    }
+    assert!(regulars.iter().all(|key| hot.table(key.public_key()).is_some()));
+    // Those that nobody uses any more do leave.
+    for _ in 0..100 {
+        strangers.iter().take(10).for_each(|key| hot.credit(key.public_key()));
+    }
+    assert!(strangers.iter().take(10).all(|key| hot.table(key.public_key()).is_some()));
+    assert_eq!(hot.bytes(), 10 * cost(NARROW));
+}
+
+#[test]
+fn the_bound_holds_for_every_size() {
+    for max_bytes in [0, 1, cost(NARROW) - 1, cost(NARROW), 3 * cost(NARROW) + 1, 4 * cost(WIDE)] {
+        let hot = HotKeys::new(max_bytes);
+        let keys: Vec<_> = (0..12).map(key).collect();
+        for _ in 0..3 {
+            keys.iter().for_each(|key| hot.credit(key.public_key()));
+            assert!(hot.bytes() <= max_bytes);
+        }
+        assert_eq!(hot.len(), (max_bytes / cost(NARROW)).min(12));
+    }
+}
+
+#[test]
+fn the_most_used_keys_get_wide_tables() {
+    let hot = HotKeys::new(4 * cost(WIDE));
+    let key = key(1);
+    let good = key.sign(b"m");
+    for _ in 0..5000 {
+        hot.credit(key.public_key());
+    }
+    assert_eq!(hot.bytes(), cost(WIDE));
+    assert!(hot.verify(key.public_key(), b"m", &good) && !hot.verify(key.public_key(), b"n", &good));
+}
+
+#[test]
+fn batches_answer_in_order() {
+    let hot = HotKeys::default();
+    let keys: Vec<_> = (0..5).map(key).collect();
+    let ed25519 = PrivateKey::generate(Algorithm::EdDsa, &mut |bytes| {
+        bytes.fill(9);
+        Ok(())
+    })
+    .unwrap();
+    keys.iter().take(3).for_each(|key| (0..2).for_each(|_| hot.credit(key.public_key())));
+    let messages: Vec<Vec<u8>> = (0..100u8).map(|number| vec![number; 40]).collect();
+    let mut stream = Stream(8);
+    for size in [0, 1, 2, 3, 7, 32, 33, 100] {
+        let drawn: Vec<_> = (0..size)
+            .map(|at| {
+                let key = match stream.next() as usize % 6 {
+                    5 => &ed25519,
+                    number => &keys[number],
+                };
+                let mut bytes = *key.sign(&messages[at]).as_bytes();
+                match stream.next() % 4 {
+                    0 => bytes[stream.next() as usize % 64] ^= 1,
+                    1 if stream.next().is_multiple_of(4) => bytes = [0; 64],
+                    _ => {}
+                }
+                (key, &messages[at], Signature::from_bytes(bytes))
+            })
+            .collect();
+        let checks: Vec<_> = drawn
+            .iter()
+            .map(|(key, message, signature)| SignatureCheck { key: key.public_key(), message, signature })
+            .collect();
+        let expected: Vec<bool> =
+            checks.iter().map(|check| check.key.verify(check.message, check.signature)).collect();
+        assert_eq!(hot.verify_batch(&checks), expected, "{size}");
+    }
+}
