@@ -46,6 +46,26 @@ impl core::CustomPolicy for PythonRule {
     }
 }
 
+/// A request of a batch.
+struct Asked<'py> {
+    method: String,
+    url: String,
+    headers: Headers<'py>,
+    body_digest: Option<String>,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Asked<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let (method, url, headers, body_digest) = match object.extract::<(String, String, Headers<'py>)>() {
+            Ok((method, url, headers)) => (method, url, headers, None),
+            Err(_) => object.extract()?,
+        };
+        Ok(Self { method, url, headers, body_digest })
+    }
+}
+
 #[pymethods]
 impl Publisher {
     /// A publisher.
@@ -156,6 +176,31 @@ impl Publisher {
         let request = Request { method, url, headers: &lines, body_digest };
         let verification = boundary::compute(py, || self.inner.verify(&request, now))?;
         Verification::new(py, verification)
+    }
+
+    /// Verifies many requests, `(method, url, headers)` or `(method, url, headers, body_digest)` each, with the verdicts of one after the
+    /// other. Signatures of keys that are seen often are checked together, which is a third cheaper from eight on.
+    #[pyo3(signature = (requests, *, now = None))]
+    fn verify_batch(
+        &self,
+        py: Python<'_>,
+        requests: Vec<Asked<'_>>,
+        now: Option<Time>,
+    ) -> PyResult<Vec<Verification>> {
+        let now = time::or_now(now);
+        let lines: Vec<_> = requests.iter().map(|asked| asked.headers.lines()).collect();
+        let requests: Vec<_> = requests
+            .iter()
+            .zip(&lines)
+            .map(|(asked, headers)| Request {
+                method: &asked.method,
+                url: &asked.url,
+                headers,
+                body_digest: asked.body_digest.as_deref(),
+            })
+            .collect();
+        let verifications = boundary::compute(py, || self.inner.verify_batch(&requests, now))?;
+        verifications.into_iter().map(|verification| Verification::new(py, verification)).collect()
     }
 
     /// Takes up a pending verification where it stopped; only once.

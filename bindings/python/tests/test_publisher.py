@@ -59,6 +59,22 @@ def test_headers_as_the_framework_has_them(agent: Identity, form: str) -> None:
     assert verdict.is_allowed, verdict.to_dict()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_batch_has_the_verdicts_of_one_by_one(agent: Identity, form: str) -> None:
+    one, many = knowing(agent), knowing(agent)
+    headers = [signed(agent) for _ in range(9)]
+    headers += [headers[3], [], signed(agent, purpose="CRAWL_TRAINING"), signed(agent, "/b")]
+    requests = [("GET", "/a", FORMS[form](each)) for each in headers]
+    expected = [one.verify(*request, now=NOW).verdict.code for request in requests]
+    assert [each.verdict.code for each in many.verify_batch(requests, now=NOW)] == expected
+    assert expected[9] == "replay.nonce_seen"
+    assert expected[11:] == ["policy.purpose_denied", "claim.resource_mismatch"]
+    assert many.verify_batch([], now=NOW) == []
+    assert many.verify_batch([("GET", "/a", signed(agent), None)], now=NOW)[0].verdict.is_allowed
+    with pytest.raises(TypeError):
+        many.verify_batch([("GET", "/a")])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("form", [form for form in FORMS if "dict" not in form])
 def test_duplicates_are_seen(agent: Identity, form: str) -> None:
     headers = signed(agent)

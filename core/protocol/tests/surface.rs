@@ -93,6 +93,7 @@ fn the_rust_column_is_true() {
         Policy::schema,
         Publisher::new,
         Publisher::verify,
+        Publisher::verify_batch,
         Publisher::resume,
         Publisher::explain,
         Publisher::supply,

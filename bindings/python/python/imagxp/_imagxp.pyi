@@ -673,6 +673,12 @@ class Publisher:
         now: _Time | None = None,
         body_digest: str | None = None,
     ) -> Verification: ...
+    def verify_batch(
+        self,
+        requests: Sequence[tuple[str, str, _Headers] | tuple[str, str, _Headers, str | None]],
+        *,
+        now: _Time | None = None,
+    ) -> list[Verification]: ...
     def resume(self, pending: Pending, *, now: _Time | None = None) -> Verification: ...
     def explain(
         self,

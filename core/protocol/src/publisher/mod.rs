@@ -4,6 +4,7 @@
 //! in `needs`; the caller fetches it, calls [`Publisher::supply`] and then [`Publisher::resume`].
 
 mod audit;
+mod batch;
 mod conclude;
 mod feedback;
 mod identify;
@@ -35,6 +36,7 @@ use crate::limits::Limits;
 use crate::policy::{Mode, Policy};
 use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
 use crate::time::Timestamp;
+use crate::visa::SeenTokens;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unsigned::BotList;
@@ -57,6 +59,7 @@ pub struct Publisher {
     directory: Mutex<Directory>,
     hot: HotKeys,
     jwks: Mutex<JwksCache>,
+    visas: Mutex<SeenTokens>,
     rates: Arc<dyn RateStore>,
     bots: BotList,
     counter: AtomicU64,
@@ -83,6 +86,7 @@ impl Publisher {
             directory: Mutex::new(Directory::new(limits.directory())),
             hot: HotKeys::default(),
             jwks: Mutex::new(jwks),
+            visas: Mutex::new(SeenTokens::new()),
             rates: Arc::new(MemoryRateStore::new(limits.directory())),
             bots: BotList::new(),
             counter: AtomicU64::new(0),
@@ -189,6 +193,10 @@ impl Publisher {
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
         lock(&self.directory)
+    }
+
+    fn visas(&self) -> MutexGuard<'_, SeenTokens> {
+        lock(&self.visas)
     }
 
     fn jwks(&self) -> MutexGuard<'_, JwksCache> {

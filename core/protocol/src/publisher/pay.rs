@@ -12,7 +12,7 @@ use crate::headers::RequestHeaders;
 use crate::jwks::JwkSet;
 use crate::policy::{Binding, Check, Decision};
 use crate::replay::{Insert, ReplayEntry, Seen};
-use crate::visa::{self, Checked, Expectation, LEEWAY_S, TokenClaims, TokenKind};
+use crate::visa::{self, Checked, Expectation, LEEWAY_S, Opened, TokenClaims, TokenKind};
 use std::sync::Arc;
 
 /// An issuer as the policy configures it.
@@ -36,13 +36,15 @@ impl Run<'_> {
             return Ok(());
         }
         let Some((kind, token)) = self.token(headers, claim) else { return Ok(()) };
-        let Some(issuer) = self.issuer(kind, token).ok().flatten() else { return Ok(()) };
+        let opened = self.publisher.visas().get(token);
+        let Some(issuer) = self.issuer(kind, token, opened.as_deref()).ok().flatten() else { return Ok(()) };
         let needed = {
             let jwks = self.publisher.jwks();
             match jwks.look_up(&issuer.jwks_uri, self.now) {
                 State::Needed => true,
                 State::Fresh(set) | State::Stale(set) => {
-                    lacks_kid(token, self.publisher.limits.token(), &set)
+                    !opened.is_some_and(|opened| opened.is_by(&set))
+                        && lacks_kid(token, self.publisher.limits.token(), &set)
                         && jwks.may_refresh(&issuer.jwks_uri, self.now)
                 }
                 State::Failed(_) => false,
@@ -86,7 +88,8 @@ impl Run<'_> {
         })?;
         let Some((kind, token)) = token else { return Err(Refusal::new(Code::PaymentRequired)) };
 
-        let issuer = self.issuer(kind, token);
+        let seen = self.publisher.visas().get(token);
+        let issuer = self.issuer(kind, token, seen.as_deref());
         let refusal = match &issuer {
             Ok(Some(_)) => None,
             Ok(None) => {
@@ -117,14 +120,16 @@ impl Run<'_> {
             paths,
             price: decision.price.as_ref(),
         };
-        let checked = visa::verify(
-            token,
-            self.publisher.limits.token(),
-            &jwks,
-            &expected,
-            &self.publisher.hot,
-            self.received_at,
-        );
+        let checked = match seen.filter(|opened| opened.is_by(&jwks)) {
+            Some(opened) => Ok(Checked::Good(opened)),
+            None => self.open(token, &jwks, &expected),
+        };
+        let checked = checked.and_then(|checked| match checked {
+            Checked::Good(opened) => {
+                visa::accept(&opened, &expected, self.received_at).map(|()| Checked::Good(opened))
+            }
+            Checked::UnknownKid => Ok(Checked::UnknownKid),
+        });
         let refusal = match &checked {
             Ok(Checked::Good(_)) => None,
             Ok(Checked::UnknownKid) => {
@@ -143,23 +148,24 @@ impl Run<'_> {
             );
             (expected, received.map_or("it is".into(), std::borrow::Cow::into_owned))
         })?;
-        let Ok(Checked::Good(token)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+        let Ok(Checked::Good(opened)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+        let token = &opened.claims;
 
         // A request that its rate will refuse must not cost a use: look before spending, take afterwards.
         if !self.progress.use_counted {
             self.take_rate(subject, decision, true)?;
         }
-        self.count_use(&issuer, &token, subject)?;
+        self.count_use(&issuer, token, subject)?;
         self.redeem(&issuer, kind)?;
         if issuer.binding == Binding::Bearer {
             self.facts.warnings.push(Warning::PaymentBearer);
         }
         self.facts.payment = PaymentFacts {
             state: if kind == TokenKind::Visa { PaymentState::Visa } else { PaymentState::Ads },
-            jti: token.jti,
-            issuer: Some(token.iss),
+            jti: token.jti.clone(),
+            issuer: Some(token.iss.clone()),
             amount: token.amount,
-            currency: token.currency,
+            currency: token.currency.clone(),
         };
         Ok(())
     }
@@ -173,9 +179,32 @@ impl Run<'_> {
             .or_else(|| headers.proof.filter(|_| ads).map(|token| (TokenKind::AdProof, token)))
     }
 
+    /// Checks form and signature of a token that has not been seen, and remembers it when both are good.
+    fn open(
+        &self,
+        token: &[u8],
+        jwks: &Arc<JwkSet>,
+        expected: &Expectation<'_>,
+    ) -> Result<Checked, visa::Refused> {
+        let publisher = self.publisher;
+        let checked = visa::open(token, publisher.limits.token(), jwks, expected, &publisher.hot)?;
+        if let Checked::Good(opened) = &checked {
+            publisher.visas().insert(token, opened);
+        }
+        Ok(checked)
+    }
+
     /// The configured issuer that the token names; `None` when it names another one.
-    fn issuer(&self, kind: TokenKind, token: &[u8]) -> Result<Option<Issuer>, visa::Refused> {
-        let named = visa::read_issuer(token, self.publisher.limits.token())?;
+    fn issuer(
+        &self,
+        kind: TokenKind,
+        token: &[u8],
+        seen: Option<&Opened>,
+    ) -> Result<Option<Issuer>, visa::Refused> {
+        let named = match seen {
+            Some(opened) => opened.claims.iss.clone(),
+            None => visa::read_issuer(token, self.publisher.limits.token())?,
+        };
         let payment = &self.publisher.policy.document().payment;
         Ok(match kind {
             TokenKind::Visa => {

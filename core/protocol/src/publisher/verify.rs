@@ -1,5 +1,6 @@
 //! The pipeline: PROTOCOL §5 in exactly its order. Nothing before step 9 has a side effect.
 
+use super::read::Decoded;
 use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
 use super::verdict::{KeyBinding, Need, NeedKind, PaymentFacts, PaymentState, Visitor, Warning};
 use super::{Publisher, rate};
@@ -10,6 +11,7 @@ use crate::crypto::{PublicKey, Thumbprint};
 use crate::digest::digests_agree;
 use crate::directory::Known;
 use crate::explain::{Explanation, Step, StepResult};
+use crate::headers::RequestHeaders;
 use crate::policy::{Decision, Question, ResourceMatch};
 use crate::purpose::Purpose;
 use crate::replay::{Insert, ReplayEntry, Seen};
@@ -65,6 +67,13 @@ pub(super) struct Facts {
     pub(super) manifest: Option<Arc<Known>>,
 }
 
+/// What the first three steps found.
+#[expect(clippy::large_enum_variant, reason = "nearly every request that is verified is signed")]
+pub(super) enum Start<'r> {
+    Unsigned(RequestHeaders<'r>),
+    Signed(RequestHeaders<'r>, Decoded, Claim),
+}
+
 /// One run of the pipeline.
 pub(super) struct Run<'r> {
     pub(super) publisher: &'r Publisher,
@@ -88,11 +97,8 @@ pub(super) fn run(
     trace_id: [u8; 16],
 ) -> Verification {
     let mut run = Run::new(publisher, request, received_at, now, progress);
-    let result = run.pipeline();
-    let result = if publisher.audit.is_some() { run.audit(result, &trace_id) } else { result };
-    let pending = matches!(&result, Err(refusal) if !refusal.needs.is_empty())
-        .then(|| Pending::new(request, received_at, core::mem::take(&mut run.progress), trace_id));
-    Verification { verdict: run.verdict(result, trace_id), pending }
+    let start = run.start();
+    run.conclude(start, trace_id)
 }
 
 pub(super) fn explain(
@@ -103,14 +109,14 @@ pub(super) fn explain(
 ) -> Explanation {
     let mut run = Run::new(publisher, request, now, now, Progress::default());
     run.steps = Some(Vec::new());
-    let result = run.pipeline();
+    let result = run.start().and_then(|start| run.finish(start));
     run.note_audit();
     let steps = run.steps.take().unwrap_or_default();
     Explanation { steps, verdict: run.verdict(result, trace_id) }
 }
 
 impl<'r> Run<'r> {
-    fn new(
+    pub(super) fn new(
         publisher: &'r Publisher,
         request: &'r Request<'r>,
         received_at: Timestamp,
@@ -169,14 +175,33 @@ impl<'r> Run<'r> {
         refusal.map_or(Ok(()), Err)
     }
 
-    fn pipeline(&mut self) -> Result<(), Refusal> {
+    /// Steps 1 to 3: what the request's bytes alone say.
+    pub(super) fn start(&mut self) -> Result<Start<'r>, Refusal> {
         let headers = self.read_headers()?;
         if !headers.is_signed() {
-            return self.unsigned(&headers);
+            return Ok(Start::Unsigned(headers));
         }
         self.facts.visitor = Visitor::InvalidAgent;
         let decoded = self.decode(&headers)?;
         let claim = self.claim(&headers, &decoded.payload)?;
+        Ok(Start::Signed(headers, decoded, claim))
+    }
+
+    /// The other steps, and the verdict.
+    pub(super) fn conclude(mut self, start: Result<Start<'r>, Refusal>, trace_id: [u8; 16]) -> Verification {
+        let result = start.and_then(|start| self.finish(start));
+        let result = if self.publisher.audit.is_some() { self.audit(result, &trace_id) } else { result };
+        let pending = matches!(&result, Err(refusal) if !refusal.needs.is_empty()).then(|| {
+            Pending::new(self.request, self.received_at, core::mem::take(&mut self.progress), trace_id)
+        });
+        Verification { verdict: self.verdict(result, trace_id), pending }
+    }
+
+    fn finish(&mut self, start: Start<'r>) -> Result<(), Refusal> {
+        let (headers, decoded, claim) = match start {
+            Start::Unsigned(headers) => return self.unsigned(&headers),
+            Start::Signed(headers, decoded, claim) => (headers, decoded, claim),
+        };
         self.version_and_time(&claim)?;
         let subject = self.subject(&claim, &decoded)?;
         let nonce_key = self.publisher.keyer.nonce(&subject, &claim.nonce);

@@ -2,11 +2,13 @@
 
 mod claims;
 mod issue;
+mod seen;
 mod verify;
 
 pub(crate) use claims::TokenClaims;
 pub use issue::{NewVisa, issue};
-pub(crate) use verify::{Checked, Expectation, Refused, TokenKind, read_issuer, verify};
+pub(crate) use seen::{Opened, SeenTokens};
+pub(crate) use verify::{Checked, Expectation, Refused, TokenKind, accept, open, read_issuer};
 
 /// The `typ` of a visa; plain `JWT` is accepted too.
 pub const VISA_TYP: &str = "imagxp-visa+jwt";

@@ -1,6 +1,6 @@
 //! Verification of a visa or ad proof against the issuer's keys (step 11 of PROTOCOL §5). Pure: counting uses is the caller's.
 
-use super::{AD_PROOF_TYP, LEEWAY_S, MAX_LIFETIME_S, TokenClaims, VISA_TYP};
+use super::{AD_PROOF_TYP, LEEWAY_S, MAX_LIFETIME_S, Opened, TokenClaims, VISA_TYP};
 use crate::agent_id::AgentId;
 use crate::code::Code;
 use crate::crypto::jws::{Jws, JwsError};
@@ -10,6 +10,7 @@ use crate::jwks::{Jwk, JwkSet};
 use crate::policy::{Binding, Money};
 use crate::purpose::Purpose;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// What kind of token is expected. Tokens of one kind are refused in the place of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(crate) struct Refused {
 /// A token that was verified, or the kid for which a newer key set may have the key.
 #[derive(Debug)]
 pub(crate) enum Checked {
-    Good(Box<TokenClaims>),
+    Good(Arc<Opened>),
     UnknownKid,
 }
 
@@ -82,26 +83,51 @@ pub(crate) fn read_issuer(token: &[u8], max_bytes: usize) -> Result<String, Refu
     }
 }
 
-/// Verifies a token: form, type, key and signature, then each claim.
-pub(crate) fn verify(
+/// What a token's header says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Typ {
+    Visa,
+    AdProof,
+    /// Nothing: RFC 7519 §5.1 leaves `typ` out at will.
+    None,
+    Other,
+}
+
+impl Typ {
+    fn of(jws: &Jws<'_>) -> Self {
+        match jws.typ() {
+            Some(typ) if is_typ(typ, VISA_TYP) || is_typ(typ, "JWT") => Self::Visa,
+            Some(typ) if is_typ(typ, AD_PROOF_TYP) => Self::AdProof,
+            Some(_) => Self::Other,
+            None => Self::None,
+        }
+    }
+
+    /// Whether a token of this type may stand there.
+    fn fits(self, expected: &Expectation<'_>) -> bool {
+        match expected.kind {
+            // Only brokers of plain bearer tokens may leave it out.
+            TokenKind::Visa => {
+                self == Self::Visa || (self == Self::None && expected.binding == Binding::Bearer)
+            }
+            TokenKind::AdProof => self == Self::AdProof,
+        }
+    }
+}
+
+/// Verifies a token: form, type, key and signature. [`accept`] is still to look at each claim.
+pub(crate) fn open(
     token: &[u8],
     max_bytes: usize,
-    jwks: &JwkSet,
+    jwks: &Arc<JwkSet>,
     expected: &Expectation<'_>,
     hot: &HotKeys,
-    now: Timestamp,
 ) -> Result<Checked, Refused> {
     let invalid = |detail| refuse(Code::PaymentInvalidToken, detail);
     let jws = Jws::parse(token, max_bytes)?;
-    let typ_ok = match (expected.kind, jws.typ()) {
-        (TokenKind::Visa, Some(typ)) => is_typ(typ, VISA_TYP) || is_typ(typ, "JWT"),
-        (TokenKind::AdProof, Some(typ)) => is_typ(typ, AD_PROOF_TYP),
-        // RFC 7519 §5.1 leaves typ out at will; only brokers of plain bearer tokens may.
-        (TokenKind::Visa, None) => expected.binding == Binding::Bearer,
-        (TokenKind::AdProof, None) => false,
-    };
-    if !typ_ok {
-        return Err(invalid("typ names another kind of token"));
+    let typ = Typ::of(&jws);
+    if !typ.fits(expected) {
+        return Err(WRONG_TYP);
     }
     let signed_by = |key: &&PublicKey| jws.verify_hot(hot, key);
     let key = match jws.kid() {
@@ -116,9 +142,18 @@ pub(crate) fn verify(
     hot.credit(key);
     let object = jws.claims().map_err(|_| invalid("the payload is not a strict JSON object"))?;
     let claims = TokenClaims::read(&object).map_err(invalid)?;
-    check(&claims, expected, now)?;
-    Ok(Checked::Good(Box::new(claims)))
+    Ok(Checked::Good(Arc::new(Opened::new(typ, claims, jwks))))
 }
+
+/// Compares what an opened token says with what is expected of it now.
+pub(crate) fn accept(opened: &Opened, expected: &Expectation<'_>, now: Timestamp) -> Result<(), Refused> {
+    if !opened.typ.fits(expected) {
+        return Err(WRONG_TYP);
+    }
+    check(&opened.claims, expected, now)
+}
+
+const WRONG_TYP: Refused = refuse(Code::PaymentInvalidToken, "typ names another kind of token");
 
 fn es256_keys(jwks: &JwkSet) -> impl Iterator<Item = &PublicKey> {
     jwks.keys().iter().map(Jwk::key).filter(|key| key.algorithm() == Algorithm::Es256)

@@ -78,6 +78,13 @@ impl HotKeys {
 
     /// [`HotKeys::verify`] of each, in order. Signatures of keys with tables share their inversions: from eight on they cost a third less.
     pub fn verify_batch(&self, checks: &[SignatureCheck<'_>]) -> Vec<bool> {
+        let plain = |check: &SignatureCheck<'_>| check.key.verify(check.message, check.signature);
+        let answers = self.answers(checks);
+        checks.iter().zip(answers).map(|(check, answer)| answer.unwrap_or_else(|| plain(check))).collect()
+    }
+
+    /// What the tables say; `None` where there is no table, or it cannot say.
+    pub(crate) fn answers(&self, checks: &[SignatureCheck<'_>]) -> Vec<Option<bool>> {
         let mut answers = vec![None; checks.len()];
         let (mut hot, mut places) = (Vec::new(), Vec::new());
         for (check, answer) in checks.iter().zip(&mut answers) {
@@ -96,8 +103,7 @@ impl HotKeys {
                 *place = answer;
             }
         }
-        let plain = |check: &SignatureCheck<'_>| check.key.verify(check.message, check.signature);
-        checks.iter().zip(answers).map(|(check, answer)| answer.unwrap_or_else(|| plain(check))).collect()
+        answers
     }
 
     /// `None`: the key has no table, or the tables cannot say.
