@@ -68,7 +68,9 @@ impl Claim {
     /// broken: all of JSON's first, then the members in the order of the table in PROTOCOL §2.
     pub fn parse(bytes: &[u8], limits: &Limits, allow_loopback: bool) -> Result<Self, Code> {
         let object = Self::parse_json(bytes, limits)?;
-        Self::from_object(bytes, &object, limits, allow_loopback)
+        let mut claim = Self::from_object(&object, bytes.len(), limits, allow_loopback)?;
+        claim.payload = bytes.to_vec();
+        Ok(claim)
     }
 
     /// Every member that is not named in PROTOCOL §2: signed and uninterpreted.
@@ -94,10 +96,11 @@ impl Claim {
         json::parse_object(bytes, &limits).map_err(|error| error.code())
     }
 
-    /// Step 3: types and values of the object that [`Claim::parse_json`] made of these bytes.
+    /// Step 3: types and values of the object that [`Claim::parse_json`] made of so many bytes; the caller puts them into
+    /// [`Claim::payload`].
     pub(crate) fn from_object(
-        bytes: &[u8],
         object: &Object<'_>,
+        len: usize,
         limits: &Limits,
         allow_loopback: bool,
     ) -> Result<Self, Code> {
@@ -124,7 +127,7 @@ impl Claim {
         let method = optional_text(object, "method", Code::ClaimMethodMismatch)?;
         let content_digest = optional_text(object, "content_digest", Code::ClaimDigestMismatch)?;
         let ads_displayed = context(object)?;
-        let mut canonical = Vec::with_capacity(bytes.len());
+        let mut canonical = Vec::with_capacity(len);
         json::write_object(object, &mut canonical);
         Ok(Self {
             agent_id,
@@ -137,7 +140,7 @@ impl Claim {
             content_digest,
             ads_displayed,
             ts_text,
-            payload: bytes.to_vec(),
+            payload: Vec::new(),
             canonical,
         })
     }

@@ -44,16 +44,25 @@ impl Origin {
         &self.host
     }
 
+    const fn default_port(&self) -> u16 {
+        if self.secure { 443 } else { 80 }
+    }
+
     /// The host and, when it is not the scheme's own, the port: `pub.example` or `pub.example:8443`.
     pub fn authority(&self) -> String {
-        let default = if self.secure { 443 } else { 80 };
-        if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == self.default_port() {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority())
+        f.write_str(if self.secure { "https://" } else { "http://" })?;
+        f.write_str(&self.host)?;
+        if self.port == self.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
@@ -111,11 +120,14 @@ impl Resource {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(origin) = &self.origin {
-            write!(f, "{origin}")?;
+            origin.fmt(f)?;
         }
         f.write_str(&self.path)?;
         match &self.query {
-            Some(query) => write!(f, "?{query}"),
+            Some(query) => {
+                f.write_str("?")?;
+                f.write_str(query)
+            }
             None => Ok(()),
         }
     }

@@ -7,6 +7,10 @@ const PAIRWISE: usize = 8;
 
 /// Whether a name occurs twice. `order` is scratch space.
 pub(super) fn has_duplicate(names: &[Cow<'_, str>], order: &mut Vec<(u64, usize)>) -> bool {
+    // In a canonical object each name is greater than the one before.
+    if names.is_sorted_by(|before, after| before < after) {
+        return false;
+    }
     if names.len() <= PAIRWISE {
         return names
             .iter()

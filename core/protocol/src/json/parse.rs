@@ -46,6 +46,9 @@ pub fn parse_object<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Object<'a>> 
 /// For how many values a decimal counts that needs the slow conversion, see [`decimal_value`].
 const LONG_DECIMAL_VALUES: usize = 8;
 
+/// Members for which there is room from the beginning.
+const USUAL_MEMBERS: usize = 12;
+
 struct Parser<'a, 'l> {
     text: &'a str,
     position: usize,
@@ -79,8 +82,9 @@ impl<'a, 'l> Parser<'a, 'l> {
             position: 0,
             limits,
             count: 0,
-            values: Vec::new(),
-            names: Vec::new(),
+            // As many as a claim has, so that nothing grows.
+            values: Vec::with_capacity(USUAL_MEMBERS),
+            names: Vec::with_capacity(USUAL_MEMBERS),
             buffer: String::new(),
             order: Vec::new(),
         };

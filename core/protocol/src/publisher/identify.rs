@@ -10,6 +10,7 @@ use crate::directory::{Known, State};
 use crate::explain::StepResult;
 use crate::headers::{self, RequestHeaders};
 use crate::policy::IdentityMode;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The signed bytes, in the two readings of PROTOCOL §3.
@@ -66,12 +67,16 @@ impl Run<'_> {
     }
 
     /// Whose nonces, quota and rate these are: the agent's; under `key_only`, where anyone may claim the name, the agent's with this key.
-    pub(super) fn subject(&mut self, claim: &Claim, decoded: &Decoded) -> Result<String, Refusal> {
+    pub(super) fn subject<'c>(
+        &mut self,
+        claim: &'c Claim,
+        decoded: &Decoded,
+    ) -> Result<Cow<'c, str>, Refusal> {
         if self.publisher.policy.document().identity == IdentityMode::Bound {
-            return Ok(claim.agent_id.as_str().to_owned());
+            return Ok(claim.agent_id.as_str().into());
         }
         let key = self.require_hint(decoded.hint.as_deref())?;
-        Ok(format!("{} {}", claim.agent_id, key.thumbprint()))
+        Ok(format!("{} {}", claim.agent_id, key.thumbprint()).into())
     }
 
     /// For a claim that is refused at step 6 in any case: `sig.invalid` when its own key hint refutes it, else nothing.

@@ -13,8 +13,6 @@ use crate::time::Timestamp;
 
 /// What the headers of a signed request hold, decoded.
 pub(super) struct Decoded {
-    /// The claim's bytes as they were received.
-    pub(super) payload: Vec<u8>,
     pub(super) signature: Signature,
     /// The DER bytes of the key hint.
     pub(super) hint: Option<Vec<u8>>,
@@ -68,8 +66,8 @@ impl<'r> Run<'r> {
         headers.payload.zip(headers.signature).ok_or_else(|| missing(headers::PAYLOAD))
     }
 
-    /// Step 2, as far as it concerns encodings.
-    pub(super) fn decode(&mut self, headers: &RequestHeaders<'_>) -> Result<Decoded, Refusal> {
+    /// Step 2, as far as it concerns encodings: the claim's bytes, and what goes with them.
+    pub(super) fn decode(&mut self, headers: &RequestHeaders<'_>) -> Result<(Vec<u8>, Decoded), Refusal> {
         let (payload_text, signature_text) = self.signed_headers(headers)?;
         let payload = self.base64(headers::PAYLOAD, payload_text)?;
         let hint = headers.public_key.map(|text| self.base64(headers::PUBLIC_KEY, text)).transpose()?;
@@ -77,7 +75,7 @@ impl<'r> Run<'r> {
         let refusal = signature.is_none().then(|| Refusal::new(Code::SigMalformed));
         self.check(2, "signature: encoding", refusal, || ("128 hex digits".into(), shown(signature_text)))?;
         let signature = signature.ok_or_else(|| Refusal::new(Code::SigMalformed))?;
-        Ok(Decoded { payload, signature, hint })
+        Ok((payload, Decoded { signature, hint }))
     }
 
     fn base64(&mut self, header: &'static str, text: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -90,16 +88,20 @@ impl<'r> Run<'r> {
     }
 
     /// The rest of step 2, step 3, and the unsigned copies, which only now can be compared.
-    pub(super) fn claim(&mut self, headers: &RequestHeaders<'_>, payload: &[u8]) -> Result<Claim, Refusal> {
+    pub(super) fn claim(&mut self, headers: &RequestHeaders<'_>, payload: Vec<u8>) -> Result<Claim, Refusal> {
         let limits = &self.publisher.limits;
-        let object = Claim::parse_json(payload, limits);
+        let object = Claim::parse_json(&payload, limits);
         let refusal = object.as_ref().err().map(|code| Refusal::new(*code));
         self.check(2, "payload: strict JSON", refusal, || {
-            ("one I-JSON object within the limits".into(), shown(payload))
+            ("one I-JSON object within the limits".into(), shown(&payload))
         })?;
         let object: Object<'_> = object.map_err(Refusal::new)?;
-        let claim =
-            Claim::from_object(payload, &object, limits, self.publisher.policy.document().allow_loopback);
+        let claim = Claim::from_object(
+            &object,
+            payload.len(),
+            limits,
+            self.publisher.policy.document().allow_loopback,
+        );
         let refusal = claim.as_ref().err().map(|code| Refusal::new(*code));
         self.check(3, "claim: types and values", refusal, || {
             let received = match &claim {
@@ -108,7 +110,8 @@ impl<'r> Run<'r> {
             };
             ("agent_id, purpose, ts, nonce, resource as PROTOCOL §2 has them".into(), received)
         })?;
-        let claim = claim.map_err(Refusal::new)?;
+        let mut claim = claim.map_err(Refusal::new)?;
+        claim.payload = payload;
         let agent_ok = headers.agent_id.is_none_or(|copy| copy == claim.agent_id.as_str().as_bytes());
         let time_ok = headers.timestamp.is_none_or(|copy| {
             let text = core::str::from_utf8(copy).ok();

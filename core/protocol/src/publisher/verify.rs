@@ -182,8 +182,8 @@ impl<'r> Run<'r> {
             return Ok(Start::Unsigned(headers));
         }
         self.facts.visitor = Visitor::InvalidAgent;
-        let decoded = self.decode(&headers)?;
-        let claim = self.claim(&headers, &decoded.payload)?;
+        let (payload, decoded) = self.decode(&headers)?;
+        let claim = self.claim(&headers, payload)?;
         Ok(Start::Signed(headers, decoded, claim))
     }
 

@@ -10,8 +10,8 @@ pub(super) type KeyName = [u8; 32];
 
 /// The verified request at which a table is built.
 const PROMOTED_AT: u32 = 2;
-/// The verified request at which a key gets a wide table.
-const WIDENED_AT: u32 = 4096;
+/// The verified request at which a key gets a wide table: half a millisecond, which 200 more pay back.
+const WIDENED_AT: u32 = 256;
 /// Keys whose verified requests are counted although they have no table.
 const CANDIDATES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// What a table costs besides itself: its places in the map and in the list, generously.
@@ -27,6 +27,8 @@ pub(super) struct Cache {
     slots: LruCache<KeyName, Slot>,
     candidates: LruCache<KeyName, u32>,
     bytes: usize,
+    /// How many bytes of these belong to wide tables.
+    wide_bytes: usize,
     max_bytes: usize,
 }
 
@@ -35,9 +37,20 @@ pub(super) const fn cost(shape: Shape) -> usize {
     Table::bytes(shape) + SLOT_BYTES
 }
 
+/// What a table of this shape adds to the bytes of wide tables.
+fn wide(shape: Option<Shape>) -> usize {
+    shape.filter(|shape| *shape == WIDE).map_or(0, cost)
+}
+
 impl Cache {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { slots: LruCache::unbounded(), candidates: LruCache::new(CANDIDATES), bytes: 0, max_bytes }
+        Self {
+            slots: LruCache::unbounded(),
+            candidates: LruCache::new(CANDIDATES),
+            bytes: 0,
+            wide_bytes: 0,
+            max_bytes,
+        }
     }
 
     /// The key's table. Leaves the order as it is: anyone can name a key.
@@ -49,9 +62,11 @@ impl Cache {
     pub(super) fn credit(&mut self, key: &KeyName) -> Option<Shape> {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.hits = slot.hits.saturating_add(1);
-            // Wide tables take half of the memory at most, so that the many are not pushed out by the few.
+            // Wide tables take half of the memory at most and push out nobody.
             let due = slot.hits == WIDENED_AT && slot.table.shape() != WIDE;
-            return (due && self.bytes + cost(WIDE) <= self.max_bytes / 2).then_some(WIDE);
+            let grown = self.bytes - cost(NARROW) + cost(WIDE);
+            let room = grown <= self.max_bytes && self.wide_bytes + cost(WIDE) <= self.max_bytes / 2;
+            return (due && room).then_some(WIDE);
         }
         let count = self.candidates.get_or_insert_mut(*key, || 0);
         *count = count.saturating_add(1);
@@ -62,13 +77,14 @@ impl Cache {
     /// Puts a table in its place, if there still is room.
     pub(super) fn insert(&mut self, key: KeyName, table: Arc<Table>) {
         let old = self.slots.peek(&key);
-        let freed = old.map_or(0, |slot| cost(slot.table.shape()));
+        let (old_shape, shape) = (old.map(|slot| slot.table.shape()), table.shape());
         let hits = old.map_or(0, |slot| slot.hits);
-        let bytes = self.bytes - freed + cost(table.shape());
+        let bytes = self.bytes - old_shape.map_or(0, cost) + cost(shape);
         if bytes <= self.max_bytes {
             let count = self.candidates.pop(&key).unwrap_or(0);
             self.slots.put(key, Slot { table, hits: hits.max(count) });
             self.bytes = bytes;
+            self.wide_bytes = self.wide_bytes - wide(old_shape) + wide(Some(shape));
         }
     }
 
@@ -97,6 +113,7 @@ impl Cache {
                 return false;
             }
             self.bytes -= cost(slot.table.shape());
+            self.wide_bytes -= wide(Some(slot.table.shape()));
         }
         true
     }

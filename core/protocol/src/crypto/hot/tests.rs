@@ -359,7 +359,7 @@ fn the_most_used_keys_get_wide_tables() {
     let hot = HotKeys::new(4 * cost(WIDE));
     let key = key(1);
     let good = key.sign(b"m");
-    for _ in 0..5000 {
+    for _ in 0..300 {
         hot.credit(key.public_key());
     }
     assert_eq!(hot.bytes(), cost(WIDE));
@@ -402,4 +402,20 @@ fn batches_answer_in_order() {
             checks.iter().map(|check| check.key.verify(check.message, check.signature)).collect();
         assert_eq!(hot.verify_batch(&checks), expected, "{size}");
     }
+}
+
+#[test]
+fn wide_tables_take_half_of_the_memory_and_leave_like_others() {
+    let hot = HotKeys::new(4 * cost(WIDE));
+    let keys: Vec<_> = (0..10).map(key).collect();
+    keys.iter().for_each(|key| (0..300).for_each(|_| hot.credit(key.public_key())));
+    assert_eq!((hot.len(), hot.bytes()), (10, 2 * cost(WIDE) + 8 * cost(NARROW)));
+    // Others, used more from now on, take all the places in the end, and the bound still holds.
+    let others: Vec<_> = (100..140).map(key).collect();
+    for _ in 0..60 {
+        others.iter().for_each(|key| hot.credit(key.public_key()));
+        assert!(hot.bytes() <= 4 * cost(WIDE));
+    }
+    assert!(keys.iter().all(|key| hot.table(key.public_key()).is_none()), "{hot:?}");
+    assert_eq!(hot.bytes(), hot.len() * cost(NARROW));
 }

@@ -1,0 +1,106 @@
+//! Memory, counted: what the tables of hot keys take, and what a verdict takes.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+#![allow(unsafe_code, reason = "an allocator is unsafe by nature; this one passes on to the system's")]
+
+mod common;
+
+use common::world::*;
+use imagxp::crypto::{Algorithm, HotKeys, PrivateKey};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize, calls: usize) {
+    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
+    let _ = CALLS.try_with(|all| all.set(all.get() + calls));
+}
+
+fn signed(size: usize) -> isize {
+    isize::try_from(size).unwrap_or(isize::MAX)
+}
+
+// SAFETY: every call is passed on unchanged; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(signed(layout.size()), 1);
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-signed(layout.size()), 0);
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(signed(size) - signed(layout.size()), 1);
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// The generator's table and the counters, which [`HotKeys::new`] names apart from the bound.
+const APART: usize = (64 + 128) << 10;
+
+#[test]
+fn tables_take_no_more_than_they_say() {
+    let keys: Vec<_> = (0..200u32)
+        .map(|number| {
+            let fill = &mut |bytes: &mut [u8]| {
+                bytes.fill(7);
+                bytes[..4].copy_from_slice(&number.to_be_bytes());
+                Ok(())
+            };
+            PrivateKey::generate(Algorithm::Es256, fill).unwrap().public_key().clone()
+        })
+        .collect();
+    for max_bytes in [1 << 20, 1 << 19, 0] {
+        let before = LIVE.get();
+        let hot = HotKeys::new(max_bytes);
+        for _ in 0..3 {
+            keys.iter().for_each(|key| hot.credit(key));
+            let taken = usize::try_from(LIVE.get() - before).unwrap();
+            assert!(hot.bytes() <= max_bytes && taken <= hot.bytes() + APART, "{taken} {hot:?}");
+            assert!(taken >= hot.len() * 10_240, "{taken} {hot:?}");
+        }
+        assert_eq!(hot.is_empty(), max_bytes == 0);
+        // What is left is less than another table.
+        assert!(max_bytes - hot.bytes() < 10_500, "{hot:?}");
+        drop(hot);
+        assert_eq!(LIVE.get(), before);
+    }
+}
+
+/// A ratchet: lowered with each saving. The verdict's own texts are nine of them.
+#[test]
+fn a_verdict_allocates_little() {
+    const MOST: usize = 28;
+    let publisher = publisher(POLICY);
+    let requests: Vec<_> =
+        (0..40).map(|number| Signed::read(&format!("nonce-00000000{number:02}"))).collect();
+    let mut most = 0;
+    for (number, request) in requests.iter().enumerate() {
+        let calls = request.act(|request| {
+            let before = CALLS.get();
+            let verification = publisher.verify(request, now());
+            let calls = CALLS.get() - before;
+            assert!(verification.verdict.is_allowed());
+            calls
+        });
+        if number >= 10 {
+            most = most.max(calls);
+        }
+    }
+    println!("{most} allocations for a verdict");
+    assert!(most <= MOST, "{most} allocations");
+}
