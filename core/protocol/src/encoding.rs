@@ -8,12 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Marks in [`SEXTETS`] of the two characters that only one alphabet has; both marks together mean no alphabet at all.
-const STANDARD_ONLY: u32 = 1 << 24;
-const URL_SAFE_ONLY: u32 = 2 << 24;
-const NO_DIGIT: u32 = STANDARD_ONLY | URL_SAFE_ONLY;
+const STANDARD_ONLY: u8 = 0x40;
+const URL_SAFE_ONLY: u8 = 0x80;
+const NO_DIGIT: u8 = STANDARD_ONLY | URL_SAFE_ONLY;
 
-/// The value of each base64 character, with its mark: where it stands as the first to the fourth of a quad.
-const SEXTETS: [[u32; 256]; 4] = [sextets(18), sextets(12), sextets(6), sextets(0)];
+/// The value of each base64 character, with its mark.
+const SEXTETS: [u8; 256] = sextets();
 
 /// Decodes base64 as PROTOCOL §2 admits it: the standard or the URL-safe alphabet (RFC 4648 §4, §5), padded or not.
 ///
@@ -51,41 +51,48 @@ pub fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
 ///
 /// Not by the `base64` crate: it reads one alphabet at a time, so that finding out which would be a second pass, and the claim's is the
 /// longest text of a request. `None` when the length is impossible or the unused bits are not zero.
-fn decode(text: &[u8]) -> Option<(Vec<u8>, u32)> {
+fn decode(text: &[u8]) -> Option<(Vec<u8>, u8)> {
     let (quads, tail) = text.as_chunks::<4>();
     let mut bytes = vec![0; quads.len() * 3];
     let mut marks = 0;
     for (quad, triple) in quads.iter().zip(bytes.as_chunks_mut::<3>().0) {
-        let word = word(*quad);
-        marks |= word;
+        let [a, b, c, d] = *quad;
+        let (a, b, c, d) = (sextet(a), sextet(b), sextet(c), sextet(d));
+        marks |= a | b | c | d;
+        let word = word(a) << 18 | word(b) << 12 | word(c) << 6 | word(d);
         *triple = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
     }
     let (value, unused) = match *tail {
         [] => return Some((bytes, marks)),
         [_] => return None,
         [a, b, ref c @ ..] => {
-            // `A` stands for six zeros.
-            let value = word([a, b, c.first().copied().unwrap_or(b'A'), b'A']);
-            marks |= value;
+            let c = c.first().map(|c| sextet(*c));
+            let [a, b] = [a, b].map(sextet);
+            marks |= a | b | c.unwrap_or_default();
+            let value = word(a) << 18 | word(b) << 12 | word(c.unwrap_or_default()) << 6;
             bytes.push((value >> 16) as u8);
-            if !c.is_empty() {
+            if c.is_some() {
                 bytes.push((value >> 8) as u8);
             }
-            (value, if c.is_empty() { 0xffff } else { 0xff })
+            (value, if c.is_some() { 0xff } else { 0xffff })
         }
     };
     (value & unused == 0).then_some((bytes, marks))
 }
 
-/// The 24 bits of four characters, below their marks.
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn word([a, b, c, d]: [u8; 4]) -> u32 {
-    SEXTETS[0][a as usize] | SEXTETS[1][b as usize] | SEXTETS[2][c as usize] | SEXTETS[3][d as usize]
+const fn sextet(digit: u8) -> u8 {
+    SEXTETS[digit as usize]
+}
+
+#[inline(always)]
+const fn word(sextet: u8) -> u32 {
+    (sextet & 63) as u32
 }
 
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn sextets(shift: u32) -> [u32; 256] {
+const fn sextets() -> [u8; 256] {
     let mut table = [NO_DIGIT; 256];
     let mut value = 0;
     while value < 62 {
@@ -94,13 +101,13 @@ const fn sextets(shift: u32) -> [u32; 256] {
             26..52 => b'a' + value - 26,
             _ => b'0' + value - 52,
         };
-        table[digit as usize] = (value as u32) << shift;
+        table[digit as usize] = value;
         value += 1;
     }
-    table[b'+' as usize] = 62 << shift | STANDARD_ONLY;
-    table[b'/' as usize] = 63 << shift | STANDARD_ONLY;
-    table[b'-' as usize] = 62 << shift | URL_SAFE_ONLY;
-    table[b'_' as usize] = 63 << shift | URL_SAFE_ONLY;
+    table[b'+' as usize] = 62 | STANDARD_ONLY;
+    table[b'/' as usize] = 63 | STANDARD_ONLY;
+    table[b'-' as usize] = 62 | URL_SAFE_ONLY;
+    table[b'_' as usize] = 63 | URL_SAFE_ONLY;
     table
 }
 

@@ -1,7 +1,7 @@
 //! Many sums at once: additions of affine points, which cost half when all of them share one inversion (Montgomery's trick).
 
 use super::comb::COLUMNS;
-use super::point::{Affine, Field, Point};
+use super::point::{Affine, Field, Point, invert_all, mul};
 use super::table::Table;
 use super::verify::{Column, Entries, Equation, WIDTH};
 use ::p256::Scalar;
@@ -62,12 +62,10 @@ fn sums(equations: &[Option<Entries>]) -> Vec<Option<Point>> {
 
 /// Adds the points of every group in pairs.
 fn halve(groups: &mut [Group], lost: &mut [bool]) {
-    // From the last pair to the first, so that what follows takes them from the first to the last.
-    let mut product = Field::ONE;
-    let mut factors = Vec::with_capacity(groups.len() * 2);
-    for group in groups.iter().rev() {
+    let mut inverses = Vec::with_capacity(groups.len() * 2);
+    for group in &*groups {
         let (pairs, _) = group.live().as_chunks::<2>();
-        for [a, b] in pairs.iter().rev() {
+        for [a, b] in pairs {
             let mut difference = b.x - a.x;
             if difference.iszero() != 0 {
                 difference = Field::ONE;
@@ -75,20 +73,18 @@ fn halve(groups: &mut [Group], lost: &mut [bool]) {
                     *lost = true;
                 }
             }
-            factors.push((product, difference));
-            product *= difference;
+            inverses.push(difference);
         }
     }
-    let mut inverse = Field::ONE / product;
+    invert_all(&mut inverses);
+    let mut inverses = inverses.iter();
     for group in groups {
         let mut sums = [Affine::EMPTY; WIDTH];
         let (pairs, rest) = group.live().as_chunks::<2>();
-        for (to, [a, b]) in sums.iter_mut().zip(pairs) {
-            let Some((before, difference)) = factors.pop() else { return };
-            let slope = (b.y - a.y) * (inverse * before);
-            inverse *= difference;
-            let x = slope.square() - a.x - b.x;
-            *to = Affine { x, y: slope * (a.x - x) - a.y };
+        for ((to, [a, b]), inverse) in sums.iter_mut().zip(pairs).zip(&mut inverses) {
+            let slope = mul(&(b.y - a.y), inverse);
+            let x = mul(&slope, &slope) - a.x - b.x;
+            *to = Affine { x, y: mul(&slope, &(a.x - x)) - a.y };
         }
         if let (Some(to), Some(odd)) = (sums.get_mut(pairs.len()), rest.first()) {
             *to = *odd;

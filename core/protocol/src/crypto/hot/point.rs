@@ -30,6 +30,28 @@ impl Affine {
     }
 }
 
+/// The product. crrl's operators are compiled anew wherever they stand, a kilobyte each: only [`Point::add`], which is called most, pays that.
+#[inline(never)]
+pub(super) fn mul(a: &Field, b: &Field) -> Field {
+    *a * *b
+}
+
+/// Replaces each number by its inverse, with one inversion for all; none may be 0.
+pub(super) fn invert_all(numbers: &mut [Field]) {
+    let mut product = Field::ONE;
+    let mut products = Vec::with_capacity(numbers.len());
+    for number in &*numbers {
+        products.push(product);
+        product = mul(&product, number);
+    }
+    let mut inverse = Field::ONE / product;
+    for (number, before) in numbers.iter_mut().zip(products).rev() {
+        let this = mul(&inverse, &before);
+        inverse = mul(&inverse, number);
+        *number = this;
+    }
+}
+
 /// Reads 32 big-endian bytes below p.
 pub(super) fn field(mut bytes: [u8; 32]) -> Option<Field> {
     bytes.reverse();
@@ -63,20 +85,22 @@ impl Point {
         let pp = p.square();
         let ppp = p * pp;
         let q = self.x * pp;
-        let x = r.square() - ppp - q.mul2();
+        let x = r.square() - ppp - q - q;
         Self { x, y: r * (q - x) - self.y * ppp, zz: self.zz * pp, zzz: self.zzz * ppp }
     }
 
     /// Twice the point; formula `dbl-2008-s-1` with a = -3. No point of a curve of odd order has y = 0.
     #[inline(never)]
     pub(super) fn double(&self) -> Self {
-        let u = self.y.mul2();
-        let v = u.square();
-        let w = u * v;
-        let s = self.x * v;
-        let m = ((self.x - self.zz) * (self.x + self.zz)).mul3();
-        let x = m.square() - s.mul2();
-        Self { x, y: m * (s - x) - w * self.y, zz: v * self.zz, zzz: w * self.zzz }
+        let u = self.y + self.y;
+        let v = mul(&u, &u);
+        let w = mul(&u, &v);
+        let s = mul(&self.x, &v);
+        let m = mul(&(self.x - self.zz), &(self.x + self.zz));
+        let m = m + m + m;
+        let x = mul(&m, &m) - s - s;
+        let y = mul(&m, &(s - x)) - mul(&w, &self.y);
+        Self { x, y, zz: mul(&v, &self.zz), zzz: mul(&w, &self.zzz) }
     }
 
     /// Whether an addition met equal or opposite points: the coordinates mean nothing then.
@@ -86,7 +110,7 @@ impl Point {
 
     /// Whether the point's x is this number, without an inversion.
     pub(super) fn has_x(&self, x: Field) -> bool {
-        (x * self.zz).equals(self.x) != 0
+        mul(&x, &self.zz).equals(self.x) != 0
     }
 
     /// The points in affine form, with one inversion for all; `None` when one of them is lost.
@@ -95,10 +119,11 @@ impl Point {
             return None;
         }
         let mut inverses: Vec<Field> = points.iter().map(|point| point.zzz).collect();
-        Field::batch_invert(&mut inverses);
-        let affine = |(point, inverse): (&Self, &Field)| Affine {
-            x: point.x * (point.zz * *inverse).square(),
-            y: point.y * *inverse,
+        invert_all(&mut inverses);
+        let affine = |(point, inverse): (&Self, &Field)| {
+            // 1/Z = ZZ/ZZZ
+            let z = mul(&point.zz, inverse);
+            Affine { x: mul(&point.x, &mul(&z, &z)), y: mul(&point.y, inverse) }
         };
         Some(points.iter().zip(&inverses).map(affine).collect())
     }

@@ -38,7 +38,7 @@ impl Equation {
     }
 
     /// The table entries whose sum is u1·G + u2·Q; `None` when the tables have no such sum.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn entries(&self, inverse: &Scalar, generator: &Table, key: &Table) -> Option<Entries> {
         let u1 = Digits::of(&(self.hash * inverse))?;
         let u2 = Digits::of(&(self.r * inverse))?;
@@ -54,6 +54,7 @@ impl Equation {
     }
 
     /// Whether the equation holds for this sum; `None` when the sum is lost.
+    #[inline(never)]
     pub(super) fn holds(&self, sum: &Point) -> Option<bool> {
         if sum.is_lost() {
             return None;
@@ -80,15 +81,10 @@ pub(super) struct Entries {
 impl Entries {
     /// The sum, by additions that need no inversion.
     pub(super) fn sum(&self) -> Option<Point> {
-        let mut sum: Option<Point> = None;
-        for column in &self.columns {
-            let mut points = column.iter().take(self.width);
-            let start = match sum {
-                Some(sum) => sum.double(),
-                None => Point::from(*points.next()?),
-            };
-            sum = Some(points.fold(start, |sum, point| sum.add(point)));
-        }
-        sum
+        let mut columns = self.columns.iter().map(|column| column.iter().take(self.width));
+        let mut first = columns.next()?;
+        let start = Point::from(*first.next()?);
+        let sum = first.fold(start, |sum, point| sum.add(point));
+        Some(columns.fold(sum, |sum, column| column.fold(sum.double(), |sum, point| sum.add(point))))
     }
 }
