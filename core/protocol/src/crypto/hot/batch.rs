@@ -1,7 +1,7 @@
 //! Many sums at once: additions of affine points, which cost half when all of them share one inversion (Montgomery's trick).
 
 use super::comb::COLUMNS;
-use super::point::{Affine, Field, Point, invert_all, mul};
+use super::point::{Affine, Field, Point, inverse};
 use super::table::Table;
 use super::verify::{Column, Entries, Equation, WIDTH};
 use ::p256::Scalar;
@@ -62,10 +62,12 @@ fn sums(equations: &[Option<Entries>]) -> Vec<Option<Point>> {
 
 /// Adds the points of every group in pairs.
 fn halve(groups: &mut [Group], lost: &mut [bool]) {
-    let mut inverses = Vec::with_capacity(groups.len() * 2);
-    for group in &*groups {
+    // From the last pair to the first, so that what follows takes them from the first to the last.
+    let mut product = Field::ONE;
+    let mut factors = Vec::with_capacity(groups.len() * 2);
+    for group in groups.iter().rev() {
         let (pairs, _) = group.live().as_chunks::<2>();
-        for [a, b] in pairs {
+        for [a, b] in pairs.iter().rev() {
             let mut difference = b.x - a.x;
             if difference.iszero() != 0 {
                 difference = Field::ONE;
@@ -73,18 +75,20 @@ fn halve(groups: &mut [Group], lost: &mut [bool]) {
                     *lost = true;
                 }
             }
-            inverses.push(difference);
+            factors.push((product, difference));
+            product *= difference;
         }
     }
-    invert_all(&mut inverses);
-    let mut inverses = inverses.iter();
+    let mut inverse = inverse(&product);
     for group in groups {
         let mut sums = [Affine::EMPTY; WIDTH];
         let (pairs, rest) = group.live().as_chunks::<2>();
-        for ((to, [a, b]), inverse) in sums.iter_mut().zip(pairs).zip(&mut inverses) {
-            let slope = mul(&(b.y - a.y), inverse);
-            let x = mul(&slope, &slope) - a.x - b.x;
-            *to = Affine { x, y: mul(&slope, &(a.x - x)) - a.y };
+        for (to, [a, b]) in sums.iter_mut().zip(pairs) {
+            let Some((before, difference)) = factors.pop() else { return };
+            let slope = (b.y - a.y) * (inverse * before);
+            inverse *= difference;
+            let x = slope.square() - a.x - b.x;
+            *to = Affine { x, y: slope * (a.x - x) - a.y };
         }
         if let (Some(to), Some(odd)) = (sums.get_mut(pairs.len()), rest.first()) {
             *to = *odd;

@@ -17,15 +17,23 @@ const CANDIDATES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// What a table costs besides itself: its places in the map and in the list, generously.
 const SLOT_BYTES: usize = 192;
 
+/// A key's verified requests, and its table if it has one. One type for both lists: each that there is makes the library larger.
+#[derive(Default)]
 struct Slot {
-    table: Arc<Table>,
+    table: Option<Arc<Table>>,
     hits: u32,
+}
+
+impl Slot {
+    fn shape(&self) -> Option<Shape> {
+        self.table.as_deref().map(Table::shape)
+    }
 }
 
 /// Tables by key.
 pub(super) struct Cache {
     slots: LruCache<KeyName, Slot>,
-    candidates: LruCache<KeyName, u32>,
+    candidates: LruCache<KeyName, Slot>,
     bytes: usize,
     /// How many bytes of these belong to wide tables.
     wide_bytes: usize,
@@ -55,7 +63,7 @@ impl Cache {
 
     /// The key's table. Leaves the order as it is: anyone can name a key.
     pub(super) fn table(&self, key: &KeyName) -> Option<Arc<Table>> {
-        self.slots.peek(key).map(|slot| Arc::clone(&slot.table))
+        self.slots.peek(key)?.table.clone()
     }
 
     /// Counts a verified request. Returns the shape of the table that is due to this key now; there is room for it.
@@ -63,26 +71,26 @@ impl Cache {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.hits = slot.hits.saturating_add(1);
             // Wide tables take half of the memory at most and push out nobody.
-            let due = slot.hits == WIDENED_AT && slot.table.shape() != WIDE;
+            let due = slot.hits == WIDENED_AT && slot.shape() == Some(NARROW);
             let grown = self.bytes - cost(NARROW) + cost(WIDE);
             let room = grown <= self.max_bytes && self.wide_bytes + cost(WIDE) <= self.max_bytes / 2;
             return (due && room).then_some(WIDE);
         }
-        let count = self.candidates.get_or_insert_mut(*key, || 0);
-        *count = count.saturating_add(1);
-        let count = *count;
+        let candidate = self.candidates.get_or_insert_mut(*key, Slot::default);
+        candidate.hits = candidate.hits.saturating_add(1);
+        let count = candidate.hits;
         (count >= PROMOTED_AT && self.make_room(count)).then_some(NARROW)
     }
 
     /// Puts a table in its place, if there still is room.
     pub(super) fn insert(&mut self, key: KeyName, table: Arc<Table>) {
         let old = self.slots.peek(&key);
-        let (old_shape, shape) = (old.map(|slot| slot.table.shape()), table.shape());
+        let (old_shape, shape) = (old.and_then(Slot::shape), table.shape());
         let hits = old.map_or(0, |slot| slot.hits);
         let bytes = self.bytes - old_shape.map_or(0, cost) + cost(shape);
         if bytes <= self.max_bytes {
-            let count = self.candidates.pop(&key).unwrap_or(0);
-            self.slots.put(key, Slot { table, hits: hits.max(count) });
+            let counted = self.candidates.pop(&key).unwrap_or_default().hits;
+            self.slots.put(key, Slot { table: Some(table), hits: hits.max(counted) });
             self.bytes = bytes;
             self.wide_bytes = self.wide_bytes - wide(old_shape) + wide(Some(shape));
         }
@@ -112,8 +120,8 @@ impl Cache {
                 self.slots.put(key, Slot { hits: slot.hits / 2, ..slot });
                 return false;
             }
-            self.bytes -= cost(slot.table.shape());
-            self.wide_bytes -= wide(Some(slot.table.shape()));
+            self.bytes -= slot.shape().map_or(0, cost);
+            self.wide_bytes -= wide(slot.shape());
         }
         true
     }

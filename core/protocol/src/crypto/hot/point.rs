@@ -1,6 +1,8 @@
 //! Points of P-256 in the two forms that a verification needs. Variable time; every value here is public.
 
+use ::p256::NistP256;
 use ::p256::ecdsa::VerifyingKey;
+use ::p256::elliptic_curve::hazmat::FieldArithmetic;
 
 /// Integers modulo p. crrl keeps them lazily reduced: compare with [`Field::equals`], never by their limbs.
 pub(super) type Field = crrl::field::GFp256;
@@ -30,21 +32,32 @@ impl Affine {
     }
 }
 
-/// The product. crrl's operators are compiled anew wherever they stand, a kilobyte each: only [`Point::add`], which is called most, pays that.
+/// The product. crrl's operators are compiled anew wherever they stand, a kilobyte each: only [`Point::add`], which is called
+/// most, and batches, which few programs have, pay that.
 #[inline(never)]
-pub(super) fn mul(a: &Field, b: &Field) -> Field {
+fn mul(a: &Field, b: &Field) -> Field {
     *a * *b
 }
 
+/// By p256, whose inversion is part of every library anyway; 0 stays 0.
+pub(super) fn inverse(number: &Field) -> Field {
+    let mut bytes = number.encode();
+    bytes.reverse();
+    type Theirs = <NistP256 as FieldArithmetic>::FieldElement;
+    let inverse = Theirs::from_bytes(&bytes.into()).and_then(|number| number.invert_vartime());
+    let bytes = inverse.map(|inverse| inverse.to_bytes().into()).unwrap_or([0; 32]);
+    field(bytes).unwrap_or(Field::ZERO)
+}
+
 /// Replaces each number by its inverse, with one inversion for all; none may be 0.
-pub(super) fn invert_all(numbers: &mut [Field]) {
+fn invert_all(numbers: &mut [Field]) {
     let mut product = Field::ONE;
     let mut products = Vec::with_capacity(numbers.len());
     for number in &*numbers {
         products.push(product);
         product = mul(&product, number);
     }
-    let mut inverse = Field::ONE / product;
+    let mut inverse = inverse(&product);
     for (number, before) in numbers.iter_mut().zip(products).rev() {
         let this = mul(&inverse, &before);
         inverse = mul(&inverse, number);
