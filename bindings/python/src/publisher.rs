@@ -19,6 +19,7 @@ use imagxp::publisher::{self as core, FetchFailure};
 use imagxp::{Error, ErrorKind, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::sync::Arc;
 
 /// A site that verifies its readers; shared between threads without locks.
@@ -58,9 +59,13 @@ impl<'py> FromPyObject<'_, 'py> for Asked<'py> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let (method, url, headers, body_digest) = match object.extract::<(String, String, Headers<'py>)>() {
-            Ok((method, url, headers)) => (method, url, headers, None),
-            Err(_) => object.extract()?,
+        let (method, url, headers, body_digest) = match object.cast::<PyTuple>()?.len() {
+            3 => {
+                let (method, url, headers) = object.extract()?;
+                (method, url, headers, None)
+            }
+            4 => object.extract()?,
+            _ => return Err(PyTypeError::new_err("a request is (method, url, headers[, body_digest])")),
         };
         Ok(Self { method, url, headers, body_digest })
     }

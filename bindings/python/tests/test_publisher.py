@@ -64,8 +64,8 @@ def test_a_batch_has_the_verdicts_of_one_by_one(agent: Identity, form: str) -> N
     one, many = knowing(agent), knowing(agent)
     headers = [signed(agent) for _ in range(9)]
     headers += [headers[3], [], signed(agent, purpose="CRAWL_TRAINING"), signed(agent, "/b")]
+    expected = [one.verify("GET", "/a", FORMS[form](each), now=NOW).verdict.code for each in headers]
     requests = [("GET", "/a", FORMS[form](each)) for each in headers]
-    expected = [one.verify(*request, now=NOW).verdict.code for request in requests]
     assert [each.verdict.code for each in many.verify_batch(requests, now=NOW)] == expected
     assert expected[9] == "replay.nonce_seen"
     assert expected[11:] == ["policy.purpose_denied", "claim.resource_mismatch"]
