@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes a bill of materials (CycloneDX 1.6, JSON) of what is linked into one artefact: sbom.py CRATE >FILE
 
-`--list` names the crates. The same sources give the same bytes: there is no time in it, and its serial number is made of its content. Standard library only.
+`--list` names the crates. The same sources give the same bytes: there is no time in it, and its serial number is made of its content.
+Standard library only.
 """
 
 import json
