@@ -104,14 +104,14 @@ def simulated(simulations: dict[str, Any]) -> list[str]:
     if zipf := simulations.get("zipf"):
         told.append(
             f"- Zipf: {zipf['requests']:,} requests of {zipf['agents']:,} agents: {zipf['ns_each'] / 1000:.1f} µs a verdict; "
-            f"memory grew by {mebibytes(zipf['grown_bytes'])}, nonces included."
+            f"{zipf['hits']:.1%} of them met a table; {zipf['tables']:,} tables take {mebibytes(zipf['table_bytes'])}."
         )
     if attack := simulations.get("attack"):
         for kind, names in (("unknown", "agents that nobody knows"), ("forged", "known agents")):
             found = attack[kind]
             told.append(
                 f"- Attack in the names of {names}: {attack['requests']:,} forgeries, `{found['code']}`: {found['ns_each'] / 1000:.1f} µs "
-                f"each; memory grew by {mebibytes(found['grown_bytes'])}."
+                f"each; memory grew by {mebibytes(found['grown_bytes'])}, and there are {attack['tables']} tables."
             )
     return told
 

@@ -111,7 +111,7 @@ def main() -> int:
     # What has been measured is kept even if a simulation takes longer than somebody waits.
     report.write(path, rows, medians, simulations)
     if not arguments.rows_only:
-        for name in ("replay", "zipf", "attack", "agents"):
+        for name in ("replay", "zipf", "attack", "agents", "memory"):
             figures = simulate(name, arguments.scale)
             simulations[name] = figures
             rows += replay(figures) if name == "replay" else []

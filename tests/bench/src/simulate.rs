@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The reports there are: a name, and what it says.
-pub const REPORTS: [&str; 4] = ["replay", "zipf", "attack", "agents"];
+pub const REPORTS: [&str; 5] = ["replay", "zipf", "attack", "agents", "memory"];
 
 /// Makes a report. `scale` is a share of its full length, for trials.
 pub fn report(name: &str, scale: f64) -> Option<Value> {
@@ -20,6 +20,7 @@ pub fn report(name: &str, scale: f64) -> Option<Value> {
         "zipf" => zipf(10_000, scaled(1e6)),
         "attack" => attack(scaled(1e5)),
         "agents" => agents(scaled(2e4)),
+        "memory" => memory(),
         _ => return None,
     })
 }
@@ -36,20 +37,54 @@ fn zipf(agents: usize, requests: usize) -> Value {
     let mut site = Site::new(agents as u64);
     let before = resident();
     let (mut random, zipf) = (Random(4), Zipf::new(agents));
-    let mut took = Duration::ZERO;
+    let (mut took, mut quick) = (Duration::ZERO, 0usize);
     let mut left = requests;
+    // What lies between a verdict with a table and one without: half of the latter.
+    let limit = plain(&mut site) / 2;
     while left > 0 {
         let count = left.min(5000);
         let signed: Vec<Signed> = (0..count).map(|_| site.sign(zipf.draw(&mut random), URL, None)).collect();
-        took += site.verify(&signed);
+        for one in signed.chunks(1) {
+            let this = site.verify(one);
+            took += this;
+            quick += usize::from(this < limit);
+        }
         left -= count;
     }
     json!({
         "agents": agents,
         "requests": requests,
         "ns_each": took.as_secs_f64() * 1e9 / requests as f64,
+        "hits": quick as f64 / requests as f64,
+        "tables": site.publisher.hot_keys().len(),
+        "table_bytes": site.publisher.hot_keys().bytes(),
         "grown_bytes": resident().zip(before).map(|(after, before)| after.saturating_sub(before)),
     })
+}
+
+/// What a verdict costs here for an agent that has not been seen, in the median.
+fn plain(site: &mut Site) -> Duration {
+    let last = site.agents() - 64;
+    let mut times: Vec<Duration> = (0..64)
+        .map(|number| {
+            let signed = [site.sign(last + number, URL, None)];
+            site.verify(&signed)
+        })
+        .collect();
+    times.sort_unstable();
+    times[32]
+}
+
+/// The memory of tables when so many agents have come twice, and what the process grew by.
+fn memory() -> Value {
+    let rows = [1usize, 10, 100, 300, 1000, 3000].map(|keys| {
+        let before = resident();
+        let site = Site::seen(keys as u64, 2);
+        let grown = resident().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let hot = site.publisher.hot_keys();
+        json!({ "keys": keys, "tables": hot.len(), "bytes": hot.bytes(), "grown_bytes": grown })
+    });
+    json!({ "rows": rows })
 }
 
 /// Mean cost of a verdict when so many agents are known, the rarer the less often they come; the hundredth part of them has come before.
@@ -94,6 +129,7 @@ fn attack(count: usize) -> Value {
     };
     json!({
         "requests": count,
+        "tables": publisher.hot_keys().len(),
         "unknown": { "ns_each": unknown.0, "code": unknown.1, "grown_bytes": grown(after_unknown, begin) },
         "forged": { "ns_each": forged.0, "code": forged.1, "known": KNOWN, "grown_bytes": grown(after_forged, after_unknown) },
     })

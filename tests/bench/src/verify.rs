@@ -1,7 +1,7 @@
 //! Whole verdicts: of agents that are well known, of agents seen for the first time, with visas, on two threads.
 
 use crate::worker::{Row, Rows, timed};
-use crate::world::{self, Lines, PREMIUM, Random, Signed, URL, now};
+use crate::world::{self, Lines, PREMIUM, Random, Signed, URL, Zipf, now};
 use imagxp::agent::Identity;
 use imagxp::crypto::Signature;
 use imagxp::encoding::base64_decode;
@@ -48,6 +48,11 @@ impl Site {
         site
     }
 
+    /// How many agents it knows.
+    pub fn agents(&self) -> usize {
+        self.agents.len()
+    }
+
     /// The next request of an agent.
     pub fn sign(&mut self, agent: usize, url: &'static str, visa: Option<&str>) -> Signed {
         self.nonce += 1;
@@ -91,6 +96,9 @@ pub(crate) fn add(rows: &mut Rows) {
             })
         });
     }
+    for size in [8, 64] {
+        rows.add(format!("verify/batch-{size}"), move || batch(size));
+    }
     rows.add("verify/cold", || Box::new(cold));
     rows.add("verify/visa-first", visa_first);
     rows.add("verify/visa-seen", visa_seen);
@@ -99,6 +107,25 @@ pub(crate) fn add(rows: &mut Rows) {
     for threads in [1, 2, 4] {
         rows.add(format!("scale/{threads}"), move || scale(threads));
     }
+}
+
+/// So many requests at once, of a thousand agents by Zipf's law, each of whom has been seen.
+fn batch(size: usize) -> Row {
+    let mut site = Site::seen(1000, 4);
+    let (mut random, zipf) = (Random(7), Zipf::new(1000));
+    Box::new(move |count| {
+        let signed: Vec<Signed> = (0..count).map(|_| site.sign(zipf.draw(&mut random), URL, None)).collect();
+        let lines: Vec<Lines<'_>> = signed.iter().map(Signed::lines).collect();
+        let requests: Vec<Request<'_>> =
+            signed.iter().zip(&lines).map(|(signed, lines)| signed.request(lines)).collect();
+        timed(|| {
+            for batch in requests.chunks(size) {
+                for verification in site.publisher.verify_batch(black_box(batch), now()) {
+                    assert_eq!(verification.verdict.outcome, Outcome::Allow);
+                }
+            }
+        })
+    })
 }
 
 /// Agents whose manifests have just come: each sends its first request.
@@ -148,7 +175,11 @@ fn overhead() -> Row {
     Box::new(move |count| {
         let pending = |signed: Signed| -> Pending {
             let lines = signed.lines();
-            let mut pending = site.publisher.verify(&signed.request(&lines), now()).pending.unwrap();
+            let mut pending = site
+                .publisher
+                .verify(&signed.request(&lines), now())
+                .pending
+                .unwrap();
             pending.inserted(Insert::Fresh);
             pending
         };
