@@ -175,11 +175,7 @@ fn overhead() -> Row {
     Box::new(move |count| {
         let pending = |signed: Signed| -> Pending {
             let lines = signed.lines();
-            let mut pending = site
-                .publisher
-                .verify(&signed.request(&lines), now())
-                .pending
-                .unwrap();
+            let mut pending = site.publisher.verify(&signed.request(&lines), now()).pending.unwrap();
             pending.inserted(Insert::Fresh);
             pending
         };
