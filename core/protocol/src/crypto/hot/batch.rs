@@ -8,8 +8,8 @@ use ::p256::Scalar;
 use ::p256::elliptic_curve::ff::BatchInverter;
 use std::sync::Arc;
 
-/// The most equations that are summed together: 150 KB of points.
-const MOST: usize = 32;
+/// The most equations that are summed together: their points, 100 KB, stay in the near caches.
+const MOST: usize = 12;
 /// For fewer the inversions cost more than they save.
 const LEAST: usize = 3;
 
