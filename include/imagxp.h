@@ -230,11 +230,11 @@ typedef uint32_t imagxp_mode;
 // A size limit of PROTOCOL section 14.
 typedef uint32_t imagxp_limit;
 
-// How an explanation is written.
-typedef uint32_t imagxp_format;
-
 // Why a document could not be fetched.
 typedef uint32_t imagxp_fetch_failure;
+
+// How an explanation is written.
+typedef uint32_t imagxp_format;
 
 // Whether the request may pass. 0 is none of them.
 typedef uint32_t imagxp_outcome;
@@ -1017,9 +1017,6 @@ size_t imagxp_policy_remark_count(const imagxp_policy *policy);
 // The n-th remark, counted from 0; empty beyond the last. Lives as long as the policy.
 imagxp_slice imagxp_policy_remark(const imagxp_policy *policy, size_t index);
 
-// Writes the JSON Schema (2020-12) of policy documents.
-imagxp_status imagxp_policy_schema(imagxp_bytes *json, imagxp_error **err);
-
 // Frees the policy. NULL is accepted.
 void imagxp_policy_free(imagxp_policy *policy);
 
@@ -1031,6 +1028,9 @@ imagxp_status imagxp_policy_from_text(imagxp_slice text,
                                       imagxp_slice file_name,
                                       imagxp_policy **policy,
                                       imagxp_error **err);
+
+// Writes the JSON Schema (2020-12) of policy documents.
+imagxp_status imagxp_policy_schema(imagxp_bytes *json, imagxp_error **err);
 
 // A store in this process's memory, for at most so many entries in all and per agent (the default is 1 000 000 and 200 000). When it is full it
 // refuses rather than forgets. Free it with `imagxp_replay_store_free`.
@@ -1144,14 +1144,6 @@ imagxp_status imagxp_publisher_resume(const imagxp_publisher *publisher,
                                       imagxp_verdict **verdict,
                                       imagxp_error **err);
 
-// Tells each step of a verification, with what was expected and received, and spends nothing.
-imagxp_status imagxp_publisher_explain(const imagxp_publisher *publisher,
-                                       const imagxp_request *request,
-                                       int64_t now_ms,
-                                       imagxp_format format,
-                                       imagxp_bytes *explanation,
-                                       imagxp_error **err);
-
 // The seconds to hand to `imagxp_publisher_supply` for the value of a `Cache-Control` header; several header lines are joined by commas.
 // `IMAGXP_MAX_AGE_NONE` when it says nothing about that.
 uint32_t imagxp_max_age(imagxp_slice cache_control);
@@ -1200,6 +1192,14 @@ imagxp_status imagxp_request_set_body_digest(imagxp_request *request,
 
 // Frees the request. NULL is accepted.
 void imagxp_request_free(imagxp_request *request);
+
+// Tells each step of a verification, with what was expected and received, and spends nothing.
+imagxp_status imagxp_publisher_explain(const imagxp_publisher *publisher,
+                                       const imagxp_request *request,
+                                       int64_t now_ms,
+                                       imagxp_format format,
+                                       imagxp_bytes *explanation,
+                                       imagxp_error **err);
 
 // Whether the request may pass. 0 for NULL.
 imagxp_outcome imagxp_verdict_outcome(const imagxp_verdict *verdict);

@@ -27,11 +27,14 @@ pub mod error;
 #[cfg(feature = "full")]
 pub mod evidence;
 #[cfg(feature = "full")]
+pub mod explain;
+#[cfg(feature = "full")]
 pub mod feedback;
 mod handle;
 pub mod headers;
 #[cfg(feature = "full")]
 pub mod identity;
+#[cfg(feature = "full")]
 pub mod json;
 #[cfg(feature = "full")]
 pub mod key;

@@ -93,15 +93,6 @@ pub extern "C" fn imagxp_policy_remark(policy: Option<&imagxp_policy>, index: us
     })
 }
 
-/// Writes the JSON Schema (2020-12) of policy documents.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_policy_schema(
-    json: Option<&mut MaybeUninit<imagxp_bytes>>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || give_bytes(json, || Ok(Policy::schema())))
-}
-
 /// Frees the policy. NULL is accepted.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_policy_free(policy: Option<Box<imagxp_policy>>) {

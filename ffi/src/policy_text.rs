@@ -1,13 +1,13 @@
-//! Policies as people write them: files in TOML or JSON, whose mistakes are told with their lines.
+//! Policies as people write them: files in TOML or JSON, whose mistakes are told with their lines, and the schema for editors.
 
 use crate::boundary::boundary;
-use crate::bytes::imagxp_slice;
+use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
 use crate::error::imagxp_error;
 use crate::handle::give;
 use crate::policy::imagxp_policy;
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
-use imagxp::Error;
+use imagxp::{Error, Policy};
 use imagxp_policy_file::Refusal;
 
 /// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
@@ -37,4 +37,13 @@ pub extern "C" fn imagxp_policy_from_text(
 
 fn at_line((line, remark): (Option<usize>, String)) -> String {
     line.map_or_else(|| remark.clone(), |line| format!("line {line}: {remark}"))
+}
+
+/// Writes the JSON Schema (2020-12) of policy documents.
+#[unsafe(no_mangle)]
+pub extern "C" fn imagxp_policy_schema(
+    json: Option<&mut MaybeUninit<imagxp_bytes>>,
+    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
+) -> imagxp_status {
+    boundary(err, || give_bytes(json, || Ok(Policy::schema())))
 }

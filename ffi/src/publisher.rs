@@ -1,7 +1,7 @@
 //! The publisher's side: a request in, a verdict out.
 
 use crate::boundary::{accessor, boundary};
-use crate::bytes::{give_bytes, imagxp_bytes, imagxp_slice};
+use crate::bytes::imagxp_slice;
 use crate::error::imagxp_error;
 use crate::handle::{give, need};
 use crate::options::imagxp_publisher_options;
@@ -11,7 +11,7 @@ use crate::status::imagxp_status;
 use crate::verdict::imagxp_verdict;
 use core::mem::MaybeUninit;
 use imagxp::publisher::FetchFailure;
-use imagxp::{Error, Publisher, Timestamp, json};
+use imagxp::{Error, Publisher, Timestamp};
 
 /// A site that verifies its readers: a policy and what it has learned (keys, nonces, rates). It may be used by several threads at once.
 ///
@@ -46,14 +46,6 @@ pub const IMAGXP_FETCH_INVALID: imagxp_fetch_failure = 6;
 
 /// The answer had no `Cache-Control: max-age`.
 pub const IMAGXP_MAX_AGE_NONE: u32 = u32::MAX;
-
-/// How an explanation is written.
-pub type imagxp_format = u32;
-
-/// A few lines per step, for people; whatever a stranger sent is escaped.
-pub const IMAGXP_FORMAT_TEXT: imagxp_format = 1;
-/// `{"steps": [...], "verdict": {...}}`.
-pub const IMAGXP_FORMAT_JSON: imagxp_format = 2;
 
 /// Makes a publisher. Policy and options are copied: their handles may be freed at once. Free it with `imagxp_publisher_free`.
 ///
@@ -129,31 +121,6 @@ pub extern "C" fn imagxp_publisher_resume(
             let publisher = &need(publisher, "publisher")?.publisher;
             let pending = need(pending, "pending")?.take_pending()?;
             Ok(imagxp_verdict::new(publisher.resume(pending, Timestamp::from_millis(now_ms))))
-        })
-    })
-}
-
-/// Tells each step of a verification, with what was expected and received, and spends nothing.
-#[unsafe(no_mangle)]
-pub extern "C" fn imagxp_publisher_explain(
-    publisher: Option<&imagxp_publisher>,
-    request: Option<&imagxp_request>,
-    now_ms: i64,
-    format: imagxp_format,
-    explanation: Option<&mut MaybeUninit<imagxp_bytes>>,
-    err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-) -> imagxp_status {
-    boundary(err, || {
-        give_bytes(explanation, || {
-            let publisher = &need(publisher, "publisher")?.publisher;
-            let request = need(request, "request")?;
-            let explain =
-                || request.with(|request| publisher.explain(request, Timestamp::from_millis(now_ms)));
-            match format {
-                IMAGXP_FORMAT_TEXT => Ok(explain().to_string().into_bytes()),
-                IMAGXP_FORMAT_JSON => Ok(json::object_to_canonical(&explain().to_json())),
-                other => Err(Error::argument(format!("{other} is not a format"))),
-            }
         })
     })
 }

@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What the stripped library should weigh when it only verifies (`verifier/`): 1 MB. The test says how far it is.
-const VERIFIER_BAR: u64 = 1_000_000;
-/// Where it stands: a ratchet. Tables for keys that are seen often are 45 KB of machine code, 8 KB of them the one addition that is compiled
-/// for speed: what they bring is in docs/performance.md.
-const VERIFIER_BYTES: u64 = 1_023_000;
+/// The most that the stripped library weighs when it only verifies (`verifier/`): 1 MB. Tables for keys that are seen often are 45 KB of it, 8 KB of
+/// them the one addition that is compiled for speed: what they bring is in docs/performance.md.
+const VERIFIER_BYTES: u64 = 1_000_000;
 /// The most that the whole one weighs: a ratchet, lowered with each saving and raised for new functions only. The core is compiled for speed: at
 /// "s" it is 90 KB less, but a verdict without ECDSA takes a third longer and an ES256 signature 40 %. Policies in TOML, with lines, are
 /// 100 KB of it.
@@ -200,13 +198,12 @@ fn stripped_bytes(library: &Path) -> u64 {
 #[test]
 #[cfg(target_os = "linux")]
 fn weighs_no_more_than_it_did() {
-    for (library, most, bar, what) in [
-        (verifier(), VERIFIER_BYTES, VERIFIER_BAR, "libimagxp_verifier.so"),
-        (library(), WHOLE_BYTES, WHOLE_BYTES, "libimagxp.so"),
-    ] {
+    for (library, most, what) in
+        [(verifier(), VERIFIER_BYTES, "libimagxp_verifier.so"), (library(), WHOLE_BYTES, "libimagxp.so")]
+    {
         let bytes = stripped_bytes(library);
         // Past the capture of the test runner: sizes are figures that somebody reads.
-        let _ = writeln!(std::io::stderr(), "{what}: {bytes} bytes stripped, bar {bar}, at most {most}");
+        let _ = writeln!(std::io::stderr(), "{what}: {bytes} bytes stripped, at most {most}");
         assert!(bytes <= most, "{what}: {bytes} bytes; at most {most}");
     }
 }
