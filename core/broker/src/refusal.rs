@@ -161,7 +161,7 @@ mod tests {
         for (at, code) in RefusalCode::ALL.iter().enumerate() {
             assert_eq!(RefusalCode::from_name(code.as_str()), Some(*code));
             assert!(RefusalCode::ALL[..at].iter().all(|other| other.as_str() != code.as_str()));
-            assert!((400..=503).contains(&code.http()));
+            assert!((400..=504).contains(&code.http()));
             let refusal = Refusal::from(*code);
             let json = serde_json::to_vec(&refusal).unwrap();
             assert_eq!(serde_json::from_slice::<Refusal>(&json).unwrap(), refusal);
