@@ -54,9 +54,9 @@ fn a_deposit_counts_once_per_external_reference() {
     let bank = operator("bank");
     let first = world.run(&bank, deposit("a", 500, "r1")).unwrap();
     assert!(!first.repeated);
-    let head = world.store.head().unwrap();
     // Whenever it is asked again.
-    world.now += 1_000_000_000_000;
+    world.idle(1_000_000_000_000);
+    let head = world.store.head().unwrap();
     let again = world.run(&bank, deposit("a", 500, "r1")).unwrap();
     assert!(again.repeated);
     assert_eq!(again.transfers, first.transfers);

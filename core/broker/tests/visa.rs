@@ -273,7 +273,7 @@ fn withheld_money_returns_after_three_days_unless_contested() {
     assert_eq!(world.refused(&party(PUB), contest(second)), "contest.closed");
     assert_eq!((world.state(first), world.state(second)), (VisaState::Disputed, VisaState::Refunded));
     assert_eq!(world.shares(), (90_000, 0, 0));
-    world.now += 1_000 * HOUR;
+    world.idle(1_000 * HOUR);
     assert!(world.due().is_empty(), "a dispute has no end but a decision");
     let paid = world.redeemed(100);
     assert_eq!(world.refused(&party(PUB), contest(paid)), "visa.state");

@@ -4,8 +4,8 @@
 
 use imagxp::crypto::Thumbprint;
 use imagxp_broker::{
-    Account, AccountKey, Actor, Amount, Asset, Command, Deposit, Done, Id, IssueVisa, Memory, Outcome, Owner,
-    Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, Visa, audit,
+    Account, AccountKey, Actor, Amount, Asset, Command, Deposit, Done, Id, IssueVisa, Memo, Memory, Outcome,
+    Owner, Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, TrustClock, Visa, audit,
 };
 use std::fmt::Debug;
 
@@ -94,6 +94,13 @@ where
     pub(crate) fn run(&mut self, actor: &Actor, command: impl Into<Command>) -> Result<Outcome, Refusal> {
         let request = Request::new(command, actor.clone(), self.now);
         self.request(request)
+    }
+
+    /// Nothing happens for so long, in milliseconds; then an operator says that the clock is right.
+    pub(crate) fn idle(&mut self, ms: i64) {
+        self.now += ms;
+        let memo = Memo::parse("nobody came").unwrap();
+        self.run(&operator("watch"), TrustClock { memo, dispute: None }).unwrap();
     }
 
     /// The code of the refusal; a refused command changes nothing.
