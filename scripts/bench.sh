@@ -1,7 +1,7 @@
 #!/bin/sh
 # What everything costs, and what others take for the same work: builds all workers, measures, prints a table, writes target/bench/report.json.
 #
-# Usage: scripts/bench.sh [PART...]   with the parts: core peers aws-lc c python node nginx ledger run plots; without, all of them
+# Usage: scripts/bench.sh [PART...]   with the parts: core peers aws_lc c python node nginx ledger run plots; without, all of them
 # Nothing that is built here is shipped. The peers are crates and packages of their own: tests/bench/peers, .../python, .../node.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -76,7 +76,6 @@ plots() { python3 "$bench/plots.py"; }
 for part in "$@"; do
     case $part in
     core | peers | aws_lc | c | python | node | nginx | ledger | run | plots) "$part" ;;
-    aws-lc) aws_lc ;;
     *) die "there is no part $part" ;;
     esac
 done

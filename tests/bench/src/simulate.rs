@@ -4,9 +4,11 @@ use crate::verify::Site;
 use crate::worker::cpu;
 use crate::world::{self, Random, Signed, URL, Zipf, now};
 use imagxp::publisher::{Outcome, Verdict};
+use imagxp::replay::MemoryReplayStore;
 use imagxp::{Limits, Publisher};
 use rustix::time::ClockId;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The reports there are: a name, and what it says.
@@ -34,7 +36,9 @@ pub(crate) fn resident() -> Option<u64> {
 
 /// Requests of known agents by Zipf's law: mean cost of a verdict, what memory the tables take, and how many of the requests met one.
 fn zipf(agents: usize, requests: usize) -> Value {
-    let mut site = Site::new(agents as u64);
+    // All of them come at one moment, so that none of their nonces may be forgotten.
+    let store = MemoryReplayStore::new(requests + 1000, u32::MAX);
+    let mut site = Site::of(world::stranger().with_replay_store(Arc::new(store)), agents as u64);
     let before = resident();
     let (mut random, zipf) = (Random(4), Zipf::new(agents));
     let (mut took, mut quick) = (Duration::ZERO, 0usize);
@@ -90,7 +94,8 @@ fn memory() -> Value {
 /// Mean cost of a verdict when so many agents are known, the rarer the less often they come; the hundredth part of them has come before.
 fn agents(requests: usize) -> Value {
     let rows = [1usize, 10, 100, 1000, 10_000, 100_000].map(|count| {
-        let mut site = Site::with_limits(count as u64, Limits::DEFAULT.with_directory(100_000));
+        let mut site =
+            Site::of(world::stranger().with_limits(Limits::DEFAULT.with_directory(100_000)), count as u64);
         let (mut random, zipf) = (Random(5), Zipf::new(count));
         for agent in 0..count.div_ceil(100) {
             let signed: Vec<Signed> = (0..4).map(|_| site.sign(agent, URL, None)).collect();

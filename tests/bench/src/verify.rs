@@ -7,7 +7,7 @@ use imagxp::crypto::Signature;
 use imagxp::encoding::base64_decode;
 use imagxp::publisher::{Outcome, Pending};
 use imagxp::replay::{Insert, LaterReplayStore};
-use imagxp::{Limits, Publisher, Request};
+use imagxp::{Publisher, Request};
 use p256::ecdsa::signature::Verifier as _;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -28,13 +28,13 @@ pub struct Site {
 impl Site {
     /// A site that knows so many agents.
     pub fn new(agents: u64) -> Self {
-        Self::with_limits(agents, Limits::DEFAULT)
+        Self::of(world::stranger(), agents)
     }
 
-    /// The same with other limits.
-    pub fn with_limits(agents: u64, limits: Limits) -> Self {
+    /// The same with limits or stores of its own.
+    pub fn of(publisher: Publisher, agents: u64) -> Self {
         let agents: Vec<Identity> = (0..agents).map(world::agent).collect();
-        let publisher = world::site_of(world::stranger().with_limits(limits), &agents);
+        let publisher = world::site_of(publisher, &agents);
         Self { publisher, agents, nonce: 0, random: Random(1) }
     }
 
