@@ -2,7 +2,8 @@
 # Everything that must hold before a change is merged, in the order in which it is cheapest to know. Stops at the first failure.
 #
 # Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
-# Each step's output is kept in target/test-logs; the last line of all is `N passed, 0 failed, K skipped`.
+# Each step's output is kept in target/test-logs and ends on the screen: the closing lines of one that passes, far more of one that fails.
+# `VERBOSE=1 scripts/test.sh` shows all of it as it comes. The last line of all is `N passed, 0 failed, K skipped`.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -141,14 +142,18 @@ step() {
     log=$logs/$(printf '%02d' "$number")-$name.log
     begin=$(date +%s)
     printf '\n== %s\n' "$heading"
-    # A function in a pipe would lose its exit code, and `set -e` does not reach into a condition: each step is a process.
-    {
-        status=0
-        scripts/test.sh --run "$@" 2>&1 || status=$?
-        echo "$status" >"$log.status"
-    } | tee "$log"
+    # `set -e` does not reach into a condition: each step is a process.
+    status=0
+    if [ -n "${VERBOSE:-}" ]; then
+        { scripts/test.sh --run "$@" 2>&1 || echo $? >"$log.status"; } | tee "$log"
+        [ ! -e "$log.status" ] || status=$(cat "$log.status")
+    else
+        scripts/test.sh --run "$@" >"$log" 2>&1 || status=$?
+        if [ "$status" = 0 ]; then tail -n 3 "$log"; else tail -n 150 "$log"; fi
+    fi
     took=$(($(date +%s) - begin))
-    if [ "$(cat "$log.status")" != 0 ]; then
+    if [ "$status" != 0 ]; then
+        echo "$heading" >>"$logs/failed"
         printf '\n== FAILED after %s s: %s\n' "$took" "$heading"
         exit 1
     fi
@@ -167,7 +172,10 @@ together() {
     wait "$second" || failed=1
     trap - INT TERM
     cat "$logs/lane.txt"
-    [ "$failed" = 0 ] || exit 1
+    if [ "$failed" != 0 ]; then
+        sed 's/^/FAILED: /' "$logs/failed"
+        exit 1
+    fi
 }
 
 if [ "${1:-}" = --run ]; then
