@@ -77,6 +77,8 @@ aws_lc() {
     cargo test --quiet --locked -p imagxp --features aws-lc --test wycheproof --test rfc_signatures --test jws_interop
     cargo build --quiet --locked -p imagxp-conformance --features aws-lc
     mkdir -p "$target/aws-lc"
+    # Of an earlier run, it may be the same file under two names, which `mv` refuses.
+    rm -f "$target/aws-lc/imagxp-conformance"
     mv "$target/debug/imagxp-conformance" "$target/aws-lc/"
     cargo build --quiet --locked -p imagxp-conformance
     "$python" tests/conformance/check.py rust-aws-lc
