@@ -24,7 +24,8 @@ import httpx
 from client import Crowd
 from server import AgentDomain, Town, Victim, found
 
-SMALL_MIB = {"sqlite": 6, "postgres": 96}
+# Far more than the log that SQLite keeps before it writes pages back (8 MiB), so that it is the ballast that fills it.
+SMALL_MIB = {"sqlite": 48, "postgres": 96}
 GOES_ON_S = 30.0
 MAY_ANSWER = {
     "200",
