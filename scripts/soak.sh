@@ -36,6 +36,7 @@ cargo build --quiet --release --locked -p imagxp-conformance
 "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$target/soak/differential.json"
 scripts/nginx.sh build
 scripts/node.sh build
+"$venv/bin/python" tests/conformance/cross.py --count 20000 rust c python
 "$venv/bin/python" tests/grade/run.py --slow --figures "$target/soak/grade.json"
 "$venv/bin/python" tests/faults/report.py
 say "== advisories"
