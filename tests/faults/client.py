@@ -19,6 +19,14 @@ AMOUNT = Decimal("0.01")
 AGAIN = (429, 500, 503, 504)
 
 
+def older_than_the_machine(response: httpx.Response) -> bool:
+    """Whether a request was signed before the power came back and arrived after it: to be signed anew, says the answer."""
+    if response.status_code != 401:
+        return False
+    error = response.json()["error"]
+    return error["code"] == "time.expired" and error["details"]["retry"] == "new_nonce"
+
+
 class Client(threading.Thread):
     """Books deposits for itself and pays the next one, until it is told to end; what has begun is brought to its end."""
 
@@ -95,7 +103,7 @@ class Client(threading.Thread):
                 self.answers[str(response.status_code)] += 1
                 if response.status_code in (200, 201):
                     return
-                if response.status_code not in AGAIN:
+                if response.status_code not in AGAIN and not older_than_the_machine(response):
                     raise RuntimeError(f"{response.status_code} {response.text}")
                 self.answers[response.json()["error"]["code"]] += 1
             except httpx.TransportError:
