@@ -3,6 +3,9 @@
 use crate::encoding::hex_value;
 use core::fmt;
 
+/// A longer text is no URL, for us: as much as all headers of a request may be. Servers that are set up as usual refuse far shorter ones.
+pub const MAX_URL_BYTES: usize = 64 * 1024;
+
 /// A web origin: scheme, host and port (RFC 6454), normalised.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -87,9 +90,9 @@ impl Resource {
     /// Reads an absolute http(s) URL or a path that starts with exactly one `/`.
     ///
     /// `None` for anything else: user information, a fragment, white space, control characters, a back slash, a malformed
-    /// percent-encoding. Characters outside ASCII are read as UTF-8 and compared percent-encoded (RFC 3987 §3.1).
+    /// percent-encoding, more than [`MAX_URL_BYTES`]. Characters outside ASCII are read as UTF-8 and compared percent-encoded (RFC 3987 §3.1).
     pub fn parse(text: &str) -> Option<Self> {
-        if text.bytes().any(|b| is(b, FORBIDDEN)) {
+        if text.len() > MAX_URL_BYTES || text.bytes().any(|b| is(b, FORBIDDEN)) {
             return None;
         }
         let (origin, target) = if text.starts_with('/') {
@@ -137,8 +140,11 @@ impl fmt::Display for Resource {
 /// never, dot segments removed or not, path parameters (`;…`) dropped or not.
 ///
 /// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
-/// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read.
+/// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read, or for more than [`MAX_URL_BYTES`].
 pub fn path_readings(target: &str) -> Option<Vec<String>> {
+    if target.len() > MAX_URL_BYTES {
+        return None;
+    }
     let rest = if target.starts_with('/') { target } else { split(target)?.1 };
     let path = rest.split_once('?').map_or(rest, |(path, _)| path);
     if has_one_reading(path) {
@@ -345,6 +351,15 @@ mod tests {
     fn same(a: &str, b: &str) -> bool {
         let (a, b) = (Resource::parse(a).unwrap(), Resource::parse(b).unwrap());
         a.origin == b.origin && a.same_target(&b)
+    }
+
+    #[test]
+    fn what_is_longer_than_any_url_is_none() {
+        let long = |bytes: usize| format!("/{}", "a/../".repeat(bytes / 5 + 1)).split_at(bytes).0.to_owned();
+        assert!(Resource::parse(&long(MAX_URL_BYTES)).is_some());
+        assert!(path_readings(&long(MAX_URL_BYTES)).is_some());
+        assert!(Resource::parse(&long(MAX_URL_BYTES + 1)).is_none());
+        assert!(path_readings(&long(MAX_URL_BYTES + 1)).is_none());
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::sync::Mutex;
 /// How often another process may be faster before we give up: each time it took a share, so the agent is asking very often.
 const MAX_ATTEMPTS: u32 = 16;
 
+/// Another process's clock may be ahead by so much; a number that lies further ahead of what can be was written by a clock that has stepped back.
+const MAX_STEP_BACK_US: i64 = 60_000_000;
+
 /// One number per agent: the theoretical arrival time of its next request, in microseconds since 1970. Agents are named by keyed hashes.
 ///
 /// A number that lies in the past says nothing and may be forgotten. Every doubt must be an error, which ends as `policy.error` (503).
@@ -65,8 +68,10 @@ pub(super) fn take(
     let interval = (period / i64::from(rate.requests.max(1))).max(1);
     for _ in 0..MAX_ATTEMPTS {
         let before = store.arrival(agent)?;
-        // A clock that stepped back must not lock an agent out for longer than one period.
-        let arrival = before.unwrap_or(now).clamp(now, now.saturating_add(period));
+        let latest = now.saturating_add(period);
+        // A clock that stepped back must not lock an agent out until its old time comes again.
+        let known = before.filter(|arrival| *arrival <= latest.saturating_add(MAX_STEP_BACK_US));
+        let arrival = known.unwrap_or(now).clamp(now, latest);
         let wait = arrival.saturating_sub(now).saturating_add(interval).saturating_sub(period);
         if wait > 0 {
             let seconds = wait.saturating_add(999_999) / 1_000_000;
@@ -100,7 +105,36 @@ mod tests {
         assert_eq!(ask(20, true), Ok(()));
         assert_eq!(ask(20, false), Ok(()));
         assert_eq!(ask(20, false), Err(20));
-        assert_eq!(ask(-1_000_000, false), Err(20));
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_locks_nobody_out() {
+        let rate = Rate { requests: 3, per_s: 60 };
+        for step in [86_400, 1_000_000_000, 61 + 60] {
+            let store = MemoryRateStore::new(10);
+            let ask = |seconds: i64, dry| {
+                let now = Timestamp::from_secs(1_800_000_000 + seconds);
+                take(&store, &[1; 16], rate, now, dry).unwrap()
+            };
+            for _ in 0..3 {
+                assert_eq!(ask(0, false), Ok(()));
+            }
+            // As an agent that was never seen, and no better.
+            assert_eq!(ask(-step, true), Ok(()));
+            for _ in 0..3 {
+                assert_eq!(ask(-step, false), Ok(()));
+            }
+            assert_eq!(ask(-step, false), Err(20));
+        }
+        // A process whose clock is behind by less gives nothing away.
+        let store = MemoryRateStore::new(10);
+        let ask = |seconds: i64| {
+            take(&store, &[1; 16], rate, Timestamp::from_secs(1_800_000_000 + seconds), false).unwrap()
+        };
+        for _ in 0..3 {
+            assert_eq!(ask(0), Ok(()));
+        }
+        assert_eq!(ask(-60), Err(20));
     }
 
     /// A store in which another process is faster so many times.

@@ -1,0 +1,132 @@
+//! An input that is twice as long takes at most 2.3 times as long, in every parser, up to sizes that are far beyond the limits.
+//!
+//! `cargo test` takes the thread's processor time, the least of many runs: what else the machine does adds to single runs only. `make soak`
+//! counts instructions instead (scripts/doubling.py), which are the same in every run.
+
+use crate::parsers::{PARSERS, Parser};
+use crate::report::figures;
+use rustix::time::{ClockId, clock_gettime};
+use std::hint::black_box;
+
+/// The most that twice the length may cost.
+const MOST: f64 = 2.3;
+/// From here on inputs are doubled; the last is 256 KiB.
+const FIRST: usize = 1024;
+const LAST: usize = 256 << 10;
+/// Below so many nanoseconds a call is constant, and its time is the clock's.
+const FLOOR: f64 = 5_000.0;
+
+fn nanoseconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// The least time of a call, of several rounds of a few each.
+fn least(read: fn(&[u8]), input: &[u8], rounds: usize) -> f64 {
+    let mut least = f64::MAX;
+    for _ in 0..rounds {
+        let begin = nanoseconds();
+        read(black_box(input));
+        least = least.min(nanoseconds() - begin);
+    }
+    least
+}
+
+/// By how much each doubling multiplies the time, at most.
+fn worst(parser: &Parser, shape: fn(usize) -> Vec<u8>, last: usize) -> (f64, usize) {
+    let (mut found, mut where_, mut size) = (0.0_f64, FIRST, FIRST);
+    let mut before = least(parser.read, &shape(size), 9);
+    while size < last {
+        size *= 2;
+        let input = shape(size);
+        let mut time = least(parser.read, &input, 5);
+        let base = before.max(FLOOR);
+        // Again, both of them, until one measurement says that it is good: a quadratic parser never has one.
+        for rounds in [9, 15, 25, 50] {
+            if time <= base * MOST {
+                break;
+            }
+            time = time.min(least(parser.read, &input, rounds));
+        }
+        if time / base > found {
+            (found, where_) = (time / base, size);
+        }
+        before = time;
+    }
+    (found, where_)
+}
+
+#[test]
+fn twice_the_length_takes_at_most_2_3_times_as_long() {
+    let (mut shapes, mut most, mut wrong) = (0, 0.0_f64, Vec::new());
+    for parser in &PARSERS {
+        for (name, shape) in parser.shapes {
+            shapes += 1;
+            let (ratio, size) = worst(parser, *shape, LAST);
+            most = most.max(ratio);
+            if ratio > MOST {
+                wrong.push(format!(
+                    "{}/{name}: {ratio:.2} times from {} to {size} bytes",
+                    parser.name,
+                    size / 2
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    figures(
+        "doubling-time",
+        0,
+        &[("parsers", PARSERS.len() as u64), ("shapes", shapes), ("most_percent", (most * 100.0) as u64)],
+    );
+}
+
+/// Compares each with each, as a careless duplicate check would.
+fn quadratic(bytes: &[u8]) {
+    let pieces: Vec<&[u8]> = bytes.chunks(64).collect();
+    let same = pieces.iter().map(|one| pieces.iter().filter(|other| *other == one).count()).sum::<usize>();
+    black_box(same);
+}
+
+#[test]
+fn a_quadratic_parser_is_found_out() {
+    let shape: fn(usize) -> Vec<u8> = |size| (0..size).map(|at| (at / 64 * 7919 % 251) as u8).collect();
+    let parser = Parser { name: "quadratic", read: quadratic, shapes: &[] };
+    let (ratio, _) = worst(&parser, shape, 32 << 10);
+    assert!(ratio > MOST, "a quadratic parser takes {ratio} times as long");
+}
+
+/// One call between two marks, for callgrind, which writes a profile at each: `IMAGXP_DOUBLING` is the name of the parser or `all`.
+#[test]
+#[ignore = "scripts/doubling.py runs it under valgrind"]
+fn counted() {
+    let wanted = std::env::var("IMAGXP_DOUBLING").unwrap();
+    let seeded = Parser { name: "seeded", read: quadratic, shapes: &[("pieces", |size| vec![7; size])] };
+    let mut number = 0;
+    let chosen = PARSERS
+        .iter()
+        .chain([&seeded])
+        .filter(|parser| parser.name == wanted || wanted == "all" && parser.name != "seeded");
+    for parser in chosen {
+        for (name, shape) in parser.shapes {
+            let mut size = FIRST;
+            while size <= LAST {
+                let input = shape(size);
+                // Once, so that what is made at first is made.
+                (parser.read)(&input);
+                boundary_of_a_count();
+                (parser.read)(black_box(&input));
+                boundary_of_a_count();
+                println!("\ncounted {} {}/{name} {size}", 2 * number + 1, parser.name);
+                number += 1;
+                size *= 2;
+            }
+        }
+    }
+}
+
+/// What callgrind dumps at: nothing happens here.
+#[inline(never)]
+fn boundary_of_a_count() {
+    black_box(());
+}

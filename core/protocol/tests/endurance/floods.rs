@@ -1,0 +1,128 @@
+//! Floods: requests that nobody signed cost no memory that stays, and a million nonces that are alive cost what PROTOCOL §5 allows.
+
+use crate::allocator;
+use crate::common::world::*;
+use crate::report::{amount, figures};
+use imagxp::agent::{Identity, SignRequest};
+use imagxp::crypto::Algorithm;
+use imagxp::publisher::FetchFailure;
+use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore};
+use imagxp::{Code, Publisher, Purpose};
+use std::sync::Arc;
+
+/// What a flood without authentication may leave behind.
+const UNAUTHENTICATED: isize = 8 << 20;
+/// What a million nonces may take, at any moment.
+const LIVE: usize = 64 << 20;
+const MIB: u64 = 1 << 20;
+
+/// Requests in the good agent's name, and in names of nobody, whose nonces are all new: no key that was published has signed them.
+fn forged(random: &mut Random, template: &Signed, other: &Signed, name: &str) -> Signed {
+    let stranger = random.below(4) == 0;
+    let mut request = if stranger { other.clone() } else { template.clone() };
+    let (nonce, name) = (random.nonce(), if stranger { name } else { AGENT });
+    let payload = request.header_mut("x-imagxp-payload");
+    let text = String::from_utf8(imagxp::encoding::base64_decode(payload).unwrap()).unwrap();
+    let changed = text.replacen("nonce-0000000000000000", &nonce, 1).replacen("nobody.example", name, 1);
+    *payload = imagxp::encoding::base64_encode(changed.as_bytes()).into_bytes();
+    request
+}
+
+/// Sends so many; how many were refused for what, and how many bytes stay. What is `leaky` keeps each request, as a careless cache would.
+fn flood(count: u64, leaky: bool) -> ([u64; 3], isize) {
+    let store = Arc::new(MemoryReplayStore::default());
+    let publisher = know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::clone(&store) as _));
+    let ask = SignRequest::new("GET", URL, Purpose::RagRetrieval);
+    // A key that the agent has not published.
+    let other = Signed::new(&identity(2), &ask, now(), "nonce-0000000000000000");
+    let nobody = Identity::parse("nobody.example", key(3, Algorithm::Es256), false).unwrap();
+    let stranger = Signed::new(&nobody, &ask, now(), "nonce-0000000000000000");
+    let (mut random, mut refused, mut kept) = (Random(1), [0_u64; 3], Vec::new());
+    let before = allocator::live();
+    for number in 0..count {
+        let name = format!("n{}.example", random.below(3_000_000));
+        let mut request = forged(&mut random, &other, &stranger, &name);
+        // One in 64 comes without a key hint: only then is a signature checked against what is published.
+        if number % 64 != 0 {
+            request.header_mut("x-imagxp-signature").fill(b'0');
+        } else {
+            request = request.without("x-imagxp-public-key");
+        }
+        let verification = request.start(&publisher, now());
+        for need in &verification.verdict.needs {
+            publisher.supply_failure(&need.url, FetchFailure::NotFound, now()).unwrap();
+        }
+        let refused = match verification.verdict.code {
+            Some(Code::SigInvalid | Code::IdentityKeyMismatch) => &mut refused[0],
+            Some(Code::IdentityManifestNeeded) => &mut refused[1],
+            Some(_) => &mut refused[2],
+            None => panic!("a forged request passed:\n{request:?}"),
+        };
+        *refused += 1;
+        if leaky {
+            kept.push(request);
+        }
+    }
+    assert!(store.is_empty(), "{} nonces of nobody were kept", store.len());
+    (refused, allocator::live() - before)
+}
+
+#[test]
+fn five_million_nonces_that_nobody_signed_leave_nothing_behind() {
+    let count = amount("IMAGXP_FLOOD", 20_000);
+    let (refused, growth) = flood(count, false);
+    assert!(refused[0] > count / 2 && refused[1] > 0, "{refused:?}");
+    assert!(growth <= UNAUTHENTICATED, "{growth} bytes stay");
+    let bytes = u64::try_from(growth.max(0)).unwrap();
+    figures(
+        "flood-unauthenticated",
+        1,
+        &[("requests", count), ("growth_bytes", bytes), ("bound_bytes", 8 * MIB)],
+    );
+}
+
+#[test]
+fn a_cache_that_keeps_what_strangers_send_is_found_out() {
+    let (_, growth) = flood(20_000, true);
+    assert!(growth > UNAUTHENTICATED, "{growth} bytes stay, and a leak was seeded");
+}
+
+/// Entries as a publisher's keyed hashes make them, ending when claims of six minutes do.
+fn entry(random: &mut Random, spread: usize) -> ReplayEntry {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&random.next().to_le_bytes());
+    key[8..].copy_from_slice(&random.next().to_le_bytes());
+    let after = i64::try_from(random.below(spread)).unwrap();
+    let agent = u8::try_from(random.below(8)).unwrap();
+    ReplayEntry { key, agent: [agent; 16], expires_at: now().saturating_add_millis(after) }
+}
+
+#[test]
+fn a_million_live_nonces_have_their_place() {
+    const MILLION: usize = 1_000_000;
+    let mut most = 0;
+    // As traffic would have them; in the long form also all in one bucket of time, and in every bucket there can be.
+    let spreads = [365_000, 1, 4_000_000];
+    for &spread in &spreads[..usize::try_from(amount("IMAGXP_SPREADS", 1)).unwrap()] {
+        let mut random = Random(2);
+        let (store, bytes) = allocator::peak(|| {
+            let store = MemoryReplayStore::default();
+            for _ in 0..MILLION {
+                assert_eq!(store.insert_if_absent(&entry(&mut random, spread), now()), Insert::Fresh);
+            }
+            store
+        });
+        assert_eq!(store.insert_if_absent(&entry(&mut random, spread), now()), Insert::Full);
+        assert_eq!(store.len(), MILLION);
+        // None was evicted for another.
+        let mut again = Random(2);
+        for number in 0..MILLION {
+            let entry = entry(&mut again, spread);
+            assert!(number % 16 > 0 || store.insert_if_absent(&entry, now()) == Insert::Seen, "{number}");
+        }
+        assert!(bytes <= LIVE, "{bytes} bytes for a million nonces over {spread} ms");
+        most = most.max(bytes);
+    }
+    let bytes = u64::try_from(most).unwrap();
+    figures("flood-live", 2, &[("nonces", MILLION as u64), ("most_bytes", bytes), ("bound_bytes", 64 * MIB)]);
+}
