@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions of every parser, counted by callgrind while its input grows from 1 to 256 KiB: twice the length is at most 2.3 times the work.
+"""Instructions of every parser, by callgrind, while its input grows from 1 to 256 KiB: twice the length is at most 2.3 times the work.
 
 What core/protocol/tests/endurance/doubling.rs takes the time of is counted here: the same in every run, whatever else the machine does.
 
