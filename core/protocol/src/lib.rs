@@ -30,6 +30,7 @@ pub mod publisher;
 pub mod purpose;
 pub mod replay;
 pub mod resource;
+mod sync;
 pub mod time;
 pub mod token;
 pub mod visa;

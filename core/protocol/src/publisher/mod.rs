@@ -35,10 +35,11 @@ use crate::jwks_cache::JwksCache;
 use crate::limits::Limits;
 use crate::policy::{Mode, Policy};
 use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::time::Timestamp;
 use crate::visa::SeenTokens;
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use core::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use unsigned::BotList;
 
 /// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5).

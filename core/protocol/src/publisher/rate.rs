@@ -3,10 +3,10 @@
 use super::lock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::Rate;
+use crate::sync::Mutex;
 use crate::time::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 
 /// How often another process may be faster before we give up: each time it took a share, so the agent is asking very often.
 const MAX_ATTEMPTS: u32 = 16;

@@ -1,10 +1,11 @@
 //! The bounded in-memory store: time buckets, dropped whole, never a live entry evicted.
 
 use super::{Insert, ReplayEntry, ReplayStore, Seen};
+use crate::sync::{Mutex, MutexGuard};
 use crate::time::Timestamp;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// The width of a bucket, in milliseconds.
 const BUCKET_MS: i64 = 60_000;
@@ -195,7 +196,9 @@ mod tests {
     #[test]
     fn seen_until_expiry_whatever_the_time_of_the_second() {
         let store = MemoryReplayStore::default();
+        assert!(store.is_empty());
         assert_eq!(store.insert_if_absent(&entry(1, 1, at(300)), at(0)), Insert::Fresh);
+        assert!(!store.is_empty());
         assert_eq!(store.insert_if_absent(&entry(1, 1, at(100)), at(0)), Insert::Seen);
         assert_eq!(store.insert_if_absent(&entry(1, 1, at(600)), at(300)), Insert::Seen);
         assert_eq!(store.seen(&entry(1, 1, at(0)).key, at(300)), Seen::Yes);
@@ -218,6 +221,17 @@ mod tests {
         }
         assert_eq!(store.insert_if_absent(&entry(4, 1, at(900)), at(600)), Insert::Fresh);
         assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn a_share_counts_what_is_left_of_it() {
+        let store = MemoryReplayStore::new(9, 2);
+        assert_eq!(store.insert_if_absent(&entry(1, 1, at(60)), at(0)), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(2, 1, at(900)), at(0)), Insert::Fresh);
+        // The first has expired: one place is free again, and no more.
+        assert_eq!(store.insert_if_absent(&entry(3, 1, at(900)), at(300)), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(4, 1, at(900)), at(300)), Insert::Full);
+        assert_eq!(store.insert_if_absent(&entry(4, 2, at(900)), at(300)), Insert::Fresh);
     }
 
     #[test]
@@ -250,6 +264,9 @@ mod tests {
         for (&time, number) in times.iter().zip(0..) {
             store.insert_if_absent(&entry(number, 1, at(time)), at(time));
             assert!(store.lock().forgotten.len() <= MAX_FORGOTTEN);
+            // As many as there may be are told apart: only with one more the first two become one.
+            let between = store.forgotten(at(5 * 86_400));
+            assert_eq!(between, usize::try_from(number).unwrap() > MAX_FORGOTTEN, "{number}");
         }
         for time in times.iter().take(199) {
             assert!(store.forgotten(at(*time)), "{time}");

@@ -183,6 +183,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn answers_have_names_and_words() {
+        let names = ["fresh", "seen", "full", "error"];
+        let named = [Insert::Fresh, Insert::Seen, Insert::Full, Insert::Error];
+        assert_eq!(names.map(Insert::from_name), named.map(Some));
+        // Nobody else's store answers later: that is what the caller's waiting is for.
+        assert_eq!(["later", "Fresh", ""].map(Insert::from_name), [None; 3]);
+        let words = named.map(Insert::as_str);
+        assert_eq!(words, ["fresh", "seen before", "the store is full", "the store does not answer"]);
+        let words = [Seen::No, Seen::Yes, Seen::Error].map(Seen::as_str);
+        assert_eq!(words, ["not seen", "seen before", "the store does not answer"]);
+    }
+
+    #[test]
     fn keys_are_separated_by_length_kind_and_secret() {
         let keyer = Keyer::new([7; 16]);
         assert_ne!(keyer.nonce("a.bc", "d"), keyer.nonce("a.b", "cd"));
