@@ -40,6 +40,8 @@ short() {
         proof "clocks-$store" clocks --store "$store"
     done
     proof clocks-control clocks --store postgres --payments 8 --seed-fault
+    proof faketime faketime
+    proof faketime-control faketime --steps 12 --seed-fault
     proof full-control disk_full --rounds 1 --clients 4 --seed-fault
     proof bank-control bank --seconds 1 --kills 0 --clients 4 --seed-fault
     proof idempotent-control idempotent --requests 250 --seed-fault
@@ -66,6 +68,8 @@ long() {
         proof "clocks-$store" clocks --store "$store" --payments 100
     done
     proof clocks-control clocks --store postgres --payments 8 --seed-fault
+    proof faketime faketime --lives 20
+    proof faketime-control faketime --steps 12 --seed-fault
     proof full-control disk_full --rounds 1 --seed-fault
     proof bank-control bank --seconds 5 --kills 0 --seed-fault
     proof idempotent-control idempotent --requests 2000 --seed-fault
@@ -78,6 +82,8 @@ long() {
 }
 
 form=${1:-}
+# One proof is about nginx too.
+scripts/nginx.sh build
 case $form in
 short) short ;;
 long)

@@ -6,7 +6,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 # command, header or Python module that shows that a package is there : Debian package
-tools="gcc:gcc g++:g++ cmake:cmake valgrind:valgrind pkg-config:pkg-config"
+tools="gcc:gcc g++:g++ cmake:cmake valgrind:valgrind pkg-config:pkg-config faketime:faketime"
 
 tools() {
     missing=
