@@ -3,6 +3,7 @@
 use crate::json::JsonObject;
 use crate::time::DateTime;
 use napi_derive::napi;
+use std::borrow::Cow;
 
 /// A verified claim, given to the rule of the publisher's own.
 #[napi]
@@ -37,25 +38,25 @@ impl Claim {
     /// The nonce.
     #[napi(getter)]
     pub fn nonce(&self) -> &str {
-        &self.0.nonce
+        self.0.nonce()
     }
 
     /// What is asked for, normalised.
     #[napi(getter)]
     pub fn resource(&self) -> Option<String> {
-        self.0.resource.as_ref().map(ToString::to_string)
+        self.0.resource_text().map(Cow::into_owned)
     }
 
     /// The method that was signed.
     #[napi(getter)]
     pub fn method(&self) -> Option<&str> {
-        self.0.method.as_deref()
+        self.0.method()
     }
 
     /// The digest of the body that was signed.
     #[napi(getter)]
     pub fn content_digest(&self) -> Option<&str> {
-        self.0.content_digest.as_deref()
+        self.0.content_digest()
     }
 
     /// Whether the agent says that it displays ads.

@@ -3,6 +3,7 @@
 use crate::{json, time};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::borrow::Cow;
 
 /// A verified claim, given to the rule of the publisher's own.
 #[pyclass(frozen, module = "imagxp")]
@@ -37,25 +38,25 @@ impl Claim {
     /// The nonce.
     #[getter]
     fn nonce(&self) -> &str {
-        &self.0.nonce
+        self.0.nonce()
     }
 
     /// What is asked for, normalised.
     #[getter]
     fn resource(&self) -> Option<String> {
-        self.0.resource.as_ref().map(ToString::to_string)
+        self.0.resource_text().map(Cow::into_owned)
     }
 
     /// The method that was signed.
     #[getter]
     fn method(&self) -> Option<&str> {
-        self.0.method.as_deref()
+        self.0.method()
     }
 
     /// The digest of the body that was signed.
     #[getter]
     fn content_digest(&self) -> Option<&str> {
-        self.0.content_digest.as_deref()
+        self.0.content_digest()
     }
 
     /// Whether the agent says that it displays ads.

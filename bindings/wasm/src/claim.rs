@@ -6,6 +6,7 @@ use crate::{json, time};
 use imagxp::json::{Object, Value};
 use imagxp::publisher::CustomPolicy;
 use imagxp::{Claim, Error, ErrorKind};
+use std::borrow::Cow;
 use wasm_bindgen::prelude::*;
 
 /// A rule of the publisher's own, written in JavaScript.
@@ -24,15 +25,15 @@ impl CustomPolicy for Rule {
 
 fn to_js(claim: &Claim) -> Result<JsValue, Thrown> {
     let text = |text: Option<&str>| text.map_or(Value::Null, |text| text.to_owned().into());
-    let resource = claim.resource.as_ref().map(ToString::to_string);
+    let resource = claim.resource_text().map(Cow::into_owned);
     let mut object = Object::new();
     object.insert("agentId", claim.agent_id.as_str());
     object.insert("purpose", claim.purpose.as_str());
     object.insert("ts", time::text(claim.ts));
-    object.insert("nonce", claim.nonce.as_str());
+    object.insert("nonce", claim.nonce());
     object.insert("resource", text(resource.as_deref()));
-    object.insert("method", text(claim.method.as_deref()));
-    object.insert("contentDigest", text(claim.content_digest.as_deref()));
+    object.insert("method", text(claim.method()));
+    object.insert("contentDigest", text(claim.content_digest()));
     object.insert("adsDisplayed", claim.ads_displayed.map_or(Value::Null, Value::Bool));
     object.insert("extra", claim.extra());
     json::object(&object)

@@ -8,12 +8,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Marks in [`SEXTETS`] of the two characters that only one alphabet has; both marks together mean no alphabet at all.
-const STANDARD_ONLY: u8 = 0x40;
-const URL_SAFE_ONLY: u8 = 0x80;
-const NO_DIGIT: u8 = STANDARD_ONLY | URL_SAFE_ONLY;
+///
+/// They lie above the 24 bits of four characters, so that those of all four survive being put together.
+const STANDARD_ONLY: u32 = 1 << 24;
+const URL_SAFE_ONLY: u32 = 1 << 25;
 
 /// The value of each base64 character, with its mark.
-const SEXTETS: [u8; 256] = sextets();
+const SEXTETS: [u32; 256] = sextets();
+
+/// The marks of a whole text.
+#[derive(Clone, Copy, Default)]
+struct Marks(u64);
+
+impl Marks {
+    /// Whether any character has this mark, whatever its place among four.
+    const fn any(self, mark: u32) -> bool {
+        let mark = mark as u64;
+        self.0 & (mark << 18 | mark << 12 | mark << 6 | mark) != 0
+    }
+}
 
 /// Decodes base64 as PROTOCOL §2 admits it: the standard or the URL-safe alphabet (RFC 4648 §4, §5), padded or not.
 ///
@@ -28,7 +41,7 @@ pub fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
         _ => text,
     };
     let (bytes, marks) = decode(text)?;
-    (marks & NO_DIGIT != NO_DIGIT).then_some(bytes)
+    (!marks.any(STANDARD_ONLY) || !marks.any(URL_SAFE_ONLY)).then_some(bytes)
 }
 
 /// Encodes base64 as PROTOCOL §2 writes it: standard alphabet, padded (RFC 4648 §4).
@@ -44,32 +57,30 @@ pub fn base64url_encode(bytes: &[u8]) -> String {
 /// Decodes base64url as JOSE demands it (RFC 7515 §2): URL-safe alphabet, no padding, no non-zero trailing bits.
 pub fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
     let (bytes, marks) = decode(text)?;
-    (marks & STANDARD_ONLY == 0).then_some(bytes)
+    (!marks.any(STANDARD_ONLY)).then_some(bytes)
 }
 
 /// The bytes of unpadded base64 without regard to its alphabet, and the marks of all its characters together.
 ///
 /// Not by the `base64` crate: it reads one alphabet at a time, so that finding out which would be a second pass, and the claim's is the
 /// longest text of a request. `None` when the length is impossible or the unused bits are not zero.
-fn decode(text: &[u8]) -> Option<(Vec<u8>, u8)> {
+fn decode(text: &[u8]) -> Option<(Vec<u8>, Marks)> {
     let (quads, tail) = text.as_chunks::<4>();
     let mut bytes = vec![0; quads.len() * 3];
     let mut marks = 0;
     for (quad, triple) in quads.iter().zip(bytes.as_chunks_mut::<3>().0) {
         let [a, b, c, d] = *quad;
-        let (a, b, c, d) = (sextet(a), sextet(b), sextet(c), sextet(d));
-        marks |= a | b | c | d;
-        let word = word(a) << 18 | word(b) << 12 | word(c) << 6 | word(d);
+        let word = sextet(a) << 18 | sextet(b) << 12 | sextet(c) << 6 | sextet(d);
+        marks |= word;
         *triple = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
     }
     let (value, unused) = match *tail {
-        [] => return Some((bytes, marks)),
+        [] => return Some((bytes, Marks(marks))),
         [_] => return None,
         [a, b, ref c @ ..] => {
             let c = c.first().map(|c| sextet(*c));
-            let [a, b] = [a, b].map(sextet);
-            marks |= a | b | c.unwrap_or_default();
-            let value = word(a) << 18 | word(b) << 12 | word(c.unwrap_or_default()) << 6;
+            let value = sextet(a) << 18 | sextet(b) << 12 | c.unwrap_or_default() << 6;
+            marks |= value;
             bytes.push((value >> 16) as u8);
             if c.is_some() {
                 bytes.push((value >> 8) as u8);
@@ -77,23 +88,18 @@ fn decode(text: &[u8]) -> Option<(Vec<u8>, u8)> {
             (value, if c.is_some() { 0xff } else { 0xffff })
         }
     };
-    (value & unused == 0).then_some((bytes, marks))
+    (value & unused == 0).then_some((bytes, Marks(marks)))
 }
 
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn sextet(digit: u8) -> u8 {
-    SEXTETS[digit as usize]
-}
-
-#[inline(always)]
-const fn word(sextet: u8) -> u32 {
-    (sextet & 63) as u32
+const fn sextet(digit: u8) -> u64 {
+    SEXTETS[digit as usize] as u64
 }
 
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn sextets() -> [u8; 256] {
-    let mut table = [NO_DIGIT; 256];
+const fn sextets() -> [u32; 256] {
+    let mut table = [STANDARD_ONLY | URL_SAFE_ONLY; 256];
     let mut value = 0;
     while value < 62 {
         let digit = match value {
@@ -101,7 +107,7 @@ const fn sextets() -> [u8; 256] {
             26..52 => b'a' + value - 26,
             _ => b'0' + value - 52,
         };
-        table[digit as usize] = value;
+        table[digit as usize] = value as u32;
         value += 1;
     }
     table[b'+' as usize] = 62 | STANDARD_ONLY;

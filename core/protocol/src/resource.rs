@@ -1,5 +1,9 @@
 //! What is being requested: origins and URLs, compared after RFC 3986 §6.2.2 normalisation (PROTOCOL §5 step 6).
 
+mod plain;
+
+pub(crate) use plain::{ReadResource, ResourceRef};
+
 use crate::encoding::hex_value;
 use core::fmt;
 

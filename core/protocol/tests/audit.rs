@@ -83,7 +83,7 @@ fn each_decided_verdict_is_recorded_once() {
         assert_eq!((record.time, record.policy), (now(), *publisher.policy().hash()));
     }
     assert_eq!((records[0].url.as_str(), records[0].method.as_str()), (URL, "GET"));
-    assert_eq!(records[0].claim().unwrap().nonce, NONCE);
+    assert_eq!(records[0].claim().unwrap().nonce(), NONCE);
     let bytes = manifest(&[1]);
     assert!(records[0].verify_request(Some(&bytes)).unwrap());
     assert!(!records[1].verify_request(None).unwrap(), "a replay is refused before the signature is checked");

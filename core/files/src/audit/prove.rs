@@ -99,7 +99,7 @@ fn find(folder: &Path, selector: Selector<'_>) -> Result<Found> {
         let hit = match selector {
             Selector::Number(_) => true,
             Selector::TraceId(id) => verdict.trace_id == id,
-            Selector::Nonce(nonce) => verdict.claim().is_some_and(|claim| claim.nonce == nonce),
+            Selector::Nonce(nonce) => verdict.claim().is_some_and(|claim| claim.nonce() == nonce),
         };
         let was_verified = verdict.agent_id.is_some();
         if hit && best.as_ref().is_none_or(|(verified, _)| !verified && was_verified) {

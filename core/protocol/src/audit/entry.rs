@@ -175,14 +175,13 @@ impl StoredVerdict {
             }
         };
         let claim = self.claim().ok_or_else(|| altered("the recorded claim cannot be read"))?;
-        if !key.verify(&claim.canonical, signature) && !key.verify(payload, signature) {
+        if !key.verify(claim.canonical(), signature) && !key.verify(payload, signature) {
             return Err(altered("the request's signature does not verify"));
         }
-        let resource = claim.resource.as_ref().map(ToString::to_string);
-        let method_differs = claim.method.as_ref().is_some_and(|method| *method != self.method);
+        let method_differs = claim.method().is_some_and(|method| method != self.method);
         if claim.agent_id != *agent_id
             || Some(claim.purpose) != self.purpose
-            || resource != self.resource
+            || claim.resource_text().as_deref() != self.resource.as_deref()
             || method_differs
         {
             return Err(altered("the record says something else than the signed claim"));

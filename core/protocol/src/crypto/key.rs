@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use ::p256::pkcs8::PrivateKeyInfoRef;
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -67,7 +67,8 @@ pub struct PublicKey(Arc<PublicInner>);
 struct PublicInner {
     point: Point,
     spki: Box<[u8]>,
-    thumbprint: Thumbprint,
+    /// Made when it is first asked for: a stranger's forgery is refused without.
+    thumbprint: OnceLock<Thumbprint>,
 }
 
 #[derive(Clone, Copy)]
@@ -144,9 +145,15 @@ impl PublicKey {
         *self.0.spki == *der
     }
 
-    /// The RFC 7638 SHA-256 thumbprint, computed once when the key was read.
+    /// The RFC 7638 SHA-256 thumbprint, computed once.
     pub fn thumbprint(&self) -> &Thumbprint {
-        &self.0.thumbprint
+        self.0.thumbprint.get_or_init(|| match &self.0.point {
+            Point::P256(key) => {
+                let (x, y) = p256::coordinates(key);
+                Thumbprint::of_p256(&x, &y)
+            }
+            Point::Ed25519(key) => Thumbprint::of_ed25519(key.as_bytes()),
+        })
     }
 
     /// Whether `signature` is this key's signature over `message`.
@@ -161,14 +168,11 @@ impl PublicKey {
     }
 
     pub(super) fn from_point(point: Point) -> Self {
-        let (spki, thumbprint) = match &point {
-            Point::P256(key) => {
-                let (x, y) = p256::coordinates(key);
-                (p256::to_spki(key), Thumbprint::of_p256(&x, &y))
-            }
-            Point::Ed25519(key) => (ed25519::to_spki(key), Thumbprint::of_ed25519(key.as_bytes())),
+        let spki = match &point {
+            Point::P256(key) => p256::to_spki(key),
+            Point::Ed25519(key) => ed25519::to_spki(key),
         };
-        Self(Arc::new(PublicInner { point, spki: spki.into_boxed_slice(), thumbprint }))
+        Self(Arc::new(PublicInner { point, spki: spki.into_boxed_slice(), thumbprint: OnceLock::new() }))
     }
 
     pub(super) fn point(&self) -> &Point {
@@ -592,6 +596,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "a thumbprint that is made later changes nothing about its key"
+    )]
     fn keys_are_values() {
         let (one, same, other) = (
             PublicKey::from_pem(P256_PUBLIC).unwrap(),

@@ -26,6 +26,7 @@ mod number;
 mod object;
 mod parse;
 mod scan;
+mod shallow;
 mod value;
 
 pub(crate) use canonical::write_object;
@@ -35,4 +36,5 @@ pub use limits::Limits;
 pub use number::Number;
 pub use object::Object;
 pub use parse::{parse, parse_object};
+pub(crate) use shallow::{Shallow, canonical_members};
 pub use value::Value;

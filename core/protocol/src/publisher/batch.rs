@@ -50,7 +50,7 @@ impl Publisher {
             if let Some(key) = key {
                 keys.push(key.clone());
                 progresses.push(&mut run.progress);
-                signed.push((claim.canonical.as_slice(), &decoded.signature));
+                signed.push((claim.canonical(), &decoded.signature));
             }
         }
         let checks: Vec<_> = keys

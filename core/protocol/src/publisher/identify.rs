@@ -16,19 +16,19 @@ use std::sync::Arc;
 /// The signed bytes, in the two readings of PROTOCOL §3.
 struct Signed<'a> {
     canonical: &'a [u8],
-    payload: &'a [u8],
+    other_form: Option<&'a [u8]>,
     signature: &'a Signature,
 }
 
 impl<'a> Signed<'a> {
     fn new(claim: &'a Claim, decoded: &'a Decoded) -> Self {
-        Self { canonical: &claim.canonical, payload: &claim.payload, signature: &decoded.signature }
+        Self { canonical: claim.canonical(), other_form: claim.other_form(), signature: &decoded.signature }
     }
 
     /// Against the RFC 8785 form; if the received bytes are another form, then against those.
     fn verifies(&self, hot: &HotKeys, key: &PublicKey) -> bool {
         hot.verify(key, self.canonical, self.signature)
-            || (self.payload != self.canonical && hot.verify(key, self.payload, self.signature))
+            || self.other_form.is_some_and(|bytes| hot.verify(key, bytes, self.signature))
     }
 }
 
@@ -55,7 +55,7 @@ impl Run<'_> {
         self.facts.agent_id = Some(claim.agent_id.clone());
         self.facts.key_id = Some(*key.thumbprint());
         self.facts.purpose = Some(claim.purpose);
-        self.facts.resource = claim.resource.as_ref().map(ToString::to_string);
+        self.facts.resource = claim.resource_text().map(Cow::into_owned);
         self.facts.binding = binding;
         let key_id = *key.thumbprint();
         // For the audit record, moved and not copied: who does not keep one pays nothing.
@@ -212,7 +212,8 @@ impl Run<'_> {
 
     /// The bytes of a pending verification are its own, so what was found of them holds.
     fn has_signed(&self, key: &PublicKey, signed: &Signed<'_>) -> bool {
-        self.progress.signed_by == Some(*key.thumbprint()) || signed.verifies(&self.publisher.hot, key)
+        self.progress.signed_by.is_some_and(|signer| signer == *key.thumbprint())
+            || signed.verifies(&self.publisher.hot, key)
     }
 
     fn note_signature(&mut self, key: &PublicKey, result: StepResult) {

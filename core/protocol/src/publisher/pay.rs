@@ -258,10 +258,11 @@ impl Run<'_> {
             return vec![audience.clone()];
         }
         let origins = self.publisher.policy.origins();
-        let signed = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
-        let ours = origins
-            .iter()
-            .filter(|origin| signed.is_none_or(|signed| signed == *origin || !origins.contains(signed)));
+        let read = claim.read_resource();
+        let signed = read.as_ref().and_then(|resource| resource.view().origin);
+        // Only one of ours narrows the list.
+        let signed = signed.filter(|signed| origins.iter().any(|origin| signed.is(origin)));
+        let ours = origins.iter().filter(|origin| signed.is_none_or(|signed| signed.is(origin)));
         ours.flat_map(|origin| [origin.to_string(), origin.authority()]).collect()
     }
 

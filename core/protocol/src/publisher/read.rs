@@ -2,13 +2,12 @@
 
 use super::verdict::{Visitor, Warning};
 use super::verify::{Refusal, Run};
-use crate::claim::Claim;
+use crate::claim::{Claim, Members};
 use crate::code::Code;
 use crate::crypto::Signature;
 use crate::encoding::base64_decode;
 use crate::explain::shown;
 use crate::headers::{self, RequestHeaders};
-use crate::json::Object;
 use crate::time::Timestamp;
 
 /// What the headers of a signed request hold, decoded.
@@ -90,18 +89,13 @@ impl<'r> Run<'r> {
     /// The rest of step 2, step 3, and the unsigned copies, which only now can be compared.
     pub(super) fn claim(&mut self, headers: &RequestHeaders<'_>, payload: Vec<u8>) -> Result<Claim, Refusal> {
         let limits = &self.publisher.limits;
-        let object = Claim::parse_json(&payload, limits);
-        let refusal = object.as_ref().err().map(|code| Refusal::new(*code));
+        let members = Members::read(&payload, limits);
+        let refusal = members.as_ref().err().map(|code| Refusal::new(*code));
         self.check(2, "payload: strict JSON", refusal, || {
             ("one I-JSON object within the limits".into(), shown(&payload))
         })?;
-        let object: Object<'_> = object.map_err(Refusal::new)?;
-        let claim = Claim::from_object(
-            &object,
-            payload.len(),
-            limits,
-            self.publisher.policy.document().allow_loopback,
-        );
+        let allow_loopback = self.publisher.policy.document().allow_loopback;
+        let claim = members.and_then(|members| Claim::of(members, &payload, limits, allow_loopback));
         let refusal = claim.as_ref().err().map(|code| Refusal::new(*code));
         self.check(3, "claim: types and values", refusal, || {
             let received = match &claim {
@@ -110,12 +104,11 @@ impl<'r> Run<'r> {
             };
             ("agent_id, purpose, ts, nonce, resource as PROTOCOL §2 has them".into(), received)
         })?;
-        let mut claim = claim.map_err(Refusal::new)?;
-        claim.payload = payload;
+        let claim = claim.and_then(|claim| claim.with_payload(payload)).map_err(Refusal::new)?;
         let agent_ok = headers.agent_id.is_none_or(|copy| copy == claim.agent_id.as_str().as_bytes());
         let time_ok = headers.timestamp.is_none_or(|copy| {
             let text = core::str::from_utf8(copy).ok();
-            copy == claim.ts_text.as_bytes() || text.and_then(Timestamp::parse) == Some(claim.ts)
+            copy == claim.ts_text().as_bytes() || text.and_then(Timestamp::parse) == Some(claim.ts)
         });
         if !agent_ok || !time_ok {
             let header = if agent_ok { headers::TIMESTAMP } else { headers::AGENT_ID };

@@ -15,7 +15,7 @@ use crate::headers::RequestHeaders;
 use crate::policy::{Decision, Question, ResourceMatch};
 use crate::purpose::Purpose;
 use crate::replay::{Insert, ReplayEntry, Seen};
-use crate::resource::{Resource, path_readings};
+use crate::resource::{ReadResource, Resource, path_readings};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ impl<'r> Run<'r> {
         };
         self.version_and_time(&claim)?;
         let subject = self.subject(&claim, &decoded)?;
-        let nonce_key = self.publisher.keyer.nonce(&subject, &claim.nonce);
+        let nonce_key = self.publisher.keyer.nonce(&subject, claim.nonce());
         self.look_up_nonce(&nonce_key)?;
         match self.bind(&claim) {
             // "Signed for another resource" is said only of what the agent signed: a forgery is called one.
@@ -302,50 +302,59 @@ impl<'r> Run<'r> {
         let policy = &self.publisher.policy;
         let document = policy.document();
         let mismatch = |detail: &'static str| Some(Refusal::new(Code::ClaimResourceMismatch).detail(detail));
-        let requested = Resource::parse(self.request.url);
-        let refusal = match (&claim.resource, &requested) {
+        let claimed = claim.read_resource();
+        let requested = if claim.asks_for(self.request.url) {
+            claimed.clone()
+        } else {
+            ReadResource::parse(self.request.url)
+        };
+        let refusal = match (&claimed, &requested) {
             (_, None) => mismatch("the request's own URL cannot be read"),
             (None, _) if document.require_resource => {
                 Some(Refusal::new(Code::ClaimResourceInvalid).detail("the claim names no resource"))
             }
             (None, _) => None,
             (Some(_), _) if document.resource_match == ResourceMatch::Off => None,
-            (Some(claimed), Some(requested)) => match (&claimed.origin, &requested.origin) {
-                _ if !claimed.same_target(requested) => mismatch("path or query differ"),
-                (Some(origin), _) if !policy.origins().contains(origin) => {
-                    mismatch("the claim names another site")
+            (Some(claimed), Some(requested)) => {
+                let (claimed, requested) = (claimed.view(), requested.view());
+                match (claimed.origin, requested.origin) {
+                    _ if !claimed.same_target(&requested) => mismatch("path or query differ"),
+                    (Some(origin), _) if !policy.origins().iter().any(|ours| origin.is(ours)) => {
+                        mismatch("the claim names another site")
+                    }
+                    _ if document.resource_match == ResourceMatch::Path => None,
+                    (None, _) => mismatch("the claim names no origin"),
+                    (Some(origin), Some(other)) if origin != other => {
+                        mismatch("the request came to another origin")
+                    }
+                    (Some(_), _) => None,
                 }
-                _ if document.resource_match == ResourceMatch::Path => None,
-                (None, _) => mismatch("the claim names no origin"),
-                (Some(origin), Some(other)) if origin != other => {
-                    mismatch("the request came to another origin")
-                }
-                (Some(_), _) => None,
-            },
+            }
         };
-        let shown =
-            |resource: &Option<Resource>| resource.as_ref().map_or("none".into(), ToString::to_string);
-        self.check(6, "claim: resource", refusal, || (shown(&requested), shown(&claim.resource)))?;
+        let shown = |text: Option<String>| text.unwrap_or_else(|| "none".into());
+        self.check(6, "claim: resource", refusal, || {
+            let requested = Resource::parse(self.request.url).map(|resource| resource.to_string());
+            (shown(requested), shown(claim.resource_text().map(Cow::into_owned)))
+        })?;
 
         let method = self.request.method;
         let refusal = claim
-            .method
-            .as_deref()
+            .method()
             .filter(|signed| *signed != method)
             .map(|_| Refusal::new(Code::ClaimMethodMismatch));
         self.check(6, "claim: method", refusal, || {
-            (method.into(), claim.method.clone().unwrap_or_else(|| "none, which fits any".into()))
+            (method.into(), claim.method().unwrap_or("none, which fits any").into())
         })?;
         let refusal = (!document.methods.iter().any(|allowed| allowed == method))
             .then(|| Refusal::new(Code::MethodNotAllowed));
         self.check(6, "request: method", refusal, || (document.methods.join(", "), method.into()))?;
 
-        if let Some(claimed) = &claim.content_digest {
+        if let Some(claimed) = claim.content_digest() {
             let actual = self.request.body_digest;
             let agree = actual.is_some_and(|actual| digests_agree(claimed, actual));
             let refusal = (!agree).then(|| Refusal::new(Code::ClaimDigestMismatch));
             self.check(6, "claim: body digest", refusal, || {
-                (actual.unwrap_or("none: the caller passed no digest").into(), claimed.clone())
+                (actual.unwrap_or("none: the caller passed no digest").into(), claimed.into())
             })?;
         }
         Ok(())

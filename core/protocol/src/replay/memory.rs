@@ -7,6 +7,8 @@ use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::PoisonError;
 
+/// Into how many parts each table is divided. A table of a million that grows makes everybody wait for milliseconds; a part of it, for 50 µs.
+const PARTS: usize = 64;
 /// The width of a bucket, in milliseconds.
 const BUCKET_MS: i64 = 60_000;
 /// How much before a dropped bucket counts as forgotten too: claims end somewhat before their entries.
@@ -31,7 +33,9 @@ pub struct MemoryReplayStore {
 struct State {
     /// By the bucket's end, in units of [`BUCKET_MS`] since 1970.
     buckets: BTreeMap<i64, Bucket>,
-    per_agent: HashMap<[u8; 16], u32, Keyed>,
+    per_agent: Parts<Counts>,
+    /// What dropped buckets held per agent and [`State::per_agent`] still contains: one part is subtracted with each insertion.
+    leaving: Vec<Counts>,
     entries: usize,
     forgotten: Vec<Forgotten>,
 }
@@ -45,8 +49,33 @@ struct Forgotten {
 
 #[derive(Debug, Default)]
 struct Bucket {
-    keys: HashSet<[u8; 16], Keyed>,
-    per_agent: HashMap<[u8; 16], u32, Keyed>,
+    keys: Parts<HashSet<[u8; 16], Keyed>>,
+    per_agent: Parts<Counts>,
+    len: usize,
+}
+
+/// Entries by agent.
+type Counts = HashMap<[u8; 16], u32, Keyed>;
+
+/// One table in [`PARTS`] parts, by the key's last byte; its first eight are what the parts hash by.
+#[derive(Debug)]
+struct Parts<T>(Box<[T; PARTS]>);
+
+impl<T: Default> Default for Parts<T> {
+    fn default() -> Self {
+        Self(Box::new(core::array::from_fn(|_| T::default())))
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "a remainder is smaller than what it is divided by")]
+impl<T> Parts<T> {
+    fn of(&self, key: &[u8; 16]) -> &T {
+        &self.0[usize::from(key[15]) % PARTS]
+    }
+
+    fn of_mut(&mut self, key: &[u8; 16]) -> &mut T {
+        &mut self.0[usize::from(key[15]) % PARTS]
+    }
 }
 
 impl Default for MemoryReplayStore {
@@ -81,19 +110,20 @@ impl ReplayStore for MemoryReplayStore {
     fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
         let mut state = self.lock();
         state.drop_expired(now);
+        state.settle();
         // The same nonce may have been signed with another time, so every bucket counts.
         if state.contains(&entry.key) {
             return Insert::Seen;
         }
-        let held = state.per_agent.get(&entry.agent).copied().unwrap_or(0);
-        if state.entries >= self.max_entries || held >= self.max_per_agent {
+        if state.entries >= self.max_entries || state.held(&entry.agent) >= self.max_per_agent {
             return Insert::Full;
         }
         let end = entry.expires_at.as_millis().div_euclid(BUCKET_MS).saturating_add(1);
         let bucket = state.buckets.entry(end).or_default();
-        bucket.keys.insert(entry.key);
-        *bucket.per_agent.entry(entry.agent).or_default() += 1;
-        state.per_agent.insert(entry.agent, held + 1);
+        bucket.keys.of_mut(&entry.key).insert(entry.key);
+        *bucket.per_agent.of_mut(&entry.agent).entry(entry.agent).or_default() += 1;
+        bucket.len += 1;
+        *state.per_agent.of_mut(&entry.agent).entry(entry.agent).or_default() += 1;
         state.entries += 1;
         Insert::Fresh
     }
@@ -114,7 +144,27 @@ impl ReplayStore for MemoryReplayStore {
 
 impl State {
     fn contains(&self, key: &[u8; 16]) -> bool {
-        self.buckets.values().any(|bucket| bucket.keys.contains(key))
+        self.buckets.values().any(|bucket| bucket.keys.of(key).contains(key))
+    }
+
+    /// How many entries of this agent are held.
+    fn held(&self, agent: &[u8; 16]) -> u32 {
+        let count = |counts: &Counts| counts.get(agent).copied().unwrap_or(0);
+        let leaving = self.leaving.iter().map(count).fold(0, u32::saturating_add);
+        count(self.per_agent.of(agent)).saturating_sub(leaving)
+    }
+
+    /// Subtracts one part of what has been dropped.
+    fn settle(&mut self) {
+        for (agent, count) in self.leaving.pop().into_iter().flatten() {
+            let counts = self.per_agent.of_mut(&agent);
+            if let Some(held) = counts.get_mut(&agent) {
+                *held = held.saturating_sub(count);
+                if *held == 0 {
+                    counts.remove(&agent);
+                }
+            }
+        }
     }
 
     fn drop_expired(&mut self, now: Timestamp) {
@@ -124,15 +174,8 @@ impl State {
                 return;
             }
             let bucket = first.remove();
-            self.entries = self.entries.saturating_sub(bucket.keys.len());
-            for (agent, count) in bucket.per_agent {
-                if let Some(held) = self.per_agent.get_mut(&agent) {
-                    *held = held.saturating_sub(count);
-                    if *held == 0 {
-                        self.per_agent.remove(&agent);
-                    }
-                }
-            }
+            self.entries = self.entries.saturating_sub(bucket.len);
+            self.leaving.extend(bucket.per_agent.0.into_iter().filter(|counts| !counts.is_empty()));
             self.forget(end.as_millis());
         }
     }
@@ -221,6 +264,34 @@ mod tests {
         }
         assert_eq!(store.insert_if_absent(&entry(4, 1, at(900)), at(600)), Insert::Fresh);
         assert_eq!(store.len(), 1);
+    }
+
+    /// Who was full has room as soon as a bucket is dropped, and no more than that: what leaves part by part counts as gone.
+    #[test]
+    fn shares_are_exact_while_dropped_buckets_leave() {
+        let agents = 200;
+        let store = MemoryReplayStore::new(1_000_000, 3);
+        let mut number = 0;
+        let mut insert = |agent: u8, expires_at, now| {
+            number += 1;
+            store.insert_if_absent(
+                &ReplayEntry { key: entry(number, 0, at(0)).key, agent: [agent; 16], expires_at },
+                now,
+            )
+        };
+        for agent in 0..agents {
+            for expires_at in [at(100), at(100), at(900)] {
+                assert_eq!(insert(agent, expires_at, at(0)), Insert::Fresh);
+            }
+            assert_eq!(insert(agent, at(900), at(0)), Insert::Full);
+        }
+        for agent in 0..agents {
+            assert_eq!(insert(agent, at(900), at(600)), Insert::Fresh, "{agent}");
+            assert_eq!(insert(agent, at(900), at(600)), Insert::Fresh, "{agent}");
+            assert_eq!(insert(agent, at(900), at(600)), Insert::Full, "{agent}");
+        }
+        assert_eq!(store.len(), usize::from(agents) * 3);
+        assert!(store.lock().leaving.is_empty());
     }
 
     #[test]

@@ -106,11 +106,11 @@ impl Identities {
             .and_then(|payload| imagxp::Claim::parse(&payload, &Limits::DEFAULT, self.allow_loopback).ok());
         let claim =
             claim.ok_or_else(|| Problem::unauthorized("auth.required", "the request is not signed"))?;
-        if request.body_digest.is_some() && claim.content_digest.is_none() {
+        if request.body_digest.is_some() && claim.content_digest().is_none() {
             let message = "a signed request with a body names the body in its claim (`content_digest`)";
             return Err(Problem::bad("claim.digest_mismatch", message));
         }
-        if !matches!(request.method, "GET" | "HEAD") && claim.method.is_none() {
+        if !matches!(request.method, "GET" | "HEAD") && claim.method().is_none() {
             return Err(Problem::bad(
                 "claim.method_mismatch",
                 "a signed request that changes something names its method",

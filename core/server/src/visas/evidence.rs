@@ -45,17 +45,17 @@ impl Evidence {
             .map_err(|_| malformed("the request's public key cannot be read"))?;
         let signature = Signature::from_hex(request.signature.as_bytes())
             .ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
-        let signed = key.verify(&claim.canonical, &signature)
-            || (claim.payload != claim.canonical && key.verify(&claim.payload, &signature));
+        let signed = key.verify(claim.canonical(), &signature)
+            || claim.other_form().is_some_and(|bytes| key.verify(bytes, &signature));
         if !signed {
             return Err(malformed("the request is not signed by its key"));
         }
         if visa.get("sub").and_then(Value::as_str) != Some(claim.agent_id.as_str()) {
             return Err(Problem::forbidden_as("visa.not_yours", "the request is not the visa's holder's"));
         }
-        let origin = claim.resource.as_ref().and_then(|resource| resource.origin.as_ref());
+        let origin = claim.resource().and_then(|resource| resource.origin);
         let origin = origin.ok_or_else(|| malformed("the request does not name the page's whole address"))?;
-        let host = AgentId::of_origin(origin, loopback);
+        let host = AgentId::of_origin(&origin, loopback);
         if host.is_none_or(|host| host.as_str() != publisher.as_str()) {
             return Err(Problem::forbidden_as("visa.not_yours", "the request was meant for somebody else"));
         }
@@ -80,7 +80,7 @@ impl Evidence {
         Ok(Self {
             key: *key.thumbprint(),
             agent: Owner::parse(claim.agent_id.as_str())?,
-            nonce: claim.nonce.clone(),
+            nonce: claim.nonce().to_owned(),
             time: claim.ts,
         })
     }

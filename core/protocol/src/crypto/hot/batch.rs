@@ -1,40 +1,38 @@
 //! Many sums at once: additions of affine points, which cost half when all of them share one inversion (Montgomery's trick).
 
 use super::comb::COLUMNS;
-use super::point::{Affine, Field, Point, inverse};
+use super::point::{Affine, Field, Point};
 use super::table::Table;
-use super::verify::{Column, Entries, Equation, WIDTH};
-use ::p256::Scalar;
-use ::p256::elliptic_curve::ff::BatchInverter;
+use super::verify::{Column, Entries, Equation, Order, WIDTH};
 use std::sync::Arc;
 
-/// The most equations that are summed together: their points, 100 KB, stay in the near caches.
-const MOST: usize = 12;
+/// The most equations that are summed together: their points, 60 KB, stay in the near caches.
+const MOST: usize = 16;
 /// For fewer the inversions cost more than they save.
 const LEAST: usize = 3;
+/// Products are made in so many chains by turns: one alone would keep the processor waiting for each.
+const CHAINS: usize = 4;
 
 /// [`Equation::holds`] of each equation with its key's table, in order.
 pub(super) fn hold(equations: &[(Equation, Arc<Table>)], generator: &Table) -> Vec<Option<bool>> {
-    let mut inverses: Vec<Scalar> = equations.iter().map(|(equation, _)| equation.s()).collect();
-    let mut scratch = inverses.clone();
-    BatchInverter::invert_with_external_scratch(&mut inverses, &mut scratch);
+    let mut inverses: Vec<Order> = equations.iter().map(|(equation, _)| equation.s()).collect();
+    Order::batch_invert(&mut inverses);
     let mut answers = Vec::with_capacity(equations.len());
+    let mut room = Room::new(equations.len().min(MOST));
     for (equations, inverses) in equations.chunks(MOST).zip(inverses.chunks(MOST)) {
-        let read = |((equation, key), inverse): (&(Equation, Arc<Table>), &Scalar)| {
-            equation.entries(inverse, generator, key)
+        let entries = |((equation, key), inverse): (&(Equation, Arc<Table>), &Order)| {
+            equation.entries(*inverse, generator, key)
         };
-        let entries: Vec<Option<Entries>> = equations.iter().zip(inverses).map(read).collect();
+        let entries = equations.iter().zip(inverses).map(entries);
         let sums = if equations.len() < LEAST {
-            entries.iter().map(|entries| entries.as_ref()?.sum()).collect()
+            entries.map(|entries| entries?.sum()).collect()
         } else {
-            sums(&entries)
+            room.sums(entries)
         };
         answers.extend(equations.iter().zip(sums).map(|((equation, _), sum)| equation.holds(&sum?)));
     }
     answers
 }
-
-const NOTHING: [Column; COLUMNS] = [[Affine::EMPTY; WIDTH]; COLUMNS];
 
 /// What is left to add of one column of one equation.
 struct Group {
@@ -43,28 +41,40 @@ struct Group {
     equation: usize,
 }
 
-/// The sum of each equation's entries; `None` where equal or opposite points met, and the plain path has to say.
-fn sums(equations: &[Option<Entries>]) -> Vec<Option<Point>> {
-    let mut groups = Vec::with_capacity(equations.len() * COLUMNS);
-    let mut lost = vec![false; equations.len()];
-    for (equation, (entries, lost)) in equations.iter().zip(&mut lost).enumerate() {
-        *lost = entries.is_none();
-        let (columns, len) =
-            entries.as_ref().map_or((&NOTHING, 0), |entries| (&entries.columns, entries.width));
-        groups.extend(columns.iter().map(|points| Group { points: *points, len, equation }));
+/// The memory that [`MOST`] equations need: allocated once, since allocating so much takes microseconds.
+struct Room {
+    groups: Vec<Group>,
+    /// Of each pair the product of the differences before it, and its own.
+    factors: Vec<(Field, Field)>,
+}
+
+impl Room {
+    fn new(equations: usize) -> Self {
+        let groups = equations * COLUMNS;
+        Self { groups: Vec::with_capacity(groups), factors: Vec::with_capacity(groups * (WIDTH / 2)) }
     }
-    while groups.iter().any(|group| group.len > 1) {
-        halve(&mut groups, &mut lost);
+
+    /// The sum of each equation's entries; `None` where equal or opposite points met, and the plain path has to say.
+    fn sums(&mut self, equations: impl Iterator<Item = Option<Entries>>) -> Vec<Option<Point>> {
+        self.groups.clear();
+        let mut lost = Vec::with_capacity(MOST);
+        for (equation, entries) in equations.enumerate() {
+            lost.push(entries.is_none());
+            let Entries { columns, width: len } = entries.unwrap_or(Entries::NONE);
+            self.groups.extend(columns.iter().map(|points| Group { points: *points, len, equation }));
+        }
+        while self.groups.iter().any(|group| group.len > 1) {
+            halve(&mut self.groups, &mut self.factors, &mut lost);
+        }
+        let sum = |(columns, lost): (&[Group], bool)| if lost { None } else { add_up(columns) };
+        self.groups.chunks(COLUMNS).zip(lost).map(sum).collect()
     }
-    let sum = |(columns, lost): (&[Group], bool)| if lost { None } else { add_up(columns) };
-    groups.chunks(COLUMNS).zip(lost).map(sum).collect()
 }
 
 /// Adds the points of every group in pairs.
-fn halve(groups: &mut [Group], lost: &mut [bool]) {
+fn halve(groups: &mut [Group], factors: &mut Vec<(Field, Field)>, lost: &mut [bool]) {
     // From the last pair to the first, so that what follows takes them from the first to the last.
-    let mut product = Field::ONE;
-    let mut factors = Vec::with_capacity(groups.len() * 2);
+    let mut products = [Field::ONE; CHAINS];
     for group in groups.iter().rev() {
         let (pairs, _) = group.live().as_chunks::<2>();
         for [a, b] in pairs.iter().rev() {
@@ -75,20 +85,21 @@ fn halve(groups: &mut [Group], lost: &mut [bool]) {
                     *lost = true;
                 }
             }
-            factors.push((product, difference));
-            product *= difference;
+            let Some(product) = products.get_mut(factors.len() % CHAINS) else { return };
+            factors.push((*product, difference));
+            *product *= difference;
         }
     }
-    let mut inverse = inverse(&product);
+    Field::batch_invert(&mut products);
+    let mut inverses = products;
     for group in groups {
         let mut sums = [Affine::EMPTY; WIDTH];
         let (pairs, rest) = group.live().as_chunks::<2>();
         for (to, [a, b]) in sums.iter_mut().zip(pairs) {
             let Some((before, difference)) = factors.pop() else { return };
-            let slope = (b.y - a.y) * (inverse * before);
-            inverse *= difference;
-            let x = slope.square() - a.x - b.x;
-            *to = Affine { x, y: slope * (a.x - x) - a.y };
+            let Some(inverse) = inverses.get_mut(factors.len() % CHAINS) else { return };
+            *to = a.add(b, &(*inverse * before));
+            *inverse *= difference;
         }
         if let (Some(to), Some(odd)) = (sums.get_mut(pairs.len()), rest.first()) {
             *to = *odd;

@@ -5,8 +5,8 @@ use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// What names a key: its thumbprint.
-pub(super) type KeyName = [u8; 32];
+/// What names a key: its compressed point.
+pub(super) type KeyName = [u8; 33];
 
 /// The verified request at which a table is built.
 const PROMOTED_AT: u32 = 2;

@@ -8,11 +8,11 @@ use ::p256::Scalar;
 use ::p256::elliptic_curve::ff::Field as _;
 
 /// Columns: the doublings of a multiplication, and one.
-pub(super) const COLUMNS: usize = 13;
-/// Bits in a column. 13 · 20 ≥ 256.
-pub(super) const TEETH: usize = 20;
+pub(super) const COLUMNS: usize = 10;
+/// Bits in a column. 10 · 26 ≥ 256.
+pub(super) const TEETH: usize = 26;
 
-/// The signs of a scalar, column by column; bit j of column i stands for ±2^(13j + i).
+/// The signs of a scalar, column by column; bit j of column i stands for ±2^(10j + i).
 pub(super) struct Digits {
     columns: [u32; COLUMNS],
     negative: bool,
@@ -34,7 +34,7 @@ impl Digits {
         let mut bits = ((low >> 1) | (high << 127), high >> 1);
         let mut columns = [0u32; COLUMNS];
         for tooth in 0..TEETH {
-            let chunk = (bits.0 & 0x1fff) as u32;
+            let chunk = (bits.0 & ((1 << COLUMNS) - 1)) as u32;
             bits = ((bits.0 >> COLUMNS) | (bits.1 << (128 - COLUMNS)), bits.1 >> COLUMNS);
             for (at, column) in columns.iter_mut().enumerate() {
                 *column |= ((chunk >> at) & 1) << tooth;

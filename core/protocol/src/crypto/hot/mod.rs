@@ -1,6 +1,6 @@
 //! Keys that are seen often: precomputed multiples make verification several times faster (PROTOCOL §4 says whose keys they are).
 //!
-//! A table of multiples of a public key, and one of the generator's, turn u1·G + u2·Q into some additions and twelve doublings. All
+//! A table of multiples of a public key, and one of the generator's, turn u1·G + u2·Q into some additions and nine doublings. All
 //! values are public, so time may vary. The verdict is that of the plain path, always: what the tables cannot decide, the plain path decides.
 
 mod batch;
@@ -14,13 +14,13 @@ mod verify;
 
 use super::key::Point as KeyPoint;
 use super::{PublicKey, Signature};
-use cache::Cache;
+use cache::{Cache, KeyName};
 use core::fmt;
 use point::Affine;
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use table::{Table, WIDE};
-use verify::Equation;
+use table::{GENERATOR, Table};
+use verify::{Equation, Order};
 
 /// Precomputed tables for the keys that are seen often, bounded in memory. Shared between threads without further locks.
 ///
@@ -33,10 +33,10 @@ pub struct HotKeys {
 }
 
 impl HotKeys {
-    /// 16 MiB: some 1 500 keys.
+    /// 16 MiB: some 1 300 keys.
     pub const DEFAULT_BYTES: usize = 16 << 20;
 
-    /// Tables that take at most `max_bytes` in all, besides 64 KiB for the curve's generator and at most 128 KiB of counters; with 0 there
+    /// Tables that take at most `max_bytes` in all, besides 512 KiB for the curve's generator and at most 128 KiB of counters; with 0 there
     /// are none.
     pub fn new(max_bytes: usize) -> Self {
         Self { cache: Mutex::new(Cache::new(max_bytes)), generator: OnceLock::new() }
@@ -50,7 +50,7 @@ impl HotKeys {
     /// Counts a verified request of this key, and builds its table at the second one (0.1 ms).
     pub fn credit(&self, key: &PublicKey) {
         let KeyPoint::P256(point) = key.point() else { return };
-        let name = *key.thumbprint().as_bytes();
+        let Some(name) = name(key) else { return };
         let Some(shape) = self.cache().credit(&name) else { return };
         if self.generator().is_none() {
             return;
@@ -114,13 +114,13 @@ impl HotKeys {
     }
 
     fn table(&self, key: &PublicKey) -> Option<Arc<Table>> {
-        self.cache().table(key.thumbprint().as_bytes())
+        self.cache().table(&name(key)?)
     }
 
     fn generator(&self) -> Option<&Table> {
         let build = || {
             let point = ::p256::PublicKey::from_affine(::p256::AffinePoint::GENERATOR).ok()?;
-            Table::new(Affine::of(&point.into())?, WIDE)
+            Table::new(Affine::of(&point.into())?, GENERATOR)
         };
         self.generator.get_or_init(build).as_ref()
     }
@@ -142,11 +142,22 @@ pub struct SignatureCheck<'a> {
     pub signature: &'a Signature,
 }
 
+/// The compressed point of a P-256 key, from its SubjectPublicKeyInfo, which ends with the uncompressed one.
+fn name(key: &PublicKey) -> Option<KeyName> {
+    let KeyPoint::P256(_) = key.point() else { return None };
+    let (x, y) = key.to_spki_der().last_chunk::<64>()?.split_at(32);
+    let mut name = [2; 33];
+    let (sign, rest) = name.split_first_mut()?;
+    *sign |= y.last()? & 1;
+    rest.copy_from_slice(x);
+    Some(name)
+}
+
 /// One equation; `None` when the tables cannot say.
 fn check(generator: &Table, key: &Table, hash: [u8; 32], signature: &Signature) -> Option<bool> {
     let Some(equation) = Equation::new(hash, signature.as_bytes()) else { return Some(false) };
-    let inverse = Option::from(equation.s().invert_vartime())?;
-    equation.holds(&equation.entries(&inverse, generator, key)?.sum()?)
+    let inverse = Order::ONE / equation.s();
+    equation.holds(&equation.entries(inverse, generator, key)?.sum()?)
 }
 
 impl Default for HotKeys {

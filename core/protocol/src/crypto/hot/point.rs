@@ -7,8 +7,9 @@ use ::p256::elliptic_curve::hazmat::FieldArithmetic;
 /// Integers modulo p. crrl keeps them lazily reduced: compare with [`Field::equals`], never by their limbs.
 pub(super) type Field = crrl::field::GFp256;
 
-/// An element of a table.
+/// An element of a table, in one line of the cache.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub(super) struct Affine {
     pub(super) x: Field,
     pub(super) y: Field,
@@ -24,23 +25,32 @@ impl Affine {
         Some(Self { x: field(x)?, y: field(y)? })
     }
 
+    /// The sum with another point, by the inverse of the difference of their x.
+    #[inline(never)]
+    pub(super) fn add(&self, other: &Self, inverse: &Field) -> Self {
+        let slope = (other.y - self.y) * *inverse;
+        let x = slope.square() - self.x - other.x;
+        Self { x, y: slope * (self.x - x) - self.y }
+    }
+
     /// The point, or its negative.
-    pub(super) fn negated_if(mut self, negative: bool) -> Self {
+    pub(super) fn negated_if(&self, negative: bool) -> Self {
         // Without a branch: the signs are random, and nothing predicts them.
-        self.y.set_cond(&-self.y, u32::from(negative).wrapping_neg());
-        self
+        let mut point = *self;
+        point.y.set_cond(&-self.y, u32::from(negative).wrapping_neg());
+        point
     }
 }
 
-/// The product. crrl's operators are compiled anew wherever they stand, a kilobyte each: only [`Point::add`], which is called
-/// most, and batches, which few programs have, pay that.
+/// The product. crrl's operators are compiled anew wherever they stand, a kilobyte each: only what is
+/// called most, and batches, which few programs have, pay that.
 #[inline(never)]
 fn mul(a: &Field, b: &Field) -> Field {
     *a * *b
 }
 
 /// By p256, whose inversion is part of every library anyway; 0 stays 0.
-pub(super) fn inverse(number: &Field) -> Field {
+fn inverse(number: &Field) -> Field {
     let mut bytes = number.encode();
     bytes.reverse();
     type Theirs = <NistP256 as FieldArithmetic>::FieldElement;
@@ -50,7 +60,7 @@ pub(super) fn inverse(number: &Field) -> Field {
 }
 
 /// Replaces each number by its inverse, with one inversion for all; none may be 0.
-fn invert_all(numbers: &mut [Field]) {
+pub(super) fn invert_all(numbers: &mut [Field]) {
     let mut product = Field::ONE;
     let mut products = Vec::with_capacity(numbers.len());
     for number in &*numbers {

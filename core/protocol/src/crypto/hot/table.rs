@@ -1,19 +1,20 @@
 //! A key's multiples.
 
 use super::comb::{COLUMNS, TEETH};
-use super::point::{Affine, Point};
+use super::point::{Affine, Field, Point, invert_all};
+use core::ops::Range;
 
 /// How a table divides the bits of a column: some teeth for each of its combs, [`TEETH`] in all.
 ///
 /// A comb of w teeth has 2^(w - 1) entries of 64 bytes, and costs one addition for each column.
 pub(super) type Shape = &'static [usize];
 
-/// 10 KiB and 39 additions: an agent's.
-pub(super) const NARROW: Shape = &[7, 7, 6];
-/// 64 KiB and 26 additions: the generator's, and those of the keys that are seen most.
-pub(super) const WIDE: Shape = &[10, 10];
-/// The most combs that a shape has.
-pub(super) const MOST_COMBS: usize = 3;
+/// 12 KiB and 40 additions: an agent's.
+pub(super) const NARROW: Shape = &[7, 7, 6, 6];
+/// 40 KiB and 30 additions: those of the keys that are seen most.
+pub(super) const WIDE: Shape = &[9, 9, 8];
+/// 512 KiB and 20 additions: the generator's. In WebAssembly, where arithmetic is slow, it would take too long to make.
+pub(super) const GENERATOR: Shape = if cfg!(target_family = "wasm") { WIDE } else { &[13, 13] };
 
 /// Multiples of a point.
 pub(super) struct Table {
@@ -25,13 +26,18 @@ impl Table {
     /// Computes the table; 0.1 ms for [`NARROW`]. `None` would mean a point that is not of the curve's order.
     pub(super) fn new(point: Affine, shape: Shape) -> Option<Self> {
         let powers = Powers::new(point)?;
+        let mut end = 0;
+        let comb = |teeth: &usize| {
+            end += teeth;
+            end - teeth..end
+        };
+        let combs: Vec<Range<usize>> = shape.iter().map(comb).collect();
+        let lowest: Option<Vec<Point>> = combs.iter().map(|comb| powers.lowest(comb.clone())).collect();
         let mut points = Vec::with_capacity(entries(shape));
-        let mut first = 0;
-        for teeth in shape {
-            powers.comb(first, *teeth, &mut points)?;
-            first += teeth;
+        for (comb, lowest) in combs.iter().zip(Point::normalize(&lowest?)?) {
+            powers.comb(comb.clone(), lowest, &mut points)?;
         }
-        Some(Self { shape, entries: Point::normalize(&points)?.into_boxed_slice() })
+        Some(Self { shape, entries: points.into_boxed_slice() })
     }
 
     /// The memory of a table of this shape, in bytes, with the structure itself.
@@ -43,9 +49,9 @@ impl Table {
         self.shape
     }
 
-    /// The entries that a column names, one of each comb, in order.
+    /// The entries that a column names, one of each comb, in order, and whether their negatives are meant.
     #[inline(always)]
-    pub(super) fn select(&self, column: u32, negative: bool) -> impl Iterator<Item = Affine> + '_ {
+    pub(super) fn select(&self, column: u32, negative: bool) -> impl Iterator<Item = (&Affine, bool)> + '_ {
         let mut start = 0;
         let mut column = column;
         self.shape.iter().map_while(move |teeth| {
@@ -56,7 +62,7 @@ impl Table {
             let entry = self.entries.get(start + index)?;
             start += size;
             column >>= teeth;
-            Some(entry.negated_if((top == 0) != negative))
+            Some((entry, (top == 0) != negative))
         })
     }
 }
@@ -73,7 +79,7 @@ const fn entries(shape: Shape) -> usize {
     sum
 }
 
-/// 2^(13j)·P for each tooth j, and twice that.
+/// 2^(10j)·P for each tooth j, and twice that.
 struct Powers {
     once: Vec<Affine>,
     twice: Vec<Affine>,
@@ -94,20 +100,25 @@ impl Powers {
         Some(Self { once: Point::normalize(&once)?, twice: Point::normalize(&twice)? })
     }
 
-    /// Appends the entries of the comb that begins at the tooth `first`: Σ ±2^(13j)·P with the highest sign +1.
+    /// The first entry of a comb: its highest tooth, less all others.
+    fn lowest(&self, comb: Range<usize>) -> Option<Point> {
+        let (highest, others) = self.once.get(comb)?.split_last()?;
+        Some(others.iter().fold(Point::from(*highest), |lowest, power| lowest.add(&power.negated_if(true))))
+    }
+
+    /// Appends the entries of a comb: Σ ±2^(10j)·P with the highest sign +1.
     ///
-    /// No addition is exceptional: the factors are whole numbers below 2^248 < n, and no two that are added are equal or opposite.
-    fn comb(&self, first: usize, teeth: usize, points: &mut Vec<Point>) -> Option<()> {
+    /// No addition is exceptional: the factors are whole numbers below 2^251 < n, and no two that are added are equal or opposite.
+    fn comb(&self, comb: Range<usize>, lowest: Affine, points: &mut Vec<Affine>) -> Option<()> {
         let start = points.len();
-        let top = first + teeth - 1;
-        let mut lowest = Point::from(*self.once.get(top)?);
-        for power in self.once.get(first..top)? {
-            lowest = lowest.add(&power.negated_if(true));
-        }
         points.push(lowest);
-        for twice in self.twice.get(first..top)? {
-            for at in start..points.len() {
-                let entry = points.get(at)?.add(twice);
+        let (_, others) = self.twice.get(comb)?.split_last()?;
+        for twice in others {
+            let mut inverses: Vec<Field> =
+                points.get(start..)?.iter().map(|point| twice.x - point.x).collect();
+            invert_all(&mut inverses);
+            for (at, inverse) in (start..).zip(&inverses) {
+                let entry = points.get(at)?.add(twice, inverse);
                 points.push(entry);
             }
         }

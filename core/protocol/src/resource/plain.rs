@@ -1,0 +1,174 @@
+//! Resources that are written in their normal form, compared where they lie.
+
+use super::{NORMAL, Origin, Resource, is};
+
+/// A resource without a copy of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ResourceRef<'a> {
+    /// `None` for a bare path.
+    pub(crate) origin: Option<OriginRef<'a>>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+/// The same of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OriginRef<'a> {
+    secure: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> ResourceRef<'a> {
+    /// Reads a text that [`Resource::parse`] would accept and write in just the same way, as nearly all are. `None`: it has to say.
+    pub(crate) fn plain(text: &'a str) -> Option<Self> {
+        let this = Self::split(text)?;
+        // No dot segments, and nothing that is encoded or would have to be.
+        let mut before = 0;
+        let is_plain = |byte| {
+            let plain = is(byte, NORMAL) && !(before == b'/' && byte == b'.');
+            before = byte;
+            plain
+        };
+        let of_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        let host_ok = |host: &str| !host.is_empty() && host.len() <= 253 && host.bytes().all(of_name);
+        let plain = this.origin.is_none_or(|origin| host_ok(origin.host))
+            && this.path.bytes().all(is_plain)
+            && this.query.is_none_or(|query| query.bytes().all(|byte| is(byte, NORMAL)));
+        plain.then_some(this)
+    }
+
+    /// The parts of such a text.
+    pub(crate) fn split(text: &'a str) -> Option<Self> {
+        let (origin, target) = match text.strip_prefix("https://") {
+            Some(rest) => {
+                let (host, _) = rest.split_once('/')?;
+                (Some(OriginRef { secure: true, host, port: 443 }), rest.get(host.len()..)?)
+            }
+            None if text.starts_with('/') && !text.starts_with("//") => (None, text),
+            None => return None,
+        };
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Some(Self { origin, path, query })
+    }
+
+    /// Whether path and query are the same.
+    pub(crate) fn same_target(&self, other: &Self) -> bool {
+        self.path == other.path && self.query == other.query
+    }
+}
+
+impl OriginRef<'_> {
+    /// Whether it is this one.
+    pub(crate) fn is(&self, origin: &Origin) -> bool {
+        *self == origin.view()
+    }
+}
+
+/// A resource, borrowed where it can be.
+#[derive(Clone, Debug)]
+pub(crate) enum ReadResource<'a> {
+    Plain(ResourceRef<'a>),
+    Parsed(Resource),
+}
+
+impl<'a> ReadResource<'a> {
+    /// As [`Resource::parse`].
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        ResourceRef::plain(text).map(Self::Plain).or_else(|| Resource::parse(text).map(Self::Parsed))
+    }
+
+    pub(crate) fn view(&self) -> ResourceRef<'_> {
+        match self {
+            Self::Plain(plain) => *plain,
+            Self::Parsed(resource) => resource.view(),
+        }
+    }
+}
+
+impl Origin {
+    fn view(&self) -> OriginRef<'_> {
+        OriginRef { secure: self.secure, host: &self.host, port: self.port }
+    }
+}
+
+impl Resource {
+    /// The parts, borrowed.
+    pub(crate) fn view(&self) -> ResourceRef<'_> {
+        ResourceRef {
+            origin: self.origin.as_ref().map(Origin::view),
+            path: &self.path,
+            query: self.query.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(text: &str) -> bool {
+        let plain = ResourceRef::plain(text);
+        if let Some(plain) = plain {
+            let parsed = Resource::parse(text).unwrap_or_else(|| panic!("{text} cannot be read"));
+            assert_eq!(parsed.view(), plain, "{text}");
+            assert_eq!(parsed.to_string(), text);
+        }
+        plain.is_some()
+    }
+
+    #[test]
+    fn the_usual_is_plain() {
+        for text in [
+            "/",
+            "/a/b.c?d=e&f=/./?",
+            "https://pub.example/",
+            "https://1-2.pub.example/a;b?",
+            "/a..b/c.",
+            "/?",
+        ] {
+            assert!(check(text), "{text}");
+        }
+        for text in [
+            "",
+            "//",
+            "//a/b",
+            "/.",
+            "/a/./b",
+            "/a/../b",
+            "/.a",
+            "/%41",
+            "/a b",
+            "/\u{e9}",
+            "/a#b",
+            "/a\\b",
+            "https://pub.example",
+            "https://pub.example?a",
+            "https://Pub.example/",
+            "https://pub.example:443/",
+            "https://pub.example:8443/",
+            "https:///",
+            "https://[::1]/",
+            "http://pub.example/",
+            "https://u@pub.example/",
+            "pub.example/",
+            "/a|b",
+            "/?%41",
+            "/?a b",
+            "HTTPS://pub.example/",
+        ] {
+            assert!(!check(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_the_parser(text in "(https://|http://|HTTPS://|/|)[a-z.%:/?#;@A-Z0-9 |\\[\\]\\\\_~!-]{0,24}") {
+            check(&text);
+        }
+    }
+}
