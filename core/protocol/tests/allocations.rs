@@ -84,7 +84,7 @@ fn tables_take_no_more_than_they_say() {
 /// A ratchet: lowered with each saving. The verdict's own texts are nine of them.
 #[test]
 fn a_verdict_allocates_little() {
-    const MOST: usize = 28;
+    const MOST: usize = 15;
     let publisher = publisher(POLICY);
     let requests: Vec<_> =
         (0..40).map(|number| Signed::read(&format!("nonce-00000000{number:02}"))).collect();

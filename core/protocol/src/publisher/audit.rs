@@ -8,6 +8,7 @@ use crate::claim::MAX_CLAIM_BYTES;
 use crate::code::Code;
 use crate::crypto::Signature;
 use crate::encoding::{base64_decode, hex_encode};
+#[cfg(feature = "explain")]
 use crate::explain::StepResult;
 use crate::headers::RequestHeaders;
 use crate::policy::Mode;
@@ -30,6 +31,7 @@ impl Run<'_> {
     }
 
     /// For explanations, which leave no record.
+    #[cfg(feature = "explain")]
     pub(super) fn note_audit(&mut self) {
         if self.publisher.audit.is_some() {
             self.note(13, "audit record", StepResult::Skipped, || {

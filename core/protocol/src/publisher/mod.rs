@@ -30,6 +30,7 @@ use crate::claim::Claim;
 use crate::crypto::HotKeys;
 use crate::directory::Directory;
 use crate::error::Error;
+#[cfg(feature = "explain")]
 use crate::explain::Explanation;
 use crate::jwks_cache::JwksCache;
 use crate::limits::Limits;
@@ -188,6 +189,7 @@ impl Publisher {
     ///
     /// It reads this publisher's real state and asks the publisher's own rule, so it says what [`Publisher::verify`] would say now, but for
     /// a store that is full.
+    #[cfg(feature = "explain")]
     pub fn explain(&self, request: &Request<'_>, now: Timestamp) -> Explanation {
         verify::explain(self, request, now, self.keyer.trace(u64::MAX, now))
     }

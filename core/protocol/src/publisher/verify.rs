@@ -10,7 +10,9 @@ use crate::code::{Code, Retry};
 use crate::crypto::{PublicKey, Thumbprint};
 use crate::digest::digests_agree;
 use crate::directory::Known;
-use crate::explain::{Explanation, Step, StepResult};
+#[cfg(feature = "explain")]
+use crate::explain::Explanation;
+use crate::explain::{Step, StepResult};
 use crate::headers::RequestHeaders;
 use crate::policy::{Decision, Question, ResourceMatch};
 use crate::purpose::Purpose;
@@ -101,6 +103,7 @@ pub(super) fn run(
     run.conclude(start, trace_id)
 }
 
+#[cfg(feature = "explain")]
 pub(super) fn explain(
     publisher: &Publisher,
     request: &Request<'_>,
@@ -140,8 +143,8 @@ impl<'r> Run<'r> {
     }
 
     /// Whether nothing may be spent.
-    pub(super) fn is_dry(&self) -> bool {
-        self.steps.is_some()
+    pub(super) const fn is_dry(&self) -> bool {
+        cfg!(feature = "explain") && self.steps.is_some()
     }
 
     /// Notes a step; the texts are made only when someone wants to read them.
@@ -152,6 +155,9 @@ impl<'r> Run<'r> {
         result: StepResult,
         texts: impl FnOnce() -> (String, String),
     ) {
+        if !cfg!(feature = "explain") {
+            return;
+        }
         if let Some(steps) = &mut self.steps {
             let (expected, received) = texts();
             steps.push(Step { number, name, result, expected, received });

@@ -28,9 +28,9 @@ impl Affine {
     /// The sum with another point, by the inverse of the difference of their x.
     #[inline(never)]
     pub(super) fn add(&self, other: &Self, inverse: &Field) -> Self {
-        let slope = (other.y - self.y) * *inverse;
+        let slope = mul(&(other.y - self.y), inverse);
         let x = slope.square() - self.x - other.x;
-        Self { x, y: slope * (self.x - x) - self.y }
+        Self { x, y: mul(&slope, &(self.x - x)) - self.y }
     }
 
     /// The point, or its negative.
