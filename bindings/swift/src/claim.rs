@@ -2,6 +2,7 @@
 
 use crate::json;
 use imagxp::{Purpose, Timestamp};
+use std::borrow::Cow;
 
 /// A verified claim, given to the rule of the publisher's own.
 #[derive(uniffi::Record)]
@@ -32,10 +33,10 @@ impl Claim {
             agent_id: claim.agent_id.to_string(),
             purpose: claim.purpose,
             ts: claim.ts,
-            nonce: claim.nonce.clone(),
-            resource: claim.resource.as_ref().map(ToString::to_string),
-            method: claim.method.clone(),
-            content_digest: claim.content_digest.clone(),
+            nonce: claim.nonce().to_owned(),
+            resource: claim.resource_text().map(Cow::into_owned),
+            method: claim.method().map(str::to_owned),
+            content_digest: claim.content_digest().map(str::to_owned),
             ads_displayed: claim.ads_displayed,
             extra: json::text(&claim.extra()),
         }
