@@ -47,7 +47,7 @@ fmt: ## formats Rust and Python
 fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
 	@scripts/fuzz.sh -h $(HOURS)
 
-soak: ## the long versions: a million mutations, a million numbers, advisories, an hour of fuzzing
+soak: ## the long versions of everything, with mutants and coverage: hours; figures in target/soak/report.json
 	@scripts/soak.sh
 
 bench: ## every bar by turns with its peers: a table, target/bench/report.json; one row alone: cargo bench -p imagxp-bench

@@ -87,7 +87,6 @@ scripts/nginx.sh build
 case $form in
 short) short ;;
 long)
-    rm -rf "$target/soak"
     cargo build --quiet --locked -p imagxp-cli
     cargo build --quiet --locked --release -p imagxp-cli
     long

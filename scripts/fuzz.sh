@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes every target for a while, with AddressSanitizer, on stable Rust and without the tool cargo-fuzz.
 #
-# Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [TARGET...]
+# Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [-f FILE for figures] [TARGET...]
 #        scripts/fuzz.sh -1 SECONDS TARGET     one target that is built already
 #
 # Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
@@ -13,8 +13,10 @@ set -eu
 seconds=10
 hours=0
 one=
-while getopts s:h:1: option; do
+figures=
+while getopts s:h:1:f: option; do
     case $option in
+    f) figures=$OPTARG ;;
     1) one=$OPTARG ;;
     s) seconds=$OPTARG ;;
     h) hours=$OPTARG ;;
@@ -110,8 +112,11 @@ else
     end=$(($(date +%s) + hours * 3600))
     while [ "$(date +%s)" -lt "$end" ]; do
         round 600
+        scripts/fuzz_bindings.sh -s 600
     done
 fi
 # shellcheck disable=SC2086 # a list of words
 set -- $targets
+[ -z "$figures" ] || printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"targets": %s, "seconds_each": %s}, "wrong": []}\n' \
+    "$#" "$seconds" >"$figures"
 say "$(($# + 1)) passed, 0 failed"

@@ -4,7 +4,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 ruff=$venv/bin/ruff
-python_files="bindings/python/python bindings/python/tests bindings/nginx/tests bindings/nginx/bench examples packaging scripts tests"
+python_files="bindings/python/python bindings/python/tests bindings/nginx/tests bindings/nginx/bench examples packaging scripts tests fuzz/nginx fuzz/python"
 
 if [ "${1:-}" = fix ]; then
     cargo fmt --all

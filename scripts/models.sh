@@ -1,7 +1,7 @@
 #!/bin/sh
 # What threads share, tried in many orders of the threads (shuttle); data races by ThreadSanitizer and undefined behaviour by Miri, where there are any.
 #
-# Usage: scripts/models.sh [ORDERS of each model, default 400] [FIGURES]
+# Usage: scripts/models.sh [ORDERS of each model, default 400] [FOLDER for figures]
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -10,6 +10,11 @@ figures=${2:-}
 host=$(rustc -vV | sed -n 's/^host: //p')
 log=$target/models.log
 mkdir -p "$target/models"
+
+# note NAME MEMBERS: a row of the report.
+note() {
+    [ -z "$figures" ] || printf '{%s, "seed_fault": false, "seed": 0, "wrong": []}\n' "$2" >"$figures/$1.json"
+}
 
 # A build of its own: under this flag every crate is another one.
 say "models: $orders orders of threads each"
@@ -23,23 +28,20 @@ passed=$(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$log" | tail -n 
 say "models: $passed passed, one of them a seeded gap that was found"
 
 races="no rust-src beside a compiler: the standard library would be without instrumentation, and each lock a false alarm"
-tsan=skipped
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/tsan RUSTFLAGS="-Zsanitizer=thread" TSAN_OPTIONS="halt_on_error=1" \
         cargo test --quiet --locked -Zbuild-std --target "$host" -p imagxp --lib --test order -- hot:: replay:: copies
-    tsan=passed
+    note threadsanitizer '"pass": true, "figures": {"tests": "hot, replay, copies"}'
 else
     skip "ThreadSanitizer: $races"
+    note threadsanitizer "\"skipped\": \"$races\""
 fi
-miri=skipped
 if cargo +nightly miri --version >/dev/null 2>&1; then
     CARGO_TARGET_DIR=$target/miri MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --quiet --locked -p imagxp --lib -- json:: encoding:: time:: replay::
-    miri=passed
+    note miri '"pass": true, "figures": {"tests": "json, encoding, time, replay"}'
 else
     skip "Miri: no nightly compiler here has it"
+    note miri '"skipped": "no nightly compiler here has it"'
 fi
-if [ -n "$figures" ]; then
-    printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"models": %s, "orders_each": %s, "threadsanitizer": "%s", "miri": "%s"}, "wrong": []}\n' \
-        "$passed" "$orders" "$tsan" "$miri" >"$figures"
-fi
+note models "\"pass\": true, \"figures\": {\"models\": $passed, \"orders_each\": $orders}"
 say "$passed passed, 0 failed"

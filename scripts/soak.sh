@@ -3,12 +3,23 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-scripts/setup.sh tools rust crates python extension services
+scripts/setup.sh tools rust crates python extension node services
+# Each campaign leaves its figures here; tests/faults/report.py puts them together at the end, and names the campaign that left none.
+rm -rf "$target/soak"
+mkdir -p "$target/soak"
 say "== a million mutated requests, 200 000 valid ones, a million numbers"
 IMAGXP_MUTATIONS=1000000 IMAGXP_VALID=200000 \
     cargo test --release --locked -p imagxp --test mutation --test jcs_suite -- --include-ignored --nocapture
 say "== a million signatures with tables and without"
 IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
+printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"signatures": 1000000}, "wrong": []}\n' >"$target/soak/hot-signatures.json"
+say "== 40 days of wrong clocks, five million forged nonces, a million live ones, every allocation failing once, inputs that double"
+IMAGXP_FIGURES=$target/soak IMAGXP_CLOCK_DAYS=40 IMAGXP_FLOOD=5000000 IMAGXP_SPREADS=3 IMAGXP_EXHAUSTION=100000 \
+    cargo test --release --locked -p imagxp --test endurance -- --nocapture
+scripts/doubling.py --figures "$target/soak/doubling.json"
+scripts/doubling.py --seed-fault
+say "== what threads share, in 20 000 orders of the threads each"
+scripts/models.sh 20000 "$target/soak"
 say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"
@@ -29,7 +40,6 @@ say "== two builds are the same, and a difference would be seen"
 scripts/reproducible.sh
 if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
 say "== 10 000 seeded worlds of broker, publishers, agents and a thief"
-mkdir -p "$target/soak"
 cargo run --quiet --release --locked -p imagxp-simulation -- --seeds 10000 --figures "$target/soak/simulation.json"
 say "== 100 000 requests before three verifiers; every server graded, the slow case too"
 cargo build --quiet --release --locked -p imagxp-conformance
@@ -38,7 +48,6 @@ scripts/nginx.sh build
 scripts/node.sh build
 "$venv/bin/python" tests/conformance/cross.py --count 20000 rust c python
 "$venv/bin/python" tests/grade/run.py --slow --figures "$target/soak/grade.json"
-"$venv/bin/python" tests/faults/report.py
 say "== advisories"
 if cargo deny --version >/dev/null 2>&1; then
     CARGO_NET_OFFLINE=false cargo deny --locked check
@@ -46,4 +55,15 @@ else
     skip "cargo-deny is not installed: cargo install cargo-deny --locked"
 fi
 say "== fuzzing"
-scripts/fuzz.sh -s "${FUZZ_SECONDS:-300}"
+scripts/fuzz.sh -s "${FUZZ_SECONDS:-300}" -f "$target/soak/fuzz.json"
+scripts/fuzz_bindings.sh -s "${FUZZ_SECONDS:-300}" -f "$target/soak"
+say "== branches without a test, and mutants that no test notices: hours"
+failed=
+have llvm-cov-19 || apt_install llvm-19
+scripts/coverage.py --seed-fault || failed="$failed coverage-control"
+scripts/coverage.py --figures "$target/soak/coverage.json" || failed="$failed coverage"
+scripts/mutants.sh -f "$target/soak/mutants.json" || failed="$failed mutants"
+scripts/mutants.py --seed-fault replay || failed="$failed mutants-control"
+say "== the report: target/soak/report.json"
+"$venv/bin/python" tests/faults/report.py --all
+[ -z "$failed" ] || die "these did not hold:$failed"

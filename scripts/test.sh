@@ -229,6 +229,7 @@ lane_two() {
 }
 together lane_one lane_two
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
+step fuzz_bindings "fuzzing Python, Node and nginx, 3 s each" scripts/fuzz_bindings.sh -s 3
 step demo "demo, and the same at scale" demo
 
 printf '\n== durations\n'

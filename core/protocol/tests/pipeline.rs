@@ -204,3 +204,24 @@ fn the_window_ends_to_the_millisecond() {
         assert_eq!(publisher.resume(waiting, later(pending)).verdict.code, code, "{pending}");
     }
 }
+
+#[test]
+fn one_of_our_sites_is_not_another() {
+    let both =
+        POLICY.replacen(r#"["https://pub.example"]"#, r#"["https://pub.example","https://two.example"]"#, 1);
+    let publisher = publisher(&both);
+    for (number, (signed, came, code)) in [
+        (URL, URL, None),
+        (URL, "https://two.example/posts/1", Some(Code::ClaimResourceMismatch)),
+        ("https://two.example/posts/1", "https://two.example/posts/1", None),
+        ("https://three.example/posts/1", "https://three.example/posts/1", Some(Code::ClaimResourceMismatch)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ask = SignRequest::new("GET", signed, Purpose::RagRetrieval);
+        let mut request = Signed::new(&identity(1), &ask, now(), &format!("nonce-000000000{number}"));
+        request.url = came.to_owned();
+        assert_eq!(request.verify(&publisher).code, code, "{signed} at {came}");
+    }
+}
