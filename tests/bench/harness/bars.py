@@ -110,6 +110,8 @@ BARS = [
     beside("node/verify", "node:verify", "node:core", 3),
     faster("node/peers", "node:verify", NODE_PEERS, 5),
     Bar("scale/2-threads", ("core:scale/2",), ("core:scale/1",), 1.8, at_least=True),
+    # What the machine has no part in: the same two threads, but nothing shared.
+    at_most("scale/shared", "core:scale/2", "core:scale-apart/2", 1.1),
 ]
 
 

@@ -105,8 +105,9 @@ pub(crate) fn add(rows: &mut Rows) {
     rows.add("verify/overhead", overhead);
     rows.add("raw/verify", raw);
     for threads in [1, 2, 4] {
-        rows.add(format!("scale/{threads}"), move || scale(threads));
+        rows.add(format!("scale/{threads}"), move || scale(threads, false));
     }
+    rows.add("scale-apart/2", || scale(2, true));
 }
 
 /// So many requests at once, of a thousand agents by Zipf's law, each of whom has been seen.
@@ -213,11 +214,14 @@ fn raw() -> Row {
     })
 }
 
-/// So many threads at one publisher: wall-clock time, divided by the number of threads.
-fn scale(threads: usize) -> Row {
-    let mut site = Site::seen(threads as u64, WARM);
+/// So many threads at one publisher, or each at one of its own: wall-clock time, divided by the number of threads.
+fn scale(threads: usize, apart: bool) -> Row {
+    let mut sites: Vec<Site> =
+        (0..if apart { threads } else { 1 }).map(|_| Site::seen(threads as u64, WARM)).collect();
     Box::new(move |count| {
-        let shares: Vec<Vec<Signed>> = (0..threads).map(|_| site.requests(count)).collect();
+        let one_of = sites.len();
+        let shares: Vec<Vec<Signed>> =
+            (0..threads).map(|thread| sites[thread % one_of].requests(count)).collect();
         let lines: Vec<Vec<Lines<'_>>> =
             shares.iter().map(|share| share.iter().map(Signed::lines).collect()).collect();
         let shares: Vec<Vec<Request<'_>>> = shares
@@ -228,12 +232,12 @@ fn scale(threads: usize) -> Row {
             })
             .collect();
         let barrier = std::sync::Barrier::new(threads + 1);
-        let publisher = &site.publisher;
         std::thread::scope(|scope| {
             let running: Vec<_> = shares
                 .iter()
-                .map(|share| {
-                    let barrier = &barrier;
+                .enumerate()
+                .map(|(thread, share)| {
+                    let (barrier, publisher) = (&barrier, &sites[thread % one_of].publisher);
                     scope.spawn(move || {
                         barrier.wait();
                         allow_all(publisher, share);

@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering;
 impl Publisher {
     /// [`Publisher::verify`] of each request, in order, and with the same verdicts: of two copies of one request the second is a replay.
     ///
-    /// Signatures of keys that are [seen often](Publisher::hot_keys) are checked together, which makes each of them a third cheaper. All
+    /// Signatures of keys that are [seen often](Publisher::hot_keys) are checked together, which makes eight a sixth cheaper, and 64 a quarter. All
     /// requests are held to have come `now`: collect for milliseconds, not for longer.
     pub fn verify_batch(&self, requests: &[Request<'_>], now: Timestamp) -> Vec<Verification> {
         // Steps 1 to 3 change nothing and depend on nothing but the bytes, so they may be done ahead.
