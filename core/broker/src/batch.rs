@@ -258,11 +258,15 @@ impl Batch {
             entry.set_seq(self.log.size());
             self.last_at = entry.created_at();
             line.clear();
-            let seq = self
+            let appended = self
                 .log
                 .append(&entry.body(), &mut line)
                 .map_err(|_| broken("an entry is too large for the log"))?;
-            self.changes.leaves.push(Leaf { seq, hash: *self.log.last() });
+            self.changes.leaves.push(Leaf {
+                seq: appended.number,
+                hash: *self.log.last(),
+                subtrees: appended.subtrees,
+            });
             match entry {
                 Entry::Transfer(transfer) => {
                     self.changes.transfers.push(transfer.clone());

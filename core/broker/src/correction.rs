@@ -1,11 +1,13 @@
 //! Corrections: two operators, who are not the same, may move money between any two accounts (BROKER §1).
 
 use crate::account::AccountKey;
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::code::{Phase, TransferCode};
-use crate::command::{Act, name_accounts};
+use crate::command::Act;
+use crate::draft::{Draft, Move};
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger};
+use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::pending;
 use crate::refusal::{Refusal, RefusalCode};
@@ -32,15 +34,13 @@ pub struct Correct {
     pub memo: Memo,
 }
 
-impl Act for Correct {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, [&self.debit, &self.credit]);
-        keys.transfers.extend(self.id);
+impl Move for Correct {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_operate()
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_operate()?;
-        let draft = Draft {
+    fn draft(&self) -> Draft {
+        Draft {
             id: self.id,
             code: TransferCode::Correction,
             phase: Phase::Pending,
@@ -49,8 +49,7 @@ impl Act for Correct {
             amount: self.amount,
             reference: self.reference.clone(),
             memo: Some(self.memo.clone()),
-        };
-        Ok(ledger.make(draft)?.into())
+        }
     }
 }
 

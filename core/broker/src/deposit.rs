@@ -4,9 +4,10 @@ use crate::account::AccountKey;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::code::{Phase, TransferCode};
-use crate::command::{Act, name_accounts};
+use crate::command::Act;
+use crate::draft::{Draft, Made};
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger, Made};
+use crate::ledger::Ledger;
 use crate::once::{OnceKey, OnceScope};
 use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
@@ -38,8 +39,17 @@ impl Deposit {
         once_key(self.asset, &self.reference)
     }
 
-    fn accounts(&self) -> [AccountKey; 2] {
-        [AccountKey::outside(self.asset), AccountKey::available(self.asset, self.owner.clone())]
+    fn draft(&self) -> Draft {
+        Draft {
+            id: self.id,
+            code: TransferCode::Deposit,
+            phase: Phase::Single,
+            debit: AccountKey::outside(self.asset),
+            credit: AccountKey::available(self.asset, self.owner.clone()),
+            amount: self.amount,
+            reference: Some(self.reference.clone()),
+            memo: self.memo.clone(),
+        }
     }
 }
 
@@ -50,16 +60,15 @@ pub(crate) fn once_key(asset: Asset, reference: &Reference) -> OnceKey {
 
 impl Act for Deposit {
     fn keys(&self, loaded: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
+        self.draft().name(keys);
         let once = self.once();
-        keys.transfers.extend(self.id);
         keys.transfers.extend(loaded.once.get(&once).and_then(|once| once.transfer));
         keys.once.insert(once);
     }
 
     fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
         ledger.actor.must_operate()?;
-        let [debit, credit] = self.accounts();
+        let draft = self.draft();
         let once = self.once();
         if let Some(before) = ledger.once(&once)? {
             let id = before
@@ -67,7 +76,7 @@ impl Act for Deposit {
                 .ok_or_else(|| crate::ledger::broken("a deposit's reference names no transfer"))?;
             let transfer = ledger.transfer(id)?;
             let same = self.id.is_none_or(|id| id == transfer.id)
-                && transfer.credit == credit.id()
+                && transfer.credit == draft.credit.id()
                 && (transfer.amount, &transfer.memo) == (self.amount, &self.memo);
             if !same {
                 let message = format!("the reference `{}` was used for another deposit", self.reference);
@@ -83,16 +92,7 @@ impl Act for Deposit {
             }
             return Ok(Outcome { transfers: vec![transfer.clone()], repeated: true, ..Outcome::default() });
         }
-        let made = ledger.make(Draft {
-            id: self.id,
-            code: TransferCode::Deposit,
-            phase: Phase::Single,
-            debit,
-            credit,
-            amount: self.amount,
-            reference: Some(self.reference.clone()),
-            memo: self.memo.clone(),
-        })?;
+        let made = ledger.make(draft)?;
         if let Made::New(id) = made {
             ledger.put_once(once, Some(id), None);
         }

@@ -4,48 +4,17 @@ use crate::account::{Account, AccountKey};
 use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::code::{Phase, TransferCode};
+use crate::draft::{Draft, Made};
 use crate::event::Event;
 use crate::id::{Id, Ids};
 use crate::log::{Entry, Head};
 use crate::once::{Once, OnceKey};
-use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::rules::Rules;
 use crate::store::{Keys, Loaded};
-use crate::text::{Memo, Reference};
 use crate::transfer::Transfer;
 use crate::visa::Visa;
 use std::collections::BTreeMap;
-
-/// A transfer that is wanted; ids, number and time are the ledger's.
-pub(crate) struct Draft {
-    pub(crate) id: Option<Id>,
-    pub(crate) code: TransferCode,
-    pub(crate) phase: Phase,
-    pub(crate) debit: AccountKey,
-    pub(crate) credit: AccountKey,
-    pub(crate) amount: Amount,
-    pub(crate) reference: Option<Reference>,
-    pub(crate) memo: Option<Memo>,
-}
-
-/// What became of a [`Draft`].
-pub(crate) enum Made {
-    /// It is a new transfer.
-    New(Id),
-    /// The caller's id names the same transfer already.
-    Before(Transfer),
-}
-
-impl From<Made> for Outcome {
-    /// The outcome of a command that wants just this transfer; the new one is added when the command has succeeded.
-    fn from(made: Made) -> Self {
-        match made {
-            Made::New(_) => Self::default(),
-            Made::Before(transfer) => Self { transfers: vec![transfer], repeated: true, ..Self::default() },
-        }
-    }
-}
 
 /// What one command would change.
 #[derive(Default)]

@@ -1,22 +1,18 @@
 //! Bonds and stakes: an owner's money that is locked under a reference.
 
 use crate::account::AccountKey;
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::code::{Phase, TransferCode};
-use crate::command::{Act, name_accounts};
+use crate::draft::{Draft, Move};
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger};
-use crate::outcome::Outcome;
 use crate::refusal::Refusal;
-use crate::store::{Keys, Loaded};
 use crate::text::{Memo, Owner, Reference};
 
-/// Locks money of an owner under a reference. The owner or an operator.
-///
-/// Refusals: `actor.denied`, `account.*`, `amount.range`, `asset.unknown`, `idempotency.mismatch`.
+/// So much of an owner's money, under a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lock {
+pub struct Bond {
     /// The id that the transfer gets; a new one when absent.
     pub id: Option<Id>,
     /// In which asset.
@@ -31,35 +27,42 @@ pub struct Lock {
     pub memo: Option<Memo>,
 }
 
-impl Lock {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [
-            AccountKey::available(self.asset, self.owner.clone()),
-            AccountKey::locked(self.asset, self.owner.clone(), self.bond.clone()),
-        ]
-    }
-}
-
-impl Act for Lock {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
-        keys.transfers.extend(self.id);
+impl Bond {
+    fn available(&self) -> AccountKey {
+        AccountKey::available(self.asset, self.owner.clone())
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_be(&self.owner)?;
-        let [debit, credit] = self.accounts();
-        let draft = Draft {
+    fn locked(&self) -> AccountKey {
+        AccountKey::locked(self.asset, self.owner.clone(), self.bond.clone())
+    }
+
+    fn draft(&self, code: TransferCode, debit: AccountKey, credit: AccountKey) -> Draft {
+        Draft {
             id: self.id,
-            code: TransferCode::Lock,
+            code,
             phase: Phase::Single,
             debit,
             credit,
             amount: self.amount,
             reference: Some(self.bond.clone()),
             memo: self.memo.clone(),
-        };
-        Ok(ledger.make(draft)?.into())
+        }
+    }
+}
+
+/// Locks money of an owner under a reference. The owner or an operator.
+///
+/// Refusals: `actor.denied`, `account.*`, `amount.range`, `asset.unknown`, `idempotency.mismatch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock(pub Bond);
+
+impl Move for Lock {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_be(&self.0.owner)
+    }
+
+    fn draft(&self) -> Draft {
+        self.0.draft(TransferCode::Lock, self.0.available(), self.0.locked())
     }
 }
 
@@ -67,50 +70,15 @@ impl Act for Lock {
 ///
 /// Refusals: `actor.denied`, `account.*`, `amount.range`, `asset.unknown`, `idempotency.mismatch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unlock {
-    /// The id that the transfer gets; a new one when absent.
-    pub id: Option<Id>,
-    /// In which asset.
-    pub asset: Asset,
-    /// Whose money.
-    pub owner: Owner,
-    /// Under which reference it is locked.
-    pub bond: Reference,
-    /// How much.
-    pub amount: Amount,
-    /// A note.
-    pub memo: Option<Memo>,
-}
+pub struct Unlock(pub Bond);
 
-impl Unlock {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [
-            AccountKey::locked(self.asset, self.owner.clone(), self.bond.clone()),
-            AccountKey::available(self.asset, self.owner.clone()),
-        ]
-    }
-}
-
-impl Act for Unlock {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
-        keys.transfers.extend(self.id);
+impl Move for Unlock {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_operate()
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_operate()?;
-        let [debit, credit] = self.accounts();
-        let draft = Draft {
-            id: self.id,
-            code: TransferCode::Unlock,
-            phase: Phase::Single,
-            debit,
-            credit,
-            amount: self.amount,
-            reference: Some(self.bond.clone()),
-            memo: self.memo.clone(),
-        };
-        Ok(ledger.make(draft)?.into())
+    fn draft(&self) -> Draft {
+        self.0.draft(TransferCode::Unlock, self.0.locked(), self.0.available())
     }
 }
 
@@ -118,49 +86,14 @@ impl Act for Unlock {
 ///
 /// Refusals: `actor.denied`, `account.insufficient`, `account.closed`, `amount.range`, `asset.unknown`, `idempotency.mismatch`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slash {
-    /// The id that the transfer gets; a new one when absent.
-    pub id: Option<Id>,
-    /// In which asset.
-    pub asset: Asset,
-    /// Whose money.
-    pub owner: Owner,
-    /// Under which reference it is locked.
-    pub bond: Reference,
-    /// How much.
-    pub amount: Amount,
-    /// A note.
-    pub memo: Option<Memo>,
-}
+pub struct Slash(pub Bond);
 
-impl Slash {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [
-            AccountKey::locked(self.asset, self.owner.clone(), self.bond.clone()),
-            AccountKey::treasury(self.asset),
-        ]
-    }
-}
-
-impl Act for Slash {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
-        keys.transfers.extend(self.id);
+impl Move for Slash {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_operate()
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_operate()?;
-        let [debit, credit] = self.accounts();
-        let draft = Draft {
-            id: self.id,
-            code: TransferCode::Slash,
-            phase: Phase::Single,
-            debit,
-            credit,
-            amount: self.amount,
-            reference: Some(self.bond.clone()),
-            memo: self.memo.clone(),
-        };
-        Ok(ledger.make(draft)?.into())
+    fn draft(&self) -> Draft {
+        self.0.draft(TransferCode::Slash, self.0.locked(), AccountKey::treasury(self.0.asset))
     }
 }

@@ -43,24 +43,27 @@ impl Head {
     pub fn nodes_to_bytes(&self) -> Vec<u8> {
         self.nodes.concat()
     }
-
-    /// The nodes of [`Head::nodes_to_bytes`]. Refusal: `ledger.broken`.
-    pub fn nodes_from_bytes(bytes: &[u8]) -> Result<Vec<[u8; 32]>, Refusal> {
-        let (nodes, rest) = bytes.as_chunks::<32>();
-        if !rest.is_empty() {
-            return Err(Refusal::new(RefusalCode::LedgerBroken, "the head of the log cannot be read"));
-        }
-        Ok(nodes.to_vec())
-    }
 }
 
-/// The RFC 6962 leaf hash of an entry: one row per entry, so that proofs need nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The RFC 6962 leaf hash of an entry: one row per entry, so that proofs need nothing else, and few of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leaf {
     /// The entry's number.
     pub seq: u64,
     /// Its hash.
     pub hash: [u8; 32],
+    /// The roots of the perfect subtrees of two leaves and more that end with it, smallest first: as many as `seq` has one bits at its end.
+    pub subtrees: Vec<[u8; 32]>,
+}
+
+impl Leaf {
+    /// The root of the perfect subtree of this height that ends with it: itself at height 0.
+    pub fn root(&self, height: u32) -> Option<[u8; 32]> {
+        match height.checked_sub(1) {
+            None => Some(self.hash),
+            Some(above) => self.subtrees.get(usize::try_from(above).ok()?).copied(),
+        }
+    }
 }
 
 /// An entry of the log.

@@ -23,7 +23,7 @@ pub struct Memory {
     visas: BTreeMap<Id, Visa>,
     due: BTreeSet<DueVisa>,
     entries: BTreeMap<u64, Place>,
-    leaves: Vec<[u8; 32]>,
+    leaves: Vec<Leaf>,
     idempotency: BTreeMap<IdempotencyKey, IdempotencyRecord>,
     once: BTreeMap<OnceKey, Once>,
     open: bool,
@@ -58,6 +58,10 @@ impl Memory {
             Place::Event(event) => Some(event),
             Place::Transfer(_) => None,
         }
+    }
+
+    fn leaf(&self, seq: u64) -> Option<&Leaf> {
+        self.leaves.get(usize::try_from(seq).ok()?)
     }
 
     fn check(&self, changes: &Changes) -> Result<(), Contradiction> {
@@ -149,7 +153,7 @@ impl Store for Memory {
         for event in &changes.events {
             self.entries.insert(event.seq, Place::Event(event.clone()));
         }
-        self.leaves.extend(changes.leaves.iter().map(|leaf| leaf.hash));
+        self.leaves.extend(changes.leaves.iter().cloned());
         for visa in &changes.visas {
             if let Some(due) = self.visas.get(&visa.jti).and_then(|before| before.due_at) {
                 self.due.remove(&DueVisa { due_at: due, jti: visa.jti });
@@ -237,22 +241,25 @@ impl Reader for Memory {
         Ok(events.take(limit).collect())
     }
 
-    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, [u8; 32])>, Contradiction> {
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, Leaf)>, Contradiction> {
         let entry = |(seq, place): (&u64, &Place)| {
-            let hash = self.leaves.get(usize::try_from(*seq).ok()?)?;
+            let leaf = self.leaf(*seq)?;
             let entry = match place {
                 Place::Transfer(id) => Entry::Transfer(self.transfers.get(id)?.clone()),
                 Place::Event(event) => Entry::Event(event.clone()),
             };
-            Some((entry, *hash))
+            Some((entry, leaf.clone()))
         };
         Ok(self.entries.range(from..).filter_map(entry).take(limit).collect())
     }
 
     fn leaves(&mut self, from: u64, limit: usize) -> Result<Vec<Leaf>, Contradiction> {
         let start = usize::try_from(from).unwrap_or(usize::MAX);
-        let hashes = self.leaves.iter().skip(start).take(limit);
-        Ok((from..).zip(hashes).map(|(seq, hash)| Leaf { seq, hash: *hash }).collect())
+        Ok(self.leaves.iter().skip(start).take(limit).cloned().collect())
+    }
+
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Leaf>, Contradiction> {
+        Ok(numbers.iter().filter_map(|seq| self.leaf(*seq).cloned()).collect())
     }
 
     fn due(

@@ -1,15 +1,13 @@
 //! Payments between owners.
 
 use crate::account::AccountKey;
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::code::{Phase, TransferCode};
-use crate::command::{Act, name_accounts};
+use crate::draft::{Draft, Move};
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger};
-use crate::outcome::Outcome;
 use crate::refusal::Refusal;
-use crate::store::{Keys, Loaded};
 use crate::text::{Memo, Owner, Reference};
 
 /// One owner pays another, at once and without a fee. The payer or an operator.
@@ -33,31 +31,21 @@ pub struct Pay {
     pub memo: Option<Memo>,
 }
 
-impl Pay {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [&self.from, &self.to].map(|owner| AccountKey::available(self.asset, owner.clone()))
-    }
-}
-
-impl Act for Pay {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
-        keys.transfers.extend(self.id);
+impl Move for Pay {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_be(&self.from)
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_be(&self.from)?;
-        let [debit, credit] = self.accounts();
-        let draft = Draft {
+    fn draft(&self) -> Draft {
+        Draft {
             id: self.id,
             code: TransferCode::Pay,
             phase: Phase::Single,
-            debit,
-            credit,
+            debit: AccountKey::available(self.asset, self.from.clone()),
+            credit: AccountKey::available(self.asset, self.to.clone()),
             amount: self.amount,
             reference: self.reference.clone(),
             memo: self.memo.clone(),
-        };
-        Ok(ledger.make(draft)?.into())
+        }
     }
 }

@@ -195,11 +195,14 @@ pub trait Reader {
     /// Up to `limit` events of a visa, in the order of their numbers.
     fn events(&mut self, jti: Id, limit: usize) -> Result<Vec<Event>, Self::Error>;
 
-    /// Up to `limit` entries of the log from number `from` on, each with its leaf hash.
-    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, [u8; 32])>, Self::Error>;
+    /// Up to `limit` entries of the log from number `from` on, each with its leaf.
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, Leaf)>, Self::Error>;
 
-    /// Up to `limit` leaves from number `from` on: what proofs are made of.
+    /// Up to `limit` leaves from number `from` on.
     fn leaves(&mut self, from: u64, limit: usize) -> Result<Vec<Leaf>, Self::Error>;
+
+    /// The leaves with these numbers that there are: what proofs are made of.
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Leaf>, Self::Error>;
 
     /// Up to `limit` visas whose `due_at` is not after `now_ms`, the longest due first, after this one: give each to [`crate::Due`]. One
     /// that is refused stays due; whoever goes on after the last one passes over it.

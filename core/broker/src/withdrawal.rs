@@ -1,12 +1,14 @@
 //! Withdrawals: money that goes out to the bank, reserved until the bank has answered.
 
 use crate::account::AccountKey;
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::code::{Phase, TransferCode};
-use crate::command::{Act, name_accounts};
+use crate::command::Act;
+use crate::draft::{Draft, Move};
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger};
+use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::pending;
 use crate::refusal::Refusal;
@@ -32,32 +34,22 @@ pub struct Withdraw {
     pub memo: Option<Memo>,
 }
 
-impl Withdraw {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [AccountKey::available(self.asset, self.owner.clone()), AccountKey::outside(self.asset)]
-    }
-}
-
-impl Act for Withdraw {
-    fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
-        keys.transfers.extend(self.id);
+impl Move for Withdraw {
+    fn allow(&self, actor: &Actor) -> Result<(), Refusal> {
+        actor.must_be(&self.owner)
     }
 
-    fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
-        ledger.actor.must_be(&self.owner)?;
-        let [debit, credit] = self.accounts();
-        let draft = Draft {
+    fn draft(&self) -> Draft {
+        Draft {
             id: self.id,
             code: TransferCode::Withdraw,
             phase: Phase::Pending,
-            debit,
-            credit,
+            debit: AccountKey::available(self.asset, self.owner.clone()),
+            credit: AccountKey::outside(self.asset),
             amount: self.amount,
             reference: self.reference.clone(),
             memo: self.memo.clone(),
-        };
-        Ok(ledger.make(draft)?.into())
+        }
     }
 }
 

@@ -26,8 +26,8 @@ impl Rows {
                 Entry::Transfer(transfer) => transfer.seq = seq as u64,
                 Entry::Event(event) => event.seq = seq as u64,
             }
-            log.append(&entry.body(), &mut Vec::new()).unwrap();
-            *leaf = *log.last();
+            let appended = log.append(&entry.body(), &mut Vec::new()).unwrap();
+            *leaf = Leaf { seq: appended.number, hash: *log.last(), subtrees: appended.subtrees };
         }
         let last_at = self.entries.last().unwrap().0.created_at();
         self.head = Head::of(&log, last_at);
@@ -100,7 +100,7 @@ fn rows() -> Rows {
     world.request(due).unwrap();
     let bond = common::reference("bond");
     world
-        .run(&admin, Lock { id: None, asset, owner: owner("a"), bond, amount: units(5), memo: None })
+        .run(&admin, Lock(Bond { id: None, asset, owner: owner("a"), bond, amount: units(5), memo: None }))
         .unwrap();
     let withdraw = |amount| Withdraw {
         id: None,
@@ -194,7 +194,9 @@ fn changed_rows_are_found() {
         ("last entry", &|rows| drop(rows.entries.pop()), &["ledger.log", "ledger.account"]),
         ("swapped", &|rows| rows.entries.swap(3, 4), &["ledger.log", "ledger.visa"]),
         ("head", &|rows| rows.head.last = [1; 32], &["ledger.log"]),
-        ("leaf", &|rows| rows.entries[5].1 = [1; 32], &["ledger.log"]),
+        ("leaf", &|rows| rows.entries[5].1.hash = [1; 32], &["ledger.log"]),
+        ("subtree", &|rows| rows.entries[5].1.subtrees = vec![[1; 32]], &["ledger.log"]),
+        ("subtrees", &|rows| rows.entries[7].1.subtrees.clear(), &["ledger.log"]),
         ("visa state", &|rows| rows.visa(VisaState::Withheld).state = VisaState::Redeemed, &["ledger.visa"]),
         (
             "visa refunded",
@@ -289,7 +291,7 @@ fn rewritten_logs_do_not_add_up() {
                 let mut again = rows.transfer(TransferCode::Visa, Phase::Void).clone();
                 again.id = id(99);
                 again.created_at = rows.entries.last().unwrap().0.created_at();
-                rows.entries.push((Entry::Transfer(again), [0; 32]));
+                rows.entries.push((Entry::Transfer(again), Leaf::default()));
             },
             &["ledger.resolution"],
         ),

@@ -174,16 +174,16 @@ fn bonds_are_locked_given_back_and_lost() {
     let (asset, bond) = (Asset::USD, reference("stake"));
     let admin = operator("alice");
     world.fund("a", 100);
-    let lock = Lock { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(70), memo: None };
+    let lock = Lock(Bond { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(70), memo: None });
     assert_eq!(world.refused(&party("b"), lock.clone()), "actor.denied");
     world.run(&party("a"), lock).unwrap();
     let locked = AccountKey::locked(asset, owner("a"), bond.clone());
     assert_eq!((world.balance(&available("a")), world.balance(&locked)), ((30, 0), (70, 0)));
     let unlock =
-        Unlock { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(20), memo: None };
+        Unlock(Bond { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(20), memo: None });
     assert_eq!(world.refused(&party("a"), unlock.clone()), "actor.denied");
     world.run(&admin, unlock.clone()).unwrap();
-    let slash = Slash { id: None, asset, owner: owner("a"), bond, amount: units(50), memo: None };
+    let slash = Slash(Bond { id: None, asset, owner: owner("a"), bond, amount: units(50), memo: None });
     assert_eq!(world.refused(&party("a"), slash.clone()), "actor.denied");
     world.run(&admin, Freeze { account: locked.clone(), memo: None }).unwrap();
     assert_eq!(world.refused(&admin, unlock), "account.frozen");

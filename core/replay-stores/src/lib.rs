@@ -9,12 +9,11 @@
 //! and connections.
 #![forbid(unsafe_code)]
 
-mod error;
 mod front;
+mod kept;
 mod postgres;
 mod redis;
 mod shared;
 
-pub use error::{Error, ErrorKind, Result};
 pub use front::{Options, SharedReplayStore};
-pub use imagxp_database::{PostgresAddress, RedisAddress};
+pub use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result};

@@ -1,10 +1,10 @@
 //! The store on PostgreSQL: one function call for all that waits, and expired rows deleted in small steps between.
 
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use crate::front::{Ask, BEFORE_MS, Backend, Insertion, MAX_FORGOTTEN, Options, Reply};
+use crate::kept::Kept;
 use crate::shared::Shared;
 use ::postgres::{Client, Statement};
-use imagxp_database::PostgresAddress;
 use std::time::{Duration, Instant};
 
 const SCHEMA: &str = include_str!("postgres.sql");
@@ -12,15 +12,19 @@ const VERSION: i32 = 1;
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// How many rows are deleted between two batches.
 const STEP: i64 = 1000;
-const STALE: Duration = Duration::from_millis(500);
 
 pub(super) struct PostgresBackend {
-    address: PostgresAddress,
-    limit: Duration,
+    server: Server,
     max_entries: i64,
     max_per_agent: i64,
+    open: Kept<Open>,
+}
+
+/// Where the tables are, and what they are called.
+struct Server {
+    address: PostgresAddress,
+    limit: Duration,
     name: String,
-    open: Option<Open>,
 }
 
 struct Open {
@@ -30,7 +34,6 @@ struct Open {
     tidy: Statement,
     forgotten: Statement,
     total: Statement,
-    used: Instant,
     tidied: Instant,
 }
 
@@ -39,32 +42,25 @@ impl PostgresBackend {
         let config = address.config_mut();
         config.connect_timeout(options.time_limit).tcp_user_timeout(options.time_limit);
         config.application_name("imagxp-replay");
+        let server = Server { address, limit: options.time_limit, name: options.name.clone() };
         Self {
-            address,
-            limit: options.time_limit,
+            server,
             max_entries: options.max_entries.into(),
             max_per_agent: options.max_per_agent.into(),
-            name: options.name.clone(),
-            open: None,
+            open: Kept::new(),
         }
     }
 
     fn connection(&mut self) -> Result<&mut Open> {
-        let limit = self.limit;
-        if let Some(open) = &mut self.open
-            && (open.client.is_closed()
-                || (open.used.elapsed() > STALE && open.client.is_valid(limit).is_err()))
-        {
-            self.open = None;
-        }
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => self.connect()?,
+        let server = &self.server;
+        let alive = |open: &mut Open, stale: bool| {
+            !open.client.is_closed() && (!stale || open.client.is_valid(server.limit).is_ok())
         };
-        let open = self.open.insert(open);
-        open.used = Instant::now();
-        Ok(open)
+        self.open.get(alive, || server.connect())
     }
+}
+
+impl Server {
 
     fn connect(&self) -> Result<Open> {
         let client = self.address.connect()?;
@@ -89,7 +85,6 @@ impl PostgresBackend {
             total: client.prepare(&format!(
                 "SELECT coalesce(sum(held), 0)::bigint FROM {name}_replay_share JOIN {name}_replay_bucket USING (bucket)"
             ))?,
-            used: Instant::now(),
             tidied: Instant::now(),
             client,
         };
@@ -134,19 +129,13 @@ impl Backend for PostgresBackend {
         let open = self.connection()?;
         let result =
             open.maintain(max_entries, false, shared).and_then(|()| open.answer(asks, max_per_agent, shared));
-        if result.is_err() {
-            self.open = None;
-        }
-        result.map_err(unavailable)
+        self.open.unless_failed(result).map_err(unavailable)
     }
 
     fn tend(&mut self, shared: &Shared) -> Result<()> {
         let max_entries = self.max_entries;
         let result = self.connection()?.maintain(max_entries, true, shared);
-        if result.is_err() {
-            self.open = None;
-        }
-        result.map_err(unavailable)
+        self.open.unless_failed(result).map_err(unavailable)
     }
 }
 

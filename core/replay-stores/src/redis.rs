@@ -1,15 +1,13 @@
 //! The store on Redis: each entry is a key with an end of its own, and each question one script.
 
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, RedisAddress, Result};
 use crate::front::{Ask, Backend, Options, Reply};
+use crate::kept::Kept;
 use crate::shared::Shared;
 use ::redis::{Cmd, Connection, Pipeline, RedisError, Value};
-use imagxp_database::RedisAddress;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SCRIPT: &str = include_str!("redis.lua");
-/// A connection that was idle for longer is asked for a sign of life first: one that has died would cost a request its answer.
-const STALE: Duration = Duration::from_millis(500);
 
 pub(super) struct RedisBackend {
     address: RedisAddress,
@@ -18,13 +16,23 @@ pub(super) struct RedisBackend {
     max_entries: u32,
     max_per_agent: u32,
     prefix: String,
-    open: Option<Open>,
+    open: Kept<Open>,
 }
 
 struct Open {
     connection: Connection,
     script: String,
-    used: Instant,
+}
+
+impl Open {
+    fn new(address: &RedisAddress, limit: Duration) -> Result<Self> {
+        let mut connection = address.connect(limit)?;
+        let info: String = Cmd::new().arg("INFO").query(&mut connection).map_err(unavailable)?;
+        fit(&info)?;
+        let script =
+            Cmd::new().arg("SCRIPT").arg("LOAD").arg(SCRIPT).query(&mut connection).map_err(unavailable)?;
+        Ok(Self { connection, script })
+    }
 }
 
 impl RedisBackend {
@@ -36,33 +44,16 @@ impl RedisBackend {
             max_per_agent: options.max_per_agent,
             // In braces, so that a cluster keeps all of it in one place.
             prefix: format!("{{{}}}:replay:", options.name),
-            open: None,
+            open: Kept::new(),
         }
     }
 
     fn connection(&mut self) -> Result<&mut Open> {
-        if let Some(open) = &mut self.open
-            && open.used.elapsed() > STALE
-            && Cmd::new().arg("PING").exec(&mut open.connection).is_err()
-        {
-            self.open = None;
-        }
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => self.connect()?,
+        let (address, limit) = (&self.address, self.limit);
+        let alive = |open: &mut Open, stale: bool| {
+            !stale || Cmd::new().arg("PING").exec(&mut open.connection).is_ok()
         };
-        let open = self.open.insert(open);
-        open.used = Instant::now();
-        Ok(open)
-    }
-
-    fn connect(&self) -> Result<Open> {
-        let mut connection = self.address.connect(self.limit)?;
-        let info: String = Cmd::new().arg("INFO").query(&mut connection).map_err(unavailable)?;
-        fit(&info)?;
-        let script =
-            Cmd::new().arg("SCRIPT").arg("LOAD").arg(SCRIPT).query(&mut connection).map_err(unavailable)?;
-        Ok(Open { connection, script, used: Instant::now() })
+        self.open.get(alive, || Open::new(address, limit))
     }
 
     /// The script with the keys that it always takes.
@@ -104,30 +95,17 @@ impl Backend for RedisBackend {
     fn answer(&mut self, asks: &[Ask], shared: &Shared) -> Result<Vec<Reply>> {
         let script = self.connection()?.script.clone();
         let pipeline = self.pipeline(&script, asks);
-        let answers: Vec<Value> = match pipeline.query(&mut self.connection()?.connection) {
-            Ok(answers) => answers,
-            Err(error) => {
-                // What of it was done is not known; the next one starts on a new connection, with the script loaded.
-                self.open = None;
-                return Err(unavailable(error));
-            }
-        };
+        let answers = pipeline.query(&mut self.connection()?.connection);
+        let answers: Vec<Value> = self.open.unless_failed(answers).map_err(unavailable)?;
         Ok(answers.iter().map(|answer| read(answer, shared)).collect())
     }
 
     fn tend(&mut self, shared: &Shared) -> Result<()> {
         let script = self.connection()?.script.clone();
         let command = self.script(&script, false);
-        match command.query(&mut self.connection()?.connection) {
-            Ok(answer) => {
-                read(&answer, shared);
-                Ok(())
-            }
-            Err(error) => {
-                self.open = None;
-                Err(unavailable(error))
-            }
-        }
+        let answer = command.query(&mut self.connection()?.connection);
+        read(&self.open.unless_failed(answer).map_err(unavailable)?, shared);
+        Ok(())
     }
 }
 

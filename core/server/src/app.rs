@@ -20,9 +20,7 @@ use imagxp::AgentId;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
-
-const PROOFS: usize = 2;
+use tokio::sync::watch;
 
 /// The running service.
 pub(crate) struct App {
@@ -37,8 +35,6 @@ pub(crate) struct App {
     leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
     pub(crate) intake: Intake,
-    /// Proofs that are made at one time: each reads the whole log.
-    pub(crate) proofs: Arc<Semaphore>,
     trusted: Networks,
     pub(crate) registry: Registry,
     live: RwLock<Arc<Live>>,
@@ -78,7 +74,6 @@ impl App {
             verdicts: Verdicts::default(),
             published: Published::default(),
             intake: Intake::default(),
-            proofs: Arc::new(Semaphore::new(PROOFS)),
             stop,
             leaving,
             trusted,

@@ -16,17 +16,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use imagxp::audit::proof::Plan;
-use imagxp::audit::tree::Tree;
 use imagxp::encoding::hex_encode;
+use imagxp_broker::proof::prove;
 use imagxp_broker::{AccountId, Entry, Id, Reader as _, audit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use utoipa::{IntoParams, ToSchema};
-
-/// Leaves in one read: 128 KiB.
-const PAGE: usize = 4096;
 
 /// The log's head as a signed note; its key is in the key set
 #[utoipa::path(
@@ -152,13 +148,13 @@ pub(crate) async fn entries(
     for (entry, leaf) in &entries {
         let shown = concerns(entry);
         let line = shown.then(|| String::from_utf8_lossy(&entry.line(&previous)).into_owned());
-        previous = *leaf;
+        previous = leaf.hash;
         let (transfer, event) = match entry {
             Entry::Transfer(transfer) if shown => (Some(TransferView::new(&app.bank.rules, transfer)), None),
             Entry::Event(event) if shown => (None, Some(EventView::new(event))),
             _ => (None, None),
         };
-        views.push(EntryView { seq: entry.seq(), leaf: hex_encode(leaf), line, transfer, event });
+        views.push(EntryView { seq: entry.seq(), leaf: hex_encode(&leaf.hash), line, transfer, event });
     }
     let next = (end < head.size).then_some(end);
     Ok(json_read(&headers, &Entries { entries: views, size: head.size, next }))
@@ -205,15 +201,9 @@ pub(crate) async fn proof(
     Ask(ask): Ask<ProofOf>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = Arc::clone(&app.proofs).try_acquire_owned();
-    let place = place.map_err(|_| Problem::busy("server.busy", "too many proofs are being made", 2))?;
-    // Nobody waits for it any longer by then.
-    let until = Instant::now() + Duration::from_secs(app.config.limits.handler_s);
     let found = app
         .bank
         .read(move |reading| {
-            // The work goes on when the client does not: the place is the work's.
-            let _place = place;
             reading.consistent(|reading| {
                 let head = reading.head()?;
                 let size = ask.size.unwrap_or(head.size);
@@ -223,48 +213,18 @@ pub(crate) async fn proof(
                     (None, Some(old)) => Plan::consistency(old, size),
                     _ => return Ok(Err(())),
                 };
-                let Some(mut plan) = plan else { return Ok(Ok(None)) };
-                let mut tree = Tree::default();
-                let read = walk(reading, size, until, |leaf| {
-                    plan.feed(leaf);
-                    tree.push(leaf);
-                })?;
-                if read < size {
-                    return Ok(Ok(None));
-                }
-                Ok(Ok(plan.finish().map(|proof| (size, tree.root(), proof))))
+                let Some(plan) = plan else { return Ok(Ok(None)) };
+                Ok(Ok(Some(prove(reading, &plan, size)?)))
             })
         })
         .await?;
     let found =
         found.map_err(|()| Problem::bad("query.malformed", "either `index` or `old_size` is said"))?;
-    let (size, root, proof) =
-        found.ok_or_else(|| Problem::not_found("log.range", "the log is not as long, or was not"))?;
     let proof =
-        Proof { size, root: hex_encode(&root), proof: proof.iter().map(|hash| hex_encode(hash)).collect() };
-    Ok(json_read(&headers, &proof))
-}
-
-/// Reads the first `size` leaves, as far as the time allows; how many it were.
-fn walk(
-    reading: &mut imagxp_storage::Reading,
-    size: u64,
-    until: Instant,
-    mut take: impl FnMut([u8; 32]),
-) -> imagxp_storage::Result<u64> {
-    let mut at = 0_u64;
-    while at < size && Instant::now() < until {
-        let left = usize::try_from(size.saturating_sub(at)).unwrap_or(usize::MAX);
-        let leaves = reading.leaves(at, left.min(PAGE))?;
-        if leaves.is_empty() {
-            break;
-        }
-        for leaf in leaves {
-            take(leaf.hash);
-            at = at.saturating_add(1);
-        }
-    }
-    Ok(at)
+        found.ok_or_else(|| Problem::not_found("log.range", "the log is not as long, or was not"))?;
+    let proof = proof.ok_or_else(|| Problem::internal("the log has not all the leaves that its head says"))?;
+    let hashes = proof.hashes.iter().map(|hash| hex_encode(hash)).collect();
+    Ok(json_read(&headers, &Proof { size: proof.size, root: hex_encode(&proof.root), proof: hashes }))
 }
 
 /// What checking the ledger came to.

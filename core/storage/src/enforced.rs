@@ -1,6 +1,6 @@
 //! That the databases themselves keep what must hold: statements that no program of ours sends, on both.
 
-use crate::error::{ErrorKind, Result};
+use imagxp_database::{ErrorKind, Result};
 use crate::ledger::{Address, Ledger, Options, open_writer};
 use crate::sql::Sql;
 use crate::value::Value;

@@ -1,7 +1,7 @@
 //! The broker's signing keys (BROKER §3: published 24 h before first use, kept until the last visa they signed has expired). The private
 //! halves are sealed under a passphrase that is not in the database.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::sql::Sql;
 use crate::value::Row;
 

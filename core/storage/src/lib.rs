@@ -4,7 +4,6 @@
 pub mod backup;
 #[cfg(test)]
 mod enforced;
-mod error;
 pub mod key;
 mod ledger;
 mod migration;
@@ -14,11 +13,11 @@ mod reader;
 mod rows;
 mod sql;
 mod sqlite;
+mod subtrees;
 mod value;
 
-pub use imagxp_database::{PostgresAddress, RedisAddress, SslMode};
+pub use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result, SslMode};
 
-pub use error::{Error, ErrorKind, Result};
 pub use ledger::{Address, Clock, Ledger, Options, Reading, Registry, Ticket};
 pub use reader::{Statement, VisaCount};
 pub use sqlite::Durability;

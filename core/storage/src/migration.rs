@@ -1,6 +1,6 @@
 //! Migrations: forward only, each applied once, and checked whenever a database is opened.
 
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::sql::{Sql, writing};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
@@ -10,6 +10,8 @@ pub(crate) struct Migration {
     /// From 1 on, without gaps.
     pub(crate) version: i64,
     pub(crate) sql: &'static str,
+    /// What no statement can do, afterwards.
+    pub(crate) fill: Option<fn(&mut dyn Sql) -> Result<()>>,
 }
 
 impl Migration {
@@ -70,6 +72,9 @@ pub(crate) fn migrate(
         }
         for migration in migrations.iter().skip(applied.len()) {
             sql.script(migration.sql)?;
+            if let Some(fill) = migration.fill {
+                fill(sql)?;
+            }
             let checksum = migration.checksum();
             let now = fingerprint(sql)?;
             sql.execute(

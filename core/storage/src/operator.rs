@@ -1,6 +1,6 @@
 //! Operators, and the tokens they act with (BROKER §3). Of a token only its SHA-256 is kept: a copy of the database opens nothing.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::sql::Sql;
 use crate::value::Row;
 use sha2::{Digest, Sha256};

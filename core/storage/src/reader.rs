@@ -1,6 +1,6 @@
 //! What is read beside the ledger's own work: written once, for both databases (BROKER §3).
 
-use crate::error::{Error, Result};
+use imagxp_database::{Error, Result};
 use crate::rows;
 use crate::sql::{Sql, reading};
 use crate::value::{Value, damaged, limit, number};
@@ -133,12 +133,13 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         self.0.query(&sql, &[jti.into(), limit(count)])?.iter_mut().map(rows::event).collect()
     }
 
-    fn entries(&mut self, from: u64, count: usize) -> Result<Vec<(Entry, [u8; 32])>> {
+    fn entries(&mut self, from: u64, count: usize) -> Result<Vec<(Entry, Leaf)>> {
         reading(self.0, |sql| {
             let until = number(from.saturating_add(count as u64));
             let parameters = [number(from), until];
             let between = "WHERE seq >= $1 AND seq < $2 ORDER BY seq";
-            let leaves = sql.query(&format!("SELECT seq, hash FROM leaf {between}"), &parameters)?;
+            let leaves =
+                sql.query(&format!("SELECT {} FROM leaf {between}", rows::LEAF), &parameters)?;
             let transfers =
                 sql.query(&format!("SELECT {} FROM transfer {between}", rows::TRANSFER), &parameters)?;
             let events = sql.query(&format!("SELECT {} FROM event {between}", rows::EVENT), &parameters)?;
@@ -155,9 +156,9 @@ impl imagxp_broker::Reader for SqlReader<'_> {
             }
             let mut entries = Vec::with_capacity(leaves.len());
             for mut row in leaves {
-                let (seq, hash) = (row.count()?, row.hash()?);
-                let entry = found.remove(&seq).ok_or_else(|| damaged("an entry of the log is missing"))?;
-                entries.push((entry, hash));
+                let leaf = rows::leaf(&mut row)?;
+                let entry = found.remove(&leaf.seq).ok_or_else(|| damaged("an entry of the log is missing"))?;
+                entries.push((entry, leaf));
             }
             if !found.is_empty() {
                 return Err(damaged("the log has an entry without a leaf"));
@@ -167,9 +168,12 @@ impl imagxp_broker::Reader for SqlReader<'_> {
     }
 
     fn leaves(&mut self, from: u64, count: usize) -> Result<Vec<Leaf>> {
-        let sql = "SELECT seq, hash FROM leaf WHERE seq >= $1 ORDER BY seq LIMIT $2";
-        let rows = self.0.query(sql, &[number(from), limit(count)])?;
-        rows.into_iter().map(|mut row| Ok(Leaf { seq: row.count()?, hash: row.hash()? })).collect()
+        let sql = format!("SELECT {} FROM leaf WHERE seq >= $1 ORDER BY seq LIMIT $2", rows::LEAF);
+        self.0.query(&sql, &[number(from), limit(count)])?.iter_mut().map(rows::leaf).collect()
+    }
+
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Leaf>> {
+        self.0.leaves_named(numbers)?.iter_mut().map(rows::leaf).collect()
     }
 
     fn due(&mut self, now_ms: i64, after: Option<DueVisa>, count: usize) -> Result<Vec<DueVisa>> {
@@ -299,7 +303,7 @@ impl SqlReader<'_> {
                 }
                 if transfers.len() > count {
                     return Err(Error::new(
-                        crate::error::ErrorKind::Config,
+                        imagxp_database::ErrorKind::Config,
                         format!("the period has more than {count} transfers; ask for a shorter one"),
                     ));
                 }

@@ -1,14 +1,15 @@
 //! Rows of the broker: their columns, and how they are read.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::value::{Row, Value, damaged, number};
 use imagxp_broker::{
-    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Memo,
+    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Leaf, Memo,
     Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
 };
 
 pub(crate) const ACCOUNT: &str = "id, asset, kind, owner, reference, debits_pending, debits_posted, credits_pending, \
      credits_posted, frozen, closed, created_at, version";
+pub(crate) const LEAF: &str = "seq, hash, subtrees";
 pub(crate) const TRANSFER: &str =
     "seq, id, asset, code, phase, pending_id, debit, credit, amount, reference, memo, actor, created_at";
 pub(crate) const EVENT: &str = "seq, kind, jti, account, actor, created_at, body";
@@ -17,12 +18,18 @@ pub(crate) const ONCE: &str = "scope, name, transfer, created_at, expires_at";
 pub(crate) const VISA: &str = "jti, agent, publisher, asset, amount, state, due_at, version, row";
 
 pub(crate) fn head(row: &mut Row) -> Result<Head> {
-    let size = row.count()?;
-    let nodes =
-        Head::nodes_from_bytes(&row.bytes()?).map_err(|_| damaged("the head of the log cannot be read"))?;
-    let head = Head { size, nodes, last: row.hash()?, last_at: row.int()? };
+    let head =
+        Head { size: row.count()?, nodes: row.hashes()?, last: row.hash()?, last_at: row.int()? };
     head.log().map_err(|_| damaged("the head of the log contradicts itself"))?;
     Ok(head)
+}
+
+pub(crate) fn leaf(row: &mut Row) -> Result<Leaf> {
+    Ok(Leaf { seq: row.count()?, hash: row.hash()?, subtrees: row.hashes()? })
+}
+
+pub(crate) fn leaf_values(leaf: &Leaf) -> Vec<Value> {
+    vec![number(leaf.seq), leaf.hash.as_slice().into(), leaf.subtrees.concat().into()]
 }
 
 pub(crate) fn account(row: &mut Row) -> Result<Account> {

@@ -1,6 +1,6 @@
 //! What both databases can do: the statements that are written once are written on this.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::value::{Row, Value};
 use imagxp_broker::{Id, OnceKey};
 use std::collections::BTreeSet;
@@ -40,6 +40,9 @@ pub(crate) trait Sql {
     /// Statements that together find an account's newest transfers: `$1` account, `$2` numbers below, `$3` how many; `COLUMNS` stands for the
     /// columns. One transfer is found by one of them only.
     fn of_account(&self) -> &'static [&'static str];
+
+    /// The leaves with these numbers, [`crate::rows::LEAF`].
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>>;
 
     /// The rows of these visas, [`crate::rows::VISA`].
     fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>>;

@@ -1,6 +1,6 @@
 //! Values of columns, the same for both databases, and rows that are read column by column.
 
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use imagxp_broker::{AccountId, Amount, Id};
 
 /// What a column holds.
@@ -151,6 +151,14 @@ impl Row {
 
     pub(crate) fn hash(&mut self) -> Result<[u8; 32]> {
         self.bytes()?.try_into().map_err(|_| damaged("a hash has another length"))
+    }
+
+    /// Hashes in one column.
+    pub(crate) fn hashes(&mut self) -> Result<Vec<[u8; 32]>> {
+        match self.bytes()?.as_chunks::<32>() {
+            (hashes, []) => Ok(hashes.to_vec()),
+            _ => Err(damaged("hashes have another length")),
+        }
     }
 
     pub(crate) fn amount(&mut self) -> Result<Amount> {

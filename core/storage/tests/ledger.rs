@@ -154,10 +154,10 @@ fn rows_come_back_and_survive_a_restart() {
         assert_eq!(size, 4);
         let entries = reading.entries(0, 100).unwrap();
         let mut previous = [0; 32];
-        for (seq, (entry, hash)) in entries.iter().enumerate() {
+        for (seq, (entry, leaf)) in entries.iter().enumerate() {
             assert_eq!(entry.seq(), seq as u64);
-            assert_eq!(imagxp::audit::tree::leaf_hash(&entry.line(&previous)), *hash);
-            previous = *hash;
+            assert_eq!(imagxp::audit::tree::leaf_hash(&entry.line(&previous)), leaf.hash);
+            previous = leaf.hash;
         }
         assert_eq!(reading.entries(3, 100).unwrap(), entries[3..]);
         assert_eq!(reading.leaves(1, 2).unwrap().len(), 2);

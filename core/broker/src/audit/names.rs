@@ -3,14 +3,14 @@
 use super::report::{FindingKind, Report};
 use crate::code::TransferCode;
 use crate::deposit::once_key;
-use crate::log::Entry;
+use crate::log::{Entry, Leaf};
 use crate::store::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks that each transfer of the page is the only one with its id, and each deposit the one that its reference counts for.
 pub(super) fn check<R: Reader>(
     reader: &mut R,
-    page: &[(Entry, [u8; 32])],
+    page: &[(Entry, Leaf)],
     report: &mut Report,
 ) -> Result<(), R::Error> {
     let transfers = || {

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::code::{Phase, TransferCode};
 use crate::event::{Event, EventKind};
 use crate::id::Id;
-use crate::log::{Entry, Head};
+use crate::log::{Entry, Head, Leaf};
 use crate::transfer::Transfer;
 use imagxp::audit::Log;
 use imagxp::json;
@@ -85,7 +85,7 @@ impl Replay {
         self.accounts.insert(row.id, Sums { row, sums, flags: (false, false) });
     }
 
-    pub(super) fn entry(&mut self, entry: &Entry, leaf: &[u8; 32], report: &mut Report) {
+    pub(super) fn entry(&mut self, entry: &Entry, leaf: &Leaf, report: &mut Report) {
         let seq = entry.seq();
         report.expect(seq == self.log.size(), FindingKind::Log, || {
             format!("entry {seq} stands where entry {} belongs", self.log.size())
@@ -95,9 +95,13 @@ impl Replay {
             format!("entry {seq} is older than the one before it")
         });
         let before = core::mem::replace(&mut self.last_at, entry.created_at());
-        let appended = self.log.append(&entry.body(), &mut Vec::new()).is_ok();
-        report.expect(appended && self.log.last() == leaf, FindingKind::Log, || {
-            format!("entry {seq} is not the one that was hashed")
+        let appended = self.log.append(&entry.body(), &mut Vec::new());
+        let hashed = appended.is_ok() && *self.log.last() == leaf.hash;
+        report.expect(hashed, FindingKind::Log, || format!("entry {seq} is not the one that was hashed"));
+        let grown = appended.is_ok_and(|appended| appended.subtrees == leaf.subtrees);
+        // What does not follow from an entry that was altered is no finding of its own.
+        report.expect(grown || !hashed, FindingKind::Log, || {
+            format!("the subtrees that end with entry {seq} are not those of the log")
         });
         match entry {
             Entry::Transfer(transfer) => {

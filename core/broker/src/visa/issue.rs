@@ -7,9 +7,10 @@ use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::code::{Phase, TransferCode};
 use crate::command::{Act, name_accounts};
+use crate::draft::{Draft, Made};
 use crate::event::EventKind;
 use crate::id::Id;
-use crate::ledger::{Draft, Ledger, Made};
+use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::rules::{EXPIRY_GRACE_MS, MAX_LIFETIME_S};
@@ -49,8 +50,17 @@ pub struct IssueVisa {
 }
 
 impl IssueVisa {
-    fn accounts(&self) -> [AccountKey; 2] {
-        [&self.agent, &self.publisher].map(|owner| AccountKey::available(self.asset, owner.clone()))
+    fn draft(&self) -> Draft {
+        Draft {
+            id: self.jti,
+            code: TransferCode::Visa,
+            phase: Phase::Pending,
+            debit: AccountKey::available(self.asset, self.agent.clone()),
+            credit: AccountKey::available(self.asset, self.publisher.clone()),
+            amount: self.amount,
+            reference: None,
+            memo: None,
+        }
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -76,27 +86,16 @@ impl IssueVisa {
 
 impl Act for IssueVisa {
     fn keys(&self, _: &Loaded, keys: &mut Keys) {
-        name_accounts(keys, &self.accounts());
+        self.draft().name(keys);
         // For a settlement in the same batch: its own keys cannot name the accounts of a visa that is not there yet.
         name_accounts(keys, [&AccountKey::treasury(self.asset)]);
-        keys.transfers.extend(self.jti);
         keys.visas.extend(self.jti);
     }
 
     fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
         ledger.actor.must_be(&self.agent)?;
         self.check()?;
-        let [debit, credit] = self.accounts();
-        let made = ledger.make(Draft {
-            id: self.jti,
-            code: TransferCode::Visa,
-            phase: Phase::Pending,
-            debit,
-            credit,
-            amount: self.amount,
-            reference: None,
-            memo: None,
-        })?;
+        let made = ledger.make(self.draft())?;
         let jti = match made {
             Made::New(jti) => jti,
             Made::Before(transfer) => {

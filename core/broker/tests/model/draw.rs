@@ -186,16 +186,16 @@ impl Draw {
             }
             6 => {
                 let meaning = movement("LOCK", false, mine, locked(asset_name, self.a), Needs::Owner(self.a));
-                (Lock { id: chosen, asset, owner: a, bond, amount, memo: None }.into(), meaning)
+                (Lock(Bond { id: chosen, asset, owner: a, bond, amount, memo: None }).into(), meaning)
             }
             7 => {
                 let meaning = movement("UNLOCK", false, locked(asset_name, self.a), mine, Needs::Operator);
-                (Unlock { id: chosen, asset, owner: a, bond, amount, memo: None }.into(), meaning)
+                (Unlock(Bond { id: chosen, asset, owner: a, bond, amount, memo: None }).into(), meaning)
             }
             8 => {
                 let to = plain(asset_name, "TREASURY");
                 let meaning = movement("SLASH", false, locked(asset_name, self.a), to, Needs::Operator);
-                (Slash { id: chosen, asset, owner: a, bond, amount, memo: None }.into(), meaning)
+                (Slash(Bond { id: chosen, asset, owner: a, bond, amount, memo: None }).into(), meaning)
             }
             9 => {
                 let memo = Memo::parse("wrong").unwrap();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Rows {
     pub(crate) head: Head,
     pub(crate) accounts: Vec<Account>,
-    pub(crate) entries: Vec<(Entry, [u8; 32])>,
+    pub(crate) entries: Vec<(Entry, Leaf)>,
     pub(crate) visas: Vec<Visa>,
     pub(crate) once: Vec<Once>,
     pub(crate) counts: LogCounts,
@@ -42,7 +42,7 @@ impl Reader for Rows {
         Ok(earlier.take(limit).cloned().collect())
     }
 
-    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, [u8; 32])>, Contradiction> {
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, Leaf)>, Contradiction> {
         Ok(self.entries.iter().filter(|(entry, _)| entry.seq() >= from).take(limit).cloned().collect())
     }
 
@@ -68,6 +68,10 @@ impl Reader for Rows {
     }
 
     fn leaves(&mut self, _: u64, _: usize) -> Result<Vec<Leaf>, Contradiction> {
+        Ok(Vec::new())
+    }
+
+    fn leaves_named(&mut self, _: &BTreeSet<u64>) -> Result<Vec<Leaf>, Contradiction> {
         Ok(Vec::new())
     }
 

@@ -380,7 +380,7 @@ impl State {
             self.manifests.insert(manifest.sha256);
             self.fresh.push(manifest.sha256);
         }
-        let number = self.log.append(body, &mut self.batch)?;
+        let number = self.log.append(body, &mut self.batch)?.number;
         self.batch.push(b'\n');
         Ok(number)
     }

@@ -36,6 +36,15 @@ pub struct Frame<'a> {
     pub previous: &'a [u8],
 }
 
+/// What an entry has become part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The entry's number.
+    pub number: u64,
+    /// What [`Tree::push`] has returned for its leaf.
+    pub subtrees: Vec<[u8; 32]>,
+}
+
 impl<'a> Frame<'a> {
     /// Takes an entry apart, without its line feed. The body is not read. Error: `audit.malformed`.
     pub fn parse(line: &'a [u8]) -> Result<Self> {
@@ -86,11 +95,11 @@ impl Log {
         Self { tree, last }
     }
 
-    /// Adds an entry: appends its line, without a line feed, to `out` and returns its number.
+    /// Adds an entry: appends its line, without a line feed, to `out`.
     ///
     /// `body` is an RFC 8785 object, from [`crate::json::object_to_canonical`]. Error: `usage.argument` when it is larger than
     /// [`MAX_ENTRY_BYTES`] allows.
-    pub fn append(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<u64> {
+    pub fn append(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Appended> {
         let number = self.tree.size();
         let start = out.len();
         Frame::write(body, number, &self.last, out);
@@ -99,8 +108,8 @@ impl Log {
             out.truncate(start);
             return Err(crate::Error::argument(format!("an entry has at most {MAX_ENTRY_BYTES} bytes")));
         }
-        self.absorb(line);
-        Ok(number)
+        let subtrees = self.absorb(line);
+        Ok(Appended { number, subtrees })
     }
 
     /// Checks that this line is the next entry, and adds it. Errors: `audit.malformed`, `audit.altered` when it does not follow the last
@@ -117,10 +126,10 @@ impl Log {
         Ok(frame)
     }
 
-    /// Adds a line whatever it is, to go on after a fault.
-    pub fn absorb(&mut self, line: &[u8]) {
+    /// Adds a line whatever it is, to go on after a fault. Returns what [`Tree::push`] returns.
+    pub fn absorb(&mut self, line: &[u8]) -> Vec<[u8; 32]> {
         self.last = leaf_hash(line);
-        self.tree.push(self.last);
+        self.tree.push(self.last)
     }
 
     /// The number of entries.
@@ -159,7 +168,7 @@ mod tests {
         let mut lines = Vec::new();
         for body in [&br#"{"a":1}"#[..], br#"{"b":",\"n\":7"}"#, b"{}"] {
             let mut line = Vec::new();
-            assert_eq!(log.append(body, &mut line).unwrap(), lines.len() as u64);
+            assert_eq!(log.append(body, &mut line).unwrap().number, lines.len() as u64);
             assert_eq!(crate::json::canonicalize(&line, &crate::json::Limits::POLICY).unwrap(), line);
             assert_eq!(Frame::parse(&line).unwrap().body, body);
             let previous = lines.last().map_or([0; 32], |line: &Vec<u8>| leaf_hash(line));

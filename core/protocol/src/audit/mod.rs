@@ -18,7 +18,7 @@ pub mod tree;
 pub use bundle::{Evidence, MAX_EVIDENCE_BYTES, Proven, verify_entry};
 pub use checkpoint::{Checkpoint, MAX_NOTE_BYTES, SignedCheckpoint, key_id};
 pub use entry::{Entry, StoredVerdict};
-pub use log::{Frame, Log, MAX_ENTRY_BYTES};
+pub use log::{Appended, Frame, Log, MAX_ENTRY_BYTES};
 pub use record::{AuditSink, ManifestSnapshot, Record};
 
 use crate::error::{Error, ErrorKind};

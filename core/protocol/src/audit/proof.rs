@@ -1,6 +1,7 @@
 //! Inclusion and consistency proofs (RFC 6962 §§2.1.1, 2.1.2; verified as RFC 9162 §2.1.3.2 and §2.1.4.2 say).
 //!
-//! A proof is made in one pass over the leaf hashes: [`Plan`] knows which subtrees it needs and adds each one up while it passes.
+//! A proof is made in one pass over the leaf hashes, or of the roots of perfect subtrees where they are kept: [`Plan`] knows which subtrees
+//! it needs.
 
 use super::tree::{Tree, node_hash};
 use super::unproven;
@@ -110,7 +111,35 @@ fn wrong_length() -> Error {
     unproven("the proof has the wrong length")
 }
 
-/// The subtrees of a proof that is to be made: feed it the leaf hashes from the first on, then take the proof.
+/// A perfect subtree: two to the power of its height leaves, the first of which has a number that is a multiple of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subtree {
+    /// The number of its last leaf.
+    pub last: u64,
+    /// Its height; 0 for a leaf.
+    pub height: u32,
+}
+
+impl Subtree {
+    /// The perfect subtrees that a tree of so many leaves consists of, largest first: their roots are [`Tree::nodes`].
+    pub fn of_tree(size: u64) -> Vec<Self> {
+        Self::between(0, size)
+    }
+
+    /// Those of the leaves from `start` to before `end`; `start` is a multiple of a power of two that is not below their number.
+    fn between(start: u64, end: u64) -> Vec<Self> {
+        let mut found = Vec::new();
+        let mut at = start;
+        while at < end {
+            let height = 63 - (end - at).leading_zeros();
+            at += 1 << height;
+            found.push(Self { last: at - 1, height });
+        }
+        found
+    }
+}
+
+/// The subtrees of a proof that is to be made: feed it the leaf hashes from the first on, then take the proof; or give it the roots.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In the order of the proof: first leaf, end, and what has been added up so far.
@@ -181,6 +210,20 @@ impl Plan {
         }
     }
 
+    /// The perfect subtrees whose roots [`Plan::prove`] asks for: at most twice as many as the tree is high.
+    pub fn subtrees(&self) -> Vec<Subtree> {
+        self.subtrees.iter().flat_map(|(start, end, _)| Subtree::between(*start, *end)).collect()
+    }
+
+    /// The proof from the roots of [`Plan::subtrees`], in any order and with any others among them. `None` when one is not known.
+    pub fn prove(&self, root: impl Fn(Subtree) -> Option<[u8; 32]>) -> Option<Vec<[u8; 32]>> {
+        let whole = |(start, end, _): &(u64, u64, Tree)| {
+            let roots = Subtree::between(*start, *end).into_iter().map(&root).collect::<Option<_>>()?;
+            Tree::from_nodes(end - start, roots).map(|tree| tree.root())
+        };
+        self.subtrees.iter().map(whole).collect()
+    }
+
     /// The proof, once every leaf of its tree has been fed; `None` before.
     pub fn finish(&self) -> Option<Vec<[u8; 32]>> {
         let whole = |(start, end, tree): &(u64, u64, Tree)| (tree.size() == end - start).then(|| tree.root());
@@ -203,15 +246,32 @@ mod tests {
         let leaves: Vec<[u8; 32]> = (0..70_u8).map(|number| leaf_hash(&[number])).collect();
         let root = |size: u64| {
             let mut tree = Tree::new();
-            leaves.iter().take(size as usize).for_each(|leaf| tree.push(*leaf));
+            leaves.iter().take(size as usize).for_each(|leaf| drop(tree.push(*leaf)));
             tree.root()
         };
+        // Of each leaf, as a store keeps them: its hash and those of the subtrees that end with it.
+        let mut tree = Tree::new();
+        let kept: Vec<Vec<[u8; 32]>> =
+            leaves.iter().map(|leaf| core::iter::once(*leaf).chain(tree.push(*leaf)).collect()).collect();
+        let root_of =
+            |subtree: Subtree| kept.get(subtree.last as usize)?.get(subtree.height as usize).copied();
         let proof = |plan: Option<Plan>| {
             let mut plan = plan.unwrap();
             leaves.iter().for_each(|leaf| plan.feed(*leaf));
-            plan.finish().unwrap()
+            let proof = plan.finish().unwrap();
+            assert_eq!(plan.prove(root_of), Some(proof.clone()));
+            // Seven levels hold the seventy leaves.
+            assert!(plan.subtrees().len() <= 14);
+            let missing = plan.subtrees().pop();
+            assert_eq!(
+                plan.prove(|subtree| root_of(subtree).filter(|_| Some(subtree) != missing)).is_none(),
+                missing.is_some()
+            );
+            proof
         };
         for size in 0..=40_u64 {
+            let roots: Option<Vec<_>> = Subtree::of_tree(size).into_iter().map(root_of).collect();
+            assert_eq!(Tree::from_nodes(size, roots.unwrap()).unwrap().root(), root(size));
             for index in 0..size {
                 let leaf = leaves[index as usize];
                 let made = proof(Plan::inclusion(index, size));

@@ -31,16 +31,20 @@ impl Tree {
         (usize::try_from(size.count_ones()) == Ok(nodes.len())).then_some(Self { size, nodes })
     }
 
-    /// Adds a leaf by its hash.
-    pub fn push(&mut self, leaf: [u8; 32]) {
+    /// Adds a leaf by its hash. Returns the roots of the perfect subtrees of two leaves and more that end with it, smallest first: whoever
+    /// keeps them with the leaf makes proofs of a few of them ([`super::proof::Plan::prove`]).
+    pub fn push(&mut self, leaf: [u8; 32]) -> Vec<[u8; 32]> {
         self.size += 1;
         let mut hash = leaf;
+        let mut completed = Vec::new();
         for _ in 0..self.size.trailing_zeros() {
             if let Some(left) = self.nodes.pop() {
                 hash = node_hash(&left, &hash);
+                completed.push(hash);
             }
         }
         self.nodes.push(hash);
+        completed
     }
 
     /// The number of leaves.

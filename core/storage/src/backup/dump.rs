@@ -3,7 +3,7 @@
 use super::Summary;
 use super::lines::{Lines, to_json};
 use super::table::{TABLES, Table};
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Reading};
 use crate::sql::Sql;
 use crate::value::{Row, Value, limit};

@@ -2,7 +2,7 @@
 
 use super::Summary;
 use super::dump::sound;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Address, Ledger};
 use crate::reader::SqlReader;
 use crate::sql::{Sql, reading};

@@ -1,7 +1,7 @@
 //! Lines of a dump, and the hash over them.
 
 use super::table::{Column, Table};
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::value::{Row, Value};
 use imagxp::encoding::{hex_decode, hex_encode};
 use serde_json::{Map, Value as Json};

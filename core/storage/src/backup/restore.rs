@@ -4,7 +4,7 @@ use super::Summary;
 use super::dump::{FORMAT, VERSION, sound};
 use super::lines::{Read, bad, from_json};
 use super::table::{TABLES, Table};
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Address, Options, open_writer};
 use crate::reader::SqlReader;
 use crate::sql::{Sql, writing};
@@ -43,12 +43,12 @@ pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Resul
             let (Some(table), Some(Json::Object(row))) = (table, line.get("row")) else {
                 return Err(bad("a line of the backup is no row of a table that is known"));
             };
-            let values = from_json(table, row)?;
+            let mut values = from_json(table, row)?;
             if table.name == "leaf"
                 && let [_, Value::Bytes(hash)] = values.as_slice()
             {
                 last = hash.as_slice().try_into().map_err(|_| bad("a leaf has another length"))?;
-                tree.push(last);
+                values.push(tree.push(last).concat().into());
             }
             if matches!(table.name, "transfer" | "event") {
                 let int = |name: &str| row.get(name).and_then(Json::as_i64).unwrap_or_default();
@@ -104,9 +104,8 @@ fn first_line(read: &mut Read<'_>) -> Result<(u64, String)> {
 
 fn flush(sql: &mut dyn Sql, table: Option<&Table>, rows: &mut Vec<Vec<Value>>) -> Result<()> {
     let Some(table) = table.filter(|_| !rows.is_empty()) else { return Ok(()) };
-    sql.insert(table.name, &table.names(), &table.types(), std::mem::take(rows)).map_err(|error| match error
-        .kind()
-    {
+    let (names, types) = table.restored();
+    sql.insert(table.name, &names, &types, std::mem::take(rows)).map_err(|error| match error.kind() {
         ErrorKind::Failed => {
             Error::new(ErrorKind::Backup, format!("rows of `{}` break a rule of the database", table.name))
                 .with_source(error)

@@ -18,6 +18,8 @@ pub(super) enum Column {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static [(&'static str, Column)],
+    /// Columns that follow from the others and are made again when it is restored.
+    pub(super) derived: &'static [(&'static str, Column)],
     /// By what it is read in pages: the first so many columns.
     pub(super) key: usize,
 }
@@ -43,9 +45,10 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("version", Int),
         ],
+        derived: &[],
         key: 1,
     },
-    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], key: 1 },
+    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], derived: &[("subtrees", Bytes)], key: 1 },
     Table {
         name: "transfer",
         columns: &[
@@ -63,6 +66,7 @@ pub(super) const TABLES: &[Table] = &[
             ("actor", Text),
             ("created_at", Int),
         ],
+        derived: &[],
         key: 1,
     },
     Table {
@@ -78,6 +82,7 @@ pub(super) const TABLES: &[Table] = &[
             ("version", Int),
             ("row", Text),
         ],
+        derived: &[],
         key: 1,
     },
     Table {
@@ -91,6 +96,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("body", Text),
         ],
+        derived: &[],
         key: 1,
     },
     Table {
@@ -103,6 +109,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("expires_at", Int),
         ],
+        derived: &[],
         key: 2,
     },
     Table {
@@ -114,11 +121,13 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("expires_at", Int),
         ],
+        derived: &[],
         key: 2,
     },
     Table {
         name: "operator",
         columns: &[("name", Text), ("role", Text), ("created_at", Int), ("disabled_at", Int)],
+        derived: &[],
         key: 1,
     },
     Table {
@@ -131,6 +140,7 @@ pub(super) const TABLES: &[Table] = &[
             ("expires_at", Int),
             ("revoked_at", Int),
         ],
+        derived: &[],
         key: 1,
     },
     Table {
@@ -148,10 +158,11 @@ pub(super) const TABLES: &[Table] = &[
             ("dropped_at", Int),
             ("dropped_for", Text),
         ],
+        derived: &[],
         key: 1,
     },
-    Table { name: "session_end", columns: &[("session", Bytes), ("expires_at", Int)], key: 1 },
-    Table { name: "shared", columns: &[("name", Text), ("value", Text)], key: 1 },
+    Table { name: "session_end", columns: &[("session", Bytes), ("expires_at", Int)], derived: &[], key: 1 },
+    Table { name: "shared", columns: &[("name", Text), ("value", Text)], derived: &[], key: 1 },
 ];
 
 impl Table {
@@ -159,19 +170,21 @@ impl Table {
         TABLES.iter().find(|table| table.name == name)
     }
 
-    /// The names of the columns.
+    /// The names of the columns that are in a backup.
     pub(super) fn names(&self) -> String {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
-    /// The types that PostgreSQL has for them.
-    pub(super) fn types(&self) -> Vec<&'static str> {
-        let ty = |column: &(_, Column)| match column.1 {
+    /// The names of all columns, and the types that PostgreSQL has for them.
+    pub(super) fn restored(&self) -> (String, Vec<&'static str>) {
+        let ty = |column| match column {
             Int => "bigint",
             Text => "text",
             Bytes => "bytea",
             Units => "numeric",
         };
-        self.columns.iter().map(ty).collect()
+        let columns = self.columns.iter().chain(self.derived);
+        let (names, types): (Vec<_>, Vec<_>) = columns.map(|(name, column)| (*name, ty(*column))).unzip();
+        (names.join(", "), types)
     }
 }

@@ -1,7 +1,7 @@
 //! Audits, the leases of jobs, and forgetting what no longer counts. All of it blocks.
 
 use super::Ledger;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::reader::SqlReader;
 use crate::sql::writing;
 use crate::value::limit;

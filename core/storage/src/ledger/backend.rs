@@ -1,7 +1,7 @@
 //! Which database it is.
 
 use super::options::{Address, Options};
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::postgres::Postgres;
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;

@@ -1,6 +1,6 @@
 //! The clock of the thread that writes: PostgreSQL's or the system's, watched beside one that nobody sets.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::sql::Sql;
 use imagxp_broker::{Head, Refusal, RefusalCode};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -6,7 +6,7 @@ use super::options::{Address, Options};
 use super::readers::{Readers, Reading};
 use super::ticket::Ticket;
 use super::worker::Worker;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::sql::Sql;
 use core::fmt;
 use imagxp_broker::{Outcome, Refusal, RefusalCode, Request, TimeOrdered};

@@ -1,7 +1,7 @@
 //! Connections that read: a few, used again, given out one at a time.
 
 use super::backend::Connect;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::reader::{SqlReader, Statement, VisaCount};
 use crate::sql::Sql;
 use core::fmt;
@@ -207,12 +207,16 @@ impl Reader for Reading {
         self.with(|reader| reader.events(jti, limit))
     }
 
-    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, [u8; 32])>> {
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<(Entry, Leaf)>> {
         self.with(|reader| reader.entries(from, limit))
     }
 
     fn leaves(&mut self, from: u64, limit: usize) -> Result<Vec<Leaf>> {
         self.with(|reader| reader.leaves(from, limit))
+    }
+
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Leaf>> {
+        self.with(|reader| reader.leaves_named(numbers))
     }
 
     fn due(&mut self, now_ms: i64, after: Option<DueVisa>, limit: usize) -> Result<Vec<DueVisa>> {

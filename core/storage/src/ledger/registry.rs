@@ -1,7 +1,7 @@
 //! What all servers of a broker share beside the money: operators and their tokens, signing keys, sessions that were ended, a few values.
 
 use super::{Ledger, Reading};
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::key::{self, SigningKey};
 use crate::operator::{self, Operator, Token};
 use crate::sql::{Sql, writing};

@@ -4,7 +4,7 @@ use super::backend::Writer;
 use super::clock::{Clock, Reading, Watched};
 use super::queue::{Gate, Job};
 use super::readers::Readers;
-use crate::error::{Error, ErrorKind};
+use imagxp_database::{Error, ErrorKind};
 use imagxp_broker::{Command, Done, EventKind, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;

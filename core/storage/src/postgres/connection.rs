@@ -2,13 +2,13 @@
 
 use super::store::{blobs, texts};
 use super::value;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
+use crate::subtrees;
 use crate::value::{Row, Value};
 use imagxp_broker::{Head, Id, OnceKey};
-use imagxp_database::PostgresAddress;
 use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
@@ -17,9 +17,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, sql: include_str!("0001.sql") },
-    Migration { version: 2, sql: include_str!("0002.sql") },
-    Migration { version: 3, sql: include_str!("0003.sql") },
+    Migration { version: 1, sql: include_str!("0001.sql"), fill: None },
+    Migration { version: 2, sql: include_str!("0002.sql"), fill: None },
+    Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
+    Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
+    Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
 ];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.
@@ -226,6 +228,12 @@ impl Sql for Postgres {
             "SELECT COLUMNS FROM transfer WHERE debit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
             "SELECT COLUMNS FROM transfer WHERE credit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
         ]
+    }
+
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM leaf WHERE seq = ANY ($1::bigint[])", rows::LEAF);
+        let numbers = numbers.iter().map(|seq| i64::try_from(*seq).ok()).collect();
+        self.query(&sql, &[Value::Ints(numbers)])
     }
 
     fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>> {

@@ -1,6 +1,6 @@
 //! What the tables, constraints, triggers and functions are, in a few words.
 
-use crate::error::Result;
+use imagxp_database::Result;
 use crate::sql::Sql;
 
 /// Three words: what every release of the server prints alike, the release, and definitions as this release prints them.

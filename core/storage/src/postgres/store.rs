@@ -1,7 +1,7 @@
 //! The broker's store on PostgreSQL: each kind of row by one statement, with an array for each column.
 
 use super::connection::Postgres;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Value, damaged, number};
@@ -19,7 +19,7 @@ const VISA: &[&str] = &["bytea", "text", "text", "text", "numeric", "text", "big
 const EVENT: &[&str] = &["bigint", "text", "bytea", "bytea", "text", "bigint", "text"];
 const IDEMPOTENCY: &[&str] = &["text", "text", "bytea", "text", "bigint", "bigint"];
 const ONCE: &[&str] = &["text", "text", "bytea", "bigint", "bigint"];
-const LEAF: &[&str] = &["bigint", "bytea"];
+const LEAF: &[&str] = &["bigint", "bytea", "bytea"];
 
 impl Store for Postgres {
     type Error = Error;
@@ -115,8 +115,11 @@ impl Store for Postgres {
 
 impl Postgres {
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
-        let leaves = changes.leaves.iter().map(|leaf| vec![number(leaf.seq), leaf.hash.as_slice().into()]);
-        self.insert_rows(("leaf", "seq, hash", LEAF), "", leaves.collect())?;
+        self.insert_rows(
+            ("leaf", rows::LEAF, LEAF),
+            "",
+            changes.leaves.iter().map(rows::leaf_values).collect(),
+        )?;
         // A new account begins with nothing; its balance, as any, changes when the transfers are there.
         let opened = changes.accounts.iter().filter(|row| changes.opened.contains(&row.id));
         self.insert_rows(

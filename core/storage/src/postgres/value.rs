@@ -1,7 +1,7 @@
 //! Values to and from PostgreSQL's types.
 
 use super::numeric;
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::value::{Row, Value};
 use postgres::types::private::BytesMut;
 use postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};

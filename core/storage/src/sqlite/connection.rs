@@ -1,10 +1,12 @@
 //! A connection to SQLite: settings, functions, errors.
 
-use crate::error::{Error, ErrorKind, Result};
+use super::known::Known;
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
-use crate::value::{Row, Value};
+use crate::subtrees;
+use crate::value::{Row, Value, number};
 use imagxp_broker::{Id, OnceKey};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
@@ -16,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, sql: include_str!("0001.sql") },
-    Migration { version: 2, sql: include_str!("0002.sql") },
-    Migration { version: 3, sql: include_str!("0003.sql") },
+    Migration { version: 1, sql: include_str!("0001.sql"), fill: None },
+    Migration { version: 2, sql: include_str!("0002.sql"), fill: None },
+    Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
+    Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
+    Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
 ];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
@@ -45,6 +49,7 @@ pub(crate) struct Sqlite {
     connection: Connection,
     /// The write-ahead log beside the file.
     log: Option<PathBuf>,
+    pub(super) known: Known,
 }
 
 impl Sqlite {
@@ -119,7 +124,7 @@ impl Sqlite {
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
         add_functions(&connection).map_err(failed)?;
-        let mut sqlite = Self { connection, log: None };
+        let mut sqlite = Self { connection, log: None, known: Known::default() };
         sqlite.script(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA recursive_triggers = ON",
@@ -250,10 +255,12 @@ impl Sql for Sqlite {
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
+        self.known.forget();
         Ok(self.run(sql, parameters)? as u64)
     }
 
     fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
+        self.known.forget();
         let places: Vec<String> = (1..=types.len()).map(|place| format!("${place}")).collect();
         let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", "));
         for row in rows {
@@ -263,6 +270,7 @@ impl Sql for Sqlite {
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
+        self.known.forget();
         self.connection.execute_batch(sql).map_err(failed)
     }
 
@@ -271,6 +279,7 @@ impl Sql for Sqlite {
     }
 
     fn begin_write(&mut self) -> Result<()> {
+        self.known.forget();
         self.run("BEGIN IMMEDIATE", &[]).map(drop)
     }
 
@@ -293,6 +302,11 @@ impl Sql for Sqlite {
             "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
              AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
         ]
+    }
+
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM leaf WHERE seq = $1", rows::LEAF);
+        self.each_named(&sql, numbers.iter().map(|seq| vec![number(*seq)]))
     }
 
     fn visas_named(&mut self, names: &BTreeSet<Id>) -> Result<Vec<Row>> {

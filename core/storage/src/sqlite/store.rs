@@ -1,19 +1,18 @@
 //! The broker's store on SQLite: each row by a prepared statement, all of it in one transaction.
 
 use super::connection::{Sqlite, failed};
-use crate::error::{Error, ErrorKind, Result};
+use imagxp_database::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{damaged, number};
 use imagxp_broker::{Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store};
 use rusqlite::{CachedStatement, params};
 
-const WRITE_ACCOUNT: &str = "INSERT INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
+const OPEN_ACCOUNT: &str = "INSERT INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
     credits_pending, credits_posted, frozen, closed, created_at, version) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id) DO UPDATE SET \
-    debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, \
-    credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, frozen = excluded.frozen, \
-    closed = excluded.closed, version = excluded.version";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const WRITE_ACCOUNT: &str = "UPDATE account SET debits_pending = ?2, debits_posted = ?3, credits_pending = ?4, \
+    credits_posted = ?5, frozen = ?6, closed = ?7, version = ?8 WHERE id = ?1";
 const WRITE_TRANSFER: &str = "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, reference, \
     memo, actor, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const WRITE_VISA: &str = "INSERT INTO visa (jti, agent, publisher, asset, amount, state, due_at, version, row) \
@@ -21,7 +20,7 @@ const WRITE_VISA: &str = "INSERT INTO visa (jti, agent, publisher, asset, amount
     due_at = excluded.due_at, version = excluded.version, row = excluded.row";
 const WRITE_EVENT: &str = "INSERT INTO event (seq, kind, jti, account, actor, created_at, body) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const WRITE_LEAF: &str = "INSERT INTO leaf (seq, hash) VALUES (?1, ?2)";
+const WRITE_LEAF: &str = "INSERT INTO leaf (seq, hash, subtrees) VALUES (?1, ?2, ?3)";
 // Only what has expired is replaced; what has not must still be there to be found.
 const WRITE_IDEMPOTENCY: &str = "INSERT INTO idempotency AS old (actor, key, request, result, created_at, expires_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, \
@@ -43,15 +42,22 @@ impl Store for Sqlite {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.begin_write()
+        self.run("BEGIN IMMEDIATE", &[])?;
+        let version = self.pragma("data_version")?;
+        self.known.at(version);
+        Ok(())
     }
 
     fn load(&mut self, keys: &Keys) -> Result<Loaded> {
         let mut loaded = Loaded { head: self.read_head()?, ..Loaded::default() };
         let account = format!("SELECT {} FROM account WHERE id = $1", rows::ACCOUNT);
         for id in &keys.accounts {
-            if let Some(mut row) = self.first(&account, &[(*id).into()])? {
-                loaded.accounts.insert(*id, rows::account(&mut row)?);
+            if let Some(account) = self.known.get(id) {
+                loaded.accounts.insert(*id, account.clone());
+            } else if let Some(mut row) = self.first(&account, &[(*id).into()])? {
+                let account = rows::account(&mut row)?;
+                self.known.put(core::iter::once(&account));
+                loaded.accounts.insert(*id, account);
             }
         }
         let transfer = format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER);
@@ -96,7 +102,10 @@ impl Store for Sqlite {
 
     fn write(&mut self, changes: &Changes) -> Result<()> {
         let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
-        if written.is_err() {
+        if written.is_ok() {
+            self.known.put(changes.accounts.iter());
+        } else {
+            self.known.forget();
             self.rollback();
         }
         written
@@ -115,7 +124,17 @@ impl Sqlite {
 
     fn write_all(&mut self, changes: &Changes) -> Result<()> {
         // Bound without a copy of anything: this is what a transfer costs.
-        let write_account = |write: &mut CachedStatement<'_>, row: &Account| {
+        self.each(WRITE_LEAF, &changes.leaves, |write, row| {
+            write.execute(params![signed(row.seq), row.hash, row.subtrees.as_flattened()])
+        })?;
+        // A new account begins with nothing; its balance, as any, changes when the transfers are there.
+        let opened: Vec<Account> = changes
+            .accounts
+            .iter()
+            .filter(|row| changes.opened.contains(&row.id))
+            .map(rows::emptied)
+            .collect();
+        self.each(OPEN_ACCOUNT, &opened, |write, row| {
             write.execute(params![
                 row.id.to_bytes(),
                 row.asset.as_str(),
@@ -131,18 +150,7 @@ impl Sqlite {
                 row.created_at,
                 signed(row.version),
             ])
-        };
-        self.each(WRITE_LEAF, &changes.leaves, |write, row| {
-            write.execute(params![signed(row.seq), row.hash])
         })?;
-        // A new account begins with nothing; its balance, as any, changes when the transfers are there.
-        let opened: Vec<Account> = changes
-            .accounts
-            .iter()
-            .filter(|row| changes.opened.contains(&row.id))
-            .map(rows::emptied)
-            .collect();
-        self.each(WRITE_ACCOUNT, &opened, write_account)?;
         self.each(WRITE_TRANSFER, &changes.transfers, |write, row| {
             write.execute(params![
                 signed(row.seq),
@@ -171,7 +179,18 @@ impl Sqlite {
                 row.body,
             ])
         })?;
-        self.each(WRITE_ACCOUNT, &changes.accounts, write_account)?;
+        self.each(WRITE_ACCOUNT, &changes.accounts, |write, row| {
+            write.execute(params![
+                row.id.to_bytes(),
+                row.debits_pending.to_be_bytes(),
+                row.debits_posted.to_be_bytes(),
+                row.credits_pending.to_be_bytes(),
+                row.credits_posted.to_be_bytes(),
+                row.frozen,
+                row.closed,
+                signed(row.version),
+            ])
+        })?;
         let mut visas = Vec::with_capacity(changes.visas.len());
         for visa in &changes.visas {
             visas.push((visa, visa.to_json().map_err(|_| damaged("a visa cannot be written"))?));
