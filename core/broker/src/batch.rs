@@ -294,6 +294,9 @@ impl Batch {
         }
         for (jti, visa) in visas {
             self.asked.visas.insert(jti);
+            if !self.rows.visas.contains_key(&jti) {
+                self.changes.issued.insert(jti);
+            }
             self.dirty.visas.insert(jti);
             self.rows.visas.insert(jti, crate::visa::Visa { version, ..visa });
         }

@@ -110,6 +110,8 @@ pub struct Changes {
     pub transfers: Vec<Transfer>,
     /// Visas, new ones and changed ones: insert or replace by `jti`.
     pub visas: Vec<Visa>,
+    /// Which of the visas are new.
+    pub issued: BTreeSet<Id>,
     /// New events, in the order of `seq`: insert.
     pub events: Vec<Event>,
     /// One per new transfer and event, in the order of `seq`: insert.

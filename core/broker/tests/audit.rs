@@ -128,6 +128,7 @@ fn rows() -> Rows {
         visas: store.visas(&VisaFilter::default(), None, 99).unwrap(),
         once: store.once_named(&BTreeSet::from([booking])).unwrap(),
         counts: store.log_counts().unwrap(),
+        ..Rows::default()
     };
     assert_eq!(rows.once.len(), 1);
     for state in VisaState::ALL {

@@ -65,7 +65,7 @@ fn fill(address: &Address) {
 fn taken(sql: &mut dyn Sql, statement: &str, parameters: &[Value]) -> Result<bool> {
     sql.begin_write()?;
     if statement.starts_with("INSERT INTO transfer") {
-        sql.execute("INSERT INTO leaf (seq, hash) SELECT seq + 1000, hash FROM leaf", &[])?;
+        sql.execute("INSERT INTO leaf (seq, hash, subtrees) SELECT seq + 1024, hash, subtrees FROM leaf", &[])?;
     }
     let result = sql.execute(statement, parameters);
     sql.rollback();
@@ -83,7 +83,7 @@ fn taken(sql: &mut dyn Sql, statement: &str, parameters: &[Value]) -> Result<boo
 fn resolution(id: &str, phase: &str, debit: &str, credit: &str) -> String {
     format!(
         "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, actor, created_at) \
-         SELECT seq + 1000, {id}, asset, code, '{phase}', id, {debit}, {credit}, $1, actor, created_at FROM transfer p \
+         SELECT seq + 1024, {id}, asset, code, '{phase}', id, {debit}, {credit}, $1, actor, created_at FROM transfer p \
          WHERE phase = 'pending' AND NOT EXISTS (SELECT 1 FROM transfer r WHERE r.pending_id = p.id)"
     )
 }
@@ -113,14 +113,14 @@ fn what_must_hold_is_held_by_the_database() {
         // The time of the log.
         let later = Value::Int(NOW + 3_600_000);
         assert!(!takes("UPDATE head SET last_at = last_at - 1", &[]), "back by itself");
-        let leaf = "INSERT INTO leaf (seq, hash) SELECT seq + 1000, hash FROM leaf WHERE seq < 3";
+        let leaf = "INSERT INTO leaf (seq, hash, subtrees) SELECT seq + 1024, hash, subtrees FROM leaf WHERE seq < 3";
         let event = |seq: u32, kind: &str, actor: &str| {
             format!(
                 "INSERT INTO event (seq, kind, actor, created_at, body) VALUES ({seq}, '{kind}', '{actor}', $1, '')"
             )
         };
-        let put_back = "UPDATE head SET size = 1003, last_at = last_at - 1";
-        let disputed = event(1000, "clock.disputed", "operator:o");
+        let put_back = "UPDATE head SET size = 1027, last_at = last_at - 1";
+        let disputed = event(1024, "clock.disputed", "operator:o");
         for (first, second, taken) in [
             (Some("operator:o"), "operator:p", true),
             (Some("operator:o"), "operator:o", false),
@@ -132,7 +132,7 @@ fn what_must_hold_is_held_by_the_database() {
                 if first.is_some() {
                     sql.execute(&disputed, std::slice::from_ref(&later))?;
                 }
-                sql.execute(&event(1001, "clock.reset", second), &[Value::Int(NOW)])?;
+                sql.execute(&event(1025, "clock.reset", second), &[Value::Int(NOW)])?;
                 sql.execute(put_back, &[]).map(drop)
             };
             let done = all();
@@ -175,7 +175,7 @@ fn what_must_hold_is_held_by_the_database() {
         assert!(
             !takes(
                 "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, actor, created_at) \
-             SELECT seq + 1000, debit, asset, code, phase, pending_id, debit, credit, amount, actor, created_at \
+             SELECT seq + 1024, debit, asset, code, phase, pending_id, debit, credit, amount, actor, created_at \
              FROM transfer WHERE phase = 'void'",
                 &[],
             ),
@@ -194,15 +194,15 @@ fn what_must_hold_is_held_by_the_database() {
         ] {
             let statement = format!(
                 "INSERT INTO transfer (seq, id, asset, code, phase, debit, credit, amount, reference, actor, created_at) \
-                 SELECT seq + 1000, debit, {change}, $1, reference, actor, created_at FROM transfer WHERE code = 'DEPOSIT'"
+                 SELECT seq + 1024, debit, {change}, $1, reference, actor, created_at FROM transfer WHERE code = 'DEPOSIT'"
             );
             assert!(!takes(&statement, &[units(1)]), "{why}");
         }
         let booking = "INSERT INTO transfer (seq, id, asset, code, phase, debit, credit, amount, reference, actor, created_at) \
-             SELECT seq + 1000, credit, asset, code, phase, debit, credit, $1, 'new' || reference, actor, created_at FROM transfer \
+             SELECT seq + 1024, credit, asset, code, phase, debit, credit, $1, 'new' || reference, actor, created_at FROM transfer \
              WHERE code = 'DEPOSIT'";
         assert!(takes(booking, &[units(1)]));
-        assert!(!takes(&booking.replace("seq + 1000", "seq + 5000"), &[units(1)]), "without a leaf");
+        assert!(!takes(&booking.replace("seq + 1024", "seq + 5120"), &[units(1)]), "without a leaf");
         assert!(!takes("DELETE FROM once", &[]), "the booking could be booked again");
         assert!(!takes("UPDATE once SET name = 'x'", &[]));
         assert!(

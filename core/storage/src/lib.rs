@@ -14,6 +14,8 @@ mod rows;
 mod sql;
 mod sqlite;
 mod subtrees;
+#[cfg(test)]
+mod upgrade;
 mod value;
 
 pub use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result, SslMode};

@@ -160,7 +160,7 @@ fn phantom_transfers_are_refused_and_found() {
         "INSERT INTO transfer SELECT 1000000, randomblob(16), asset, code, phase, NULL, debit, credit, amount, 'bank-9', memo, actor, created_at \
          FROM transfer WHERE code = 'DEPOSIT'",
         "INSERT INTO event SELECT 1000000, kind, jti, account, actor, created_at, body FROM event LIMIT 1",
-        "INSERT INTO leaf SELECT 1000000, hash FROM leaf WHERE seq = 0",
+        "INSERT INTO leaf SELECT 1000000, hash, subtrees FROM leaf WHERE seq = 0",
     ];
     for (number, phantom) in phantoms.into_iter().enumerate() {
         let (folder, ledger) = place();
@@ -303,7 +303,7 @@ fn no_balance_without_its_transfers() {
     let mut transaction = client.transaction().unwrap();
     transaction
         .batch_execute(
-            "INSERT INTO leaf SELECT size, last FROM head; \
+            "INSERT INTO leaf SELECT size, last, last FROM head; \
              INSERT INTO transfer SELECT h.size, decode(repeat('22', 16), 'hex'), asset, code, phase, NULL, debit, credit, 1, 'b2', memo, actor, \
              created_at FROM transfer, head h",
         )

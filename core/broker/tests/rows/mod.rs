@@ -5,7 +5,7 @@ use imagxp_broker::*;
 use std::collections::BTreeSet;
 
 /// The rows, as somebody has changed them behind the broker's back.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) head: Head,
     pub(crate) accounts: Vec<Account>,
@@ -13,6 +13,9 @@ pub(crate) struct Rows {
     pub(crate) visas: Vec<Visa>,
     pub(crate) once: Vec<Once>,
     pub(crate) counts: LogCounts,
+    pub(crate) leaves: Vec<Leaf>,
+    /// How many leaves were read.
+    pub(crate) read: usize,
 }
 
 impl Reader for Rows {
@@ -71,8 +74,11 @@ impl Reader for Rows {
         Ok(Vec::new())
     }
 
-    fn leaves_named(&mut self, _: &BTreeSet<u64>) -> Result<Vec<Leaf>, Contradiction> {
-        Ok(Vec::new())
+    fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Leaf>, Contradiction> {
+        let found: Vec<Leaf> =
+            numbers.iter().filter_map(|seq| self.leaves.get(usize::try_from(*seq).ok()?).cloned()).collect();
+        self.read += found.len();
+        Ok(found)
     }
 
     fn due(&mut self, _: i64, _: Option<DueVisa>, _: usize) -> Result<Vec<DueVisa>, Contradiction> {

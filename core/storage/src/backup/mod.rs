@@ -8,7 +8,7 @@ mod dump;
 mod file;
 mod lines;
 mod restore;
-mod table;
+pub(crate) mod table;
 
 pub use file::restore_file;
 pub use restore::{restore, verify};

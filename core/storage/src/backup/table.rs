@@ -2,7 +2,7 @@
 
 /// What a column holds, and how it stands in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// A number.
     Int,
     /// A string.
@@ -15,11 +15,11 @@ pub(super) enum Column {
 
 /// A table.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: &'static str,
-    pub(super) columns: &'static [(&'static str, Column)],
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [(&'static str, Column)],
     /// Columns that follow from the others and are made again when it is restored.
-    pub(super) derived: &'static [(&'static str, Column)],
+    pub(crate) derived: &'static [(&'static str, Column)],
     /// By what it is read in pages: the first so many columns.
     pub(super) key: usize,
 }
@@ -27,7 +27,7 @@ pub(super) struct Table {
 use Column::{Bytes, Int, Text, Units};
 
 /// In the order in which they are restored: what is referred to comes first.
-pub(super) const TABLES: &[Table] = &[
+pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "account",
         columns: &[

@@ -6,6 +6,7 @@ mod backend;
 mod clock;
 mod options;
 mod queue;
+mod random;
 mod readers;
 mod registry;
 mod ticket;

@@ -3,6 +3,7 @@
 use super::backend::{Connect, Writer, open};
 use super::clock::Watched;
 use super::options::{Address, Options};
+use super::random::Random;
 use super::readers::{Readers, Reading};
 use super::ticket::Ticket;
 use super::worker::Worker;
@@ -84,10 +85,8 @@ impl Ledger {
         // Drawn once, so that the thread never has to deal with a system that has no entropy left: a counter mixed by SipHash would do as
         // well, but the system's generator is there.
         getrandom::u64().map_err(no_entropy)?;
-        let ids = Box::new(TimeOrdered::new(|| {
-            let half = || getrandom::u64().unwrap_or_default();
-            u128::from(half()) << 64 | u128::from(half())
-        }));
+        let mut random = Random::default();
+        let ids = Box::new(TimeOrdered::new(move || random.next()));
         let worker = Worker {
             writer,
             rules: options.rules,

@@ -52,7 +52,15 @@ impl Postgres {
     /// Connects for writing, and brings the tables up to date.
     pub(crate) fn open(address: &PostgresAddress, now_ms: i64) -> Result<Self> {
         let mut postgres = Self::connect(address, WRITER)?;
-        postgres.migrate(now_ms)?;
+        postgres.migrate(MIGRATIONS, now_ms)?;
+        Ok(postgres)
+    }
+
+    /// As a program opened it that knew so many migrations.
+    #[cfg(test)]
+    pub(crate) fn open_before(address: &PostgresAddress, migrations: usize) -> Result<Self> {
+        let mut postgres = Self::connect(address, WRITER)?;
+        postgres.migrate(&MIGRATIONS[..migrations], 0)?;
         Ok(postgres)
     }
 
@@ -101,10 +109,10 @@ impl Postgres {
         Ok(())
     }
 
-    fn migrate(&mut self, now_ms: i64) -> Result<()> {
+    fn migrate(&mut self, migrations: &[Migration], now_ms: i64) -> Result<()> {
         migrate(
             self,
-            MIGRATIONS,
+            migrations,
             "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'migration' AND relnamespace = current_schema()::regnamespace",
             "SELECT pg_advisory_xact_lock(hashtextextended('imagxp ledger', 0))",
             "CREATE TABLE migration (version bigint PRIMARY KEY, checksum bytea NOT NULL, fingerprint text NOT NULL, \

@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
     Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
     Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
+    Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
 ];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
@@ -62,7 +63,17 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         sqlite.log = Some(log.into());
-        sqlite.migrate(now_ms)?;
+        sqlite.migrate(MIGRATIONS, now_ms)?;
+        Ok(sqlite)
+    }
+
+    /// As a program opened it that knew so many migrations.
+    #[cfg(test)]
+    pub(crate) fn open_before(path: &Path, migrations: usize) -> Result<Self> {
+        let mut sqlite =
+            Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        sqlite.writable(Durability::Full)?;
+        sqlite.migrate(&MIGRATIONS[..migrations], 0)?;
         Ok(sqlite)
     }
 
@@ -72,7 +83,7 @@ impl Sqlite {
             &in_memory(name),
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         )?;
-        sqlite.migrate(now_ms)?;
+        sqlite.migrate(MIGRATIONS, now_ms)?;
         Ok(sqlite)
     }
 
@@ -156,10 +167,10 @@ impl Sqlite {
         ))
     }
 
-    fn migrate(&mut self, now_ms: i64) -> Result<()> {
+    fn migrate(&mut self, migrations: &[Migration], now_ms: i64) -> Result<()> {
         migrate(
             self,
-            MIGRATIONS,
+            migrations,
             "SELECT 1 FROM sqlite_schema WHERE name = 'migration'",
             // The transaction holds the only write lock already.
             "",

@@ -5,22 +5,24 @@ use imagxp_database::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{damaged, number};
-use imagxp_broker::{Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store};
+use imagxp_broker::{Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store, Visa};
 use rusqlite::{CachedStatement, params};
 
-const OPEN_ACCOUNT: &str = "INSERT INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
+// OR ROLLBACK: what breaks a rule ends the whole transaction, as it does here in any case; so SQLite need not keep what each statement
+// changes to take it back alone.
+const OPEN_ACCOUNT: &str = "INSERT OR ROLLBACK INTO account (id, asset, kind, owner, reference, debits_pending, debits_posted, \
     credits_pending, credits_posted, frozen, closed, created_at, version) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const WRITE_ACCOUNT: &str = "UPDATE account SET debits_pending = ?2, debits_posted = ?3, credits_pending = ?4, \
+const WRITE_ACCOUNT: &str = "UPDATE OR ROLLBACK account SET debits_pending = ?2, debits_posted = ?3, credits_pending = ?4, \
     credits_posted = ?5, frozen = ?6, closed = ?7, version = ?8 WHERE id = ?1";
-const WRITE_TRANSFER: &str = "INSERT INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, reference, \
+const WRITE_TRANSFER: &str = "INSERT OR ROLLBACK INTO transfer (seq, id, asset, code, phase, pending_id, debit, credit, amount, reference, \
     memo, actor, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const WRITE_VISA: &str = "INSERT INTO visa (jti, agent, publisher, asset, amount, state, due_at, version, row) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (jti) DO UPDATE SET state = excluded.state, \
-    due_at = excluded.due_at, version = excluded.version, row = excluded.row";
-const WRITE_EVENT: &str = "INSERT INTO event (seq, kind, jti, account, actor, created_at, body) \
+const ISSUE_VISA: &str = "INSERT OR ROLLBACK INTO visa (jti, agent, publisher, asset, amount, state, due_at, version, row) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const WRITE_VISA: &str = "UPDATE OR ROLLBACK visa SET state = ?2, due_at = ?3, version = ?4, row = ?5 WHERE jti = ?1";
+const WRITE_EVENT: &str = "INSERT OR ROLLBACK INTO event (seq, kind, jti, account, actor, created_at, body) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const WRITE_LEAF: &str = "INSERT INTO leaf (seq, hash, subtrees) VALUES (?1, ?2, ?3)";
+const WRITE_LEAF: &str = "INSERT OR ROLLBACK INTO leaf (seq, hash, subtrees) VALUES (?1, ?2, ?3)";
 // Only what has expired is replaced; what has not must still be there to be found.
 const WRITE_IDEMPOTENCY: &str = "INSERT INTO idempotency AS old (actor, key, request, result, created_at, expires_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, \
@@ -191,11 +193,13 @@ impl Sqlite {
                 signed(row.version),
             ])
         })?;
-        let mut visas = Vec::with_capacity(changes.visas.len());
+        let json = |visa: &Visa| visa.to_json().map_err(|_| damaged("a visa cannot be written"));
+        let (mut issued, mut changed) = (Vec::new(), Vec::new());
         for visa in &changes.visas {
-            visas.push((visa, visa.to_json().map_err(|_| damaged("a visa cannot be written"))?));
+            let of = if changes.issued.contains(&visa.jti) { &mut issued } else { &mut changed };
+            of.push((visa, json(visa)?));
         }
-        self.each(WRITE_VISA, &visas, |write, (row, json)| {
+        self.each(ISSUE_VISA, &issued, |write, (row, json)| {
             write.execute(params![
                 row.jti.to_be_bytes(),
                 row.agent.as_str(),
@@ -207,6 +211,10 @@ impl Sqlite {
                 signed(row.version),
                 json,
             ])
+        })?;
+        self.each(WRITE_VISA, &changed, |write, (row, json)| {
+            let (jti, version) = (row.jti.to_be_bytes(), signed(row.version));
+            write.execute(params![jti, row.state.as_str(), row.due_at, version, json])
         })?;
         self.each(WRITE_IDEMPOTENCY, &changes.idempotency, |write, row| {
             write.execute(params![
