@@ -40,6 +40,9 @@ fn main() {
     let folder = std::env::var_os("IMAGXP_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let temporary = tempfile::Builder::new().prefix("imagxp-bench-").tempdir_in(folder).unwrap();
     let file = |name: &str| Address::Sqlite(temporary.path().join(name));
+    if std::env::args().any(|argument| argument == "--profile") {
+        return profile(&file("p.db"), Duration::from_secs(seconds));
+    }
     measure("sqlite FULL", [file("a.db"), file("b.db")], seconds, large);
     let postgres = !std::env::args().any(|argument| argument == "--sqlite");
     if let Some(server) = postgres.then(support::Postgres::start).flatten() {
@@ -52,6 +55,18 @@ fn open(address: &Address, batch: usize) -> Ledger {
     let report = |error: &imagxp_storage::Error| eprintln!("{error} {:?}", std::error::Error::source(error));
     Ledger::open(address, Options { batch, report: Some(Arc::new(report)), ..Options::default() }, NOW)
         .unwrap()
+}
+
+/// Transfers alone and visas alone, for whoever looks at what they do.
+fn profile(address: &Address, time: Duration) {
+    let ledger = open(address, 256);
+    fund(&ledger);
+    let transfers = rate(&ledger, time);
+    eprintln!("{transfers:.0} transfers/s");
+    std::thread::sleep(Duration::from_millis(300));
+    let visas = clients(time, |number| drop(visa(&ledger, number)));
+    eprintln!("{visas:.0} visas/s");
+    ledger.close();
 }
 
 fn measure(name: &str, [grouped, single]: [Address; 2], seconds: u64, large: u64) {

@@ -6,7 +6,7 @@ use super::options::{Address, Options};
 use super::random::Random;
 use super::readers::{Readers, Reading};
 use super::ticket::Ticket;
-use super::worker::Worker;
+use super::worker::{Answers, Worker};
 use imagxp_database::{Error, ErrorKind, Result};
 use crate::sql::Sql;
 use core::fmt;
@@ -95,13 +95,14 @@ impl Ledger {
             gate: Arc::clone(&gate),
             readers: Arc::clone(&readers),
             tidy_at: Instant::now(),
+            answers: Answers::start().map_err(no_thread)?,
             clock: options.clock,
             watch: Watched::default(),
         };
-        let worker =
-            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || worker.run(&jobs)).map_err(
-                |error| Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error),
-            )?;
+        let worker = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || worker.run(&jobs))
+            .map_err(no_thread)?;
         let (queue, worker) = (Mutex::new(Some(queue)), Mutex::new(Some(worker)));
         Ok(Self { shared: Arc::new(Shared { address, queue, worker, readers, gate }) })
     }
@@ -244,6 +245,10 @@ impl Gate {
     pub(super) fn grown(&self, size: u64) {
         self.size.send_if_modified(|known| size > std::mem::replace(known, size.max(*known)));
     }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "no thread can be started").with_source(error)
 }
 
 fn no_entropy(error: getrandom::Error) -> Error {

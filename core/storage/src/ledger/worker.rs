@@ -7,7 +7,8 @@ use super::readers::Readers;
 use imagxp_database::{Error, ErrorKind};
 use imagxp_broker::{Command, Done, EventKind, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -23,6 +24,7 @@ pub(super) struct Worker {
     pub(super) readers: Arc<Readers>,
     /// From when on the log may be looked at again.
     pub(super) tidy_at: Instant,
+    pub(super) answers: Answers,
     pub(super) clock: Clock,
     pub(super) watch: Watched,
 }
@@ -30,7 +32,53 @@ pub(super) struct Worker {
 /// After a reader that did not end in time.
 const TIDY_AGAIN: Duration = Duration::from_secs(5);
 
-type Waiting = (Request, oneshot::Sender<Result<Outcome, Refusal>>);
+/// Answers that are told without another thread, at most.
+const FEW: usize = 4;
+
+type Answer = oneshot::Sender<Result<Outcome, Refusal>>;
+
+/// Tells those who wait what came of their requests, each batch on a thread beside the one that writes: waking them takes a good part of the
+/// time that writing takes.
+pub(super) struct Answers {
+    /// Absent only while it ends.
+    batches: Option<Sender<Vec<Told>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Told = (Answer, Result<Outcome, Refusal>);
+
+impl Answers {
+    pub(super) fn start() -> std::io::Result<Self> {
+        let (sender, batches) = std::sync::mpsc::channel::<Vec<Told>>();
+        let run = move || batches.into_iter().for_each(tell);
+        let thread = std::thread::Builder::new().name("ledger-answers".to_owned()).spawn(run)?;
+        Ok(Self { batches: Some(sender), thread: Some(thread) })
+    }
+
+    fn send(&self, batch: Vec<Told>) {
+        match &self.batches {
+            // A few are told at once: another thread would take longer.
+            Some(batches) if batch.len() > FEW => drop(batches.send(batch)),
+            _ => tell(batch),
+        }
+    }
+}
+
+impl Drop for Answers {
+    /// Whoever waits has been told when the thread that writes has ended.
+    fn drop(&mut self) {
+        drop(self.batches.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn tell(batch: Vec<Told>) {
+    for (answer, result) in batch {
+        let _ = answer.send(result);
+    }
+}
+
+type Waiting = (Request, Answer);
 
 impl Worker {
     /// Until nobody can send any more and everything that was sent is done.
@@ -91,9 +139,7 @@ impl Worker {
                 requests.iter().map(|_| Err(RefusalCode::StoreBusy.into())).collect()
             }
         };
-        for (answer, result) in answers.into_iter().zip(results) {
-            let _ = answer.send(result);
-        }
+        self.answers.send(answers.into_iter().zip(results).collect());
     }
 
     /// The clock, unless each request brings its own time. Error: the database's.

@@ -253,7 +253,7 @@ impl Sqlite {
             return Ok(());
         }
         self.run(
-            "INSERT INTO posting (account, seq) SELECT debit, seq FROM transfer WHERE seq >= $1 \
+            "INSERT OR ROLLBACK INTO posting (account, seq) SELECT debit, seq FROM transfer WHERE seq >= $1 \
              UNION ALL SELECT credit, seq FROM transfer WHERE seq >= $1 ORDER BY 1, 2",
             &[number(until)],
         )?;
