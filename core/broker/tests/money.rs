@@ -174,13 +174,20 @@ fn bonds_are_locked_given_back_and_lost() {
     let (asset, bond) = (Asset::USD, reference("stake"));
     let admin = operator("alice");
     world.fund("a", 100);
-    let lock = Lock(Bond { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(70), memo: None });
+    let lock =
+        Lock(Bond { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(70), memo: None });
     assert_eq!(world.refused(&party("b"), lock.clone()), "actor.denied");
     world.run(&party("a"), lock).unwrap();
     let locked = AccountKey::locked(asset, owner("a"), bond.clone());
     assert_eq!((world.balance(&available("a")), world.balance(&locked)), ((30, 0), (70, 0)));
-    let unlock =
-        Unlock(Bond { id: None, asset, owner: owner("a"), bond: bond.clone(), amount: units(20), memo: None });
+    let unlock = Unlock(Bond {
+        id: None,
+        asset,
+        owner: owner("a"),
+        bond: bond.clone(),
+        amount: units(20),
+        memo: None,
+    });
     assert_eq!(world.refused(&party("a"), unlock.clone()), "actor.denied");
     world.run(&admin, unlock.clone()).unwrap();
     let slash = Slash(Bond { id: None, asset, owner: owner("a"), bond, amount: units(50), memo: None });

@@ -1,12 +1,12 @@
 //! What both stores have in common: threads that hold connections, a bounded queue before them, and a time limit on every answer.
 
-use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result};
 use crate::postgres::PostgresBackend;
 use crate::redis::RedisBackend;
 use crate::shared::Shared;
 use core::fmt;
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
+use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result};
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,10 +1,10 @@
 //! The store on PostgreSQL: one function call for all that waits, and expired rows deleted in small steps between.
 
-use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use crate::front::{Ask, BEFORE_MS, Backend, Insertion, MAX_FORGOTTEN, Options, Reply};
 use crate::kept::Kept;
 use crate::shared::Shared;
 use ::postgres::{Client, Statement};
+use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use std::time::{Duration, Instant};
 
 const SCHEMA: &str = include_str!("postgres.sql");
@@ -61,7 +61,6 @@ impl PostgresBackend {
 }
 
 impl Server {
-
     fn connect(&self) -> Result<Open> {
         let client = self.address.connect()?;
         self.prepare(client).map_err(unavailable)?

@@ -1,10 +1,10 @@
 //! The store on Redis: each entry is a key with an end of its own, and each question one script.
 
-use imagxp_database::{Error, ErrorKind, RedisAddress, Result};
 use crate::front::{Ask, Backend, Options, Reply};
 use crate::kept::Kept;
 use crate::shared::Shared;
 use ::redis::{Cmd, Connection, Pipeline, RedisError, Value};
+use imagxp_database::{Error, ErrorKind, RedisAddress, Result};
 use std::time::Duration;
 
 const SCRIPT: &str = include_str!("redis.lua");

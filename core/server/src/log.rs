@@ -220,9 +220,9 @@ pub(crate) async fn proof(
         .await?;
     let found =
         found.map_err(|()| Problem::bad("query.malformed", "either `index` or `old_size` is said"))?;
+    let proof = found.ok_or_else(|| Problem::not_found("log.range", "the log is not as long, or was not"))?;
     let proof =
-        found.ok_or_else(|| Problem::not_found("log.range", "the log is not as long, or was not"))?;
-    let proof = proof.ok_or_else(|| Problem::internal("the log has not all the leaves that its head says"))?;
+        proof.ok_or_else(|| Problem::internal("the log has not all the leaves that its head says"))?;
     let hashes = proof.hashes.iter().map(|hash| hex_encode(hash)).collect();
     Ok(json_read(&headers, &Proof { size: proof.size, root: hex_encode(&proof.root), proof: hashes }))
 }

@@ -1,10 +1,10 @@
 //! That the databases themselves keep what must hold: statements that no program of ours sends, on both.
 
-use imagxp_database::{ErrorKind, Result};
 use crate::ledger::{Address, Ledger, Options, open_writer};
 use crate::sql::Sql;
 use crate::value::Value;
 use imagxp_broker::*;
+use imagxp_database::{ErrorKind, Result};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -65,7 +65,10 @@ fn fill(address: &Address) {
 fn taken(sql: &mut dyn Sql, statement: &str, parameters: &[Value]) -> Result<bool> {
     sql.begin_write()?;
     if statement.starts_with("INSERT INTO transfer") {
-        sql.execute("INSERT INTO leaf (seq, hash, subtrees) SELECT seq + 1024, hash, subtrees FROM leaf", &[])?;
+        sql.execute(
+            "INSERT INTO leaf (seq, hash, subtrees) SELECT seq + 1024, hash, subtrees FROM leaf",
+            &[],
+        )?;
     }
     let result = sql.execute(statement, parameters);
     sql.rollback();

@@ -1,9 +1,9 @@
 //! The broker's signing keys (BROKER §3: published 24 h before first use, kept until the last visa they signed has expired). The private
 //! halves are sealed under a passphrase that is not in the database.
 
-use imagxp_database::Result;
 use crate::sql::Sql;
 use crate::value::Row;
+use imagxp_database::Result;
 
 /// A signing key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Migrations: forward only, each applied once, and checked whenever a database is opened.
 
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::sql::{Sql, writing};
 use crate::value::Value;
+use imagxp_database::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
 /// One step of a schema. What was released is never edited: its checksum is in every database.

@@ -1,8 +1,8 @@
 //! Operators, and the tokens they act with (BROKER §3). Of a token only its SHA-256 is kept: a copy of the database opens nothing.
 
-use imagxp_database::Result;
 use crate::sql::Sql;
 use crate::value::Row;
+use imagxp_database::Result;
 use sha2::{Digest, Sha256};
 
 /// One of the broker's people, or the webhook of a payment provider.

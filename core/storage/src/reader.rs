@@ -1,6 +1,5 @@
 //! What is read beside the ledger's own work: written once, for both databases (BROKER §3).
 
-use imagxp_database::{Error, Result};
 use crate::rows;
 use crate::sql::{Sql, reading};
 use crate::value::{Value, damaged, limit, number};
@@ -8,6 +7,7 @@ use imagxp_broker::{
     Account, AccountId, Amount, Asset, DueVisa, Entry, Event, Head, Id, Leaf, LogCounts, Once, OnceKey,
     Owner, Transfer, Visa, VisaFilter, VisaState,
 };
+use imagxp_database::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A connection that reads. Every method that has an owner among its arguments shows that owner's rows only.
@@ -138,8 +138,7 @@ impl imagxp_broker::Reader for SqlReader<'_> {
             let until = number(from.saturating_add(count as u64));
             let parameters = [number(from), until];
             let between = "WHERE seq >= $1 AND seq < $2 ORDER BY seq";
-            let leaves =
-                sql.query(&format!("SELECT {} FROM leaf {between}", rows::LEAF), &parameters)?;
+            let leaves = sql.query(&format!("SELECT {} FROM leaf {between}", rows::LEAF), &parameters)?;
             let transfers =
                 sql.query(&format!("SELECT {} FROM transfer {between}", rows::TRANSFER), &parameters)?;
             let events = sql.query(&format!("SELECT {} FROM event {between}", rows::EVENT), &parameters)?;
@@ -157,7 +156,8 @@ impl imagxp_broker::Reader for SqlReader<'_> {
             let mut entries = Vec::with_capacity(leaves.len());
             for mut row in leaves {
                 let leaf = rows::leaf(&mut row)?;
-                let entry = found.remove(&leaf.seq).ok_or_else(|| damaged("an entry of the log is missing"))?;
+                let entry =
+                    found.remove(&leaf.seq).ok_or_else(|| damaged("an entry of the log is missing"))?;
                 entries.push((entry, leaf));
             }
             if !found.is_empty() {

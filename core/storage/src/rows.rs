@@ -1,11 +1,11 @@
 //! Rows of the broker: their columns, and how they are read.
 
-use imagxp_database::Result;
 use crate::value::{Row, Value, damaged, number};
 use imagxp_broker::{
-    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Leaf, Memo,
-    Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
+    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Leaf,
+    Memo, Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
 };
+use imagxp_database::Result;
 
 pub(crate) const ACCOUNT: &str = "id, asset, kind, owner, reference, debits_pending, debits_posted, credits_pending, \
      credits_posted, frozen, closed, created_at, version";
@@ -18,8 +18,7 @@ pub(crate) const ONCE: &str = "scope, name, transfer, created_at, expires_at";
 pub(crate) const VISA: &str = "jti, agent, publisher, asset, amount, state, due_at, version, row";
 
 pub(crate) fn head(row: &mut Row) -> Result<Head> {
-    let head =
-        Head { size: row.count()?, nodes: row.hashes()?, last: row.hash()?, last_at: row.int()? };
+    let head = Head { size: row.count()?, nodes: row.hashes()?, last: row.hash()?, last_at: row.int()? };
     head.log().map_err(|_| damaged("the head of the log contradicts itself"))?;
     Ok(head)
 }

@@ -1,8 +1,8 @@
 //! What both databases can do: the statements that are written once are written on this.
 
-use imagxp_database::Result;
 use crate::value::{Row, Value};
 use imagxp_broker::{Id, OnceKey};
+use imagxp_database::Result;
 use std::collections::BTreeSet;
 
 /// A connection. Statements have parameters `$1`, `$2`, …, each named for the first time in this order.

@@ -1,10 +1,10 @@
 //! The subtrees that end with each leaf, for ledgers that were made before they were kept.
 
-use imagxp_database::Result;
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Value, damaged, limit, number};
 use imagxp::audit::tree::Tree;
+use imagxp_database::Result;
 
 /// Leaves in one read.
 const PAGE: usize = 4096;

@@ -103,7 +103,11 @@ fn an_older_ledger_gets_the_subtrees_of_its_leaves() {
         if let Address::Sqlite(path) = address {
             let schema = rusqlite::Connection::open(path).unwrap();
             let lists = "SELECT count(*) FROM sqlite_schema WHERE name IN ('transfer', 'visa') AND sql LIKE '%IN (%,%,%'";
-            assert_eq!(schema.query_row(lists, [], |row| row.get::<_, i64>(0)).unwrap(), 0, "rules as they are checked quickly");
+            assert_eq!(
+                schema.query_row(lists, [], |row| row.get::<_, i64>(0)).unwrap(),
+                0,
+                "rules as they are checked quickly"
+            );
         }
         // And goes on with them.
         deposits(&ledger, 11..16);

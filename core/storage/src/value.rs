@@ -1,7 +1,7 @@
 //! Values of columns, the same for both databases, and rows that are read column by column.
 
-use imagxp_database::{Error, ErrorKind, Result};
 use imagxp_broker::{AccountId, Amount, Id};
+use imagxp_database::{Error, ErrorKind, Result};
 
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use super::Summary;
 use super::lines::{Lines, to_json};
 use super::table::{TABLES, Table};
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Ledger, Reading};
 use crate::sql::Sql;
 use crate::value::{Row, Value, limit};
 use imagxp::encoding::hex_encode;
 use imagxp_broker::audit;
+use imagxp_database::{Error, ErrorKind, Result};
 use std::io::Write;
 
 const PAGE: usize = 2000;

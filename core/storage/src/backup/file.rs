@@ -2,12 +2,12 @@
 
 use super::Summary;
 use super::dump::sound;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Address, Ledger};
 use crate::reader::SqlReader;
 use crate::sql::{Sql, reading};
 use crate::sqlite::Sqlite;
 use imagxp_broker::audit;
+use imagxp_database::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 impl Ledger {

@@ -1,9 +1,9 @@
 //! Lines of a dump, and the hash over them.
 
 use super::table::{Column, Table};
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::value::{Row, Value};
 use imagxp::encoding::{hex_decode, hex_encode};
+use imagxp_database::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, Write};

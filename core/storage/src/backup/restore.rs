@@ -4,7 +4,6 @@ use super::Summary;
 use super::dump::{FORMAT, VERSION, sound};
 use super::lines::{Read, bad, from_json};
 use super::table::{TABLES, Table};
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::ledger::{Address, Options, open_writer};
 use crate::reader::SqlReader;
 use crate::sql::{Sql, writing};
@@ -12,6 +11,7 @@ use crate::value::{Value, number};
 use imagxp::audit::tree::Tree;
 use imagxp::encoding::hex_encode;
 use imagxp_broker::{Head, audit};
+use imagxp_database::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 use std::io::BufRead;
 

@@ -48,7 +48,12 @@ pub(crate) const TABLES: &[Table] = &[
         derived: &[],
         key: 1,
     },
-    Table { name: "leaf", columns: &[("seq", Int), ("hash", Bytes)], derived: &[("subtrees", Bytes)], key: 1 },
+    Table {
+        name: "leaf",
+        columns: &[("seq", Int), ("hash", Bytes)],
+        derived: &[("subtrees", Bytes)],
+        key: 1,
+    },
     Table {
         name: "transfer",
         columns: &[

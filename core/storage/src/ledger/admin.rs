@@ -1,12 +1,12 @@
 //! Audits, the leases of jobs, and forgetting what no longer counts. All of it blocks.
 
 use super::Ledger;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::reader::SqlReader;
 use crate::sql::writing;
 use crate::value::limit;
 use imagxp_broker::Reader as _;
 use imagxp_broker::audit::{self, Report};
+use imagxp_database::{Error, ErrorKind, Result};
 
 impl Ledger {
     /// Checks everything: every balance against its transfers, every visa against its money and its terms, every entry against the log

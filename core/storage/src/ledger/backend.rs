@@ -1,11 +1,11 @@
 //! Which database it is.
 
 use super::options::{Address, Options};
-use imagxp_database::Result;
 use crate::postgres::Postgres;
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
 use imagxp_broker::{Done, Ids, Request, Rules, apply};
+use imagxp_database::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The connection that writes.

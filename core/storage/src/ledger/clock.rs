@@ -1,8 +1,8 @@
 //! The clock of the thread that writes: PostgreSQL's or the system's, watched beside one that nobody sets.
 
-use imagxp_database::Result;
 use crate::sql::Sql;
 use imagxp_broker::{Head, Refusal, RefusalCode};
+use imagxp_database::Result;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Which clock counts.

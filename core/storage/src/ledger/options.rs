@@ -1,10 +1,10 @@
 //! Where a ledger is, and how it behaves.
 
 use super::clock::Clock;
-use imagxp_database::{Error, ErrorKind, PostgresAddress, Result, SslMode};
 use crate::sqlite::Durability;
 use core::fmt;
 use imagxp_broker::Rules;
+use imagxp_database::{Error, ErrorKind, PostgresAddress, Result, SslMode};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Connections that read: a few, used again, given out one at a time.
 
 use super::backend::Connect;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::reader::{SqlReader, Statement, VisaCount};
 use crate::sql::Sql;
 use core::fmt;
@@ -9,6 +8,7 @@ use imagxp_broker::{
     Account, AccountId, DueVisa, Entry, Event, Head, Id, Leaf, LogCounts, Once, OnceKey, Owner, Reader,
     Transfer, Visa, VisaFilter,
 };
+use imagxp_database::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

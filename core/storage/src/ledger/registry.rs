@@ -1,12 +1,12 @@
 //! What all servers of a broker share beside the money: operators and their tokens, signing keys, sessions that were ended, a few values.
 
 use super::{Ledger, Reading};
-use imagxp_database::Result;
 use crate::key::{self, SigningKey};
 use crate::operator::{self, Operator, Token};
 use crate::sql::{Sql, writing};
 use crate::value::Value;
 use core::fmt;
+use imagxp_database::Result;
 
 /// The registry in one transaction. While it is changed nobody else, in whatever process, changes it.
 pub struct Registry<'a>(&'a mut dyn Sql);

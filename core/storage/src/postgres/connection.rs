@@ -2,13 +2,13 @@
 
 use super::store::{blobs, texts};
 use super::value;
-use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
 use crate::value::{Row, Value};
 use imagxp_broker::{Head, Id, OnceKey};
+use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
 use postgres::types::ToSql;

@@ -1,7 +1,7 @@
 //! What the tables, constraints, triggers and functions are, in a few words.
 
-use imagxp_database::Result;
 use crate::sql::Sql;
+use imagxp_database::Result;
 
 /// Three words: what every release of the server prints alike, the release, and definitions as this release prints them.
 pub(super) fn of(sql: &mut dyn Sql) -> Result<String> {

@@ -1,11 +1,11 @@
 //! The broker's store on PostgreSQL: each kind of row by one statement, with an array for each column.
 
 use super::connection::Postgres;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Value, damaged, number};
 use imagxp_broker::{Changes, Keys, Loaded, Store};
+use imagxp_database::{Error, ErrorKind, Result};
 
 const ACCOUNT: &[&str] = &[
     "bytea", "text", "text", "text", "text", "numeric", "numeric", "numeric", "numeric", "bigint", "bigint",

@@ -1,8 +1,8 @@
 //! Values to and from PostgreSQL's types.
 
 use super::numeric;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::value::{Row, Value};
+use imagxp_database::{Error, ErrorKind, Result};
 use postgres::types::private::BytesMut;
 use postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 

@@ -1,13 +1,13 @@
 //! A connection to SQLite: settings, functions, errors.
 
 use super::known::Known;
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
 use crate::value::{Row, Value, number};
 use imagxp_broker::{Id, OnceKey};
+use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};

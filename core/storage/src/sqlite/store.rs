@@ -1,11 +1,13 @@
 //! The broker's store on SQLite: each row by a prepared statement, all of it in one transaction.
 
 use super::connection::{Sqlite, failed};
-use imagxp_database::{Error, ErrorKind, Result};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{damaged, number};
-use imagxp_broker::{Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store, Visa};
+use imagxp_broker::{
+    Account, AccountId, Changes, Head, Id, Keys, Loaded, Memo, Owner, Reference, Store, Visa,
+};
+use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::{CachedStatement, params};
 
 // OR ROLLBACK: what breaks a rule ends the whole transaction, as it does here in any case; so SQLite need not keep what each statement
@@ -19,7 +21,8 @@ const WRITE_TRANSFER: &str = "INSERT OR ROLLBACK INTO transfer (seq, id, asset, 
     memo, actor, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const ISSUE_VISA: &str = "INSERT OR ROLLBACK INTO visa (jti, agent, publisher, asset, amount, state, due_at, version, row) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const WRITE_VISA: &str = "UPDATE OR ROLLBACK visa SET state = ?2, due_at = ?3, version = ?4, row = ?5 WHERE jti = ?1";
+const WRITE_VISA: &str =
+    "UPDATE OR ROLLBACK visa SET state = ?2, due_at = ?3, version = ?4, row = ?5 WHERE jti = ?1";
 const WRITE_EVENT: &str = "INSERT OR ROLLBACK INTO event (seq, kind, jti, account, actor, created_at, body) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const WRITE_LEAF: &str = "INSERT OR ROLLBACK INTO leaf (seq, hash, subtrees) VALUES (?1, ?2, ?3)";
