@@ -10,7 +10,7 @@ pub fn address(config: &Config) -> Result<Address, SetupError> {
     let database = &config.database;
     let mode = match database.sslmode.as_str() {
         "" => None,
-        name => Some(SslMode::parse(name).map_err(|error| storage(error))?),
+        name => Some(SslMode::parse(name).map_err(storage)?),
     };
     let authorities = given(&database.ca_file);
     match database.url.as_str() {

@@ -50,7 +50,7 @@ impl Shared {
         } else {
             PostgresAddress::parse(url, None, file).map(|address| Self::Postgres(Box::new(address)))
         };
-        address.map(Some).map_err(|error| ledger::storage(error))
+        address.map(Some).map_err(ledger::storage)
     }
 
     /// A store there, which is asked once whether it is fit. Blocks. Errors: the store's.
