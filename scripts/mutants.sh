@@ -51,7 +51,7 @@ tests() {
     ledger) echo imagxp-broker --lib --test money --test visa --test batch --test model ;;
     json) echo imagxp --lib --test json_suite --test jcs_suite --test vectors ;;
     jws) echo imagxp --lib --test jws_interop --test vectors --test codes ;;
-    *) echo imagxp --lib --test order --test codes --test abuse --test later --test pipeline --test vectors ;;
+    *) echo imagxp --lib --test order --test codes --test abuse --test later --test pipeline --test visa_limits --test vectors ;;
     esac
 }
 
