@@ -10,8 +10,8 @@ mkdir -p "$target/soak"
 say "== a million mutated requests, 200 000 valid ones, a million numbers"
 IMAGXP_MUTATIONS=1000000 IMAGXP_VALID=200000 \
     cargo test --release --locked -p imagxp --test mutation --test jcs_suite -- --include-ignored --nocapture
-say "== a million signatures with tables and without"
-IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
+say "== a million signatures with tables, by p256 and by AWS-LC"
+IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --features aws-lc --lib hot::tests::tables_agree -- --nocapture
 printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"signatures": 1000000}, "wrong": []}\n' >"$target/soak/hot-signatures.json"
 say "== 40 days of wrong clocks, five million forged nonces, a million live ones, every allocation failing once, inputs that double"
 IMAGXP_FIGURES=$target/soak IMAGXP_CLOCK_DAYS=40 IMAGXP_FLOOD=5000000 IMAGXP_SPREADS=3 IMAGXP_EXHAUSTION=100000 \

@@ -129,7 +129,8 @@ fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
                 (d, verifying, Arc::new(table(&verifying, if number % 1000 == 0 { WIDE } else { NARROW })))
             }
         };
-        let mut hash = stream.bytes();
+        let mut message = stream.bytes();
+        let hash: [u8; 32] = Sha256::digest(message).into();
         // The next point is cheaper than another one.
         (k, point) = (k + Scalar::ONE, point + ProjectivePoint::GENERATOR);
         let r = Scalar::reduce(&point.to_affine().x());
@@ -139,13 +140,21 @@ fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
         let bit = (draw >> 8) as usize % 512;
         match draw % 8 {
             0 => signature[bit / 8] ^= 1 << (bit % 8),
-            1 => hash[bit % 32] ^= 1 << (bit / 32 % 8),
+            1 => message[bit % 32] ^= 1 << (bit / 32 % 8),
             2 => signature[..32].copy_from_slice(&stream.bytes()),
             3 => signature[32..].copy_from_slice(&stream.bytes()),
             4 => signature = join(&r, &-s),
             _ => {}
         }
+        let hash: [u8; 32] = Sha256::digest(message).into();
         let expected = plain(&verifying, &hash, &signature);
+        // With the feature, a third opinion: `p256::verify` is AWS-LC's then.
+        #[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
+        assert_eq!(
+            super::super::p256::verify(&verifying, &message, &signature),
+            expected,
+            "{message:02x?} {signature:02x?}"
+        );
         assert_eq!(
             check(generator, &table, hash, &Signature::from_bytes(signature)),
             Some(expected),
