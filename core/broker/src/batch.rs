@@ -230,7 +230,7 @@ impl Batch {
         for entry in self.commit(overlay)? {
             match entry {
                 Entry::Transfer(transfer) => outcome.transfers.push(transfer),
-                Entry::Event(event) if event.kind.is_of_clock() => outcome.event = Some(event),
+                Entry::Event(event) if event.kind.is_of_broker() => outcome.event = Some(event),
                 Entry::Event(_) => {}
             }
         }

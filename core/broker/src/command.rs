@@ -6,6 +6,7 @@ use crate::correction::{ApproveCorrection, Correct, RejectCorrection};
 use crate::deposit::Deposit;
 use crate::ledger::Ledger;
 use crate::lock::{Lock, Slash, Unlock};
+use crate::note::{AcceptLog, NoteOperator};
 use crate::once::UseAssertion;
 use crate::outcome::Outcome;
 use crate::pay::Pay;
@@ -96,6 +97,10 @@ commands! {
     NoteTime,
     /// An operator says that the clock is right.
     TrustClock,
+    /// And that the log is to be gone on with, although it has gone back.
+    AcceptLog,
+    /// Who operates the broker has changed.
+    NoteOperator,
 }
 
 impl Command {

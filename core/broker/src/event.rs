@@ -60,12 +60,27 @@ kinds! {
     ClockDisputed = "clock.disputed";
     /// A second one agrees: the log goes on with the right time.
     ClockReset = "clock.reset";
+    /// An operator accepts the log, although it does not contain what was seen of it.
+    LogAccepted = "log.accepted";
+    /// Somebody may operate the broker.
+    OperatorAdded = "operator.added";
+    /// And does no more.
+    OperatorRemoved = "operator.removed";
 }
 
 impl EventKind {
-    /// Whether it is about the time of the log, and of no visa or account.
-    pub const fn is_of_clock(self) -> bool {
-        matches!(self, Self::ClockNoted | Self::ClockTrusted | Self::ClockDisputed | Self::ClockReset)
+    /// Whether it is about the broker itself: the time of its log, its operators, and no visa or account.
+    pub const fn is_of_broker(self) -> bool {
+        matches!(
+            self,
+            Self::ClockNoted
+                | Self::ClockTrusted
+                | Self::ClockDisputed
+                | Self::ClockReset
+                | Self::LogAccepted
+                | Self::OperatorAdded
+                | Self::OperatorRemoved
+        )
     }
 
     /// The kind with this exact name.

@@ -16,7 +16,7 @@ pub struct Outcome {
     pub visa: Option<Visa>,
     /// The account after a command on an account.
     pub account: Option<Account>,
-    /// What was logged by a command on the time of the log.
+    /// What was logged by a command on the broker itself: the time of its log, its operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
     /// Whether this was answered from memory: an id, reference or idempotency key that was used for the same before. Not stored.

@@ -73,6 +73,7 @@ codes! {
 
     LedgerBroken = "ledger.broken", 503, "an invariant of the ledger does not hold; writes are refused";
     LogRewound = "log.rewound", 503, "the log does not contain a checkpoint that was published; writes are refused until an operator has looked";
+    LogContinues = "log.continues", 409, "the log contains what was seen of it; there is nothing to accept";
     ClockWrong = "clock.wrong", 503, "the server's clock is far from the times of the log";
     ClockDispute = "clock.dispute", 409, "the entry is not an operator's dispute of the log's time as it stands";
     StoreUnknown = "store.unknown", 504, "nobody knows whether it was done; the same request with its idempotency key finds out";

@@ -57,6 +57,11 @@ impl Profile {
         ..Self::DOCUMENT
     };
 
+    /// The same within a time that is shared with others.
+    pub(crate) fn within(self, left: Duration) -> Self {
+        Self { deadline: self.deadline.min(left), ..self }
+    }
+
     /// The profile of this name: `manifest`, `jwks`, `document` or `page`.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {

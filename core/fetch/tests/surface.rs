@@ -40,7 +40,12 @@ fn the_rust_column_is_true_of_this_crate() {
         broker::Redeemer::tally,
         broker::Redeemer::flush,
         broker::Redeemer::close,
+        broker::BrokerClient::lock,
+        broker::BrokerClient::unlock,
+        broker::BrokerClient::slash,
         broker::BrokerClient::verify_log,
+        broker::BrokerClient::accept_log,
+        broker::BrokerClient::trust_clock,
         broker::BrokerClient::money
     ];
     let file =

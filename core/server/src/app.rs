@@ -7,7 +7,7 @@ use crate::error::SetupError;
 use crate::events::Events;
 use crate::forward::Forward;
 use crate::intake::Intake;
-use crate::kept::Published;
+use crate::kept::{Published, Seen};
 use crate::keys::KeyRing;
 use crate::network::Networks;
 use crate::operators::Operators;
@@ -18,7 +18,7 @@ use crate::verdicts::Verdicts;
 use axum::http::StatusCode;
 use imagxp::AgentId;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -31,6 +31,8 @@ pub(crate) struct App {
     pub(crate) events: Events,
     pub(crate) verdicts: Verdicts,
     pub(crate) published: Published,
+    /// Of the log; whoever accepts a log that has gone back changes it.
+    pub(crate) seen: Arc<Mutex<Seen>>,
     pub(crate) stop: watch::Receiver<bool>,
     leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
@@ -73,6 +75,7 @@ impl App {
             events: Events::new(config.limits.streams),
             verdicts: Verdicts::default(),
             published: Published::default(),
+            seen: Arc::new(Mutex::new(Seen::of(&config.data))),
             intake: Intake::default(),
             stop,
             leaving,

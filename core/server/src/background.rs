@@ -53,13 +53,13 @@ fn broken(why: &'static str) -> Refusal {
 
 /// Whether writes are accepted, for watchers.
 #[derive(Serialize)]
-struct Status {
+pub(crate) struct Status {
     writable: bool,
     time: String,
 }
 
 impl Status {
-    fn of(app: &App) -> Self {
+    pub(crate) fn of(app: &App) -> Self {
         Self { writable: app.bank.ledger.refusal().is_none(), time: clock::now().to_string() }
     }
 }

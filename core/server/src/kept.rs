@@ -8,9 +8,10 @@ use crate::folder;
 use crate::keys::Due;
 use crate::listen::stopped;
 use crate::log::origin;
+use crate::problem::Problem;
 use imagxp::audit::tree::Tree;
 use imagxp::audit::{Checkpoint, SignedCheckpoint};
-use imagxp_broker::{Head, Reader as _, RefusalCode};
+use imagxp_broker::{Beginning, Head, Outcome, Reader as _, Refusal, RefusalCode};
 use imagxp_files::atomic::{self, Existing};
 use imagxp_storage::{Ledger, Reading};
 use std::path::{Path, PathBuf};
@@ -61,15 +62,15 @@ pub fn of_folder(data: &Path) -> Result<Option<Checkpoint>, SetupError> {
     if path.exists() { read(&path).map(Some) } else { Ok(None) }
 }
 
-/// Sets the kept checkpoint aside: the log is what it is from now on, once the service has been started again. Returns where it lies then;
-/// `None` when none was kept. Error: `io.failed`.
-pub fn accept(data: &Path) -> Result<Option<PathBuf>, SetupError> {
+/// Sets the kept checkpoint aside, under a name that says when. Error: `io.failed`.
+fn set_aside(data: &Path, size: u64) -> Result<(), SetupError> {
     let _lock = folder::lock(data)?;
-    let Some(kept) = of_folder(data)? else { return Ok(None) };
     let path = file(data);
-    let aside = data.join(format!("checkpoint-set-aside-{}-{}.txt", kept.size, clock::now().as_secs()));
-    std::fs::rename(&path, &aside).map_err(|error| failed(&path, &error))?;
-    Ok(Some(aside))
+    if !path.exists() {
+        return Ok(());
+    }
+    let aside = data.join(format!("checkpoint-set-aside-{size}-{}.txt", clock::now().as_secs()));
+    std::fs::rename(&path, &aside).map_err(|error| failed(&path, &error))
 }
 
 /// Keeps a checkpoint unless a larger one is kept.
@@ -128,14 +129,48 @@ fn refuse(ledger: &Ledger) {
 
 /// What a process has seen of the log.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// Of the file, until the log was found to contain it.
     kept: Option<Checkpoint>,
     tree: Tree,
     size: u64,
+    /// The size of the checkpoint that this process has kept.
+    written: u64,
 }
 
 impl Seen {
+    /// What the data folder says. A file that cannot be read was told of at the start.
+    pub(crate) fn of(data: &Path) -> Self {
+        Self { kept: of_folder(data).ok().flatten(), ..Self::default() }
+    }
+
+    /// Writes to a log that has gone back are taken again when the operator's command is accepted: what was seen before is forgotten, and
+    /// the kept checkpoint set aside. The command says what the log does not contain. Blocks.
+    ///
+    /// Errors: the refusal of the command, `internal.failed` when the checkpoint cannot be set aside.
+    pub(crate) fn accept(
+        &mut self,
+        ledger: &Ledger,
+        data: &Path,
+        submit: impl FnOnce(Option<Beginning>) -> Result<Outcome, Refusal>,
+    ) -> Result<Outcome, Problem> {
+        let rewound = ledger.refusal().is_some_and(|refusal| refusal.code() == RefusalCode::LogRewound);
+        let kept = of_folder(data).map_err(Problem::internal)?;
+        let missing = kept.map_or_else(
+            || Beginning { size: self.tree.size(), root: self.tree.root() },
+            |kept| Beginning { size: kept.size, root: kept.root },
+        );
+        let outcome = submit(rewound.then_some(missing))?;
+        if outcome.repeated {
+            return Ok(outcome);
+        }
+        *self = Self::default();
+        set_aside(data, missing.size).map_err(Problem::internal)?;
+        metrics::gauge!("imagxp_log_continues").set(1.0);
+        metrics::gauge!("imagxp_ledger_writable").set(if ledger.refusal().is_none() { 1.0 } else { 0.0 });
+        Ok(outcome)
+    }
+
     /// Whether the log still begins with all that was seen of it; `whole` looks at the entries, else their number alone.
     fn look(&mut self, reading: &mut Reading, whole: bool) -> imagxp_storage::Result<(bool, Head)> {
         reading.consistent(|reading| {
@@ -164,21 +199,23 @@ impl Seen {
 /// Compares the log with what was seen of it, every second by its size, every minute by its entries; and keeps its checkpoints.
 pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let data = app.config.data.clone();
-    // A file that cannot be read was told of at the start.
-    let seen = Seen { kept: of_folder(&data).ok().flatten(), ..Seen::default() };
-    let seen = Arc::new(Mutex::new(seen));
-    let mut kept = 0;
     let mut round = 0_u32;
     loop {
         let whole = round.is_multiple_of(KEEP_EVERY);
         let published = app.published.take();
-        let seen = Arc::clone(&seen);
+        let (seen, ledger) = (Arc::clone(&app.seen), app.bank.ledger.clone());
         let looked = app.bank.read_first(move |reading| {
-            seen.lock().unwrap_or_else(PoisonError::into_inner).look(reading, whole)
+            // Until it is refused nobody accepts it.
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let (continues, head) = seen.look(reading, whole)?;
+            if !continues && ledger.refusal().is_none() {
+                refuse(&ledger);
+            }
+            let due = whole && head.size > seen.written;
+            Ok(continues.then_some((head, due)))
         });
         match looked.await {
-            Ok((true, head)) => {
-                let due = whole && head.size > kept;
+            Ok(Some((head, due))) => {
                 let note = match (published, due) {
                     (Some(note), false) => Some(note),
                     (_, true) => sign(&app, &head),
@@ -186,16 +223,14 @@ pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 };
                 if let Some(note) = note {
                     match keep(&data, &note) {
-                        Ok(()) => kept = head.size,
+                        Ok(()) => {
+                            app.seen.lock().unwrap_or_else(PoisonError::into_inner).written = head.size;
+                        }
                         Err(error) => tracing::error!(%error, "the checkpoint cannot be kept"),
                     }
                 }
             }
-            Ok((false, _)) => {
-                if app.bank.ledger.refusal().is_none() {
-                    refuse(&app.bank.ledger);
-                }
-            }
+            Ok(None) => {}
             Err(_) => tracing::warn!("the log cannot be compared now"),
         }
         round = round.wrapping_add(1);

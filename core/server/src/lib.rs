@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(unused_qualifications, reason = "utoipa writes whole paths into the code that it makes")]
 
+mod accept;
 mod admin;
 mod app;
 mod assets;
@@ -11,7 +12,6 @@ mod bank;
 mod body;
 mod clock;
 pub mod config;
-mod cursor;
 mod dashboard;
 mod discovery;
 mod error;
@@ -31,11 +31,13 @@ mod network;
 mod nonces;
 mod openapi;
 pub mod operators;
+mod page;
 mod problem;
 mod random;
 mod registry;
 mod request_id;
 mod revoked;
+mod roster;
 mod routes;
 mod run;
 mod session;

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{Ask, json, json_read};
 use crate::clock;
-use crate::cursor;
 use crate::keys::Due;
+use crate::page;
 use crate::problem::Problem;
 use crate::view::{EventView, TransferView};
 use axum::Extension;
@@ -101,7 +101,7 @@ pub(crate) async fn entries(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let from = ask.from.unwrap_or(0);
-    let limit = cursor::limit(ask.limit)?;
+    let limit = page::limit(ask.limit)?;
     let scope = caller.scope(None)?;
     let (entries, mine, head, before) = app
         .bank
@@ -115,7 +115,7 @@ pub(crate) async fn entries(
                 let mine = match &scope {
                     None => None,
                     Some(owner) => {
-                        let accounts = reading.accounts(Some(owner), None, cursor::MOST)?;
+                        let accounts = reading.accounts(Some(owner), None, page::MOST)?;
                         let accounts: BTreeSet<AccountId> =
                             accounts.iter().map(|account| account.id).collect();
                         let mut visas: BTreeSet<Id> = BTreeSet::new();

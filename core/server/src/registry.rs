@@ -9,6 +9,7 @@ use crate::keys::{self, KeyRing, Secret, Step};
 use crate::ledger::{self, storage};
 use crate::operators::{self, Operators, Role};
 use crate::revoked::{self, Revoked};
+use crate::roster;
 use imagxp::Timestamp;
 use imagxp::crypto::Thumbprint;
 use imagxp::encoding::{hex_decode, hex_encode};
@@ -168,6 +169,26 @@ impl Registry {
         let gone = name.to_owned();
         let removed = ledger.register(move |registry| registry.disable_operator(&gone, now.as_millis()));
         if removed.map_err(storage)? { Ok(()) } else { Err(operators::unknown(name)) }
+    }
+
+    /// Notes in the ledger's log which operators have come or gone since; returns how many. Without a ledger, and in an empty log, nothing is
+    /// noted yet: a service does so when it starts.
+    ///
+    /// Errors: `storage.*`, and the refusals of a ledger that takes no writes.
+    pub fn note_operators(&self, config: &Config, now: Timestamp) -> Result<usize, SetupError> {
+        let operators = self.operators()?;
+        if let Some(ledger) = &self.shared {
+            return roster::note(ledger, &operators, now);
+        }
+        match ledger::address(config)? {
+            Address::Sqlite(file) if !file.is_file() => Ok(0),
+            _ => {
+                let ledger = ledger::open(config, now.as_millis())?;
+                let noted = roster::note(&ledger, &operators, now);
+                ledger.close();
+                noted
+            }
+        }
     }
 
     /// Ends a session before its time, for every server. Errors: `io.failed`, `storage.*`.

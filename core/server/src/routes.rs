@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::error::SetupError;
 use crate::gate::{self, Gate};
-use crate::money::{account, correction, deposit, overview, payment, statement, transfers, withdrawal};
+use crate::money::{account, bond, correction, deposit, overview, payment, statement, transfers, withdrawal};
 use crate::problem::Problem;
 use crate::visas::{dispute, feedback, issue, read, redeem, token};
 use crate::{
-    auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session, time,
-    verdicts,
+    accept, auth, body, dashboard, discovery, events, forward, intake, log, openapi, request_id, session,
+    time, verdicts,
 };
 use axum::Router;
 use axum::extract::State;
@@ -70,6 +70,9 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(withdrawal::post))
         .routes(routes!(withdrawal::void))
         .routes(routes!(payment::pay))
+        .routes(routes!(bond::lock))
+        .routes(routes!(bond::unlock))
+        .routes(routes!(bond::slash))
         .routes(routes!(correction::propose))
         .routes(routes!(correction::approve))
         .routes(routes!(correction::reject))
@@ -85,6 +88,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::entries))
         .routes(routes!(log::proof))
         .routes(routes!(log::verify))
+        .routes(routes!(accept::accept))
         .routes(routes!(time::trust))
         .routes(routes!(session::who, session::log_in, session::log_out))
         .routes(routes!(events::events))

@@ -14,8 +14,10 @@ use crate::kept;
 use crate::listen::{Door, stopped};
 use crate::network::Networks;
 use crate::nonces::{self, KeptNonces};
+use crate::operators::Operators;
 use crate::random;
 use crate::registry::{Registry, Stamp};
+use crate::roster;
 use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
@@ -85,6 +87,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let identities = Identities::new(&config, fetcher()?, fetcher()?, secret, replay.clone())?;
     let forward = forward(&config, secret, fetcher()?, replay)?;
     let tls = tls(&config)?;
+    let noted = note_operators(&bank, &live.operators).await;
     if !config.allow_loopback && live.operators.by_name("dev").is_some() {
         tracing::warn!("the operator `dev` of a trial is an admin here: `imagxp operator remove dev`");
     }
@@ -116,7 +119,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
     let following = tokio::spawn(kept::follow(Arc::clone(&app), stop.clone()));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
-    let watcher = tokio::spawn(watch_registry(Arc::clone(&app), stamp, stop));
+    let watcher = tokio::spawn(watch_registry(Arc::clone(&app), stamp, noted, stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
     signals.next().await;
@@ -162,7 +165,6 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
 /// checked beside the work ([`background::audit`]): however long the log is, the service is there within moments.
 async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
     let rules = config.rules()?;
-    assets::check(&config.data, &rules)?;
     let address = crate::ledger::address(config)?;
     let report =
         |error: &imagxp_storage::Error| tracing::error!(code = error.code(), %error, "the store failed");
@@ -173,18 +175,17 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
         ..StorageOptions::default()
     };
     let readers = options.readers;
+    let (data, kept) = (config.data.clone(), rules.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let ledger = Ledger::open(&address, options, clock::now().as_millis())?;
-        let report = ledger.audit_balances()?;
+        let ledger = Ledger::open(&address, options, clock::now().as_millis()).map_err(storage)?;
+        let report = ledger.audit_balances().map_err(storage)?;
         background::judge(&ledger, &report, "balances");
-        Ok(ledger)
+        assets::check(&ledger, &data, &kept)?;
+        kept::judge(&ledger, &data)?;
+        Ok::<_, SetupError>(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;
-    let ledger = opened.map_err(storage)?;
-    let (judged, data) = (ledger.clone(), config.data.clone());
-    let judged = tokio::task::spawn_blocking(move || kept::judge(&judged, &data));
-    judged.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))??;
-    Ok(Bank::new(ledger, rules, readers))
+    Ok(Bank::new(opened?, rules, readers))
 }
 
 /// Keys, operators and ended sessions as they are, and the secret of the nonces' hashes.
@@ -296,8 +297,25 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }
 
+/// Notes in the log which operators have come or gone; `false` when that has to be tried again.
+async fn note_operators(bank: &Bank, operators: &Operators) -> bool {
+    let (ledger, operators) = (bank.ledger.clone(), operators.clone());
+    let noted = tokio::task::spawn_blocking(move || roster::note(&ledger, &operators, clock::now())).await;
+    match noted {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a change of the operators cannot be noted in the log now");
+            false
+        }
+        Err(error) => {
+            tracing::error!(%error, "noting the operators failed");
+            false
+        }
+    }
+}
+
 /// Takes over keys and operators when commands have changed them, on SIGHUP and every few seconds.
-async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut stop: watch::Receiver<bool>) {
+async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut noted: bool, mut stop: watch::Receiver<bool>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     loop {
         tokio::select! {
@@ -315,11 +333,15 @@ async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut stop: watch::Receiv
         match read {
             Ok(Some(live)) => {
                 app.set_live(live);
+                noted = false;
                 tracing::info!(time = %clock::now(), "keys and operators were read again");
             }
             Ok(None) => {}
             // What was read before goes on; what is half changed is whole a moment later.
             Err(error) => tracing::warn!(%error, "keys and operators cannot be read again"),
+        }
+        if !noted {
+            noted = note_operators(&app.bank, &app.live().operators).await;
         }
     }
 }

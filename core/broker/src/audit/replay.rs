@@ -110,8 +110,8 @@ impl Replay {
             }
             Entry::Event(event) => {
                 report.events = report.events.saturating_add(1);
-                if event.kind.is_of_clock() {
-                    self.clock(event, before, report);
+                if event.kind.is_of_broker() {
+                    self.broker(event, before, report);
                 } else {
                     self.event(event, report);
                 }
@@ -119,8 +119,9 @@ impl Replay {
         }
     }
 
-    /// The time of the log goes back only when a second operator agrees to a dispute of the time as it stood.
-    fn clock(&mut self, event: &Event, before: i64, report: &mut Report) {
+    /// Who may log what about the broker. The time of the log goes back only when a second operator agrees to a dispute of the time as it
+    /// stood.
+    fn broker(&mut self, event: &Event, before: i64, report: &mut Report) {
         let body = body_of(event);
         let of_nothing = event.jti.is_none() && event.account.is_none();
         report.expect(of_nothing && tells_the_same(event, &body), FindingKind::Log, || {
@@ -128,7 +129,9 @@ impl Replay {
         });
         let by_operator = matches!(event.actor, Actor::Operator(_));
         let legal = match event.kind {
-            EventKind::ClockNoted => event.actor == Actor::Clock,
+            EventKind::ClockNoted | EventKind::OperatorAdded | EventKind::OperatorRemoved => {
+                event.actor == Actor::Clock
+            }
             EventKind::ClockDisputed => {
                 self.disputes.insert(event.seq, (event.actor.clone(), event.created_at));
                 by_operator
@@ -141,8 +144,9 @@ impl Replay {
         };
         report.expect(legal, FindingKind::Log, || {
             format!(
-                "event {} changes the time of the log, and two operators have not agreed on it",
-                event.seq
+                "event {} ({}) is not of those who may log it: an operator, two for the time of the log, or the broker itself",
+                event.seq,
+                event.kind.as_str()
             )
         });
     }

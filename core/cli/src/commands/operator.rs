@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imagxp::json::{Object, Value};
+use imagxp_server::Registry;
 use imagxp_server::operators::Role;
 
-/// The broker's operators; a service that runs notices a change within seconds
+/// The broker's operators; a service that runs notices a change within seconds, and the ledger's log has it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -37,6 +38,14 @@ enum Command {
     List(Options),
 }
 
+/// Notes the change in the ledger's log. What a ledger cannot take now, the service notes when it can.
+fn note(context: &Context, registry: &Registry, options: &Options) -> Result<(), CliError> {
+    if let Err(error) = registry.note_operators(&options.beside()?, now()?) {
+        context.out.warning(&wrong(error));
+    }
+    Ok(())
+}
+
 fn role() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(["depositor", "viewer", "cashier", "admin"])
         .try_map(|name| Role::from_name(&name).ok_or("not a role"))
@@ -46,7 +55,9 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self.command {
             Command::Add { name, role, options } => {
-                let token = options.registry()?.add_operator(&name, role, now()?).map_err(wrong)?;
+                let registry = options.registry()?;
+                let token = registry.add_operator(&name, role, now()?).map_err(wrong)?;
+                note(context, &registry, &options)?;
                 let text = if context.out.is_json() {
                     let mut object = Object::new();
                     object.insert("name", name);
@@ -60,7 +71,9 @@ impl Args {
                 context.out.secret(&text, true)?;
             }
             Command::Remove { name, options } => {
-                options.registry()?.remove_operator(&name, now()?).map_err(wrong)?;
+                let registry = options.registry()?;
+                registry.remove_operator(&name, now()?).map_err(wrong)?;
+                note(context, &registry, &options)?;
             }
             Command::List(options) => {
                 let operators = options.registry()?.operators().map_err(wrong)?;

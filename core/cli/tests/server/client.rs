@@ -55,6 +55,36 @@ fn opinion(deal: &Deal, jti: &str, score: u32) -> Feedback {
     }
 }
 
+/// A proxy in front of the broker that takes connections and says nothing.
+#[test]
+fn a_proxy_that_never_answers_is_given_up() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", proxy.local_addr().unwrap());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in proxy.incoming() {
+            held.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let client = client(&issuer, &Party::new()).with_deadline(Duration::from_secs(2));
+    let begun = Instant::now();
+    let error = client.account(None).unwrap_err();
+    let passed = begun.elapsed();
+    assert_eq!((error.code(), error.is_transient(), error.is_unknown()), ("broker.unreachable", true, false));
+    assert!(passed >= Duration::from_secs(1) && passed < Duration::from_secs(4), "{passed:?}");
+    assert!(taken.load(Ordering::Relaxed) >= 1);
+    // What would have changed something may have happened behind it, and says so.
+    let begun = Instant::now();
+    let error = client.contest("x", "no", None).unwrap_err();
+    assert!(error.is_unknown() && error.idempotency_key().is_some(), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    let shown = Presented::bearer("a.b.c");
+    assert_eq!(client.confirm(&shown), Redemption::Unavailable);
+}
+
 #[test]
 fn the_whole_life_of_a_visa() {
     let service = Service::start(&[]);

@@ -64,6 +64,57 @@ fn two_commands_at_once_lose_nobody() {
     assert_eq!(list.lines().count(), 9, "{list}");
 }
 
+/// The log's events of operators: kind, name, role.
+fn comings_and_goings(service: &Service) -> Vec<(String, String, String)> {
+    let log = service.get("/v1/log/entries?limit=500", &service.token).is(200);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let events = log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]);
+    events
+        .filter(|event| text(&event["kind"]).starts_with("operator."))
+        .map(|event| {
+            assert_eq!(event["actor"], "clock", "{event}");
+            (text(&event["kind"]), text(&event["body"]["operator"]), text(&event["body"]["role"]))
+        })
+        .collect()
+}
+
+#[test]
+fn the_log_says_who_came_and_went() {
+    let mut service = Service::start(&[]);
+    add(&service, "ann", "cashier");
+    assert_eq!(comings_and_goings(&service), [], "an empty log stays empty");
+    Deal::new(&service);
+    add(&service, "eve", "admin");
+    let row = |kind: &str, name: &str, role: &str| (kind.to_owned(), name.to_owned(), role.to_owned());
+    let mut expected = vec![
+        row("operator.added", "ann", "cashier"),
+        row("operator.added", "dev", "admin"),
+        row("operator.added", "eve", "admin"),
+    ];
+    let sorted = |mut rows: Vec<_>| {
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(comings_and_goings(&service)), expected);
+    service.command(&["operator", "remove", "eve"]);
+    expected.push(row("operator.removed", "eve", ""));
+    assert_eq!(sorted(comings_and_goings(&service)), expected);
+    // Somebody writes into the file: the service notices and notes it, once.
+    let file = service.data().join("operators.json");
+    let text = std::fs::read_to_string(&file).unwrap().replace("cashier", "admin");
+    std::fs::write(&file, text).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while comings_and_goings(&service).len() < 6 {
+        assert!(Instant::now() < until, "{:?}", comings_and_goings(&service));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    service.stop();
+    service.run();
+    expected.extend([row("operator.added", "ann", "admin"), row("operator.removed", "ann", "")]);
+    assert_eq!(sorted(comings_and_goings(&service)), sorted(expected));
+    crate::deal::audit(&service);
+}
+
 #[test]
 fn a_tenant_gives_so_many_commands_and_no_more() {
     let service = Service::start(&["--set", "limits.tenant_per_s=1"]);

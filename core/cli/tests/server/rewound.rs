@@ -1,12 +1,73 @@
-//! A log that goes back is noticed, and not written to.
+//! A log that goes back is noticed, and not written to until an operator accepts it.
 
-use crate::service::Service;
-use serde_json::json;
+use crate::service::{Reply, Service};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-fn deposit(service: &Service, reference: &str) -> crate::service::Reply {
+/// A broker, and a copy of its database as it was when one deposit was booked.
+struct Rewound {
+    service: Service,
+    old: tempfile::TempDir,
+}
+
+impl Rewound {
+    fn new() -> Self {
+        let mut service = Service::start(&[]);
+        deposit(&service, "b1").is(201);
+        service.stop();
+        let old = tempfile::tempdir().unwrap();
+        copy(service.data(), old.path());
+        service.run();
+        Self { service, old }
+    }
+
+    /// Puts the copy in place while the service does not run.
+    fn put_back(&mut self) {
+        self.service.stop();
+        for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            let _ = std::fs::remove_file(self.service.data().join(name));
+        }
+        copy(self.old.path(), self.service.data());
+    }
+
+    /// How many entries the log has.
+    fn size(&self) -> u64 {
+        self.service.get("/v1/log/entries?limit=1", &self.service.token).is(200)["size"].as_u64().unwrap()
+    }
+
+    fn checkpoint(&self) -> std::path::PathBuf {
+        self.service.data().join("checkpoint.txt")
+    }
+
+    /// The number of entries of the kept checkpoint.
+    fn kept(&self) -> u64 {
+        let Ok(note) = std::fs::read_to_string(self.checkpoint()) else { return 0 };
+        note.lines().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Publishes a checkpoint and waits until the service keeps one of that size.
+    fn publish(&self) -> (u64, Vec<u8>) {
+        let size = self.size();
+        let published = self.service.send("GET", "/v1/log/checkpoint", &[], b"");
+        until("the checkpoint is not kept", || self.kept() >= size);
+        (size, published.0.body)
+    }
+
+    fn accept(&self, memo: &str, key: &str) -> Reply {
+        let body = json!({"memo": memo}).to_string();
+        let authorization = format!("Bearer {}", self.service.token);
+        let lines = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        self.service.send("POST", "/v1/log/accept", &lines, body.as_bytes())
+    }
+}
+
+fn deposit(service: &Service, reference: &str) -> Reply {
     let body = json!({"owner": "agent.example", "amount": "1", "reference": reference});
     service.post("/v1/deposits", &service.token, &body)
 }
@@ -21,96 +82,95 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The number of entries of the kept checkpoint.
-fn kept(service: &Service) -> u64 {
-    let Ok(note) = std::fs::read_to_string(service.data().join("checkpoint.txt")) else { return 0 };
-    note.lines().nth(1).unwrap().parse().unwrap()
-}
-
-/// An old copy of the database is put in place. What was published says so, until an operator accepts it.
-#[test]
-fn an_old_backup_in_place_of_the_log_is_refused() {
-    let mut service = Service::start(&[]);
-    deposit(&service, "b1").is(201);
-    service.stop();
-    let old = tempfile::tempdir().unwrap();
-    copy(service.data(), old.path());
-    service.run();
-    deposit(&service, "b2").is(201);
-    deposit(&service, "b3").is(201);
-    let published = service.send("GET", "/v1/log/checkpoint", &[], b"");
-    let elsewhere = old.path().join("checkpoint");
-    std::fs::write(&elsewhere, &published.0.body).unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    while kept(&service) < 3 {
-        assert!(Instant::now() < until, "the checkpoint is not kept");
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let audit = |service: &Service| {
+}
+
+/// An old copy of the database is put in place. What was published says so, until an operator accepts it, while the service runs.
+#[test]
+fn an_old_backup_in_place_of_the_log_is_refused_until_it_is_accepted() {
+    let mut rewound = Rewound::new();
+    deposit(&rewound.service, "b2").is(201);
+    deposit(&rewound.service, "b3").is(201);
+    rewound.accept("nothing is wrong", "key-1").refuses(409, "log.continues");
+    let (size, published) = rewound.publish();
+    let elsewhere = rewound.old.path().join("checkpoint");
+    std::fs::write(&elsewhere, published).unwrap();
+    let audit = |rewound: &Rewound| {
         Command::new(env!("CARGO_BIN_EXE_imagxp"))
             .args(["broker", "ledger", "audit", "--checkpoint"])
             .arg(&elsewhere)
             .arg("--data")
-            .arg(service.data())
+            .arg(rewound.service.data())
             .output()
             .unwrap()
     };
-    assert!(audit(&service).status.success());
-    service.stop();
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
-        let _ = std::fs::remove_file(service.data().join(name));
-    }
-    copy(old.path(), service.data());
-    service.run();
-    deposit(&service, "b2").refuses(503, "log.rewound");
+    assert!(audit(&rewound).status.success());
+    rewound.put_back();
+    rewound.service.run();
+    let service = &rewound.service;
+    deposit(service, "b2").refuses(503, "log.rewound");
     service.get("/v1/accounts/agent.example", &service.token).is(200);
-    assert_eq!(audit(&service).status.code(), Some(1));
+    assert_eq!(audit(&rewound).status.code(), Some(1));
     // It does not become right by growing: what is published by this log is not what was.
     std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(kept(&service), 3);
-    service.command(&["broker", "ledger", "accept"]);
-    deposit(&service, "b2").refuses(503, "log.rewound");
-    service.stop();
-    service.run();
-    deposit(&service, "b2").is(201);
-    assert!(std::fs::read_dir(service.data()).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().starts_with("checkpoint-set-aside-3-")
-    }));
+    assert_eq!(rewound.kept(), size);
+
+    // On the command line, with the service at work.
+    let accept = |key: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(["--json", "broker", "log", "accept", "--memo", "the disk was lost", "--allow-loopback"])
+            .args(["--idempotency-key", key, "--broker", &service.issuer])
+            .env("IMAGXP_OPERATOR_TOKEN", &service.token)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let (code, text) = accept("accept-0000000001");
+    assert_eq!(code, Some(0), "{text}");
+    let event: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&event["kind"], &event["actor"]), (&json!("log.accepted"), &json!("operator:dev")));
+    assert_eq!(event["body"]["missing_size"], size.to_string(), "{event}");
+    deposit(service, "b2").is(201);
+    assert_eq!(accept("accept-0000000001"), (code, text), "asked again, the same is answered");
+    let (code, text) = accept("accept-0000000002");
+    assert!(code == Some(1) && text.contains("log.continues"), "{text}");
+    let aside = format!("checkpoint-set-aside-{size}-");
+    let names = || std::fs::read_dir(service.data()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names().any(|name| name.to_string_lossy().starts_with(&aside)));
+
+    // It is followed from here on, and stays accepted over a restart.
+    rewound.publish();
+    rewound.service.stop();
+    rewound.service.run();
+    deposit(&rewound.service, "b4").is(201);
+    let log = rewound.service.get("/v1/log/verify", &rewound.service.token).is(200);
+    assert_eq!(log["ok"], true, "{log}");
 }
 
 /// A log of the same length that says something else is noticed by its entries.
 #[test]
 fn another_history_in_place_of_the_log_is_refused() {
-    let mut service = Service::start(&[]);
-    deposit(&service, "b1").is(201);
-    service.stop();
-    let old = tempfile::tempdir().unwrap();
-    copy(service.data(), old.path());
-    service.run();
-    deposit(&service, "b2").is(201);
-    service.send("GET", "/v1/log/checkpoint", &[], b"");
-    let until = Instant::now() + Duration::from_secs(20);
-    while kept(&service) < 2 {
-        assert!(Instant::now() < until, "the checkpoint is not kept");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let checkpoint = std::fs::read(service.data().join("checkpoint.txt")).unwrap();
-    service.stop();
-    std::fs::remove_file(service.data().join("checkpoint.txt")).unwrap();
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
-        let _ = std::fs::remove_file(service.data().join(name));
-    }
-    copy(old.path(), service.data());
-    service.run();
-    deposit(&service, "x2").is(201);
-    deposit(&service, "x3").is(201);
-    service.stop();
-    std::fs::write(service.data().join("checkpoint.txt"), checkpoint).unwrap();
-    service.run();
-    let until = Instant::now() + Duration::from_secs(20);
-    while deposit(&service, "x3").0.status == 200 {
-        assert!(Instant::now() < until, "another log is not noticed");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    deposit(&service, "x4").refuses(503, "log.rewound");
+    let mut rewound = Rewound::new();
+    deposit(&rewound.service, "b2").is(201);
+    rewound.publish();
+    let checkpoint = std::fs::read(rewound.checkpoint()).unwrap();
+    rewound.put_back();
+    std::fs::remove_file(rewound.checkpoint()).unwrap();
+    rewound.service.run();
+    deposit(&rewound.service, "x2").is(201);
+    deposit(&rewound.service, "x3").is(201);
+    rewound.service.stop();
+    std::fs::write(rewound.checkpoint(), checkpoint).unwrap();
+    rewound.service.run();
+    until("another log is not noticed", || deposit(&rewound.service, "x3").0.status != 200);
+    deposit(&rewound.service, "x4").refuses(503, "log.rewound");
 }

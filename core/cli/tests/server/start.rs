@@ -2,13 +2,15 @@
 
 use crate::deal::Deal;
 use crate::service::Service;
+use crate::support::Postgres;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-fn serve(service: &Service, sets: &[&str]) -> Output {
+fn serve(data: &Path, sets: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
     command.args(["serve", "--dev", "--issuer", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"]);
-    command.args(["--admin-listen", "127.0.0.1:0", "--data"]).arg(service.data());
+    command.args(["--admin-listen", "127.0.0.1:0", "--data"]).arg(data);
     for set in sets {
         command.args(["--set", set]);
     }
@@ -21,12 +23,42 @@ fn an_asset_keeps_its_scale() {
     Deal::new(&service);
     service.stop();
     for assets in ["money.assets=USD:2,EUR:2", "money.assets=USD:6", "money.assets=EUR:2,JPY:0"] {
-        let output = serve(&service, &[assets]);
+        let output = serve(service.data(), &[assets]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && text.contains("assets.changed"), "{assets} {text}");
     }
+    // A folder from before has a file of them, which moves into the database.
+    std::fs::write(service.data().join("assets.json"), r#"{"USD":6,"EUR":2}"#).unwrap();
     service.run();
     service.get("/v1/money", &service.token).is(200);
+    assert!(!service.data().join("assets.json").exists());
+}
+
+#[test]
+fn servers_without_a_common_folder_share_the_assets() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let database = format!("database.url={}", postgres.database());
+    let service = Service::start(&["--set", &database, "--set", "money.assets=USD:6"]);
+    let folder = tempfile::tempdir().unwrap();
+    let output = serve(folder.path(), &[&database, "money.assets=USD:2"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && text.contains("assets.changed"), "{text}");
+    service.get("/v1/money", &service.token).is(200);
+}
+
+#[test]
+fn an_issuer_that_no_client_reaches_is_refused() {
+    for issuer in ["https://192.0.2.1", "https://[2001:db8::1]:8443", "https://127.1"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(["config", "check", "--set", &format!("issuer={issuer}")])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code() == Some(2) && text.contains("config.invalid: `issuer`"),
+            "{issuer} {text}"
+        );
+    }
 }
 
 #[test]

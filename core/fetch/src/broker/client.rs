@@ -1,19 +1,21 @@
 //! The client: who asks which broker, and how often.
 
 use super::error::BrokerError;
-use super::retry::again;
+use super::retry::{Effort, again};
 use super::send::{API, Caller, Errand, read};
 use crate::agent::nonce;
+use crate::target::Target;
 use crate::{Call, Fetcher, patience};
 use core::fmt;
+use core::time::Duration;
 use imagxp::Error;
 use imagxp::agent::Identity;
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::resource::{Origin, Resource};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often something is sent at most when nothing else is said.
-const ATTEMPTS: u32 = 5;
+/// What is done for an answer when nothing else is said.
+const EFFORT: Effort = Effort { attempts: 5, deadline: Duration::from_secs(60) };
 
 /// A client of one broker. Cheap to clone, shared between threads; it blocks, and keeps no thread and no connection.
 ///
@@ -23,7 +25,7 @@ pub struct BrokerClient {
     issuer: Arc<str>,
     pub(super) caller: Caller,
     pub(super) fetcher: Fetcher,
-    pub(super) attempts: u32,
+    pub(super) effort: Effort,
     endpoints: Arc<Mutex<Option<Endpoints>>>,
 }
 
@@ -56,21 +58,24 @@ impl BrokerClient {
     }
 
     fn of(issuer: &str, caller: Caller, fetcher: Fetcher) -> Result<Self, BrokerError> {
-        let origin = Origin::parse(issuer, fetcher.options().allow_loopback);
-        let origin =
-            origin.map_err(|why| Error::argument(format!("broker `{}`: {why}", issuer.escape_debug())))?;
+        let refused = |why: String| Error::argument(format!("broker `{}`: {why}", issuer.escape_debug()));
+        let origin = read_issuer(issuer, fetcher.options().allow_loopback).map_err(refused)?;
         let issuer: Arc<str> = origin.to_string().into();
-        // Nothing could ever be sent to an address: neither here, nor by publishers that want its keys.
-        fetcher.target(&issuer, &API).map_err(|refused| {
-            Error::argument(format!("broker `{}`: {}", issuer.escape_debug(), refused.detail))
-        })?;
-        Ok(Self { issuer, caller, fetcher, attempts: ATTEMPTS, endpoints: Arc::default() })
+        Ok(Self { issuer, caller, fetcher, effort: EFFORT, endpoints: Arc::default() })
     }
 
     /// Sends at most this often; 1 never asks again. 5 when nothing is said: about three seconds of pauses.
     #[must_use]
     pub const fn with_attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
+        self.effort.attempts = attempts;
+        self
+    }
+
+    /// Gives up after so long, all attempts and pauses together: whatever stands between, and never answers. 60 s when nothing is said; one
+    /// attempt waits 15 s at most.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.effort.deadline = deadline;
         self
     }
 
@@ -81,12 +86,13 @@ impl BrokerClient {
 
     /// Where things are: asked once. The endpoints must have the issuer's origin, since assertions are sent there.
     pub fn endpoints(&self) -> Result<Endpoints, BrokerError> {
-        if let Some(known) = self.lock().clone() {
+        if let Some(known) = self.known().clone() {
             return Ok(known);
         }
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
-        let document =
-            again(self.attempts, || read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API)?))?;
+        let document = again(self.effort, |left| {
+            read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API.within(left))?)
+        })?;
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         if text("issuer") != *self.issuer {
             return Err(BrokerError::new("broker.answer", "the broker's metadata names another issuer"));
@@ -103,11 +109,11 @@ impl BrokerClient {
             ));
         }
         let found = Endpoints { token, jwks, document };
-        *self.lock() = Some(found.clone());
+        *self.known() = Some(found.clone());
         Ok(found)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Endpoints>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Endpoints>> {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,7 +151,7 @@ impl BrokerClient {
     pub(super) fn get(&self, path: &str) -> Result<Object<'static>, BrokerError> {
         let errand = Errand { method: "GET", url: format!("{}{path}", self.issuer), body: b"", key: None };
         // Reading changes nothing.
-        again(self.attempts, || self.caller.send(&self.fetcher, &errand))
+        again(self.effort, |left| self.caller.send(&self.fetcher, &errand, left))
             .map_err(|error| BrokerError { unknown: false, ..error })
     }
 
@@ -165,7 +171,7 @@ impl BrokerClient {
         key: Option<&str>,
     ) -> Result<Object<'static>, BrokerError> {
         let key = self.key(key)?;
-        again(self.attempts, || self.post_once(path, body, &key))
+        again(self.effort, |left| self.post_once(path, body, &key, left))
             .map_err(|error| BrokerError { key: Some(key), ..error })
     }
 
@@ -174,10 +180,19 @@ impl BrokerClient {
         path: &str,
         body: &[u8],
         key: &str,
+        left: Duration,
     ) -> Result<Object<'static>, BrokerError> {
         let errand = Errand { method: "POST", url: format!("{}{path}", self.issuer), body, key: Some(key) };
-        self.caller.send(&self.fetcher, &errand)
+        self.caller.send(&self.fetcher, &errand, left)
     }
+}
+
+/// The origin of a broker. Nothing could ever be sent to an IP address in any notation (the fetch rules deny it), neither by clients nor by
+/// publishers that want its keys. Error: why it is none, in a few words.
+pub fn read_issuer(issuer: &str, allow_loopback: bool) -> Result<Origin, String> {
+    let origin = Origin::parse(issuer, allow_loopback)?;
+    Target::parse(&origin.to_string(), &API, allow_loopback, &[]).map_err(|refused| refused.detail)?;
+    Ok(origin)
 }
 
 impl fmt::Debug for BrokerClient {

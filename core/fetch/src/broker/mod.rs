@@ -4,8 +4,10 @@
 //! Requests go through the guarded [`crate::Fetcher`], signed by the caller's own identity. Whatever changes something carries an
 //! `Idempotency-Key` that stays the same over retries: an answer that was lost is asked for again, and nothing is paid twice.
 
+mod bond;
 mod client;
 mod error;
+mod log;
 mod money;
 mod presented;
 mod redeemer;
@@ -13,7 +15,8 @@ mod retry;
 mod send;
 mod visa;
 
-pub use client::{BrokerClient, Endpoints};
+pub use bond::Bond;
+pub use client::{BrokerClient, Endpoints, read_issuer};
 pub use error::BrokerError;
 pub use money::Period;
 pub use presented::{Presented, Redeemed};

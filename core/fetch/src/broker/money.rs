@@ -77,11 +77,6 @@ impl BrokerClient {
         self.post("/v1/deposits", &body, key)
     }
 
-    /// Checks the broker's log, as an operator: `{ok, size, root, problems, checked_at}`.
-    pub fn verify_log(&self) -> Result<Object<'static>, BrokerError> {
-        self.get("/v1/log/verify")
-    }
-
     /// What stands where, as an operator: visas by state and money by kind of account, for each asset.
     pub fn money(&self) -> Result<Object<'static>, BrokerError> {
         self.get("/v1/money")

@@ -3,6 +3,7 @@
 use super::BrokerError;
 use core::time::Duration;
 use std::thread;
+use std::time::Instant;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(10);
@@ -18,32 +19,49 @@ pub(super) fn pause(attempt: u32, retry_after: Option<u32>) -> Duration {
     told.min(LONGEST).max(half + half * u32::from(random.first().copied().unwrap_or(0)) / 255)
 }
 
-/// Tries until it works, is refused for good, or `attempts` are used up. What an earlier attempt may have done is not forgotten.
+/// How much is done for one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effort {
+    /// So many attempts at most.
+    pub(super) attempts: u32,
+    /// All of them together take no longer.
+    pub(super) deadline: Duration,
+}
+
+/// Tries until it works, is refused for good, or the effort is used up; `once` is told how much time is left. What an earlier attempt may
+/// have done is not forgotten.
 pub(super) fn again<T>(
-    attempts: u32,
-    mut once: impl FnMut() -> Result<T, BrokerError>,
+    effort: Effort,
+    mut once: impl FnMut(Duration) -> Result<T, BrokerError>,
 ) -> Result<T, BrokerError> {
+    let begun = Instant::now();
+    let left = || effort.deadline.saturating_sub(begun.elapsed());
     let mut unknown = false;
     let mut attempt = 0;
     loop {
-        let mut error = match once() {
+        let mut error = match once(left()) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
         attempt += 1;
-        if !error.transient || attempt >= attempts {
+        let pause = pause(attempt - 1, error.retry_after);
+        if !error.transient || attempt >= effort.attempts || pause >= left() {
             // A definite answer under the same key speaks of the earlier attempts too.
             error.unknown |= unknown && (error.transient || error.status.is_none());
             return Err(error);
         }
         unknown |= error.unknown;
-        thread::sleep(pause(attempt - 1, error.retry_after));
+        thread::sleep(pause);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn times(attempts: u32) -> Effort {
+        Effort { attempts, deadline: Duration::from_secs(60) }
+    }
 
     fn transient(unknown: bool) -> BrokerError {
         BrokerError { transient: true, unknown, ..BrokerError::new("broker.unreachable", "gone") }
@@ -52,13 +70,26 @@ mod tests {
     #[test]
     fn what_may_have_happened_is_not_forgotten() {
         let mut answers = vec![Err(transient(false)), Err(transient(true))];
-        let error = again::<()>(2, || answers.pop().unwrap()).unwrap_err();
+        let error = again::<()>(times(2), |_| answers.pop().unwrap()).unwrap_err();
         assert!(error.is_unknown());
         let mut answers = vec![Err(BrokerError::refused(402, None, b"")), Err(transient(true))];
-        let error = again::<()>(5, || answers.pop().unwrap()).unwrap_err();
+        let error = again::<()>(times(5), |_| answers.pop().unwrap()).unwrap_err();
         assert!(!error.is_unknown() && answers.is_empty(), "the broker says that it did not");
         let mut answers = vec![Ok(1), Err(transient(true))];
-        assert_eq!(again(5, || answers.pop().unwrap()).unwrap(), 1);
+        assert_eq!(again(times(5), |_| answers.pop().unwrap()).unwrap(), 1);
+    }
+
+    #[test]
+    fn time_runs_out_for_all_attempts_together() {
+        let effort = Effort { attempts: u32::MAX, deadline: Duration::from_millis(400) };
+        let begun = Instant::now();
+        let mut told = Vec::new();
+        let error = again::<()>(effort, |left| {
+            told.push(left);
+            Err(transient(false))
+        });
+        assert!(error.is_err() && begun.elapsed() < effort.deadline, "{:?}", begun.elapsed());
+        assert!(told.len() > 1 && told.is_sorted_by(|a, b| a > b), "{told:?}");
     }
 
     #[test]

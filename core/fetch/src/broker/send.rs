@@ -40,11 +40,12 @@ pub(super) struct Errand<'a> {
 }
 
 impl Caller {
-    /// Sends once. Any 2xx is an answer; everything else is an error.
+    /// Sends once, and waits for `left` at most. Any 2xx is an answer; everything else is an error.
     pub(super) fn send(
         &self,
         fetcher: &Fetcher,
         errand: &Errand<'_>,
+        left: Duration,
     ) -> Result<Object<'static>, BrokerError> {
         let mut lines = vec![("accept".to_owned(), API.accept.to_owned())];
         match self {
@@ -71,7 +72,7 @@ impl Caller {
             lines.push(("idempotency-key".to_owned(), key.to_owned()));
         }
         let (method, url, body) = (errand.method.to_owned(), errand.url.clone(), errand.body.to_vec());
-        read(&send(fetcher, &Call { method, url, headers: lines, body }, API)?)
+        read(&send(fetcher, &Call { method, url, headers: lines, body }, API.within(left))?)
     }
 }
 

@@ -53,7 +53,7 @@ impl BrokerClient {
             price: Money { amount, currency: want.currency.clone() },
         };
         let endpoint = self.endpoints()?.token;
-        let bought = again(self.attempts, || {
+        let bought = again(self.effort, |left| {
             // The assertion is new each time, the purchase is not.
             let request = TokenRequest::new(identity, &purchase, &endpoint, &nonce()?, now())?;
             let headers = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -63,7 +63,7 @@ impl BrokerClient {
                 headers,
                 body: request.body.into_bytes(),
             };
-            let answer = patience::send(&self.fetcher, &call, TOKEN)?;
+            let answer = patience::send(&self.fetcher, &call, TOKEN.within(left))?;
             send::check(&answer)?;
             let thumbprint = identity.public_key().thumbprint();
             match TokenAnswer::read(answer.status, &answer.body, &purchase, thumbprint, now()) {
@@ -112,8 +112,8 @@ impl BrokerClient {
         let body = object_to_canonical(&body);
         let key = self.key(key)?;
         let mut last = None;
-        let redeemed = again(self.attempts, || {
-            let answer = self.post_once("/v1/visas/redeem", &body, &key)?;
+        let redeemed = again(self.effort, |left| {
+            let answer = self.post_once("/v1/visas/redeem", &body, &key, left)?;
             let results = answer.get("results").and_then(Value::as_array).unwrap_or_default();
             let results: Option<Vec<_>> = results.iter().map(Redeemed::read).collect();
             let results = results.filter(|results| results.len() == visas.len());

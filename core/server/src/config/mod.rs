@@ -7,8 +7,8 @@ pub use layers::{Layers, Setting, Source};
 pub use options::{OPTIONS, Opt, OptKind};
 
 use crate::error::SetupError;
-use imagxp::resource::Origin;
 use imagxp_broker::{Asset, Assets, Rules};
+use imagxp_fetch::broker::read_issuer;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -148,8 +148,8 @@ impl Config {
     ///
     /// Error: `config.invalid`, naming the option.
     pub fn check(&self) -> Result<(), SetupError> {
-        let origin = Origin::parse(&self.issuer, self.allow_loopback)
-            .map_err(|why| invalid("issuer", &format!("is no origin: {why}")))?;
+        let origin = read_issuer(&self.issuer, self.allow_loopback)
+            .map_err(|why| invalid("issuer", &format!("is no origin that clients reach: {why}")))?;
         if origin.to_string() != self.issuer {
             return Err(invalid("issuer", &format!("is written `{origin}`")));
         }
@@ -255,6 +255,10 @@ mod tests {
             ["issuer=https://broker.example/", "log.level=info"],
             ["issuer=http://broker.example", "log.level=info"],
             ["issuer=http://127.0.0.1:8420", "log.level=info"],
+            ["issuer=https://192.0.2.1", "allow_loopback=true"],
+            ["issuer=https://[2001:db8::1]:8443", "log.level=info"],
+            ["issuer=https://127.1", "log.level=info"],
+            ["issuer=https://broker.0x7f", "log.level=info"],
             ["issuer=https://broker.example", "log.level=loud"],
             ["issuer=https://broker.example", "money.fee_bps=10001"],
             ["issuer=https://broker.example", "tls.key=/x"],

@@ -1,11 +1,11 @@
 //! Accounts: reading, freezing, closing.
 
-use super::deposit::owner;
+use super::booking::owner;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{Ask, Path, json, json_read};
-use crate::cursor;
 use crate::mutation::Mutation;
+use crate::page::{self, Page};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::AccountView;
 use axum::Extension;
@@ -15,6 +15,7 @@ use axum::response::Response;
 use imagxp_broker::{
     AccountId, AccountKey, Close, Command, Freeze, Memo, Reader as _, RefusalCode, Unfreeze,
 };
+use imagxp_storage::Reading;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -54,11 +55,10 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let owner = caller.scope(ask.owner.as_deref())?;
-    let after = cursor::read::<16>('a', ask.cursor.as_deref())?.map(AccountId::from_bytes);
-    let limit = cursor::limit(ask.limit)?;
-    let accounts = app.bank.read(move |reading| reading.accounts(owner.as_ref(), after, limit)).await?;
-    let last = accounts.last().filter(|_| accounts.len() == limit);
-    let next_cursor = last.map(|account| cursor::write('a', &account.id.to_bytes()));
+    let page = Page::<AccountId>::read(ask.cursor.as_deref(), ask.limit)?;
+    let read = move |reading: &mut Reading| reading.accounts(owner.as_ref(), page.behind, page.limit);
+    let accounts = app.bank.read(read).await?;
+    let next_cursor = page.next(&accounts, |account| account.id).as_ref().map(page::cursor);
     let accounts = accounts.iter().map(|account| AccountView::new(&app.bank.rules, account)).collect();
     Ok(json_read(&headers, &AccountList { accounts, next_cursor }))
 }
@@ -77,7 +77,7 @@ pub(crate) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let owner = caller.scope(Some(&name))?;
-    let accounts = app.bank.read(move |reading| reading.accounts(owner.as_ref(), None, cursor::MOST)).await?;
+    let accounts = app.bank.read(move |reading| reading.accounts(owner.as_ref(), None, page::MOST)).await?;
     if accounts.is_empty() {
         return Err(RefusalCode::AccountNotFound.into());
     }

@@ -1,13 +1,12 @@
 //! `POST /v1/corrections`: whatever was wrong, with two operators.
 
-use super::withdrawal::{finish, transfer_id};
+use super::booking::{finish, made, transfer_id};
 use crate::app::App;
-use crate::body::{Path, json};
+use crate::body::Path;
 use crate::mutation::{Mutation, Nothing};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{
     AccountKey, ApproveCorrection, Asset, Correct, Kind, Memo, Owner, Reference, RejectCorrection,
@@ -78,9 +77,7 @@ pub(crate) async fn propose(
         reference: new.reference.as_deref().map(Reference::parse).transpose()?,
         memo: Memo::parse(&new.memo)?,
     };
-    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
-    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+    made(&app, command, mutation.actor, mutation.once).await
 }
 
 /// Approve a correction that another operator has proposed
@@ -96,7 +93,7 @@ pub(crate) async fn approve(
     mutation: Mutation<Nothing>,
 ) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
-    finish(&app, ApproveCorrection { id }.into(), mutation).await
+    finish(&app, ApproveCorrection { id }, mutation).await
 }
 
 /// Give a correction up
@@ -112,5 +109,5 @@ pub(crate) async fn reject(
     mutation: Mutation<Nothing>,
 ) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
-    finish(&app, RejectCorrection { id }.into(), mutation).await
+    finish(&app, RejectCorrection { id }, mutation).await
 }

@@ -1,14 +1,13 @@
 //! `POST /v1/deposits`: money comes in.
 
+use super::booking::{made, owner};
 use crate::app::App;
-use crate::body::json;
 use crate::mutation::Mutation;
 use crate::problem::Problem;
 use crate::view::TransferView;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use imagxp_broker::{Deposit, Memo, Owner, Reference};
+use imagxp_broker::{Deposit, Memo, Reference};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -53,16 +52,5 @@ pub(crate) async fn book(
         reference: Reference::parse(&new.reference)?,
         memo: new.memo.as_deref().map(Memo::parse).transpose()?,
     };
-    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
-    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
-}
-
-/// An owner of money is a domain: whoever can sign for it can have it.
-pub(crate) fn owner(app: &App, name: &str) -> Result<Owner, Problem> {
-    let id = imagxp::AgentId::parse(name, app.identities.allow_loopback());
-    let id = id.ok_or_else(|| {
-        Problem::bad("text.malformed", format!("`{}` is not a public domain name", name.escape_debug()))
-    })?;
-    Ok(Owner::parse(id.as_str())?)
+    made(&app, command, mutation.actor, mutation.once).await
 }

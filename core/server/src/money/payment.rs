@@ -1,13 +1,11 @@
 //! `POST /v1/payments`: one owner pays another.
 
-use super::deposit::owner;
+use super::booking::{made, owner};
 use crate::app::App;
-use crate::body::json;
 use crate::mutation::Mutation;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp_broker::{Memo, Owner, Pay, Reference};
 use serde::Deserialize;
@@ -54,7 +52,5 @@ pub(crate) async fn pay(
         reference: new.reference.as_deref().map(Reference::parse).transpose()?,
         memo: new.memo.as_deref().map(Memo::parse).transpose()?,
     };
-    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
-    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+    made(&app, command, mutation.actor, mutation.once).await
 }

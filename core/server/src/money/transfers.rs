@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{Ask, json_read};
-use crate::cursor;
+use crate::page::{self, Page};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::Extension;
@@ -50,22 +50,21 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let owner = caller.scope(ask.owner.as_deref())?;
-    let before = cursor::read::<8>('t', ask.cursor.as_deref())?.map(u64::from_be_bytes);
-    let limit = cursor::limit(ask.limit)?;
+    let page = Page::<u64>::read(ask.cursor.as_deref(), ask.limit)?;
     let (transfers, next) = app
         .bank
         .read(move |reading| {
             reading.consistent(|reading| {
-                let Some(owner) = owner else { return everything(reading, before, limit) };
-                let accounts = reading.accounts(Some(&owner), None, cursor::MOST)?;
+                let Some(owner) = owner else { return everything(reading, page) };
+                let accounts = reading.accounts(Some(&owner), None, page::MOST)?;
                 let ids = accounts.iter().map(|account| account.id).collect();
-                let transfers = reading.statement(&ids, before, limit)?;
-                let next = transfers.last().filter(|_| transfers.len() == limit).map(|transfer| transfer.seq);
+                let transfers = reading.statement(&ids, page.behind, page.limit)?;
+                let next = page.next(&transfers, |transfer| transfer.seq);
                 Ok((transfers, next))
             })
         })
         .await?;
-    let next_cursor = next.map(|seq| cursor::write('t', &seq.to_be_bytes()));
+    let next_cursor = next.as_ref().map(page::cursor);
     let transfers = transfers.iter().map(|transfer| TransferView::new(&app.bank.rules, transfer)).collect();
     Ok(json_read(&headers, &TransferList { transfers, next_cursor }))
 }
@@ -73,16 +72,15 @@ pub(crate) async fn list(
 /// Everybody's, from the log backwards: a page may have fewer than asked for when the log has many events there.
 fn everything(
     reading: &mut imagxp_storage::Reading,
-    before: Option<u64>,
-    limit: usize,
+    page: Page<u64>,
 ) -> imagxp_storage::Result<(Vec<imagxp_broker::Transfer>, Option<u64>)> {
-    let end = match before {
+    let end = match page.behind {
         Some(before) => before,
         None => reading.head()?.size,
     };
-    let span = u64::try_from(limit).unwrap_or(u64::MAX);
+    let span = u64::try_from(page.limit).unwrap_or(u64::MAX);
     let from = end.saturating_sub(span);
-    let count = usize::try_from(end.saturating_sub(from)).unwrap_or(limit);
+    let count = usize::try_from(end.saturating_sub(from)).unwrap_or(page.limit);
     let entries = if count == 0 { Vec::new() } else { reading.entries(from, count)? };
     let transfers = entries.into_iter().rev().filter_map(|(entry, _)| match entry {
         Entry::Transfer(transfer) => Some(transfer),

@@ -1,19 +1,14 @@
 //! `POST /v1/withdrawals`: money is to go out, and what the bank says to that.
 
-use super::deposit::owner;
+use super::booking::{finish, made, transfer_id, whose};
 use crate::app::App;
-use crate::auth::Caller;
-use crate::body::{Path, json};
+use crate::body::Path;
 use crate::mutation::{Mutation, Nothing};
-use crate::operators::Role;
 use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use imagxp_broker::{
-    Command, Id, Memo, Owner, PostWithdrawal, Reader as _, Reference, RefusalCode, VoidWithdrawal, Withdraw,
-};
+use imagxp_broker::{Memo, PostWithdrawal, Reader as _, Reference, RefusalCode, VoidWithdrawal, Withdraw};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -47,20 +42,8 @@ pub(crate) async fn ask(
 ) -> Result<Response, Problem> {
     mutation.must_have_key()?;
     let new = &mutation.value;
-    let owner = match (&mutation.caller, new.owner.as_deref()) {
-        // Nobody takes out alone what is somebody else's: an admin asks, and another operator settles it.
-        (Caller::Operator { role: Role::Admin, .. }, Some(name)) => owner(&app, name)?,
-        (Caller::Operator { .. }, Some(_)) => {
-            return Err(Problem::forbidden("only an admin asks for somebody else's money"));
-        }
-        (Caller::Operator { .. }, None) => {
-            return Err(Problem::bad("json.malformed", "whose withdrawal it is (`owner`) is missing"));
-        }
-        (caller, named) => {
-            let scope: Option<Owner> = caller.scope(named)?;
-            scope.ok_or_else(|| Problem::internal("a tenant without a scope"))?
-        }
-    };
+    // Nobody takes out alone what is somebody else's: an admin asks, and another operator settles it.
+    let owner = whose(&app, &mutation.caller, new.owner.as_deref())?;
     let asset = app.bank.asset(new.asset.as_deref())?;
     let command = Withdraw {
         id: None,
@@ -70,9 +53,7 @@ pub(crate) async fn ask(
         reference: new.reference.as_deref().map(Reference::parse).transpose()?,
         memo: new.memo.as_deref().map(Memo::parse).transpose()?,
     };
-    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
-    let status = if outcome.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &TransferView::first(&app.bank.rules, &outcome)?))
+    made(&app, command, mutation.actor, mutation.once).await
 }
 
 /// The bank has paid the withdrawal; another operator than the one who asked says so
@@ -92,7 +73,7 @@ pub(crate) async fn post(
     if asked.is_some_and(|asked| asked.actor == mutation.actor) {
         return Err(RefusalCode::AdminSecondNeeded.into());
     }
-    finish(&app, PostWithdrawal { id }.into(), mutation).await
+    finish(&app, PostWithdrawal { id }, mutation).await
 }
 
 /// The bank has not paid the withdrawal, and will not: the money is the owner's again
@@ -108,20 +89,5 @@ pub(crate) async fn void(
     mutation: Mutation<Nothing>,
 ) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
-    finish(&app, VoidWithdrawal { id }.into(), mutation).await
-}
-
-/// Gives a command on a transfer that waits, and shows the transfer that ended it.
-pub(crate) async fn finish(
-    app: &App,
-    command: Command,
-    mutation: Mutation<Nothing>,
-) -> Result<Response, Problem> {
-    let outcome = app.bank.command(command, mutation.actor, mutation.once).await?;
-    Ok(json(StatusCode::OK, &TransferView::first(&app.bank.rules, &outcome)?))
-}
-
-/// A transfer's name in a path. What cannot be one does not exist.
-pub(crate) fn transfer_id(text: &str) -> Result<Id, Problem> {
-    Id::parse(text).map_err(|_| RefusalCode::TransferNotFound.into())
+    finish(&app, VoidWithdrawal { id }, mutation).await
 }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{Ask, Path, json_read};
-use crate::cursor;
+use crate::page::{self, Page};
 use crate::problem::{ErrorBody, Problem};
 use crate::view::VisaView;
 use axum::Extension;
@@ -55,11 +55,9 @@ pub(crate) async fn list(
         VisaState::from_name(name).ok_or_else(|| Problem::bad("query.malformed", "there is no such state"))
     });
     let filter = VisaFilter { party: caller.scope(ask.party.as_deref())?, state: state.transpose()? };
-    let before = cursor::read::<16>('v', ask.cursor.as_deref())?.map(Id::from_be_bytes).transpose()?;
-    let limit = cursor::limit(ask.limit)?;
-    let visas = app.bank.read(move |reading| reading.visas(&filter, before, limit)).await?;
-    let last = visas.last().filter(|_| visas.len() == limit);
-    let next_cursor = last.map(|visa| cursor::write('v', &visa.jti.to_be_bytes()));
+    let page = Page::<Id>::read(ask.cursor.as_deref(), ask.limit)?;
+    let visas = app.bank.read(move |reading| reading.visas(&filter, page.behind, page.limit)).await?;
+    let next_cursor = page.next(&visas, |visa| visa.jti).as_ref().map(page::cursor);
     let visas = visas.iter().map(|visa| VisaView::new(&app.bank.rules, visa)).collect();
     Ok(json_read(&headers, &VisaList { visas, next_cursor }))
 }

@@ -9,7 +9,7 @@ use super::ticket::Ticket;
 use super::worker::{Answers, Worker};
 use crate::sql::Sql;
 use core::fmt;
-use imagxp_broker::{Outcome, Refusal, RefusalCode, Request, TimeOrdered};
+use imagxp_broker::{Command, Outcome, Refusal, RefusalCode, Request, TimeOrdered};
 use imagxp_database::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
@@ -113,9 +113,7 @@ impl Ledger {
     /// those of the command, `store.busy` when the database failed and nothing was done, and `store.unknown` when nobody knows whether it was
     /// done: the same request with the same idempotency key finds out.
     pub fn submit(&self, request: Request) -> Result<Ticket, Refusal> {
-        if let Some(refusal) = self.shared.gate.closed() {
-            return Err(refusal);
-        }
+        self.shared.gate.admit(&request)?;
         let (answer, ticket) = Ticket::new();
         self.send(Job::Request(Box::new(request), answer)).map(|()| ticket)
     }
@@ -146,7 +144,8 @@ impl Ledger {
         self.shared.gate.size.subscribe()
     }
 
-    /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4). Writes are answered with this refusal.
+    /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4). Writes are answered with this refusal. What was refused
+    /// with `log.rewound` is taken again from an accepted `AcceptLog` on.
     pub fn refuse_writes(&self, refusal: Refusal) {
         self.shared.gate.refuse(refusal);
     }
@@ -226,6 +225,24 @@ impl fmt::Debug for Ledger {
 impl Gate {
     pub(super) fn closed(&self) -> Option<Refusal> {
         self.closed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Refuses when writes are refused. To a log that has gone back an operator may still say that it is accepted, and before that, should it
+    /// be old, that the clock is right.
+    pub(super) fn admit(&self, request: &Request) -> Result<(), Refusal> {
+        let says = matches!(request.command, Command::AcceptLog(_) | Command::TrustClock(_));
+        match self.closed() {
+            Some(refusal) if !(says && refusal.code() == RefusalCode::LogRewound) => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes writes again that were refused because the log had gone back, and for no other reason.
+    pub(super) fn accepted(&self) {
+        let mut closed = self.closed.write().unwrap_or_else(PoisonError::into_inner);
+        if closed.as_ref().is_some_and(|refusal| refusal.code() == RefusalCode::LogRewound) {
+            *closed = None;
+        }
     }
 
     pub(super) fn close(&self, why: &'static str) {

@@ -197,9 +197,29 @@ impl Worker {
     }
 
     fn decide(&mut self, requests: &[Request]) -> Vec<Result<Outcome, Refusal>> {
-        if let Some(refusal) = self.gate.closed() {
-            return requests.iter().map(|_| Err(refusal.clone())).collect();
+        if self.gate.closed().is_some() {
+            return requests.iter().flat_map(|request| self.decide_closed(request)).collect();
         }
+        self.commit(requests)
+    }
+
+    /// Writes are refused, but from whoever accepts a log that has gone back; from then on they are taken.
+    fn decide_closed(&mut self, request: &Request) -> Vec<Result<Outcome, Refusal>> {
+        if let Err(refusal) = self.gate.admit(request) {
+            return vec![Err(refusal)];
+        }
+        let results = self.commit(core::slice::from_ref(request));
+        let accepts = |outcome: &Outcome| {
+            !outcome.repeated
+                && outcome.event.as_ref().is_some_and(|event| event.kind == EventKind::LogAccepted)
+        };
+        if results.iter().flatten().any(accepts) {
+            self.gate.accepted();
+        }
+        results
+    }
+
+    fn commit(&mut self, requests: &[Request]) -> Vec<Result<Outcome, Refusal>> {
         match self.apply(requests) {
             Ok(done) => {
                 if let Some(refusal) = done.results.iter().find_map(broken_of) {

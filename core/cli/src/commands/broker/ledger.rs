@@ -30,7 +30,6 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Audit(Audit),
-    Accept(Accept),
 }
 
 /// Check every balance against its transfers, every visa against its money, every entry against the log
@@ -45,30 +44,11 @@ struct Audit {
     options: Options,
 }
 
-/// Accept the log as it is, although it does not contain the checkpoint that the service has kept; the service is then started again
-///
-/// For a log that has gone back (`log.rewound`) and that an operator has looked at. The kept checkpoint is set aside, not deleted.
-#[derive(Debug, clap::Args)]
-struct Accept {
-    #[command(flatten)]
-    options: Options,
-}
-
 impl Args {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self.command {
             Command::Audit(audit) => audit.run(context),
-            Command::Accept(accept) => accept.run(context),
         }
-    }
-}
-
-impl Accept {
-    fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let aside = kept::accept(&self.options.beside()?.data).map_err(wrong)?;
-        let mut object = Object::new();
-        object.insert("set_aside", aside.map_or(Value::Null, |path| path.display().to_string().into()));
-        super::show::show(context, &object)
     }
 }
 

@@ -1,12 +1,13 @@
 //! `imagxp broker`: everything around a broker, beside it in its data folder or from far away over its API (BROKER).
 
 mod at;
+mod bond;
 mod ledger;
+mod log;
 mod money;
 mod show;
 mod visas;
 
-use super::{keys, operator};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 
@@ -22,7 +23,7 @@ Exit codes:
   2  wrong usage, or broken input
   3  the broker cannot be asked now; what was begun is found by the same --idempotency-key";
 
-/// Run a broker and use one: operators, keys, deposits, visas, statements, audit, backup
+/// Run a broker and use one: deposits, bonds, visas, statements, log, audit, backup
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -32,9 +33,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    Operator(operator::Args),
-    Keys(keys::Args),
     Deposit(money::Deposit),
+    Lock(bond::Lock),
+    Unlock(bond::Unlock),
+    Slash(bond::Slash),
     Account(money::Account),
     Statement(money::Statement),
     Issue(visas::Issue),
@@ -44,6 +46,7 @@ enum Command {
     Decide(visas::Decide),
     Settle(ledger::Settle),
     Ledger(ledger::Args),
+    Log(log::Args),
     Backup(ledger::Backup),
     Restore(ledger::Restore),
 }
@@ -51,9 +54,10 @@ enum Command {
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self.command {
-            Command::Operator(args) => args.run(context),
-            Command::Keys(args) => args.run(context),
             Command::Deposit(args) => args.run(context),
+            Command::Lock(args) => args.run(context),
+            Command::Unlock(args) => args.run(context),
+            Command::Slash(args) => args.run(context),
             Command::Account(args) => args.run(context),
             Command::Statement(args) => args.run(context),
             Command::Issue(args) => args.run(context),
@@ -63,6 +67,7 @@ impl Args {
             Command::Decide(args) => args.run(context),
             Command::Settle(args) => args.run(context),
             Command::Ledger(args) => args.run(context),
+            Command::Log(args) => args.run(context),
             Command::Backup(args) => args.run(context),
             Command::Restore(args) => args.run(context),
         }

@@ -1,0 +1,88 @@
+//! `imagxp broker lock`, `unlock`, `slash`.
+
+use super::at::{At, Once, told};
+use super::show::show;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use imagxp::json::Object;
+use imagxp_fetch::broker::{Bond, BrokerClient, BrokerError};
+
+/// Lock money under the name of a bond, as its owner or as an operator (admin): it cannot be spent until it is given back
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Give a bond or a part of it back to its owner, as an operator (admin)
+#[derive(Debug, clap::Args)]
+pub(crate) struct Unlock {
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Take a bond or a part of it for the treasury, as an operator (admin); --memo says why
+#[derive(Debug, clap::Args)]
+pub(crate) struct Slash {
+    #[command(flatten)]
+    part: Part,
+}
+
+/// Which money.
+#[derive(Debug, clap::Args)]
+struct Part {
+    /// Whose: a domain
+    owner: String,
+    /// What the bond is called
+    bond: String,
+    /// How much, for example 10.00
+    amount: String,
+    /// In which asset [default: the broker's first]
+    #[arg(long, value_name = "CODE")]
+    asset: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    memo: Option<String>,
+    #[command(flatten)]
+    once: Once,
+    #[command(flatten)]
+    at: At,
+}
+
+/// What is asked of the broker.
+type Ask = fn(&BrokerClient, &Bond<'_>, Option<&str>) -> Result<Object<'static>, BrokerError>;
+
+impl Part {
+    fn ask(&self, context: &Context, ask: Ask) -> Result<Exit, CliError> {
+        let bond = Bond {
+            owner: Some(&self.owner),
+            name: &self.bond,
+            amount: &self.amount,
+            asset: self.asset.as_deref(),
+            memo: self.memo.as_deref(),
+        };
+        let client = self.at.client(context)?;
+        match told(context, ask(&client, &bond, self.once.idempotency_key.as_deref()))? {
+            Ok(transfer) => show(context, &transfer),
+            Err(exit) => Ok(exit),
+        }
+    }
+}
+
+impl Lock {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        self.part.ask(context, BrokerClient::lock)
+    }
+}
+
+impl Unlock {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        self.part.ask(context, BrokerClient::unlock)
+    }
+}
+
+impl Slash {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        self.part.ask(context, BrokerClient::slash)
+    }
+}
