@@ -1317,6 +1317,23 @@ imagxp_status imagxp_verdict_redeemed(imagxp_verdict *verdict,
                                       imagxp_redemption answer,
                                       imagxp_error **err);
 
+// Makes the body to POST for an `IMAGXP_NEED_REDEEM`: JSON with the visa and the agent's signed request. Free it with `imagxp_bytes_free`.
+//
+// Send it to the need's URL with `Content-Type: application/json`, an `Idempotency-Key` (16 to 128 characters of `A-Z a-z 0-9 - . _ ~`, the same
+// each time these bytes are sent again), and signed as the publisher, anew for each sending: `imagxp_sign_request_new`,
+// `imagxp_sign_request_set_content_digest`, `imagxp_identity_sign`. The publisher's manifest must be where the broker can fetch it.
+// `usage.argument` when the verdict waits for no broker.
+imagxp_status imagxp_verdict_redemption(const imagxp_verdict *verdict,
+                                        imagxp_bytes *body,
+                                        imagxp_error **err);
+
+// What the broker's answer says, for `imagxp_verdict_redeemed`: its status, and its whole body.
+//
+// `IMAGXP_REDEMPTION_UNAVAILABLE` for everything but a definite word: then the broker may have decided all the same, and the same body under
+// the same `Idempotency-Key` finds out.
+imagxp_redemption imagxp_redemption_read(uint32_t status,
+                                         imagxp_slice body);
+
 // Verifies an ES256 token against a JSON Web Key Set and writes its claims as JSON (`null` when the payload is no JSON object). `issuer`,
 // `audience` and `typ` are compared unless they are empty; `exp` and `nbf` are always judged by `now_ms`.
 //

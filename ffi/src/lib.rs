@@ -51,6 +51,8 @@ pub mod publisher;
 pub mod purpose;
 mod random;
 pub mod rate;
+#[cfg(feature = "full")]
+pub mod redemption;
 pub mod replay;
 pub mod request;
 #[cfg(feature = "full")]

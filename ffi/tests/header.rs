@@ -33,6 +33,7 @@ const NOUNS: &[&str] = &[
     "explain",
     "verdict",
     "need",
+    "redemption",
     "token",
     "audit",
     "evidence",

@@ -314,6 +314,7 @@ unsafe extern "C" {
     pub fn imagxp_receipt_trace_id(receipt: Handle) -> Slice;
     pub fn imagxp_receipt_url(receipt: Handle) -> Slice;
     pub fn imagxp_receipt_verify(receipt: Handle, manifest: Handle, err: Err) -> Status;
+    pub fn imagxp_redemption_read(status: u32, body: Slice) -> u32;
     pub fn imagxp_replay_store_free(store: Handle);
     pub fn imagxp_replay_store_memory(
         max_entries: usize,
@@ -405,6 +406,7 @@ unsafe extern "C" {
     pub fn imagxp_verdict_payment_jti(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_purpose(verdict: Handle) -> u32;
     pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
+    pub fn imagxp_verdict_redemption(verdict: Handle, body: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_verdict_resource(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_response_header_count(verdict: Handle) -> usize;
     pub fn imagxp_verdict_response_header_name(verdict: Handle, index: usize) -> Slice;

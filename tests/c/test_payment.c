@@ -118,12 +118,15 @@ static void other_visas_are_refused(void) {
 
 static void the_broker_is_asked(void) {
     const struct {
+        uint32_t status;
+        const char *said;
         imagxp_redemption answer;
         imagxp_status code;
     } cases[3] = {
-        {IMAGXP_REDEMPTION_ACCEPTED, IMAGXP_OK},
-        {IMAGXP_REDEMPTION_REFUSED, IMAGXP_PAYMENT_INVALID_TOKEN},
-        {IMAGXP_REDEMPTION_UNAVAILABLE, IMAGXP_PAYMENT_REDEEM_UNAVAILABLE},
+        {200, "{\"accepted\":1,\"results\":[{\"accepted\":true}]}", IMAGXP_REDEMPTION_ACCEPTED, IMAGXP_OK},
+        {200, "{\"accepted\":0,\"results\":[{\"accepted\":false,\"error\":{\"code\":\"visa.state\",\"message\":\"no\"}}]}",
+         IMAGXP_REDEMPTION_REFUSED, IMAGXP_PAYMENT_INVALID_TOKEN},
+        {503, "", IMAGXP_REDEMPTION_UNAVAILABLE, IMAGXP_PAYMENT_REDEEM_UNAVAILABLE},
     };
     for (size_t i = 0; i < 3; i++) {
         struct world world;
@@ -140,11 +143,19 @@ static void the_broker_is_asked(void) {
         imagxp_verdict *verdict = verify(&world, request, NOW);
         CHECK(imagxp_verdict_code(verdict) == IMAGXP_PAYMENT_REDEEM_NEEDED);
         CHECK(imagxp_verdict_need(verdict, 0) == IMAGXP_NEED_REDEEM);
+        EQUALS(imagxp_verdict_need_url(verdict, 0), "https://broker.example/v1/visas/redeem");
+        imagxp_bytes body = {NULL, 0};
+        OK(imagxp_verdict_redemption(verdict, &body, &err));
+        CHECK(contains(borrow(&body), "{\"visas\":[{\"request\":{\"payload\":\""));
+        CHECK(contains(borrow(&body), (const char *)token.ptr) && contains(borrow(&body), "\"public_key\":\""));
+        imagxp_bytes_free(&body);
+        CHECK(imagxp_redemption_read(cases[i].status, S(cases[i].said)) == cases[i].answer);
         FAILS(imagxp_verdict_redeemed(verdict, 0, &err), IMAGXP_USAGE_ARGUMENT);
         OK(imagxp_verdict_redeemed(verdict, cases[i].answer, &err));
         OK(imagxp_publisher_resume(world.publisher, verdict, NOW, &answered, &err));
         CHECK(imagxp_verdict_code(answered) == cases[i].code);
         FAILS(imagxp_verdict_redeemed(answered, cases[i].answer, &err), IMAGXP_USAGE_ARGUMENT);
+        FAILS(imagxp_verdict_redemption(answered, &body, &err), IMAGXP_USAGE_ARGUMENT);
         imagxp_verdict_free(answered);
         imagxp_verdict_free(verdict);
         imagxp_request_free(request);

@@ -74,9 +74,12 @@ typedef struct {
     ngx_str_t                  origin;
     ngx_str_t                  manifest_request;
     ngx_str_t                  jwks_request;
+    ngx_str_t                  redeem_request;
+    imagxp_identity           *redeem_identity;
     ngx_array_t               *documents;  /* of ngx_http_imagxp_document_t */
     ngx_msec_t                 manifest_timeout;
     ngx_msec_t                 jwks_timeout;
+    ngx_msec_t                 redeem_timeout;
     ngx_http_imagxp_audit_t   *audit;
     imagxp_key                *provenance_key;
     size_t                     provenance_buffer;
@@ -187,6 +190,11 @@ ngx_int_t ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kin
 void ngx_http_imagxp_fetch_leave(ngx_http_imagxp_ctx_t *ctx);
 void ngx_http_imagxp_fetch_stop(void);
 ngx_int_t ngx_http_imagxp_fetch_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
+
+/* redeem.c */
+char *ngx_http_imagxp_redeem_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_imagxp_redeem_ask(ngx_http_request_t *sr, ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url);
+imagxp_redemption ngx_http_imagxp_redeem_read(ngx_http_request_t *sr, ngx_int_t rc);
 
 typedef struct {
     ngx_str_t                  url;

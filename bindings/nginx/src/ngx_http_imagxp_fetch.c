@@ -1,5 +1,6 @@
 /*
  * Fetches: what a verdict needs is fetched once per worker, however many requests wait for it, and none of them for longer than its deadline.
+ * A broker is asked for each request on its own, and again until it says something definite.
  *
  * A fetch resolves the name with nginx's resolver, checks every address, and then runs a background subrequest of one of the waiting
  * requests, the carrier, to the operator's location. When the carrier goes away, another waiting request carries on; when all have gone, the
@@ -10,6 +11,9 @@
 
 #define MAX_FETCHES     32
 #define MAX_PER_SECOND  50
+#define MAX_REDEEMS     256
+/* Between two times that a broker is asked the same. */
+#define REDEEM_AGAIN    200
 
 struct ngx_http_imagxp_fetch_s {
     ngx_queue_t                  queue;
@@ -27,8 +31,9 @@ struct ngx_http_imagxp_fetch_s {
 };
 
 static ngx_int_t ngx_http_imagxp_fetch_static(ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url);
+static ngx_uint_t ngx_http_imagxp_fetch_is_configured(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url);
 static ngx_http_imagxp_fetch_t *ngx_http_imagxp_fetch_find(ngx_http_imagxp_site_t *site, ngx_str_t *url);
-static ngx_uint_t ngx_http_imagxp_fetch_is_busy(void);
+static ngx_uint_t ngx_http_imagxp_fetch_is_busy(imagxp_need kind);
 static ngx_http_imagxp_ctx_t *ngx_http_imagxp_fetch_first(ngx_http_imagxp_fetch_t *fetch);
 static ngx_http_imagxp_fetch_t *ngx_http_imagxp_fetch_start(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind,
     ngx_str_t *url);
@@ -38,6 +43,7 @@ static void ngx_http_imagxp_fetch_send(ngx_http_imagxp_fetch_t *fetch);
 static ngx_int_t ngx_http_imagxp_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc);
 static imagxp_fetch_failure ngx_http_imagxp_fetch_judge(ngx_http_request_t *r, ngx_int_t rc);
 static uint32_t ngx_http_imagxp_fetch_max_age(ngx_http_request_t *r);
+static void ngx_http_imagxp_fetch_redeemed(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer);
 static void ngx_http_imagxp_fetch_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body, uint32_t max_age);
 static void ngx_http_imagxp_fetch_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure);
 static void ngx_http_imagxp_fetch_late(ngx_event_t *ev);
@@ -49,32 +55,30 @@ static void ngx_http_imagxp_fetch_end(ngx_http_imagxp_fetch_t *fetch);
 /* This worker's. */
 static ngx_queue_t  ngx_http_imagxp_fetches;
 static ngx_uint_t   ngx_http_imagxp_nfetches;
+static ngx_uint_t   ngx_http_imagxp_nredeems;
 
 /* NGX_OK: supplied; NGX_AGAIN: the request waits and will run its phases again; NGX_DECLINED: nobody can fetch it now. */
 ngx_int_t
 ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url)
 {
-    ngx_int_t                    rc;
-    ngx_http_request_t          *r;
-    ngx_http_imagxp_fetch_t     *fetch;
-    ngx_http_imagxp_loc_conf_t  *conf;
+    ngx_int_t                 rc;
+    ngx_http_request_t       *r;
+    ngx_http_imagxp_fetch_t  *fetch;
 
     r = ctx->request;
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
 
-    rc = ngx_http_imagxp_fetch_static(ctx, url);
-    if (rc != NGX_DECLINED) {
-        return rc;
+    if (kind != IMAGXP_NEED_REDEEM) {
+        rc = ngx_http_imagxp_fetch_static(ctx, url);
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+
+        if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), r->connection->log) == NGX_OK) {
+            return NGX_OK;
+        }
     }
 
-    if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), r->connection->log) == NGX_OK) {
-        return NGX_OK;
-    }
-
-    if (kind == IMAGXP_NEED_MANIFEST ? conf->manifest_request.len == 0 : conf->jwks_request.len == 0) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "imagxp: %V is needed, and neither imagxp_%s_request nor imagxp_%s_file says how to get it", url,
-                      kind == IMAGXP_NEED_MANIFEST ? "manifest" : "jwks", kind == IMAGXP_NEED_MANIFEST ? "manifest" : "jwks");
+    if (!ngx_http_imagxp_fetch_is_configured(ctx, kind, url)) {
         return NGX_DECLINED;
     }
 
@@ -82,10 +86,11 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
         ngx_queue_init(&ngx_http_imagxp_fetches);
     }
 
-    fetch = ngx_http_imagxp_fetch_find(ctx->site, url);
+    /* What a broker says of one visa is nobody else's answer. */
+    fetch = kind == IMAGXP_NEED_REDEEM ? NULL : ngx_http_imagxp_fetch_find(ctx->site, url);
 
     if (fetch == NULL) {
-        if (ngx_http_imagxp_fetch_is_busy()) {
+        if (ngx_http_imagxp_fetch_is_busy(kind)) {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0, "imagxp: %V is not fetched: too many fetches", url);
             return NGX_DECLINED;
         }
@@ -293,11 +298,49 @@ ngx_http_imagxp_fetch_find(ngx_http_imagxp_site_t *site, ngx_str_t *url)
     return NULL;
 }
 
+/* Whether the operator says how to get it. */
 static ngx_uint_t
-ngx_http_imagxp_fetch_is_busy(void)
+ngx_http_imagxp_fetch_is_configured(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url)
+{
+    const char                  *how;
+    ngx_str_t                   *location;
+    ngx_http_imagxp_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_imagxp_module);
+
+    switch (kind) {
+
+    case IMAGXP_NEED_MANIFEST:
+        how = "neither imagxp_manifest_request nor imagxp_manifest_file says how to get it";
+        location = &conf->manifest_request;
+        break;
+
+    case IMAGXP_NEED_JWKS:
+        how = "neither imagxp_jwks_request nor imagxp_jwks_file says how to get it";
+        location = &conf->jwks_request;
+        break;
+
+    default:
+        how = "imagxp_redeem_request does not say how to ask";
+        location = &conf->redeem_request;
+    }
+
+    if (location->len == 0) {
+        ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0, "imagxp: %V is needed, and %s", url, how);
+    }
+
+    return location->len != 0;
+}
+
+static ngx_uint_t
+ngx_http_imagxp_fetch_is_busy(imagxp_need kind)
 {
     static time_t      second;
     static ngx_uint_t  count;
+
+    if (kind == IMAGXP_NEED_REDEEM) {
+        return ngx_http_imagxp_nredeems >= MAX_REDEEMS;
+    }
 
     if (second != ngx_time()) {
         second = ngx_time();
@@ -338,12 +381,13 @@ ngx_http_imagxp_fetch_start(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_st
     fetch->kind = kind;
     ngx_queue_init(&fetch->waiting);
     ngx_queue_insert_tail(&ngx_http_imagxp_fetches, &fetch->queue);
-    ngx_http_imagxp_nfetches++;
+    (*(kind == IMAGXP_NEED_REDEEM ? &ngx_http_imagxp_nredeems : &ngx_http_imagxp_nfetches))++;
 
     fetch->deadline.handler = ngx_http_imagxp_fetch_late;
     fetch->deadline.data = fetch;
     fetch->deadline.log = ngx_cycle->log;
-    ngx_add_timer(&fetch->deadline, kind == IMAGXP_NEED_MANIFEST ? conf->manifest_timeout : conf->jwks_timeout);
+    ngx_add_timer(&fetch->deadline, kind == IMAGXP_NEED_MANIFEST ? conf->manifest_timeout
+                                    : kind == IMAGXP_NEED_JWKS ? conf->jwks_timeout : conf->redeem_timeout);
 
     fetch->again.handler = ngx_http_imagxp_fetch_carry_on;
     fetch->again.data = fetch;
@@ -445,7 +489,8 @@ ngx_http_imagxp_fetch_send(ngx_http_imagxp_fetch_t *fetch)
     ctx = ngx_http_imagxp_fetch_first(fetch);
     r = ctx->request;
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
-    location = fetch->kind == IMAGXP_NEED_MANIFEST ? &conf->manifest_request : &conf->jwks_request;
+    location = fetch->kind == IMAGXP_NEED_MANIFEST ? &conf->manifest_request
+               : fetch->kind == IMAGXP_NEED_JWKS ? &conf->jwks_request : &conf->redeem_request;
 
     fetch->post = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
 
@@ -473,7 +518,9 @@ ngx_http_imagxp_fetch_send(ngx_http_imagxp_fetch_t *fetch)
     fetch->subrequest = sr;
     fetch->carrier = ctx;
 
-    if (ngx_list_init(&sr->headers_in.headers, sr->pool, 1, sizeof(ngx_table_elt_t)) != NGX_OK) {
+    if (ngx_list_init(&sr->headers_in.headers, sr->pool, 8, sizeof(ngx_table_elt_t)) != NGX_OK
+        || (fetch->kind == IMAGXP_NEED_REDEEM && ngx_http_imagxp_redeem_ask(sr, ctx, &fetch->url.url) != NGX_OK))
+    {
         ngx_http_imagxp_fetch_fail(fetch, IMAGXP_FETCH_FAILED);
     }
 }
@@ -495,6 +542,11 @@ ngx_http_imagxp_fetch_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     fetch->subrequest = NULL;
     fetch->carrier = NULL;
     fetch->post = NULL;
+
+    if (fetch->kind == IMAGXP_NEED_REDEEM) {
+        ngx_http_imagxp_fetch_redeemed(fetch, ngx_http_imagxp_redeem_read(r, rc));
+        return NGX_OK;
+    }
 
     if (failure != 0) {
         ngx_http_imagxp_fetch_fail(fetch, failure);
@@ -566,6 +618,19 @@ ngx_http_imagxp_fetch_max_age(ngx_http_request_t *r)
     return least;
 }
 
+/* What the broker has said goes to the one request that asks; without a word it is asked again while there is time. */
+static void
+ngx_http_imagxp_fetch_redeemed(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer)
+{
+    if (answer == IMAGXP_REDEMPTION_UNAVAILABLE) {
+        ngx_add_timer(&fetch->again, REDEEM_AGAIN);
+        return;
+    }
+
+    imagxp_verdict_redeemed(ngx_http_imagxp_fetch_first(fetch)->verdict, answer, NULL);
+    ngx_http_imagxp_fetch_end(fetch);
+}
+
 static void
 ngx_http_imagxp_fetch_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body, uint32_t max_age)
 {
@@ -595,6 +660,13 @@ static void
 ngx_http_imagxp_fetch_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure)
 {
     imagxp_error  *error;
+
+    if (fetch->kind == IMAGXP_NEED_REDEEM) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "imagxp: %V does not answer", &fetch->url.url);
+        imagxp_verdict_redeemed(ngx_http_imagxp_fetch_first(fetch)->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL);
+        ngx_http_imagxp_fetch_end(fetch);
+        return;
+    }
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0, "imagxp: %V cannot be fetched", &fetch->url.url);
 
@@ -685,7 +757,7 @@ ngx_http_imagxp_fetch_end(ngx_http_imagxp_fetch_t *fetch)
     ngx_http_imagxp_ctx_t  *ctx;
 
     ngx_queue_remove(&fetch->queue);
-    ngx_http_imagxp_nfetches--;
+    (*(fetch->kind == IMAGXP_NEED_REDEEM ? &ngx_http_imagxp_nredeems : &ngx_http_imagxp_nfetches))--;
 
     if (fetch->deadline.timer_set) {
         ngx_del_timer(&fetch->deadline);
@@ -693,6 +765,10 @@ ngx_http_imagxp_fetch_end(ngx_http_imagxp_fetch_t *fetch)
 
     if (fetch->again.posted) {
         ngx_delete_posted_event(&fetch->again);
+    }
+
+    if (fetch->again.timer_set) {
+        ngx_del_timer(&fetch->again);
     }
 
     if (fetch->resolving != NULL) {

@@ -46,6 +46,9 @@ static ngx_command_t  ngx_http_imagxp_commands[] = {
     SLOT("imagxp_jwks_request", NGX_CONF_TAKE1, ngx_conf_set_str_slot, jwks_request, NULL),
     SLOT("imagxp_manifest_timeout", NGX_CONF_TAKE1, ngx_conf_set_msec_slot, manifest_timeout, NULL),
     SLOT("imagxp_jwks_timeout", NGX_CONF_TAKE1, ngx_conf_set_msec_slot, jwks_timeout, NULL),
+    SLOT("imagxp_redeem_request", NGX_CONF_TAKE1, ngx_conf_set_str_slot, redeem_request, NULL),
+    SLOT("imagxp_redeem_identity", NGX_CONF_TAKE12, ngx_http_imagxp_redeem_directive, redeem_identity, NULL),
+    SLOT("imagxp_redeem_timeout", NGX_CONF_TAKE1, ngx_conf_set_msec_slot, redeem_timeout, NULL),
     SLOT("imagxp_manifest_file", NGX_CONF_TAKE2, ngx_http_imagxp_document_directive, documents, NULL),
     SLOT("imagxp_jwks_file", NGX_CONF_TAKE2, ngx_http_imagxp_document_directive, documents, NULL),
     SLOT("imagxp_audit_log", NGX_CONF_TAKE1, ngx_http_imagxp_audit_directive, audit, NULL),
@@ -129,6 +132,8 @@ ngx_http_imagxp_create_loc_conf(ngx_conf_t *cf)
     conf->provenance_buffer = NGX_CONF_UNSET_SIZE;
     conf->manifest_timeout = NGX_CONF_UNSET_MSEC;
     conf->jwks_timeout = NGX_CONF_UNSET_MSEC;
+    conf->redeem_identity = NGX_CONF_UNSET_PTR;
+    conf->redeem_timeout = NGX_CONF_UNSET_MSEC;
     conf->strip_headers = NGX_CONF_UNSET;
     conf->feedback = NGX_CONF_UNSET;
     conf->status_unsigned = NGX_CONF_UNSET_UINT;
@@ -153,6 +158,9 @@ ngx_http_imagxp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->jwks_request, prev->jwks_request, "");
     ngx_conf_merge_msec_value(conf->manifest_timeout, prev->manifest_timeout, 1500);
     ngx_conf_merge_msec_value(conf->jwks_timeout, prev->jwks_timeout, 3000);
+    ngx_conf_merge_str_value(conf->redeem_request, prev->redeem_request, "");
+    ngx_conf_merge_ptr_value(conf->redeem_identity, prev->redeem_identity, NULL);
+    ngx_conf_merge_msec_value(conf->redeem_timeout, prev->redeem_timeout, 5000);
     ngx_conf_merge_ptr_value(conf->documents, prev->documents, NULL);
     ngx_conf_merge_ptr_value(conf->audit, prev->audit, NULL);
     ngx_conf_merge_ptr_value(conf->provenance_key, prev->provenance_key, NULL);
@@ -184,6 +192,11 @@ ngx_http_imagxp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"imagxp_provenance_key\": receipts say who made the content: give the policy \"%V\" a provenance.origin",
                            &conf->policy->file);
+        return NGX_CONF_ERROR;
+    }
+
+    if ((conf->redeem_request.len == 0) != (conf->redeem_identity == NULL)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"imagxp_redeem_request\" and \"imagxp_redeem_identity\" go together");
         return NGX_CONF_ERROR;
     }
 

@@ -362,15 +362,6 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 kind = imagxp_verdict_need(ctx->verdict, i);
                 url = ngx_http_imagxp_str(imagxp_verdict_need_url(ctx->verdict, i));
 
-                if (kind == IMAGXP_NEED_REDEEM) {
-                    /* nginx asks no broker about visas. */
-                    if (imagxp_verdict_redeemed(ctx->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL) != IMAGXP_OK) {
-                        return NGX_ERROR;
-                    }
-
-                    continue;
-                }
-
                 rc = ngx_http_imagxp_fetch_join(ctx, kind, &url);
 
                 if (rc == NGX_AGAIN) {
@@ -380,6 +371,14 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 
                 if (rc == NGX_ERROR) {
                     return NGX_ERROR;
+                }
+
+                if (rc == NGX_DECLINED && kind == IMAGXP_NEED_REDEEM) {
+                    if (imagxp_verdict_redeemed(ctx->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL) != IMAGXP_OK) {
+                        return NGX_ERROR;
+                    }
+
+                    continue;
                 }
 
                 if (rc == NGX_DECLINED) {

@@ -16,7 +16,7 @@ BLOCKS = [
     for page in PAGES
     for number, text in enumerate(re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
 ]
-TOML = re.search(r"^```toml\n(.*?)^```$", PAGES[0].read_text(), re.MULTILINE | re.DOTALL)[1]
+TOML, PAID = re.findall(r"^```toml\n(.*?)^```$", PAGES[0].read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_there_are_blocks():
@@ -27,6 +27,7 @@ def test_there_are_blocks():
 def test_a_configuration_is_accepted(tmp_path, page, number, text):
     world = World(tmp_path / "world")
     world.write("policy.toml", TOML)
+    world.write("paid.toml", PAID)
     world.write("human.toml", TOML + '\n[provenance]\norigin = "HUMAN"\n')
     world.write("bot.example.com.json", world.agent.manifest().to_json())
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())

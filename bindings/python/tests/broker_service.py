@@ -19,21 +19,24 @@ PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "deb
 class Service:
     """A running broker and its operator."""
 
-    def __init__(self, issuer: str, token: str) -> None:
+    def __init__(self, issuer: str, token: str, port: int) -> None:
         self.issuer = issuer
         self.token = token
+        self.port = port
         self.operator = BrokerClient.operator(issuer, token, allow_loopback=True)
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[Service]:
-    """Runs a broker inside the block."""
+def broker(folder: Path, issuer: str | None = None) -> Iterator[Service]:
+    """Runs a broker inside the block; `issuer` is what others reach it by, through a proxy for example."""
     assert PROGRAM.exists(), "the command line is not built: cargo build -p imagxp-cli"
     ports = [reserve(), reserve()]
     listen, admin = map(address, ports)
     for port in ports:
         port.close()
     command = [PROGRAM, "--json", "serve", "--dev", "--data", folder, "--listen", listen, "--admin-listen", admin]
+    if issuer is not None:
+        command += ["--issuer", issuer]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGXP_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
@@ -42,7 +45,7 @@ def broker(folder: Path) -> Iterator[Service]:
             line = process.stdout.readline()
             assert line, (folder / "log").read_text()
             told = json.loads(line)
-            yield Service(told["issuer"], told["operator_token"])
+            yield Service(told["issuer"], told["operator_token"], int(listen.rpartition(":")[2]))
         finally:
             process.terminate()
             process.wait(timeout=30)

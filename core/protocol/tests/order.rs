@@ -8,6 +8,7 @@ use imagxp::agent::SignRequest;
 use imagxp::crypto::Algorithm;
 use imagxp::publisher::{FetchFailure, NeedKind, Outcome, Redemption};
 use imagxp::replay::{Insert, LaterReplayStore, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp::visa::redeem_body;
 use imagxp::{Code, Publisher, Purpose, Timestamp};
 use std::sync::{Arc, Mutex};
 
@@ -291,12 +292,20 @@ fn redemption_resumes_after_the_nonce() {
             payment: Some(&token),
             ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
         };
+        // Whether the request brings its key or not.
         let signed = Signed::new(&identity(1), &request, now(), NONCE);
+        let brings = answer != Redemption::Refused;
+        let signed = if brings { signed } else { signed.without("x-imagxp-public-key") };
         let first = signed.start(&publisher, now());
         assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
         assert_eq!(first.verdict.needs[0].url, "https://broker.example/v1/visas/redeem");
         assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 2);
         let mut pending = first.pending.unwrap();
+        // What the broker is to be shown, with the key that signed.
+        let body = redeem_body(&[pending.presented().unwrap()]).unwrap();
+        let body = String::from_utf8(body).unwrap();
+        let key = identity(1).public_key().to_spki_base64();
+        assert!(body.contains(&format!(r#""public_key":"{key}""#)) && body.contains(&token), "{body}");
         pending.redeemed(answer);
         let second = publisher.resume(pending, now());
         assert_eq!(second.verdict.code, code);

@@ -15,10 +15,10 @@ use imagxp::digest::content_digest;
 use imagxp::discovery::{Access, Preferences, PublicPolicy, Robots, emit, link};
 use imagxp::feedback::{Feedback, SignedFeedback, header_value};
 use imagxp::provenance::{Receipt, SignedReceipt};
-use imagxp::publisher::Pending;
+use imagxp::publisher::{Pending, Redemption};
 use imagxp::replay::{LaterReplayStore, MemoryReplayStore};
 use imagxp::token::verify_token;
-use imagxp::visa::issue;
+use imagxp::visa::{issue, redeem_body};
 use imagxp::{AgentId, Code, Manifest, Policy, Publisher, VERSION, Verdict, address, json};
 use std::collections::BTreeSet;
 
@@ -100,6 +100,9 @@ fn the_rust_column_is_true() {
         Publisher::supply_failure,
         Publisher::with_replay_store,
         Pending::redeemed,
+        Pending::presented,
+        redeem_body,
+        Redemption::of_answer,
         Pending::insertion,
         Pending::inserted,
         Publisher::feedback_inserted,

@@ -1,12 +1,13 @@
 //! Redeeming in the background, in batches: a publisher serves first and presents its visas soon after (BROKER §2).
 
 use super::retry::pause;
-use super::visa::{MOST, MOST_BYTES};
+use super::visa::MOST_BYTES;
 use super::{BrokerClient, BrokerError, Presented, Redeemed};
 use crate::process::PerProcess;
 use core::fmt;
 use core::time::Duration;
 use imagxp::encoding::uuid_v4;
+use imagxp::visa::MAX_PRESENTED;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -97,9 +98,9 @@ impl Redeemer {
         report: impl Fn(Outcome) + Send + Sync + 'static,
     ) -> Result<Self, BrokerError> {
         client.identity()?;
-        if options.capacity == 0 || !(1..=MOST).contains(&options.batch) {
+        if options.capacity == 0 || !(1..=MAX_PRESENTED).contains(&options.batch) {
             return Err(imagxp::Error::argument(format!(
-                "a redeemer has room for 1 visa and batches of 1 to {MOST}"
+                "a redeemer has room for 1 visa and batches of 1 to {MAX_PRESENTED}"
             ))
             .into());
         }

@@ -2,7 +2,6 @@
 
 use super::client::{BrokerClient, path_part, query};
 use super::error::BrokerError;
-use super::presented::{Presented, Redeemed};
 use super::retry::again;
 use super::send;
 use crate::agent::{TOKEN, nonce, now};
@@ -11,13 +10,12 @@ use imagxp::agent::spend::Purchase;
 use imagxp::agent::token_request::{TokenAnswer, TokenRequest, Visa};
 use imagxp::amount::Amount;
 use imagxp::feedback::Feedback;
-use imagxp::json::{Object, Value, object_to_canonical};
+use imagxp::json::Object;
 use imagxp::policy::Money;
 use imagxp::publisher::Redemption;
+use imagxp::visa::{Presented, Redeemed, read_redeemed, redeem_body};
 use imagxp::{Error, Purpose};
 
-/// Visas in one request.
-pub(super) const MOST: usize = 1000;
 /// Bytes of one request, below what the broker reads.
 pub(super) const MOST_BYTES: usize = 3 * 1024 * 1024;
 
@@ -102,21 +100,12 @@ impl BrokerClient {
     /// What the broker cannot decide now is asked again under the same key; what it still cannot decide then is transient in its result.
     pub fn redeem(&self, visas: &[Presented], key: Option<&str>) -> Result<Vec<Redeemed>, BrokerError> {
         self.identity()?;
-        if visas.is_empty() || visas.len() > MOST {
-            return Err(Error::argument(format!("a batch has 1 to {MOST} visas")).into());
-        }
-        let list =
-            visas.iter().map(|visa| visa.to_json().map(Value::from)).collect::<imagxp::Result<Vec<_>>>()?;
-        let mut body = Object::new();
-        body.insert("visas", list);
-        let body = object_to_canonical(&body);
+        let body = redeem_body(visas)?;
         let key = self.key(key)?;
         let mut last = None;
         let redeemed = again(self.effort, |left| {
             let answer = self.post_once("/v1/visas/redeem", &body, &key, left)?;
-            let results = answer.get("results").and_then(Value::as_array).unwrap_or_default();
-            let results: Option<Vec<_>> = results.iter().map(Redeemed::read).collect();
-            let results = results.filter(|results| results.len() == visas.len());
+            let results = read_redeemed(&answer, visas.len());
             let results = results
                 .ok_or_else(|| BrokerError::answer("the broker's answer has not one result for each visa"))?;
             if results.iter().any(Redeemed::is_transient) {
@@ -139,11 +128,7 @@ impl BrokerClient {
     /// The broker's word on one visa, for policies with `check: redeem` ([`imagxp::publisher::Pending::redeemed`]).
     pub fn confirm(&self, visa: &Presented) -> Redemption {
         match self.redeem(core::slice::from_ref(visa), None) {
-            Ok(results) => match results.first() {
-                Some(result) if result.accepted => Redemption::Accepted,
-                Some(result) if !result.is_transient() => Redemption::Refused,
-                _ => Redemption::Unavailable,
-            },
+            Ok(results) => results.first().map_or(Redemption::Unavailable, Redeemed::redemption),
             Err(_) => Redemption::Unavailable,
         }
     }

@@ -1,10 +1,12 @@
 //! A request as it came, and a verification that waits for something.
 
 use super::Verdict;
-use crate::crypto::Thumbprint;
+use crate::crypto::{PublicKey, Thumbprint};
 use crate::headers::{self, HeaderLine};
 use crate::replay::{Insert, ReplayEntry};
 use crate::time::Timestamp;
+use crate::visa::Presented;
+use crate::{Error, Result};
 
 /// A request to verify. Its `Debug` shows header names only: values may be cookies and visas.
 #[derive(Clone, Copy)]
@@ -73,6 +75,8 @@ pub(super) struct Progress {
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,
     pub(super) redemption: Option<Redemption>,
+    /// The key that signed, when the broker is to be asked.
+    pub(super) signer: Option<PublicKey>,
 }
 
 /// A verification that waits for something; it owns a copy of what it needs of its request, which cookies are not a part of.
@@ -105,6 +109,15 @@ impl Pending {
             progress,
             trace_id,
         }
+    }
+
+    /// The visa and the signed request, as the broker of a [`super::NeedKind::Redeem`] need is asked about them
+    /// ([`crate::visa::redeem_body`]). `usage.argument` when the verification waits for no broker.
+    pub fn presented(&self) -> Result<Presented> {
+        let signer = self.progress.signer.as_ref();
+        let signer = signer.ok_or_else(|| Error::argument("the verification waits for no broker"))?;
+        let presented = self.with_request(|request| Presented::of_request(request.headers))?;
+        Ok(if presented.lacks_key() { presented.with_key(signer) } else { presented })
     }
 
     /// Records the broker's answer to a [`super::NeedKind::Redeem`] need.

@@ -2,11 +2,15 @@
 
 mod claims;
 mod issue;
+mod presented;
+mod redeemed;
 mod seen;
 mod verify;
 
 pub(crate) use claims::TokenClaims;
 pub use issue::{NewVisa, issue};
+pub use presented::{MAX_PRESENTED, Presented, redeem_body};
+pub use redeemed::{Redeemed, read_redeemed};
 pub(crate) use seen::{Opened, SeenTokens};
 pub(crate) use verify::{Checked, Expectation, Refused, TokenKind, accept, open, read_issuer};
 

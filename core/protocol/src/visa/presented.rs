@@ -1,9 +1,12 @@
-//! A visa as a publisher presents it, and what became of it.
+//! A visa as a publisher presents it to its broker (BROKER §2).
 
-use imagxp::crypto::PublicKey;
-use imagxp::headers::{self, HeaderLine};
-use imagxp::json::{Object, Value};
-use imagxp::{Error, Result};
+use crate::crypto::PublicKey;
+use crate::headers::{self, HeaderLine};
+use crate::json::{Object, Value, object_to_canonical};
+use crate::{Error, Result};
+
+/// Visas in one request.
+pub const MAX_PRESENTED: usize = 1000;
 
 /// A visa with the signed request that brought it: the broker looks at both.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,13 +57,18 @@ impl Presented {
         self
     }
 
+    /// Whether the request came without its key, and needs it.
+    pub fn lacks_key(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.public_key.is_none())
+    }
+
     /// The visa.
     pub fn visa(&self) -> &str {
         &self.visa
     }
 
     /// About how many bytes it takes to send.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let request = self.request.as_ref().map_or(0, |request| {
             request.payload.len()
                 + request.signature.len()
@@ -70,7 +78,7 @@ impl Presented {
     }
 
     /// As the API takes it. Error: `usage.argument` when the key is not known.
-    pub(super) fn to_json(&self) -> Result<Object<'_>> {
+    pub fn to_json(&self) -> Result<Object<'_>> {
         let mut object = Object::new();
         object.insert("visa", self.visa.as_str());
         if let Some(request) = &self.request {
@@ -94,68 +102,16 @@ impl core::fmt::Debug for Presented {
     }
 }
 
-/// What became of one visa.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Redeemed {
-    /// Its name, as far as it could be read.
-    pub jti: Option<String>,
-    /// Whether the money stands behind it.
-    pub accepted: bool,
-    /// For how much, a decimal string.
-    pub amount: Option<String>,
-    /// In which asset.
-    pub asset: Option<String>,
-    /// Whether it was accepted by an earlier sending of this very batch.
-    pub repeated: bool,
-    /// Why it was not accepted: the broker's code and one sentence.
-    pub refusal: Option<(String, String)>,
-}
-
-impl Redeemed {
-    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
-        let object = value.as_object()?;
-        let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
-        let accepted = object.get("accepted")?.as_bool()?;
-        let refusal = object.get("error").and_then(Value::as_object).map(|error| {
-            let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            (text("code"), text("message"))
-        });
-        Some(Self {
-            jti: text("jti"),
-            accepted,
-            amount: text("amount"),
-            asset: text("asset"),
-            repeated: object.get("repeated").and_then(Value::as_bool).unwrap_or(false),
-            refusal,
-        })
+/// The body of `POST /v1/visas/redeem`, an RFC 8785 object. Error: `usage.argument` for none, for more than [`MAX_PRESENTED`], or when a
+/// request came without its key.
+pub fn redeem_body(visas: &[Presented]) -> Result<Vec<u8>> {
+    if visas.is_empty() || visas.len() > MAX_PRESENTED {
+        return Err(Error::argument(format!("a batch has 1 to {MAX_PRESENTED} visas")));
     }
-
-    /// Whether it was not decided now and may be later.
-    pub fn is_transient(&self) -> bool {
-        let waits = |code: &str| {
-            code.starts_with("store.") || code == "ledger.broken" || code == "idempotency.in_progress"
-        };
-        self.refusal.as_ref().is_some_and(|(code, _)| waits(code))
-    }
-
-    /// As JSON, with the API's names.
-    pub fn to_json(&self) -> Object<'static> {
-        let mut object = Object::new();
-        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::from);
-        object.insert("jti", text(&self.jti));
-        object.insert("accepted", self.accepted);
-        object.insert("amount", text(&self.amount));
-        object.insert("asset", text(&self.asset));
-        object.insert("repeated", self.repeated);
-        let error = self.refusal.as_ref().map_or(Value::Null, |(code, message)| {
-            let mut error = Object::new();
-            error.insert("code", code.clone());
-            error.insert("message", message.clone());
-            error.into()
-        });
-        object.insert("error", error);
-        object
-    }
+    let list = visas.iter().map(|visa| visa.to_json().map(Value::from)).collect::<Result<Vec<_>>>()?;
+    let mut body = Object::new();
+    body.insert("visas", list);
+    Ok(object_to_canonical(&body))
 }
 
 #[cfg(test)]
@@ -172,7 +128,7 @@ mod tests {
         ];
         let presented = Presented::of_request(&lines).unwrap();
         assert_eq!(presented.visa(), "v.i.s");
-        let text = imagxp::json::object_to_canonical(&presented.to_json().unwrap());
+        let text = object_to_canonical(&presented.to_json().unwrap());
         assert_eq!(
             String::from_utf8(text).unwrap(),
             r#"{"request":{"payload":"p","public_key":"k","signature":"s"},"visa":"v.i.s"}"#
@@ -182,5 +138,11 @@ mod tests {
         assert!(Presented::of_request(&lines[..2]).is_err(), "half a signature");
         assert!(Presented::of_request(&lines[..3]).unwrap().to_json().is_err(), "no key");
         assert!(Presented::of_request(&lines[..1]).unwrap().to_json().unwrap().get("request").is_none());
+        let body = redeem_body(&[Presented::bearer("a"), Presented::bearer("b")]).unwrap();
+        assert_eq!(body, br#"{"visas":[{"visa":"a"},{"visa":"b"}]}"#);
+        for refused in [Vec::new(), vec![Presented::bearer("a"); MAX_PRESENTED + 1]] {
+            assert_eq!(redeem_body(&refused).unwrap_err().code(), "usage.argument");
+        }
+        assert!(redeem_body(&[Presented::of_request(&lines[..3]).unwrap()]).is_err());
     }
 }

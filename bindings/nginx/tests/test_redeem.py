@@ -1,0 +1,333 @@
+"""Visas of brokers with `check = "redeem"`: the broker is asked, nobody else waits for it, and what it does not say opens nothing."""
+
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+import imagxp
+import pytest
+from instance import MODULE, ROOT, Nginx
+from servers import Manifests
+from world import BROWSER, World
+
+# The broker as the tests of the Python package run it.
+sys.path.append(str(ROOT / "bindings" / "python" / "tests"))
+from broker_service import broker
+
+LOCATIONS = """
+    imagxp_manifest_request /imagxp-fetch;
+    imagxp_jwks_request /imagxp-fetch;
+    imagxp_redeem_request /imagxp-redeem;
+    imagxp_redeem_identity {domain} {world}/key.pem;
+    imagxp_redeem_timeout {timeout};
+    include {snippets}/imagxp-fetch.conf;
+    include {snippets}/imagxp-redeem.conf;
+    location = /.well-known/imagxp-agent.json {{ imagxp off; }}
+    location /free/ {{ imagxp off; }}
+"""
+
+
+class Front:
+    """Stands before the broker as a proxy does; `behave(handler)` answers in its place when it is set, and says whether it did."""
+
+    def __init__(self):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.forward(b"")
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path != "/v1/visas/redeem":
+                    self.forward(body)
+                    return
+                with outer.lock:
+                    outer.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                if outer.behave is None or not outer.behave(self, body):
+                    self.forward(body)
+
+            def forward(self, body):
+                status, headers, answer = outer.ask(self.command, self.path, self.headers, body)
+                self.answer(status, answer, headers.get_content_type())
+
+            def answer(self, status, body, kind="application/json"):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.lock = threading.Lock()
+        self.asked = []
+        self.behave = None
+        self.backend = None
+        self.release = threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def ask(self, method, path, headers, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.backend, timeout=30)
+        try:
+            # As it came: what is signed is signed for this very host.
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def stall(self, handler, _body):
+        """Says nothing until the test ends."""
+        self.release.wait(60)
+        handler.close_connection = True
+        return True
+
+    def close(self):
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Site:
+    """A site, a real broker behind a front, and an agent with money."""
+
+    def __init__(self, folder, service, front, agents, *, timeout="5s", mode="enforce"):
+        self.front = front
+        self.nginx = Nginx(folder / "nginx", "")
+        self.origin = f"http://127.0.0.1:{self.nginx.port}"
+        self.domain = f"127.0.0.1:{self.nginx.port}"
+        self.agent = imagxp.Identity.generate(f"127.0.0.1:{agents.port}", allow_loopback=True)
+        agents.document = self.agent.manifest().to_json()
+        issuer = service.issuer
+        policy = {
+            "version": 1,
+            "origins": [self.origin],
+            "allow_loopback": True,
+            "unsigned": "browsers",
+            "purposes": {"SUMMARY": {"allow": True}},
+            "price": {"amount": "0.5", "currency": "USD"},
+            "payment": {
+                "required": True,
+                "brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json", "binding": "agent", "check": "redeem"}],
+            },
+        }
+        self.world = World(folder / "world", policy)
+        self.key = imagxp.PrivateKey.generate()
+        self.world.write("key.pem", self.key.to_pem())
+        publisher = imagxp.Identity(self.domain, self.key, allow_loopback=True)
+        self.world.write("html/.well-known/imagxp-agent.json", publisher.manifest().to_json())
+        self.world.write("html/free/page", "free\n")
+        server = LOCATIONS.format(domain=self.domain, world=self.world.folder, timeout=timeout, snippets="{snippets}")
+        text = self.world.http(server=server, mode=mode)
+        self.nginx.write("\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line))
+        self.service = service
+        service.operator.deposit(self.agent.agent_id, "10", reference=f"bank-{self.nginx.port}")
+        self.client = imagxp.BrokerClient(issuer, self.agent, allow_loopback=True)
+
+    def visa(self):
+        return self.client.issue(self.origin, "0.5", "USD", "SUMMARY")
+
+    def headers(self, visa, **more):
+        return self.world.sign("/page", purpose="SUMMARY", agent=self.agent, origin=self.origin, payment=visa["token"], **more)
+
+    def state(self, visa):
+        return self.client.visa(visa["jti"])["state"]
+
+
+@pytest.fixture
+def front():
+    front = Front()
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def agents():
+    server = Manifests()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def site(tmp_path, front, agents):
+    """site(timeout=…): the nginx runs until the test ends."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(broker(folder, issuer=f"http://127.0.0.1:{front.port}"))
+        front.backend = service.port
+
+        def start(**options):
+            made = Site(tmp_path, service, front, agents, **options)
+            stack.enter_context(made.nginx)
+            return made
+
+        yield start
+
+
+def test_the_money_is_there_or_it_is_not(site, front):
+    site = site()
+    visa = site.visa()
+    headers = site.headers(visa)
+    answer = site.nginx.get("/page", [*headers, ("Cookie", "secret=1"), ("Authorization", "Bearer x")])
+    assert (answer.status, answer.body) == (200, b"a page\n"), (answer, site.nginx.errors())
+    assert site.state(visa) == "REDEEMED"
+    # What was sent is the site's own: signed by it, with the agent's signature in the body, and nothing else of the reader.
+    sent, body = front.asked[0]
+    lines = set(sent)
+    assert {"x-imagxp-payload", "x-imagxp-signature", "idempotency-key", "content-type", "content-length"} <= lines
+    assert not lines & {"cookie", "authorization", "x-imagxp-payment"}
+    presented = json.loads(body)["visas"][0]
+    assert presented["visa"] == visa["token"]
+    assert presented["request"]["signature"] == dict(headers)["x-imagxp-signature"]
+    # Once: the site itself knows this one, and a visa that was redeemed elsewhere is refused by the broker.
+    assert site.nginx.get("/page", site.headers(visa)).code == "payment.already_used"
+    other = site.visa()
+    publisher = imagxp.Identity(site.domain, site.key, allow_loopback=True)
+    elsewhere = imagxp.BrokerClient(site.service.issuer, publisher, allow_loopback=True)
+    assert elsewhere.confirm(imagxp.Presented(site.headers(other))) == "accepted"
+    asked = len(front.asked)
+    refused = site.nginx.get("/page", site.headers(other))
+    assert (refused.status, refused.code) == (402, "payment.invalid_token"), refused
+    assert len(front.asked) == asked + 1
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_once(site, front):
+    site = site(timeout="10s")
+    visa = site.visa()
+
+    def lose(handler, body):
+        """The broker does it, and nobody hears of it."""
+        front.behave = None
+        status, _, answer = front.ask("POST", handler.path, handler.headers, body)
+        assert (status, json.loads(answer)["accepted"]) == (200, 1)
+        handler.close_connection = True
+        handler.connection.close()
+        return True
+
+    front.behave = lose
+    answer = site.nginx.get("/page", site.headers(visa))
+    assert answer.status == 200, (answer, site.nginx.errors())
+    (first, first_body), (second, second_body) = front.asked
+    assert first["idempotency-key"] == second["idempotency-key"] and first_body == second_body
+    assert first["x-imagxp-signature"] != second["x-imagxp-signature"], "signed anew"
+    assert site.state(visa) == "REDEEMED"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (503, b'{"error":{"code":"store.busy"}}'),
+        (200, b"{}"),
+        (200, b'{"results":[{"accepted":false,"error":{"code":"store.unknown"}}]}'),
+        (200, b'{"results":[{"accepted":true},{"accepted":true}]}'),
+        (302, b""),
+        (401, b'{"error":{"code":"auth.required"}}'),
+        (200, b" " * 100_000),
+    ],
+    ids=lambda answer: f"{answer[0]}-{answer[1][:24].decode()}",
+)
+def test_whatever_is_no_word_opens_nothing(site, front, answer):
+    site = site(timeout="700ms")
+
+    def say(handler, _body):
+        handler.answer(*answer)
+        return True
+
+    front.behave = say
+    refused = site.nginx.get("/page", site.headers(site.visa()))
+    assert (refused.status, refused.code) == (503, "payment.redeem_unavailable"), (refused, site.nginx.errors())
+    assert len(front.asked) >= 2, "it is asked again while there is time"
+
+
+def test_a_broker_that_stalls_holds_up_nobody_else(site, front):
+    site = site(timeout="2s")
+    front.behave = front.stall
+    answers = []
+    headers = [site.headers(site.visa()) for _ in range(8)]
+    threads = [threading.Thread(target=lambda lines=lines: answers.append(site.nginx.get("/page", lines))) for lines in headers]
+    begun = time.monotonic()
+    for thread in threads:
+        thread.start()
+    slowest = 0.0
+    while time.monotonic() < begun + 1.5:
+        before = time.monotonic()
+        assert site.nginx.get("/page", BROWSER).status == 200
+        assert site.nginx.get("/free/page").body == b"free\n"
+        slowest = max(slowest, time.monotonic() - before)
+    for thread in threads:
+        thread.join()
+    assert [(answer.status, answer.code) for answer in answers] == [(503, "payment.redeem_unavailable")] * 8
+    assert 1.9 < time.monotonic() - begun < 10
+    # One worker, which waited for nothing.
+    assert slowest < 0.5, slowest
+    assert not site.nginx.crashed()
+
+
+def test_a_reader_who_goes_away_while_the_broker_stalls(site, front):
+    site = site(timeout="5s")
+    front.behave = front.stall
+    lines = "".join(f"{name}: {value}\r\n" for name, value in site.headers(site.visa()))
+
+    with socket.create_connection(("127.0.0.1", site.nginx.port)) as connection:
+        connection.sendall(f"GET /page HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        until = time.monotonic() + 10
+        while not front.asked:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    front.behave = None
+    front.release.set()
+    assert site.nginx.get("/page", site.headers(site.visa())).status == 200
+    assert not site.nginx.crashed(), site.nginx.errors()
+
+
+def test_workers_end_while_a_broker_is_asked(site, front):
+    site = site(timeout="2s")
+    front.behave = front.stall
+    headers = site.headers(site.visa())
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(site.nginx.get("/page", headers)))
+    thread.start()
+    time.sleep(0.3)
+    site.nginx.reload()
+    thread.join()
+    assert answers[0].code == "payment.redeem_unavailable"
+    assert not site.nginx.crashed()
+
+
+def test_configurations_that_are_refused(tmp_path):
+    world = World(tmp_path / "world")
+    world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
+    world.write("nonsense.pem", "nonsense")
+    key = f"{world.folder}/key.pem"
+    for server, said in [
+        ("imagxp_redeem_request /x;", "go together"),
+        (f"imagxp_redeem_identity pub.example {key};", "go together"),
+        (f"imagxp_redeem_request /x; imagxp_redeem_identity 192.0.2.1 {key};", "imagxp_redeem_identity"),
+        (f"imagxp_redeem_request /x; imagxp_redeem_identity pub.example {world.folder}/nonsense.pem;", "imagxp_redeem_identity"),
+        ("imagxp_redeem_request /x; imagxp_redeem_identity pub.example;", "takes a domain"),
+        (f"imagxp_redeem_identity pub.example {key}; imagxp_redeem_identity pub.example {key};", "duplicate"),
+    ]:
+        good, text = Nginx(tmp_path / "nginx", world.http(server=server)).check()
+        assert not good and said in text, (server, text)
+    good, text = Nginx(tmp_path / "nginx", world.http(server="imagxp_redeem_identity off;")).check()
+    assert good, text
+    assert MODULE.exists() and os.path.exists(key)
