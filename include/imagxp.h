@@ -1322,10 +1322,12 @@ imagxp_status imagxp_verdict_redeemed(imagxp_verdict *verdict,
 // Send it to the need's URL with `Content-Type: application/json`, an `Idempotency-Key` (16 to 128 characters of `A-Z a-z 0-9 - . _ ~`, the same
 // each time these bytes are sent again), and signed as the publisher, anew for each sending: `imagxp_sign_request_new`,
 // `imagxp_sign_request_set_content_digest`, `imagxp_identity_sign`. The publisher's manifest must be where the broker can fetch it.
-// `usage.argument` when the verdict waits for no broker.
-imagxp_status imagxp_verdict_redemption(const imagxp_verdict *verdict,
-                                        imagxp_bytes *body,
-                                        imagxp_error **err);
+// `usage.argument` when the verdict waits for no broker, or the agent's manifest is not at hand any more.
+imagxp_status imagxp_publisher_redemption(const imagxp_publisher *publisher,
+                                          const imagxp_verdict *verdict,
+                                          int64_t now_ms,
+                                          imagxp_bytes *body,
+                                          imagxp_error **err);
 
 // What the broker's answer says, for `imagxp_verdict_redeemed`: its status, and its whole body.
 //

@@ -74,6 +74,7 @@ long() {
     proof bank-control bank --seconds 5 --kills 0 --seed-fault
     proof idempotent-control idempotent --requests 2000 --seed-fault
     proof openapi openapi
+    proof openapi-control openapi --requests 100 --examples 3 --seed-fault
     # How long it takes is a matter of the program that is installed.
     IMAGXP_CLI=$target/release/imagxp
     export IMAGXP_CLI

@@ -7,30 +7,35 @@ use crate::handle::need;
 use crate::need::{
     IMAGXP_REDEMPTION_ACCEPTED, IMAGXP_REDEMPTION_REFUSED, IMAGXP_REDEMPTION_UNAVAILABLE, imagxp_redemption,
 };
+use crate::publisher::imagxp_publisher;
 use crate::status::imagxp_status;
 use crate::verdict::imagxp_verdict;
 use core::mem::MaybeUninit;
-use imagxp::Error;
 use imagxp::publisher::Redemption;
 use imagxp::visa::redeem_body;
+use imagxp::{Error, Timestamp};
 
 /// Makes the body to POST for an `IMAGXP_NEED_REDEEM`: JSON with the visa and the agent's signed request. Free it with `imagxp_bytes_free`.
 ///
 /// Send it to the need's URL with `Content-Type: application/json`, an `Idempotency-Key` (16 to 128 characters of `A-Z a-z 0-9 - . _ ~`, the same
 /// each time these bytes are sent again), and signed as the publisher, anew for each sending: `imagxp_sign_request_new`,
 /// `imagxp_sign_request_set_content_digest`, `imagxp_identity_sign`. The publisher's manifest must be where the broker can fetch it.
-/// `usage.argument` when the verdict waits for no broker.
+/// `usage.argument` when the verdict waits for no broker, or the agent's manifest is not at hand any more.
 #[unsafe(no_mangle)]
-pub extern "C" fn imagxp_verdict_redemption(
+pub extern "C" fn imagxp_publisher_redemption(
+    publisher: Option<&imagxp_publisher>,
     verdict: Option<&imagxp_verdict>,
+    now_ms: i64,
     body: Option<&mut MaybeUninit<imagxp_bytes>>,
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
     boundary(err, || {
         give_bytes(body, || {
-            let pending = need(verdict, "verdict")?.pending.as_ref();
+            let (publisher, verdict) = (need(publisher, "publisher")?.publisher(), need(verdict, "verdict")?);
+            let pending = verdict.pending.as_ref();
             let pending = pending.ok_or_else(|| Error::argument("the verdict is not pending"))?;
-            redeem_body(&[pending.presented()?])
+            let presented = publisher.presented(&verdict.verdict, pending, Timestamp::from_millis(now_ms))?;
+            redeem_body(&[presented])
         })
     })
 }

@@ -235,6 +235,13 @@ unsafe extern "C" {
     pub fn imagxp_publisher_options_set_mode(options: Handle, mode: u32, err: Err) -> Status;
     pub fn imagxp_publisher_options_set_rate_store(options: Handle, store: Handle, err: Err) -> Status;
     pub fn imagxp_publisher_options_set_replay_store(options: Handle, store: Handle, err: Err) -> Status;
+    pub fn imagxp_publisher_redemption(
+        publisher: Handle,
+        verdict: Handle,
+        now_ms: i64,
+        body: *mut Bytes,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_publisher_resume(
         publisher: Handle,
         pending: Handle,
@@ -406,7 +413,6 @@ unsafe extern "C" {
     pub fn imagxp_verdict_payment_jti(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_purpose(verdict: Handle) -> u32;
     pub fn imagxp_verdict_redeemed(verdict: Handle, answer: u32, err: Err) -> Status;
-    pub fn imagxp_verdict_redemption(verdict: Handle, body: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_verdict_resource(verdict: Handle) -> Slice;
     pub fn imagxp_verdict_response_header_count(verdict: Handle) -> usize;
     pub fn imagxp_verdict_response_header_name(verdict: Handle, index: usize) -> Slice;

@@ -56,7 +56,7 @@ enum Call<'a> {
     Explain { publisher: Pick, request: Pick, now: i64, format: u32 },
     Supply { publisher: Pick, url: Blob<'a>, body: Blob<'a>, max_age: u32, now: i64, at_now: bool },
     SupplyFailure { publisher: Pick, url: Blob<'a>, failure: u32, now: i64 },
-    Redeemed { verdict: Pick, answer: u32, status: u32, said: Blob<'a> },
+    Redeemed { publisher: Pick, verdict: Pick, answer: u32, status: u32, said: Blob<'a>, now: i64 },
     Need { verdict: Pick, index: usize },
     Token { token: Blob<'a>, jwks: Blob<'a>, expect: Blob<'a>, now: i64 },
     Visa { issuer: Blob<'a>, audience: Blob<'a>, agent: Blob<'a>, jti: Blob<'a>, amount: Blob<'a>, currency: Blob<'a> },
@@ -271,9 +271,9 @@ fn run(caller: &mut Caller, call: &Call<'_>) {
                 caller
                     .call(|error| imagxp_publisher_supply_failure(publisher, url, failure % 8, *now, error));
             }
-            Call::Redeemed { verdict, answer, status, said } => {
-                let verdict = caller.handle(Verdict, *verdict);
-                caller.bytes(|out, error| imagxp_verdict_redemption(verdict, out, error));
+            Call::Redeemed { publisher, verdict, answer, status, said, now } => {
+                let (publisher, verdict) = (caller.handle(Publisher, *publisher), caller.handle(Verdict, *verdict));
+                caller.bytes(|out, error| imagxp_publisher_redemption(publisher, verdict, *now, out, error));
                 let said = caller.slice(said);
                 assert!((1..=3).contains(&imagxp_redemption_read(*status, said)), "an answer is read as one");
                 caller.call(|error| imagxp_verdict_redeemed(verdict, answer % 5, error));

@@ -74,7 +74,7 @@ static void null_handles_are_refused(void) {
     FAILS(imagxp_request_set_body_digest(NULL, none(), &err), bad);
     FAILS(imagxp_verdict_body(NULL, &bytes, &err), bad);
     FAILS(imagxp_verdict_json(NULL, &bytes, &err), bad);
-    FAILS(imagxp_verdict_redemption(NULL, &bytes, &err), bad);
+    FAILS(imagxp_publisher_redemption(NULL, NULL, NOW, &bytes, &err), bad);
     FAILS(imagxp_verdict_redeemed(NULL, IMAGXP_REDEMPTION_ACCEPTED, &err), bad);
     FAILS(imagxp_visa_issue(NULL, world.key, NOW, &bytes, &err), bad);
     FAILS(imagxp_visa_add_purpose(NULL, IMAGXP_PURPOSE_SUMMARY, &err), bad);

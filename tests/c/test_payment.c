@@ -145,7 +145,7 @@ static void the_broker_is_asked(void) {
         CHECK(imagxp_verdict_need(verdict, 0) == IMAGXP_NEED_REDEEM);
         EQUALS(imagxp_verdict_need_url(verdict, 0), "https://broker.example/v1/visas/redeem");
         imagxp_bytes body = {NULL, 0};
-        OK(imagxp_verdict_redemption(verdict, &body, &err));
+        OK(imagxp_publisher_redemption(world.publisher, verdict, NOW, &body, &err));
         CHECK(contains(borrow(&body), "{\"visas\":[{\"request\":{\"payload\":\""));
         CHECK(contains(borrow(&body), (const char *)token.ptr) && contains(borrow(&body), "\"public_key\":\""));
         imagxp_bytes_free(&body);
@@ -155,7 +155,7 @@ static void the_broker_is_asked(void) {
         OK(imagxp_publisher_resume(world.publisher, verdict, NOW, &answered, &err));
         CHECK(imagxp_verdict_code(answered) == cases[i].code);
         FAILS(imagxp_verdict_redeemed(answered, cases[i].answer, &err), IMAGXP_USAGE_ARGUMENT);
-        FAILS(imagxp_verdict_redemption(answered, &body, &err), IMAGXP_USAGE_ARGUMENT);
+        FAILS(imagxp_publisher_redemption(world.publisher, answered, NOW, &body, &err), IMAGXP_USAGE_ARGUMENT);
         imagxp_verdict_free(answered);
         imagxp_verdict_free(verdict);
         imagxp_request_free(request);

@@ -19,18 +19,16 @@ from __future__ import annotations
 import json
 import random
 import sys
-import tempfile
 import threading
 import time
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import check
 import httpx
 from client import AGAIN, signed
 from imagxp import Identity
-from server import ASSET, AgentDomain, Town, Victim, free_port
+from server import ASSET, AgentDomain, free_port, stage
 
 BEGIN = Decimal(100)
 MOVES = ("pay", "pay", "pay", "visa", "withdrawal")
@@ -158,12 +156,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Town() as town,
-        httpx.Client(trust_env=False, timeout=10) as http,
-        Victim(arguments.store, Path(name), http) as broker,
-    ):
+    with stage(arguments.store) as (_, town, broker):
         urls = [broker.issuer]
         if arguments.store == "postgres":
             second = free_port()

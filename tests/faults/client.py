@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -30,7 +31,8 @@ def older_than_the_machine(response: httpx.Response) -> bool:
 class Client(threading.Thread):
     """Books deposits for itself and pays the next one, until it is told to end; what has begun is brought to its end."""
 
-    def __init__(self, broker: Victim, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
+    def __init__(
+        self, broker: Victim, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
         super().__init__(daemon=True)
         self.deposits = self.payments = self.retries = 0
         self.answers: Counter[str] = Counter()
@@ -39,6 +41,8 @@ class Client(threading.Thread):
         # The last payment that was acknowledged, as it was sent.
         self.sent: tuple[list[tuple[str, str]], bytes] | None = None
         self.patience = patience
+        # How many seconds the clock is ahead with which this one signs.
+        self.ahead = 0.0
         self._goes, self._rests = threading.Event(), threading.Event()
         self._goes.set()
         self._broker, self._me, self._other, self._forgets = broker, me, other, forgets
@@ -86,7 +90,7 @@ class Client(threading.Thread):
         key = str(uuid4())
 
         def send() -> httpx.Response:
-            headers = signed(self._me, url, body)
+            headers = signed(self._me, url, body, ahead=self.ahead)
             named = ("idempotency-key", str(uuid4()) if self._forgets else key)
             response = self._http.post(url, headers=[*headers, named], content=body)
             if response.is_success:
@@ -187,7 +191,8 @@ class Crowd:
         return found
 
 
-def signed(me: Identity, url: str, body: bytes, method: str = "POST") -> list[tuple[str, str]]:
-    """The headers of a signed request over its body, but for the idempotency key."""
-    headers = list(me.sign(method, url, "SUMMARY", content_digest=content_digest(body)))
+def signed(me: Identity, url: str, body: bytes, method: str = "POST", *, ahead: float = 0) -> list[tuple[str, str]]:
+    """The headers of a request over its body, signed by a clock that is so many seconds ahead, but for the idempotency key."""
+    now = datetime.now(UTC) + timedelta(seconds=ahead)
+    headers = list(me.sign(method, url, "SUMMARY", now=now, content_digest=content_digest(body)))
     return [*headers, ("user-agent", user_agent("fault-client")), ("content-type", "application/json")]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from uuid import uuid4
 
 import check
 import httpx
-from server import ASSET, Victim, free_port
+from server import ASSET, Victim, free_port, stage
 from skew import Skew, compiled
 
 DAY = 86_400
@@ -211,11 +210,7 @@ def main() -> int:
     found: list[str] = []
     runs = ["two servers"] if arguments.store == "postgres" else ["leaps", "poisoned"]
     for run in runs[:1] if arguments.seed_fault else runs:
-        with (
-            tempfile.TemporaryDirectory() as name,
-            httpx.Client(trust_env=False, timeout=30) as http,
-            Skewed(arguments.store, Path(name), http) as broker,
-        ):
+        with stage(arguments.store, kind=Skewed, timeout=30) as (_, _, broker):
             if run == "two servers":
                 two_servers(broker, arguments.payments, arguments.seed_fault)
             elif run == "leaps":

@@ -20,15 +20,13 @@ import resource
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from uuid import uuid4
 
 import check
-import httpx
-from server import ASSET, Victim
+from server import ASSET, Victim, stage
 
 P99_S = 0.25
 SLOPE_MIB = 2.0
@@ -168,11 +166,7 @@ def main() -> int:
     if most < 2 * arguments.connections:
         print(f"SKIPPED: {most} open files are not enough for {arguments.connections} connections")
         return 0
-    with (
-        tempfile.TemporaryDirectory() as name,
-        httpx.Client(trust_env=False, timeout=10) as http,
-        Victim("sqlite", Path(name), http, f"limits.header_s={HEADER_S}") as broker,
-    ):
+    with stage("sqlite", f"limits.header_s={HEADER_S}") as (_, _, broker):
         load = Load(broker, arguments.seconds, arguments.seed)
         asyncio.run(load.run(arguments))
         found = broker.audit() + broker.panics()

@@ -15,14 +15,12 @@ import os
 import pwd
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import check
 import httpx
 from client import Crowd
-from server import AgentDomain, Town, Victim, found
+from server import AgentDomain, Victim, found, stage
 
 # Far more than the log that SQLite keeps before it writes pages back (8 MiB), so that it is the ballast that fills it.
 SMALL_MIB = {"sqlite": 48, "postgres": 96}
@@ -187,12 +185,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("SKIPPED: a small disk needs root")
         return 0
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Town() as town,
-        httpx.Client(trust_env=False, timeout=15) as http,
-        Small(arguments.store, Path(name), http) as broker,
-    ):
+    with stage(arguments.store, kind=Small, timeout=15) as (_, town, broker):
         crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)])
         crowd.start()
         trial = Trial(broker, crowd, not arguments.seed_fault)

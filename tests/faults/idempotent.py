@@ -14,20 +14,17 @@ import http.client
 import json
 import random
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from uuid import UUID
 
 import check
-import httpx
 from client import AGAIN, signed
 from imagxp import Identity
-from server import ASSET, AgentDomain, Town, Victim, free_port
+from server import ASSET, AgentDomain, Victim, free_port, stage
 
 PARTIES = 16
 RICH = "1000000"
@@ -150,12 +147,7 @@ def main() -> int:
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Town() as town,
-        httpx.Client(trust_env=False, timeout=10) as client,
-        Victim(arguments.store, Path(name), client) as broker,
-    ):
+    with stage(arguments.store) as (_, town, broker):
         ports = [broker.port]
         if arguments.store == "postgres":
             ports.append(free_port())

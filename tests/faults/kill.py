@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import check
-import httpx
 from client import Crowd
-from server import AgentDomain, Town, Victim
+from server import AgentDomain, stage
 
 
 def main() -> int:
@@ -31,12 +28,7 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"{arguments.store}: {arguments.kills} kills, {arguments.clients} clients, seed {arguments.seed}", flush=True)
     moments = random.Random(arguments.seed)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Town() as town,
-        httpx.Client(trust_env=False, timeout=10) as http,
-        Victim(arguments.store, Path(name), http) as broker,
-    ):
+    with stage(arguments.store) as (_, town, broker):
         crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)], forgets=arguments.seed_fault)
         crowd.start()
         for _ in range(arguments.kills):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +101,16 @@ class Victim(ScaledBroker):
         return [] if ran.returncode == 0 else [f"the audit: {ran.stdout}{ran.stderr}"]
 
 
-__all__ = ["ASSET", "AgentDomain", "Broker", "Town", "Victim", "found", "free_port"]
+@contextmanager
+def stage(store: str, *settings: str, kind: type[Victim] = Victim, timeout: float = 10) -> Iterator[tuple[Path, Town, Any]]:
+    """A folder, a town of agents and a broker, which end with the block."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Town() as town,
+        httpx.Client(trust_env=False, timeout=timeout) as http,
+        kind(store, Path(name), http, *settings) as broker,
+    ):
+        yield Path(name), town, broker
+
+
+__all__ = ["ASSET", "AgentDomain", "Broker", "Town", "Victim", "found", "free_port", "stage"]

@@ -12,16 +12,13 @@ before and after a SIGKILL; every balance adds up; the audit is sound. `--seed-f
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import check
-import httpx
 from client import Crowd
 from disk import Faults, compiled
-from server import AgentDomain, Town, Victim
+from server import AgentDomain, Victim, stage
 
 # How long a fault is waited for, and how long all clients may need after it.
 FIRES_S = 30.0
@@ -81,17 +78,12 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=4)
     arguments = parser.parse_args()
     numbers = range(arguments.first, arguments.last + 1, arguments.step)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Town() as town,
-        httpx.Client(trust_env=False, timeout=10) as http,
-        Victim("sqlite", Path(name), http) as broker,
-    ):
-        library = compiled(Path(name))
+    with stage("sqlite") as (folder, town, broker):
+        library = compiled(folder)
         if library is None:
             print("SKIPPED: failing writes need Linux and a C compiler")
             return 0
-        faults = Faults(Path(name) / "control")
+        faults = Faults(folder / "control")
         broker.environment = {"LD_PRELOAD": str(library), "DISK_FOLDER": str(broker.data), "DISK_CONTROL": str(faults.path)}
         crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)])
         crowd.start()

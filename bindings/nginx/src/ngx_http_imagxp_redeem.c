@@ -75,7 +75,10 @@ ngx_http_imagxp_redeem_ask(ngx_http_request_t *sr, ngx_http_imagxp_ctx_t *ctx, n
 
     conf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_imagxp_module);
 
-    if (imagxp_verdict_redemption(ctx->verdict, &bytes, &error) != IMAGXP_OK) {
+    if (imagxp_publisher_redemption(ngx_http_imagxp_publisher(ctx->site, sr->connection->log), ctx->verdict, ngx_http_imagxp_now(),
+                                    &bytes, &error)
+        != IMAGXP_OK)
+    {
         ngx_http_imagxp_log_error(NGX_LOG_ERR, sr->connection->log, "a visa cannot be presented", error);
         return NGX_ERROR;
     }

@@ -126,7 +126,9 @@ class Site:
             "price": {"amount": "0.5", "currency": "USD"},
             "payment": {
                 "required": True,
-                "brokers": [{"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json", "binding": "agent", "check": "redeem"}],
+                "brokers": [
+                    {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json", "binding": "agent", "check": "redeem"}
+                ],
             },
         }
         self.world = World(folder / "world", policy)

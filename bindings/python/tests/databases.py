@@ -91,6 +91,22 @@ def redis(*options: str) -> Iterator[Database]:
             yield database
 
 
+def authority(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority of one's own, and a certificate of it for `localhost` with its key: PEM files."""
+    program = find("openssl")
+    ca, ca_key, chain, key = (folder / name for name in ("ca.pem", "ca.key", "chain.pem", "key.pem"))
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    usual = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"]
+    of_a_server = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
+    for more in (
+        ["-subj", "/CN=an authority", "-keyout", ca_key, "-out", ca, *usual],
+        ["-subj", "/CN=localhost", "-keyout", key, "-out", chain, "-CA", ca, "-CAkey", ca_key, *of_a_server],
+    ):
+        made = subprocess.run([program, "req", "-x509", *new, *more], capture_output=True)
+        assert made.returncode == 0, made.stderr
+    return ca, chain, key
+
+
 @contextmanager
 def postgres() -> Iterator[Database]:
     """A PostgreSQL."""

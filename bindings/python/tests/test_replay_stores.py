@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import Database, postgres, redis
+from databases import Database, authority, postgres, redis
 from imagxp import (
     Identity,
     ImagxpError,
@@ -233,6 +233,31 @@ def test_entries_end_with_their_claims(agent: Identity) -> None:
         assert ask("EVAL", "\"return #redis.call('KEYS','{site}:replay:k:*')\"", "0")[0] == b":1"
         left = ask("EVAL", "\"return redis.call('PTTL',redis.call('KEYS','{site}:replay:k:*')[1])\"", "0")[0]
         assert 0 < int(left[1:]) < 15 * 60_000
+
+
+def test_redis_over_tls_is_believed_by_its_authority_only(tmp_path: Path, agent: Identity) -> None:
+    (tmp_path / "other").mkdir()
+    ca, chain, key = authority(tmp_path)
+    other, _, _ = authority(tmp_path / "other")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options = ["--tls-port", str(port), "--tls-cert-file", str(chain), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+    with redis(*options):
+        url = f"rediss://localhost:{port}"
+        store = RedisReplayStore(url, ca_file=ca, time_limit=10)
+        store.check()
+        site = publisher(store, agent)
+        headers = signed(agent)
+        assert patient(site, headers) is None
+        assert code(site, headers) == "replay.nonce_seen"
+        # Another authority, that of the Internet, and a name that is not the certificate's.
+        for address, file in [(url, other), (url, None), (url.replace("localhost", "127.0.0.1"), ca)]:
+            with pytest.raises(ImagxpError, match=r"certificate|TLS|tls"):
+                RedisReplayStore(address, ca_file=file, time_limit=5).check()
+            closed = publisher(RedisReplayStore(address, ca_file=file, time_limit=5), agent)
+            assert code(closed, signed(agent)) == "replay.store_error"
+        with pytest.raises(ImagxpError):
+            RedisReplayStore(url, ca_file=tmp_path / "nothing.pem")
 
 
 def test_misuse(agent: Identity) -> None:

@@ -9,7 +9,7 @@ use imagxp::crypto::Algorithm;
 use imagxp::publisher::{FetchFailure, NeedKind, Outcome, Redemption};
 use imagxp::replay::{Insert, LaterReplayStore, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp::visa::redeem_body;
-use imagxp::{Code, Publisher, Purpose, Timestamp};
+use imagxp::{Code, Publisher, Purpose, Timestamp, Verdict};
 use std::sync::{Arc, Mutex};
 
 /// A real store that writes down who asked it what.
@@ -300,13 +300,16 @@ fn redemption_resumes_after_the_nonce() {
         assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
         assert_eq!(first.verdict.needs[0].url, "https://broker.example/v1/visas/redeem");
         assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 2);
-        let mut pending = first.pending.unwrap();
         // What the broker is to be shown, with the key that signed.
-        let body = redeem_body(&[pending.presented().unwrap()]).unwrap();
+        let mut pending = first.pending.unwrap();
+        let presented = publisher.presented(&first.verdict, &pending, now()).unwrap();
+        let body = redeem_body(&[presented]).unwrap();
         let body = String::from_utf8(body).unwrap();
         let key = identity(1).public_key().to_spki_base64();
         assert!(body.contains(&format!(r#""public_key":"{key}""#)) && body.contains(&token), "{body}");
         pending.redeemed(answer);
+        let refused = Verdict { needs: Vec::new(), ..first.verdict };
+        assert_eq!(publisher.presented(&refused, &pending, now()).unwrap_err().code(), "usage.argument");
         let second = publisher.resume(pending, now());
         assert_eq!(second.verdict.code, code);
         assert!(!probe.take().contains(&"insert"), "nothing is spent twice");

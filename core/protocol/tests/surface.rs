@@ -100,7 +100,7 @@ fn the_rust_column_is_true() {
         Publisher::supply_failure,
         Publisher::with_replay_store,
         Pending::redeemed,
-        Pending::presented,
+        Publisher::presented,
         redeem_body,
         Redemption::of_answer,
         Pending::insertion,

@@ -2,12 +2,14 @@
 //!
 //! Each insertion is a record in a file of the data folder before it counts, so that a killed process loses none. A data folder without
 //! such files, and with a ledger, knows nothing of what came before: claims from then are refused (PROTOCOL §5, replay store contract).
-//! Nor does one on a machine that has started anew since: a record waits for no disk, and a power cut may have taken the last ones.
+//! Nor does one on a machine that has started anew since: a record waits for no disk, and a power cut may have taken the last ones. Of a
+//! claim that is dated ahead, which such a machine would take for a new one, the record does wait.
 
 use crate::config::{Config, invalid};
 use crate::error::SetupError;
 use crate::ledger::{self, given};
 use imagxp::Timestamp;
+use imagxp::publisher::KEEP_S;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp_replay_stores::{Options, SharedReplayStore};
 use imagxp_storage::{Address, PostgresAddress, RedisAddress};
@@ -16,8 +18,10 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Seconds: a claim's window and how long its nonce is kept beside (PROTOCOL §5).
+/// Seconds: a claim's window (PROTOCOL §5).
 const WINDOW_S: i64 = 300;
+/// Milliseconds by which a claim may be dated ahead without its record waiting for the disk; for so long after a power cut nothing is taken.
+const AHEAD_MS: i64 = 500;
 /// Key, agent, time.
 const RECORD: usize = 16 + 16 + 8;
 /// What the kernel drew when it started: as long as it is the same, what was written is there, whatever became of the process.
@@ -82,6 +86,8 @@ struct Journal {
     file: File,
     began_ms: i64,
     last_expiry_ms: i64,
+    /// Whether the file's name is on the disk.
+    named: bool,
     /// Files that are no longer written to, and when the last of each expires.
     old: Vec<(PathBuf, i64)>,
 }
@@ -129,13 +135,19 @@ impl KeptNonces {
         }
         let same_run = boot.is_some() && std::fs::read(folder.join("boot")).ok().as_deref() == boot;
         let lost = (old.is_empty() || !same_run) && data.join("ledger.db").exists();
-        let since = lost.then(|| now.saturating_add_secs(WINDOW_S));
+        let since = lost.then(|| now.saturating_add_millis(WINDOW_S * 1000 + AHEAD_MS));
         let file = create(&folder, now.as_millis()).map_err(failed)?;
         if !same_run {
             std::fs::write(folder.join("boot"), boot.unwrap_or_default()).map_err(failed)?;
         }
-        let journal =
-            Journal { folder, file, began_ms: now.as_millis(), last_expiry_ms: now.as_millis(), old };
+        let journal = Journal {
+            folder,
+            file,
+            began_ms: now.as_millis(),
+            last_expiry_ms: now.as_millis(),
+            named: false,
+            old,
+        };
         Ok(Self { memory, since, journal: Mutex::new(journal), _lock: lock })
     }
 }
@@ -175,7 +187,7 @@ impl Journal {
         if now_ms.saturating_sub(self.began_ms) > SEGMENT_MS {
             let file = create(&self.folder, now_ms)?;
             self.old.push((name(&self.folder, self.began_ms), self.last_expiry_ms));
-            (self.file, self.began_ms, self.last_expiry_ms) = (file, now_ms, now_ms);
+            (self.file, self.began_ms, self.last_expiry_ms, self.named) = (file, now_ms, now_ms, false);
             // A day more than needed, for the sake of clocks that step back.
             let ended = now_ms.saturating_sub(24 * 3_600_000);
             self.old.retain(|(path, last)| *last >= ended || std::fs::remove_file(path).is_err());
@@ -185,8 +197,23 @@ impl Journal {
         record.extend_from_slice(&entry.key);
         record.extend_from_slice(&entry.agent);
         record.extend_from_slice(&entry.expires_at.as_millis().to_be_bytes());
-        self.file.write_all(&record)
+        self.file.write_all(&record)?;
+        if entry.expires_at >= outlives(now) { self.sync() } else { Ok(()) }
     }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.file.sync_data()?;
+        if !self.named {
+            File::open(&self.folder)?.sync_all()?;
+            self.named = true;
+        }
+        Ok(())
+    }
+}
+
+/// From when on a nonce that is stored now may belong to a claim that is taken for a new one after a power cut.
+fn outlives(now: Timestamp) -> Timestamp {
+    now.saturating_add_millis((WINDOW_S + KEEP_S) * 1000 + AHEAD_MS)
 }
 
 fn read(record: &[u8]) -> Option<ReplayEntry> {
@@ -222,7 +249,8 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_800_000_000);
         let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
-        let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
+        let doubts =
+            |store: KeptNonces| store.forgotten(now.saturating_add_millis(WINDOW_S * 1000 + AHEAD_MS - 1));
         assert!(!doubts(open(Some(b"first"))), "there was nothing before");
         std::fs::write(data.path().join("ledger.db"), "").unwrap();
         assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
@@ -231,6 +259,26 @@ mod tests {
         assert!(doubts(open(None)), "nobody knows");
         assert!(doubts(open(None)));
         assert!(doubts(open(Some(b"third"))));
+    }
+
+    #[test]
+    fn what_would_be_taken_for_new_after_a_power_cut_waits_for_the_disk() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
+        let dated = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + (WINDOW_S + KEEP_S) * 1000);
+        let synced = |store: &KeptNonces| store.journal.lock().unwrap().named;
+        assert_eq!(store.insert_if_absent(&entry(1, dated(0)), now), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(2, dated(AHEAD_MS - 1)), now), Insert::Fresh);
+        assert!(!synced(&store));
+        assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), now), Insert::Fresh);
+        assert!(synced(&store));
+        // What waits for no disk is refused by the next run of the machine, whenever that begins.
+        drop(store);
+        std::fs::write(data.path().join("ledger.db"), "").unwrap();
+        let next = KeptNonces::open_in(data.path(), now, Some(b"second")).unwrap();
+        let ends = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
+        assert!(next.forgotten(ends(AHEAD_MS - 1)) && !next.forgotten(ends(AHEAD_MS)));
     }
 
     #[test]
@@ -245,7 +293,7 @@ mod tests {
         assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
         // Nobody knows what came before the first process.
         assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
-        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
+        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S + 1)));
         drop(store);
         // A record that a power cut has cut off.
         let journal = std::fs::read_dir(data.path().join("nonces")).unwrap();

@@ -9,6 +9,7 @@ mod conclude;
 mod feedback;
 mod identify;
 mod pay;
+mod presented;
 mod rate;
 mod read;
 mod request;
@@ -19,7 +20,7 @@ mod verify;
 
 pub use feedback::FeedbackVerification;
 pub use rate::{MemoryRateStore, RateStore};
-pub use request::{Pending, Redemption, Request, Verification};
+pub use request::{KEEP_S, Pending, Redemption, Request, Verification};
 pub use supply::FetchFailure;
 pub use verdict::{
     KeyBinding, Need, NeedKind, Outcome, PaymentFacts, PaymentState, Verdict, Visitor, Warning,

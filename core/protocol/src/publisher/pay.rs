@@ -335,7 +335,6 @@ impl Run<'_> {
             }
             Some(Redemption::Unavailable) => Some(Refusal::new(Code::PaymentRedeemUnavailable)),
             None => {
-                self.progress.signer.clone_from(&self.facts.key);
                 let need = Need { kind: NeedKind::Redeem, url: url.clone() };
                 Some(Refusal::new(Code::PaymentRedeemNeeded).needing(need))
             }

@@ -1,12 +1,10 @@
 //! A request as it came, and a verification that waits for something.
 
 use super::Verdict;
-use crate::crypto::{PublicKey, Thumbprint};
+use crate::crypto::Thumbprint;
 use crate::headers::{self, HeaderLine};
 use crate::replay::{Insert, ReplayEntry};
 use crate::time::Timestamp;
-use crate::visa::Presented;
-use crate::{Error, Result};
 
 /// A request to verify. Its `Debug` shows header names only: values may be cookies and visas.
 #[derive(Clone, Copy)]
@@ -59,7 +57,7 @@ pub(super) const MAX_PENDING_S: i64 = 60;
 
 /// How much longer than its claim or token lives a key is kept in the replay store, in seconds: two copies of a request that were both
 /// pending when their time ran out must still meet each other there.
-pub(super) const KEEP_S: i64 = MAX_PENDING_S + 5;
+pub const KEEP_S: i64 = MAX_PENDING_S + 5;
 
 /// What has been spent already, and what has been learned meanwhile.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +73,6 @@ pub(super) struct Progress {
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,
     pub(super) redemption: Option<Redemption>,
-    /// The key that signed, when the broker is to be asked.
-    pub(super) signer: Option<PublicKey>,
 }
 
 /// A verification that waits for something; it owns a copy of what it needs of its request, which cookies are not a part of.
@@ -109,15 +105,6 @@ impl Pending {
             progress,
             trace_id,
         }
-    }
-
-    /// The visa and the signed request, as the broker of a [`super::NeedKind::Redeem`] need is asked about them
-    /// ([`crate::visa::redeem_body`]). `usage.argument` when the verification waits for no broker.
-    pub fn presented(&self) -> Result<Presented> {
-        let signer = self.progress.signer.as_ref();
-        let signer = signer.ok_or_else(|| Error::argument("the verification waits for no broker"))?;
-        let presented = self.with_request(|request| Presented::of_request(request.headers))?;
-        Ok(if presented.lacks_key() { presented.with_key(signer) } else { presented })
     }
 
     /// Records the broker's answer to a [`super::NeedKind::Redeem`] need.
