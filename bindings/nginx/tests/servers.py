@@ -1,6 +1,7 @@
 """The other side of fetches: a server for manifests that can misbehave, and a name server that says what a test wants."""
 
 import contextlib
+import http.client
 import http.server
 import socket
 import ssl
@@ -8,41 +9,32 @@ import struct
 import threading
 
 
-class Manifests:
-    """Serves manifests on loopback. `behave(handler)` answers instead of the document, if it is set; `release` ends a stall."""
+class Answers(http.server.BaseHTTPRequestHandler):
+    """A request, and how it is answered."""
 
-    def __init__(self, tls=None):
-        outer = self
+    protocol_version = "HTTP/1.1"
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def answer(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
 
-            def do_GET(self):
-                with outer.lock:
-                    outer.requests.append((self.path, self.headers.items()))
-                if outer.behave is not None:
-                    outer.behave(self)
-                    return
-                self.answer(200, outer.document)
+    def log_message(self, *_):
+        pass
 
-            def answer(self, status, body, headers=()):
-                self.send_response(status)
-                for name, value in headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    self.wfile.write(body)
 
-            def log_message(self, *_):
-                pass
+class Server:
+    """A server on loopback that can misbehave: `behave(handler)` answers instead, if it is set; `release` ends a stall."""
 
+    def __init__(self, handler, tls=None):
         self.lock = threading.Lock()
-        self.requests = []
-        self.document = b"{}"
         self.behave = None
         self.release = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None
         if tls is not None:
@@ -72,6 +64,71 @@ class Manifests:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Manifests(Server):
+    """Serves manifests."""
+
+    def __init__(self, tls=None):
+        outer = self
+
+        class Handler(Answers):
+            def do_GET(self):
+                with outer.lock:
+                    outer.requests.append((self.path, self.headers.items()))
+                if outer.behave is not None:
+                    outer.behave(self)
+                    return
+                self.answer(200, outer.document)
+
+        self.requests = []
+        self.document = b"{}"
+        super().__init__(Handler, tls)
+
+
+class Front(Server):
+    """Stands before a broker (`backend`, a port) as a proxy does; notes what it is asked about visas, which `behave` is for."""
+
+    def __init__(self):
+        outer = self
+
+        class Handler(Answers):
+            def do_GET(self):
+                self.forward(b"")
+
+            def do_POST(self):
+                self.body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path != "/v1/visas/redeem":
+                    self.forward(self.body)
+                    return
+                with outer.lock:
+                    outer.asked.append(({name.lower(): value for name, value in self.headers.items()}, self.body))
+                if outer.behave is None:
+                    self.forward(self.body)
+                else:
+                    outer.behave(self)
+
+            def forward(self, body):
+                status, answer = outer.ask(self, body)
+                self.answer(status, answer)
+
+        self.asked = []
+        self.backend = None
+        super().__init__(Handler)
+
+    def ask(self, handler, body):
+        """What the broker answers: status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.backend, timeout=30)
+        try:
+            # As it came: what is signed is signed for this very host.
+            connection.putrequest(handler.command, handler.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in handler.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
 
 class Names:

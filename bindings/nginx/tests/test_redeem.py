@@ -1,8 +1,6 @@
 """Visas of brokers with `check = "redeem"`: the broker is asked, nobody else waits for it, and what it does not say opens nothing."""
 
 import contextlib
-import http.client
-import http.server
 import json
 import os
 import socket
@@ -13,7 +11,7 @@ import time
 import imagxp
 import pytest
 from instance import MODULE, ROOT, Nginx
-from servers import Manifests
+from servers import Front, Manifests
 from world import BROWSER, World
 
 # The broker as the tests of the Python package run it.
@@ -31,79 +29,6 @@ LOCATIONS = """
     location = /.well-known/imagxp-agent.json {{ imagxp off; }}
     location /free/ {{ imagxp off; }}
 """
-
-
-class Front:
-    """Stands before the broker as a proxy does; `behave(handler)` answers in its place when it is set, and says whether it did."""
-
-    def __init__(self):
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                self.forward(b"")
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path != "/v1/visas/redeem":
-                    self.forward(body)
-                    return
-                with outer.lock:
-                    outer.asked.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                if outer.behave is None or not outer.behave(self, body):
-                    self.forward(body)
-
-            def forward(self, body):
-                status, headers, answer = outer.ask(self.command, self.path, self.headers, body)
-                self.answer(status, answer, headers.get_content_type())
-
-            def answer(self, status, body, kind="application/json"):
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.lock = threading.Lock()
-        self.asked = []
-        self.behave = None
-        self.backend = None
-        self.release = threading.Event()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def ask(self, method, path, headers, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.backend, timeout=30)
-        try:
-            # As it came: what is signed is signed for this very host.
-            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def stall(self, handler, _body):
-        """Says nothing until the test ends."""
-        self.release.wait(60)
-        handler.close_connection = True
-        return True
-
-    def close(self):
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Site:
@@ -216,21 +141,21 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_onc
     site = site(timeout="10s")
     visa = site.visa()
 
-    def lose(handler, body):
+    def lose(handler):
         """The broker does it, and nobody hears of it."""
         front.behave = None
-        status, _, answer = front.ask("POST", handler.path, handler.headers, body)
+        status, answer = front.ask(handler, handler.body)
         assert (status, json.loads(answer)["accepted"]) == (200, 1)
         handler.close_connection = True
         handler.connection.close()
-        return True
 
     front.behave = lose
     answer = site.nginx.get("/page", site.headers(visa))
     assert answer.status == 200, (answer, site.nginx.errors())
-    (first, first_body), (second, second_body) = front.asked
-    assert first["idempotency-key"] == second["idempotency-key"] and first_body == second_body
-    assert first["x-imagxp-signature"] != second["x-imagxp-signature"], "signed anew"
+    # A machine that is busy may need a third.
+    assert len(front.asked) >= 2
+    assert len({(lines["idempotency-key"], body) for lines, body in front.asked}) == 1
+    assert len({lines["x-imagxp-signature"] for lines, _ in front.asked}) == len(front.asked), "signed anew"
     assert site.state(visa) == "REDEEMED"
 
 
@@ -250,11 +175,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_onc
 def test_whatever_is_no_word_opens_nothing(site, front, answer):
     site = site(timeout="700ms")
 
-    def say(handler, _body):
-        handler.answer(*answer)
-        return True
-
-    front.behave = say
+    front.behave = lambda handler: handler.answer(*answer)
     refused = site.nginx.get("/page", site.headers(site.visa()))
     assert (refused.status, refused.code) == (503, "payment.redeem_unavailable"), (refused, site.nginx.errors())
     assert len(front.asked) >= 2, "it is asked again while there is time"

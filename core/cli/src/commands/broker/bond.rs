@@ -1,6 +1,7 @@
 //! `imagxp broker lock`, `unlock`, `slash`.
 
-use super::at::{At, Once, told};
+use super::at::told;
+use super::money::Booking;
 use super::show::show;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -37,16 +38,8 @@ struct Part {
     bond: String,
     /// How much, for example 10.00
     amount: String,
-    /// In which asset [default: the broker's first]
-    #[arg(long, value_name = "CODE")]
-    asset: Option<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    memo: Option<String>,
     #[command(flatten)]
-    once: Once,
-    #[command(flatten)]
-    at: At,
+    booking: Booking,
 }
 
 /// What is asked of the broker.
@@ -54,15 +47,16 @@ type Ask = fn(&BrokerClient, &Bond<'_>, Option<&str>) -> Result<Object<'static>,
 
 impl Part {
     fn ask(&self, context: &Context, ask: Ask) -> Result<Exit, CliError> {
+        let Booking { asset, memo, once, at } = &self.booking;
         let bond = Bond {
             owner: Some(&self.owner),
             name: &self.bond,
             amount: &self.amount,
-            asset: self.asset.as_deref(),
-            memo: self.memo.as_deref(),
+            asset: asset.as_deref(),
+            memo: memo.as_deref(),
         };
-        let client = self.at.client(context)?;
-        match told(context, ask(&client, &bond, self.once.idempotency_key.as_deref()))? {
+        let client = at.client(context)?;
+        match told(context, ask(&client, &bond, once.idempotency_key.as_deref()))? {
             Ok(transfer) => show(context, &transfer),
             Err(exit) => Ok(exit),
         }

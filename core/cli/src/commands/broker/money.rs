@@ -16,23 +16,30 @@ pub(crate) struct Deposit {
     /// What the bank or payment provider calls it
     #[arg(long, value_name = "TEXT")]
     reference: String,
+    #[command(flatten)]
+    booking: Booking,
+}
+
+/// What every command has that moves money.
+#[derive(Debug, clap::Args)]
+pub(super) struct Booking {
     /// In which asset [default: the broker's first]
     #[arg(long, value_name = "CODE")]
-    asset: Option<String>,
-    /// A note
+    pub(super) asset: Option<String>,
+    /// A note: why
     #[arg(long, value_name = "TEXT")]
-    memo: Option<String>,
+    pub(super) memo: Option<String>,
     #[command(flatten)]
-    once: Once,
+    pub(super) once: Once,
     #[command(flatten)]
-    at: At,
+    pub(super) at: At,
 }
 
 impl Deposit {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let (asset, memo, key) =
-            (self.asset.as_deref(), self.memo.as_deref(), self.once.idempotency_key.as_deref());
-        let client = self.at.client(context)?;
+        let Booking { asset, memo, once, at } = &self.booking;
+        let (asset, memo, key) = (asset.as_deref(), memo.as_deref(), once.idempotency_key.as_deref());
+        let client = at.client(context)?;
         match told(context, client.deposit(&self.owner, &self.amount, asset, &self.reference, memo, key))? {
             Ok(transfer) => show(context, &transfer),
             Err(exit) => Ok(exit),
