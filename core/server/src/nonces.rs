@@ -20,7 +20,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Seconds: a claim's window (PROTOCOL §5).
 const WINDOW_S: i64 = 300;
-/// Milliseconds by which a claim may be dated ahead without its record waiting for the disk; for so long after a power cut nothing is taken.
+/// Milliseconds by which a claim may be dated ahead without its record waiting for the disk: no machine starts anew within that time, so
+/// that such a claim is older than the machine's next run.
 const AHEAD_MS: i64 = 500;
 /// Key, agent, time.
 const RECORD: usize = 16 + 16 + 8;
@@ -135,7 +136,7 @@ impl KeptNonces {
         }
         let same_run = boot.is_some() && std::fs::read(folder.join("boot")).ok().as_deref() == boot;
         let lost = (old.is_empty() || !same_run) && data.join("ledger.db").exists();
-        let since = lost.then(|| now.saturating_add_millis(WINDOW_S * 1000 + AHEAD_MS));
+        let since = lost.then(|| now.saturating_add_secs(WINDOW_S));
         let file = create(&folder, now.as_millis()).map_err(failed)?;
         if !same_run {
             std::fs::write(folder.join("boot"), boot.unwrap_or_default()).map_err(failed)?;
@@ -249,8 +250,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let now = Timestamp::from_secs(1_800_000_000);
         let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
-        let doubts =
-            |store: KeptNonces| store.forgotten(now.saturating_add_millis(WINDOW_S * 1000 + AHEAD_MS - 1));
+        let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
         assert!(!doubts(open(Some(b"first"))), "there was nothing before");
         std::fs::write(data.path().join("ledger.db"), "").unwrap();
         assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
@@ -273,10 +273,11 @@ mod tests {
         assert!(!synced(&store));
         assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), now), Insert::Fresh);
         assert!(synced(&store));
-        // What waits for no disk is refused by the next run of the machine, whenever that begins.
+        // What waits for no disk is refused by the next run of the machine.
         drop(store);
         std::fs::write(data.path().join("ledger.db"), "").unwrap();
-        let next = KeptNonces::open_in(data.path(), now, Some(b"second")).unwrap();
+        let started = now.saturating_add_millis(AHEAD_MS);
+        let next = KeptNonces::open_in(data.path(), started, Some(b"second")).unwrap();
         let ends = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
         assert!(next.forgotten(ends(AHEAD_MS - 1)) && !next.forgotten(ends(AHEAD_MS)));
     }
@@ -293,7 +294,7 @@ mod tests {
         assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
         // Nobody knows what came before the first process.
         assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
-        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S + 1)));
+        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
         drop(store);
         // A record that a power cut has cut off.
         let journal = std::fs::read_dir(data.path().join("nonces")).unwrap();
