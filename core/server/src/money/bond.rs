@@ -7,7 +7,7 @@ use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::extract::State;
 use axum::response::Response;
-use imagxp_broker::{Amount, Asset, Lock, Memo, Reference, Slash, Unlock};
+use imagxp_broker::{Bond, Lock, Memo, Owner, Reference, Slash, Unlock};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -29,30 +29,26 @@ pub(crate) struct BondPart {
     memo: Option<String>,
 }
 
-/// What a part of a bond says, read.
-struct Read {
-    asset: Asset,
-    bond: Reference,
-    amount: Amount,
-    memo: Option<Memo>,
-}
-
 impl BondPart {
-    fn read(&self, app: &App) -> Result<Read, Problem> {
+    /// The part, of a bond of this owner.
+    fn of(&self, app: &App, owner: Owner) -> Result<Bond, Problem> {
         let asset = app.bank.asset(self.asset.as_deref())?;
-        Ok(Read {
+        Ok(Bond {
+            id: None,
             asset,
+            owner,
             bond: Reference::parse(&self.bond)?,
             amount: app.bank.rules.assets.amount(asset, &self.amount)?,
             memo: self.memo.as_deref().map(Memo::parse).transpose()?,
         })
     }
 
-    /// The owner, of whom an operator speaks.
-    fn named(&self) -> Result<&str, Problem> {
-        self.owner
-            .as_deref()
-            .ok_or_else(|| Problem::bad("json.malformed", "whose bond it is (`owner`) is missing"))
+    /// The part, of a bond of the owner of whom an operator speaks.
+    fn of_somebody(&self, app: &App) -> Result<Bond, Problem> {
+        let name = self.owner.as_deref();
+        let name =
+            name.ok_or_else(|| Problem::bad("json.malformed", "whose bond it is (`owner`) is missing"))?;
+        self.of(app, owner(app, name)?)
     }
 }
 
@@ -69,8 +65,7 @@ pub(crate) async fn lock(
 ) -> Result<Response, Problem> {
     mutation.must_have_key()?;
     let owner = whose(&app, &mutation.caller, mutation.value.owner.as_deref())?;
-    let Read { asset, bond, amount, memo } = mutation.value.read(&app)?;
-    let command = Lock { id: None, asset, owner, bond, amount, memo };
+    let command = Lock(mutation.value.of(&app, owner)?);
     made(&app, command, mutation.actor, mutation.once).await
 }
 
@@ -86,9 +81,7 @@ pub(crate) async fn unlock(
     mutation: Mutation<BondPart>,
 ) -> Result<Response, Problem> {
     mutation.must_have_key()?;
-    let owner = owner(&app, mutation.value.named()?)?;
-    let Read { asset, bond, amount, memo } = mutation.value.read(&app)?;
-    let command = Unlock { id: None, asset, owner, bond, amount, memo };
+    let command = Unlock(mutation.value.of_somebody(&app)?);
     made(&app, command, mutation.actor, mutation.once).await
 }
 
@@ -104,11 +97,10 @@ pub(crate) async fn slash(
     mutation: Mutation<BondPart>,
 ) -> Result<Response, Problem> {
     mutation.must_have_key()?;
-    let owner = owner(&app, mutation.value.named()?)?;
-    let Read { asset, bond, amount, memo } = mutation.value.read(&app)?;
-    if memo.is_none() {
+    let bond = mutation.value.of_somebody(&app)?;
+    if bond.memo.is_none() {
         return Err(Problem::bad("json.malformed", "why the bond is lost (`memo`) is missing"));
     }
-    let command = Slash { id: None, asset, owner, bond, amount, memo };
+    let command = Slash(bond);
     made(&app, command, mutation.actor, mutation.once).await
 }
