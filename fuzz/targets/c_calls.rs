@@ -272,7 +272,8 @@ fn run(caller: &mut Caller, call: &Call<'_>) {
                     .call(|error| imagxp_publisher_supply_failure(publisher, url, failure % 8, *now, error));
             }
             Call::Redeemed { publisher, verdict, answer, status, said, now } => {
-                let (publisher, verdict) = (caller.handle(Publisher, *publisher), caller.handle(Verdict, *verdict));
+                let (publisher, verdict) =
+                    (caller.handle(Publisher, *publisher), caller.handle(Verdict, *verdict));
                 caller.bytes(|out, error| imagxp_publisher_redemption(publisher, verdict, *now, out, error));
                 let said = caller.slice(said);
                 assert!((1..=3).contains(&imagxp_redemption_read(*status, said)), "an answer is read as one");

@@ -31,8 +31,7 @@ def older_than_the_machine(response: httpx.Response) -> bool:
 class Client(threading.Thread):
     """Books deposits for itself and pays the next one, until it is told to end; what has begun is brought to its end."""
 
-    def __init__(
-        self, broker: Victim, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
+    def __init__(self, broker: Victim, me: Identity, other: Identity, *, forgets: bool = False, patience: float = 60) -> None:
         super().__init__(daemon=True)
         self.deposits = self.payments = self.retries = 0
         self.answers: Counter[str] = Counter()
