@@ -8,7 +8,7 @@ use crate::options::options;
 use crate::{boundary, errors, worker};
 use imagxp::Timestamp;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
-use imagxp_replay_stores::{Error, Options, RedisAddress, SharedReplayStore};
+use imagxp_replay_stores::{Options, RedisAddress, SharedReplayStore};
 use napi::bindgen_prelude::PromiseRaw;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -81,7 +81,7 @@ impl RedisReplayStore {
         let options = read(options)?;
         boundary::call(|| {
             let file = ca_file.as_deref().map(Path::new);
-            let address = RedisAddress::parse(&url, file).map_err(Error::from)?;
+            let address = RedisAddress::parse(&url, file)?;
             Ok(Self(Arc::new(SharedReplayStore::at_redis(address, options)?)))
         })
     }

@@ -1,7 +1,7 @@
 //! Replay stores that several processes share.
 
 use crate::{boundary, errors};
-use imagxp_replay_stores::{Error, Options, RedisAddress, SharedReplayStore};
+use imagxp_replay_stores::{Options, RedisAddress, SharedReplayStore};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl RedisReplayStore {
     ) -> PyResult<Self> {
         let options = options(py, max_entries, max_per_agent, time_limit, connections, name)?;
         boundary::call(py, || {
-            let address = RedisAddress::parse(url, ca_file.as_deref()).map_err(Error::from)?;
+            let address = RedisAddress::parse(url, ca_file.as_deref())?;
             Ok(Self(Arc::new(SharedReplayStore::at_redis(address, options)?)))
         })
     }

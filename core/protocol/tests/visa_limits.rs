@@ -85,3 +85,35 @@ fn a_publisher_reads_within_the_limits() {
         assert_eq!(beyond, Some(Code::PaymentInvalidToken), "{name}");
     }
 }
+
+#[test]
+fn times_count_to_the_second() {
+    const NOW: u32 = 1_772_366_400;
+    assert_eq!(now().as_millis(), i64::from(NOW) * 1000);
+    let publisher = publisher(POLICY);
+    let (invalid, expired) = (Some(Code::PaymentInvalidToken), Some(Code::PaymentExpired));
+    // iat, nbf, exp.
+    let times = [
+        // Five seconds for clocks that differ: until the end, and not before the beginning.
+        (NOW - 600, NOW - 600, NOW - 5, None),
+        (NOW - 600, NOW - 600, NOW - 6, expired),
+        (NOW + 5, NOW, NOW + 600, None),
+        (NOW + 6, NOW, NOW + 600, invalid),
+        (NOW, NOW + 5, NOW + 600, None),
+        (NOW, NOW + 6, NOW + 600, invalid),
+        // An hour at most, and no less than nothing.
+        (NOW, NOW, NOW + 3600, None),
+        (NOW, NOW, NOW + 3601, invalid),
+        (NOW + 5, NOW, NOW + 3605, None),
+        (NOW, NOW, NOW, None),
+        (NOW, NOW, NOW - 1, invalid),
+    ];
+    for (number, (iat, nbf, exp, code)) in times.into_iter().enumerate() {
+        let said = shown(&publisher, 100 + number, |claims| {
+            claims.insert("iat", iat);
+            claims.insert("nbf", nbf);
+            claims.insert("exp", exp);
+        });
+        assert_eq!(said, code, "iat {iat}, nbf {nbf}, exp {exp}");
+    }
+}

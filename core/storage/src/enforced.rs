@@ -2,14 +2,12 @@
 
 use crate::ledger::{Address, Ledger, Options, open_writer};
 use crate::sql::Sql;
+use crate::support;
 use crate::value::Value;
 use imagxp_broker::*;
 use imagxp_database::{ErrorKind, Result};
 use std::sync::Arc;
 use tempfile::TempDir;
-
-#[path = "../tests/support/mod.rs"]
-mod support;
 
 const NOW: i64 = 1_790_000_000_000;
 

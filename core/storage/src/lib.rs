@@ -15,6 +15,9 @@ mod sql;
 mod sqlite;
 mod subtrees;
 #[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+#[cfg(test)]
 mod upgrade;
 mod value;
 

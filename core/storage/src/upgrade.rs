@@ -5,13 +5,11 @@ use crate::ledger::{Address, Ledger, Options, open_writer};
 use crate::postgres::Postgres;
 use crate::sql::{Sql, writing};
 use crate::sqlite::Sqlite;
+use crate::support;
 use crate::value::{Row, Value};
 use imagxp_broker::*;
 use imagxp_database::{ErrorKind, Result};
 use tempfile::TempDir;
-
-#[path = "../tests/support/mod.rs"]
-mod support;
 
 const NOW: i64 = 1_790_000_000_000;
 /// How many migrations there were before leaves kept subtrees.
@@ -85,7 +83,7 @@ fn old(address: &Address) -> (Vec<Leaf>, Box<dyn Sql>) {
     let mut older: Box<dyn Sql> = match address {
         Address::Postgres(address) => Box::new(Postgres::open_before(address, BEFORE).unwrap()),
         Address::Sqlite(path) => Box::new(Sqlite::open_before(path, BEFORE).unwrap()),
-        Address::Memory => unreachable!(),
+        Address::Memory => panic!("memory keeps nothing to bring up to date"),
     };
     copy(open_writer(&source, &Options::default(), NOW).unwrap().sql().unwrap(), &mut *older);
     (leaves, older)

@@ -1,6 +1,6 @@
 //! Private instances of Redis and PostgreSQL for tests: in temporary folders, on Unix sockets, ended with the test.
 //!
-//! Also for other crates: `#[path = "../../storage/tests/support/mod.rs"] mod support;`.
+//! Also for the tests inside the crate (src/lib.rs), and for other crates: `#[path = "../../storage/tests/support/mod.rs"] mod support;`.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "test support")]
