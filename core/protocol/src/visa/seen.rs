@@ -51,3 +51,25 @@ impl SeenTokens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, parse_object};
+
+    #[test]
+    fn the_longest_token_is_remembered_and_no_longer_one() {
+        let keys = Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap());
+        let claims = br#"{"iss":"https://broker.example","aud":"https://pub.example","iat":1772366400,"exp":1772367000}"#;
+        let claims = TokenClaims::read(&parse_object(claims, &Limits::JWT).unwrap()).unwrap();
+        let opened = Arc::new(Opened::new(Typ::Visa, claims, &keys));
+        let mut seen = SeenTokens::new();
+        for (length, kept) in [(MAX_TOKEN, true), (MAX_TOKEN + 1, false)] {
+            let token = vec![b'a'; length];
+            seen.insert(&token, &opened);
+            assert_eq!(seen.get(&token).is_some(), kept, "{length} bytes");
+        }
+        // With another key set, even an equal one, it was not opened.
+        assert!(opened.is_by(&keys) && !opened.is_by(&Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap())));
+    }
+}
