@@ -150,6 +150,14 @@ ngx_http_imagxp_now(void)
     return (int64_t) tp->sec * 1000 + (int64_t) tp->msec;
 }
 
+/* directive.c */
+char *ngx_http_imagxp_zone_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_imagxp_policy_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_imagxp_document_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_imagxp_audit_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_imagxp_key_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_imagxp_zone_status_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
 /* policy.c */
 ngx_http_imagxp_policy_t *ngx_http_imagxp_policy_read(ngx_conf_t *cf, ngx_str_t *file);
 ngx_http_imagxp_site_t *ngx_http_imagxp_site(ngx_conf_t *cf, ngx_http_imagxp_loc_conf_t *conf);
@@ -165,15 +173,18 @@ int ngx_http_imagxp_zone_insert(void *data, const uint8_t *key, const uint8_t *a
     int64_t now_ms);
 int ngx_http_imagxp_zone_seen(void *data, const uint8_t *key, int64_t now_ms);
 int64_t ngx_http_imagxp_zone_horizon(void *data);
-int64_t ngx_http_imagxp_zone_arrival(void *data, const uint8_t *agent);
-int ngx_http_imagxp_zone_replace(void *data, const uint8_t *agent, int64_t before_us, int64_t after_us);
 ngx_int_t ngx_http_imagxp_zone_status(ngx_http_request_t *r);
+
+/* agent.c */
+int64_t ngx_http_imagxp_agent_arrival(void *data, const uint8_t *agent);
+int ngx_http_imagxp_agent_replace(void *data, const uint8_t *agent, int64_t before_us, int64_t after_us);
 
 /* document.c */
 void *ngx_http_imagxp_documents_make(ngx_http_imagxp_zone_t *zone);
 ngx_uint_t ngx_http_imagxp_documents_count(ngx_http_imagxp_zone_t *zone);
 void ngx_http_imagxp_document_put(ngx_http_imagxp_zone_t *zone, ngx_str_t *url, ngx_str_t *body, uint32_t max_age,
     int64_t now_ms);
+ngx_int_t ngx_http_imagxp_document_given(ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url);
 ngx_int_t ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms,
     ngx_log_t *log);
 void ngx_http_imagxp_document_supplied(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t fetched_ms);
@@ -181,9 +192,20 @@ void ngx_http_imagxp_document_supplied(ngx_http_imagxp_site_t *site, ngx_str_t *
 /* verify.c */
 ngx_int_t ngx_http_imagxp_access_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_imagxp_passed_handler(ngx_http_request_t *r);
+
+/* ctx.c */
+extern ngx_http_imagxp_ctx_t  *ngx_http_imagxp_current;
 ngx_http_imagxp_ctx_t *ngx_http_imagxp_ctx(ngx_http_request_t *r);
+ngx_http_imagxp_ctx_t *ngx_http_imagxp_ctx_make(ngx_http_request_t *r, ngx_http_imagxp_site_t *site);
 int ngx_http_imagxp_own(const uint8_t *key);
 void ngx_http_imagxp_spend(const uint8_t *key);
+
+/* body.c */
+ngx_int_t ngx_http_imagxp_body_read(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
+ngx_int_t ngx_http_imagxp_body_digest(ngx_http_request_t *r, imagxp_request *request, imagxp_error **error);
+
+/* feedback.c */
+void ngx_http_imagxp_feedback_take(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
 
 /* fetch.c */
 ngx_int_t ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url);

@@ -1,6 +1,6 @@
 /*
- * Manifests and key sets in the shared zone: what one worker has fetched, the others need not fetch. A cache: when there is no room, the
- * least recently used document leaves.
+ * Manifests and key sets: those that the configuration gives, and those in the shared zone. What one worker has fetched, the others need not
+ * fetch. The zone's are a cache: when there is no room, the least recently used document leaves.
  */
 
 #include "ngx_http_imagxp.h"
@@ -217,4 +217,41 @@ ngx_http_imagxp_supplied(ngx_http_imagxp_site_t *site, ngx_str_t *url)
     }
 
     return &supplied[place].fetched_ms;
+}
+
+/* A document that the configuration gives. NGX_DECLINED: it gives none of this URL. */
+ngx_int_t
+ngx_http_imagxp_document_given(ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url)
+{
+    ngx_log_t                   *log;
+    ngx_uint_t                   i;
+    imagxp_error                *error;
+    ngx_http_imagxp_document_t  *document;
+    ngx_http_imagxp_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_imagxp_module);
+    log = ctx->request->connection->log;
+
+    if (conf->documents == NULL) {
+        return NGX_DECLINED;
+    }
+
+    document = conf->documents->elts;
+
+    for (i = 0; i < conf->documents->nelts; i++) {
+        if (document[i].url.len != url->len || ngx_strncmp(document[i].url.data, url->data, url->len) != 0) {
+            continue;
+        }
+
+        if (imagxp_publisher_supply(ngx_http_imagxp_publisher(ctx->site, log), ngx_http_imagxp_slice(url),
+                                    ngx_http_imagxp_slice(&document[i].body), IMAGXP_MAX_AGE_NONE, ngx_http_imagxp_now(),
+                                    &error) != IMAGXP_OK)
+        {
+            ngx_http_imagxp_log_error(NGX_LOG_ERR, log, "a document of the configuration is not acceptable", error);
+        }
+
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
 }

@@ -297,7 +297,7 @@ ngx_http_imagxp_publisher_make(ngx_http_imagxp_site_t *site, imagxp_error **erro
     if (imagxp_publisher_options_new(&options, error) == IMAGXP_OK
         && imagxp_replay_store_new(site->zone, ngx_http_imagxp_zone_insert, ngx_http_imagxp_zone_seen,
                                    ngx_http_imagxp_zone_horizon, &nonces, error) == IMAGXP_OK
-        && imagxp_rate_store_new(site, ngx_http_imagxp_zone_arrival, ngx_http_imagxp_zone_replace, &rates, error)
+        && imagxp_rate_store_new(site, ngx_http_imagxp_agent_arrival, ngx_http_imagxp_agent_replace, &rates, error)
            == IMAGXP_OK
         && imagxp_publisher_options_set_replay_store(options, nonces, error) == IMAGXP_OK
         && imagxp_publisher_options_set_rate_store(options, rates, error) == IMAGXP_OK

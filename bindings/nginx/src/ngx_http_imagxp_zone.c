@@ -9,89 +9,13 @@
  * worst is an entry that stays unused until the zone is made anew.
  */
 
-#include "ngx_http_imagxp.h"
+#include "ngx_http_imagxp_zone.h"
 #include <sys/random.h>
 
-#define NONE            0xffffffffU
-#define MINUTES         128
-#define RANGES          8
-#define DAY_S           86400
-/* How many nonces an insertion forgets, and how many when there is no room. */
-#define SWEEP           8
-#define SWEEP_FULL      4096
-#define AGENT_STEPS     64
-#define MIN_SIZE        (64 * 4096)
-
-typedef struct {
-    u_char                     key[16];
-    uint32_t                   expires;    /* seconds since 1970; seen up to then */
-    uint32_t                   agent;
-    uint32_t                   next;       /* in its chain, or of the free ones */
-    uint32_t                   due;        /* next of the same minute */
-} ngx_http_imagxp_nonce_t;
-
-typedef struct {
-    u_char                     key[16];
-    int64_t                    arrival;    /* of its next request, in microseconds since 1970 */
-    uint32_t                   nonces;
-    uint32_t                   next;
-} ngx_http_imagxp_agent_t;
-
-/* A time whose nonces may have been forgotten, in seconds since 1970. */
-typedef struct {
-    int64_t                    from;
-    int64_t                    to;
-} ngx_http_imagxp_range_t;
-
-struct ngx_http_imagxp_sh_s {
-    u_char                     secret[16];
-    void                      *documents;
-
-    uint32_t                   capacity;
-    uint32_t                   live;
-    uint32_t                   fresh;      /* entries from here on have never been used */
-    uint32_t                   free;
-    uint32_t                   max_per_agent;
-
-    uint32_t                   agent_capacity;
-    uint32_t                   agent_fresh;
-    uint32_t                   agent_hand;
-
-    int64_t                    minute;     /* the next one to be swept */
-    uint32_t                   wheel[MINUTES];
-    ngx_http_imagxp_range_t    forgotten[RANGES];
-    ngx_uint_t                 nforgotten;
-    uint64_t                   refused;
-
-    ngx_http_imagxp_nonce_t   *nonces;
-    ngx_http_imagxp_agent_t   *agents;
-    uint32_t                  *heads;
-    uint32_t                  *agent_heads;
-};
+#define MIN_SIZE  (64 * 4096)
 
 static ngx_int_t ngx_http_imagxp_zone_make(ngx_http_imagxp_zone_t *zone);
 static void ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone);
-static int ngx_http_imagxp_zone_add(ngx_http_imagxp_sh_t *sh, const uint8_t *key, const uint8_t *agent,
-    uint32_t expires, int64_t now);
-static uint32_t ngx_http_imagxp_zone_find(ngx_http_imagxp_sh_t *sh, const uint8_t *key);
-static uint32_t ngx_http_imagxp_zone_agent(ngx_http_imagxp_sh_t *sh, const uint8_t *key, int64_t now_us,
-    ngx_uint_t make);
-static uint32_t ngx_http_imagxp_zone_agent_slot(ngx_http_imagxp_sh_t *sh, int64_t now_us);
-static void ngx_http_imagxp_zone_link(ngx_http_imagxp_sh_t *sh, uint32_t index);
-static void ngx_http_imagxp_zone_sweep(ngx_http_imagxp_sh_t *sh, int64_t now, ngx_uint_t limit);
-static void ngx_http_imagxp_zone_drop(ngx_http_imagxp_sh_t *sh, uint32_t index);
-static void ngx_http_imagxp_zone_forget(ngx_http_imagxp_sh_t *sh, int64_t time);
-
-static ngx_inline uint32_t
-ngx_http_imagxp_zone_slot(const uint8_t *key, uint32_t size)
-{
-    uint64_t  hash;
-
-    /* The keys are keyed hashes already. */
-    ngx_memcpy(&hash, key, sizeof(hash));
-
-    return (uint32_t) (((hash & 0xffffffff) * size) >> 32);
-}
 
 ngx_int_t
 ngx_http_imagxp_zone_init(ngx_shm_zone_t *shm_zone, void *data)
@@ -150,7 +74,7 @@ ngx_http_imagxp_zone_insert(void *data, const uint8_t *key, const uint8_t *agent
 
     ngx_shmtx_lock(&zone->pool->mutex);
 
-    answer = ngx_http_imagxp_zone_add(zone->sh, key, agent, (uint32_t) expires, now_ms / 1000);
+    answer = ngx_http_imagxp_nonce_add(zone->sh, key, agent, (uint32_t) expires, now_ms / 1000);
 
     if (answer == IMAGXP_INSERT_FULL) {
         zone->sh->refused++;
@@ -178,7 +102,7 @@ ngx_http_imagxp_zone_seen(void *data, const uint8_t *key, int64_t now_ms)
     }
 
     ngx_shmtx_lock(&zone->pool->mutex);
-    index = ngx_http_imagxp_zone_find(zone->sh, key);
+    index = ngx_http_imagxp_nonce_find(zone->sh, key);
     ngx_shmtx_unlock(&zone->pool->mutex);
 
     return index == NONE ? IMAGXP_SEEN_NO : IMAGXP_SEEN_YES;
@@ -208,72 +132,6 @@ ngx_http_imagxp_zone_horizon(void *data)
     ngx_shmtx_unlock(&zone->pool->mutex);
 
     return horizon;
-}
-
-/* Rates are kept per policy: two policies may grant one agent different ones. */
-static void
-ngx_http_imagxp_zone_rate_key(ngx_http_imagxp_site_t *site, const uint8_t *agent, u_char *key)
-{
-    ngx_uint_t    i;
-    imagxp_slice  hash;
-
-    hash = imagxp_policy_hash(site->policy->policy);
-
-    for (i = 0; i < 16; i++) {
-        key[i] = agent[i] ^ hash.ptr[i];
-    }
-}
-
-int64_t
-ngx_http_imagxp_zone_arrival(void *data, const uint8_t *agent)
-{
-    u_char                   key[16];
-    int64_t                  arrival;
-    uint32_t                 index;
-    ngx_http_imagxp_site_t  *site = data;
-
-    ngx_http_imagxp_zone_rate_key(site, agent, key);
-
-    ngx_shmtx_lock(&site->zone->pool->mutex);
-
-    index = ngx_http_imagxp_zone_agent(site->zone->sh, key, 0, 0);
-    arrival = index == NONE ? IMAGXP_TIME_NONE : site->zone->sh->agents[index].arrival;
-
-    ngx_shmtx_unlock(&site->zone->pool->mutex);
-
-    return arrival;
-}
-
-int
-ngx_http_imagxp_zone_replace(void *data, const uint8_t *agent, int64_t before_us, int64_t after_us)
-{
-    int                      answer;
-    u_char                   key[16];
-    uint32_t                 index;
-    ngx_http_imagxp_sh_t    *sh;
-    ngx_http_imagxp_site_t  *site = data;
-
-    sh = site->zone->sh;
-    ngx_http_imagxp_zone_rate_key(site, agent, key);
-
-    ngx_shmtx_lock(&site->zone->pool->mutex);
-
-    index = ngx_http_imagxp_zone_agent(sh, key, ngx_http_imagxp_now() * 1000, 1);
-
-    if (index == NONE) {
-        answer = IMAGXP_RATE_ERROR;
-
-    } else if (sh->agents[index].arrival != before_us) {
-        answer = IMAGXP_RATE_CHANGED;
-
-    } else {
-        sh->agents[index].arrival = after_us;
-        answer = IMAGXP_RATE_REPLACED;
-    }
-
-    ngx_shmtx_unlock(&site->zone->pool->mutex);
-
-    return answer;
 }
 
 /* Serves how full the zone is, as JSON: a content handler. */
@@ -427,274 +285,14 @@ ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
         for (index = old->heads[i]; index != NONE; index = nonce->next) {
             nonce = &old->nonces[index];
 
-            if (ngx_http_imagxp_zone_add(zone->sh, nonce->key, old->agents[nonce->agent].key, nonce->expires, now)
+            if (ngx_http_imagxp_nonce_add(zone->sh, nonce->key, old->agents[nonce->agent].key, nonce->expires, now)
                 == IMAGXP_INSERT_FULL)
             {
                 /* It is too small for what is live: claims of that time are refused instead. */
-                ngx_http_imagxp_zone_forget(zone->sh, nonce->expires);
+                ngx_http_imagxp_nonce_forget(zone->sh, nonce->expires);
             }
         }
     }
 
     ngx_shmtx_unlock(&from->pool->mutex);
-}
-
-static int
-ngx_http_imagxp_zone_add(ngx_http_imagxp_sh_t *sh, const uint8_t *key, const uint8_t *agent, uint32_t expires,
-    int64_t now)
-{
-    uint32_t                  index, owner, slot;
-    ngx_http_imagxp_nonce_t  *nonce;
-
-    ngx_http_imagxp_zone_sweep(sh, now, SWEEP);
-
-    if (ngx_http_imagxp_zone_find(sh, key) != NONE) {
-        return IMAGXP_INSERT_SEEN;
-    }
-
-    if (sh->free == NONE && sh->fresh == sh->capacity) {
-        ngx_http_imagxp_zone_sweep(sh, now, SWEEP_FULL);
-    }
-
-    owner = ngx_http_imagxp_zone_agent(sh, agent, now * 1000000, 1);
-
-    if (owner == NONE || sh->agents[owner].nonces >= sh->max_per_agent) {
-        return IMAGXP_INSERT_FULL;
-    }
-
-    if (sh->free != NONE) {
-        index = sh->free;
-        sh->free = sh->nonces[index].next;
-
-    } else if (sh->fresh < sh->capacity) {
-        index = sh->fresh++;
-
-    } else {
-        return IMAGXP_INSERT_FULL;
-    }
-
-    slot = ngx_http_imagxp_zone_slot(key, sh->capacity);
-    nonce = &sh->nonces[index];
-    ngx_memcpy(nonce->key, key, 16);
-    nonce->expires = expires;
-    nonce->agent = owner;
-    nonce->next = sh->heads[slot];
-
-    sh->agents[owner].nonces++;
-    sh->live++;
-    ngx_memory_barrier();
-    sh->heads[slot] = index;
-    ngx_http_imagxp_zone_link(sh, index);
-
-    return IMAGXP_INSERT_FRESH;
-}
-
-static uint32_t
-ngx_http_imagxp_zone_find(ngx_http_imagxp_sh_t *sh, const uint8_t *key)
-{
-    uint32_t  index;
-
-    for (index = sh->heads[ngx_http_imagxp_zone_slot(key, sh->capacity)]; index != NONE; index = sh->nonces[index].next) {
-        if (ngx_memcmp(sh->nonces[index].key, key, 16) == 0) {
-            return index;
-        }
-    }
-
-    return NONE;
-}
-
-static uint32_t
-ngx_http_imagxp_zone_agent(ngx_http_imagxp_sh_t *sh, const uint8_t *key, int64_t now_us, ngx_uint_t make)
-{
-    uint32_t                  index, slot;
-    ngx_http_imagxp_agent_t  *agent;
-
-    slot = ngx_http_imagxp_zone_slot(key, sh->agent_capacity);
-
-    for (index = sh->agent_heads[slot]; index != NONE; index = sh->agents[index].next) {
-        if (ngx_memcmp(sh->agents[index].key, key, 16) == 0) {
-            return index;
-        }
-    }
-
-    if (!make) {
-        return NONE;
-    }
-
-    index = ngx_http_imagxp_zone_agent_slot(sh, now_us);
-
-    if (index != NONE) {
-        agent = &sh->agents[index];
-        ngx_memcpy(agent->key, key, 16);
-        agent->arrival = IMAGXP_TIME_NONE;
-        agent->nonces = 0;
-        agent->next = sh->agent_heads[slot];
-        ngx_memory_barrier();
-        sh->agent_heads[slot] = index;
-    }
-
-    return index;
-}
-
-/* A place for an agent: one that was never used, or one of which nothing is known any more. */
-static uint32_t
-ngx_http_imagxp_zone_agent_slot(ngx_http_imagxp_sh_t *sh, int64_t now_us)
-{
-    uint32_t                  index, *link;
-    ngx_uint_t                i;
-    ngx_http_imagxp_agent_t  *agent;
-
-    if (sh->agent_fresh < sh->agent_capacity) {
-        return sh->agent_fresh++;
-    }
-
-    for (i = 0; i < AGENT_STEPS; i++) {
-        index = sh->agent_hand;
-        sh->agent_hand = (index + 1) % sh->agent_capacity;
-        agent = &sh->agents[index];
-
-        if (agent->nonces != 0 || agent->arrival > now_us) {
-            continue;
-        }
-
-        link = &sh->agent_heads[ngx_http_imagxp_zone_slot(agent->key, sh->agent_capacity)];
-
-        while (*link != NONE && *link != index) {
-            link = &sh->agents[*link].next;
-        }
-
-        if (*link == index) {
-            *link = agent->next;
-        }
-
-        return index;
-    }
-
-    return NONE;
-}
-
-/* Into the list of the first minute in which the nonce has surely expired; one that lies too far ahead is looked at earlier. */
-static void
-ngx_http_imagxp_zone_link(ngx_http_imagxp_sh_t *sh, uint32_t index)
-{
-    int64_t    minute;
-    uint32_t  *list;
-
-    minute = (int64_t) sh->nonces[index].expires / 60 + 1;
-    minute = ngx_max(minute, sh->minute);
-    minute = ngx_min(minute, sh->minute + MINUTES - 1);
-    list = &sh->wheel[minute % MINUTES];
-
-    sh->nonces[index].due = *list;
-    ngx_memory_barrier();
-    *list = index;
-}
-
-static void
-ngx_http_imagxp_zone_sweep(ngx_http_imagxp_sh_t *sh, int64_t now, ngx_uint_t limit)
-{
-    int64_t    minute;
-    uint32_t   index, *list;
-
-    minute = now / 60;
-
-    if (minute - sh->minute > MINUTES) {
-        /* The lists are the same in every round. */
-        sh->minute = minute - MINUTES;
-    }
-
-    if (sh->minute > minute + 1) {
-        /* The clock has stepped back. What has not expired is linked again. */
-        sh->minute = minute;
-    }
-
-    while (sh->minute <= minute) {
-        list = &sh->wheel[sh->minute % MINUTES];
-        index = *list;
-
-        if (index == NONE) {
-            sh->minute++;
-            continue;
-        }
-
-        if (limit-- == 0) {
-            return;
-        }
-
-        *list = sh->nonces[index].due;
-
-        if ((int64_t) sh->nonces[index].expires < now) {
-            ngx_http_imagxp_zone_drop(sh, index);
-        } else {
-            /* Its minute lies ahead of this one, so it does not come back here. */
-            ngx_http_imagxp_zone_link(sh, index);
-        }
-    }
-}
-
-static void
-ngx_http_imagxp_zone_drop(ngx_http_imagxp_sh_t *sh, uint32_t index)
-{
-    uint32_t                 *link;
-    ngx_http_imagxp_nonce_t  *nonce;
-
-    nonce = &sh->nonces[index];
-    ngx_http_imagxp_zone_forget(sh, nonce->expires);
-
-    link = &sh->heads[ngx_http_imagxp_zone_slot(nonce->key, sh->capacity)];
-
-    while (*link != NONE && *link != index) {
-        link = &sh->nonces[*link].next;
-    }
-
-    if (*link == index) {
-        *link = nonce->next;
-    }
-
-    if (sh->agents[nonce->agent].nonces > 0) {
-        sh->agents[nonce->agent].nonces--;
-    }
-
-    if (sh->live > 0) {
-        sh->live--;
-    }
-
-    nonce->next = sh->free;
-    sh->free = index;
-}
-
-/* Claims that end at a forgotten time, or in the day before it, are refused: a clock that steps back reopens nothing. */
-static void
-ngx_http_imagxp_zone_forget(ngx_http_imagxp_sh_t *sh, int64_t time)
-{
-    ngx_uint_t                i, nearest;
-    ngx_http_imagxp_range_t  *range;
-
-    nearest = 0;
-
-    for (i = 0; i < sh->nforgotten; i++) {
-        range = &sh->forgotten[i];
-
-        if (time >= range->from - DAY_S && time <= range->to + DAY_S) {
-            range->from = ngx_min(range->from, time - DAY_S);
-            range->to = ngx_max(range->to, time);
-            return;
-        }
-
-        if (range->to < sh->forgotten[nearest].to) {
-            nearest = i;
-        }
-    }
-
-    if (sh->nforgotten < RANGES) {
-        range = &sh->forgotten[sh->nforgotten++];
-        range->from = time - DAY_S;
-        range->to = time;
-        return;
-    }
-
-    /* The clock has jumped often: the oldest time grows. */
-    range = &sh->forgotten[nearest];
-    range->from = ngx_min(range->from, time - DAY_S);
-    range->to = ngx_max(range->to, time);
 }

@@ -1,0 +1,121 @@
+//! Tests of `resource.rs`.
+
+use super::*;
+
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (Resource::parse(a).unwrap(), Resource::parse(b).unwrap());
+    a.origin == b.origin && a.same_target(&b)
+}
+
+#[test]
+fn what_is_longer_than_any_url_is_none() {
+    let long = |bytes: usize| format!("/{}", "a/../".repeat(bytes / 5 + 1)).split_at(bytes).0.to_owned();
+    assert!(Resource::parse(&long(MAX_URL_BYTES)).is_some());
+    assert!(path_readings(&long(MAX_URL_BYTES)).is_some());
+    assert!(Resource::parse(&long(MAX_URL_BYTES + 1)).is_none());
+    assert!(path_readings(&long(MAX_URL_BYTES + 1)).is_none());
+}
+
+#[test]
+fn equal_after_normalisation() {
+    assert!(same("https://pub.example", "https://pub.example/"));
+    assert!(same("HTTPS://Pub.Example:443/", "https://pub.example/"));
+    assert!(same("https://pub.example/caf%c3%a9", "https://pub.example/café"));
+    assert!(same("https://pub.example/%7Euser/./a/../b", "https://pub.example/~user/b"));
+    assert!(same("https://pub.example/a|b?x=|", "https://pub.example/a%7Cb?x=%7c"));
+    assert!(same("https://pub.example?x", "https://pub.example/?x"));
+    assert!(same("/%2e%2e/a", "/a"));
+}
+
+#[test]
+fn different_after_normalisation() {
+    assert!(!same("https://pub.example/a", "https://pub.example/a/"));
+    assert!(!same("https://pub.example/a%2Fb", "https://pub.example/a/b"));
+    assert!(!same("https://pub.example/?", "https://pub.example/"));
+    assert!(!same("https://pub.example/A", "https://pub.example/a"));
+    assert!(!same("https://pub.example:8443/", "https://pub.example/"));
+    assert!(!same("http://pub.example/", "https://pub.example/"));
+    assert!(!same("https://pub.example/?a=1&b=2", "https://pub.example/?b=2&a=1"));
+}
+
+#[test]
+fn refuses_what_is_not_a_resource() {
+    for bad in [
+        "",
+        "pub.example/",
+        "ftp://pub.example/",
+        "https://",
+        "https:///x",
+        "https://u@pub.example/",
+        "//pub.example/",
+        "https://pub.example:0/",
+        "https://pub.example:65536/",
+        "https://pub.example/%4",
+        "https://pub.example/%zz",
+        "https://pub.example/#x",
+        "https://pub.example/a b",
+        "https://pub.example/\\x",
+        "https://[::g]/",
+        "https://bücher.example/",
+        "x:",
+    ] {
+        assert!(Resource::parse(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn an_ordinary_path_has_one_reading() {
+    for path in ["/", "/premium/x", "/caf\u{e9}?q=//..", "/a.b/c~d"] {
+        let count = path_readings(path).unwrap().len();
+        assert!(count == 1 || path.contains('\u{e9}'), "{path}");
+    }
+    assert_eq!(path_readings("https://pub.example").unwrap(), ["/"]);
+    assert_eq!(path_readings("/%70remium/x").unwrap(), ["/premium/x"]);
+    assert!(path_readings("/%zz").is_none());
+}
+
+#[test]
+fn a_disguised_path_has_every_reading() {
+    for disguise in [
+        "//premium///x",
+        "/premium%2Fx",
+        "/a/..%2Fpremium/x",
+        "/a/%2E%2e/premium/x",
+        "/public//../premium/x",
+        "/premium;v=1/x",
+        "/free/..;/premium/x",
+        "/premium%5Cx",
+        "/./premium/./x",
+    ] {
+        let readings = path_readings(&format!("https://pub.example{disguise}")).unwrap();
+        assert!(readings.iter().any(|reading| reading == "/premium/x"), "{disguise}: {readings:?}");
+    }
+    // A router that matches before it decodes sees the longer path.
+    let readings = path_readings("/secret/5/..%2F..%2Ffree").unwrap();
+    assert!(readings.iter().any(|reading| reading == "/free"), "{readings:?}");
+    assert!(readings.iter().any(|reading| reading == "/secret/5/..%2F..%2Ffree"), "{readings:?}");
+}
+
+#[test]
+fn origins() {
+    assert_eq!(Origin::parse("https://Pub.example:443/", false).unwrap().to_string(), "https://pub.example");
+    assert_eq!(Origin::parse("https://pub.example:8443", false).unwrap().authority(), "pub.example:8443");
+    assert!(Origin::parse("http://pub.example", true).is_err());
+    assert!(Origin::parse("http://127.0.0.1:8000", false).is_err());
+    assert!(Origin::parse("http://127.0.0.1:8000", true).is_ok());
+    assert!(Origin::parse("https://pub.example/x", false).is_err());
+}
+
+#[test]
+fn dot_segments() {
+    for (path, out) in [
+        ("/a/b/c/./../../g", "/a/g"),
+        ("/..", "/"),
+        ("/a/..", "/"),
+        ("/a/.", "/a/"),
+        ("/.a/..b", "/.a/..b"),
+        ("/./", "/"),
+    ] {
+        assert_eq!(remove_dot_segments(path), out, "{path}");
+    }
+}
