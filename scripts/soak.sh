@@ -23,7 +23,7 @@ scripts/models.sh 20000 "$target/soak"
 say "== 20 000 broken files for the command line"
 IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture
 say "== the audit log's throughput on a quiet machine: 100 000 records a second or more"
-SOAK=1 cargo test --release --locked -p imagxp-files --test audit throughput -- --nocapture
+SOAK=1 cargo test --release --locked -p imagxp-files --test audit_crash throughput -- --nocapture
 say "== a million and a half commands of a broker against a naive reference"
 IMAGXP_MODEL_OPS=1500000 cargo test --release --locked -p imagxp-broker --test model -- --nocapture
 say "== the broker under faults: kills, power cuts, full disks, failing writes"
