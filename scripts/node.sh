@@ -35,7 +35,7 @@ sources_hash() {
     {
         hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
             core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
-            "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts"
+            "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts" scripts/node.sh
         echo "$profile"
     } | sha256sum | cut -d ' ' -f 1
 }
@@ -50,6 +50,8 @@ compile() {
         tail -n 40 "$target/napi.log" >&2
         die "the addon could not be built"
     }
+    # Comments that have gone through a macro come as the raw strings that rustc makes of them.
+    sed -i -E 's@^( *(/\*\*|\*)) r"( |$)@\1\3@' "$package/$1"
 }
 
 build() {

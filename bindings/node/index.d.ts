@@ -430,23 +430,23 @@ export declare class JwkSet {
 export declare class Limits {
   /** The protocol's limits, with some of them changed. */
   constructor(options?: LimitsOptions | undefined | null)
-  /** r" Bytes of the base64 payload header. */
+  /** Bytes of the base64 payload header. */
   get payloadHeader(): number
-  /** r" Bytes of the public-key header. */
+  /** Bytes of the public-key header. */
   get keyHeader(): number
-  /** r" Bytes of a visa or ad proof. */
+  /** Bytes of a visa or ad proof. */
   get token(): number
-  /** r" Header lines in a request. */
+  /** Header lines in a request. */
   get headerLines(): number
-  /** r" Bytes of all header names and values together. */
+  /** Bytes of all header names and values together. */
   get headerBytes(): number
-  /** r" Bytes of one string in a claim. */
+  /** Bytes of one string in a claim. */
   get string(): number
-  /** r" Bytes of the claim's resource. */
+  /** Bytes of the claim's resource. */
   get resource(): number
-  /** r" Bytes of a manifest. */
+  /** Bytes of a manifest. */
   get manifest(): number
-  /** r" Agents whose keys are cached. */
+  /** Agents whose keys are cached. */
   get directory(): number
 }
 
@@ -936,34 +936,34 @@ export declare class Wallet {
   settle(id: string, end: 'spent' | 'released' | 'unknown'): void
 }
 
-/** r" How an agent reads. */
+/** How an agent reads. */
 export interface AgentOptions {
-  /** r" What it may spend; nothing unless given. */
+  /** What it may spend; nothing unless given. */
   wallet?: Wallet
-  /** r" Whom it may pay: issuer URLs, or pairs of issuer and token endpoint. */
+  /** Whom it may pay: issuer URLs, or pairs of issuer and token endpoint. */
   brokers?: readonly (string | readonly [issuer: string, tokenEndpoint: string])[]
-  /** r" Its own words in `User-Agent`. */
+  /** Its own words in `User-Agent`. */
   userAgent?: string
-  /** r" `false` asks neither robots.txt nor the policy, for callers that do so themselves. */
+  /** `false` asks neither robots.txt nor the policy, for callers that do so themselves. */
   discover?: boolean
-  /** r" Which redirects are followed; those of one origin unless given. */
+  /** Which redirects are followed; those of one origin unless given. */
   redirects?: 'same_origin' | 'any_origin' | 'return'
-  /** r" What becomes of receipts; they are verified unless given. */
+  /** What becomes of receipts; they are verified unless given. */
   receipts?: 'verify' | 'require' | 'ignore'
-  /** r" Also sends the header names of the reference SDK. */
+  /** Also sends the header names of the reference SDK. */
   compatible?: boolean
-  /** r" Also reads from this machine: for development. */
+  /** Also reads from this machine: for development. */
   allowLoopback?: boolean
 }
 
 /** The agent that an unverified assertion names: to find its manifest, never to trust it. */
 export declare function assertionAgent(assertion: Text, options?: DevelopmentOptions | undefined | null): string
 
-/** r" What `signAssertion` also takes. */
+/** What `signAssertion` also takes. */
 export interface AssertionOptions {
-  /** r" A random UUID unless given. */
+  /** A random UUID unless given. */
   jti?: string
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
 }
 
@@ -979,26 +979,26 @@ export interface AuditFinding {
   message: string
 }
 
-/** r" How a log is kept. */
+/** How a log is kept. */
 export interface AuditLogOptions {
   /**
-   * r" `each` (a record is on the disk before its verdict is given), `interval` (an fsync after `intervalMs` or `intervalRecords`),
-   * r" or `never`. `each` unless given.
+   * `each` (a record is on the disk before its verdict is given), `interval` (an fsync after `intervalMs` or `intervalRecords`),
+   * or `never`. `each` unless given.
    */
   sync?: 'each' | 'interval' | 'never'
-  /** r" Milliseconds between two fsyncs; 200 unless given. */
+  /** Milliseconds between two fsyncs; 200 unless given. */
   intervalMs?: number
-  /** r" Records between two fsyncs; 1000 unless given. */
+  /** Records between two fsyncs; 1000 unless given. */
   intervalRecords?: number
-  /** r" Bytes of one file; 64 MiB unless given. */
+  /** Bytes of one file; 64 MiB unless given. */
   fileBytes?: number
-  /** r" Entries between two checkpoints; 10 000 unless given. */
+  /** Entries between two checkpoints; 10 000 unless given. */
   checkpointEntries?: number
-  /** r" Seconds between two checkpoints; 60 unless given. */
+  /** Seconds between two checkpoints; 60 unless given. */
   checkpointSeconds?: number
-  /** r" Also records visitors that signed nothing. */
+  /** Also records visitors that signed nothing. */
   unsigned?: boolean
-  /** r" Keys that signed this log's checkpoints before. */
+  /** Keys that signed this log's checkpoints before. */
   earlierKeys?: List<PublicKey>
 }
 
@@ -1026,189 +1026,189 @@ export interface AuditReport {
   findings: Array<AuditFinding>
 }
 
-/** r" Which record `AuditLog.prove` is about: exactly one of these. */
+/** Which record `AuditLog.prove` is about: exactly one of these. */
 export interface AuditSelector {
-  /** r" Its number. */
+  /** Its number. */
   entry?: number
-  /** r" The verdict's `traceId`. */
+  /** The verdict's `traceId`. */
   traceId?: string
-  /** r" The claim's nonce. */
+  /** The claim's nonce. */
   nonce?: string
 }
 
-/** r" What `AuditLog.verify` also takes. */
+/** What `AuditLog.verify` also takes. */
 export interface AuditVerifyOptions {
-  /** r" A checkpoint that was kept elsewhere. */
+  /** A checkpoint that was kept elsewhere. */
   checkpoint?: Text
 }
 
-/** r" How a broker is asked. */
+/** How a broker is asked. */
 export interface BrokerOptions {
-  /** r" What asks; one of its own unless given. */
+  /** What asks; one of its own unless given. */
   fetcher?: Fetcher
-  /** r" How often something is sent at most, under one key; 5 unless given. */
+  /** How often something is sent at most, under one key; 5 unless given. */
   attempts?: number
-  /** r" Development: admits http to this machine. */
+  /** Development: admits http to this machine. */
   allowLoopback?: boolean
 }
 
 /** The RFC 8785 form of a strict I-JSON text (at most 16 MiB, 64 levels), as bytes. */
 export declare function canonicalize(json: Text): Buffer
 
-/** r" Further caps, as decimal strings. */
+/** Further caps, as decimal strings. */
 export interface CapsOptions {
-  /** r" For one host in one UTC day. */
+  /** For one host in one UTC day. */
   perHost?: string
-  /** r" For all in one UTC day. */
+  /** For all in one UTC day. */
   perDay?: string
-  /** r" Ever. */
+  /** Ever. */
   total?: string
 }
 
 /** The RFC 9530 `Content-Digest` value of a body: `sha-256=:<base64>:`. */
 export declare function contentDigest(body: Bytes): string
 
-/** r" How a dispute ends. */
+/** How a dispute ends. */
 export interface DecideOptions {
-  /** r" The publisher's part of a split. */
+  /** The publisher's part of a split. */
   amount?: string
-  /** r" Why. */
+  /** Why. */
   memo?: string
-  /** r" As in `KeyOptions`. */
+  /** As in `KeyOptions`. */
   key?: string
 }
 
-/** r" What arrived, for `Receipt.check`. */
+/** What arrived, for `Receipt.check`. */
 export interface DeliveryOptions {
-  /** r" What was requested. */
+  /** What was requested. */
   url: string
-  /** r" 32 bytes, or hex, of what arrived. */
+  /** 32 bytes, or hex, of what arrived. */
   contentSha256: Sha256
-  /** r" The reader. */
+  /** The reader. */
   agentId?: string | null
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" For evidence of long ago: the time is not compared with `now`. */
+  /** For evidence of long ago: the time is not compared with `now`. */
   anyTime?: boolean
 }
 
-/** r" What a deposit also says. */
+/** What a deposit also says. */
 export interface DepositOptions {
-  /** r" What the bank calls it: counts once, for ever. */
+  /** What the bank calls it: counts once, for ever. */
   reference: string
-  /** r" In which asset; the broker's first unless given. */
+  /** In which asset; the broker's first unless given. */
   asset?: string
-  /** r" A note. */
+  /** A note. */
   memo?: string
-  /** r" As in `KeyOptions`. */
+  /** As in `KeyOptions`. */
   key?: string
 }
 
-/** r" For development. */
+/** For development. */
 export interface DevelopmentOptions {
-  /** r" Also admits `localhost` and `127.0.0.1`, with a port. */
+  /** Also admits `localhost` and `127.0.0.1`, with a port. */
   allowLoopback?: boolean
 }
 
 /** Reports what a site asks, from the texts in which it does. Nothing is fetched. */
 export declare function discover(url: string, productToken: string, options?: DiscoverOptions): Preferences
 
-/** r" The texts in which a site says what it asks. */
+/** The texts in which a site says what it asks. */
 export interface DiscoverOptions {
-  /** r" The body of robots.txt. */
+  /** The body of robots.txt. */
   robots?: Text
-  /** r" The status with which it was answered; 200 unless given. */
+  /** The status with which it was answered; 200 unless given. */
   robotsStatus?: number
-  /** r" The page's response headers. */
+  /** The page's response headers. */
   headers?: Headers | null
-  /** r" RSL documents by their URLs. */
+  /** RSL documents by their URLs. */
   rsl?: Readonly<Record<string, Text>> | null
-  /** r" The public policy. */
+  /** The public policy. */
   policy?: Text
 }
 
-/** r" What `Policy.emit` also takes. */
+/** What `Policy.emit` also takes. */
 export interface EmitOptions {
-  /** r" The path of the page whose headers are made; `/` unless given. */
+  /** The path of the page whose headers are made; `/` unless given. */
   path?: string
-  /** r" Which of the policy's origins; the first unless given. */
+  /** Which of the policy's origins; the first unless given. */
   origin?: string
-  /** r" Where the RSL document is. */
+  /** Where the RSL document is. */
   rslUrl?: string
 }
 
-/** r" What `Identity.fromEnv` also takes. */
+/** What `Identity.fromEnv` also takes. */
 export interface EnvOptions {
-  /** r" Says the domain where no variable does; they must not differ. */
+  /** Says the domain where no variable does; they must not differ. */
   agentId?: string
-  /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  /** Also admits `localhost` and `127.0.0.1`, with a port: for development. */
   allowLoopback?: boolean
 }
 
-/** r" What `Identity.external` also takes. */
+/** What `Identity.external` also takes. */
 export interface ExternalOptions {
-  /** r" The function answers ECDSA signatures in DER, as most KMS do, rather than 64 bytes. */
+  /** The function answers ECDSA signatures in DER, as most KMS do, rather than 64 bytes. */
   der?: boolean
-  /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  /** Also admits `localhost` and `127.0.0.1`, with a port: for development. */
   allowLoopback?: boolean
 }
 
-/** r" What `Visit.failed` also takes. */
+/** What `Visit.failed` also takes. */
 export interface FailedOptions {
-  /** r" Whether bytes of the request may have reached the peer. When in doubt, they have: `true` unless given. */
+  /** Whether bytes of the request may have reached the peer. When in doubt, they have: `true` unless given. */
   sent?: boolean
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" A random UUID unless given. */
+  /** A random UUID unless given. */
   nonce?: string
 }
 
-/** r" What feedback also says. */
+/** What feedback also says. */
 export interface FeedbackDetails {
-  /** r" The visa that paid. */
+  /** The visa that paid. */
   jti?: string
-  /** r" 32 bytes, or hex, of what was read. */
+  /** 32 bytes, or hex, of what was read. */
   contentSha256?: Sha256
 }
 
 /** The value of the request header `x-imagxp-feedback`: base64 of what `Feedback.sign` returned. */
 export declare function feedbackHeader(signed: Bytes): string
 
-/** r" What `Publisher.feedback` also takes. */
+/** What `Publisher.feedback` also takes. */
 export interface FeedbackOptions {
-  /** r" The verdict on the request that carried it; without it the feedback must name its agent, time and nonce. */
+  /** The verdict on the request that carried it; without it the feedback must name its agent, time and nonce. */
   carrier?: Verdict
-  /** r" What the same call answered before, when its verdict needed `replay` and `FeedbackVerification.insert` has done that. */
+  /** What the same call answered before, when its verdict needed `replay` and `FeedbackVerification.insert` has done that. */
   inserted?: FeedbackVerification
-  /** r" The clock's unless given. */
+  /** The clock's unless given. */
   now?: Time
 }
 
-/** r" What `Feedback.sign` also takes. */
+/** What `Feedback.sign` also takes. */
 export interface FeedbackSignOptions {
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" A random UUID unless given. */
+  /** A random UUID unless given. */
   nonce?: string
 }
 
-/** r" What a fetcher may do beyond the rules of the protocol. */
+/** What a fetcher may do beyond the rules of the protocol. */
 export interface FetcherOptions {
-  /** r" Development: admits http to this machine. */
+  /** Development: admits http to this machine. */
   allowLoopback?: boolean
-  /** r" PEM certificates of further authorities. */
+  /** PEM certificates of further authorities. */
   roots?: Text
-  /** r" `roots` are the only ones. */
+  /** `roots` are the only ones. */
   onlyGivenRoots?: boolean
-  /** r" `address:port` each; the system's when there are none. */
+  /** `address:port` each; the system's when there are none. */
   nameservers?: List<string>
-  /** r" Ports besides 443. */
+  /** Ports besides 443. */
   ports?: List<number>
-  /** r" What is sent as `User-Agent`. */
+  /** What is sent as `User-Agent`. */
   userAgent?: string
-  /** r" Development and tests: addresses that are admitted although they are not public. */
+  /** Development and tests: addresses that are admitted although they are not public. */
   allowAddresses?: List<string>
-  /** r" The port that is connected to there. */
+  /** The port that is connected to there. */
   allowedPort?: number
 }
 
@@ -1225,60 +1225,60 @@ export declare function isPublicAddress(text: string): boolean
 /** Signs a visa with a broker's ES256 key; `kid` is the key's thumbprint. Whether it may be issued is for the broker's ledger. */
 export declare function issueVisa(key: PrivateKey, terms: VisaTerms): string
 
-/** r" The dates between which a key exists. */
+/** The dates between which a key exists. */
 export interface KeyDates {
-  /** r" From when on, inclusive. */
+  /** From when on, inclusive. */
   notBefore?: Time
-  /** r" Until when, inclusive. */
+  /** Until when, inclusive. */
   notAfter?: Time
 }
 
-/** r" What everything that changes something also takes. */
+/** What everything that changes something also takes. */
 export interface KeyOptions {
-  /** r" Names what is done, 16 to 128 characters: asked again, the same is answered and nothing is done twice. Random unless given. */
+  /** Names what is done, 16 to 128 characters: asked again, the same is answered and nothing is done twice. Random unless given. */
   key?: string
 }
 
-/** r" Sizes in bytes and counts; what is not given has its default. */
+/** Sizes in bytes and counts; what is not given has its default. */
 export interface LimitsOptions {
-  /** r" Bytes of the base64 payload header. */
+  /** Bytes of the base64 payload header. */
   payloadHeader?: number
-  /** r" Bytes of the public-key header. */
+  /** Bytes of the public-key header. */
   keyHeader?: number
-  /** r" Bytes of a visa or ad proof. */
+  /** Bytes of a visa or ad proof. */
   token?: number
-  /** r" Header lines in a request. */
+  /** Header lines in a request. */
   headerLines?: number
-  /** r" Bytes of all header names and values together. */
+  /** Bytes of all header names and values together. */
   headerBytes?: number
-  /** r" Bytes of one string in a claim. */
+  /** Bytes of one string in a claim. */
   string?: number
-  /** r" Bytes of the claim's resource. */
+  /** Bytes of the claim's resource. */
   resource?: number
-  /** r" Bytes of a manifest. */
+  /** Bytes of a manifest. */
   manifest?: number
-  /** r" Agents whose keys are cached. */
+  /** Agents whose keys are cached. */
   directory?: number
 }
 
 /** The policy URL that `Link` header values announce for a page. */
 export declare function linkPolicyUrl(values: readonly string[], page: string): string | null
 
-/** r" How a key file is read. */
+/** How a key file is read. */
 export interface LoadOptions {
-  /** r" Opens an encrypted file. */
+  /** Opens an encrypted file. */
   passphrase?: Text | null
-  /** r" Also reads a file that others than its owner may read or write. */
+  /** Also reads a file that others than its owner may read or write. */
   allowReadable?: boolean
-  /** r" Identities only: also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  /** Identities only: also admits `localhost` and `127.0.0.1`, with a port: for development. */
   allowLoopback?: boolean
 }
 
-/** r" What `Identity.manifest` takes. */
+/** What `Identity.manifest` takes. */
 export interface ManifestOptions {
-  /** r" Whom to write to. */
+  /** Whom to write to. */
   contact?: string
-  /** r" Further keys: during a rotation, the old or the next one. */
+  /** Further keys: during a rotation, the old or the next one. */
   others?: List<ManifestKey>
 }
 
@@ -1295,11 +1295,11 @@ export interface ManifestResponse {
 /** Where the manifest of an agent lives. */
 export declare function manifestUrl(agentId: string, options?: DevelopmentOptions | undefined | null): string
 
-/** r" How much a replay store in memory holds. */
+/** How much a replay store in memory holds. */
 export interface MemoryReplayStoreOptions {
-  /** r" Entries in all; a million unless given. */
+  /** Entries in all; a million unless given. */
   maxEntries?: number
-  /** r" Entries of one agent; 200 000 unless given. */
+  /** Entries of one agent; 200 000 unless given. */
   maxPerAgent?: number
 }
 
@@ -1311,17 +1311,17 @@ export interface Need {
   url: string
 }
 
-/** r" One of a verdict's needs. */
+/** One of a verdict's needs. */
 export interface NeedArgument {
-  /** r" `manifest`, `jwks`, `redeem` or `replay`. */
+  /** `manifest`, `jwks`, `redeem` or `replay`. */
   kind: string
-  /** r" Where it is. */
+  /** Where it is. */
   url: string
 }
 
-/** r" The time, where nothing else can be said. */
+/** The time, where nothing else can be said. */
 export interface NowOptions {
-  /** r" The clock's unless given. */
+  /** The clock's unless given. */
   now?: Time
 }
 
@@ -1361,9 +1361,9 @@ export interface OpenPayment {
   phase: string
 }
 
-/** r" What opens the keys of a folder. */
+/** What opens the keys of a folder. */
 export interface PassphraseOptions {
-  /** r" Needed when they are encrypted. */
+  /** Needed when they are encrypted. */
   passphrase?: Text | null
 }
 
@@ -1381,195 +1381,195 @@ export interface Payment {
   currency: string | null
 }
 
-/** r" How a store in PostgreSQL behaves. */
+/** How a store in PostgreSQL behaves. */
 export interface PostgresReplayStoreOptions {
-  /** r" Entries in all; a million unless given. */
+  /** Entries in all; a million unless given. */
   maxEntries?: number
-  /** r" Entries of one agent; 200 000 unless given. */
+  /** Entries of one agent; 200 000 unless given. */
   maxPerAgent?: number
-  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
+  /** Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
   timeLimitMs?: number
-  /** r" Connections of this process, 1 to 64; 2 unless given. */
+  /** Connections of this process, 1 to 64; 2 unless given. */
   connections?: number
-  /** r" What names of tables and functions begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
+  /** What names of tables and functions begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
   name?: string
 }
 
-/** r" What the next key is. */
+/** What the next key is. */
 export interface PrepareOptions {
-  /** r" `ES256` unless given. */
+  /** `ES256` unless given. */
   algorithm?: Algorithm
-  /** r" Must open the current key. */
+  /** Must open the current key. */
   passphrase?: Text | null
 }
 
-/** r" What a publisher is made of besides its policy. */
+/** What a publisher is made of besides its policy. */
 export interface PublisherOptions {
   /**
-   * r" 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given, except for
-   * r" a store in Redis or PostgreSQL.
+   * 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when not given, except for
+   * a store in Redis or PostgreSQL.
    */
   secret?: Bytes
-  /** r" In memory unless given. */
+  /** In memory unless given. */
   replayStore?: MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore
   /**
-   * r" Called last, with the verified claim and the decoded path; returns whether the request may pass. What it throws, and every
-   * r" answer that is no boolean, is `policy.error` (503).
+   * Called last, with the verified claim and the decoded path; returns whether the request may pass. What it throws, and every
+   * answer that is no boolean, is `policy.error` (503).
    */
   customPolicy?: (claim: Claim, path: string) => boolean
-  /** r" The protocol's defaults unless given. */
+  /** The protocol's defaults unless given. */
   limits?: Limits
   /**
-   * r" A log, or a function that takes the record's JSON and the manifest in force (or `null`), both bytes, and keeps them before it
-   * r" returns. What it throws is `audit.unavailable` (503).
+   * A log, or a function that takes the record's JSON and the manifest in force (or `null`), both bytes, and keeps them before it
+   * returns. What it throws is `audit.unavailable` (503).
    */
   audit?: AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void)
 }
 
-/** r" What `Rotation.publish` takes. */
+/** What `Rotation.publish` takes. */
 export interface PublishOptions {
   /**
-   * r" The longest `Cache-Control: max-age` in seconds with which the manifest was served in the last hour, shared caches included; an
-   * r" hour is assumed unless given.
+   * The longest `Cache-Control: max-age` in seconds with which the manifest was served in the last hour, shared caches included; an
+   * hour is assumed unless given.
    */
   maxAge?: number
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
 }
 
-/** r" What is bought. */
+/** What is bought. */
 export interface PurchaseTerms {
-  /** r" Who pays. */
+  /** Who pays. */
   agentId: string
-  /** r" Whom. */
+  /** Whom. */
   issuer: string
-  /** r" For which publisher. */
+  /** For which publisher. */
   audience: string
-  /** r" For what. */
+  /** For what. */
   purpose: Purpose
-  /** r" How much: a decimal string. */
+  /** How much: a decimal string. */
   amount: string
-  /** r" In which currency. */
+  /** In which currency. */
   currency: string
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
 }
 
 /** Reads the body of a 402 answer; an error with the code `offer.malformed` when it is none. */
 export declare function readOffer(body: Text, options?: DevelopmentOptions | undefined | null): Offer
 
-/** r" What `Agent.read` also takes. */
+/** What `Agent.read` also takes. */
 export interface ReadOptions {
-  /** r" GET unless given. */
+  /** GET unless given. */
   method?: 'GET' | 'HEAD'
 }
 
-/** r" What a receipt also says. */
+/** What a receipt also says. */
 export interface ReceiptOptions {
-  /** r" Who made the content. */
+  /** Who made the content. */
   origin: ContentOrigin
-  /** r" The verdict's `traceId`. */
+  /** The verdict's `traceId`. */
   traceId: string
-  /** r" The verified reader, if any. */
+  /** The verified reader, if any. */
   agentId?: string | null
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
 }
 
-/** r" How a redeemer works. */
+/** How a redeemer works. */
 export interface RedeemerOptions {
-  /** r" Visas that may wait; 10 000 unless given. */
+  /** Visas that may wait; 10 000 unless given. */
   capacity?: number
-  /** r" So many are presented at once, 1000 at most; 500 unless given. */
+  /** So many are presented at once, 1000 at most; 500 unless given. */
   batch?: number
-  /** r" No visa waits longer than so many milliseconds for others; 5000 unless given. */
+  /** No visa waits longer than so many milliseconds for others; 5000 unless given. */
   intervalMs?: number
-  /** r" After so many milliseconds without an answer a visa is reported as not redeemed; an hour unless given. */
+  /** After so many milliseconds without an answer a visa is reported as not redeemed; an hour unless given. */
   giveUpMs?: number
 }
 
-/** r" How a store in Redis behaves. */
+/** How a store in Redis behaves. */
 export interface RedisReplayStoreOptions {
-  /** r" PEM file of the authorities that are believed, for `rediss://`; Mozilla's unless given. */
+  /** PEM file of the authorities that are believed, for `rediss://`; Mozilla's unless given. */
   caFile?: string
-  /** r" Entries in all; a million unless given. */
+  /** Entries in all; a million unless given. */
   maxEntries?: number
-  /** r" Entries of one agent; 200 000 unless given. */
+  /** Entries of one agent; 200 000 unless given. */
   maxPerAgent?: number
-  /** r" Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
+  /** Milliseconds that an answer may take; 1000 unless given. Beyond that the request is answered with 503. */
   timeLimitMs?: number
-  /** r" Connections of this process, 1 to 64; 2 unless given. */
+  /** Connections of this process, 1 to 64; 2 unless given. */
   connections?: number
-  /** r" What names in Redis begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
+  /** What names in Redis begin with: 1 to 32 of `a-z`, `0-9`, `_`; `imagxp` unless given. */
   name?: string
 }
 
-/** r" What the folder of an agent begins with. */
+/** What the folder of an agent begins with. */
 export interface RotationCreateOptions {
-  /** r" The agent's key; a new one unless given. */
+  /** The agent's key; a new one unless given. */
   key?: PrivateKey
-  /** r" Whom to write to. */
+  /** Whom to write to. */
   contact?: string
-  /** r" Encrypts every key in the folder. */
+  /** Encrypts every key in the folder. */
   passphrase?: Text | null
-  /** r" Also admits `localhost` and `127.0.0.1`, with a port: for development. */
+  /** Also admits `localhost` and `127.0.0.1`, with a port: for development. */
   allowLoopback?: boolean
 }
 
-/** r" How a key file is written. */
+/** How a key file is written. */
 export interface SaveOptions {
-  /** r" Encrypts the file. */
+  /** Encrypts the file. */
   passphrase?: Text | null
-  /** r" Replaces a file that exists. */
+  /** Replaces a file that exists. */
   overwrite?: boolean
 }
 
-/** r" What `Fetcher.send` also takes. */
+/** What `Fetcher.send` also takes. */
 export interface SendOptions {
-  /** r" The body to send. */
+  /** The body to send. */
   body?: Bytes
-  /** r" The bounds; those of a page unless given. */
+  /** The bounds; those of a page unless given. */
   profile?: FetchProfile
 }
 
 /** Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute. */
 export declare function signAssertion(identity: Identity, tokenEndpoint: string, options?: AssertionOptions | undefined | null): string
 
-/** r" What `Identity.signMany` also takes. */
+/** What `Identity.signMany` also takes. */
 export interface SignManyOptions {
-  /** r" The time of the claims; the clock's unless given. */
+  /** The time of the claims; the clock's unless given. */
   now?: Time
 }
 
-/** r" What `Identity.sign` also takes. */
+/** What `Identity.sign` also takes. */
 export interface SignOptions {
-  /** r" The time of the claim; the clock's unless given. */
+  /** The time of the claim; the clock's unless given. */
   now?: Time
-  /** r" 16 to 128 characters that occur once; a random UUID unless given. */
+  /** 16 to 128 characters that occur once; a random UUID unless given. */
   nonce?: string
-  /** r" Whether the agent displays ads. */
+  /** Whether the agent displays ads. */
   adsDisplayed?: boolean
-  /** r" An object that is signed along. */
+  /** An object that is signed along. */
   context?: Json
-  /** r" `contentDigest(body)` when there is a body. */
+  /** `contentDigest(body)` when there is a body. */
   contentDigest?: string
-  /** r" A visa. */
+  /** A visa. */
   payment?: string
-  /** r" An ad-impression proof. */
+  /** An ad-impression proof. */
   proof?: string
-  /** r" Also sends the header names of the reference SDK. */
+  /** Also sends the header names of the reference SDK. */
   compatible?: boolean
 }
 
-/** r" Which period of whose account. */
+/** Which period of whose account. */
 export interface StatementOptions {
-  /** r" Whose; one's own unless given. */
+  /** Whose; one's own unless given. */
   owner?: string
-  /** r" In which asset; the broker's first unless given. */
+  /** In which asset; the broker's first unless given. */
   asset?: string
-  /** r" From when on, RFC 3339. */
+  /** From when on, RFC 3339. */
   since?: string
-  /** r" Until when, exclusive, RFC 3339. */
+  /** Until when, exclusive, RFC 3339. */
   until?: string
 }
 
@@ -1587,19 +1587,19 @@ export interface Step {
   received: string
 }
 
-/** r" What each step of a visit also takes. */
+/** What each step of a visit also takes. */
 export interface StepOptions {
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" A random UUID unless given. */
+  /** A random UUID unless given. */
   nonce?: string
 }
 
-/** r" What `Publisher.supply` also takes. */
+/** What `Publisher.supply` also takes. */
 export interface SupplyOptions {
-  /** r" The answer's `Cache-Control: max-age` in seconds, if it had one. */
+  /** The answer's `Cache-Control: max-age` in seconds, if it had one. */
   maxAge?: number
-  /** r" The clock's unless given. */
+  /** The clock's unless given. */
   now?: Time
 }
 
@@ -1615,25 +1615,25 @@ export interface Tally {
   failed: number
 }
 
-/** r" What is expected of a token. */
+/** What is expected of a token. */
 export interface TokenOptions {
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" `iss`, exactly. */
+  /** `iss`, exactly. */
   issuer?: string
-  /** r" What `aud` must contain. */
+  /** What `aud` must contain. */
   audience?: string
-  /** r" The header's `typ`. */
+  /** The header's `typ`. */
   typ?: string
 }
 
-/** r" Which transfers. */
+/** Which transfers. */
 export interface TransfersOptions {
-  /** r" Whose; one's own unless given. */
+  /** Whose; one's own unless given. */
   owner?: string
-  /** r" Where the last page ended. */
+  /** Where the last page ended. */
   cursor?: string
-  /** r" 1 to 500. */
+  /** 1 to 500. */
   limit?: number
 }
 
@@ -1658,11 +1658,11 @@ export declare function verifyEvidence(evidence: Text, keys?: readonly PublicKey
  */
 export declare function verifyInclusion(checkpoint: Text, keys: readonly PublicKey[], entry: Text, proof: readonly string[]): number
 
-/** r" What `Publisher.verify` also takes. */
+/** What `Publisher.verify` also takes. */
 export interface VerifyOptions {
-  /** r" The time of the request; the clock's unless given. */
+  /** The time of the request; the clock's unless given. */
   now?: Time
-  /** r" `contentDigest(body)` when there is a body. */
+  /** `contentDigest(body)` when there is a body. */
   bodyDigest?: string
 }
 
@@ -1674,52 +1674,52 @@ export interface VerifyOptions {
  */
 export declare function verifyToken(token: Text, jwks: JwkSet, options?: TokenOptions | undefined | null): JsonObject | null
 
-/** r" Which visas. */
+/** Which visas. */
 export interface VisasOptions {
-  /** r" In this state, for example `WITHHELD`. */
+  /** In this state, for example `WITHHELD`. */
   state?: string
-  /** r" Where the last page ended. */
+  /** Where the last page ended. */
   cursor?: string
-  /** r" 1 to 500. */
+  /** 1 to 500. */
   limit?: number
 }
 
-/** r" What a visa says. */
+/** What a visa says. */
 export interface VisaTerms {
-  /** r" The broker's URL. */
+  /** The broker's URL. */
   issuer: string
-  /** r" The publisher's origin. */
+  /** The publisher's origin. */
   audience: string
-  /** r" Who may use it. */
+  /** Who may use it. */
   agentId: string
-  /** r" Its name, 8 to 128 bytes. */
+  /** Its name, 8 to 128 bytes. */
   jti: string
-  /** r" What it pays, as a decimal string. */
+  /** What it pays, as a decimal string. */
   amount: string
-  /** r" In which currency. */
+  /** In which currency. */
   currency: string
-  /** r" The thumbprint of the agent's key. */
+  /** The thumbprint of the agent's key. */
   jkt?: string
-  /** r" What it is limited to; anything unless given. */
+  /** What it is limited to; anything unless given. */
   purposes?: readonly Purpose[]
-  /** r" How often it may be used; once unless given. */
+  /** How often it may be used; once unless given. */
   maxUses?: number
-  /** r" Seconds until it expires; 600 unless given. */
+  /** Seconds until it expires; 600 unless given. */
   lifetimeS?: number
-  /** r" The clock's time unless given. */
+  /** The clock's time unless given. */
   now?: Time
-  /** r" Also admits agents on `localhost` and `127.0.0.1`: for development. */
+  /** Also admits agents on `localhost` and `127.0.0.1`: for development. */
   allowLoopback?: boolean
 }
 
-/** r" What `Agent.visit` also takes. */
+/** What `Agent.visit` also takes. */
 export interface VisitOptions {
-  /** r" `contentDigest(body)` when there is a body. */
+  /** `contentDigest(body)` when there is a body. */
   contentDigest?: string
 }
 
-/** r" Where the books are kept. */
+/** Where the books are kept. */
 export interface WalletOptions {
-  /** r" A file; in memory unless given. */
+  /** A file; in memory unless given. */
   path?: string
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { openSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -70,8 +70,33 @@ class Database {
   }
 }
 
-/** A Redis that writes everything to its disk. */
-export async function redis() {
+/** An authority of one's own, and a certificate of it for `localhost` with its key: paths of PEM files. */
+export function authority(folder) {
+  const [ca, caKey, chain, key] = ['ca.pem', 'ca.key', 'chain.pem', 'key.pem'].map((name) => join(folder, name))
+  const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+  const ofAuthority = ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign']
+  const ofServer = ['-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE']
+  for (const more of [
+    ['-subj', '/CN=an authority', '-keyout', caKey, '-out', ca, ...ofAuthority],
+    ['-subj', '/CN=localhost', '-keyout', key, '-out', chain, '-CA', ca, '-CAkey', caKey, ...ofServer],
+  ]) {
+    execFileSync('openssl', ['req', '-x509', ...fresh, ...more], { stdio: 'pipe' })
+  }
+  return { ca, chain, key }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+/** A Redis that writes everything to its disk, with more options. */
+export async function redis(...more) {
   const folder = await mkdtemp(join(tmpdir(), 'imagxp-redis-'))
   const socket = join(folder, 'redis.sock')
   const options = [
@@ -85,6 +110,7 @@ export async function redis() {
     'yes',
     '--appendfsync',
     'always',
+    ...more,
   ]
   const command = ['setpriv', '--pdeathsig=KILL', find('redis-server'), ...options]
   return new Database(folder, `redis+unix://${socket}`, socket, command, 'SIGKILL').start()

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
@@ -22,7 +24,7 @@ import {
   issueVisa,
   manifestUrl,
 } from '../index.mjs'
-import { missing, postgres, redis } from './databases.mjs'
+import { authority, freePort, missing, postgres, redis } from './databases.mjs'
 import { AGENT_UA, ORIGIN, SECRET, policy, rejectsCode, throwsCode, throwsType } from './support.mjs'
 
 const RACER = join(import.meta.dirname, 'racer.mjs')
@@ -232,6 +234,40 @@ test('a Redis that hangs does not stop the loop', { skip: missing() }, async () 
     server.close()
     server.closeAllConnections()
     await own.end()
+  }
+})
+
+test('Redis over TLS is believed by its authority only', { skip: missing() }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'imagxp-tls-'))
+  const other = join(folder, 'other')
+  await mkdir(other)
+  const { ca, chain, key } = authority(folder)
+  const stranger = authority(other).ca
+  const port = await freePort()
+  const own = await redis(
+    ...['--tls-port', `${port}`, '--tls-cert-file', chain, '--tls-key-file', key, '--tls-auth-clients', 'no'],
+  )
+  try {
+    const url = `rediss://localhost:${port}`
+    const publisher = site(new RedisReplayStore(url, { caFile: ca, timeLimitMs: 10_000 }))
+    const headers = signed()
+    assert.equal(await patient(publisher, headers), null)
+    assert.equal(await code(publisher, headers), 'replay.nonce_seen')
+    // Another authority, those of the Internet, and a name that is not the certificate's.
+    for (const [address, caFile] of [
+      [url, stranger],
+      [url, undefined],
+      [`rediss://127.0.0.1:${port}`, ca],
+    ]) {
+      const store = new RedisReplayStore(address, { caFile, timeLimitMs: 5000 })
+      const error = await rejectsCode(store.check(), 'io.failed')
+      assert.match(error.message, /certificate|tls/i)
+      assert.equal(await code(site(store), signed()), 'replay.store_error')
+    }
+    throwsCode(() => new RedisReplayStore(url, { caFile: join(folder, 'nothing.pem') }), 'usage.argument')
+  } finally {
+    await own.end()
+    await rm(folder, { recursive: true, force: true })
   }
 })
 
