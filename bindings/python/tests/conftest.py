@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from asgi_site import Domain
 from clients import Broker, Recorder
 from imagxp import Identity
 from support import serving
@@ -41,3 +42,10 @@ def broker() -> Iterator[Broker]:
     broker = Broker()
     with serving(broker, broker.listener, lifespan="off"):
         yield broker
+
+
+@pytest.fixture
+def domain() -> Iterator[Domain]:
+    domain = Domain()
+    with serving(domain, domain.listener, lifespan="off"):
+        yield domain

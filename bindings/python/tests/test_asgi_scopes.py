@@ -1,0 +1,91 @@
+"""The middleware and its server: mounts, WebSockets, and scopes that no common server makes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets.sync.client
+from asgi_site import Domain, Site, call, ok
+from imagxp import Policy, Publisher
+from imagxp.asgi import ImagxpMiddleware
+from websockets.exceptions import InvalidStatus
+
+
+def test_mounts_and_rewritten_paths(domain: Domain) -> None:
+    with Site() as site:
+        answer = site.get("/mounted/a%20b", domain.identity).json()
+        assert answer["path"] == "/mounted/a b"
+        assert answer["verdict"]["resource"] == site.origin + "/mounted/a%20b"
+
+
+def test_scopes_that_a_server_may_make() -> None:
+    document = {
+        "version": 1,
+        "origins": ["https://pub.example"],
+        "unsigned": "allow",
+        "paths": [{"match": "/private*", "unsigned": "deny"}],
+    }
+    app = ImagxpMiddleware(ok, Policy.from_dict(document))
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({"path": "/open"}, 200),
+        ({"path": "/private"}, 401),
+        ({"path": "/private", "raw_path": b"/private"}, 401),
+        ({"path": "/open", "raw_path": b"/open"}, 200),
+        # Rewritten by someone before us: what is served decides, whatever the client asked for.
+        ({"path": "/private", "raw_path": b"/open"}, 401),
+        ({"path": "/open", "raw_path": b"/private"}, 200),
+        ({"path": "/a", "root_path": "/private", "raw_path": b"/private/a"}, 401),
+        ({"path": "/pri\udcffvate"}, 200),
+        ({"path": ""}, 401),
+    ]
+    for scope, status in cases:
+        sent = asyncio.run(call(app, {"type": "http", **scope}))
+        assert sent[0]["status"] == status, scope
+    with pytest.raises(ValueError, match="unknown ASGI scope"):
+        asyncio.run(call(app, {"type": "carrier-pigeon", "path": "/"}))
+
+
+@pytest.mark.parametrize(
+    ("server", "status"),
+    [
+        *[(server, 200) for server in (("127.0.0.1", 80), ("::1", 80), ("testserver", 80), ("/run/site.sock", None), None)],
+        *[((address, 80), 500) for address in ("192.0.2.1", "0.0.0.0", "10.0.0.1", "2001:db8::1")],
+    ],
+)
+def test_the_development_switch_works_on_loopback_only(server: Any, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    document = {"version": 1, "origins": ["https://pub.example"], "unsigned": "allow", "allow_loopback": True}
+    sent = asyncio.run(call(ImagxpMiddleware(ok, Policy.from_dict(document)), {"type": "http", "path": "/", "server": server}))
+    assert sent[0]["status"] == status
+    assert ("allow_loopback" in caplog.text) == (status == 500)
+    del document["allow_loopback"]
+    sent = asyncio.run(call(ImagxpMiddleware(ok, Policy.from_dict(document)), {"type": "http", "path": "/", "server": server}))
+    assert sent[0]["status"] == 200
+
+
+def test_websockets_are_verified_before_they_are_accepted(domain: Domain) -> None:
+    with Site(server={"ws": "websockets-sansio"}) as site:
+        url = site.origin.replace("http", "ws") + "/ws"
+        with pytest.raises(InvalidStatus) as caught:
+            websockets.sync.client.connect(url, proxy=None)
+        assert caught.value.response.status_code == 401
+        assert json.loads(caught.value.response.body or b"")["error"]["code"] == "auth.required"
+        headers = domain.identity.sign("GET", site.origin + "/ws", "RAG_RETRIEVAL")
+        with websockets.sync.client.connect(url, additional_headers=headers, proxy=None) as connection:
+            assert connection.recv() == "verified_agent"
+
+
+def test_websockets_of_servers_without_responses_are_closed() -> None:
+    app = ImagxpMiddleware(ok, Policy.from_dict({"version": 1, "origins": ["https://pub.example"]}))
+    sent = asyncio.run(call(app, {"type": "websocket", "path": "/ws", "raw_path": b"/ws"}))
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_what_the_middleware_needs(tmp_path: Path) -> None:
+    policy = Policy.from_dict({"version": 1, "origins": ["https://pub.example"]})
+    for arguments in ({}, {"policy": policy, "publisher": Publisher(policy)}):
+        with pytest.raises(TypeError):
+            ImagxpMiddleware(ok, **arguments)  # type: ignore[arg-type]
