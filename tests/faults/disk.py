@@ -68,11 +68,12 @@ class File:
 
     def apply(self, kind: str, offset: int, data: bytes) -> None:
         """One change, on the disk."""
+        end = offset + len(data)
         if kind == "t":
-            self.kept = self.kept[:offset].ljust(offset, b"\0")
-        else:
-            self.kept = self.kept.ljust(offset + len(data), b"\0")
-            self.kept[offset : offset + len(data)] = data
+            del self.kept[offset:]
+        if len(self.kept) < end:
+            self.kept.extend(bytes(end - len(self.kept)))
+        self.kept[offset:end] = data
 
     def sync(self) -> None:
         """All of it."""
