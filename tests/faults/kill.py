@@ -32,6 +32,8 @@ def main() -> int:
         crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)], forgets=arguments.seed_fault)
         crowd.start()
         for _ in range(arguments.kills):
+            # Of a life in which nothing was acknowledged nothing could be lost.
+            crowd.work(1)
             time.sleep(0.05 + moments.random() * 0.6)
             broker.kill()
             broker.restart()
