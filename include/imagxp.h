@@ -1193,6 +1193,39 @@ imagxp_status imagxp_request_set_body_digest(imagxp_request *request,
 // Frees the request. NULL is accepted.
 void imagxp_request_free(imagxp_request *request);
 
+// Verifies many requests, in order, with the verdicts of one `imagxp_publisher_verify` after the other: of two copies of one request the
+// second is a replay. Free each verdict with `imagxp_verdict_free`.
+//
+// `requests` and `verdicts` are arrays of `count`; each verdict stands where its request does, and those that are pending are resumed one
+// by one. All requests are held to have come at `now_ms`: collect for milliseconds, not for longer. Signatures of agents that are seen
+// often are checked together, which is cheaper from three on. On an error no verdict is written, and no request may pass.
+//
+// # Safety
+// `requests` points to `count` handles, `verdicts` to room for as many; either may be NULL when `count` is 0.
+imagxp_status imagxp_publisher_verify_batch(const imagxp_publisher *publisher,
+                                            const imagxp_request *const *requests,
+                                            size_t count,
+                                            int64_t now_ms,
+                                            imagxp_verdict **verdicts,
+                                            imagxp_error **err);
+
+// Signs many requests, in order, byte for byte as one `imagxp_identity_sign` after the other. Free each `headers` with `imagxp_headers_free`.
+//
+// `requests`, `now_ms` and `headers` are arrays of `count`, and so is `nonces`, unless it is NULL: then every request gets a random one.
+// ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a key that signs elsewhere (`imagxp_key_external`) is asked for each. All
+// or none: an error names the first request that cannot be signed, counted from 0, and nothing is written. Errors: those of
+// `imagxp_identity_sign`, and `usage.argument` for a nonce that occurs twice.
+//
+// # Safety
+// `requests`, `now_ms` and, unless NULL, `nonces` point to `count` values, `headers` to room for as many; each may be NULL when `count` is 0.
+imagxp_status imagxp_identity_sign_batch(const imagxp_identity *identity,
+                                         const imagxp_sign_request *const *requests,
+                                         const int64_t *now_ms,
+                                         const imagxp_slice *nonces,
+                                         size_t count,
+                                         imagxp_headers **headers,
+                                         imagxp_error **err);
+
 // Tells each step of a verification, with what was expected and received, and spends nothing.
 imagxp_status imagxp_publisher_explain(const imagxp_publisher *publisher,
                                        const imagxp_request *request,

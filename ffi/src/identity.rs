@@ -13,6 +13,7 @@ use crate::sign::imagxp_sign_request;
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
 use imagxp::agent::Identity;
+use imagxp::encoding::uuid_v4;
 use imagxp::{Result, Timestamp};
 use std::borrow::Cow;
 
@@ -104,8 +105,5 @@ pub extern "C" fn imagxp_identity_free(identity: Option<Box<imagxp_identity>>) {
 fn uuid() -> Result<String> {
     let mut bytes = [0_u8; 16];
     os_random(&mut bytes)?;
-    let number = u128::from_be_bytes(bytes) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{number:032x}");
-    let group = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    Ok([group(0, 8), group(8, 12), group(12, 16), group(16, 20), group(20, 32)].join("-"))
+    Ok(uuid_v4(bytes))
 }

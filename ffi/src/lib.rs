@@ -17,6 +17,8 @@
 pub mod address;
 pub mod agent_id;
 pub mod audit;
+#[cfg(feature = "full")]
+pub mod batch;
 mod boundary;
 pub mod bytes;
 pub mod content_origin;

@@ -3,7 +3,7 @@
 use crate::boundary::{accessor, boundary};
 use crate::bytes::imagxp_slice;
 use crate::error::imagxp_error;
-use crate::handle::{give, need};
+use crate::handle::{give, lent, need};
 use crate::status::imagxp_status;
 use core::fmt::Write as _;
 use core::mem::MaybeUninit;
@@ -28,15 +28,18 @@ struct Line {
 
 impl imagxp_request {
     pub(crate) fn with<T>(&self, act: impl FnOnce(&Request<'_>) -> T) -> T {
+        act(&self.view(&self.lines()))
+    }
+
+    /// The header lines, for [`Self::view`].
+    pub(crate) fn lines(&self) -> Vec<HeaderLine<'_>> {
         let part = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        let headers: Vec<HeaderLine<'_>> =
-            self.lines.iter().map(|line| (part(&line.name), part(&line.value))).collect();
-        act(&Request {
-            method: &self.method,
-            url: &self.url,
-            headers: &headers,
-            body_digest: self.body_digest.as_deref(),
-        })
+        self.lines.iter().map(|line| (part(&line.name), part(&line.value))).collect()
+    }
+
+    /// The request as the core takes it.
+    pub(crate) fn view<'a>(&'a self, headers: &'a [HeaderLine<'a>]) -> Request<'a> {
+        Request { method: &self.method, url: &self.url, headers, body_digest: self.body_digest.as_deref() }
     }
 
     fn read(method: imagxp_slice<'_>, url: imagxp_slice<'_>, headers: &[imagxp_slice<'_>]) -> Result<Self> {
@@ -102,23 +105,14 @@ pub unsafe extern "C" fn imagxp_request_new(
 ) -> imagxp_status {
     boundary(err, || {
         give(request, || {
-            let count = header_count.checked_mul(2).filter(|count| fits::<imagxp_slice<'_>>(*count));
-            let count =
-                count.ok_or_else(|| Error::argument(format!("there cannot be {header_count} headers")))?;
-            let headers = match count {
-                0 => &[],
-                _ if headers.is_null() => return Err(Error::argument("`headers` is NULL")),
-                // SAFETY: not NULL, small enough for an object, and C promises that many slices.
-                _ => unsafe { core::slice::from_raw_parts(headers, count) },
-            };
+            let count = header_count
+                .checked_mul(2)
+                .ok_or_else(|| Error::argument(format!("there cannot be {header_count} headers")))?;
+            // SAFETY: this function's.
+            let headers = unsafe { lent(headers, count, "headers") }?;
             imagxp_request::read(method, url, headers)
         })
     })
-}
-
-/// Whether so many values can lie in one object.
-fn fits<T>(count: usize) -> bool {
-    count.checked_mul(size_of::<T>()).is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
 /// Tells the RFC 9530 digest of the request's body, from `imagxp_content_digest`; needed when the claim has a `content_digest`. Empty: none.

@@ -30,6 +30,7 @@ const NOUNS: &[&str] = &[
     "options",
     "publisher",
     "request",
+    "batch",
     "explain",
     "verdict",
     "need",

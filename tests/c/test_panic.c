@@ -52,6 +52,34 @@ static void the_process_goes_on(void) {
     world_close(&world);
 }
 
+/* A batch that panics gives no verdict, not even on those before: what they have spent stays spent. */
+static void a_batch_fails_closed(void) {
+    struct world world;
+    struct store store = {PANIC, 0};
+    imagxp_replay_store *handle = NULL;
+    imagxp_verdict *verdicts[2] = {NULL, NULL};
+    const imagxp_request *requests[2];
+    imagxp_request *unsigned_request = NULL;
+    OK(imagxp_replay_store_new(&store, insert, NULL, NULL, &handle, &err));
+    world_open(&world, FREE_POLICY, handle);
+    imagxp_replay_store_free(handle);
+    world_supply(&world, NOW);
+    imagxp_request *request = signed_request(&world, PAGE);
+    OK(imagxp_request_new(S("GET"), S("/"), NULL, 0, &unsigned_request, &err));
+    requests[0] = unsigned_request;
+    requests[1] = request;
+    FAILS(imagxp_publisher_verify_batch(world.publisher, requests, 2, NOW, verdicts, &err), IMAGXP_INTERNAL);
+    CHECK(verdicts[0] == NULL && verdicts[1] == NULL && store.calls == 1);
+    store.answer = IMAGXP_INSERT_FRESH;
+    OK(imagxp_publisher_verify_batch(world.publisher, requests, 2, NOW, verdicts, &err));
+    CHECK(!imagxp_verdict_is_allowed(verdicts[0]) && imagxp_verdict_is_allowed(verdicts[1]));
+    imagxp_verdict_free(verdicts[0]);
+    imagxp_verdict_free(verdicts[1]);
+    imagxp_request_free(unsigned_request);
+    imagxp_request_free(request);
+    world_close(&world);
+}
+
 /* A resumption that panics has given up its pending part: it cannot be tried again without a new verification. */
 static void a_resumption_fails_closed(void) {
     struct world world;
@@ -75,6 +103,7 @@ static void a_resumption_fails_closed(void) {
 int main(void) {
     static const struct test tests[] = {
         {"the_process_goes_on", the_process_goes_on},
+        {"a_batch_fails_closed", a_batch_fails_closed},
         {"a_resumption_fails_closed", a_resumption_fails_closed},
         {NULL, NULL},
     };

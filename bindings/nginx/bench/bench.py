@@ -76,7 +76,7 @@ def with_node(folder, http, port):
 
 def presign(world, path, count):
     """Requests as wrk sends them, one a line."""
-    signed = world.agent.sign_many([("GET", "https://pub.example/page")] * count, "RAG_RETRIEVAL")
+    signed = world.agent.sign_batch([("GET", "https://pub.example/page", "RAG_RETRIEVAL")] * count)
     with path.open("w") as file:
         for headers in signed:
             lines = "".join(f"{name}: {value}\\r\\n" for name, value in headers)

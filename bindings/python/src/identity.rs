@@ -1,17 +1,17 @@
 //! An agent's identity: its domain and the key with which it signs.
 
 use crate::headers::header_list;
-use crate::json::from_mapping;
 use crate::key::{PrivateKey, PublicKey};
 use crate::key_file::Passphrase;
 use crate::manifest::{Manifest, ManifestKey};
+use crate::sign::{self, SignOptions, Wanted};
 use crate::signer::ExternalSigner;
 use crate::time::{self, Time};
 use crate::{agent_id, boundary, dotenv, errors, key, key_file, purpose};
-use imagxp::agent::{self, SignRequest, SignedHeaders};
-use imagxp::{AgentId, Purpose, Timestamp, crypto};
+use imagxp::{AgentId, agent, crypto};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyList, PyMapping, PyType};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -167,49 +167,59 @@ impl Identity {
     fn sign<'py>(
         &self,
         py: Python<'py>,
-        method: &str,
-        url: &str,
+        method: PyBackedStr,
+        url: PyBackedStr,
         purpose: &str,
         now: Option<Time>,
-        nonce: Option<&str>,
+        nonce: Option<PyBackedStr>,
         ads_displayed: Option<bool>,
         context: Option<&Bound<'py, PyMapping>>,
-        content_digest: Option<&str>,
-        payment: Option<&str>,
-        proof: Option<&str>,
+        content_digest: Option<PyBackedStr>,
+        payment: Option<PyBackedStr>,
+        proof: Option<PyBackedStr>,
         compatible: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        // Dumped as ASCII, so this is always text.
-        let context = context.map(from_mapping).transpose()?.and_then(|bytes| String::from_utf8(bytes).ok());
-        let request = SignRequest {
+        let options = SignOptions {
+            now,
+            nonce,
             ads_displayed,
-            context: context.as_deref(),
+            context: sign::context(context)?,
             content_digest,
             payment,
             proof,
             compatible,
-            ..SignRequest::new(method, url, purpose::parse(py, purpose)?)
         };
+        let request = options.request(&method, &url, purpose::parse(py, purpose)?);
         let now = time::or_now(now);
-        let headers = boundary::call(py, || match nonce {
-            Some(nonce) => self.inner.sign(&request, now, nonce),
-            None => self.inner.sign(&request, now, &random_uuid()?),
-        })?;
+        let headers = boundary::call(py, || self.inner.sign(&request, now, &options.nonce()?))?;
         header_list(py, &headers)
     }
 
-    /// Signs many requests for one purpose, each `(method, url)` with a nonce of its own, without holding the interpreter.
-    #[pyo3(signature = (requests, purpose, *, now = None))]
-    fn sign_many<'py>(
+    /// Signs many requests as `sign` does one after the other, without holding the interpreter: each `(method, url, purpose)`, or
+    /// `(method, url, purpose, options)` with a `dict` of `sign`'s keyword arguments. ES256 signatures share their inversions, which
+    /// makes eight and more an eighth cheaper.
+    ///
+    /// All or none: the error names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for the
+    /// requests that do not say their own.
+    #[pyo3(signature = (requests, *, now = None))]
+    fn sign_batch<'py>(
         &self,
         py: Python<'py>,
-        requests: Vec<(String, String)>,
-        purpose: &str,
+        requests: Vec<Wanted>,
         now: Option<Time>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let purpose = purpose::parse(py, purpose)?;
         let now = time::or_now(now);
-        let signed = boundary::call(py, || sign_all(&self.inner, &requests, purpose, now))?;
+        let signed = boundary::call(py, || {
+            let nonces =
+                requests.iter().map(|wanted| wanted.options.nonce()).collect::<imagxp::Result<Vec<_>>>()?;
+            let time = |wanted: &Wanted| wanted.options.now.map_or(now, |own| own.0);
+            let batch: Vec<_> = requests
+                .iter()
+                .zip(&nonces)
+                .map(|(wanted, nonce)| (wanted.request(), time(wanted), &**nonce))
+                .collect();
+            self.inner.sign_batch(&batch)
+        })?;
         let lists = signed.iter().map(|headers| header_list(py, headers)).collect::<PyResult<Vec<_>>>()?;
         PyList::new(py, lists)
     }
@@ -238,24 +248,9 @@ impl Identity {
     }
 }
 
-fn sign_all(
-    identity: &agent::Identity,
-    requests: &[(String, String)],
-    purpose: Purpose,
-    now: Timestamp,
-) -> imagxp::Result<Vec<SignedHeaders>> {
-    requests
-        .iter()
-        .map(|(method, url)| identity.sign(&SignRequest::new(method, url, purpose), now, &random_uuid()?))
-        .collect()
-}
-
 /// A random UUID (RFC 9562, version 4), the nonce of our agents.
 pub(crate) fn random_uuid() -> imagxp::Result<String> {
     let mut bytes = [0_u8; 16];
     key::entropy(&mut bytes)?;
-    let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
+    Ok(imagxp::encoding::uuid_v4(bytes))
 }

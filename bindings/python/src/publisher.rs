@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::replay::{MemoryReplayStore, PythonStore};
 use crate::replay_stores;
+use crate::request::Received;
 use crate::time::{self, Time};
 use crate::verdict::Verdict;
 use crate::verification::{Pending, Verification};
@@ -19,7 +20,7 @@ use imagxp::publisher::{self as core, FetchFailure};
 use imagxp::{Error, ErrorKind, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::pybacked::PyBackedStr;
 use std::sync::Arc;
 
 /// A site that verifies its readers; shared between threads without locks.
@@ -27,7 +28,7 @@ use std::sync::Arc;
 pub(crate) struct Publisher {
     pub(crate) inner: core::Publisher,
     policy: Py<Policy>,
-    calls_python: bool,
+    may_wait: bool,
 }
 
 /// A rule of the publisher's own, written in Python.
@@ -44,30 +45,6 @@ impl core::CustomPolicy for PythonRule {
             allowed.map_err(|error| errors::log(py, "the custom policy failed", &error))
         });
         answer.map_err(|()| Error::new(ErrorKind::Policy, "the custom policy failed; see the log"))
-    }
-}
-
-/// A request of a batch.
-struct Asked<'py> {
-    method: String,
-    url: String,
-    headers: Headers<'py>,
-    body_digest: Option<String>,
-}
-
-impl<'py> FromPyObject<'_, 'py> for Asked<'py> {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let (method, url, headers, body_digest) = match object.cast::<PyTuple>()?.len() {
-            3 => {
-                let (method, url, headers) = object.extract()?;
-                (method, url, headers, None)
-            }
-            4 => object.extract()?,
-            _ => return Err(PyTypeError::new_err("a request is (method, url, headers[, body_digest])")),
-        };
-        Ok(Self { method, url, headers, body_digest })
     }
 }
 
@@ -107,11 +84,11 @@ impl Publisher {
                 Ok(secret)
             })?,
         };
-        let mut calls_python = false;
+        let mut may_wait = false;
         let mut inner = core::Publisher::new(policy.get().0.as_ref().clone(), secret);
         if let Some(store) = shared {
             // It waits for a server, and so must not run in an event loop.
-            calls_python = true;
+            may_wait = true;
             inner = inner.with_replay_store(store);
         } else if let Some(store) = replay_store {
             inner = match store.cast::<MemoryReplayStore>() {
@@ -119,7 +96,7 @@ impl Publisher {
                     inner.with_replay_store(Arc::<imagxp::replay::MemoryReplayStore>::clone(&memory.get().0))
                 }
                 Err(_) => {
-                    calls_python = true;
+                    may_wait = true;
                     inner.with_replay_store(Arc::new(PythonStore::new(store)?))
                 }
             };
@@ -128,18 +105,18 @@ impl Publisher {
             if !rule.bind(py).is_callable() {
                 return Err(PyTypeError::new_err("custom_policy is not callable"));
             }
-            calls_python = true;
+            may_wait = true;
             inner = inner.with_custom_policy(Arc::new(PythonRule(rule)));
         }
         match audit.map(|audit| (audit, audit.cast::<AuditLog>())) {
             None => {}
             Some((_, Ok(log))) => {
                 // It may wait for the disk, and so must not run in an event loop.
-                calls_python = true;
+                may_wait = true;
                 inner = inner.with_audit(Arc::<imagxp_files::audit::AuditLog>::clone(&log.get().0));
             }
             Some((sink, Err(_))) if sink.is_callable() => {
-                calls_python = true;
+                may_wait = true;
                 inner = inner.with_audit(Arc::new(PythonSink(sink.clone().unbind())));
             }
             Some(_) => return Err(PyTypeError::new_err("audit is neither an AuditLog nor callable")),
@@ -147,7 +124,7 @@ impl Publisher {
         if let Some(limits) = limits {
             inner = inner.with_limits(limits.0);
         }
-        Ok(Self { inner, policy, calls_python })
+        Ok(Self { inner, policy, may_wait })
     }
 
     /// The policy.
@@ -158,8 +135,8 @@ impl Publisher {
 
     /// Whether verifying may wait: for Python code (a replay store, a rule, a sink), for Redis or PostgreSQL, or for the disk of an audit log.
     #[getter]
-    fn calls_python(&self) -> bool {
-        self.calls_python
+    fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// Verifies one request.
@@ -170,15 +147,16 @@ impl Publisher {
     fn verify(
         &self,
         py: Python<'_>,
-        method: &str,
-        url: &str,
+        method: PyBackedStr,
+        url: PyBackedStr,
         headers: Headers<'_>,
         now: Option<Time>,
-        body_digest: Option<&str>,
+        body_digest: Option<PyBackedStr>,
     ) -> PyResult<Verification> {
         let now = time::or_now(now);
-        let lines = headers.lines();
-        let request = Request { method, url, headers: &lines, body_digest };
+        let received = Received { method, url, headers, body_digest };
+        let lines = received.lines();
+        let request = received.view(&lines);
         let verification = boundary::compute(py, || self.inner.verify(&request, now))?;
         Verification::new(py, verification)
     }
@@ -189,21 +167,13 @@ impl Publisher {
     fn verify_batch(
         &self,
         py: Python<'_>,
-        requests: Vec<Asked<'_>>,
+        requests: Vec<Received<'_>>,
         now: Option<Time>,
     ) -> PyResult<Vec<Verification>> {
         let now = time::or_now(now);
-        let lines: Vec<_> = requests.iter().map(|asked| asked.headers.lines()).collect();
-        let requests: Vec<_> = requests
-            .iter()
-            .zip(&lines)
-            .map(|(asked, headers)| Request {
-                method: &asked.method,
-                url: &asked.url,
-                headers,
-                body_digest: asked.body_digest.as_deref(),
-            })
-            .collect();
+        let lines: Vec<_> = requests.iter().map(Received::lines).collect();
+        let requests: Vec<_> =
+            requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
         let verifications = boundary::compute(py, || self.inner.verify_batch(&requests, now))?;
         verifications.into_iter().map(|verification| Verification::new(py, verification)).collect()
     }
@@ -222,15 +192,16 @@ impl Publisher {
     fn explain(
         &self,
         py: Python<'_>,
-        method: &str,
-        url: &str,
+        method: PyBackedStr,
+        url: PyBackedStr,
         headers: Headers<'_>,
         now: Option<Time>,
-        body_digest: Option<&str>,
+        body_digest: Option<PyBackedStr>,
     ) -> PyResult<Explanation> {
         let now = time::or_now(now);
-        let lines = headers.lines();
-        let request = Request { method, url, headers: &lines, body_digest };
+        let received = Received { method, url, headers, body_digest };
+        let lines = received.lines();
+        let request = received.view(&lines);
         Ok(Explanation::new(boundary::compute(py, || self.inner.explain(&request, now))?))
     }
 

@@ -42,7 +42,7 @@ def main(calls: int, leak: bool) -> int:
         now += STEP_MS
         agent = agents[number % len(agents)]
         publisher.supply(f"https://{agent.agent_id}/.well-known/imagxp-agent.json", agent.manifest().to_json(), now=now)
-        fresh = agent.sign_many([("GET", f"{ORIGIN}/{index}") for index in range(BATCH // 5)], "SUMMARY", now=now)
+        fresh = agent.sign_batch([("GET", f"{ORIGIN}/{index}", "SUMMARY") for index in range(BATCH // 5)], now=now)
         denied = agent.sign("GET", ORIGIN + "/0", "CRAWL_TRAINING", now=now)
         others = [fresh[0], denied, [("x-imagxp-payload", "!")], [("user-agent", "curl/8")]]
         for index in range(BATCH):

@@ -19,7 +19,7 @@ ORIGIN = "pub.example/imagxp-audit"
 def recorded(folder: Path, agent: Identity, key: PrivateKey, **options: Any) -> list[imagxp.Verdict]:
     with AuditLog(folder, key, ORIGIN, **options) as log:
         publisher = knowing(agent, publisher=Publisher(policy(), audit=log))
-        assert publisher.calls_python
+        assert publisher.may_wait
         purposes = ["RAG_RETRIEVAL", "CRAWL_TRAINING", "RAG_RETRIEVAL"]
         verdicts = [publisher.verify("GET", "/a", signed(agent, purpose=p), now=NOW).verdict for p in purposes]
         assert len(log) == 4

@@ -18,7 +18,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from imagxp import Identity, Manifest, ManifestKey, PrivateKey, PublicKey, SignerError, UsageError
+from imagxp import Identity, Manifest, ManifestKey, PrivateKey, PublicKey, SignerError, SignOptions, UsageError, content_digest
 from support import NOW, NOW_MS, ORIGIN, knowing, signed
 
 NONCE = "00000000-0000-4000-8000-000000000001"
@@ -154,7 +154,7 @@ def test_the_clock_is_read_when_no_time_is_given(agent: Identity) -> None:
 
 
 def test_nonces_are_random_uuids(agent: Identity) -> None:
-    nonces = [claim_of(headers)["nonce"] for headers in agent.sign_many([("GET", ORIGIN)] * 200, "SUMMARY")]
+    nonces = [claim_of(headers)["nonce"] for headers in agent.sign_batch([("GET", ORIGIN, "SUMMARY")] * 200)]
     assert len(set(nonces)) == 200
     for nonce in nonces:
         parsed = uuid.UUID(nonce)
@@ -162,11 +162,45 @@ def test_nonces_are_random_uuids(agent: Identity) -> None:
 
 
 def test_batches_verify(identity: Identity) -> None:
-    requests = [("GET", f"{ORIGIN}/{number}") for number in range(50)]
+    requests = [("GET", f"{ORIGIN}/{number}", "RAG_RETRIEVAL") for number in range(50)]
     publisher = knowing(identity)
-    for (_, url), headers in zip(requests, identity.sign_many(requests, "RAG_RETRIEVAL", now=NOW), strict=True):
+    for (_, url, _), headers in zip(requests, identity.sign_batch(requests, now=NOW), strict=True):
         assert publisher.verify("GET", url, headers, now=NOW).verdict.is_allowed
-    assert identity.sign_many([], "SUMMARY") == []
+    assert identity.sign_batch([]) == []
+
+
+def test_batches_are_signed_as_one_by_one(identity: Identity) -> None:
+    options: list[SignOptions] = [
+        {"nonce": f"nonce-{number:012}", "now": NOW_MS + number} | extra
+        for number, extra in enumerate(
+            [
+                {"ads_displayed": True, "context": {"a": "é", "n": [1]}},
+                {"content_digest": content_digest(b"x")},
+                {"payment": "a.b.c", "proof": "d.e.f", "compatible": True},
+                *[SignOptions()] * 30,
+            ]
+        )
+    ]
+    signed = identity.sign_batch([("POST", f"{ORIGIN}/x", "SUMMARY", each) for each in options])
+    assert signed == [identity.sign("POST", f"{ORIGIN}/x", "SUMMARY", **each) for each in options]
+    # A request without a time of its own has the batch's.
+    own, common = identity.sign_batch([("GET", ORIGIN, "SUMMARY", {"now": NOW_MS + 5000}), ("GET", ORIGIN, "SUMMARY")], now=NOW)
+    assert claim_of(own)["ts"] != claim_of(common)["ts"] == claim_of(identity.sign("GET", ORIGIN, "SUMMARY", now=NOW))["ts"]
+
+
+def test_a_batch_is_signed_whole_or_not_at_all(identity: Identity) -> None:
+    nonce: SignOptions = {"nonce": "nonce-000000000000"}
+    with pytest.raises(UsageError, match="request 1: `/a` is not an absolute"):
+        identity.sign_batch([("GET", ORIGIN, "SUMMARY"), ("GET", "/a", "SUMMARY")])
+    with pytest.raises(UsageError, match="request 2: an earlier request has the same nonce"):
+        identity.sign_batch([("GET", ORIGIN, "SUMMARY", nonce), ("GET", ORIGIN, "SUMMARY"), ("GET", ORIGIN, "SUMMARY", nonce)])
+    wrong: list[Any] = [("GET", ORIGIN), ["GET", ORIGIN, "SUMMARY"], ("GET", ORIGIN, "SUMMARY", {"nonse": "x"}), "GET"]
+    wrong += [("GET", ORIGIN, "SUMMARY", {"now": True}), ("GET", 1, "SUMMARY"), ("GET", ORIGIN, "SUMMARY", {}, 1)]
+    for each in wrong:
+        with pytest.raises(TypeError):
+            identity.sign_batch([each])
+    with pytest.raises(UsageError, match="READING"):
+        identity.sign_batch([("GET", ORIGIN, "READING")])
 
 
 @pytest.mark.parametrize(
@@ -189,7 +223,7 @@ def test_batches_verify(identity: Identity) -> None:
         lambda a: a.sign("GET", ORIGIN, "SUMMARY", context={1: "a", "1": "b"}),
         lambda a: a.sign("GET", ORIGIN, "SUMMARY", context={"x": "y" * 9000}),
         lambda a: a.sign("GET", ORIGIN, "SUMMARY", context={"ads_displayed": "yes"}),
-        lambda a: a.sign_many([("GET", ORIGIN), ("GET", "/")], "SUMMARY"),
+        lambda a: a.sign_batch([("GET", ORIGIN, "SUMMARY"), ("GET", "/", "SUMMARY")]),
         lambda a: a.manifest(others=[ManifestKey(a.public_key)]),
         lambda a: a.manifest(others=[ManifestKey(PrivateKey.generate().public_key) for _ in range(8)]),
     ],
@@ -256,7 +290,7 @@ def test_the_exception_of_an_external_signer_is_the_cause() -> None:
     assert isinstance(caught.value.__cause__, KmsDown)
     assert "secret" not in str(caught.value)
     with pytest.raises(SignerError):
-        identity.sign_many([("GET", ORIGIN)], "SUMMARY")
+        identity.sign_batch([("GET", ORIGIN, "SUMMARY")])
     with pytest.raises(TypeError):
         Identity.external("bot.example.com", identity.public_key, "not callable")  # type: ignore[arg-type]
 

@@ -325,7 +325,7 @@ def test_a_store_in_python_is_used_and_shared(agent: Identity) -> None:
     store = SharedStore()
     assert isinstance(store, ReplayStore)
     first, second = (knowing(agent, publisher=Publisher(policy(), secret=SECRET, replay_store=store)) for _ in range(2))
-    assert first.calls_python
+    assert first.may_wait
     headers = signed(agent)
     assert first.verify("GET", "/a", headers, now=NOW).verdict.is_allowed
     assert second.verify("GET", "/a", headers, now=NOW).verdict.code == "replay.nonce_seen"
@@ -389,7 +389,7 @@ def test_the_store_in_memory_has_limits_and_can_be_shared(agent: Identity) -> No
     store = MemoryReplayStore(max_entries=2)
     assert bool(store)
     first, second = (knowing(agent, publisher=Publisher(policy(), secret=SECRET, replay_store=store)) for _ in range(2))
-    assert not first.calls_python
+    assert not first.may_wait
     headers = signed(agent)
     assert first.verify("GET", "/a", headers, now=NOW).verdict.is_allowed
     assert second.verify("GET", "/a", headers, now=NOW).verdict.code == "replay.nonce_seen"
@@ -412,7 +412,7 @@ def test_a_rule_of_the_sites_own(agent: Identity, caplog: pytest.LogCaptureFixtu
         return path != "/secret folder"
 
     publisher = knowing(agent, publisher=Publisher(policy(), custom_policy=rule))
-    assert publisher.calls_python
+    assert publisher.may_wait
     assert publisher.verify("GET", "/a", signed(agent, context={"k": "v"}), now=NOW).verdict.is_allowed
     verdict = publisher.verify("GET", "/secret%20folder", signed(agent, "/secret%20folder"), now=NOW).verdict
     assert (verdict.code, verdict.http) == ("policy.denied", 403)
@@ -562,13 +562,13 @@ def test_the_interpreter_is_released_while_a_batch_is_signed(agent: Identity) ->
             ticks += 1
             time.sleep(0.0005)
 
-    requests = [("GET", ORIGIN)] * 4000
+    requests = [("GET", ORIGIN, "SUMMARY")] * 4000
     thread = threading.Thread(target=count)
     thread.start()
     try:
         time.sleep(0.02)
         before = ticks
-        agent.sign_many(requests, "SUMMARY")
+        agent.sign_batch(requests)
         during = ticks - before
     finally:
         stop.set()

@@ -278,7 +278,7 @@ def test_misuse(agent: Identity) -> None:
     store = PostgresReplayStore("postgres://user:s3cret@127.0.0.1:1/x", time_limit=1)
     assert "s3cret" not in repr(store)
     site = publisher(store, agent)
-    assert site.calls_python
+    assert site.may_wait
     assert code(site, signed(agent)) == "replay.store_error"
     with redis("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru") as evicting:
         with pytest.raises(UsageError, match=r"maxmemory-policy is `allkeys-lru`"):

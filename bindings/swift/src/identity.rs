@@ -145,8 +145,5 @@ impl std::fmt::Debug for Identity {
 pub(crate) fn random_uuid() -> imagxp::Result<String> {
     let mut bytes = [0_u8; 16];
     entropy(&mut bytes)?;
-    let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
+    Ok(imagxp::encoding::uuid_v4(bytes))
 }

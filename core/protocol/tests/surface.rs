@@ -68,6 +68,7 @@ fn the_rust_column_is_true() {
         Identity::prepare,
         Identity::prepare_assertion,
         Identity::sign,
+        Identity::sign_batch,
         Identity::manifest,
         Manifest::to_json,
         Manifest::parse,

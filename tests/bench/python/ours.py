@@ -39,7 +39,7 @@ class Site:
 
     def requests(self, count: int) -> list[Lines]:
         """Requests with fresh nonces."""
-        signed = self.agent.sign_many([("GET", ORIGIN + PATH)] * count, "RAG_RETRIEVAL", now=NOW)
+        signed = self.agent.sign_batch([("GET", ORIGIN + PATH, "RAG_RETRIEVAL")] * count, now=NOW)
         return [[*USUAL, *((name.encode(), value.encode()) for name, value in headers)] for headers in signed]
 
     def verify(self, headers: Lines) -> None:

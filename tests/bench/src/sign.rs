@@ -11,6 +11,9 @@ use std::hint::black_box;
 /// Adds the rows of this file.
 pub(crate) fn add(rows: &mut Rows) {
     rows.add("sign/headers", sign);
+    for size in [8, 64] {
+        rows.add(format!("sign/batch-{size}"), move || batch(size));
+    }
     rows.add("raw/sign", raw);
     rows.add("part/replay", replay);
     rows.add("part/sha256", sha256);
@@ -20,21 +23,38 @@ pub(crate) fn add(rows: &mut Rows) {
 /// Claim, canonical form, signature, headers.
 fn sign() -> Row {
     let agent = world::agent(0);
-    let mut number = 0u64;
+    let mut nonces = nonces();
     Box::new(move |count| {
-        let nonces: Vec<String> = (0..count)
-            .map(|_| {
-                number += 1;
-                format!("6f1c9d1e-9d7a-4f7c-9b5e-{number:012x}")
-            })
-            .collect();
+        let nonces: Vec<String> = nonces.by_ref().take(count).collect();
         timed(|| {
             for nonce in &nonces {
-                let request = SignRequest::new("GET", URL, Purpose::RagRetrieval);
-                black_box(agent.sign(black_box(&request), now(), nonce).unwrap());
+                black_box(agent.sign(black_box(&request()), now(), nonce).unwrap());
             }
         })
     })
+}
+
+/// The same, so many at a time.
+fn batch(size: usize) -> Row {
+    let agent = world::agent(0);
+    let mut nonces = nonces();
+    Box::new(move |count| {
+        let nonces: Vec<String> = nonces.by_ref().take(count).collect();
+        let requests: Vec<_> = nonces.iter().map(|nonce| (request(), now(), nonce.as_str())).collect();
+        timed(|| {
+            for requests in requests.chunks(size) {
+                black_box(agent.sign_batch(black_box(requests)).unwrap());
+            }
+        })
+    })
+}
+
+fn request() -> SignRequest<'static> {
+    SignRequest::new("GET", URL, Purpose::RagRetrieval)
+}
+
+fn nonces() -> impl Iterator<Item = String> {
+    (1u64..).map(|number| format!("6f1c9d1e-9d7a-4f7c-9b5e-{number:012x}"))
 }
 
 /// The signature alone, low-s, by the crate and the profile that the core uses.

@@ -89,6 +89,7 @@ from .errors import (
     UsageError,
 )
 from .replay import ReplayStore
+from .sign import SignOptions
 
 __all__ = [
     "FEEDBACK_REASONS",
@@ -142,6 +143,7 @@ __all__ = [
     "Robots",
     "Rotation",
     "RotationError",
+    "SignOptions",
     "SignedReceipt",
     "SignerError",
     "Step",

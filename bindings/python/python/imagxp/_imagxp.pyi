@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, Self, Type
 
 from .errors import BrokerError, ImagxpError
 from .replay import ReplayStore
+from .sign import SignOptions
 
 _Time: TypeAlias = datetime | int | str
 _Json: TypeAlias = Mapping[str, Any] | str | bytes
@@ -372,8 +373,11 @@ class Identity:
         proof: str | None = None,
         compatible: bool = False,
     ) -> list[tuple[str, str]]: ...
-    def sign_many(
-        self, requests: Sequence[tuple[str, str]], purpose: str, *, now: _Time | None = None
+    def sign_batch(
+        self,
+        requests: Sequence[tuple[str, str, str] | tuple[str, str, str, SignOptions]],
+        *,
+        now: _Time | None = None,
     ) -> list[list[tuple[str, str]]]: ...
     def manifest(self, *, contact: str | None = None, others: Sequence[ManifestKey] = ...) -> Manifest: ...
     def __reduce__(self) -> NoReturn: ...
@@ -663,7 +667,7 @@ class Publisher:
     @property
     def policy(self) -> Policy: ...
     @property
-    def calls_python(self) -> bool: ...
+    def may_wait(self) -> bool: ...
     def verify(
         self,
         method: str,

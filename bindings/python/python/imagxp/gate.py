@@ -226,7 +226,7 @@ class Gate:
         self.on_feedback = on_feedback
         self._public = self.policy.public_json()
         self._allow_loopback = self.policy.allow_loopback
-        self._waits = self.publisher.calls_python
+        self._waits = self.publisher.may_wait
         self._identity = identity
         self._manifest = manifest
         self._origin = self.policy.content_origin

@@ -316,6 +316,16 @@ impl PrivateKey {
         })
     }
 
+    /// [`Self::sign`] of each message, in order and byte for byte; ES256 signatures share their inversions, which makes them an eighth cheaper.
+    pub fn sign_batch(&self, messages: &[&[u8]]) -> Vec<Signature> {
+        match &self.secret {
+            Secret::P256(key) => {
+                p256::sign_batch(key, messages).into_iter().map(Signature::from_bytes).collect()
+            }
+            Secret::Ed25519(_) => messages.iter().map(|message| self.sign(message)).collect(),
+        }
+    }
+
     pub(super) fn from_secret(secret: Secret) -> Self {
         let public = PublicKey::from_point(match &secret {
             Secret::P256(key) => Point::P256(*key.verifying_key()),
@@ -351,6 +361,14 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// [`crate::ErrorKind::Signer`] when the key holder cannot be reached or refuses.
     fn sign(&self, message: &[u8]) -> Result<Signature>;
+
+    /// Signs each message, in order: one after the other, unless the key's holder has something better.
+    ///
+    /// # Errors
+    /// The first of [`Signer::sign`]; the signatures that were made are dropped.
+    fn sign_batch(&self, messages: &[&[u8]]) -> Result<Vec<Signature>> {
+        messages.iter().map(|message| self.sign(message)).collect()
+    }
 }
 
 impl Signer for PrivateKey {
@@ -360,6 +378,10 @@ impl Signer for PrivateKey {
 
     fn sign(&self, message: &[u8]) -> Result<Signature> {
         Ok(Self::sign(self, message))
+    }
+
+    fn sign_batch(&self, messages: &[&[u8]]) -> Result<Vec<Signature>> {
+        Ok(Self::sign_batch(self, messages))
     }
 }
 

@@ -24,6 +24,7 @@ mod p256;
 mod pem;
 mod prepared;
 mod signature;
+mod signing;
 mod thumbprint;
 
 pub use hot::{HotKeys, SignatureCheck};

@@ -1,5 +1,6 @@
 //! ECDSA over P-256 with SHA-256: encodings, signing, verification (FIPS 186-5, SEC 1, RFC 5480, RFC 5915, RFC 6979).
 
+use super::signing;
 use ::p256::ecdsa::signature::Signer as _;
 use ::p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use ::p256::pkcs8::der::asn1::{BitStringRef, ContextSpecific, OctetStringRef};
@@ -78,12 +79,27 @@ pub(super) fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -
 /// Signs with the nonce of RFC 6979 and returns `r ‖ s`, low-s.
 pub(super) fn sign(key: &SigningKey, message: &[u8]) -> [u8; 64] {
     #[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
-    if let Some(signature) = super::aws_lc::sign(key, message) {
+    if let Some(&[signature]) = signing::sign(key, &[message]).as_deref() {
         return signature.normalize_s().to_bytes().into();
     }
     let signed: Result<Signature, _> = key.try_sign(message);
     // The one error is r = 0 or s = 0, which nobody has a message for; zeros never verify.
     signed.map_or([0; 64], |signature| signature.normalize_s().to_bytes().into())
+}
+
+/// [`sign`] of each message, in order, for less than one by one.
+pub(super) fn sign_batch(key: &SigningKey, messages: &[&[u8]]) -> Vec<[u8; 64]> {
+    let mut signatures = Vec::with_capacity(messages.len());
+    for some in messages.chunks(signing::MOST) {
+        let shared = if some.len() > 1 { signing::sign(key, some) } else { None };
+        match shared {
+            Some(made) => {
+                signatures.extend(made.iter().map(|one| <[u8; 64]>::from(one.normalize_s().to_bytes())))
+            }
+            None => signatures.extend(some.iter().map(|message| sign(key, message))),
+        }
+    }
+    signatures
 }
 
 /// The low-s form of `r ‖ s`; bytes that are no signature come back unchanged.

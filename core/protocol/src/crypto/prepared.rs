@@ -53,6 +53,19 @@ impl<T> Prepared<T> {
         self.put(signature)
     }
 
+    /// Has all of them signed by one who can do so at once, in order.
+    pub(crate) fn sign_all_with(all: Vec<Self>, signer: &dyn Signer) -> Result<Vec<T>> {
+        let messages: Vec<&[u8]> = all.iter().map(Self::message).collect();
+        let signatures = signer.sign_batch(&messages)?;
+        if signatures.len() != all.len() {
+            return Err(Error::new(
+                ErrorKind::Signer,
+                "the signer did not make one signature for each message",
+            ));
+        }
+        all.into_iter().zip(signatures).map(|(prepared, signature)| prepared.put(signature)).collect()
+    }
+
     fn put(self, signature: Signature) -> Result<T> {
         (self.finish)(&signature.normalized(self.public_key.algorithm()))
     }
