@@ -9,22 +9,21 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Marks in [`SEXTETS`] of the two characters that only one alphabet has; both marks together mean no alphabet at all.
 ///
-/// They lie above the 24 bits of four characters, so that those of all four survive being put together.
+/// They lie above the 24 bits of four characters.
 const STANDARD_ONLY: u32 = 1 << 24;
 const URL_SAFE_ONLY: u32 = 1 << 25;
 
-/// The value of each base64 character, with its mark.
-const SEXTETS: [u32; 256] = sextets();
+/// The value of each base64 character where it stands among four, with its mark.
+const SEXTETS: [[u32; 256]; 4] = [sextets(18), sextets(12), sextets(6), sextets(0)];
 
 /// The marks of a whole text.
 #[derive(Clone, Copy, Default)]
-struct Marks(u64);
+struct Marks(u32);
 
 impl Marks {
-    /// Whether any character has this mark, whatever its place among four.
+    /// Whether any character has this mark.
     const fn any(self, mark: u32) -> bool {
-        let mark = mark as u64;
-        self.0 & (mark << 18 | mark << 12 | mark << 6 | mark) != 0
+        self.0 & mark != 0
     }
 }
 
@@ -66,20 +65,30 @@ pub fn base64url_decode(text: &[u8]) -> Option<Vec<u8>> {
 /// longest text of a request. `None` when the length is impossible or the unused bits are not zero.
 fn decode(text: &[u8]) -> Option<(Vec<u8>, Marks)> {
     let (quads, tail) = text.as_chunks::<4>();
-    let mut bytes = vec![0; quads.len() * 3];
+    // Not `vec![0; …]`: memory that comes cleared does not come from where the last request's went.
+    let mut bytes = Vec::with_capacity(quads.len() * 3 + 2);
+    bytes.resize(quads.len() * 3, 0);
     let mut marks = 0;
-    for (quad, triple) in quads.iter().zip(bytes.as_chunks_mut::<3>().0) {
-        let [a, b, c, d] = *quad;
-        let word = sextet(a) << 18 | sextet(b) << 12 | sextet(c) << 6 | sextet(d);
+    let mut quad = |[a, b, c, d]: [u8; 4]| {
+        let word = sextet::<0>(a) | sextet::<1>(b) | sextet::<2>(c) | sextet::<3>(d);
         marks |= word;
-        *triple = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
+        word & 0xff_ffff
+    };
+    let (pairs, odd) = quads.as_chunks::<2>();
+    let (sixes, last) = bytes.as_chunks_mut::<6>();
+    for ([first, second], six) in pairs.iter().zip(sixes) {
+        let [_, _, bytes @ ..] = (u64::from(quad(*first)) << 24 | u64::from(quad(*second))).to_be_bytes();
+        *six = bytes;
+    }
+    if let ([odd], [a, b, c]) = (odd, last) {
+        [_, *a, *b, *c] = quad(*odd).to_be_bytes();
     }
     let (value, unused) = match *tail {
         [] => return Some((bytes, Marks(marks))),
         [_] => return None,
         [a, b, ref c @ ..] => {
-            let c = c.first().map(|c| sextet(*c));
-            let value = sextet(a) << 18 | sextet(b) << 12 | c.unwrap_or_default() << 6;
+            let c = c.first().map(|c| sextet::<2>(*c));
+            let value = sextet::<0>(a) | sextet::<1>(b) | c.unwrap_or_default();
             marks |= value;
             bytes.push((value >> 16) as u8);
             if c.is_some() {
@@ -91,14 +100,15 @@ fn decode(text: &[u8]) -> Option<(Vec<u8>, Marks)> {
     (value & unused == 0).then_some((bytes, Marks(marks)))
 }
 
+/// The value of a character at this place among four.
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn sextet(digit: u8) -> u64 {
-    SEXTETS[digit as usize] as u64
+const fn sextet<const PLACE: usize>(digit: u8) -> u32 {
+    SEXTETS[PLACE][digit as usize]
 }
 
 #[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
-const fn sextets() -> [u32; 256] {
+const fn sextets(shift: u32) -> [u32; 256] {
     let mut table = [STANDARD_ONLY | URL_SAFE_ONLY; 256];
     let mut value = 0;
     while value < 62 {
@@ -107,13 +117,13 @@ const fn sextets() -> [u32; 256] {
             26..52 => b'a' + value - 26,
             _ => b'0' + value - 52,
         };
-        table[digit as usize] = value as u32;
+        table[digit as usize] = (value as u32) << shift;
         value += 1;
     }
-    table[b'+' as usize] = 62 | STANDARD_ONLY;
-    table[b'/' as usize] = 63 | STANDARD_ONLY;
-    table[b'-' as usize] = 62 | URL_SAFE_ONLY;
-    table[b'_' as usize] = 63 | URL_SAFE_ONLY;
+    table[b'+' as usize] = 62 << shift | STANDARD_ONLY;
+    table[b'/' as usize] = 63 << shift | STANDARD_ONLY;
+    table[b'-' as usize] = 62 << shift | URL_SAFE_ONLY;
+    table[b'_' as usize] = 63 << shift | URL_SAFE_ONLY;
     table
 }
 
@@ -132,8 +142,19 @@ pub fn hex_decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
-    let mut all = 0;
-    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+    let (eights, rest) = text.as_chunks::<8>();
+    let (fours, last) = bytes.as_chunks_mut::<4>();
+    let mut marks = 0;
+    for (digits, four) in eights.iter().zip(fours) {
+        let values = nibbles(*digits);
+        marks |= values;
+        // Two values to a byte, two bytes to two, and two of these to four.
+        let values = (values >> 4 | values) & 0x00ff_00ff_00ff_00ff;
+        let values = (values >> 8 | values) & 0x0000_ffff_0000_ffff;
+        *four = ((values >> 16 | values) as u32).to_be_bytes();
+    }
+    let mut all = if marks & NO_NIBBLES == 0 { 0 } else { NO_NIBBLE };
+    for (byte, [high, low]) in last.iter_mut().zip(rest.as_chunks::<2>().0) {
         let (high, low) = (nibble(*high), nibble(*low));
         all |= high | low;
         *byte = high << 4 | low & 15;
@@ -184,6 +205,26 @@ pub(crate) const fn nibble(digit: u8) -> u8 {
         table
     };
     NIBBLES[digit as usize]
+}
+
+/// [`NO_NIBBLE`] in eight bytes, or in some of them.
+const NO_NIBBLES: u64 = NO_NIBBLE as u64 * ONES;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// [`nibble`] of eight digits at once, the first one in the highest byte; `NO_NIBBLE` comes with any value.
+#[inline(always)]
+const fn nibbles(digits: [u8; 8]) -> u64 {
+    let word = u64::from_be_bytes(digits);
+    let low = word & (0x7f * ONES);
+    // The high bit of each byte says whether it is at least `from` and below `to`; no sum reaches the next byte.
+    const fn within(low: u64, from: u8, to: u8) -> u64 {
+        (low + (0x80 - from as u64) * ONES) & !(low + (0x80 - to as u64) * ONES)
+    }
+    let number = within(low, b'0', b'9' + 1);
+    let letter = within(low | (0x20 * ONES), b'a', b'f' + 1);
+    let bad = !(number | letter) | word;
+    // A letter's low bits are 9 less than its value.
+    ((word & (0x0f * ONES)) + ((letter & (0x80 * ONES)) >> 7) * 9) | ((bad & (0x80 * ONES)) >> 3)
 }
 
 /// The lower-case digit of a value below 16.
@@ -324,6 +365,23 @@ mod tests {
                 .map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | *bit as u8))
                 .collect(),
         )
+    }
+
+    #[test]
+    fn eight_nibbles_are_as_listed() {
+        for digit in 0..=255_u8 {
+            for place in 0..8 {
+                let mut digits = *b"09afAF4c";
+                digits[place] = digit;
+                let values = nibbles(digits).to_be_bytes();
+                for (value, digit) in values.iter().zip(digits) {
+                    match nibble(digit) {
+                        NO_NIBBLE => assert!(value & NO_NIBBLE != 0, "{digit}"),
+                        expected => assert_eq!(*value, expected, "{digit}"),
+                    }
+                }
+            }
+        }
     }
 
     #[test]

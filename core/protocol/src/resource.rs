@@ -2,6 +2,7 @@
 
 mod plain;
 
+use plain::OriginRef;
 pub(crate) use plain::{ReadResource, ResourceRef};
 
 use crate::encoding::hex_value;
@@ -149,8 +150,12 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
     if target.len() > MAX_URL_BYTES {
         return None;
     }
-    let rest = if target.starts_with('/') { target } else { split(target)?.1 };
+    let rest = if target.starts_with('/') { target } else { split_ref(target)?.1 };
     let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+    let has_one_reading = |path: &str| {
+        let (classes, pairs) = classes(path);
+        has_one_reading(classes, pairs)
+    };
     if has_one_reading(path) {
         return Some(vec![if path.is_empty() { "/".to_owned() } else { path.to_owned() }]);
     }
@@ -181,14 +186,9 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
     Some(readings)
 }
 
-/// Whether a path is made of nothing that servers read in different ways.
-fn has_one_reading(path: &str) -> bool {
-    let mut before = 0;
-    path.bytes().all(|byte| {
-        let fits = is(byte, ONE_READING) && !(before == b'/' && matches!(byte, b'/' | b'.'));
-        before = byte;
-        fits
-    })
+/// Whether a path with these [`classes`] is made of nothing that servers read in different ways.
+fn has_one_reading(classes: u8, pairs: u8) -> bool {
+    classes & ONE_READING != 0 && pairs & (AFTER_SLASH | SLASH_AFTER_SLASH) == 0
 }
 
 fn percent_decoded(path: &str) -> String {
@@ -224,6 +224,12 @@ fn without_parameters(path: &str) -> String {
 
 /// Splits an absolute URL into its origin and the rest, which is empty or starts with `/` or `?`.
 fn split(text: &str) -> Option<(Origin, &str)> {
+    let (OriginRef { secure, host, port }, rest) = split_ref(text)?;
+    Some((Origin { secure, host: host.to_ascii_lowercase(), port }, rest))
+}
+
+/// The same without a copy; the host is as it is written.
+fn split_ref(text: &str) -> Option<(OriginRef<'_>, &str)> {
     let after = |start: &str| {
         let (scheme, rest) = text.split_at_checked(start.len())?;
         scheme.eq_ignore_ascii_case(start).then_some(rest)
@@ -253,7 +259,7 @@ fn split(text: &str) -> Option<(Origin, &str)> {
         }
         Some(_) => None,
     }?;
-    host_ok.then(|| (Origin { secure, host: host.to_ascii_lowercase(), port }, rest))
+    host_ok.then_some((OriginRef { secure, host, port }, rest))
 }
 
 /// RFC 3986 §6.2.2: percent-encodings of unreserved characters are decoded, the others written in upper case, and
@@ -287,18 +293,42 @@ const NORMAL: u8 = 1;
 const ONE_READING: u8 = 2;
 /// What no URL contains.
 const FORBIDDEN: u8 = 4;
+/// A slash.
+const SLASH: u8 = 8;
+/// A dot, which after a slash begins a segment that may be a dot segment. Twice [`SLASH`].
+const AFTER_SLASH: u8 = 16;
+/// A slash that follows one; no byte is of this class by itself.
+const SLASH_AFTER_SLASH: u8 = 32;
 
 /// Whether a byte is of this class.
 #[inline(always)]
-#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
 const fn is(byte: u8, class: u8) -> bool {
+    class_of(byte) & class != 0
+}
+
+/// The classes that all bytes are of, and [`AFTER_SLASH`] and [`SLASH_AFTER_SLASH`] where a dot or a slash follows a slash.
+fn classes(text: &str) -> (u8, u8) {
+    let mut before = 0;
+    text.bytes().fold((u8::MAX, 0), |(all, pairs), byte| {
+        let class = class_of(byte);
+        let pair = (before << 1) & class | (before & class) << 2;
+        before = class & SLASH;
+        (all & class, pairs | pair)
+    })
+}
+
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "there is an entry for each byte")]
+const fn class_of(byte: u8) -> u8 {
     const CLASSES: [u8; 256] = {
         let mut classes = [0; 256];
         let mut byte = 0;
         while byte < 128 {
             classes[byte as usize] = match byte {
+                b'.' => NORMAL | ONE_READING | AFTER_SLASH,
+                b'/' => NORMAL | ONE_READING | SLASH,
                 _ if is_unreserved(byte) => NORMAL | ONE_READING,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' | b'/' => {
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => {
                     NORMAL | ONE_READING
                 }
                 b';' | b'?' => NORMAL,
@@ -309,7 +339,7 @@ const fn is(byte: u8, class: u8) -> bool {
         }
         classes
     };
-    CLASSES[byte as usize] & class != 0
+    CLASSES[byte as usize]
 }
 
 fn push_encoded(out: &mut String, byte: u8) {

@@ -44,19 +44,24 @@ impl Timestamp {
         let [h1, h2, b':', mi1, mi2, b':', s1, s2, tail @ ..] = tail else {
             return None;
         };
-        let millis = match tail {
-            [b'Z'] => 0,
-            [b'.', a, b'Z'] => number(&[*a])? * 100,
-            [b'.', a, b, b'Z'] => number(&[*a, *b])? * 10,
-            [b'.', a, b, c, b'Z'] => number(&[*a, *b, *c])?,
+        let (f1, f2, f3) = match tail {
+            [b'Z'] => (&b'0', &b'0', &b'0'),
+            [b'.', a, b'Z'] => (a, &b'0', &b'0'),
+            [b'.', a, b, b'Z'] => (a, b, &b'0'),
+            [b'.', a, b, c, b'Z'] => (a, b, c),
             _ => return None,
         };
-        let year = number(&[*y1, *y2, *y3, *y4])?;
-        let month = number(&[*mo1, *mo2])?;
-        let day = number(&[*d1, *d2])?;
-        let hour = number(&[*h1, *h2])?;
-        let minute = number(&[*mi1, *mi2])?;
-        let second = number(&[*s1, *s2])?;
+        let digits = [y1, y2, y3, y4, mo1, mo2, d1, d2, h1, h2, mi1, mi2, s1, s2, f1, f2, f3];
+        if !digits.iter().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let year = number(&[*y1, *y2, *y3, *y4]);
+        let month = number(&[*mo1, *mo2]);
+        let day = number(&[*d1, *d2]);
+        let hour = number(&[*h1, *h2]);
+        let minute = number(&[*mi1, *mi2]);
+        let second = number(&[*s1, *s2]);
+        let millis = number(&[*f1, *f2, *f3]);
         let real = (2000..=2100).contains(&year)
             && (1..=12).contains(&month)
             && (1..=days_in_month(year, month)).contains(&day)
@@ -107,10 +112,9 @@ impl fmt::Display for Timestamp {
 }
 
 /// The value of at most four ASCII digits.
-fn number(digits: &[u8]) -> Option<i64> {
-    digits
-        .iter()
-        .try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
+#[inline(always)]
+fn number<const N: usize>(digits: &[u8; N]) -> i64 {
+    digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit & 15))
 }
 
 const fn days_in_month(year: i64, month: i64) -> i64 {

@@ -1,6 +1,6 @@
 //! Step 2 of PROTOCOL §5: which members a claim has. Their values are judged in step 3.
 
-use super::{KNOWN, MAX_CLAIM_BYTES};
+use super::KNOWN;
 use crate::code::Code;
 use crate::json::{self, Object, Shallow, Value};
 use crate::limits::Limits;
@@ -58,14 +58,13 @@ pub(crate) struct Members<'p> {
 
 impl<'p> Members<'p> {
     /// Reads strict JSON whose top level is an object.
-    pub(crate) fn read(payload: &'p [u8], limits: &Limits) -> Result<Self, Code> {
-        if payload.len() > MAX_CLAIM_BYTES {
-            return Err(Code::HeaderTooLarge);
-        }
+    pub(crate) fn read(payload: &'p str, limits: &Limits) -> Result<Self, Code> {
         let limits = json::Limits { max_string: limits.string(), ..json::Limits::CLAIM };
         match Self::canonical(payload, &limits) {
             Some(members) => Ok(members),
-            None => json::parse_object(payload, &limits).map(Self::of).map_err(|error| error.code()),
+            None => {
+                json::parse_object(payload.as_bytes(), &limits).map(Self::of).map_err(|error| error.code())
+            }
         }
     }
 
@@ -87,11 +86,10 @@ impl<'p> Members<'p> {
     }
 
     /// The usual claim: canonical, and every member of the type that it should have. `None`: look closer.
-    fn canonical(payload: &'p [u8], limits: &json::Limits) -> Option<Self> {
-        let text = if payload.is_ascii() { core::str::from_utf8(payload).ok()? } else { return None };
+    fn canonical(payload: &'p str, limits: &json::Limits) -> Option<Self> {
         let mut members = Self::new(None, None);
         let mut usual = true;
-        json::canonical_members(text, limits, |name, start, value| {
+        json::canonical_members(payload, limits, |name, start, value| {
             let Some(member) = members.named(name) else {
                 usual &= name != "timestamp";
                 return;

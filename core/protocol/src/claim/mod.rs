@@ -66,6 +66,8 @@ struct Asked {
     span: Span,
     /// Whether it is written in its normal form.
     plain: bool,
+    /// Whether, besides, all servers read its path alike.
+    one_reading: bool,
 }
 
 /// The largest decoded claim, in bytes (PROTOCOL §2).
@@ -77,8 +79,9 @@ impl Claim {
     /// `allow_loopback` is the development switch of PROTOCOL §2 `agent_id`. The error is the code of the first rule that is
     /// broken: all of JSON's first, then the members in the order of the table in PROTOCOL §2.
     pub fn parse(bytes: &[u8], limits: &Limits, allow_loopback: bool) -> Result<Self, Code> {
-        let members = Members::read(bytes, limits)?;
-        Self::of(members, bytes, limits, allow_loopback)?.with_payload(bytes.to_vec())
+        let payload = text_of(bytes.to_vec()).map_err(|(_, code)| code)?;
+        let members = Members::read(&payload, limits)?;
+        Ok(Self::of(members, &payload, limits, allow_loopback)?.with_payload(payload))
     }
 
     /// 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`.
@@ -107,6 +110,14 @@ impl Claim {
         } else {
             Resource::parse(text).map(ReadResource::Parsed)
         }
+    }
+
+    /// The path of this request target, when it is what the claim asks for to the letter and all servers read it alike.
+    pub(crate) fn sole_path(&self, target: &str) -> Option<&str> {
+        let asked = self.resource.filter(|asked| asked.one_reading)?;
+        let text = self.text(asked.span);
+        let resource = ResourceRef::split(text)?;
+        (text == target || resource.is_target(target)).then_some(resource.path)
     }
 
     /// Whether this text is the claim's resource to the letter.
@@ -158,16 +169,14 @@ impl Claim {
         extra
     }
 
-    /// Step 3: types and values. [`Claim::with_payload`] is still to be called with the bytes that the members were read from.
+    /// Step 3: types and values. [`Claim::with_payload`] is still to be called with the text that the members were read from.
     pub(crate) fn of(
         members: Members<'_>,
-        payload: &[u8],
+        payload: &str,
         limits: &Limits,
         allow_loopback: bool,
     ) -> Result<Self, Code> {
-        // Whatever is JSON is UTF-8.
-        let payload_text = core::str::from_utf8(payload).map_err(|_| Code::JsonInvalidUnicode)?;
-        let texts = members.texts.as_deref().unwrap_or(payload_text);
+        let texts = members.texts.as_deref().unwrap_or(payload);
         let text = |member: Member| match member {
             Member::Text(span) => Some((span, span.of(texts))),
             _ => None,
@@ -201,7 +210,8 @@ impl Claim {
             (Member::Absent, _) => None,
             (_, Some((span, url))) if url.len() <= limits.resource() => {
                 let read = ReadResource::parse(url).ok_or(Code::ClaimResourceInvalid)?;
-                Some(Asked { span, plain: matches!(read, ReadResource::Plain(_)) })
+                let plain = matches!(read, ReadResource::Plain(_));
+                Some(Asked { span, plain, one_reading: plain && read.view().one_reading })
             }
             _ => return Err(Code::ClaimResourceInvalid),
         };
@@ -234,20 +244,28 @@ impl Claim {
             method,
             content_digest,
             payload: String::new(),
-            canonical: canonical.filter(|canonical| canonical != payload),
+            canonical: canonical.filter(|canonical| canonical != payload.as_bytes()),
             texts: members.texts,
         })
     }
 
-    /// Puts in the bytes that the claim was read from.
-    pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Result<Self, Code> {
-        self.payload = String::from_utf8(payload).map_err(|_| Code::JsonInvalidUnicode)?;
-        Ok(self)
+    /// Puts in the text that the claim was read from.
+    pub(crate) fn with_payload(mut self, payload: String) -> Self {
+        self.payload = payload;
+        self
     }
 
     fn text(&self, span: Span) -> &str {
         span.of(self.texts.as_ref().unwrap_or(&self.payload))
     }
+}
+
+/// The bytes of a claim as text, which all that is JSON is; or the bytes again, and what is wrong with them.
+pub(crate) fn text_of(payload: Vec<u8>) -> Result<String, (Vec<u8>, Code)> {
+    if payload.len() > MAX_CLAIM_BYTES {
+        return Err((payload, Code::HeaderTooLarge));
+    }
+    String::from_utf8(payload).map_err(|error| (error.into_bytes(), Code::JsonInvalidUnicode))
 }
 
 const KNOWN: &[&str] = &[

@@ -231,12 +231,13 @@ impl<'a, 'l> Parser<'a, 'l> {
     fn escaped_string(&mut self, start: usize) -> Result<()> {
         let too_long = ParseError::new(Code::HeaderTooLarge, start, "string too long");
         loop {
+            self.code_points();
+            if self.buffer.len() > self.limits.max_string {
+                return Err(too_long);
+            }
             match self.peek() {
                 Some(b'\\') => {
-                    let escaped = match self.code_point() {
-                        Some(escaped) => escaped,
-                        None => self.escape()?,
-                    };
+                    let escaped = self.escape()?;
                     self.buffer.push(escaped);
                 }
                 Some(b'"') => {
@@ -255,19 +256,23 @@ impl<'a, 'l> Parser<'a, 'l> {
                 Some(_) => return Err(self.malformed("control character in a string")),
                 None => return Err(self.malformed("unexpected end in a string")),
             }
-            if self.buffer.len() > self.limits.max_string {
-                return Err(too_long);
-            }
         }
     }
 
-    /// Takes a `\u` escape that stands for a character by itself; `None`, and nothing taken, for all else.
+    /// Takes all `\u` escapes that stand here and for a character by themselves: many follow each other where somebody writes only ASCII.
     #[inline(always)]
-    fn code_point(&mut self) -> Option<char> {
-        let [b'\\', b'u', a, b, c, d, ..] = self.rest() else { return None };
-        let character = char::from_u32(unit([*a, *b, *c, *d])?)?;
-        self.position += 6;
-        Some(character)
+    fn code_points(&mut self) {
+        let escapes = self.rest().as_chunks::<6>().0;
+        let characters = escapes.iter().map_while(|escape| match *escape {
+            [b'\\', b'u', ref digits @ ..] => char::from_u32(unit(*digits)?),
+            _ => None,
+        });
+        let mut count = 0;
+        for character in characters {
+            self.buffer.push(character);
+            count += 1;
+        }
+        self.position += count * "\\uXXXX".len();
     }
 
     /// Reads one escape, or the two of a surrogate pair; the position is at the backslash.

@@ -116,10 +116,13 @@ impl<'a> Scan<'a, '_> {
         if !self.take(b'"') {
             return None;
         }
-        let rest = self.text.get(self.at..)?;
-        let run = plain_run(rest.as_bytes());
+        let start = self.at;
+        let run = plain_run(self.text.as_bytes().get(start..)?);
         self.at += run;
-        (run <= self.limits.max_string && self.take(b'"')).then_some(rest.get(..run)?)
+        if run > self.limits.max_string || !self.take(b'"') {
+            return None;
+        }
+        self.text.get(start..start + run)
     }
 
     fn integer(&mut self) -> Option<Shallow<'a>> {

@@ -75,6 +75,9 @@ pub(super) struct Rules {
 /// How a path is compared with a pattern.
 type Matches = fn(&PathPattern, &str) -> bool;
 
+/// A part of a [`Reason`] that has not been written yet.
+type Text<'a> = dyn Fn() -> String + 'a;
+
 #[derive(Clone, Debug)]
 struct Purposes(BTreeMap<Purpose, (bool, Option<Money>)>);
 
@@ -189,11 +192,13 @@ impl Rules {
         matches: Matches,
         mut reasons: Option<&mut Vec<Reason>>,
     ) -> Decision {
-        let mut note = |rule: String, says: &str| {
+        // Written only for who wants to read it.
+        let mut note = |rule: &Text<'_>, says: &Text<'_>| {
             if let Some(reasons) = reasons.as_deref_mut() {
-                reasons.push(Reason { rule, says: says.to_owned() });
+                reasons.push(Reason { rule: rule(), says: says() });
             }
         };
+        let word = |allow: bool| if allow { "allow" } else { "deny" }.to_owned();
         let purpose = question.purpose;
         let mut allowed = false;
         let mut denied = false;
@@ -205,11 +210,11 @@ impl Rules {
         let mut hear = |purposes: &Purposes,
                         place: &dyn Fn() -> String,
                         may_allow: bool,
-                        note: &mut dyn FnMut(String, &str)| {
+                        note: &mut dyn FnMut(&Text<'_>, &Text<'_>)| {
             let Some((listed, (allow, _))) = purposes.rule(purpose) else { return };
             denied |= !allow;
             allowed |= *allow && may_allow;
-            note(format!("{}.{listed}", place()), if *allow { "allow" } else { "deny" });
+            note(&|| format!("{}.{listed}", place()), &|| word(*allow));
         };
 
         hear(&self.purposes, &|| "purposes".to_owned(), true, &mut note);
@@ -222,7 +227,7 @@ impl Rules {
                 continue;
             }
             agent_denied |= !agent.allow;
-            note(format!("agents[{index}]"), if agent.allow { "allow" } else { "deny" });
+            note(&|| format!("agents[{index}]"), &|| word(agent.allow));
             hear(&agent.purposes, &|| format!("agents[{index}].purposes"), question.domain_bound, &mut note);
             // Without the domain's word, a name buys neither a better price nor a better rate.
             if question.domain_bound {
@@ -259,11 +264,11 @@ impl Rules {
             None
         };
         if !allowed && !denied {
-            note(format!("purposes.{purpose}"), "deny, because no rule lists it");
+            note(&|| format!("purposes.{purpose}"), &|| "deny, because no rule lists it".to_owned());
         }
         let payment_needed = price.map_or(self.payment_required, |price| !price.amount.is_zero());
         if let Some(price) = price {
-            note("price".to_owned(), &format!("{} {}", price.amount, price.currency));
+            note(&|| "price".to_owned(), &|| format!("{} {}", price.amount, price.currency));
         }
         Decision { refusal, price: price.filter(|_| payment_needed).cloned(), payment_needed, rate }
     }

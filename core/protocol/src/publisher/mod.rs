@@ -8,6 +8,7 @@ mod batch;
 mod conclude;
 mod feedback;
 mod identify;
+mod kept;
 mod pay;
 mod presented;
 mod rate;
@@ -180,9 +181,10 @@ impl Publisher {
 
     /// Takes up a pending verification where it stopped. The claim's time is judged by when the request came, not by `now`; after more
     /// than 60 s it is `time.expired` all the same.
-    pub fn resume(&self, pending: Pending, now: Timestamp) -> Verification {
+    pub fn resume(&self, mut pending: Pending, now: Timestamp) -> Verification {
+        let progress = core::mem::take(&mut pending.progress);
         pending.with_request(|request| {
-            verify::run(self, request, pending.received_at, now, pending.progress.clone(), pending.trace_id)
+            verify::run(self, request, pending.received_at, now, progress, pending.trace_id)
         })
     }
 

@@ -2,11 +2,11 @@
 
 use super::verdict::{Visitor, Warning};
 use super::verify::{Refusal, Run};
-use crate::claim::{Claim, Members};
+use crate::claim::{self, Claim, Members};
 use crate::code::Code;
 use crate::crypto::Signature;
 use crate::encoding::base64_decode;
-use crate::explain::shown;
+use crate::explain::{StepResult, shown};
 use crate::headers::{self, RequestHeaders};
 use crate::time::Timestamp;
 
@@ -16,6 +16,9 @@ pub(super) struct Decoded {
     /// The DER bytes of the key hint.
     pub(super) hint: Option<Vec<u8>>,
 }
+
+const STRICT_JSON: &str = "payload: strict JSON";
+const ONE_OBJECT: &str = "one I-JSON object within the limits";
 
 impl<'r> Run<'r> {
     /// Step 1.
@@ -86,16 +89,25 @@ impl<'r> Run<'r> {
         decoded.ok_or_else(|| Refusal::new(Code::HeaderBase64Invalid))
     }
 
+    fn not_json(&mut self, code: Code, payload: &[u8]) -> Refusal {
+        self.note(2, STRICT_JSON, StepResult::Failed, || (ONE_OBJECT.into(), shown(payload)));
+        Refusal::new(code)
+    }
+
     /// The rest of step 2, step 3, and the unsigned copies, which only now can be compared.
     pub(super) fn claim(&mut self, headers: &RequestHeaders<'_>, payload: Vec<u8>) -> Result<Claim, Refusal> {
         let limits = &self.publisher.limits;
-        let members = Members::read(&payload, limits);
-        let refusal = members.as_ref().err().map(|code| Refusal::new(*code));
-        self.check(2, "payload: strict JSON", refusal, || {
-            ("one I-JSON object within the limits".into(), shown(&payload))
-        })?;
+        let payload = match claim::text_of(payload) {
+            Ok(payload) => payload,
+            Err((payload, code)) => return Err(self.not_json(code, &payload)),
+        };
+        let members = match Members::read(&payload, limits) {
+            Ok(members) => members,
+            Err(code) => return Err(self.not_json(code, payload.as_bytes())),
+        };
+        self.note(2, STRICT_JSON, StepResult::Passed, || (ONE_OBJECT.into(), shown(payload.as_bytes())));
         let allow_loopback = self.publisher.policy.document().allow_loopback;
-        let claim = members.and_then(|members| Claim::of(members, &payload, limits, allow_loopback));
+        let claim = Claim::of(members, &payload, limits, allow_loopback);
         let refusal = claim.as_ref().err().map(|code| Refusal::new(*code));
         self.check(3, "claim: types and values", refusal, || {
             let received = match &claim {
@@ -104,7 +116,7 @@ impl<'r> Run<'r> {
             };
             ("agent_id, purpose, ts, nonce, resource as PROTOCOL §2 has them".into(), received)
         })?;
-        let claim = claim.and_then(|claim| claim.with_payload(payload)).map_err(Refusal::new)?;
+        let claim = claim.map_err(Refusal::new)?.with_payload(payload);
         let agent_ok = headers.agent_id.is_none_or(|copy| copy == claim.agent_id.as_str().as_bytes());
         let time_ok = headers.timestamp.is_none_or(|copy| {
             let text = core::str::from_utf8(copy).ok();

@@ -1,8 +1,9 @@
 //! A request as it came, and a verification that waits for something.
 
 use super::Verdict;
+use super::kept::Kept;
 use crate::crypto::Thumbprint;
-use crate::headers::{self, HeaderLine};
+use crate::headers::HeaderLine;
 use crate::replay::{Insert, ReplayEntry};
 use crate::time::Timestamp;
 
@@ -79,10 +80,7 @@ pub(super) struct Progress {
 ///
 /// It is resumed once, by value: what it has spent already must not serve two requests.
 pub struct Pending {
-    method: String,
-    url: String,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body_digest: Option<String>,
+    request: Kept,
     pub(super) received_at: Timestamp,
     pub(super) progress: Progress,
     pub(super) trace_id: [u8; 16],
@@ -95,16 +93,7 @@ impl Pending {
         progress: Progress,
         trace_id: [u8; 16],
     ) -> Self {
-        let kept = request.headers.iter().filter(|(name, _)| headers::concerns_agents(name));
-        Self {
-            method: request.method.to_owned(),
-            url: request.url.to_owned(),
-            headers: kept.map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
-            body_digest: request.body_digest.map(str::to_owned),
-            received_at,
-            progress,
-            trace_id,
-        }
+        Self { request: Kept::new(request), received_at, progress, trace_id }
     }
 
     /// Records the broker's answer to a [`super::NeedKind::Redeem`] need.
@@ -126,13 +115,12 @@ impl Pending {
     }
 
     pub(super) fn with_request<T>(&self, act: impl FnOnce(&Request<'_>) -> T) -> T {
-        let headers: Vec<HeaderLine<'_>> =
-            self.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let headers = self.request.headers();
         act(&Request {
-            method: &self.method,
-            url: &self.url,
+            method: self.request.method(),
+            url: self.request.url(),
             headers: &headers,
-            body_digest: self.body_digest.as_deref(),
+            body_digest: self.request.body_digest(),
         })
     }
 }
@@ -151,8 +139,8 @@ impl core::fmt::Debug for Request<'_> {
 impl core::fmt::Debug for Pending {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Pending")
-            .field("method", &self.method)
-            .field("url", &self.url)
+            .field("method", &self.request.method())
+            .field("url", &self.request.url())
             .field("received_at", &self.received_at)
             .field("progress", &self.progress)
             .finish_non_exhaustive()
@@ -168,7 +156,7 @@ mod tests {
         let headers: [HeaderLine<'_>; 2] = [(b"cookie", b"TOPSECRET"), (b"x-imagxp-payment", b"TOPSECRET")];
         let request = Request { method: "GET", url: "/", headers: &headers, body_digest: None };
         let pending = Pending::new(&request, Timestamp::from_secs(0), Progress::default(), [0; 16]);
-        assert_eq!(pending.headers.len(), 1, "cookies are not kept");
+        assert_eq!(pending.request.headers().len(), 1, "cookies are not kept");
         let shown = format!("{request:?} {pending:?}");
         assert!(!shown.contains("TOPSECRET") && shown.contains("x-imagxp-payment"), "{shown}");
     }

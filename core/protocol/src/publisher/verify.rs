@@ -220,7 +220,11 @@ impl<'r> Run<'r> {
             }
             bound => bound?,
         }
-        let paths = path_readings(self.request.url).unwrap_or_default();
+        let url = self.request.url;
+        let paths = match claim.sole_path(url) {
+            Some(path) => vec![path.to_owned()],
+            None => path_readings(url).unwrap_or_default(),
+        };
         let key_id = self.identify(&headers, &claim, &decoded)?;
 
         // Pure: whether a key set will be missing must be known before the nonce is spent.

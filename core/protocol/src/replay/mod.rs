@@ -6,7 +6,7 @@ pub use memory::MemoryReplayStore;
 
 use crate::time::Timestamp;
 use core::hash::Hasher;
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::{Hash128, Hasher128, SipHasher24};
 
 /// What to remember: 16-byte keyed hashes, so that a store never sees a nonce and an attacker cannot choose collisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,14 +156,34 @@ impl Keyer {
     }
 
     fn hash(&self, domain: &[u8; 5], parts: &[&[u8]]) -> [u8; 16] {
-        let mut hasher = SipHasher24::new_with_key(&self.secret);
-        hasher.write(domain);
-        for part in parts {
-            hasher.write(&(part.len() as u64).to_le_bytes());
-            hasher.write(part);
+        let hasher = SipHasher24::new_with_key(&self.secret);
+        // Hashed in one piece, which is quicker, when there is room for it, as there nearly always is.
+        let mut room = [0; 160];
+        let mut end = 0;
+        let mut put = |bytes: &[u8]| {
+            room.get_mut(end..end + bytes.len()).map(|place| {
+                place.copy_from_slice(bytes);
+                end += bytes.len();
+            })
+        };
+        let whole = put(domain).and_then(|()| {
+            parts.iter().try_for_each(|part| put(&(part.len() as u64).to_le_bytes()).and_then(|()| put(part)))
+        });
+        match (whole, room.get(..end)) {
+            (Some(()), Some(whole)) => hasher.hash(whole),
+            _ => in_parts(hasher, domain, parts),
         }
-        hasher.finish128().as_bytes()
+        .as_bytes()
     }
+}
+
+fn in_parts(mut hasher: SipHasher24, domain: &[u8; 5], parts: &[&[u8]]) -> Hash128 {
+    hasher.write(domain);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part);
+    }
+    hasher.finish128()
 }
 
 impl Drop for Keyer {
@@ -193,6 +213,19 @@ mod tests {
         assert_eq!(words, ["fresh", "seen before", "the store is full", "the store does not answer"]);
         let words = [Seen::No, Seen::Yes, Seen::Error].map(Seen::as_str);
         assert_eq!(words, ["not seen", "seen before", "the store does not answer"]);
+    }
+
+    #[test]
+    fn a_key_is_the_same_in_one_piece_and_in_parts() {
+        for length in 0..300 {
+            let long = vec![b'x'; length];
+            let parts: [&[u8]; 3] = [b"a", &long, b"b"];
+            let hasher = SipHasher24::new_with_key(&[7; 16]);
+            assert_eq!(
+                Keyer::new([7; 16]).hash(b"nonce", &parts),
+                in_parts(hasher, b"nonce", &parts).as_bytes()
+            );
+        }
     }
 
     #[test]

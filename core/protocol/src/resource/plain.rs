@@ -1,22 +1,24 @@
 //! Resources that are written in their normal form, compared where they lie.
 
-use super::{NORMAL, Origin, Resource, is};
+use super::{AFTER_SLASH, NORMAL, Origin, Resource, classes, has_one_reading};
 
 /// A resource without a copy of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceRef<'a> {
     /// `None` for a bare path.
     pub(crate) origin: Option<OriginRef<'a>>,
-    path: &'a str,
+    pub(crate) path: &'a str,
     query: Option<&'a str>,
+    /// Whether it is known that all servers read the path alike.
+    pub(crate) one_reading: bool,
 }
 
 /// The same of an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OriginRef<'a> {
-    secure: bool,
-    host: &'a str,
-    port: u16,
+    pub(super) secure: bool,
+    pub(super) host: &'a str,
+    pub(super) port: u16,
 }
 
 impl<'a> ResourceRef<'a> {
@@ -24,18 +26,16 @@ impl<'a> ResourceRef<'a> {
     pub(crate) fn plain(text: &'a str) -> Option<Self> {
         let this = Self::split(text)?;
         // No dot segments, and nothing that is encoded or would have to be.
-        let mut before = 0;
-        let is_plain = |byte| {
-            let plain = is(byte, NORMAL) && !(before == b'/' && byte == b'.');
-            before = byte;
-            plain
-        };
+        let (path, pairs) = classes(this.path);
+        let one_reading = has_one_reading(path, pairs);
+        let path_ok = path & NORMAL != 0 && pairs & AFTER_SLASH == 0;
+        let query_ok = |query| classes(query).0 & NORMAL != 0;
         let of_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         let host_ok = |host: &str| !host.is_empty() && host.len() <= 253 && host.bytes().all(of_name);
         let plain = this.origin.is_none_or(|origin| host_ok(origin.host))
-            && this.path.bytes().all(is_plain)
-            && this.query.is_none_or(|query| query.bytes().all(|byte| is(byte, NORMAL)));
-        plain.then_some(this)
+            && path_ok
+            && this.query.is_none_or(query_ok);
+        plain.then_some(Self { one_reading, ..this })
     }
 
     /// The parts of such a text.
@@ -52,7 +52,16 @@ impl<'a> ResourceRef<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        Some(Self { origin, path, query })
+        Some(Self { origin, path, query, one_reading: false })
+    }
+
+    /// Whether this is how a request names it: path and query.
+    pub(crate) fn is_target(&self, target: &str) -> bool {
+        match (target.strip_prefix(self.path), self.query) {
+            (Some(rest), Some(query)) => rest.strip_prefix('?') == Some(query),
+            (Some(rest), None) => rest.is_empty(),
+            (None, _) => false,
+        }
     }
 
     /// Whether path and query are the same.
@@ -102,12 +111,14 @@ impl Resource {
             origin: self.origin.as_ref().map(Origin::view),
             path: &self.path,
             query: self.query.as_deref(),
+            one_reading: false,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::path_readings;
     use super::*;
     use proptest::prelude::*;
 
@@ -115,8 +126,15 @@ mod tests {
         let plain = ResourceRef::plain(text);
         if let Some(plain) = plain {
             let parsed = Resource::parse(text).unwrap_or_else(|| panic!("{text} cannot be read"));
-            assert_eq!(parsed.view(), plain, "{text}");
+            assert_eq!(ResourceRef { one_reading: plain.one_reading, ..parsed.view() }, plain, "{text}");
             assert_eq!(parsed.to_string(), text);
+            // What the claim says of the path, the request's own URL would have said.
+            let readings = path_readings(text).unwrap();
+            assert_eq!(plain.one_reading, readings == [plain.path], "{text}");
+            let origin = plain.origin.map_or(0, |origin| "https://".len() + origin.host.len());
+            let target = text.split_at(origin).1;
+            assert!(plain.is_target(target) && path_readings(target) == Some(readings), "{text}");
+            assert!(!plain.is_target(&format!("{target}x")) && !plain.is_target("") && !plain.is_target("?"));
         }
         plain.is_some()
     }

@@ -1,16 +1,33 @@
 //! Scalars as digits of a signed comb (Hedabou, Pinel, Bénéteau 2005).
 //!
 //! An odd k is Σ ±2ⁱ over 260 bits, with no zero among the signs. The signs are read in [`COLUMNS`] columns of [`TEETH`] bits that
-//! are 13 apart: k·P is the sum over the columns i of 2ⁱ times one entry of each table, so twelve doublings serve every table at once,
+//! are 10 apart: k·P is the sum over the columns i of 2ⁱ times one entry of each table, so nine doublings serve every table at once,
 //! the generator's and the key's.
 
-use ::p256::Scalar;
-use ::p256::elliptic_curve::ff::Field as _;
+use super::point::Order;
 
 /// Columns: the doublings of a multiplication, and one.
 pub(super) const COLUMNS: usize = 10;
 /// Bits in a column. 10 · 26 ≥ 256.
 pub(super) const TEETH: usize = 26;
+
+/// So many teeth of a column are read at once.
+const RUN: usize = 6;
+/// The bits of column 0 in a run: every tenth.
+const SPREAD: u64 = sum_of_powers(0, COLUMNS);
+/// The product with this moves them together, from [`PACKED`] on: bit 10j meets 2^(50 - 9j), and no two products meet each other.
+const PACK: u64 = sum_of_powers(RUN - 1, COLUMNS - 1);
+const PACKED: usize = COLUMNS * (RUN - 1);
+
+/// 2^first + 2^(first + step) + …, one for each tooth of a run.
+const fn sum_of_powers(first: usize, step: usize) -> u64 {
+    let (mut sum, mut tooth) = (0, 0);
+    while tooth < RUN {
+        sum |= 1 << (first + step * tooth);
+        tooth += 1;
+    }
+    sum
+}
 
 /// The signs of a scalar, column by column; bit j of column i stands for ±2^(10j + i).
 pub(super) struct Digits {
@@ -20,24 +37,26 @@ pub(super) struct Digits {
 
 impl Digits {
     /// `None` for 0, which has no such form.
-    pub(super) fn of(scalar: &Scalar) -> Option<Self> {
-        if bool::from(scalar.is_zero()) {
+    pub(super) fn of(scalar: Order) -> Option<Self> {
+        if scalar.iszero() != 0 {
             return None;
         }
         // n is odd: of k and n - k one is odd, and k = -(n - k).
-        let negative = bool::from(scalar.is_even());
-        let odd = if negative { -*scalar } else { *scalar };
-        let bytes: [u8; 32] = odd.to_bytes().into();
-        let (high, low) = bytes.split_at(16);
-        let (high, low) = (word(high), word(low));
+        let bytes = scalar.encode32();
+        let negative = bytes.first()? & 1 == 0;
+        let bytes = if negative { (-scalar).encode32() } else { bytes };
+        let (low, high) = bytes.split_first_chunk::<16>()?;
+        let (low, high) = (u128::from_le_bytes(*low), u128::from_le_bytes(*high.first_chunk()?));
         // Signs +1 and -1 for bits 1 and 0: Σ (2c - 1)·2ⁱ = k makes c = (k - 1)/2 + 2^259.
         let mut bits = ((low >> 1) | (high << 127), high >> 1);
         let mut columns = [0u32; COLUMNS];
-        for tooth in 0..TEETH {
-            let chunk = (bits.0 & ((1 << COLUMNS) - 1)) as u32;
-            bits = ((bits.0 >> COLUMNS) | (bits.1 << (128 - COLUMNS)), bits.1 >> COLUMNS);
+        for first in (0..TEETH).step_by(RUN) {
+            let run = bits.0 as u64;
+            bits =
+                ((bits.0 >> (COLUMNS * RUN)) | (bits.1 << (128 - COLUMNS * RUN)), bits.1 >> (COLUMNS * RUN));
             for (at, column) in columns.iter_mut().enumerate() {
-                *column |= ((chunk >> at) & 1) << tooth;
+                let teeth = ((run >> at) & SPREAD).wrapping_mul(PACK) >> PACKED;
+                *column |= (teeth as u32 & ((1 << RUN) - 1)) << first;
             }
         }
         if let Some(last) = columns.last_mut() {
@@ -55,8 +74,4 @@ impl Digits {
     pub(super) fn is_negative(&self) -> bool {
         self.negative
     }
-}
-
-fn word(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |word, byte| (word << 8) | u128::from(*byte))
 }

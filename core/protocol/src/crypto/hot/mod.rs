@@ -16,11 +16,11 @@ use super::key::Point as KeyPoint;
 use super::{PublicKey, Signature};
 use cache::{Cache, KeyName};
 use core::fmt;
-use point::Affine;
+use point::{Affine, Order};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use table::{GENERATOR, Table};
-use verify::{Equation, Order};
+use table::{GENERATOR, NARROW, Table};
+use verify::Equation;
 
 /// Precomputed tables for the keys that are seen often, bounded in memory. Shared between threads without further locks.
 ///
@@ -29,17 +29,32 @@ use verify::{Equation, Order};
 /// credited more often than the one that would have to go.
 pub struct HotKeys {
     cache: Mutex<Cache>,
-    generator: OnceLock<Option<Table>>,
+}
+
+/// The generator's table: one for all that a process has.
+static GENERATOR_TABLE: OnceLock<Option<Table>> = OnceLock::new();
+
+fn generator() -> Option<&'static Table> {
+    let build = || {
+        let point = ::p256::PublicKey::from_affine(::p256::AffinePoint::GENERATOR).ok()?;
+        Table::new(Affine::of(&point.into())?, GENERATOR)
+    };
+    GENERATOR_TABLE.get_or_init(build).as_ref()
 }
 
 impl HotKeys {
     /// 16 MiB: some 1 300 keys.
     pub const DEFAULT_BYTES: usize = 16 << 20;
 
-    /// Tables that take at most `max_bytes` in all, besides 512 KiB for the curve's generator and at most 128 KiB of counters; with 0 there
-    /// are none.
+    /// Tables that take at most `max_bytes` in all, besides at most 128 KiB of counters; with 0 there are none.
+    ///
+    /// The first of a process also makes what all of them need, the table of the curve's generator: 512 KiB, in a millisecond, which no request has to
+    /// wait for.
     pub fn new(max_bytes: usize) -> Self {
-        Self { cache: Mutex::new(Cache::new(max_bytes)), generator: OnceLock::new() }
+        if max_bytes >= cache::cost(NARROW) {
+            generator();
+        }
+        Self { cache: Mutex::new(Cache::new(max_bytes)) }
     }
 
     /// [`PublicKey::verify`], faster for a key that has a table: the same answer for every input.
@@ -52,9 +67,6 @@ impl HotKeys {
         let KeyPoint::P256(point) = key.point() else { return };
         let Some(name) = name(key) else { return };
         let Some(shape) = self.cache().credit(&name) else { return };
-        if self.generator().is_none() {
-            return;
-        }
         let table = Affine::of(point).and_then(|point| Table::new(point, shape));
         if let Some(table) = table {
             self.cache().insert(name, Arc::new(table));
@@ -97,8 +109,7 @@ impl HotKeys {
                 None => *answer = Some(false),
             }
         }
-        // Whoever has a table has been found after the generator's was built.
-        if let Some(generator) = self.generator.get().and_then(Option::as_ref) {
+        if let Some(generator) = generator().filter(|_| !hot.is_empty()) {
             for (place, answer) in places.into_iter().zip(batch::hold(&hot, generator)) {
                 *place = answer;
             }
@@ -109,20 +120,11 @@ impl HotKeys {
     /// `None`: the key has no table, or the tables cannot say.
     fn verify_hot(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Option<bool> {
         let table = self.table(key)?;
-        let generator = self.generator()?;
-        check(generator, &table, Sha256::digest(message).into(), signature)
+        check(generator()?, &table, Sha256::digest(message).into(), signature)
     }
 
     fn table(&self, key: &PublicKey) -> Option<Arc<Table>> {
         self.cache().table(&name(key)?)
-    }
-
-    fn generator(&self) -> Option<&Table> {
-        let build = || {
-            let point = ::p256::PublicKey::from_affine(::p256::AffinePoint::GENERATOR).ok()?;
-            Table::new(Affine::of(&point.into())?, GENERATOR)
-        };
-        self.generator.get_or_init(build).as_ref()
     }
 
     // The tables are derived, and each is put in whole: a poisoned lock guards nothing broken.

@@ -7,6 +7,14 @@ use ::p256::elliptic_curve::hazmat::FieldArithmetic;
 /// Integers modulo p. crrl keeps them lazily reduced: compare with [`Field::equals`], never by their limbs.
 pub(super) type Field = crrl::field::GFp256;
 
+/// Integers modulo n. crrl's inversion takes half the time of p256's.
+pub(super) type Order = crrl::field::ModInt256<
+    0xf3b9_cac2_fc63_2551,
+    0xbce6_faad_a717_9e84,
+    0xffff_ffff_ffff_ffff,
+    0xffff_ffff_0000_0000,
+>;
+
 /// An element of a table, in one line of the cache.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
@@ -28,6 +36,17 @@ impl Affine {
     /// The sum with another point, by the inverse of the difference of their x.
     #[inline(never)]
     pub(super) fn add(&self, other: &Self, inverse: &Field) -> Self {
+        self.add_by(other, inverse, mul)
+    }
+
+    /// The same with this multiplication.
+    #[inline(always)]
+    pub(super) fn add_by(
+        &self,
+        other: &Self,
+        inverse: &Field,
+        mul: impl Fn(&Field, &Field) -> Field,
+    ) -> Self {
         let slope = mul(&(other.y - self.y), inverse);
         let x = slope.square() - self.x - other.x;
         Self { x, y: mul(&slope, &(self.x - x)) - self.y }

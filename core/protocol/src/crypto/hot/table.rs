@@ -49,21 +49,23 @@ impl Table {
         self.shape
     }
 
-    /// The entries that a column names, one of each comb, in order, and whether their negatives are meant.
+    /// Puts the entries that a column names, one of each comb, or their negatives, into these places, in order.
     #[inline(always)]
-    pub(super) fn select(&self, column: u32, negative: bool) -> impl Iterator<Item = (&Affine, bool)> + '_ {
-        let mut start = 0;
+    pub(super) fn select(&self, column: u32, negative: bool, places: &mut [Affine]) {
+        let mut rest = &*self.entries;
         let mut column = column;
-        self.shape.iter().map_while(move |teeth| {
+        for (teeth, place) in self.shape.iter().zip(places) {
             let size = 1usize << (teeth - 1);
             let top = (column >> (teeth - 1)) & 1;
             // Entries hold the sums whose highest sign is +1; the others are their negatives.
             let index = (column ^ (top ^ 1).wrapping_neg()) as usize & (size - 1);
-            let entry = self.entries.get(start + index)?;
-            start += size;
+            let Some((comb, combs)) = rest.split_at_checked(size) else { return };
+            if let Some(entry) = comb.get(index) {
+                *place = entry.negated_if((top == 0) != negative);
+            }
+            rest = combs;
             column >>= teeth;
-            Some((entry, (top == 0) != negative))
-        })
+        }
     }
 }
 

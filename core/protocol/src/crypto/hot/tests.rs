@@ -40,6 +40,12 @@ fn power(tooth: usize) -> Scalar {
     (0..COLUMNS * tooth).fold(Scalar::ONE, |power, _| power.double())
 }
 
+fn digits(scalar: &Scalar) -> Option<Digits> {
+    let mut bytes: [u8; 32] = scalar.to_bytes().into();
+    bytes.reverse();
+    Digits::of(Order::decode(&bytes).unwrap())
+}
+
 fn verifying(d: &Scalar) -> VerifyingKey {
     VerifyingKey::from_affine((ProjectivePoint::GENERATOR * d).to_affine()).unwrap()
 }
@@ -48,8 +54,8 @@ fn table(key: &VerifyingKey, shape: Shape) -> Table {
     Table::new(Affine::of(key).unwrap(), shape).unwrap()
 }
 
-fn generator() -> Table {
-    table(&verifying(&Scalar::ONE), GENERATOR)
+fn generator() -> &'static Table {
+    super::generator().unwrap()
 }
 
 fn join(r: &Scalar, s: &Scalar) -> [u8; 64] {
@@ -81,7 +87,7 @@ fn digits_are_the_scalar() {
     let edges = [1u32, 2, 3, 4, 5, 63, 64].map(Scalar::from);
     let scalars = edges.iter().flat_map(|k| [*k, -*k]).chain((0..200).map(|_| stream.scalar()));
     for k in scalars.collect::<Vec<_>>() {
-        let digits = Digits::of(&k).unwrap();
+        let digits = digits(&k).unwrap();
         let mut sum = Scalar::ZERO;
         for column in digits.columns() {
             sum = sum.double();
@@ -92,7 +98,7 @@ fn digits_are_the_scalar() {
         }
         assert_eq!(if digits.is_negative() { -sum } else { sum }, k);
     }
-    assert!(Digits::of(&Scalar::ZERO).is_none());
+    assert!(digits(&Scalar::ZERO).is_none());
 }
 
 /// Random and mutated signatures: `IMAGXP_SIGNATURES` of them, 50 000 by default.
@@ -103,10 +109,7 @@ fn tables_agree_with_p256() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let tallies: Vec<_> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads)
-            .map(|thread| {
-                let generator = &generator;
-                scope.spawn(move || agree(thread, count / threads, generator))
-            })
+            .map(|thread| scope.spawn(move || agree(thread, count / threads, generator)))
             .collect();
         handles.into_iter().map(|handle| handle.join().unwrap()).collect()
     });
@@ -186,7 +189,7 @@ fn multiples_of_the_generator() {
             for u2 in &factors {
                 let (hash, signature) = signature_of(u1, u2, &key);
                 let expected = plain(&key, &hash, &signature);
-                match check(&generator, &small, hash, &Signature::from_bytes(signature)) {
+                match check(generator, &small, hash, &Signature::from_bytes(signature)) {
                     Some(answer) => assert_eq!(answer, expected),
                     None => lost += 1,
                 }
@@ -209,7 +212,7 @@ fn equal_and_opposite_halves() {
             let (hash, signature) = signature_of(&u1, &u2, &key);
             let expected = plain(&key, &hash, &signature);
             assert_eq!(expected, u1 == d * u2);
-            let answer = check(&generator, &hot, hash, &Signature::from_bytes(signature));
+            let answer = check(generator, &hot, hash, &Signature::from_bytes(signature));
             assert!(answer.is_none_or(|answer| answer == expected));
             assert!(expected || answer.is_none(), "the identity has no x");
         }
@@ -217,7 +220,7 @@ fn equal_and_opposite_halves() {
         let (_, signature) = signature_of(&Scalar::ZERO, &u2, &key);
         let zero = [0; 32];
         assert!(plain(&key, &zero, &signature));
-        assert_eq!(check(&generator, &hot, zero, &Signature::from_bytes(signature)), None);
+        assert_eq!(check(generator, &hot, zero, &Signature::from_bytes(signature)), None);
     }
 }
 
@@ -239,7 +242,7 @@ fn every_addition_can_be_exceptional() {
             assert_eq!(plain(&key, &hash, &signature), !identity);
             let hot = table(&key, NARROW);
             assert_eq!(
-                check(&generator, &hot, hash, &Signature::from_bytes(signature)),
+                check(generator, &hot, hash, &Signature::from_bytes(signature)),
                 None,
                 "addition {step}"
             );
@@ -252,7 +255,7 @@ fn every_addition_can_be_exceptional() {
 /// d with a + b·d = ±(a' + b'·d), where a·G + b·Q is the sum before the addition `step`, and a'·G + b'·Q is what it adds.
 fn key_that_meets(u1: &Scalar, u2: &Scalar, step: usize, opposite: bool) -> Option<Scalar> {
     let (mut a, mut b, mut at) = (Scalar::ZERO, Scalar::ZERO, 0);
-    let (u1, u2) = (Digits::of(u1)?, Digits::of(u2)?);
+    let (u1, u2) = (digits(u1)?, digits(u2)?);
     for (c1, c2) in u1.columns().zip(u2.columns()) {
         (a, b) = (a.double(), b.double());
         let parts = parts(c1, GENERATOR, u1.is_negative()).into_iter().map(|a| (a, Scalar::ZERO));

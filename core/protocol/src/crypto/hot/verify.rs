@@ -1,14 +1,8 @@
 //! The equation of ECDSA with tables: x(u1·G + u2·Q) ≡ r (mod n), u1 = e/s, u2 = r/s (FIPS 186-5 §6.4.2).
 
 use super::comb::{COLUMNS, Digits};
-use super::point::{Affine, Field, Point, field};
+use super::point::{Affine, Field, Order, Point, field};
 use super::table::{GENERATOR, NARROW, Table};
-use ::p256::ecdsa::Signature;
-use ::p256::elliptic_curve::ff::PrimeField as _;
-use ::p256::elliptic_curve::ops::Reduce as _;
-use ::p256::{FieldBytes, Scalar};
-use core::hint::black_box;
-use crrl::field::ModInt256;
 
 /// p - n, big-endian: an r below it stands for two values of x.
 const P_MINUS_N: [u8; 32] = [
@@ -19,58 +13,44 @@ const P_MINUS_N: [u8; 32] = [
 const N: Field =
     Field::w64le(0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000);
 
-/// Integers modulo n, for nothing but inversion: crrl's takes half the time of p256's.
-pub(super) type Order =
-    ModInt256<0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000>;
-
 /// A signature whose equation is still to be checked.
 pub(super) struct Equation {
-    hash: Scalar,
-    r: Scalar,
-    s: Scalar,
+    hash: Order,
+    r: Order,
+    s: Order,
     x: [u8; 32],
 }
 
 impl Equation {
     /// `None` when r or s is 0 or ≥ n: no signature of anything.
-    pub(super) fn new(hash: [u8; 32], signature: &[u8; 64]) -> Option<Self> {
-        let (r, s) = Signature::from_slice(signature).ok()?.split_scalars();
-        let hash = Scalar::reduce(&FieldBytes::from(hash));
-        Some(Self { hash, r: *r, s: *s, x: *signature.first_chunk()? })
+    pub(super) fn new(mut hash: [u8; 32], signature: &[u8; 64]) -> Option<Self> {
+        let (x, s) = signature.split_first_chunk::<32>()?;
+        let part = |mut bytes: [u8; 32]| {
+            bytes.reverse();
+            Order::decode(&bytes).filter(|part| part.iszero() == 0)
+        };
+        hash.reverse();
+        let hash = Order::decode_reduce(&hash);
+        Some(Self { hash, r: part(*x)?, s: part(*s.first_chunk()?)?, x: *x })
     }
 
     /// What has to be inverted; not 0.
     pub(super) fn s(&self) -> Order {
-        let mut bytes: [u8; 32] = self.s.to_bytes().into();
-        bytes.reverse();
-        Order::decode_reduce(&bytes)
+        self.s
     }
 
     /// The table entries whose sum is u1·G + u2·Q, by the inverse of s; `None` when the tables have no such sum.
     #[inline(never)]
     pub(super) fn entries(&self, inverse: Order, generator: &Table, key: &Table) -> Option<Entries> {
-        let mut bytes = inverse.encode32();
-        bytes.reverse();
-        let inverse = &Option::<Scalar>::from(Scalar::from_repr(bytes.into()))?;
-        let u1 = Digits::of(&(self.hash * inverse))?;
-        let u2 = Digits::of(&(self.r * inverse))?;
-        let width = generator.shape().len() + key.shape().len();
+        let u1 = Digits::of(self.hash * inverse)?;
+        let u2 = Digits::of(self.r * inverse)?;
         let mut columns = [[Affine::EMPTY; WIDTH]; COLUMNS];
-        let mut found = [[(&Affine::EMPTY, false); WIDTH]; COLUMNS];
-        for ((found, d1), d2) in found.iter_mut().zip(u1.columns()).zip(u2.columns()) {
-            let entries = generator.select(d1, u1.is_negative()).chain(key.select(d2, u2.is_negative()));
-            for (found, (entry, negative)) in found.iter_mut().zip(entries) {
-                // Asked for now, and needed later: what has left the cache comes back while the rest is looked up.
-                black_box(entry.x);
-                *found = (entry, negative);
-            }
+        for ((column, d1), d2) in columns.iter_mut().zip(u1.columns()).zip(u2.columns()) {
+            let (first, second) = column.split_at_mut_checked(generator.shape().len())?;
+            generator.select(d1, u1.is_negative(), first);
+            key.select(d2, u2.is_negative(), second);
         }
-        for (column, found) in columns.iter_mut().zip(&found) {
-            for (to, (entry, negative)) in column.iter_mut().zip(found).take(width) {
-                *to = entry.negated_if(*negative);
-            }
-        }
-        Some(Entries { columns, width })
+        Some(Entries { columns, width: generator.shape().len() + key.shape().len() })
     }
 
     /// Whether the equation holds for this sum; `None` when the sum is lost.
