@@ -92,26 +92,43 @@ pub fn apply<S: Store>(
     ids: &mut dyn Ids,
 ) -> Result<Done, S::Error> {
     store.begin()?;
-    let (rows, asked) = match prefetch(store, requests) {
-        Ok(loaded) => loaded,
+    let done = match decide(|keys| store.load(keys), rules, requests, ids) {
+        Ok(done) => done,
         Err(error) => {
             store.abort();
             return Err(error);
         }
     };
-    let (results, changes) = match decide(rules, requests, ids, rows, asked) {
-        Ok(done) => done,
-        Err(refusal) => (requests.iter().map(|_| Err(refusal.clone())).collect(), Changes::default()),
-    };
-    if changes.is_empty() {
+    if done.changes.is_empty() {
         store.abort();
     } else {
-        store.write(&changes)?;
+        store.write(&done.changes)?;
     }
-    Ok(Done { results, changes })
+    Ok(done)
 }
 
-fn prefetch<S: Store>(store: &mut S, requests: &[Request]) -> Result<(Loaded, Keys), S::Error> {
+/// [`apply`] without a transaction: what would come of the requests on the rows that `load` finds ([`Store::load`]). Nothing of it is true
+/// before [`Done::changes`] are written to a store that stands as it was loaded. Error: that of `load`.
+pub fn decide<E>(
+    load: impl FnMut(&Keys) -> Result<Loaded, E>,
+    rules: &Rules,
+    requests: &[Request],
+    ids: &mut dyn Ids,
+) -> Result<Done, E> {
+    let (rows, asked) = prefetch(load, requests)?;
+    Ok(match answer_all(rules, requests, ids, rows, asked) {
+        Ok(done) => done,
+        Err(refusal) => Done {
+            results: requests.iter().map(|_| Err(refusal.clone())).collect(),
+            changes: Changes::default(),
+        },
+    })
+}
+
+fn prefetch<E>(
+    mut load: impl FnMut(&Keys) -> Result<Loaded, E>,
+    requests: &[Request],
+) -> Result<(Loaded, Keys), E> {
     let (mut rows, mut asked) = (Loaded::default(), Keys::default());
     for round in 0..MAX_ROUNDS {
         let mut keys = Keys::default();
@@ -123,20 +140,20 @@ fn prefetch<S: Store>(store: &mut S, requests: &[Request]) -> Result<(Loaded, Ke
         if keys.is_empty() && round > 0 {
             break;
         }
-        rows.extend(store.load(&keys)?);
+        rows.extend(load(&keys)?);
         asked.extend(keys);
     }
     Ok((rows, asked))
 }
 
 /// The pure part: what comes of the requests on these rows. Refusal: `ledger.broken` when the rows contradict themselves.
-fn decide(
+fn answer_all(
     rules: &Rules,
     requests: &[Request],
     ids: &mut dyn Ids,
     rows: Loaded,
     asked: Keys,
-) -> Result<(Vec<Result<Outcome, Refusal>>, Changes), Refusal> {
+) -> Result<Done, Refusal> {
     let mut batch = Batch {
         log: rows.head.log()?,
         last_at: rows.head.last_at,
@@ -150,7 +167,7 @@ fn decide(
     for request in requests {
         results.push(batch.answer(rules, request, ids)?);
     }
-    Ok((results, batch.finish()))
+    Ok(Done { results, changes: batch.finish() })
 }
 
 /// The rows as the requests so far have changed them.

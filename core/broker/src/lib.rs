@@ -40,7 +40,7 @@ pub use account::{Account, AccountId, AccountKey, Kind};
 pub use actor::Actor;
 pub use amount::{Amount, MAX_SCALE};
 pub use asset::{Asset, Assets};
-pub use batch::{Done, Idempotency, Request, apply};
+pub use batch::{Done, Idempotency, Request, apply, decide};
 pub use clock::{NoteTime, TrustClock};
 pub use code::{Phase, TransferCode};
 pub use command::Command;

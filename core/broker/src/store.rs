@@ -133,6 +133,60 @@ impl Changes {
             && idempotency.is_empty()
             && once.is_empty()
     }
+
+    /// Adds the changes of a batch that was decided on top of these: both are then one.
+    pub fn append(&mut self, later: Self) {
+        let Self { size_before: _, head, accounts, opened, transfers, visas, issued, events, leaves, .. } =
+            later;
+        self.head = head;
+        replace(&mut self.accounts, accounts, |row| row.id);
+        self.opened.extend(opened);
+        self.transfers.extend(transfers);
+        replace(&mut self.visas, visas, |row| row.jti);
+        self.issued.extend(issued);
+        self.events.extend(events);
+        self.leaves.extend(leaves);
+        replace(&mut self.idempotency, later.idempotency, |row| row.key.clone());
+        replace(&mut self.once, later.once, |row| row.key.clone());
+    }
+
+    /// Puts its rows, of those that `keys` names, where those were that it replaces: what is loaded is then as after the changes.
+    pub fn lay_over(&self, keys: &Keys, loaded: &mut Loaded) {
+        loaded.head = self.head.clone();
+        for row in self.accounts.iter().filter(|row| keys.accounts.contains(&row.id)) {
+            loaded.accounts.insert(row.id, row.clone());
+        }
+        for row in &self.transfers {
+            if keys.transfers.contains(&row.id) {
+                loaded.transfers.insert(row.id, row.clone());
+            }
+            if let Some(pending) = row.pending_id.filter(|id| keys.transfers.contains(id)) {
+                loaded.resolutions.insert(pending, row.clone());
+            }
+        }
+        for row in self.visas.iter().filter(|row| keys.visas.contains(&row.jti)) {
+            loaded.visas.insert(row.jti, row.clone());
+        }
+        for row in self.events.iter().filter(|row| keys.events.contains(&row.seq)) {
+            loaded.events.insert(row.seq, row.clone());
+        }
+        for row in self.idempotency.iter().filter(|row| keys.idempotency.contains(&row.key)) {
+            loaded.idempotency.insert(row.key.clone(), row.clone());
+        }
+        for row in self.once.iter().filter(|row| keys.once.contains(&row.key)) {
+            loaded.once.insert(row.key.clone(), row.clone());
+        }
+    }
+}
+
+/// Rows by key: later ones take the place of earlier ones.
+fn replace<K: Ord, T>(rows: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+    if rows.is_empty() {
+        *rows = later;
+    } else if !later.is_empty() {
+        let by_key: BTreeMap<K, T> = rows.drain(..).chain(later).map(|row| (key(&row), row)).collect();
+        rows.extend(by_key.into_values());
+    }
 }
 
 /// A store that batches are written to. The calls come in the order `begin`, `load` once to a few times, then `write` or `abort`.

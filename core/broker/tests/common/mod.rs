@@ -4,8 +4,9 @@
 
 use imagxp::crypto::Thumbprint;
 use imagxp_broker::{
-    Account, AccountKey, Actor, Amount, Asset, Command, Deposit, Done, Id, IssueVisa, Memo, Memory, Outcome,
-    Owner, Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, TrustClock, Visa, audit,
+    Account, AccountKey, Actor, Amount, Asset, Command, Deposit, Done, Id, IssueVisa, Keys, Memo, Memory,
+    Outcome, Owner, Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, TrustClock, Visa, audit,
+    decide,
 };
 use std::fmt::Debug;
 
@@ -17,6 +18,8 @@ pub(crate) struct World<S> {
     pub(crate) rules: Rules,
     pub(crate) now: i64,
     pub(crate) ids: TimeOrdered<Box<dyn FnMut() -> u128>>,
+    /// How many requests of a batch are decided at once; the next ones on what these will have changed, before anything is written.
+    pub(crate) at_once: usize,
 }
 
 pub(crate) fn memory() -> World<Memory> {
@@ -80,11 +83,42 @@ where
             seed = seed.wrapping_mul(0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645).wrapping_add(1);
             seed ^ (seed >> 64)
         });
-        Self { store, rules: Rules::default(), now: NOW, ids: TimeOrdered::new(random) }
+        Self { store, rules: Rules::default(), now: NOW, ids: TimeOrdered::new(random), at_once: usize::MAX }
     }
 
     pub(crate) fn batch(&mut self, requests: &[Request]) -> Done {
+        if requests.len() > self.at_once {
+            return self.batch_ahead(requests);
+        }
         imagxp_broker::apply(&mut self.store, &self.rules, requests, &mut self.ids).unwrap()
+    }
+
+    fn batch_ahead(&mut self, requests: &[Request]) -> Done {
+        let store = &mut self.store;
+        store.begin().unwrap();
+        let mut whole: Option<Done> = None;
+        for part in requests.chunks(self.at_once) {
+            let load = |keys: &Keys| {
+                let mut loaded = store.load(keys).unwrap();
+                whole.iter().for_each(|before| before.changes.lay_over(keys, &mut loaded));
+                Ok::<_, std::convert::Infallible>(loaded)
+            };
+            let Ok(done) = decide(load, &self.rules, part, &mut self.ids);
+            match &mut whole {
+                Some(whole) => {
+                    whole.results.extend(done.results);
+                    whole.changes.append(done.changes);
+                }
+                none => *none = Some(done),
+            }
+        }
+        let done = whole.unwrap();
+        if done.changes.is_empty() {
+            store.abort();
+        } else {
+            store.write(&done.changes).unwrap();
+        }
+        done
     }
 
     pub(crate) fn request(&mut self, request: Request) -> Result<Outcome, Refusal> {

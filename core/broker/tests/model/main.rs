@@ -37,10 +37,13 @@ fn does_what_the_reference_does() {
         failure_persistence: None,
         ..Config::default()
     });
-    let draws = prop::collection::vec(draw::draw(), LENGTH);
+    // Half of them in batches that are decided in parts, each ahead of what the one before will have changed.
+    let draws = (prop::collection::vec(draw::draw(), LENGTH), prop_oneof![Just(usize::MAX), 1_usize..4]);
     runner
-        .run(&draws, |draws| {
-            driver::run(&mut common::memory(), &draws, &mut counts.borrow_mut());
+        .run(&draws, |(draws, at_once)| {
+            let mut world = common::memory();
+            world.at_once = at_once;
+            driver::run(&mut world, &draws, &mut counts.borrow_mut());
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));

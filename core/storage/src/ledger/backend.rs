@@ -4,8 +4,8 @@ use super::options::{Address, Options};
 use crate::postgres::Postgres;
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
-use imagxp_broker::{Done, Ids, Request, Rules, apply};
-use imagxp_database::Result;
+use imagxp_broker::{Changes, Done, Ids, Request, Rules, apply};
+use imagxp_database::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The connection that writes.
@@ -50,6 +50,22 @@ impl Writer {
         }
     }
 
+    /// From here on [`Writer::write_ahead`] finds out who else has written.
+    pub(crate) fn note_version(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.note_version(),
+            Self::Postgres(_) => Err(not_ahead()),
+        }
+    }
+
+    /// Writes what was decided ahead. Error: `storage.conflict` when anybody else has written since [`Writer::note_version`].
+    pub(crate) fn write_ahead(&mut self, changes: &Changes) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.write_ahead(changes),
+            Self::Postgres(_) => Err(not_ahead()),
+        }
+    }
+
     /// Whether SQLite's log has grown so long that readers have to make way for it to begin anew.
     pub(crate) fn is_log_long(&self) -> bool {
         match self {
@@ -76,4 +92,9 @@ impl Writer {
             }
         }
     }
+}
+
+/// Other servers write to PostgreSQL too: what is decided there is decided under the lock of the log's head.
+fn not_ahead() -> Error {
+    Error::new(ErrorKind::Conflict, "nothing is decided ahead with this database")
 }

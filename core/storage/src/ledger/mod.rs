@@ -1,9 +1,12 @@
-//! The ledger at work: one thread writes what waits in a bounded queue, in batches that share one commit; readers have their own
-//! connections (BROKER §1).
+//! The ledger at work: one thread decides what waits in a bounded queue, in batches that share one commit; with SQLite another writes them,
+//! while the next are decided. Readers have their own connections (BROKER §1).
 
 mod admin;
+mod ahead;
+mod answers;
 mod backend;
 mod clock;
+mod line;
 mod options;
 mod queue;
 mod random;
@@ -11,6 +14,7 @@ mod readers;
 mod registry;
 mod ticket;
 mod worker;
+mod writing;
 
 pub(crate) use backend::open_writer;
 pub use clock::Clock;

@@ -1,22 +1,27 @@
 //! The ledger that callers hold, and the queue before its thread.
 
+use super::ahead::Ahead;
+use super::answers::Answers;
 use super::backend::{Connect, Writer, open};
 use super::clock::Watched;
+use super::line::{Answer, Line};
 use super::options::{Address, Options};
 use super::random::Random;
 use super::readers::{Readers, Reading};
 use super::ticket::Ticket;
-use super::worker::{Answers, Worker};
+use super::worker::Worker;
+use super::writing::Desk;
 use crate::sql::Sql;
+use crate::sqlite::Sqlite;
 use core::fmt;
 use imagxp_broker::{Command, Outcome, Refusal, RefusalCode, Request, TimeOrdered};
 use imagxp_database::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// A ledger in a database: submit requests to it, and read from it. Cheap to clone; all clones are one.
 ///
@@ -28,7 +33,7 @@ pub struct Ledger {
 
 struct Shared {
     address: Address,
-    queue: Mutex<Option<SyncSender<Job>>>,
+    line: Arc<Line>,
     worker: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
     gate: Arc<Gate>,
@@ -38,7 +43,7 @@ struct Shared {
 const CLOSING: Duration = Duration::from_secs(120);
 
 pub(super) enum Job {
-    Request(Box<Request>, oneshot::Sender<Result<Outcome, Refusal>>),
+    Request(Box<Request>, Answer),
     /// What time it is by the ledger's clock.
     Time(i64, SyncSender<Result<i64, Refusal>>),
     Work(Work),
@@ -73,7 +78,12 @@ impl Ledger {
             .rules
             .check()
             .map_err(|refusal| Error::new(ErrorKind::Config, refusal.message().to_owned()))?;
-        let (queue, jobs) = mpsc::sync_channel(options.queue);
+        // Where nobody else writes at the same time: a file, and not one in memory, whose readers would wait for it.
+        let ahead = match &address {
+            Address::Sqlite(path) => Some(Ahead::new(Sqlite::reader(path)?)),
+            Address::Memory | Address::Postgres(_) => None,
+        };
+        let line = Arc::new(Line::new(options.queue, options.batch));
         let readers = Arc::new(Readers::new(connect, options.readers));
         let size = readers.take()?.log_size()?;
         let gate = Arc::new(Gate {
@@ -87,24 +97,32 @@ impl Ledger {
         getrandom::u64().map_err(no_entropy)?;
         let mut random = Random::default();
         let ids = Box::new(TimeOrdered::new(move || random.next()));
-        let worker = Worker {
-            writer,
-            rules: options.rules,
-            batch: options.batch,
-            ids,
+        let desk = Arc::new(Desk {
+            writer: Mutex::new(writer),
+            line: Arc::clone(&line),
             gate: Arc::clone(&gate),
             readers: Arc::clone(&readers),
-            tidy_at: Instant::now(),
             answers: Answers::start().map_err(no_thread)?,
+        });
+        let writes = match &ahead {
+            Some(_) => Some(spawn("ledger-writes", {
+                let desk = Arc::clone(&desk);
+                move || desk.write()
+            })?),
+            None => None,
+        };
+        let worker = Worker {
+            desk,
+            ahead,
+            rules: options.rules,
+            ids,
+            tidy_at: Instant::now(),
             clock: options.clock,
             watch: Watched::default(),
+            writes,
         };
-        let worker = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || worker.run(&jobs))
-            .map_err(no_thread)?;
-        let (queue, worker) = (Mutex::new(Some(queue)), Mutex::new(Some(worker)));
-        Ok(Self { shared: Arc::new(Shared { address, queue, worker, readers, gate }) })
+        let worker = Mutex::new(Some(spawn("ledger", move || worker.run())?));
+        Ok(Self { shared: Arc::new(Shared { address, line, worker, readers, gate }) })
     }
 
     /// Puts a request in the queue. The ticket is answered when what came of it is durable.
@@ -168,7 +186,7 @@ impl Ledger {
     /// Takes no more requests, does those that wait, and ends the connections. Blocks until then, at most two minutes: a database that does
     /// not answer must not keep a server from ending.
     pub fn close(&self) {
-        drop(self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.line.close();
         let worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         let until = Instant::now() + CLOSING;
         while worker.as_ref().is_some_and(|worker| !worker.is_finished()) && Instant::now() < until {
@@ -197,21 +215,14 @@ impl Ledger {
     }
 
     fn send(&self, job: Job) -> Result<(), Refusal> {
-        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = &*queue else {
-            return Err(Refusal::new(RefusalCode::StoreBusy, "the ledger is closed"));
-        };
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => RefusalCode::StoreBusy.into(),
-            TrySendError::Disconnected(_) => Refusal::new(RefusalCode::StoreBusy, "the ledger has stopped"),
-        })
+        self.shared.line.send(job)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         // Whoever wants to wait for the rest calls `close`; the thread ends by itself when it has done what was sent.
-        self.queue.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.line.close();
         self.readers.close();
     }
 }
@@ -262,6 +273,10 @@ impl Gate {
     pub(super) fn grown(&self, size: u64) {
         self.size.send_if_modified(|known| size > std::mem::replace(known, size.max(*known)));
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(no_thread)
 }
 
 fn no_thread(error: std::io::Error) -> Error {

@@ -1,6 +1,5 @@
 //! A connection to SQLite: settings, functions, errors.
 
-use super::known::Known;
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
@@ -50,7 +49,8 @@ pub(crate) struct Sqlite {
     connection: Connection,
     /// The write-ahead log beside the file.
     log: Option<PathBuf>,
-    pub(super) known: Known,
+    /// What `data_version` was when a batch was last begun to be decided.
+    pub(super) version: i64,
 }
 
 impl Sqlite {
@@ -135,7 +135,7 @@ impl Sqlite {
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
         add_functions(&connection).map_err(failed)?;
-        let mut sqlite = Self { connection, log: None, known: Known::default() };
+        let mut sqlite = Self { connection, log: None, version: 0 };
         sqlite.script(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
              PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA recursive_triggers = ON",
@@ -266,12 +266,10 @@ impl Sql for Sqlite {
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
-        self.known.forget();
         Ok(self.run(sql, parameters)? as u64)
     }
 
     fn insert(&mut self, table: &str, columns: &str, types: &[&str], rows: Vec<Vec<Value>>) -> Result<()> {
-        self.known.forget();
         let places: Vec<String> = (1..=types.len()).map(|place| format!("${place}")).collect();
         let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", places.join(", "));
         for row in rows {
@@ -281,7 +279,6 @@ impl Sql for Sqlite {
     }
 
     fn script(&mut self, sql: &str) -> Result<()> {
-        self.known.forget();
         self.connection.execute_batch(sql).map_err(failed)
     }
 
@@ -290,7 +287,6 @@ impl Sql for Sqlite {
     }
 
     fn begin_write(&mut self) -> Result<()> {
-        self.known.forget();
         self.run("BEGIN IMMEDIATE", &[]).map(drop)
     }
 

@@ -1,7 +1,6 @@
 //! The ledger in a SQLite file: WAL, `synchronous=FULL`, one writer thread, readers on connections of their own (BROKER §1).
 
 mod connection;
-mod known;
 mod store;
 
 pub use connection::Durability;

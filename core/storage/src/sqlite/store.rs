@@ -47,22 +47,58 @@ impl Store for Sqlite {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.run("BEGIN IMMEDIATE", &[])?;
-        let version = self.pragma("data_version")?;
-        self.known.at(version);
-        Ok(())
+        self.begin_write()
     }
 
     fn load(&mut self, keys: &Keys) -> Result<Loaded> {
         let mut loaded = Loaded { head: self.read_head()?, ..Loaded::default() };
+        self.load_rows(keys, &mut loaded)?;
+        Ok(loaded)
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<()> {
+        let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
+        if written.is_err() {
+            self.rollback();
+        }
+        written
+    }
+
+    fn abort(&mut self) {
+        self.rollback();
+    }
+}
+
+impl Sqlite {
+    /// From here on [`Sqlite::write_ahead`] finds out who else has written.
+    pub(crate) fn note_version(&mut self) -> Result<()> {
+        self.version = self.pragma("data_version")?;
+        Ok(())
+    }
+
+    /// Writes what was decided before it was this connection's turn. Error: `storage.conflict` when anybody else has written since
+    /// [`Sqlite::note_version`]; those of [`Store::write`].
+    pub(crate) fn write_ahead(&mut self, changes: &Changes) -> Result<()> {
+        self.begin()?;
+        let version = self.pragma("data_version");
+        match version {
+            Ok(version) if version == self.version && !changes.is_empty() => self.write(changes),
+            other => {
+                self.abort();
+                if other? == self.version {
+                    return Ok(());
+                }
+                Err(Error::new(ErrorKind::Conflict, "another process has written to the database"))
+            }
+        }
+    }
+
+    /// Adds the rows that are named and there.
+    pub(crate) fn load_rows(&mut self, keys: &Keys, loaded: &mut Loaded) -> Result<()> {
         let account = format!("SELECT {} FROM account WHERE id = $1", rows::ACCOUNT);
         for id in &keys.accounts {
-            if let Some(account) = self.known.get(id) {
-                loaded.accounts.insert(*id, account.clone());
-            } else if let Some(mut row) = self.first(&account, &[(*id).into()])? {
-                let account = rows::account(&mut row)?;
-                self.known.put(core::iter::once(&account));
-                loaded.accounts.insert(*id, account);
+            if let Some(mut row) = self.first(&account, &[(*id).into()])? {
+                loaded.accounts.insert(*id, rows::account(&mut row)?);
             }
         }
         let transfer = format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER);
@@ -102,26 +138,9 @@ impl Store for Sqlite {
                 loaded.events.insert(*seq, rows::event(&mut row)?);
             }
         }
-        Ok(loaded)
+        Ok(())
     }
 
-    fn write(&mut self, changes: &Changes) -> Result<()> {
-        let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
-        if written.is_ok() {
-            self.known.put(changes.accounts.iter());
-        } else {
-            self.known.forget();
-            self.rollback();
-        }
-        written
-    }
-
-    fn abort(&mut self) {
-        self.rollback();
-    }
-}
-
-impl Sqlite {
     pub(crate) fn read_head(&mut self) -> Result<Head> {
         let row = self.first("SELECT size, nodes, last, last_at FROM head", &[])?;
         rows::head(&mut row.ok_or_else(|| damaged("the head of the log is missing"))?)
