@@ -34,7 +34,8 @@ const WRITE_IDEMPOTENCY: &str = "INSERT INTO idempotency AS old (actor, key, req
 const WRITE_ONCE: &str = "INSERT INTO once AS old (scope, name, transfer, created_at, expires_at) \
     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (scope, name) DO UPDATE SET transfer = excluded.transfer, \
     created_at = excluded.created_at, expires_at = excluded.expires_at WHERE old.expires_at <= excluded.created_at";
-const WRITE_HEAD: &str = "UPDATE head SET size = ?1, nodes = ?2, last = ?3, last_at = ?4 WHERE size = ?5";
+const WRITE_HEAD: &str =
+    "UPDATE head SET size = ?1, nodes = ?2, last = ?3, last_at = ?4 WHERE id = 1 AND size = ?5";
 
 /// How many entries of the log are looked through rather than looked up, at most.
 const POSTINGS: u64 = 4096;
