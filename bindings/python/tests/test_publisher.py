@@ -7,19 +7,16 @@ import logging
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from typing import Any
 
 import httpx
 import imagxp
 import pytest
-from imagxp import Claim, Identity, Limits, MemoryReplayStore, Policy, PrivateKey, Publisher, ReplayStore, UsageError, codes
-from imagxp.replay import Insert
+from imagxp import Claim, Identity, Limits, Policy, Publisher, UsageError, codes
 from starlette.datastructures import Headers as StarletteHeaders
-from support import MANIFEST_PATH, NOW, NOW_MS, ORIGIN, SECRET, knowing, policy, signed
+from support import MANIFEST_PATH, NOW, ORIGIN, knowing, policy, signed
 
 FIELDS = {
     *("outcome", "code", "http", "message", "hint", "detail", "retry", "visitor", "would_deny", "agent_id", "key_id"),
@@ -199,211 +196,6 @@ def test_observe_mode_lets_pass_and_tells(agent: Identity) -> None:
     assert (verdict.is_allowed, verdict.would_deny, verdict.code) == (True, True, "policy.purpose_denied")
 
 
-def priced(broker: PrivateKey, **broker_options: Any) -> dict[str, Any]:
-    return {
-        "price": {"amount": "0.05", "currency": "EUR"},
-        "payment": {
-            "brokers": [{"issuer": "https://broker.example", "jwks_uri": "https://broker.example/jwks", **broker_options}]
-        },
-    }
-
-
-def visa(broker: PrivateKey, agent: Identity, **options: Any) -> str:
-    return imagxp.issue_visa(
-        broker,
-        **{
-            "issuer": "https://broker.example",
-            "audience": ORIGIN,
-            "agent_id": agent.agent_id,
-            "jkt": agent.key_id,
-            "jti": "visa-0001",
-            "amount": "0.05",
-            "currency": "EUR",
-            "now": NOW,
-            **options,
-        },
-    )
-
-
-def jwks(broker: PrivateKey) -> dict[str, Any]:
-    return {"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}
-
-
-def test_visas_are_needed_fetched_counted_and_bound(agent: Identity) -> None:
-    broker = PrivateKey.generate()
-    publisher = knowing(agent, **priced(broker))
-    unpaid = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
-    assert (unpaid.code, unpaid.http, unpaid.payment.state) == ("payment.required", 402, "unpaid")
-    assert unpaid.offer is not None
-    assert (unpaid.offer["price"], unpaid.offer["currency"]) == ("0.05", "EUR")
-    assert json.loads(unpaid.body())["offer"] == unpaid.offer
-
-    token = visa(broker, agent)
-    waiting = publisher.verify("GET", "/a", signed(agent, payment=token), now=NOW)
-    assert [(need.kind, need.url) for need in waiting.verdict.needs] == [("jwks", "https://broker.example/jwks")]
-    assert waiting.pending is not None
-    publisher.supply("https://broker.example/jwks", jwks(broker), now=NOW)
-    paid = publisher.resume(waiting.pending, now=NOW).verdict
-    assert paid.is_allowed
-    facts = (paid.payment.state, paid.payment.jti, paid.payment.issuer, paid.payment.amount, paid.payment.currency)
-    assert facts == ("visa", "visa-0001", "https://broker.example", "0.05", "EUR")
-    again = publisher.verify("GET", "/a", signed(agent, payment=token), now=NOW).verdict
-    assert again.code == "payment.already_used"
-
-    thief = Identity.generate("thief.example.com")
-    knowing(thief, publisher=publisher)
-    assert publisher.verify("GET", "/a", signed(thief, payment=token), now=NOW).verdict.code == "payment.wrong_holder"
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"),
-    [("accepted", None), ("refused", "payment.invalid_token"), ("unavailable", "payment.redeem_unavailable")],
-)
-def test_visas_are_redeemed_where_the_policy_says_so(agent: Identity, answer: Any, code: str | None) -> None:
-    broker = PrivateKey.generate()
-    publisher = knowing(agent, **priced(broker, check="redeem"))
-    publisher.supply("https://broker.example/jwks", jwks(broker), now=NOW)
-    waiting = publisher.verify("GET", "/a", signed(agent, payment=visa(broker, agent)), now=NOW)
-    assert [need.kind for need in waiting.verdict.needs] == ["redeem"]
-    assert waiting.pending is not None
-    with pytest.raises(UsageError):
-        waiting.pending.redeemed("perhaps")  # type: ignore[arg-type]
-    waiting.pending.redeemed(answer)
-    assert publisher.resume(waiting.pending, now=NOW).verdict.code == code
-
-
-def test_tokens_are_verified(agent: Identity) -> None:
-    broker = PrivateKey.generate()
-    keys = imagxp.JwkSet.parse(jwks(broker))
-    assert (len(keys), keys.kids, keys.skipped) == (1, (broker.public_key.thumbprint,), 0)
-    token = visa(broker, agent, purposes=["SUMMARY"], max_uses=3)
-    claims = imagxp.verify_token(token, keys, now=NOW, issuer="https://broker.example", typ="imagxp-visa+jwt")
-    assert claims is not None
-    assert (claims["sub"], claims["purposes"], claims["max_uses"]) == ("bot.example.com", ["SUMMARY"], 3)
-    assert claims["exp"] - claims["iat"] == 600
-    refusals: list[tuple[dict[str, Any], str]] = [
-        ({"now": NOW_MS + 700_000}, "payment.expired"),
-        ({"audience": "https://other.example"}, "payment.wrong_audience"),
-        ({"issuer": "https://other.example"}, "payment.invalid_token"),
-    ]
-    for options, code in refusals:
-        with pytest.raises(imagxp.TokenError) as caught:
-            imagxp.verify_token(token, keys, **{"now": NOW, **options})
-        assert caught.value.code == code
-    with pytest.raises(imagxp.TokenError):
-        imagxp.verify_token(token[:-4], keys, now=NOW)
-    for bad in ({"amount": "1e3"}, {"jti": "short"}, {"lifetime_s": 3601}, {"max_uses": 0}, {"purposes": ["READ"]}, {"jkt": "x"}):
-        with pytest.raises(UsageError):
-            visa(broker, agent, **bad)
-
-
-class SharedStore:
-    """A replay store as a site might write it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.entries: dict[bytes, int] = {}
-        self.calls: list[tuple[Any, ...]] = []
-
-    def insert_if_absent(self, key: bytes, agent: bytes, expires_at: int, now: int, /) -> Insert:
-        with self.lock:
-            self.calls.append(("insert", key, agent, expires_at, now))
-            if key in self.entries:
-                return "seen"
-            self.entries[key] = expires_at
-            return "fresh"
-
-    def seen(self, key: bytes, now: int, /) -> bool:
-        self.calls.append(("seen", key, now))
-        return key in self.entries
-
-    def horizon(self) -> int | None:
-        return None
-
-
-def test_a_store_in_python_is_used_and_shared(agent: Identity) -> None:
-    store = SharedStore()
-    assert isinstance(store, ReplayStore)
-    first, second = (knowing(agent, publisher=Publisher(policy(), secret=SECRET, replay_store=store)) for _ in range(2))
-    assert first.may_wait
-    headers = signed(agent)
-    assert first.verify("GET", "/a", headers, now=NOW).verdict.is_allowed
-    assert second.verify("GET", "/a", headers, now=NOW).verdict.code == "replay.nonce_seen"
-    (kind, key, by, expires_at, now), *_ = [call for call in store.calls if call[0] == "insert"]
-    assert (kind, len(key), len(by), now) == ("insert", 16, 16, NOW_MS)
-    assert NOW_MS + 300_000 < expires_at <= NOW_MS + 600_000, "until the claim has expired, and a margin"
-    other = knowing(agent, publisher=Publisher(policy(), replay_store=store))
-    assert other.verify("GET", "/a", headers, now=NOW).verdict.is_allowed, "another secret, other keys"
-
-
-@pytest.mark.parametrize("method", ["insert_if_absent", "seen", "horizon"])
-@pytest.mark.parametrize("how", ["raises", "answers nonsense", "exits"])
-def test_a_broken_store_fails_closed_and_is_logged(
-    agent: Identity, caplog: pytest.LogCaptureFixture, method: str, how: str
-) -> None:
-    store = SharedStore()
-
-    def broken(*_: Any) -> Any:
-        if how == "raises":
-            raise ConnectionError("redis is down")
-        if how == "exits":
-            raise SystemExit(3)
-        return "yes"
-
-    publisher = knowing(agent, publisher=Publisher(policy(), replay_store=store))
-    setattr(store, method, broken)
-    with caplog.at_level(logging.ERROR, logger="imagxp"):
-        verdict = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
-    assert (verdict.outcome, verdict.code, verdict.http) == ("undecided", "replay.store_error", 503)
-    assert not store.entries
-    assert any(method in record.getMessage() and record.exc_info for record in caplog.records)
-    delattr(store, method)
-    assert publisher.verify("GET", "/a", signed(agent), now=NOW).verdict.is_allowed, "it recovers"
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"), [("full", "replay.store_full"), ("error", "replay.store_error"), ("seen", "replay.nonce_seen")]
-)
-def test_every_answer_of_a_store(agent: Identity, answer: Insert, code: str) -> None:
-    store = SharedStore()
-    store.insert_if_absent = lambda *_: answer  # type: ignore[assignment,method-assign]
-    publisher = knowing(agent, publisher=Publisher(policy(), replay_store=store))
-    assert publisher.verify("GET", "/a", signed(agent), now=NOW).verdict.code == code
-
-
-def test_the_horizon_of_a_store_counts(agent: Identity) -> None:
-    store = SharedStore()
-    store.horizon = lambda: NOW_MS + 300_000  # type: ignore[method-assign]
-    publisher = knowing(agent, publisher=Publisher(policy(), replay_store=store))
-    assert publisher.verify("GET", "/a", signed(agent), now=NOW).verdict.code == "time.expired"
-    assert publisher.verify("GET", "/a", signed(agent, now=NOW_MS + 1), now=NOW).verdict.is_allowed
-
-
-def test_what_is_no_store() -> None:
-    for store in (object(), {}, "memory"):
-        with pytest.raises(TypeError):
-            Publisher(policy(), replay_store=store)  # type: ignore[arg-type]
-
-
-def test_the_store_in_memory_has_limits_and_can_be_shared(agent: Identity) -> None:
-    store = MemoryReplayStore(max_entries=2)
-    assert bool(store)
-    first, second = (knowing(agent, publisher=Publisher(policy(), secret=SECRET, replay_store=store)) for _ in range(2))
-    assert not first.may_wait
-    headers = signed(agent)
-    assert first.verify("GET", "/a", headers, now=NOW).verdict.is_allowed
-    assert second.verify("GET", "/a", headers, now=NOW).verdict.code == "replay.nonce_seen"
-    assert second.verify("GET", "/a", signed(agent), now=NOW).verdict.is_allowed
-    assert first.verify("GET", "/a", signed(agent), now=NOW).verdict.code == "replay.store_full"
-    assert len(store) == 2
-    quota = knowing(agent, publisher=Publisher(policy(), replay_store=MemoryReplayStore(max_per_agent=1)))
-    codes_seen = [quota.verify("GET", "/a", signed(agent), now=NOW).verdict.code for _ in range(2)]
-    assert codes_seen == [None, "replay.store_full"]
-    for bad in ({"max_entries": -1}, {"max_per_agent": 2**40}):
-        with pytest.raises(OverflowError):
-            MemoryReplayStore(**bad)
-
-
 def test_a_rule_of_the_sites_own(agent: Identity, caplog: pytest.LogCaptureFixture) -> None:
     asked: list[tuple[Claim, str]] = []
 
@@ -454,24 +246,6 @@ def test_body_digests(agent: Identity) -> None:
     for given in (None, imagxp.content_digest(b"other")):
         assert publisher.verify("POST", "/a", headers, now=NOW, body_digest=given).verdict.code == "claim.digest_mismatch"
     assert publisher.verify("POST", "/a", headers, now=NOW, body_digest=digest).verdict.is_allowed
-
-
-def test_explaining_spends_nothing(agent: Identity) -> None:
-    store = SharedStore()
-    publisher = knowing(agent, publisher=Publisher(policy(), replay_store=store))
-    headers = signed(agent)
-    for _ in range(3):
-        explanation = publisher.explain("GET", "/a", headers, now=NOW)
-        assert explanation.verdict.is_allowed
-    assert not store.entries
-    assert [step.number for step in explanation.steps] == sorted(step.number for step in explanation.steps)
-    assert explanation.to_dict()["verdict"]["outcome"] == "allow"
-    assert {step.result for step in explanation.steps} <= {"passed", "skipped"}
-    refused = publisher.explain("GET", "/\x1b[2Jb", headers, now=NOW)
-    last = refused.steps[-1]
-    assert (last.result, last.name) == ("failed", "claim: resource")
-    assert "\x1b" not in str(refused)
-    assert "claim.resource_mismatch" in str(refused)
 
 
 def test_policies_in_every_form(tmp_path: Any) -> None:
@@ -534,23 +308,6 @@ def test_a_panic_is_an_exception_and_the_process_goes_on() -> None:
         assert isinstance(caught.value, Exception)
 
 
-def test_one_nonce_passes_once_in_many_threads(agent: Identity) -> None:
-    for publisher in (knowing(agent), knowing(agent, publisher=Publisher(policy(), replay_store=SharedStore()))):
-        for round_ in range(20):
-            headers = signed(agent, f"/{round_}")
-            barrier = threading.Barrier(8)
-
-            def attempt(
-                path: str = f"/{round_}", headers: Any = headers, publisher: Any = publisher, barrier: Any = barrier
-            ) -> Any:
-                barrier.wait()
-                return publisher.verify("GET", path, headers, now=NOW).verdict.code
-
-            with ThreadPoolExecutor(8) as pool:
-                found = Counter(future.result() for future in [pool.submit(attempt) for _ in range(8)])
-            assert found == {None: 1, "replay.nonce_seen": 7}
-
-
 def test_the_interpreter_is_released_while_a_batch_is_signed(agent: Identity) -> None:
     """Another thread keeps counting: with the interpreter held, it would stand still for the whole batch."""
     ticks = 0
@@ -575,23 +332,6 @@ def test_the_interpreter_is_released_while_a_batch_is_signed(agent: Identity) ->
         thread.join()
     # Hundreds on a quiet machine. Before and after the batch, when arguments and results are converted, there may be one each.
     assert during > 5, during
-
-
-def test_a_slow_store_does_not_stop_other_threads(agent: Identity) -> None:
-    """A store that waits for a network must not hold up verifications on other threads, nor deadlock with them."""
-
-    everybody = threading.Barrier(10)
-
-    class Slow(SharedStore):
-        def seen(self, key: bytes, now: int, /) -> bool:
-            # Goes on only when all ten wait here at once.
-            everybody.wait(30)
-            return super().seen(key, now)
-
-    publisher = knowing(agent, publisher=Publisher(policy(), replay_store=Slow()))
-    with ThreadPoolExecutor(10) as pool:
-        tasks = [pool.submit(publisher.verify, "GET", f"/{n}", signed(agent, f"/{n}"), now=NOW) for n in range(10)]
-        assert all(task.result(timeout=60).verdict.is_allowed for task in tasks)
 
 
 def test_objects_do_not_leak(agent: Identity) -> None:
