@@ -87,6 +87,12 @@ one "LSan sees the seeded leak" grep -q "LeakSanitizer: detected memory leaks" "
 if $valgrind "$build/c11/leak" >"$build/log" 2>&1; then die "valgrind does not see the seeded leak"; fi
 one "valgrind sees the seeded leak" grep -q "definitely lost" "$build/log"
 
+# Each allocation of the library fails once.
+"$build/c11/exhausted" >"$build/out" 2>"$build/err" || { cat "$build/out" "$build/err" >&2; die "memory that runs out"; }
+passed=$((passed + $(sed -n 's/ passed, 0 failed$//p' "$build/out")))
+echo "ok  memory that runs out: $(head -n 1 "$build/out")"
+one "memory that runs out: the seeded faults are noticed" "$build/c11/exhausted" --seed-fault
+
 variant panic "$build/hooks-prefix" -DIMAGXP_HOOKS=ON
 programs "seeded panic" "$build/panic"
 variant panic-sanitized "$build/hooks-prefix" -DIMAGXP_HOOKS=ON -DIMAGXP_STATIC=ON -DIMAGXP_SANITIZE=ON
