@@ -22,10 +22,10 @@ FILES = [
     *(ROOT / "core/protocol/src/publisher").glob("*.rs"),
     *(ROOT / "core/protocol/src/replay").glob("*.rs"),
     *(ROOT / "core/protocol/src/visa").glob("*.rs"),
-    ROOT / "core/protocol/src/claim.rs",
+    *(ROOT / "core/protocol/src/claim").glob("*.rs"),
     *(ROOT / "core/broker/src").rglob("*.rs"),
 ]
-IMAGXP = ["order", "codes", "abuse", "later", "pipeline", "feedback", "policy", "audit", "vectors"]
+IMAGXP = ["order", "codes", "abuse", "later", "pipeline", "feedback", "policy", "audit", "hot", "visa_limits", "vectors"]
 TESTS = {
     "imagxp": ["--lib", *(f"--test={name}" for name in IMAGXP)],
     "imagxp-broker": [],

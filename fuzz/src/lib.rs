@@ -2,6 +2,7 @@
 
 pub mod c;
 pub mod c_calls;
+pub mod world;
 
 use imagxp::agent::Identity;
 use imagxp::crypto::{Algorithm, PrivateKey};

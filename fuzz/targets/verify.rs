@@ -4,19 +4,17 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use imagxp::agent::{Identity, SignRequest};
+use imagxp::Request;
 use imagxp::crypto::{Algorithm, Signature};
 use imagxp::encoding::{base64_decode, base64_encode, base64url_encode};
 use imagxp::headers::{self, HeaderLine};
 use imagxp::json::{Limits, Value, canonicalize, object_to_canonical, parse_object};
 use imagxp::publisher::Outcome;
 use imagxp::resource::Resource;
-use imagxp::{Publisher, Purpose, Request};
-use imagxp_fuzz::{NOW, ORIGIN, identity, publisher};
+use imagxp_fuzz::NOW;
+use imagxp_fuzz::world::{self, Lines, TARGET, World};
 use libfuzzer_sys::fuzz_target;
-use std::sync::Mutex;
 
-const TARGET: &str = "/articles/1?page=2";
 const NAMES: [&str; 8] = [
     headers::PAYLOAD,
     headers::SIGNATURE,
@@ -39,31 +37,6 @@ const MEMBERS: [&str; 10] = [
     "content_digest",
     "context",
 ];
-
-type Lines = Vec<(String, Vec<u8>)>;
-
-/// Making a publisher compiles the list of bots, so one serves many inputs, each signed with a nonce of its own.
-static WORLD: Mutex<Option<World>> = Mutex::new(None);
-/// Below the share of nonces that one agent may have in the store.
-const INPUTS_PER_WORLD: u32 = 100_000;
-
-struct World {
-    publisher: Publisher,
-    agent: Identity,
-    inputs: u32,
-}
-
-impl World {
-    fn sign(&mut self) -> Lines {
-        self.inputs += 1;
-        let url = format!("{ORIGIN}{TARGET}");
-        let request = SignRequest::new("GET", &url, Purpose::RagRetrieval);
-        let nonce = format!("6f8a2c3e-0000-4000-8000-{:012}", self.inputs);
-        let signed = self.agent.sign(&request, NOW, &nonce).expect("a good request");
-        let lines = signed.iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        lines.chain([("user-agent".to_owned(), b"bot IMAGXP/1.0".to_vec())]).collect()
-    }
-}
 
 #[derive(Arbitrary, Debug)]
 enum Change<'a> {
@@ -203,11 +176,10 @@ fn signed_part(lines: &Lines) -> Option<(Vec<u8>, String)> {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let mut guard = WORLD.lock().expect("a panic ends the process");
-    let world = match &mut *guard {
-        Some(world) if world.inputs < INPUTS_PER_WORLD => world,
-        other => other.insert(World { publisher: publisher(), agent: identity(), inputs: 0 }),
-    };
+    world::with(|world| judge(world, &input));
+});
+
+fn judge(world: &mut World, input: &Input<'_>) {
     let signed = world.sign();
     let mut lines = signed.clone();
     for change in &input.changes {
@@ -240,4 +212,4 @@ fuzz_target!(|input: Input<'_>| {
     if untouched && (0..=300).contains(&input.later_s) {
         assert!(passes, "the good request was refused: {verdict:?}");
     }
-});
+}

@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod error;
 mod grade;
+mod head;
 mod input;
 mod key_file;
 mod output;

@@ -3,6 +3,7 @@
 use super::agent_id;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::head::{self, Unread};
 use crate::input::name;
 use imagxp::json::Object;
 use imagxp::manifest::{MANIFEST_PATH, MAX_MANIFEST_BYTES, Manifest, ManifestResponse};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// A request that is larger is none for this document.
 const MAX_HEAD: usize = 8 * 1024;
-const MAX_HEADERS: usize = 64;
+const MAX_LINES: usize = 64;
 /// How long a client may take for everything.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Connections at a time; one more is closed at once.
@@ -150,23 +151,17 @@ fn serve(mut stream: &TcpStream, source: &Source) -> io::Result<()> {
 }
 
 /// The answer when the head is whole.
-fn answer(head: &[u8], source: &Source) -> Option<ManifestResponse> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
-        Ok(httparse::Status::Partial) => None,
-        Err(httparse::Error::TooManyHeaders) => Some(bare(431)),
-        Err(_) => Some(bare(400)),
-        Ok(httparse::Status::Complete(_)) => {
-            let conditions: Vec<String> = request
-                .headers
-                .iter()
-                .filter(|header| header.name.eq_ignore_ascii_case("if-none-match"))
-                .map(|header| String::from_utf8_lossy(header.value).into_owned())
-                .collect();
+fn answer(bytes: &[u8], source: &Source) -> Option<ManifestResponse> {
+    match head::read(bytes, MAX_LINES) {
+        Err(Unread::Partial) => None,
+        Err(Unread::TooManyLines) => Some(bare(431)),
+        Err(Unread::Malformed(_)) => Some(bare(400)),
+        Ok(head) => {
+            let conditions =
+                head.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"if-none-match"));
+            let conditions: Vec<_> = conditions.map(|(_, value)| String::from_utf8_lossy(value)).collect();
             let condition = (!conditions.is_empty()).then(|| conditions.join(","));
-            let (method, path) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-            Some(source.manifest().response(method, path, condition.as_deref()))
+            Some(source.manifest().response(&head.method, &head.target, condition.as_deref()))
         }
     }
 }

@@ -306,6 +306,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_stays_to_its_end_and_what_touches_is_one_time() {
+        let store = MemoryReplayStore::default();
+        assert_eq!(store.insert_if_absent(&entry(1, 1, at(30)), at(0)), Insert::Fresh);
+        // The bucket ends at 60 s, and the end is still in it.
+        assert_eq!(store.insert_if_absent(&entry(1, 1, at(90)), at(60)), Insert::Seen);
+        let after = at(60).saturating_add_millis(1);
+        assert_eq!(store.insert_if_absent(&entry(1, 1, at(86_460)), after), Insert::Fresh);
+        // The next one's time begins where the first one's ends.
+        assert_eq!(store.insert_if_absent(&entry(2, 1, at(90_000)), at(87_000)), Insert::Fresh);
+        let times = store.lock().forgotten.clone();
+        assert_eq!((times.len(), times[0].to), (1, at(86_460 + 60).as_millis()));
+    }
+
+    #[test]
     fn one_wild_step_forward_refuses_nothing_for_ever() {
         let store = MemoryReplayStore::default();
         assert_eq!(store.insert_if_absent(&entry(1, 1, at(365)), at(0)), Insert::Fresh);

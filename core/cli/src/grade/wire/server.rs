@@ -2,6 +2,7 @@
 
 use super::{MAX_BODY, MAX_LINES, read_head};
 use crate::error::CliError;
+use crate::head;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -91,19 +92,15 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&Heard) -> Reply) {
 
 fn hear(stream: &mut TcpStream) -> Option<Heard> {
     let (head, mut body) = read_head(stream).ok()?;
-    let mut space = [httparse::EMPTY_HEADER; MAX_LINES];
-    let mut request = httparse::Request::new(&mut space);
-    request.parse(&head).ok()?;
-    let headers: Vec<(String, String)> = request
-        .headers
-        .iter()
-        .map(|line| (line.name.to_ascii_lowercase(), String::from_utf8_lossy(line.value).into_owned()))
-        .collect();
+    let head = head::read(&head, MAX_LINES).ok()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lines = head.lines.iter().map(|(name, value)| (text(name).to_ascii_lowercase(), text(value)));
+    let headers: Vec<(String, String)> = lines.collect();
     let length =
         headers.iter().find(|(name, _)| name == "content-length").map_or(Some(0), |(_, length)| {
             length.trim().parse::<usize>().ok().filter(|length| *length <= MAX_BODY)
         })?;
     let missing = length.saturating_sub(body.len());
     stream.take(u64::try_from(missing).ok()?).read_to_end(&mut body).ok()?;
-    Some(Heard { method: request.method?.to_owned(), target: request.path?.to_owned(), headers, body })
+    Some(Heard { method: head.method, target: head.target, headers, body })
 }

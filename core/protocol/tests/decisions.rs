@@ -1,0 +1,225 @@
+//! Decisions that no test noticed when mutation testing (scripts/mutants.sh) changed them: unsigned copies, records, offers, answers, feedback,
+//! a broker's new keys.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod common;
+
+use common::world::*;
+use imagxp::agent::{Identity, SignRequest};
+use imagxp::audit::{AuditSink, Record};
+use imagxp::crypto::Algorithm;
+use imagxp::feedback::{Feedback, Reason, Score};
+use imagxp::json::object_to_canonical;
+use imagxp::policy::{Mode, Money};
+use imagxp::publisher::{NeedKind, Outcome};
+use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
+use imagxp::visa::{NewVisa, issue};
+use imagxp::{Code, Error, Publisher, Purpose, Timestamp};
+use std::sync::{Arc, Mutex};
+
+const PREMIUM: &str = "https://pub.example/premium/1";
+
+fn changed(json: &str) -> String {
+    POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1)
+}
+
+#[test]
+fn the_unsigned_copy_of_the_algorithm_is_the_keys() {
+    let names = [
+        (Algorithm::Es256, ["ES256", "ecdsa-p256-sha256", "ECDSA"]),
+        (Algorithm::EdDsa, ["EdDSA", "ed25519", "EDDSA"]),
+    ];
+    for (algorithm, good) in &names {
+        for copy in names.iter().flat_map(|(_, names)| names) {
+            let publisher = Publisher::new(policy(POLICY), [7; 16]);
+            let agent = Identity::parse(AGENT, key(1, *algorithm), false).unwrap();
+            let json = agent.manifest(None, &[]).unwrap().to_json();
+            publisher.supply(MANIFEST_URL, &json, None, now()).unwrap();
+            let ask = SignRequest::new("GET", URL, Purpose::RagRetrieval);
+            let request = Signed::new(&agent, &ask, now(), "nonce-0000000001").with("x-imagxp-alg", copy);
+            let expected = if good.contains(copy) { None } else { Some(Code::HeaderConflict) };
+            assert_eq!(request.verify(&publisher).code, expected, "{copy} of {algorithm:?}");
+        }
+    }
+}
+
+/// What of a record these tests look at.
+#[derive(Default)]
+struct Taken(Mutex<Vec<(bool, Option<usize>)>>);
+
+impl AuditSink for Taken {
+    fn record(&self, record: &Record<'_>) -> Result<(), Error> {
+        self.0.lock().unwrap().push((record.would_deny, record.payload.map(<[u8]>::len)));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_record_says_what_observing_let_pass_and_keeps_claims_of_their_size() {
+    let sink = Arc::new(Taken::default());
+    let last = || sink.0.lock().unwrap().pop().unwrap();
+    for (mode, forged, would_deny) in [
+        (Mode::Enforce, false, false),
+        (Mode::Enforce, true, false),
+        (Mode::Observe, false, false),
+        (Mode::Observe, true, true),
+    ] {
+        let publisher =
+            know(Publisher::new(policy(POLICY), [7; 16]).with_mode(mode).with_audit(Arc::clone(&sink) as _));
+        let mut request = Signed::read("nonce-0000000001");
+        if forged {
+            *request.header_mut("x-imagxp-signature") = vec![b'1'; 128];
+        }
+        assert_eq!(request.verify(&publisher).would_deny, would_deny);
+        assert_eq!(last().0, would_deny, "{mode:?}, forged {forged}");
+        for (bytes, kept) in [(8192, Some(8192)), (8193, None)] {
+            let mut request = Signed::read("nonce-0000000002");
+            *request.header_mut("x-imagxp-payload") =
+                imagxp::encoding::base64_encode(&vec![b'1'; bytes]).into_bytes();
+            request.verify(&publisher);
+            assert_eq!(last().1, kept);
+        }
+        let steps = |publisher: &Publisher| request.act(|request| publisher.explain(request, now()).steps);
+        assert!(steps(&publisher).iter().any(|step| step.name == "audit record"));
+        assert!(!steps(&common::world::publisher(POLICY)).iter().any(|step| step.name == "audit record"));
+    }
+}
+
+#[test]
+fn what_passes_is_labelled_and_what_has_to_pay_is_told_how() {
+    let publisher = publisher(&changed(r#""provenance":{"origin":"HYBRID","attribution_required":true}"#));
+    let passed = Signed::read("nonce-0000000001").verify(&publisher);
+    assert_eq!(passed.response_headers, [("x-imagxp-content-origin", "HYBRID".to_owned())]);
+    assert!(passed.offer.is_none());
+    let ask = SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval);
+    let unpaid = Signed::new(&identity(1), &ask, now(), "nonce-0000000002").verify(&publisher);
+    assert_eq!((unpaid.http, unpaid.response_headers), (402, vec![("cache-control", "no-store".to_owned())]));
+    let offer = String::from_utf8(object_to_canonical(&unpaid.offer.unwrap())).unwrap();
+    for part in [
+        r#""price":"0.01""#,
+        r#""currency":"USD""#,
+        r#""purposes":["RAG_RETRIEVAL"]"#,
+        "https://broker.example",
+    ] {
+        assert!(offer.contains(part), "{part} in {offer}");
+    }
+    let forged = Signed::new(&identity(2), &ask, now(), "nonce-0000000003").verify(&publisher);
+    assert_eq!((forged.http, forged.offer), (401, None));
+}
+
+#[test]
+fn nothing_secret_is_shown_to_who_debugs() {
+    let shown = format!("{:?}", publisher(POLICY));
+    assert!(
+        shown.starts_with("Publisher") && shown.contains("pub.example") && !shown.contains('7'),
+        "{shown}"
+    );
+}
+
+fn feedback() -> Feedback {
+    Feedback::new(URL, Score::from_millionths(100_000).unwrap(), Reason::SeoSpam)
+}
+
+/// A store that answers what it is told to, and keeps what it was asked.
+struct Told(Seen, Insert, Mutex<Vec<ReplayEntry>>);
+
+impl ReplayStore for Told {
+    fn insert_if_absent(&self, entry: &ReplayEntry, _: Timestamp) -> Insert {
+        self.2.lock().unwrap().push(*entry);
+        self.1
+    }
+
+    fn seen(&self, _: &[u8; 16], _: Timestamp) -> Seen {
+        self.0
+    }
+}
+
+fn with_store(store: &Arc<Told>) -> Publisher {
+    know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::clone(store) as _))
+}
+
+#[test]
+fn feedback_is_remembered_as_long_as_it_could_come_again_and_an_answer_is_about_its_own_entry() {
+    let fresh = Arc::new(Told(Seen::No, Insert::Fresh, Mutex::default()));
+    let value = feedback().sign(&identity(1), now(), "feedback-nonce-0001").unwrap();
+    assert!(with_store(&fresh).feedback(&value, None, now()).verdict.is_allowed());
+    let entry = fresh.2.lock().unwrap()[0];
+    // The window of 300 s, and what a pending verification may take on top of it.
+    assert_eq!(entry.expires_at, now().saturating_add_secs(300 + 65));
+
+    let seen = Arc::new(Told(Seen::Yes, Insert::Fresh, Mutex::default()));
+    let publisher = with_store(&seen);
+    let code = |entry: &ReplayEntry| {
+        publisher.feedback_inserted(&value, None, entry, Insert::Fresh, now()).verdict.code
+    };
+    assert_eq!(code(&entry), None);
+    assert_eq!(code(&ReplayEntry { key: [1; 16], ..entry }), Some(Code::ReplayNonceSeen));
+}
+
+#[test]
+fn feedback_is_its_authors() {
+    let publisher = publisher(POLICY);
+    let carrier = Signed::read("request-nonce-0001").verify(&publisher);
+    // The request's agent names itself once more.
+    let value = feedback().sign(&identity(1), now(), "feedback-nonce-0001").unwrap();
+    assert_eq!(publisher.feedback(&value, Some(&carrier), now()).verdict.code, None);
+    // Signed and named, but neither dated nor numbered: only the request that carries it could say when.
+    let plain = format!(r#"{{"agent_id":"{AGENT}","quality_score":0.1,"reason":"SEO_SPAM","url":"{URL}"}}"#);
+    let signature = key(1, Algorithm::Es256).sign(plain.as_bytes()).to_hex();
+    let value = format!(r#"{{"signature":"{signature}",{}"#, plain.trim_start_matches('{')).into_bytes();
+    let refused = publisher.feedback(&value, None, now()).verdict;
+    assert_eq!((refused.code, refused.outcome), (Some(Code::AuthRequired), Outcome::Deny));
+    assert_eq!(publisher.feedback(&value, Some(&carrier), now()).verdict.code, None);
+    // As long as a header may be, and one byte more.
+    for (length, code) in [(12_288, Code::FeedbackMalformed), (12_289, Code::HeaderTooLarge)] {
+        let refused = publisher.feedback(&vec![b'A'; length], None, now()).verdict;
+        assert_eq!((refused.code, refused.outcome), (Some(code), Outcome::Deny), "{length}");
+    }
+}
+
+/// A visa by the broker's key of this seed.
+fn visa_by(seed: u8, jti: &str) -> String {
+    let agent = imagxp::AgentId::parse(AGENT, false).unwrap();
+    let paid = Money { amount: imagxp::amount::Amount::parse("0.01").unwrap(), currency: "USD".into() };
+    let visa = NewVisa {
+        issuer: "https://broker.example",
+        audience: "https://pub.example",
+        agent_id: &agent,
+        key: None,
+        jti,
+        issued_at: now(),
+        lifetime_s: 600,
+        paid: &paid,
+        purposes: &[],
+        max_uses: 9,
+    };
+    issue(&visa, &key(seed, Algorithm::Es256)).unwrap()
+}
+
+#[test]
+fn a_brokers_new_key_is_fetched_once_a_minute_and_only_for_who_names_it() {
+    let publisher = publisher(POLICY);
+    let (old, new) = (visa_by(9, "jti-0001"), visa_by(10, "jti-0002"));
+    let mut number = 0;
+    let mut show = |token: &str, seconds: i64| {
+        number += 1;
+        let at = now().saturating_add_secs(seconds);
+        let ask =
+            SignRequest { payment: Some(token), ..SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval) };
+        Signed::new(&identity(1), &ask, at, &format!("nonce-{number:010}")).start(&publisher, at).verdict
+    };
+    // The set has just come: another one would be the same.
+    assert_eq!(show(&new, 1).code, Some(Code::PaymentInvalidToken));
+    // A minute later it may be another one; who names a key of it needs none.
+    assert_eq!(show(&old, 61).code, None);
+    let waits = show(&new, 61);
+    assert_eq!((waits.code, waits.needs[0].kind), (Some(Code::PaymentJwksNeeded), NeedKind::Jwks));
+    assert_eq!(waits.needs[0].url, JWKS_URL);
+    assert_eq!(show(&old, 61).code, None);
+    publisher.supply(JWKS_URL, &jwks_of(10), None, now().saturating_add_secs(61)).unwrap();
+    assert_eq!(show(&new, 62).code, None);
+    // The old key is not in the new set: what was seen with it holds no longer.
+    assert_eq!(show(&old, 62).code, Some(Code::PaymentInvalidToken));
+    let waits = show(&old, 130);
+    assert_eq!((waits.code, waits.needs.len()), (Some(Code::PaymentJwksNeeded), 1));
+}
