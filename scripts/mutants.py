@@ -8,10 +8,10 @@ Usage: scripts/mutants.sh [-c] [--again] [--only WORD] [--figures FILE] [--seed-
   --seed-fault  leaves out all tests but one, and exits 0 only when what is missed then is noticed
 Parts: replay verify visa claim jws json rate ledger; default all.
 
-The mutants are cargo-mutants', and the edges of `<=` and `>=`. It would build each by itself; here all of them stand in one build, each behind a
-switch (tests/mutants), and each is tried by the tests that reach it, the quickest first. Outcomes: target/mutants/outcomes.json.
-The bar: 90 % caught in each part, and nothing missed in a comparison that scripts/mutants.json does not explain: one sentence for each mutant
-that means the same as the program.
+The mutants are cargo-mutants', and the edges of `<=` and `>=`. It would build each by itself; here all of them stand in one build, each
+behind a switch (tests/mutants), and each is tried by the tests that reach it, the quickest first. Outcomes: target/mutants/outcomes.json.
+The bar: 90 % caught in each part, and nothing missed in a comparison that scripts/mutants.json does not explain, with one sentence for each
+mutant that means the same as the program.
 """
 
 import argparse
@@ -65,12 +65,20 @@ def tried(parts, arguments):
     print(f"mutants: {len(rows)} are listed", flush=True)
     chosen, unviable, left = viable(rows)
     tests = Tests(programs(sorted({row["package"] for row in rows}))[: 1 if arguments.seed_fault else None])
-    print(f"mutants: {len(chosen)} to try, {tests.count} tests, {len(unviable)} do not compile, {len(left)} behind no switch", flush=True)
+    print(
+        f"mutants: {len(chosen)} to try, {tests.count} tests, {len(unviable)} do not compile, {len(left)} behind no switch",
+        flush=True,
+    )
     outcomes = {}
     for row in rows:
         if row["number"] in unviable or row["number"] in left:
             kind = "unviable" if row["number"] in unviable else "left"
-            outcomes[key(row)] = {"part": row["part"], "name": row["name"], "outcome": kind, "why": (unviable | left)[row["number"]]}
+            outcomes[key(row)] = {
+                "part": row["part"],
+                "name": row["name"],
+                "outcome": kind,
+                "why": (unviable | left)[row["number"]],
+            }
     begin = time.monotonic()
     for index, row in enumerate(chosen):
         outcome = tests.outcome(row["number"])

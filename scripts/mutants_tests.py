@@ -53,7 +53,9 @@ class Tests:
         self.count = 0
         note = OUT / "reached"
         for program, folder in programs:
-            told = subprocess.run([program, "--list", "--format", "terse"], cwd=folder, capture_output=True, text=True, check=True)
+            told = subprocess.run(
+                [program, "--list", "--format", "terse"], cwd=folder, capture_output=True, text=True, check=True
+            )
             names = [line.removesuffix(": test") for line in told.stdout.splitlines() if line.endswith(": test")]
             for name in names:
                 if name.startswith(SKIPPED) or any(word in name for word in SKIPPED):

@@ -1,4 +1,4 @@
-"""All mutants of cargo-mutants' list in one build: what is listed, the tree they are woven into, and its tests. Used by scripts/mutants.py."""
+"""All mutants of cargo-mutants' list in one build: what is listed, the tree they are woven into, its tests. For scripts/mutants.py."""
 
 import json
 import os
@@ -35,7 +35,11 @@ def listed(parts):
     """cargo-mutants' list of the files of each part, with the edges: a row for each mutant, numbered."""
     rows = []
     for part, (package, places) in parts.items():
-        files = [file for place in places for file in (sorted((ROOT / place).rglob("*.rs")) if not place.endswith(".rs") else [ROOT / place])]
+        files = [
+            file
+            for place in places
+            for file in (sorted((ROOT / place).rglob("*.rs")) if not place.endswith(".rs") else [ROOT / place])
+        ]
         taken = {row["file"] for row in rows}
         chosen = [word for file in files for word in ("--file", str(file.relative_to(ROOT)))]
         command = ["cargo", "mutants", "--list", "--json", "--package", package, *chosen]
@@ -107,7 +111,9 @@ def blamed(message, answer):
 
 def compiled(command):
     """What cargo says, message by message."""
-    done = subprocess.run([*command, "--message-format=json"], cwd=TREE, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--message-format=json"], cwd=TREE, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     return done, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
@@ -121,7 +127,11 @@ def viable(rows):
         if done.returncode == 0:
             tried = [row for row in rows if row["number"] not in unviable and row["number"] not in left]
             return tried, unviable, left
-        errors = [each["message"] for each in messages if each.get("reason") == "compiler-message" and each["message"]["level"] == "error"]
+        errors = [
+            each["message"]
+            for each in messages
+            if each.get("reason") == "compiler-message" and each["message"]["level"] == "error"
+        ]
         known = len(unviable) + len(constant)
         for error in errors:
             if (error.get("code") or {}).get("code") == "E0015" and (found := CONSTANT.search(error["message"])):
@@ -139,7 +149,10 @@ def programs(packages):
     found = []
     for package in packages:
         folder = (ROOT / LIBRARIES[package]).parent.parent
-        tests = sorted({path.stem for path in (folder / "tests").glob("*.rs")} | {path.parent.name for path in (folder / "tests").glob("*/main.rs")})
+        tests = sorted(
+            {path.stem for path in (folder / "tests").glob("*.rs")}
+            | {path.parent.name for path in (folder / "tests").glob("*/main.rs")}
+        )
         chosen = [f"--test={name}" for name in tests if name not in LEFT_OUT]
         done, messages = compiled(["cargo", "test", "--quiet", "--locked", "--no-run", "-p", package, "--lib", *chosen])
         if done.returncode:
