@@ -176,19 +176,23 @@ impl Registry {
     ///
     /// Errors: `storage.*`, and the refusals of a ledger that takes no writes.
     pub fn note_operators(&self, config: &Config, now: Timestamp) -> Result<usize, SetupError> {
-        let operators = self.operators()?;
         if let Some(ledger) = &self.shared {
-            return roster::note(ledger, &operators, now);
+            return self.note_in(ledger, now);
         }
         match ledger::address(config)? {
             Address::Sqlite(file) if !file.is_file() => Ok(0),
             _ => {
                 let ledger = ledger::open(config, now.as_millis())?;
-                let noted = roster::note(&ledger, &operators, now);
+                let noted = self.note_in(&ledger, now);
                 ledger.close();
                 noted
             }
         }
+    }
+
+    /// The same with a ledger that is open. Blocks.
+    pub(crate) fn note_in(&self, ledger: &Ledger, now: Timestamp) -> Result<usize, SetupError> {
+        roster::note(ledger, || self.operators(), now)
     }
 
     /// Ends a session before its time, for every server. Errors: `io.failed`, `storage.*`.

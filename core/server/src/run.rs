@@ -14,10 +14,8 @@ use crate::kept;
 use crate::listen::{Door, stopped};
 use crate::network::Networks;
 use crate::nonces::{self, KeptNonces};
-use crate::operators::Operators;
 use crate::random;
 use crate::registry::{Registry, Stamp};
-use crate::roster;
 use crate::routes;
 use crate::telemetry;
 use imagxp::replay::ReplayStore;
@@ -87,7 +85,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let identities = Identities::new(&config, fetcher()?, fetcher()?, secret, replay.clone())?;
     let forward = forward(&config, secret, fetcher()?, replay)?;
     let tls = tls(&config)?;
-    let noted = note_operators(&bank, &live.operators).await;
+    let noted = note_operators(&bank, &registry).await;
     if !config.allow_loopback && live.operators.by_name("dev").is_some() {
         tracing::warn!("the operator `dev` of a trial is an admin here: `imagxp operator remove dev`");
     }
@@ -298,9 +296,9 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, SetupError> {
 }
 
 /// Notes in the log which operators have come or gone; `false` when that has to be tried again.
-async fn note_operators(bank: &Bank, operators: &Operators) -> bool {
-    let (ledger, operators) = (bank.ledger.clone(), operators.clone());
-    let noted = tokio::task::spawn_blocking(move || roster::note(&ledger, &operators, clock::now())).await;
+async fn note_operators(bank: &Bank, registry: &Registry) -> bool {
+    let (ledger, registry) = (bank.ledger.clone(), registry.clone());
+    let noted = tokio::task::spawn_blocking(move || registry.note_in(&ledger, clock::now())).await;
     match noted {
         Ok(Ok(_)) => true,
         Ok(Err(error)) => {
@@ -341,7 +339,7 @@ async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut noted: bool, mut st
             Err(error) => tracing::warn!(%error, "keys and operators cannot be read again"),
         }
         if !noted {
-            noted = note_operators(&app.bank, &app.live().operators).await;
+            noted = note_operators(&app.bank, &app.registry).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-fn add(service: &Service, name: &str, role: &str) -> String {
+pub(crate) fn add(service: &Service, name: &str, role: &str) -> String {
     service.command(&["operator", "add", name, "--role", role]).trim().to_owned()
 }
 
@@ -65,7 +65,7 @@ fn two_commands_at_once_lose_nobody() {
 }
 
 /// The log's events of operators: kind, name, role.
-fn comings_and_goings(service: &Service) -> Vec<(String, String, String)> {
+pub(crate) fn comings_and_goings(service: &Service) -> Vec<(String, String, String)> {
     let log = service.get("/v1/log/entries?limit=500", &service.token).is(200);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let events = log["entries"].as_array().unwrap().iter().map(|entry| &entry["event"]);

@@ -1,11 +1,14 @@
 //! Several processes of one broker on one PostgreSQL and one Redis.
 
 use crate::deal::{Deal, audit};
+use crate::operator::{add, comings_and_goings};
 use crate::party::nonce;
 use crate::service::Service;
 use crate::support::{Postgres, Redis};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Two processes; `None` where PostgreSQL or Redis is not installed, which is said aloud.
 fn pair() -> Option<(Service, Service, Redis, Arc<Postgres>)> {
@@ -67,4 +70,38 @@ fn two_processes_race_and_one_effect_remains() {
     second.send("GET", "/v1/visas", &lines, b"").refuses(409, "replay.nonce_seen");
     audit(&first);
     audit(&second);
+}
+
+#[test]
+fn operators_who_come_and_go_on_two_servers_are_noted_once() {
+    let Some((first, second, _redis, _postgres)) = pair() else { return };
+    Deal::new(&first);
+    let names: Vec<String> = (0..8).map(|number| format!("op{number}")).collect();
+    // Commands on two machines, beside two services that look every two seconds.
+    let each = |work: &(dyn Fn(&Service, &str) + Sync)| {
+        std::thread::scope(|scope| {
+            for (name, service) in names.iter().zip([&first, &second].into_iter().cycle()) {
+                scope.spawn(move || work(service, name));
+            }
+        });
+    };
+    each(&|service, name| drop(add(service, name, "viewer")));
+    each(&|service, name| {
+        if !name.ends_with('0') {
+            service.command(&["operator", "remove", name]);
+        }
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (kind, name, _) in comings_and_goings(&second) {
+        seen.entry(name).or_default().push(kind);
+    }
+    for name in &names {
+        let stays = name.ends_with('0');
+        let expected: &[&str] =
+            if stays { &["operator.added"] } else { &["operator.added", "operator.removed"] };
+        assert_eq!(seen.remove(name).unwrap_or_default(), expected, "{name}");
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [("dev".to_owned(), vec!["operator.added".to_owned()])]);
+    audit(&first);
 }
