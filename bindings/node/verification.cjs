@@ -23,7 +23,7 @@ class Verification {
 }
 
 function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit }) {
-  const { explain, resume, verify } = Publisher.prototype
+  const { explain, resume, verify, verifyBatch } = Publisher.prototype
   const { send } = Fetcher.prototype
   const { fromHeaders } = SignedReceipt
   const { ofRequest } = Presented
@@ -42,6 +42,35 @@ function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit
       let verdict = verify.call(this, method, target, list.join('\n'), list.length, NEWLINE, options)
       if (verdict === null) verdict = verify.call(this, method, target, ...rejoined(list), options)
       return new Verification(verdict)
+    },
+
+    verifyBatch(requests, options) {
+      if (!Array.isArray(requests)) throw wrong('requests: expected an array')
+      const texts = []
+      const lists = []
+      const digests = []
+      for (const request of requests) {
+        if (!Array.isArray(request) || request.length < 3 || request.length > 4) {
+          throw wrong('requests: expected [method, target, headers, bodyDigest?]')
+        }
+        texts.push(request[0], request[1])
+        lists.push(parts(request[2]))
+        digests.push(request[3])
+      }
+      const cross = (joined) => {
+        const shapes = joined.flatMap(([, count, separator]) => [count, separator])
+        return verifyBatch.call(
+          this,
+          texts,
+          shapes,
+          digests,
+          joined.map(([text]) => text),
+          options,
+        )
+      }
+      // As `withHeaders`: a separator within a value is rare.
+      const verdicts = cross(lists.map((list) => [list.join('\n'), list.length, NEWLINE])) ?? cross(lists.map(rejoined))
+      return verdicts.map((verdict) => new Verification(verdict))
     },
 
     resume(pending, options) {

@@ -3,16 +3,15 @@
 use crate::agent_id::{self, DevelopmentOptions, loopback};
 use crate::headers::pairs;
 use crate::js::{Anything, Callback, ClassInstance, JsBoolean, JsString, List};
-use crate::json::Json;
 use crate::key::{self, PrivateKey, PublicKey};
 use crate::key_file::{self, LoadOptions, SaveOptions};
 use crate::manifest::{Manifest, ManifestKey};
 use crate::options::options;
+use crate::publisher::NowOptions;
+use crate::sign::{SignOptions, Wanted};
 use crate::signer::ExternalSigner;
-use crate::time::{self, Time};
-use crate::{boundary, dotenv, errors, purpose};
-use imagxp::agent::{self, SignRequest, SignedHeaders};
-use imagxp::{AgentId, Purpose, Timestamp, crypto};
+use crate::{boundary, dotenv, errors, time};
+use imagxp::{AgentId, agent, crypto};
 use napi::bindgen_prelude::PromiseRaw;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -25,36 +24,6 @@ options! {
         der: Option<JsBoolean>,
         /// Also admits `localhost` and `127.0.0.1`, with a port: for development.
         allow_loopback: Option<JsBoolean>,
-    }
-}
-
-options! {
-    /// What `Identity.sign` also takes.
-    SignOptions {
-        /// The time of the claim; the clock's unless given.
-        now: Option<Time>,
-        /// 16 to 128 characters that occur once; a random UUID unless given.
-        nonce: Option<JsString>,
-        /// Whether the agent displays ads.
-        ads_displayed: Option<JsBoolean>,
-        /// An object that is signed along.
-        context: Option<Json>,
-        /// `contentDigest(body)` when there is a body.
-        content_digest: Option<JsString>,
-        /// A visa.
-        payment: Option<JsString>,
-        /// An ad-impression proof.
-        proof: Option<JsString>,
-        /// Also sends the header names of the reference SDK.
-        compatible: Option<JsBoolean>,
-    }
-}
-
-options! {
-    /// What `Identity.signMany` also takes.
-    SignManyOptions {
-        /// The time of the claims; the clock's unless given.
-        now: Option<Time>,
     }
 }
 
@@ -213,52 +182,37 @@ impl Identity {
         purpose: JsString,
         options: Option<SignOptions>,
     ) -> Result<Vec<(String, String)>> {
-        let purpose = purpose::parse(&purpose)?;
-        let Some(options) = options else {
-            let now = time::or_now(None);
-            let request = SignRequest::new(&method, &url, purpose);
-            return boundary::call(|| {
-                self.inner.sign(&request, now, &random_uuid()?).map(|lines| pairs(&lines))
-            });
-        };
-        // What JavaScript writes is UTF-8; bytes that are not are refused when the claim is made.
-        let context = options.context.map(|context| String::from_utf8_lossy(&context.0).into_owned());
-        let request = SignRequest {
-            ads_displayed: options.ads_displayed.map(|flag| flag.0),
-            context: context.as_deref(),
-            content_digest: options.content_digest.as_deref(),
-            payment: options.payment.as_deref(),
-            proof: options.proof.as_deref(),
-            compatible: options.compatible.is_some_and(|flag| flag.0),
-            ..SignRequest::new(&method, &url, purpose)
-        };
-        let now = time::or_now(options.now);
-        let headers = boundary::call(|| match options.nonce.as_deref() {
-            Some(nonce) => self.inner.sign(&request, now, nonce),
-            None => self.inner.sign(&request, now, &random_uuid()?),
-        })?;
+        let wanted = Wanted::new(method, url, &purpose, options)?;
+        let now = time::or_now(wanted.now());
+        let headers = boundary::call(|| self.inner.sign(&wanted.request(), now, &wanted.nonce()?))?;
         Ok(pairs(&headers))
     }
 
-    /// Signs many requests for one purpose, each `[method, url]` with a nonce of its own.
+    /// Signs many requests as `sign` does one after the other, each with an options object of its own. ES256 signatures share their inversions, which
+    /// makes eight and more an eighth cheaper.
+    ///
+    /// All or none: the error names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for the
+    /// requests that do not say their own.
     #[napi(
-        ts_args_type = "requests: readonly (readonly [method: string, url: string])[], purpose: Purpose, options?: SignManyOptions"
+        ts_args_type = "requests: readonly (readonly [method: string, url: string, purpose: Purpose, options?: SignOptions])[], options?: NowOptions"
     )]
-    pub fn sign_many(
+    pub fn sign_batch(
         &self,
-        requests: List<List<JsString>>,
-        purpose: JsString,
-        options: Option<SignManyOptions>,
+        requests: List<Wanted>,
+        options: Option<NowOptions>,
     ) -> Result<Vec<Vec<(String, String)>>> {
-        let purpose = purpose::parse(&purpose)?;
         let now = time::or_now(options.and_then(|options| options.now));
-        let mut pairs = Vec::with_capacity(requests.0.len());
-        for request in requests.0 {
-            let pair: core::result::Result<[JsString; 2], _> = request.0.try_into();
-            pairs.push(pair.map_err(|_| crate::js::expected("pairs of method and URL"))?);
-        }
-        boundary::call(|| sign_all(&self.inner, &pairs, purpose, now))
-            .map(|signed| signed.iter().map(self::pairs).collect())
+        let requests = requests.0;
+        let signed = boundary::call(|| {
+            let nonces = requests.iter().map(Wanted::nonce).collect::<imagxp::Result<Vec<_>>>()?;
+            let batch: Vec<_> = requests
+                .iter()
+                .zip(&nonces)
+                .map(|(wanted, nonce)| (wanted.request(), wanted.now().map_or(now, |own| own.0), &**nonce))
+                .collect();
+            self.inner.sign_batch(&batch)
+        })?;
+        Ok(signed.iter().map(pairs).collect())
     }
 
     /// The manifest to publish, with this identity's key first and then `others`. `Rotation` keeps the order and the waits of a
@@ -269,18 +223,6 @@ impl Identity {
         let others: Vec<_> = others.unwrap_or_default().0.iter().map(|key| key.0.clone()).collect();
         boundary::call(|| self.inner.manifest(contact.map(|contact| contact.0), &others).map(Manifest))
     }
-}
-
-fn sign_all(
-    identity: &agent::Identity,
-    requests: &[[JsString; 2]],
-    purpose: Purpose,
-    now: Timestamp,
-) -> imagxp::Result<Vec<SignedHeaders>> {
-    requests
-        .iter()
-        .map(|[method, url]| identity.sign(&SignRequest::new(method, url, purpose), now, &random_uuid()?))
-        .collect()
 }
 
 /// A random UUID (RFC 9562, version 4), the nonce of our agents.

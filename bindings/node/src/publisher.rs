@@ -6,19 +6,22 @@ use crate::explain::Explanation;
 use crate::feedback::FeedbackVerification;
 use crate::headers::Joined;
 use crate::host;
-use crate::js::{Anything, Bytes, Callback, ClassInstance, JsBoolean, JsNumber, JsString, Text, arguments};
+use crate::js::{
+    Anything, Bytes, Callback, ClassInstance, JsBoolean, JsNumber, JsString, List, Text, arguments,
+};
 use crate::json::Json;
 use crate::limits::Limits;
 use crate::options::options;
 use crate::policy::Policy;
 use crate::replay::{JavaScriptStore, MemoryReplayStore};
 use crate::replay_stores::DistantStore;
+use crate::request::Received;
 use crate::time::{self, Time};
 use crate::verdict::Verdict;
 use crate::verification::Pending;
 use crate::{boundary, errors, js, key};
 use imagxp::publisher::{self as core, FetchFailure};
-use imagxp::{Error, ErrorKind, Request};
+use imagxp::{Error, ErrorKind};
 use napi::bindgen_prelude::FnArgs;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -189,13 +192,48 @@ impl Publisher {
         separator: u32,
         options: Option<VerifyOptions>,
     ) -> Result<Option<Verdict>> {
-        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
         let (now, body_digest) = options.map_or((None, None), |options| (options.now, options.body_digest));
-        let now = time::or_now(now);
-        let request =
-            Request { method: &method, url: &target, headers: &lines, body_digest: body_digest.as_deref() };
+        let received = Received { method, target, headers, count, separator, body_digest };
+        let Some(lines) = received.lines() else { return Ok(None) };
+        let (request, now) = (received.view(&lines), time::or_now(now));
         let verification = boundary::compute(|| self.inner.verify(&request, now))?;
         Ok(Some(self.told(verification)))
+    }
+
+    /// Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay. One
+    /// crossing for all of them, and signatures of agents that are seen often are checked together.
+    ///
+    /// All are held to have come `now`: collect for milliseconds, not for longer. Those that are pending are resumed one by one.
+    #[napi(
+        ts_args_type = "requests: readonly (readonly [method: string, target: string, headers: Headers, bodyDigest?: string | null])[], options?: NowOptions",
+        ts_return_type = "Array<Verification>"
+    )]
+    pub fn verify_batch(
+        &self,
+        texts: List<JsString>,
+        shapes: List<u32>,
+        digests: List<Option<JsString>>,
+        headers: List<Joined>,
+        options: Option<NowOptions>,
+    ) -> Result<Option<Vec<Verdict>>> {
+        let now = time::or_now(options.and_then(|options| options.now));
+        let (mut texts, mut shapes) = (texts.0.into_iter(), shapes.0.into_iter());
+        let mut requests = Vec::with_capacity(headers.0.len());
+        for (headers, body_digest) in headers.0.into_iter().zip(digests.0) {
+            let (Some(method), Some(target), Some(count), Some(separator)) =
+                (texts.next(), texts.next(), shapes.next(), shapes.next())
+            else {
+                return Ok(None);
+            };
+            requests.push(Received { method, target, headers, count, separator, body_digest });
+        }
+        let Some(lines) = requests.iter().map(Received::lines).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let requests: Vec<_> =
+            requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
+        let verified = boundary::compute(|| self.inner.verify_batch(&requests, now))?;
+        Ok(Some(verified.into_iter().map(|verification| self.told(verification)).collect()))
     }
 
     /// Takes up a pending verification where it stopped; only once.
@@ -221,11 +259,10 @@ impl Publisher {
         separator: u32,
         options: Option<VerifyOptions>,
     ) -> Result<Option<Explanation>> {
-        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
         let (now, body_digest) = options.map_or((None, None), |options| (options.now, options.body_digest));
-        let now = time::or_now(now);
-        let request =
-            Request { method: &method, url: &target, headers: &lines, body_digest: body_digest.as_deref() };
+        let received = Received { method, target, headers, count, separator, body_digest };
+        let Some(lines) = received.lines() else { return Ok(None) };
+        let (request, now) = (received.view(&lines), time::or_now(now));
         boundary::compute(|| Some(Explanation::new(self.inner.explain(&request, now))))
     }
 

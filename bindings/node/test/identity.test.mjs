@@ -66,12 +66,10 @@ test('times: Date, milliseconds, text, and the clock', () => {
 
 test('many requests are signed with a nonce each', () => {
   const identity = Identity.generate('agent.example')
-  const requests = Array.from({ length: 20 }, (_, index) => ['GET', `${ORIGIN}/${index}`])
-  const all = identity.signMany(requests, 'SUMMARY', { now: NOW })
+  const requests = Array.from({ length: 20 }, (_, index) => ['GET', `${ORIGIN}/${index}`, 'SUMMARY'])
+  const all = identity.signBatch(requests, { now: NOW })
   const nonces = all.map((headers) => JSON.parse(Buffer.from(new Map(headers).get('x-imagxp-payload'), 'base64')).nonce)
   assert.equal(new Set(nonces).size, 20)
-  throwsType(() => identity.signMany([['GET']], 'SUMMARY'))
-  throwsType(() => identity.signMany('GET', 'SUMMARY'))
 })
 
 test('misuse is told with a code and one sentence', () => {
