@@ -8,7 +8,7 @@ use imagxp::agent::SignRequest;
 use imagxp::crypto::{Algorithm, Signer, jws};
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::visa::{MAX_USES, NewVisa, issue};
-use imagxp::{AgentId, Code, Publisher, Purpose};
+use imagxp::{AgentId, Code, Publisher, Purpose, Verdict};
 
 fn issued(change: impl FnOnce(&mut NewVisa<'_>)) -> bool {
     let agent = AgentId::parse(AGENT, false).unwrap();
@@ -50,6 +50,16 @@ fn a_broker_issues_within_the_limits() {
 
 /// What a publisher says of a visa whose claims are changed.
 fn shown(publisher: &Publisher, number: usize, change: impl FnOnce(&mut Object<'static>)) -> Option<Code> {
+    verdict(publisher, number, change, |_| ()).code
+}
+
+/// The same with a changed header, and the whole verdict.
+fn verdict(
+    publisher: &Publisher,
+    number: usize,
+    change: impl FnOnce(&mut Object<'static>),
+    change_header: impl FnOnce(&mut Object<'static>),
+) -> Verdict {
     let mut claims = Object::new();
     claims.insert("iss", "https://broker.example");
     claims.insert("aud", "https://pub.example");
@@ -64,12 +74,13 @@ fn shown(publisher: &Publisher, number: usize, change: impl FnOnce(&mut Object<'
     let mut header = Object::new();
     header.insert("typ", "imagxp-visa+jwt");
     header.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
+    change_header(&mut header);
     let token = jws::sign(&header, &object_to_canonical(&claims), &broker as &dyn Signer).unwrap();
     let ask = SignRequest {
         payment: Some(&token),
         ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
     };
-    Signed::new(&identity(1), &ask, now(), &format!("nonce-{number:010}")).verify(publisher).code
+    Signed::new(&identity(1), &ask, now(), &format!("nonce-{number:010}")).verify(publisher)
 }
 
 #[test]
@@ -116,4 +127,69 @@ fn times_count_to_the_second() {
         });
         assert_eq!(said, code, "iat {iat}, nbf {nbf}, exp {exp}");
     }
+}
+
+#[test]
+fn a_visa_has_a_name_of_some_length_and_one_holder() {
+    let publisher = publisher(POLICY);
+    for (number, (length, code)) in
+        [(7, Some(Code::PaymentInvalidToken)), (8, None), (128, None), (129, Some(Code::PaymentInvalidToken))]
+            .into_iter()
+            .enumerate()
+    {
+        let said = shown(&publisher, number, |claims| drop(claims.insert("jti", "j".repeat(length))));
+        assert_eq!(said, code, "a jti of {length}");
+    }
+    let other = shown(&publisher, 10, |claims| drop(claims.insert("sub", "other.example")));
+    assert_eq!(other, Some(Code::PaymentWrongHolder));
+}
+
+#[test]
+fn a_visa_that_is_too_small_says_in_which_way() {
+    let publisher = publisher(POLICY);
+    for (number, (amount, currency, detail)) in [
+        ("0.009", "USD", "amount is below the price"),
+        ("0.009", "EUR", "currency is not the price's"),
+        ("9", "EUR", "currency is not the price's"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let change = |claims: &mut Object<'static>| {
+            claims.insert("amount", amount);
+            claims.insert("currency", currency);
+        };
+        let said = verdict(&publisher, number, change, |_| ());
+        assert_eq!(
+            (said.code, said.detail.as_deref()),
+            (Some(Code::PaymentInsufficient), Some(detail)),
+            "{amount}"
+        );
+    }
+    let purpose = |name: &'static str| {
+        move |claims: &mut Object<'static>| drop(claims.insert("purposes", vec![Value::from(name)]))
+    };
+    assert_eq!(shown(&publisher, 10, purpose("RAG_RETRIEVAL")), None);
+    assert_eq!(shown(&publisher, 11, purpose("SUMMARY")), Some(Code::PaymentInvalidToken));
+}
+
+/// A set of a P-256 key without a use here, an Ed25519 key, and the broker's: a token that names none is tried with the P-256 ones.
+#[test]
+fn a_token_without_kid_is_tried_with_the_keys_of_its_algorithm() {
+    let publisher = publisher(POLICY);
+    let keys = [key(30, Algorithm::Es256), key(31, Algorithm::EdDsa), key(9, Algorithm::Es256)];
+    let jwk = |key: &imagxp::crypto::PrivateKey| {
+        let mut jwk = key.public_key().to_jwk();
+        jwk.insert("kid", key.public_key().thumbprint().as_str().to_owned());
+        Value::Object(jwk)
+    };
+    let mut set = Object::new();
+    set.insert("keys", keys.iter().map(jwk).collect::<Vec<_>>());
+    publisher.supply(JWKS_URL, &object_to_canonical(&set), None, now()).unwrap();
+    let nameless = verdict(&publisher, 1, |_| (), |header| drop(header.remove("kid")));
+    assert_eq!(nameless.code, None);
+    let ed25519 = keys[1].public_key().thumbprint().as_str().to_owned();
+    let wrong = verdict(&publisher, 2, |_| (), |header| drop(header.insert("kid", ed25519)));
+    assert_eq!(wrong.code, Some(Code::PaymentInvalidToken));
+    assert_eq!(wrong.detail.as_deref(), Some("the key is not an ES256 key"));
 }

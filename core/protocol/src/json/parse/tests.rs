@@ -249,6 +249,45 @@ fn lengths() {
     assert_eq!(code_of(&[0xFF; 65], &limits), Some(Code::HeaderTooLarge));
 }
 
+/// Numbers whose nearest double is searched for count for as many values as they cost.
+#[test]
+fn long_decimals_count_for_several_values() {
+    let quick = format!("1.{}", "5".repeat(QUICK_DECIMAL - 2));
+    let long = format!("{quick}5");
+    let most = |max_values: usize| Limits { max_values, max_number: 99, ..Limits::CLAIM };
+    for short in ["1.5", quick.as_str(), &"1".repeat(12)] {
+        assert_eq!(code_of(format!("[{short},{short}]").as_bytes(), &most(3)), None, "{short}");
+        assert_eq!(
+            code_of(format!("[{short},{short}]").as_bytes(), &most(2)),
+            Some(Code::JsonTooMany),
+            "{short}"
+        );
+    }
+    for (max_values, code) in [
+        (LONG_DECIMAL_VALUES, None),
+        (LONG_DECIMAL_VALUES - 1, Some(Code::JsonTooMany)),
+        (LONG_DECIMAL_VALUES - 2, Some(Code::JsonTooMany)),
+        (1, Some(Code::JsonTooMany)),
+    ] {
+        assert_eq!(code_of(long.as_bytes(), &most(max_values)), code, "{max_values}");
+    }
+}
+
+/// Wherever one or two of four hex digits are none.
+#[test]
+fn an_escape_has_four_hex_digits() {
+    for first in 0..4 {
+        for second in 0..4 {
+            let mut digits = *b"00e9";
+            digits[first] = b'g';
+            digits[second] = b'G';
+            let text = [b"\"\\u", digits.as_slice(), b"\""].concat();
+            assert_eq!(code_of(&text, &Limits::CLAIM), Some(Code::JsonMalformed), "{}", text.escape_ascii());
+        }
+    }
+    assert_eq!(code_of(b"\"\\u00e9\"", &Limits::CLAIM), None);
+}
+
 /// One duplicate at every distance, in objects small and large, among names made to share their fingerprint.
 #[test]
 fn duplicates_at_every_place() {
