@@ -61,9 +61,13 @@ def listed(parts):
 
 
 def copy_tree():
-    """What git knows, as it is here; what has not changed keeps its time."""
+    """What git knows, as it is here and no more; what has not changed keeps its time."""
     known = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in known.stdout.splitlines():
+    names = known.stdout.splitlines()
+    for old in (TREE / "core").rglob("*.rs"):
+        if str(old.relative_to(TREE)) not in names:
+            old.unlink()
+    for name in names:
         source, copy = ROOT / name, TREE / name
         if not source.is_file() or (copy.exists() and copy.stat().st_mtime == source.stat().st_mtime):
             continue
@@ -148,7 +152,7 @@ def programs(packages):
     """The test programs of the packages, by the folder they run in."""
     found = []
     for package in packages:
-        folder = (ROOT / LIBRARIES[package]).parent.parent
+        folder = (TREE / LIBRARIES[package]).parent.parent
         tests = sorted(
             {path.stem for path in (folder / "tests").glob("*.rs")}
             | {path.parent.name for path in (folder / "tests").glob("*/main.rs")}
@@ -157,6 +161,5 @@ def programs(packages):
         done, messages = compiled(["cargo", "test", "--quiet", "--locked", "--no-run", "-p", package, "--lib", *chosen])
         if done.returncode:
             raise SystemExit(f"error: the tests of {package} do not build\n{done.stderr[-3000:]}")
-        folder = TREE / folder.relative_to(ROOT)
         found += [(each["executable"], folder) for each in messages if each.get("executable") and each["profile"]["test"]]
     return found

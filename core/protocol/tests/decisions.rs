@@ -223,3 +223,66 @@ fn a_brokers_new_key_is_fetched_once_a_minute_and_only_for_who_names_it() {
     let waits = show(&old, 130);
     assert_eq!((waits.code, waits.needs.len()), (Some(Code::PaymentJwksNeeded), 1));
 }
+
+#[test]
+fn the_product_token_is_asked_for_where_the_policy_says_so() {
+    for (asks, agent, code) in [
+        (true, "bot/1 IMAGXP/1.0", None),
+        (true, "bot/1", Some(Code::HeaderMissing)),
+        (false, "bot/1 IMAGXP/1.0", None),
+        (false, "bot/1", None),
+    ] {
+        let publisher = publisher(&changed(&format!(r#""require_user_agent":{asks}"#)));
+        let mut request = Signed::read("nonce-0000000001");
+        *request.header_mut("user-agent") = agent.as_bytes().to_vec();
+        assert_eq!(request.verify(&publisher).code, code, "{asks} {agent}");
+    }
+}
+
+#[test]
+fn the_unsigned_copy_of_the_time_is_the_same_time() {
+    for (copy, code) in [
+        ("2026-03-01T12:00:00.000Z", None),
+        ("2026-03-01T12:00:00Z", None),
+        ("2026-03-01T12:00:00.001Z", Some(Code::HeaderConflict)),
+        ("noon", Some(Code::HeaderConflict)),
+    ] {
+        let request = Signed::read("nonce-0000000001").with("x-imagxp-timestamp", copy);
+        assert_eq!(request.verify(&publisher(POLICY)).code, code, "{copy}");
+    }
+}
+
+/// A claim that names no resource, or another one than was asked for.
+#[test]
+fn how_much_of_the_resource_has_to_agree_is_the_policys_to_say() {
+    let request = |resource: &str| {
+        let claim = format!(
+            r#"{{"agent_id":"{AGENT}","nonce":"nonce-0000000001","purpose":"RAG_RETRIEVAL"{resource},"ts":"2026-03-01T12:00:00Z","v":"1.1"}}"#
+        );
+        let mut request = Signed::read("nonce-0000000001");
+        *request.header_mut("x-imagxp-payload") =
+            imagxp::encoding::base64_encode(claim.as_bytes()).into_bytes();
+        *request.header_mut("x-imagxp-signature") =
+            key(1, Algorithm::Es256).sign(claim.as_bytes()).to_hex().into_bytes();
+        request
+    };
+    let none = request("");
+    let same = request(r#","resource":"https://pub.example/posts/1""#);
+    let other = request(r#","resource":"https://pub.example/posts/2""#);
+    let bare = request(r#","resource":"/posts/1""#);
+    let mismatch = Some(Code::ClaimResourceMismatch);
+    for (rules, codes) in [
+        (r#""require_resource":true"#, [Some(Code::ClaimResourceInvalid), None, mismatch, mismatch]),
+        (r#""require_resource":false"#, [None, None, mismatch, mismatch]),
+        (r#""resource_match":"path""#, [Some(Code::ClaimResourceInvalid), None, mismatch, None]),
+        (r#""resource_match":"off""#, [Some(Code::ClaimResourceInvalid), None, None, None]),
+    ] {
+        for (request, code) in [&none, &same, &other, &bare].into_iter().zip(codes) {
+            assert_eq!(request.verify(&publisher(&changed(rules))).code, code, "{rules} {request:?}");
+        }
+    }
+    // "Signed for another resource" is said only of what the agent signed.
+    let mut forged = other.clone();
+    *forged.header_mut("x-imagxp-signature") = vec![b'1'; 128];
+    assert_eq!(forged.verify(&publisher(POLICY)).code, Some(Code::SigInvalid));
+}

@@ -1,0 +1,57 @@
+//! Claims at the edges of what they may say (PROTOCOL §2).
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
+
+use imagxp::claim::Version;
+use imagxp::{Claim, Code, Limits, Timestamp};
+
+const REST: &str = r#""agent_id":"agent.example","purpose":"SUMMARY","nonce":"0123456789abcdef""#;
+const TS: &str = r#""ts":"2026-03-01T12:00:00Z""#;
+
+fn parse(members: &str) -> Result<Claim, Code> {
+    Claim::parse(format!("{{{REST},{members}}}").as_bytes(), &Limits::DEFAULT.with_resource(2048), false)
+}
+
+#[test]
+fn seconds_are_a_time_in_the_first_version_only() {
+    let time = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for (version, known) in [
+        ("", Some(Version::V1_0)),
+        (r#","v":"1.0""#, Some(Version::V1_0)),
+        (r#","v":"1.1""#, Some(Version::V1_1)),
+        (r#","v":"2.0""#, None),
+        (r#","v":1"#, None),
+    ] {
+        let claim = parse(&format!("{TS}{version}")).unwrap();
+        assert_eq!((claim.ts, claim.version), (time, known), "{version}");
+        let seconds = parse(&format!(r#""timestamp":1772366400{version}"#)).map(|claim| claim.ts);
+        let expected = if known == Some(Version::V1_0) { Ok(time) } else { Err(Code::ClaimTsInvalid) };
+        assert_eq!(seconds, expected, "{version}");
+        let both = parse(&format!(r#"{TS},"timestamp":1772366400{version}"#)).map(|claim| claim.ts);
+        assert_eq!(both, Err(Code::ClaimTsInvalid), "{version}");
+    }
+    assert_eq!((Version::V1_0.as_str(), Version::V1_1.as_str()), ("1.0", "1.1"));
+}
+
+#[test]
+fn a_resource_and_a_claim_have_their_length() {
+    let url = |length: usize| format!("https://pub.example/{}", "a".repeat(length - 20));
+    for (length, good) in [(2048, true), (2049, false)] {
+        let claim = parse(&format!(r#"{TS},"resource":"{}""#, url(length)));
+        match claim {
+            Ok(claim) => assert!(good && claim.resource().unwrap().to_string() == url(length), "{length}"),
+            Err(code) => assert!(!good && code == Code::ClaimResourceInvalid, "{length}: {code:?}"),
+        }
+    }
+    // Three strings within their own limit.
+    let claim = |length: usize| {
+        let shell = parse(&format!(r#"{TS},"x":"","y":"""#)).unwrap().payload().len();
+        let (x, y) = ("x".repeat(4000), "y".repeat(length - shell - 4000));
+        parse(&format!(r#"{TS},"x":"{x}","y":"{y}""#)).map(|claim| claim.payload().len())
+    };
+    assert_eq!(claim(8192), Ok(8192));
+    assert_eq!(claim(8193), Err(Code::HeaderTooLarge));
+    let string = |length: usize| {
+        parse(&format!(r#"{TS},"x":"{}""#, "x".repeat(length))).map(|claim| claim.extra().len())
+    };
+    assert_eq!((string(4096), string(4097)), (Ok(1), Err(Code::HeaderTooLarge)));
+}
