@@ -193,3 +193,25 @@ fn a_token_without_kid_is_tried_with_the_keys_of_its_algorithm() {
     assert_eq!(wrong.code, Some(Code::PaymentInvalidToken));
     assert_eq!(wrong.detail.as_deref(), Some("the key is not an ES256 key"));
 }
+
+#[test]
+fn a_forged_visa_is_none() {
+    let publisher = publisher(POLICY);
+    let good = visa("jti-0001", |_| ());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (_, other) =
+        visa("jti-0002", |_| ()).rsplit_once('.').map(|(one, two)| (one.to_owned(), two.to_owned())).unwrap();
+    assert_ne!(signature, other);
+    for (number, (token, code)) in
+        [(format!("{signed}.{other}"), Some(Code::PaymentInvalidToken)), (good.clone(), None)]
+            .into_iter()
+            .enumerate()
+    {
+        let ask = SignRequest {
+            payment: Some(&token),
+            ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+        };
+        let said = Signed::new(&identity(1), &ask, now(), &format!("nonce-{number:010}")).verify(&publisher);
+        assert_eq!(said.code, code, "{token}");
+    }
+}

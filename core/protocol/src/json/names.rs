@@ -52,6 +52,18 @@ mod tests {
         }
     }
 
+    /// In an order that settles nothing by itself.
+    #[test]
+    fn a_fingerprint_is_no_name() {
+        let mut names: Vec<Cow<'_, str>> = [5, 3, 9, 1, 7, 2, 8, 4, 6, 0]
+            .map(|index| Cow::Owned(format!("beginning{index:05}the end.")))
+            .into();
+        let mut order = Vec::new();
+        assert!(names.len() > PAIRWISE && !has_duplicate(&names, &mut order));
+        names.push(Cow::Borrowed("beginning00003the end."));
+        assert!(has_duplicate(&names, &mut order));
+    }
+
     /// 65 536 names with one fingerprint; comparing each with each would take minutes.
     #[test]
     fn collisions_are_not_quadratic() {
