@@ -25,7 +25,22 @@ FILES = [
     *(ROOT / "core/protocol/src/claim").glob("*.rs"),
     *(ROOT / "core/broker/src").rglob("*.rs"),
 ]
-IMAGXP = ["order", "codes", "abuse", "later", "pipeline", "feedback", "policy", "audit", "hot", "visa_limits", "claim", "decisions", "golden", "vectors"]
+IMAGXP = [
+    "order",
+    "codes",
+    "abuse",
+    "later",
+    "pipeline",
+    "feedback",
+    "policy",
+    "audit",
+    "hot",
+    "visa_limits",
+    "claim",
+    "decisions",
+    "golden",
+    "vectors",
+]
 TESTS = {
     "imagxp": ["--lib", *(f"--test={name}" for name in IMAGXP)],
     "imagxp-broker": [],
