@@ -35,10 +35,10 @@ impl Publisher {
     /// Notes for each run whose key has made its signature. What is not noted here is checked in its turn.
     fn check_signatures<E>(&self, runs: &mut [(Run<'_>, Result<Start<'_>, E>)], now: Timestamp) {
         let (mut keys, mut progresses, mut signed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut directory = self.directory();
         for (run, start) in runs {
             let Ok(Start::Signed(_, decoded, claim)) = start else { continue };
-            let (State::Fresh(manifest) | State::Stale(manifest)) =
-                self.directory().look_up(&claim.agent_id, now)
+            let (State::Fresh(manifest) | State::Stale(manifest)) = directory.look_up(&claim.agent_id, now)
             else {
                 continue;
             };
@@ -53,6 +53,7 @@ impl Publisher {
                 signed.push((claim.canonical(), &decoded.signature));
             }
         }
+        drop(directory);
         let checks: Vec<_> = keys
             .iter()
             .zip(&signed)

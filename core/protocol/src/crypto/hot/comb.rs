@@ -11,6 +11,10 @@ pub(super) const COLUMNS: usize = 10;
 /// Bits in a column. 10 · 26 ≥ 256.
 pub(super) const TEETH: usize = 26;
 
+/// n = N_HIGH · 2^128 + N_LOW
+const N_HIGH: u128 = 0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff;
+const N_LOW: u128 = 0xbce6_faad_a717_9e84_f3b9_cac2_fc63_2551;
+
 /// So many teeth of a column are read at once.
 const RUN: usize = 6;
 /// The bits of column 0 in a run: every tenth.
@@ -41,12 +45,15 @@ impl Digits {
         if scalar.iszero() != 0 {
             return None;
         }
-        // n is odd: of k and n - k one is odd, and k = -(n - k).
         let bytes = scalar.encode32();
-        let negative = bytes.first()? & 1 == 0;
-        let bytes = if negative { (-scalar).encode32() } else { bytes };
-        let (low, high) = bytes.split_first_chunk::<16>()?;
-        let (low, high) = (u128::from_le_bytes(*low), u128::from_le_bytes(*high.first_chunk()?));
+        let mut low = u128::from_le_bytes(*bytes.first_chunk()?);
+        let mut high = u128::from_le_bytes(*bytes.last_chunk()?);
+        // n is odd: of k and n - k one is odd, and k = -(n - k).
+        let negative = low & 1 == 0;
+        if negative {
+            let borrow = u128::from(low > N_LOW);
+            (low, high) = (N_LOW.wrapping_sub(low), N_HIGH.wrapping_sub(high).wrapping_sub(borrow));
+        }
         // Signs +1 and -1 for bits 1 and 0: Σ (2c - 1)·2ⁱ = k makes c = (k - 1)/2 + 2^259.
         let mut bits = ((low >> 1) | (high << 127), high >> 1);
         let mut columns = [0u32; COLUMNS];

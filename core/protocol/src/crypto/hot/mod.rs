@@ -6,6 +6,9 @@
 mod batch;
 mod cache;
 mod comb;
+mod inverses;
+#[cfg(test)]
+mod key_tests;
 mod point;
 mod table;
 #[cfg(test)]
@@ -98,9 +101,13 @@ impl HotKeys {
     /// What the tables say; `None` where there is no table, or it cannot say.
     pub(crate) fn answers(&self, checks: &[SignatureCheck<'_>]) -> Vec<Option<bool>> {
         let mut answers = vec![None; checks.len()];
-        let (mut hot, mut places) = (Vec::new(), Vec::new());
-        for (check, answer) in checks.iter().zip(&mut answers) {
-            let Some(table) = self.table(check.key) else { continue };
+        let tables: Vec<_> = {
+            let cache = self.cache();
+            checks.iter().map(|check| cache.table(&name(check.key)?)).collect()
+        };
+        let (mut hot, mut places) = (Vec::with_capacity(checks.len()), Vec::with_capacity(checks.len()));
+        for ((check, table), answer) in checks.iter().zip(tables).zip(&mut answers) {
+            let Some(table) = table else { continue };
             match Equation::new(Sha256::digest(check.message).into(), check.signature.as_bytes()) {
                 Some(equation) => {
                     hot.push((equation, table));

@@ -1,10 +1,8 @@
 //! The tables say what p256 says, and nothing where they cannot know.
 
-use super::cache::cost;
 use super::comb::{COLUMNS, Digits, TEETH};
 use super::table::{NARROW, Shape, WIDE};
 use super::*;
-use crate::crypto::{Algorithm, PrivateKey};
 use ::p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use ::p256::ecdsa::{Signature as Parsed, VerifyingKey};
 use ::p256::elliptic_curve::ff::Field as _;
@@ -13,10 +11,10 @@ use ::p256::elliptic_curve::point::AffineCoordinates as _;
 use ::p256::{FieldBytes, ProjectivePoint, Scalar};
 
 /// A reproducible stream (SplitMix64).
-struct Stream(u64);
+pub(super) struct Stream(pub(super) u64);
 
 impl Stream {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -120,6 +118,7 @@ fn tables_agree_with_p256() {
 fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
     let mut stream = Stream(seed);
     let (mut good, mut bad) = (0, 0);
+    let (mut batch, mut answers, mut size) = (Vec::new(), Vec::new(), 1);
     let mut key = None;
     let mut k = stream.scalar();
     let mut point = ProjectivePoint::GENERATOR * k;
@@ -163,10 +162,18 @@ fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
             Some(expected),
             "{hash:02x?} {signature:02x?}"
         );
-        if number % 8 == 0 {
-            let equation = || Equation::new(hash, &signature).map(|equation| (equation, Arc::clone(&table)));
-            let batch: Vec<_> = (0..3).filter_map(|_| equation()).collect();
-            assert!(batch::hold(&batch, generator).into_iter().all(|answer| answer == Some(expected)));
+        if number % 4 == 0
+            && let Some(equation) = Equation::new(hash, &signature)
+        {
+            batch.push((equation, Arc::clone(&table)));
+            answers.push(Some(expected));
+        }
+        // Of each size that is summed in another way.
+        if batch.len() == size {
+            assert_eq!(batch::hold(&batch, generator), answers);
+            batch.clear();
+            answers.clear();
+            size = [2, 3, batch::MANY - 1, batch::MANY, 65][stream.next() as usize % 5];
         }
         (good, bad) = if expected { (good + 1, bad) } else { (good, bad + 1) };
         key = Some((d, verifying, table));
@@ -230,6 +237,7 @@ fn equal_and_opposite_halves() {
 fn every_addition_can_be_exceptional() {
     let generator = generator();
     let mut stream = Stream(5);
+    let mut batch = Vec::new();
     let (mut met, width) = (0, GENERATOR.len() + NARROW.len());
     for step in 1..COLUMNS * width {
         for opposite in [false, true] {
@@ -247,9 +255,20 @@ fn every_addition_can_be_exceptional() {
                 "addition {step}"
             );
             met += 1;
+            batch.push((Equation::new(hash, &signature).unwrap(), Arc::new(hot)));
         }
     }
+    assert!(batch.len() > batch::MANY);
+    known_or_exceptional(&batch, generator);
     assert!(met >= 2 * (COLUMNS * width - 3), "{met}");
+}
+
+/// A batch meets its points in another order than one equation alone: it says nothing, or the truth; and here it often says nothing.
+fn known_or_exceptional(batch: &[(Equation, Arc<Table>)], generator: &Table) {
+    for size in [3, batch::MANY] {
+        let answers = batch.chunks(size).flat_map(|chunk| batch::hold(chunk, generator));
+        assert!(answers.into_iter().all(|answer| answer != Some(false)), "{size}");
+    }
 }
 
 /// d with a + b·d = ±(a' + b'·d), where a·G + b·Q is the sum before the addition `step`, and a'·G + b'·Q is what it adds.
@@ -290,144 +309,4 @@ fn parts(column: u32, shape: Shape, negative: bool) -> Vec<Scalar> {
         if negative { -sum } else { sum }
     };
     shape.iter().map(part).collect()
-}
-
-fn key(number: u32) -> PrivateKey {
-    let fill = &mut |bytes: &mut [u8]| {
-        bytes.fill(7);
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        Ok(())
-    };
-    PrivateKey::generate(Algorithm::Es256, fill).unwrap()
-}
-
-#[test]
-fn a_key_is_promoted_at_its_second_credit() {
-    let hot = HotKeys::default();
-    let key = key(1);
-    let good = key.sign(b"m");
-    for credits in 0..4 {
-        assert_eq!(hot.len(), usize::from(credits >= 2));
-        assert!(hot.verify(key.public_key(), b"m", &good));
-        assert!(!hot.verify(key.public_key(), b"n", &good));
-        hot.credit(key.public_key());
-    }
-    assert_eq!(hot.bytes(), cost(NARROW));
-    let zero = Signature::from_bytes([0; 64]);
-    assert!(!hot.verify(key.public_key(), b"m", &zero));
-}
-
-#[test]
-fn checks_alone_build_nothing() {
-    let hot = HotKeys::default();
-    for number in 0..200 {
-        let key = key(number);
-        let signature = key.sign(b"m");
-        for _ in 0..3 {
-            assert!(hot.verify(key.public_key(), b"m", &signature));
-        }
-    }
-    assert!(hot.is_empty() && hot.bytes() == 0);
-}
-
-#[test]
-fn keys_seen_twice_do_not_push_out_those_in_use() {
-    let hot = HotKeys::new(10 * cost(NARROW) + 5);
-    let regulars: Vec<_> = (0..10).map(key).collect();
-    let strangers: Vec<_> = (1000..1200).map(key).collect();
-    for _ in 0..8 {
-        regulars.iter().for_each(|key| hot.credit(key.public_key()));
-    }
-    assert_eq!((hot.len(), hot.bytes()), (10, 10 * cost(NARROW)));
-    for stranger in &strangers {
-        hot.credit(stranger.public_key());
-        hot.credit(stranger.public_key());
-        regulars.iter().for_each(|key| hot.credit(key.public_key()));
-    }
-    assert!(regulars.iter().all(|key| hot.table(key.public_key()).is_some()));
-    // Those that nobody uses any more do leave.
-    for _ in 0..100 {
-        strangers.iter().take(10).for_each(|key| hot.credit(key.public_key()));
-    }
-    assert!(strangers.iter().take(10).all(|key| hot.table(key.public_key()).is_some()));
-    assert_eq!(hot.bytes(), 10 * cost(NARROW));
-}
-
-#[test]
-fn the_bound_holds_for_every_size() {
-    for max_bytes in [0, 1, cost(NARROW) - 1, cost(NARROW), 3 * cost(NARROW) + 1, 4 * cost(WIDE)] {
-        let hot = HotKeys::new(max_bytes);
-        let keys: Vec<_> = (0..12).map(key).collect();
-        for _ in 0..3 {
-            keys.iter().for_each(|key| hot.credit(key.public_key()));
-            assert!(hot.bytes() <= max_bytes);
-        }
-        assert_eq!(hot.len(), (max_bytes / cost(NARROW)).min(12));
-    }
-}
-
-#[test]
-fn the_most_used_keys_get_wide_tables() {
-    let hot = HotKeys::new(4 * cost(WIDE));
-    let key = key(1);
-    let good = key.sign(b"m");
-    for _ in 0..300 {
-        hot.credit(key.public_key());
-    }
-    assert_eq!(hot.bytes(), cost(WIDE));
-    assert!(hot.verify(key.public_key(), b"m", &good) && !hot.verify(key.public_key(), b"n", &good));
-}
-
-#[test]
-fn batches_answer_in_order() {
-    let hot = HotKeys::default();
-    let keys: Vec<_> = (0..5).map(key).collect();
-    let ed25519 = PrivateKey::generate(Algorithm::EdDsa, &mut |bytes| {
-        bytes.fill(9);
-        Ok(())
-    })
-    .unwrap();
-    keys.iter().take(3).for_each(|key| (0..2).for_each(|_| hot.credit(key.public_key())));
-    let messages: Vec<Vec<u8>> = (0..100u8).map(|number| vec![number; 40]).collect();
-    let mut stream = Stream(8);
-    for size in [0, 1, 2, 3, 7, 32, 33, 100] {
-        let drawn: Vec<_> = (0..size)
-            .map(|at| {
-                let key = match stream.next() as usize % 6 {
-                    5 => &ed25519,
-                    number => &keys[number],
-                };
-                let mut bytes = *key.sign(&messages[at]).as_bytes();
-                match stream.next() % 4 {
-                    0 => bytes[stream.next() as usize % 64] ^= 1,
-                    1 if stream.next().is_multiple_of(4) => bytes = [0; 64],
-                    _ => {}
-                }
-                (key, &messages[at], Signature::from_bytes(bytes))
-            })
-            .collect();
-        let checks: Vec<_> = drawn
-            .iter()
-            .map(|(key, message, signature)| SignatureCheck { key: key.public_key(), message, signature })
-            .collect();
-        let expected: Vec<bool> =
-            checks.iter().map(|check| check.key.verify(check.message, check.signature)).collect();
-        assert_eq!(hot.verify_batch(&checks), expected, "{size}");
-    }
-}
-
-#[test]
-fn wide_tables_take_half_of_the_memory_and_leave_like_others() {
-    let hot = HotKeys::new(6 * cost(WIDE));
-    let keys: Vec<_> = (0..10).map(key).collect();
-    keys.iter().for_each(|key| (0..300).for_each(|_| hot.credit(key.public_key())));
-    assert_eq!((hot.len(), hot.bytes()), (10, 3 * cost(WIDE) + 7 * cost(NARROW)));
-    // Others, used more from now on, take all the places in the end, and the bound still holds.
-    let others: Vec<_> = (100..140).map(key).collect();
-    for _ in 0..60 {
-        others.iter().for_each(|key| hot.credit(key.public_key()));
-        assert!(hot.bytes() <= 6 * cost(WIDE));
-    }
-    assert!(keys.iter().all(|key| hot.table(key.public_key()).is_none()), "{hot:?}");
-    assert_eq!(hot.bytes(), hot.len() * cost(NARROW));
 }

@@ -13,6 +13,25 @@ const P_MINUS_N: [u8; 32] = [
 const N: Field =
     Field::w64le(0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000);
 
+/// n, big-endian.
+const N_BYTES: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// 32 big-endian bytes modulo n.
+#[inline(never)]
+fn order(mut bytes: [u8; 32]) -> Order {
+    bytes.reverse();
+    Order::decode_reduce(&bytes)
+}
+
+/// The product: one copy of a kilobyte of code.
+#[inline(never)]
+fn mul(a: &Order, b: &Order) -> Order {
+    *a * *b
+}
+
 /// A signature whose equation is still to be checked.
 pub(super) struct Equation {
     hash: Order,
@@ -23,15 +42,10 @@ pub(super) struct Equation {
 
 impl Equation {
     /// `None` when r or s is 0 or ≥ n: no signature of anything.
-    pub(super) fn new(mut hash: [u8; 32], signature: &[u8; 64]) -> Option<Self> {
-        let (x, s) = signature.split_first_chunk::<32>()?;
-        let part = |mut bytes: [u8; 32]| {
-            bytes.reverse();
-            Order::decode(&bytes).filter(|part| part.iszero() == 0)
-        };
-        hash.reverse();
-        let hash = Order::decode_reduce(&hash);
-        Some(Self { hash, r: part(*x)?, s: part(*s.first_chunk()?)?, x: *x })
+    pub(super) fn new(hash: [u8; 32], signature: &[u8; 64]) -> Option<Self> {
+        let (x, s) = (*signature.first_chunk::<32>()?, *signature.last_chunk::<32>()?);
+        let in_range = |part: &[u8; 32]| *part < N_BYTES && *part != [0; 32];
+        (in_range(&x) && in_range(&s)).then(|| Self { hash: order(hash), r: order(x), s: order(s), x })
     }
 
     /// What has to be inverted; not 0.
@@ -42,8 +56,8 @@ impl Equation {
     /// The table entries whose sum is u1·G + u2·Q, by the inverse of s; `None` when the tables have no such sum.
     #[inline(never)]
     pub(super) fn entries(&self, inverse: Order, generator: &Table, key: &Table) -> Option<Entries> {
-        let u1 = Digits::of(self.hash * inverse)?;
-        let u2 = Digits::of(self.r * inverse)?;
+        let u1 = Digits::of(mul(&self.hash, &inverse))?;
+        let u2 = Digits::of(mul(&self.r, &inverse))?;
         let mut columns = [[Affine::EMPTY; WIDTH]; COLUMNS];
         for ((column, d1), d2) in columns.iter_mut().zip(u1.columns()).zip(u2.columns()) {
             let (first, second) = column.split_at_mut_checked(generator.shape().len())?;
