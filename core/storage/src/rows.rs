@@ -1,9 +1,10 @@
 //! Rows of the broker: their columns, and how they are read.
 
+use crate::sql::Sql;
 use crate::value::{Row, Value, damaged, number};
 use imagxp_broker::{
-    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Kind, Leaf,
-    Memo, Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
+    Account, Actor, Amount, Asset, Event, EventKind, Head, IdempotencyKey, IdempotencyRecord, Keys, Kind,
+    Leaf, Loaded, Memo, Once, OnceKey, OnceScope, Owner, Phase, Reference, Transfer, TransferCode, Visa,
 };
 use imagxp_database::Result;
 
@@ -203,6 +204,29 @@ pub(crate) fn once_values(once: &Once) -> Vec<Value> {
         once.created_at.into(),
         once.expires_at.into(),
     ]
+}
+
+/// Adds the visas, names that count once and events that are named and there.
+pub(crate) fn load_named(sql: &mut dyn Sql, keys: &Keys, loaded: &mut Loaded) -> Result<()> {
+    if !keys.visas.is_empty() {
+        for mut row in sql.visas_named(&keys.visas)? {
+            let visa = visa(&mut row)?;
+            loaded.visas.insert(visa.jti, visa);
+        }
+    }
+    if !keys.once.is_empty() {
+        for mut row in sql.once_named(&keys.once)? {
+            let once = once(&mut row)?;
+            loaded.once.insert(once.key.clone(), once);
+        }
+    }
+    for seq in &keys.events {
+        let select = format!("SELECT {EVENT} FROM event WHERE seq = $1");
+        if let Some(mut row) = sql.first(&select, &[number(*seq)])? {
+            loaded.events.insert(*seq, event(&mut row)?);
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn asset(row: &mut Row) -> Result<Asset> {

@@ -67,12 +67,6 @@ impl Store for Postgres {
                 }
             }
         }
-        if !keys.visas.is_empty() {
-            for mut row in self.visas_named(&keys.visas)? {
-                let visa = rows::visa(&mut row)?;
-                loaded.visas.insert(visa.jti, visa);
-            }
-        }
         if !keys.idempotency.is_empty() {
             let sql = format!(
                 "SELECT {} FROM idempotency WHERE (actor, key) IN (SELECT a, k FROM unnest($1::text[], $2::text[]) AS t(a, k))",
@@ -85,18 +79,7 @@ impl Store for Postgres {
                 loaded.idempotency.insert(record.key.clone(), record);
             }
         }
-        if !keys.once.is_empty() {
-            for mut row in self.once_named(&keys.once)? {
-                let once = rows::once(&mut row)?;
-                loaded.once.insert(once.key.clone(), once);
-            }
-        }
-        for seq in &keys.events {
-            let sql = format!("SELECT {} FROM event WHERE seq = $1", rows::EVENT);
-            if let Some(mut row) = self.first(&sql, &[number(*seq)])? {
-                loaded.events.insert(*seq, rows::event(&mut row)?);
-            }
-        }
+        rows::load_named(self, keys, &mut loaded)?;
         Ok(loaded)
     }
 

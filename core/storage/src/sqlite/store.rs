@@ -112,12 +112,6 @@ impl Sqlite {
                 }
             }
         }
-        let visa = format!("SELECT {} FROM visa WHERE jti = $1", rows::VISA);
-        for jti in &keys.visas {
-            if let Some(mut row) = self.first(&visa, &[(*jti).into()])? {
-                loaded.visas.insert(*jti, rows::visa(&mut row)?);
-            }
-        }
         let idempotency =
             format!("SELECT {} FROM idempotency WHERE actor = $1 AND key = $2", rows::IDEMPOTENCY);
         for key in &keys.idempotency {
@@ -126,20 +120,7 @@ impl Sqlite {
                 loaded.idempotency.insert(key.clone(), rows::idempotency(&mut row)?);
             }
         }
-        let once = format!("SELECT {} FROM once WHERE scope = $1 AND name = $2", rows::ONCE);
-        for key in &keys.once {
-            let parameters = [key.scope.as_str().into(), key.name.as_str().into()];
-            if let Some(mut row) = self.first(&once, &parameters)? {
-                loaded.once.insert(key.clone(), rows::once(&mut row)?);
-            }
-        }
-        let event = format!("SELECT {} FROM event WHERE seq = $1", rows::EVENT);
-        for seq in &keys.events {
-            if let Some(mut row) = self.first(&event, &[number(*seq)])? {
-                loaded.events.insert(*seq, rows::event(&mut row)?);
-            }
-        }
-        Ok(())
+        rows::load_named(self, keys, loaded)
     }
 
     pub(crate) fn read_head(&mut self) -> Result<Head> {
