@@ -62,8 +62,8 @@ failed=
 have llvm-cov-19 || apt_install llvm-19
 scripts/coverage.py --seed-fault || failed="$failed coverage-control"
 scripts/coverage.py --figures "$target/soak/coverage.json" || failed="$failed coverage"
-scripts/mutants.sh -f "$target/soak/mutants.json" || failed="$failed mutants"
-scripts/mutants.py --seed-fault replay || failed="$failed mutants-control"
+scripts/mutants.sh --figures "$target/soak/mutants.json" || failed="$failed mutants"
+scripts/mutants.sh --seed-fault replay || failed="$failed mutants-control"
 say "== the report: target/soak/report.json"
 "$venv/bin/python" tests/faults/report.py --all
 [ -z "$failed" ] || die "these did not hold:$failed"
