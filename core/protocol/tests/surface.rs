@@ -42,6 +42,7 @@ fn the_rust_column_is_true() {
         Spend::from_json,
         Identity::assert_client,
         assertion::verify,
+        assertion::verify_hot,
         assertion::read_agent,
         TokenRequest::new,
         TokenAnswer::read,

@@ -4,7 +4,7 @@ use crate::error::SetupError;
 use crate::keys::{Due, KeyRing};
 use crate::random;
 use imagxp::Timestamp;
-use imagxp::crypto::{Jws, jws};
+use imagxp::crypto::{HotKeys, Jws, jws};
 use imagxp::json::{Number, Object, Value, object_to_canonical};
 
 /// What a token is for. One kind is never taken for another.
@@ -84,9 +84,16 @@ pub(crate) fn mint(
 }
 
 /// Reads a token that this broker signed for itself; `None` for everything else, whatever the reason.
-pub(crate) fn read(ring: &KeyRing, kind: Kind, issuer: &str, token: &str, now: Timestamp) -> Option<Said> {
+pub(crate) fn read(
+    ring: &KeyRing,
+    hot: &HotKeys,
+    kind: Kind,
+    issuer: &str,
+    token: &str,
+    now: Timestamp,
+) -> Option<Said> {
     let jws = Jws::parse(token.as_bytes(), MAX_BYTES).ok()?;
-    if jws.typ() != Some(kind.typ()) || !jws.verify(ring.find(jws.kid()?, now)?) {
+    if jws.typ() != Some(kind.typ()) || !ring.has_signed(&jws, hot, now) {
         return None;
     }
     let claims = jws.claims().ok()?;
@@ -117,18 +124,62 @@ mod tests {
         crate::keys::step_in_folder(data.path(), &secret, &crate::keys::Step::Create, now).unwrap();
         let ring = KeyRing::in_folder(data.path(), &secret).unwrap();
         let issuer = "https://broker.example";
+        let hot = HotKeys::default();
         let said = Said { subject: "agent.example".into(), key_id: Some("k".into()) };
         for kind in [Kind::Access, Kind::Id, Kind::Session] {
             let token = mint(&ring, kind, issuer, issuer, &said, now).unwrap();
             for other in [Kind::Access, Kind::Id, Kind::Session] {
-                assert_eq!(read(&ring, other, issuer, &token, now).is_some(), kind == other);
+                assert_eq!(read(&ring, &hot, other, issuer, &token, now).is_some(), kind == other);
             }
-            assert!(read(&ring, kind, "https://other.example", &token, now).is_none());
-            assert!(read(&ring, kind, issuer, &token, now.saturating_add_secs(SESSION_S + 6)).is_none());
-            assert!(read(&ring, kind, issuer, &token, now.saturating_add_secs(-6)).is_none());
+            assert!(read(&ring, &hot, kind, "https://other.example", &token, now).is_none());
+            assert!(
+                read(&ring, &hot, kind, issuer, &token, now.saturating_add_secs(SESSION_S + 6)).is_none()
+            );
+            assert!(read(&ring, &hot, kind, issuer, &token, now.saturating_add_secs(-6)).is_none());
         }
+        assert_eq!(hot.len(), 1, "the ring's one key");
         let access = mint(&ring, Kind::Access, issuer, issuer, &said, now).unwrap();
-        assert_eq!(read(&ring, Kind::Access, issuer, &access, now), Some(said));
-        assert!(read(&ring, Kind::Access, issuer, &access, now.saturating_add_secs(ACCESS_S + 6)).is_none());
+        assert_eq!(read(&ring, &hot, Kind::Access, issuer, &access, now), Some(said));
+        assert!(
+            read(&ring, &hot, Kind::Access, issuer, &access, now.saturating_add_secs(ACCESS_S + 6)).is_none()
+        );
+    }
+
+    #[test]
+    fn only_the_brokers_own_good_signatures_make_a_table() {
+        let data = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let secret = crate::keys::Secret::new(data.path(), Path::new(""));
+        crate::keys::step_in_folder(data.path(), &secret, &crate::keys::Step::Create, now).unwrap();
+        let ring = KeyRing::in_folder(data.path(), &secret).unwrap();
+        let (issuer, hot) = ("https://broker.example", HotKeys::default());
+        let said = Said { subject: "agent.example".into(), key_id: None };
+        let good = mint(&ring, Kind::Access, issuer, issuer, &said, now).unwrap();
+        let stranger = imagxp::crypto::PrivateKey::generate(imagxp::crypto::Algorithm::Es256, &mut |bytes| {
+            bytes.fill(7);
+            Ok(())
+        })
+        .unwrap();
+        let kid = Jws::parse(good.as_bytes(), MAX_BYTES).unwrap().kid().unwrap().to_owned();
+        for kid in [kid.as_str(), stranger.public_key().thumbprint().as_str()] {
+            let mut header = Object::new();
+            header.insert("typ", "at+jwt");
+            header.insert("kid", kid.to_owned());
+            let forged = jws::sign(&header, b"{}", &stranger).unwrap();
+            for _ in 0..8 {
+                assert_eq!(read(&ring, &hot, Kind::Access, issuer, &forged, now), None);
+            }
+        }
+        assert!(hot.is_empty());
+        for number in 0..4 {
+            assert_eq!(hot.len(), usize::from(number >= 2));
+            assert!(read(&ring, &hot, Kind::Access, issuer, &good, now).is_some());
+        }
+        // With the table, too.
+        let at = good.len() - 5;
+        let other = if good.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let mut bent = good.clone();
+        bent.replace_range(at..=at, other);
+        assert_eq!(read(&ring, &hot, Kind::Access, issuer, &bent, now), None);
     }
 }

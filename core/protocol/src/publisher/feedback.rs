@@ -193,7 +193,7 @@ impl Publisher {
         let first = carrier.and_then(|verdict| verdict.key_id);
         let is_first = |key: &&PublicKey| Some(*key.thumbprint()) == first;
         let (named, others): (Vec<&PublicKey>, Vec<_>) = manifest.keys_at(now).partition(is_first);
-        match named.into_iter().chain(others).find(|key| signed.verify(key)) {
+        match named.into_iter().chain(others).find(|key| signed.verify_hot(&self.hot, key)) {
             Some(key) => {
                 let key_id = *key.thumbprint();
                 Ok(Author { agent_id, key_id, stale })

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::SetupError;
 use crate::problem::Problem;
 use axum::http::StatusCode;
-use imagxp::crypto::Thumbprint;
+use imagxp::crypto::{HotKeys, Thumbprint};
 use imagxp::publisher::{FetchFailure, NeedKind, Outcome, Verification};
 use imagxp::replay::ReplayStore;
 use imagxp::{AgentId, Code, Limits, Manifest, Policy, Publisher, Request, Retry, Timestamp, Verdict};
@@ -61,6 +61,11 @@ impl Identities {
     /// Whether development's domains are admitted.
     pub(crate) const fn allow_loopback(&self) -> bool {
         self.allow_loopback
+    }
+
+    /// The tables of keys that are seen often: agents', and the broker's own. One bound for all of them.
+    pub(crate) fn hot_keys(&self) -> &HotKeys {
+        self.publisher.hot_keys()
     }
 
     /// Verifies a signed request: who sent it, with which key.

@@ -110,7 +110,9 @@ pub(crate) fn by_token(app: &App, token: &str, now: Timestamp) -> Result<Caller,
         let operator = live.operators.by_token(token).ok_or_else(unknown)?;
         return Ok(Caller::Operator { name: operator.name.clone(), role: operator.role });
     }
-    let said = tokens::read(&live.keys, Kind::Access, &app.config.issuer, token, now).ok_or_else(unknown)?;
+    let said =
+        tokens::read(&live.keys, app.identities.hot_keys(), Kind::Access, &app.config.issuer, token, now)
+            .ok_or_else(unknown)?;
     let id = AgentId::parse(&said.subject, app.config.allow_loopback).ok_or_else(unknown)?;
     let key = said.key_id.as_deref().and_then(imagxp::crypto::Thumbprint::parse);
     Ok(Caller::Tenant { id, key })
@@ -159,7 +161,9 @@ pub(crate) fn by_session_cookie(app: &App, token: &str, now: Timestamp) -> Resul
     if live.revoked.has(token) {
         return Err(expired());
     }
-    let said = tokens::read(&live.keys, Kind::Session, &app.config.issuer, token, now).ok_or_else(expired)?;
+    let said =
+        tokens::read(&live.keys, app.identities.hot_keys(), Kind::Session, &app.config.issuer, token, now)
+            .ok_or_else(expired)?;
     let operator = live.operators.by_name(&said.subject).ok_or_else(expired)?;
     if said.key_id != Some(Operators::stamp(operator)) {
         return Err(expired());

@@ -15,7 +15,7 @@ pub(crate) use plan::Step;
 
 use crate::error::SetupError;
 use crate::ledger::storage;
-use imagxp::crypto::{Algorithm, PrivateKey, PublicKey, Signer, Thumbprint};
+use imagxp::crypto::{Algorithm, HotKeys, Jws, PrivateKey, PublicKey, Signer, Thumbprint};
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::{Result, Timestamp};
 use imagxp_storage::key::SigningKey;
@@ -99,6 +99,14 @@ impl KeyRing {
     /// The published key with this `kid`.
     pub(crate) fn find(&self, kid: &str, now: Timestamp) -> Option<&PublicKey> {
         self.published(now).find(|key| key.thumbprint().as_str() == kid)
+    }
+
+    /// Whether the published key that a token names has signed it. One that has signed twice gets a table: it is asked about with every request.
+    pub(crate) fn has_signed(&self, jws: &Jws<'_>, hot: &HotKeys, now: Timestamp) -> bool {
+        let named = jws.kid().and_then(|kid| self.find(kid, now));
+        let Some(key) = named.filter(|key| jws.verify_hot(hot, key)) else { return false };
+        hot.credit(key);
+        true
     }
 
     /// Whether the key with this `kid` was dropped: nothing that it signed counts.

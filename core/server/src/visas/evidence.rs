@@ -3,7 +3,7 @@
 
 use super::redeem::SignedRequest;
 use crate::problem::Problem;
-use imagxp::crypto::{PublicKey, Signature, Thumbprint};
+use imagxp::crypto::{HotKeys, PublicKey, Signature};
 use imagxp::digest::sha256;
 use imagxp::encoding::{base64_decode, base64url_encode};
 use imagxp::json::{Number, Object, Value};
@@ -20,7 +20,7 @@ const KEPT_S: i64 = 2 * 3600;
 #[derive(Debug)]
 pub(super) struct Evidence {
     /// The key that signed it.
-    pub(super) key: Thumbprint,
+    pub(super) key: PublicKey,
     agent: Owner,
     nonce: String,
     time: Timestamp,
@@ -35,6 +35,7 @@ impl Evidence {
         visa: &Object<'_>,
         publisher: &Owner,
         loopback: bool,
+        hot: &HotKeys,
     ) -> Result<Self, Problem> {
         let malformed = |message: &'static str| Problem::bad("visa.request", message);
         let payload = base64_decode(request.payload.as_bytes())
@@ -45,8 +46,8 @@ impl Evidence {
             .map_err(|_| malformed("the request's public key cannot be read"))?;
         let signature = Signature::from_hex(request.signature.as_bytes())
             .ok_or_else(|| malformed("the request's signature is not 128 hex digits"))?;
-        let signed = key.verify(claim.canonical(), &signature)
-            || claim.other_form().is_some_and(|bytes| key.verify(bytes, &signature));
+        let signed = hot.verify(&key, claim.canonical(), &signature)
+            || claim.other_form().is_some_and(|bytes| hot.verify(&key, bytes, &signature));
         if !signed {
             return Err(malformed("the request is not signed by its key"));
         }
@@ -78,7 +79,7 @@ impl Evidence {
             return Err(malformed("the request is of a purpose for which the visa does not count"));
         }
         Ok(Self {
-            key: *key.thumbprint(),
+            key,
             agent: Owner::parse(claim.agent_id.as_str())?,
             nonce: claim.nonce().to_owned(),
             time: claim.ts,

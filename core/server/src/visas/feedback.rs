@@ -65,7 +65,7 @@ pub(crate) async fn give(
     let nonce = check(feedback, &visa, app.identities.allow_loopback(), clock::now())?;
     let key_id = visa.request_jkt.or(visa.jkt).ok_or_else(|| Problem::from(RefusalCode::FeedbackWrongKey))?;
     let public = public_key(&app, &headers, &visa, &key_id).await?;
-    if !signed.verify(&public) {
+    if !signed.verify_hot(app.identities.hot_keys(), &public) {
         return Err(RefusalCode::FeedbackWrongKey.into());
     }
     let command = GiveFeedback {

@@ -112,12 +112,10 @@ pub(crate) async fn redeem(
     numbered(&mutation.once, visas.len())?;
     app.spend(publisher, visas.len())?;
     let publisher = Owner::parse(publisher.as_str())?;
-    let (keys, issuer) = (app.live(), app.config.issuer.clone());
-    let loopback = app.identities.allow_loopback();
-    let host = publisher.clone();
+    let (keys, host, shared) = (app.live(), publisher.clone(), Arc::clone(&app));
     // Two signatures each: too much work for a thread that others wait for.
     let checked = tokio::task::spawn_blocking(move || {
-        let check = |visa: &PresentedVisa| check(&keys.keys, &issuer, &host, loopback, visa);
+        let check = |visa: &PresentedVisa| check(&shared, &keys.keys, &host, visa);
         visas.iter().map(check).collect::<Vec<_>>()
     });
     let checked = checked.await.map_err(Problem::internal)?;
@@ -211,7 +209,7 @@ pub(crate) async fn for_proxy(app: &App, headers: &HeaderMap) -> Redemption {
     let presented = PresentedVisa { visa, request: Some(SignedRequest { payload, signature, public_key }) };
     let loopback = app.identities.allow_loopback();
     let Some(publisher) = audience(&presented.visa, loopback) else { return Redemption::Refused };
-    let checked = check(&app.live().keys, &app.config.issuer, &publisher, loopback, &presented);
+    let checked = check(app, &app.live().keys, &publisher, &presented);
     let Ok((command, evidence)) = checked.found else { return Redemption::Refused };
     let actor = Actor::Party(publisher);
     let redeem = async {
@@ -242,23 +240,16 @@ struct Checked {
 }
 
 /// Whether this is a visa of ours for this publisher, brought by a request of the agent that it is bound to. What it is worth, the ledger says.
-fn check(
-    keys: &KeyRing,
-    issuer: &str,
-    publisher: &Owner,
-    loopback: bool,
-    presented: &PresentedVisa,
-) -> Checked {
+fn check(app: &App, keys: &KeyRing, publisher: &Owner, presented: &PresentedVisa) -> Checked {
     let mut jti = None;
-    let found = read(keys, issuer, publisher, loopback, presented, &mut jti);
+    let found = read(app, keys, publisher, presented, &mut jti);
     Checked { jti, found }
 }
 
 fn read(
+    app: &App,
     keys: &KeyRing,
-    issuer: &str,
     publisher: &Owner,
-    loopback: bool,
     presented: &PresentedVisa,
     jti: &mut Option<String>,
 ) -> Result<(Redeem, Option<Evidence>), Problem> {
@@ -272,13 +263,13 @@ fn read(
             "the key that signed the visa was dropped: nothing that it signed counts",
         ));
     }
-    let key = jws.kid().and_then(|kid| keys.find(kid, clock::now()));
-    if jws.typ() != Some(VISA_TYP) || !key.is_some_and(|key| jws.verify(key)) {
+    let hot = app.identities.hot_keys();
+    if jws.typ() != Some(VISA_TYP) || !keys.has_signed(&jws, hot, clock::now()) {
         return Err(invalid("the visa is not one that this broker has signed"));
     }
     let claims = jws.claims().map_err(|_| invalid("the visa has no claims"))?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    if text("iss") != Some(issuer) {
+    if text("iss") != Some(app.config.issuer.as_str()) {
         return Err(invalid("the visa is another broker's"));
     }
     let id =
@@ -295,8 +286,16 @@ fn read(
                 "the visa is bound to a key: present the agent's request with it",
             ));
         }
-        (Some(request), _) => Some(Evidence::read(request, &claims, publisher, loopback)?),
+        (Some(request), _) => {
+            let loopback = app.identities.allow_loopback();
+            Some(Evidence::read(request, &claims, publisher, loopback, hot)?)
+        }
     };
-    let request_jkt = evidence.as_ref().map(|evidence| evidence.key);
+    let key = evidence.as_ref().map(|evidence| &evidence.key);
+    let request_jkt = key.map(|key| *key.thumbprint());
+    // Whoever holds one of our visas is no stranger.
+    if let Some(key) = key.filter(|_| request_jkt == jkt) {
+        hot.credit(key);
+    }
     Ok((Redeem { jti: id, request_jkt }, evidence))
 }

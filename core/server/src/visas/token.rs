@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use imagxp::Code;
 use imagxp::Timestamp;
-use imagxp::agent::assertion::{Assertion, read_agent, verify};
+use imagxp::agent::assertion::{Assertion, read_agent, verify_hot};
 use imagxp::crypto::{Jws, PublicKey, Thumbprint};
 use imagxp::json::{Number, Value};
 use imagxp_broker::{Actor, Owner, Reference, UseAssertion};
@@ -266,7 +266,8 @@ async fn authenticate(
     }
     let kid = before_any_fetch(app, token, headers, now)?;
     let manifest = app.identities.manifest(&app.bank, &agent, Some(&kid), now).await?;
-    verify(token, &manifest, &app.config.token_endpoint(), now).map_err(refused)
+    let endpoint = app.config.token_endpoint();
+    verify_hot(token, &manifest, &endpoint, now, app.identities.hot_keys()).map_err(refused)
 }
 
 /// What an assertion must be before anybody's manifest is fetched for it: for this endpoint, of this minute, and, when the request brings
@@ -289,7 +290,8 @@ fn before_any_fetch(app: &App, token: &[u8], headers: &HeaderMap, now: Timestamp
     }
     if let Some(value) = headers.get(imagxp::headers::PUBLIC_KEY) {
         let key = PublicKey::from_spki_base64(value.as_bytes()).ok().filter(|key| *key.thumbprint() == kid);
-        if !key.is_some_and(|key| jws.verify(&key)) {
+        // A key that the request brings is a stranger's until the manifest lists it: it may have a table, and gets none here.
+        if !key.is_some_and(|key| jws.verify_hot(app.identities.hot_keys(), &key)) {
             return Err(refused(
                 Code::SigInvalid,
                 "the assertion is not signed by the key that the request brings",
