@@ -4,10 +4,10 @@ use crate::error::ImagxpError;
 use crate::headers::{Header, signed};
 use crate::key::{Algorithm, PrivateKey, PublicKey, entropy};
 use crate::manifest::{Manifest, ManifestKey};
+use crate::sign::SignRequest;
 use crate::signer::{ExternalSigner, SignatureEncoding, SwiftSigner};
 use crate::{agent_id, boundary, time};
-use imagxp::agent::{self, SignRequest};
-use imagxp::{AgentId, Purpose, Timestamp, crypto};
+use imagxp::{AgentId, Purpose, Timestamp, agent, crypto};
 use std::sync::Arc;
 
 /// A domain name and the key that signs for it. Its description shows the public key only. Shared between tasks without locks.
@@ -90,8 +90,8 @@ impl Identity {
     #[expect(clippy::too_many_arguments, reason = "labelled arguments of Swift")]
     pub(crate) fn sign(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         purpose: Purpose,
         now: Option<Timestamp>,
         nonce: Option<String>,
@@ -103,17 +103,44 @@ impl Identity {
         compatible: bool,
     ) -> Result<Vec<Header>, ImagxpError> {
         let request = SignRequest {
+            method,
+            url,
+            purpose,
+            now,
+            nonce,
             ads_displayed,
-            context: context.as_deref(),
-            content_digest: content_digest.as_deref(),
-            payment: payment.as_deref(),
-            proof: proof.as_deref(),
+            context,
+            content_digest,
+            payment,
+            proof,
             compatible,
-            ..SignRequest::new(method, url, purpose)
         };
         boundary::call(|| {
-            let nonce = nonce.map_or_else(random_uuid, Ok)?;
-            self.inner.sign(&request, time::or_now(now), &nonce).map(|headers| signed(&headers))
+            let nonce = request.nonce()?;
+            self.inner.sign(&request.core(), time::or_now(now), &nonce).map(|headers| signed(&headers))
+        })
+    }
+
+    /// Signs many requests as `sign` does one after the other. ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a
+    /// key that lives elsewhere is asked for each.
+    ///
+    /// All or none: what is thrown names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for
+    /// the requests that do not say their own.
+    #[uniffi::method(default(now = None))]
+    pub(crate) fn sign_batch(
+        &self,
+        requests: Vec<SignRequest>,
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Vec<Header>>, ImagxpError> {
+        boundary::call(|| {
+            let now = time::or_now(now);
+            let nonces = requests.iter().map(SignRequest::nonce).collect::<imagxp::Result<Vec<_>>>()?;
+            let batch: Vec<_> = requests
+                .iter()
+                .zip(&nonces)
+                .map(|(request, nonce)| (request.core(), request.now.unwrap_or(now), &**nonce))
+                .collect();
+            Ok(self.inner.sign_batch(&batch)?.iter().map(signed).collect())
         })
     }
 

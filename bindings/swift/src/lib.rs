@@ -31,6 +31,8 @@ mod provenance;
 mod publisher;
 mod purpose;
 mod replay;
+mod request;
+mod sign;
 mod signer;
 mod time;
 mod token;

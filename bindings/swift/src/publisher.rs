@@ -5,16 +5,17 @@ use crate::claim::Claim;
 use crate::error::ImagxpError;
 use crate::explain::Explanation;
 use crate::feedback::FeedbackVerification;
-use crate::headers::{Header, lines};
+use crate::headers::Header;
 use crate::key::entropy;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::replay::{MemoryReplayStore, ReplayStore, SwiftStore};
+use crate::request::ReceivedRequest;
 use crate::verdict::Verdict;
 use crate::verification::{Pending, Verification};
 use crate::{boundary, time};
 use imagxp::publisher as core;
-use imagxp::{Error, ErrorKind, Request, Timestamp};
+use imagxp::{Error, ErrorKind, Timestamp};
 use std::sync::Arc;
 
 pub(crate) use imagxp::publisher::FetchFailure;
@@ -119,15 +120,35 @@ impl Publisher {
     #[uniffi::method(default(now = None, body_digest = None))]
     pub(crate) fn verify(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         headers: Vec<Header>,
         now: Option<Timestamp>,
         body_digest: Option<String>,
     ) -> Result<Verification, ImagxpError> {
-        let lines = lines(&headers);
-        let request = Request { method, url, headers: &lines, body_digest: body_digest.as_deref() };
+        let received = ReceivedRequest { method, url, headers, body_digest };
+        let lines = received.lines();
+        let request = received.view(&lines);
         boundary::compute(|| Verification::of(self.inner.verify(&request, time::or_now(now))))
+    }
+
+    /// Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay.
+    /// Signatures of agents that are seen often are checked together.
+    ///
+    /// All are held to have come `now`: collect for milliseconds, not for longer. Those that are pending are resumed one by one.
+    #[uniffi::method(default(now = None))]
+    pub(crate) fn verify_batch(
+        &self,
+        requests: Vec<ReceivedRequest>,
+        now: Option<Timestamp>,
+    ) -> Result<Vec<Verification>, ImagxpError> {
+        let lines: Vec<_> = requests.iter().map(ReceivedRequest::lines).collect();
+        let requests: Vec<_> =
+            requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
+        boundary::compute(|| {
+            let verified = self.inner.verify_batch(&requests, time::or_now(now));
+            verified.into_iter().map(Verification::of).collect()
+        })
     }
 
     /// Takes up a pending verification where it stopped. Only once: throws `usage.argument` the second time.
@@ -145,14 +166,15 @@ impl Publisher {
     #[uniffi::method(default(now = None, body_digest = None))]
     pub(crate) fn explain(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         headers: Vec<Header>,
         now: Option<Timestamp>,
         body_digest: Option<String>,
     ) -> Result<Explanation, ImagxpError> {
-        let lines = lines(&headers);
-        let request = Request { method, url, headers: &lines, body_digest: body_digest.as_deref() };
+        let received = ReceivedRequest { method, url, headers, body_digest };
+        let lines = received.lines();
+        let request = received.view(&lines);
         boundary::compute(|| Explanation::of(self.inner.explain(&request, time::or_now(now))))
     }
 

@@ -1,14 +1,14 @@
 //! An agent's identity: its domain and the key with which it signs.
 
-use crate::errors::{self, Thrown, raise};
+use crate::errors::{Thrown, raise};
 use crate::key::{PrivateKey, PublicKey};
 use crate::manifest::{self, Manifest};
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::prepared::Prepared;
-use crate::{agent_id, headers, key, purpose};
-use imagxp::Timestamp;
-use imagxp::agent::{self, SignRequest};
-use imagxp::crypto;
+use crate::sign::Wanted;
+use crate::{agent_id, headers, key, time};
+use imagxp::{agent, crypto};
+use js_sys::Array;
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 
@@ -62,27 +62,54 @@ impl Identity {
     #[wasm_bindgen(unchecked_return_type = "[string, string][]")]
     pub fn sign(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         purpose: &str,
         #[wasm_bindgen(unchecked_optional_param_type = "SignOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
-        with_request(method, url, purpose, options, |request, now, nonce| {
-            self.0.sign(request, now, nonce).map(|signed| headers::signed(&signed)).map_err(raise)
-        })
+        let wanted = Wanted::new(method, url, purpose, options)?;
+        let now = wanted.now.unwrap_or_else(time::clock);
+        self.0
+            .sign(&wanted.request(), now, &wanted.nonce)
+            .map(|signed| headers::signed(&signed))
+            .map_err(raise)
+    }
+
+    /// Signs many requests as `sign` does one after the other: each `[method, url, purpose, options?]`. ES256 signatures share their
+    /// inversions, which makes eight and more an eighth cheaper.
+    ///
+    /// All or none: the error names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for the
+    /// requests that do not say their own.
+    #[wasm_bindgen(js_name = signBatch, unchecked_return_type = "[string, string][][]")]
+    pub fn sign_batch(
+        &self,
+        #[wasm_bindgen(
+            unchecked_param_type = "readonly (readonly [method: string, url: string, purpose: string, options?: SignOptions])[]"
+        )]
+        requests: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
+    ) -> Result<Array, Thrown> {
+        let now = Options::new(options, &["now"])?.now()?;
+        let requests = options::list(&requests, Wanted::read)?;
+        let batch: Vec<_> = requests
+            .iter()
+            .map(|wanted| (wanted.request(), wanted.now.unwrap_or(now), wanted.nonce.as_str()))
+            .collect();
+        let signed = self.0.sign_batch(&batch).map_err(raise)?;
+        Ok(signed.iter().map(headers::signed).collect())
     }
 
     /// What `sign` would sign, for a key that answers later; completing it gives the headers.
     pub fn prepare(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         purpose: &str,
         #[wasm_bindgen(unchecked_optional_param_type = "SignOptions")] options: JsValue,
     ) -> Result<Prepared, Thrown> {
-        with_request(method, url, purpose, options, |request, now, nonce| {
-            self.0.prepare(request, now, nonce).map(Prepared::headers).map_err(raise)
-        })
+        let wanted = Wanted::new(method, url, purpose, options)?;
+        let now = wanted.now.unwrap_or_else(time::clock);
+        self.0.prepare(&wanted.request(), now, &wanted.nonce).map(Prepared::headers).map_err(raise)
     }
 
     /// The manifest to publish, with this identity's key first and then `others`: during a rotation, the old or the next key.
@@ -100,33 +127,6 @@ impl Identity {
 fn name(name: &str, options: JsValue) -> Result<imagxp::AgentId, Thrown> {
     let allow_loopback = Options::new(options, &["allowLoopback"])?.flag("allowLoopback")?;
     agent_id::parse(name, allow_loopback)
-}
-
-fn with_request<T>(
-    method: &str,
-    url: &str,
-    purpose: &str,
-    options: JsValue,
-    act: impl FnOnce(&SignRequest<'_>, Timestamp, &str) -> Result<T, Thrown>,
-) -> Result<T, Thrown> {
-    let names =
-        ["now", "nonce", "adsDisplayed", "context", "contentDigest", "payment", "proof", "compatible"];
-    let options = Options::new(options, &names)?;
-    let context = options.document("context")?.map(String::from_utf8).transpose();
-    let context = context.map_err(|_| errors::argument("`context` is not text"))?;
-    let (digest, payment, proof) =
-        (options.text("contentDigest")?, options.text("payment")?, options.text("proof")?);
-    let request = SignRequest {
-        ads_displayed: options.maybe("adsDisplayed")?,
-        context: context.as_deref(),
-        content_digest: digest.as_deref(),
-        payment: payment.as_deref(),
-        proof: proof.as_deref(),
-        compatible: options.flag("compatible")?,
-        ..SignRequest::new(method, url, purpose::parse(purpose)?)
-    };
-    let nonce = options.text("nonce")?.map_or_else(random_uuid, Ok)?;
-    act(&request, options.now()?, &nonce)
 }
 
 /// A random UUID, the nonce of our agents.

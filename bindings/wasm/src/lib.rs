@@ -36,6 +36,8 @@ mod provenance;
 mod publisher;
 mod purpose;
 mod replay;
+mod request;
+mod sign;
 mod time;
 mod token;
 mod types;

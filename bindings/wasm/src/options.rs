@@ -108,3 +108,12 @@ impl Options {
         read(&value).map(Some).ok_or_else(|| errors::argument(&format!("`{name}` is not {kind}")))
     }
 }
+
+/// Reads every element of an array.
+pub(crate) fn list<T>(
+    value: &JsValue,
+    read: impl Fn(&JsValue) -> Result<T, Thrown>,
+) -> Result<Vec<T>, Thrown> {
+    let list = value.dyn_ref::<Array>().ok_or_else(|| errors::argument("the requests are not a list"))?;
+    list.iter().map(|element| read(&element)).collect()
+}

@@ -5,16 +5,17 @@ use crate::callback::Callback;
 use crate::claim::Rule;
 use crate::errors::{self, Thrown, raise};
 use crate::headers::Lines;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::policy::Policy;
+use crate::request::Received;
 use crate::verification::{self, Pending};
 use crate::{explain, feedback, json, key, replay, verdict};
+use imagxp::Timestamp;
 use imagxp::encoding::hex_decode;
 use imagxp::limits::Limits;
 use imagxp::publisher::{self as core_publisher, FeedbackVerification, FetchFailure};
 use imagxp::replay::{LaterReplayStore, MemoryReplayStore, ReplayEntry};
-use imagxp::{Request, Timestamp};
-use js_sys::{Object, Reflect};
+use js_sys::{Array, Object, Reflect};
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 
@@ -85,13 +86,34 @@ impl Publisher {
     #[wasm_bindgen(unchecked_return_type = "Verification")]
     pub fn verify(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         #[wasm_bindgen(unchecked_param_type = "HeaderLines")] headers: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "VerifyOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
-        let (request, now) = (Read::new(method, url, &headers)?, Arguments::read(options)?);
-        verification::to_js(request.with(&now, |request| self.inner.verify(request, now.now)))
+        let (received, now) = read(method, url, &headers, options)?;
+        verification::to_js(self.inner.verify(&received.view(&received.lines()), now))
+    }
+
+    /// Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay.
+    /// Signatures of agents that are seen often are checked together.
+    ///
+    /// All are held to have come `now`: collect for milliseconds, not for longer. Those that are pending are resumed one by one.
+    #[wasm_bindgen(js_name = verifyBatch, unchecked_return_type = "Verification[]")]
+    pub fn verify_batch(
+        &self,
+        #[wasm_bindgen(
+            unchecked_param_type = "readonly (readonly [method: string, url: string, headers: HeaderLines, bodyDigest?: string | null])[]"
+        )]
+        requests: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
+    ) -> Result<Array, Thrown> {
+        let now = Options::new(options, &["now"])?.now()?;
+        let requests = options::list(&requests, Received::read)?;
+        let lines: Vec<_> = requests.iter().map(Received::lines).collect();
+        let requests: Vec<_> =
+            requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
+        self.inner.verify_batch(&requests, now).into_iter().map(verification::to_js).collect()
     }
 
     /// Takes up a pending verification where it stopped; only once.
@@ -109,13 +131,13 @@ impl Publisher {
     #[wasm_bindgen(unchecked_return_type = "Explanation")]
     pub fn explain(
         &self,
-        method: &str,
-        url: &str,
+        method: String,
+        url: String,
         #[wasm_bindgen(unchecked_param_type = "HeaderLines")] headers: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "VerifyOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
-        let (request, now) = (Read::new(method, url, &headers)?, Arguments::read(options)?);
-        explain::to_js(&request.with(&now, |request| self.inner.explain(request, now.now)))
+        let (received, now) = read(method, url, &headers, options)?;
+        explain::to_js(&self.inner.explain(&received.view(&received.lines()), now))
     }
 
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
@@ -178,39 +200,16 @@ impl Publisher {
     }
 }
 
-/// A request as it came over.
-struct Read<'a> {
-    method: &'a str,
-    url: &'a str,
-    lines: Lines,
-}
-
-impl<'a> Read<'a> {
-    fn new(method: &'a str, url: &'a str, headers: &JsValue) -> Result<Self, Thrown> {
-        Ok(Self { method, url, lines: Lines::read(headers)? })
-    }
-
-    fn with<T>(&self, arguments: &Arguments, act: impl FnOnce(&Request<'_>) -> T) -> T {
-        let lines = self.lines.lines();
-        act(&Request {
-            method: self.method,
-            url: self.url,
-            headers: &lines,
-            body_digest: arguments.body_digest.as_deref(),
-        })
-    }
-}
-
-struct Arguments {
-    now: Timestamp,
-    body_digest: Option<String>,
-}
-
-impl Arguments {
-    fn read(options: JsValue) -> Result<Self, Thrown> {
-        let options = Options::new(options, &["now", "bodyDigest"])?;
-        Ok(Self { now: options.now()?, body_digest: options.text("bodyDigest")? })
-    }
+/// The arguments of a verification, and its time.
+fn read(
+    method: String,
+    url: String,
+    headers: &JsValue,
+    options: JsValue,
+) -> Result<(Received, Timestamp), Thrown> {
+    let options = Options::new(options, &["now", "bodyDigest"])?;
+    let body_digest = options.text("bodyDigest")?;
+    Ok((Received { method, url, headers: Lines::read(headers)?, body_digest }, options.now()?))
 }
 
 fn read_secret(secret: &[u8]) -> Result<[u8; 16], Thrown> {

@@ -533,6 +533,11 @@ uint64_t uniffi_imagxp_swift_fn_method_identity_public_key(uint64_t ptr, RustCal
 RustBuffer uniffi_imagxp_swift_fn_method_identity_sign(uint64_t ptr, RustBuffer method, RustBuffer url, RustBuffer purpose, RustBuffer now, RustBuffer nonce, RustBuffer ads_displayed, RustBuffer context, RustBuffer content_digest, RustBuffer payment, RustBuffer proof, int8_t compatible, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_IDENTITY_SIGN_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_IDENTITY_SIGN_BATCH
+RustBuffer uniffi_imagxp_swift_fn_method_identity_sign_batch(uint64_t ptr, RustBuffer requests, RustBuffer now, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_IDENTITY_UNIFFI_TRAIT_DEBUG
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_IDENTITY_UNIFFI_TRAIT_DEBUG
 RustBuffer uniffi_imagxp_swift_fn_method_identity_uniffi_trait_debug(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -916,6 +921,11 @@ void uniffi_imagxp_swift_fn_method_publisher_supply_failure(uint64_t ptr, RustBu
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_VERIFY
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_VERIFY
 RustBuffer uniffi_imagxp_swift_fn_method_publisher_verify(uint64_t ptr, RustBuffer method, RustBuffer url, RustBuffer headers, RustBuffer now, RustBuffer body_digest, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_VERIFY_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_VERIFY_BATCH
+RustBuffer uniffi_imagxp_swift_fn_method_publisher_verify_batch(uint64_t ptr, RustBuffer requests, RustBuffer now, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CLONE_MEMORYREPLAYSTORE
@@ -1858,6 +1868,12 @@ uint16_t uniffi_imagxp_swift_checksum_method_identity_sign(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_IDENTITY_SIGN_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_IDENTITY_SIGN_BATCH
+uint16_t uniffi_imagxp_swift_checksum_method_identity_sign_batch(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_JWKSET_KIDS
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_JWKSET_KIDS
 uint16_t uniffi_imagxp_swift_checksum_method_jwkset_kids(void
@@ -2101,6 +2117,12 @@ uint16_t uniffi_imagxp_swift_checksum_method_publisher_supply_failure(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_VERIFY
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_VERIFY
 uint16_t uniffi_imagxp_swift_checksum_method_publisher_verify(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_VERIFY_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_PUBLISHER_VERIFY_BATCH
+uint16_t uniffi_imagxp_swift_checksum_method_publisher_verify_batch(void
 
 );
 #endif

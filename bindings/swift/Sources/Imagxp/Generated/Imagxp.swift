@@ -1038,6 +1038,15 @@ public protocol IdentityProtocol: AnyObject, Sendable {
      */
     func sign(method: String, url: String, purpose: Purpose, now: Timestamp?, nonce: String?, adsDisplayed: Bool?, context: String?, contentDigest: String?, payment: String?, proof: String?, compatible: Bool) throws  -> [Header]
 
+    /**
+     * Signs many requests as `sign` does one after the other. ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a
+     * key that lives elsewhere is asked for each.
+     *
+     * All or none: what is thrown names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for
+     * the requests that do not say their own.
+     */
+    func signBatch(requests: [SignRequest], now: Timestamp?) throws  -> [[Header]]
+
 }
 /**
  * A domain name and the key that signs for it. Its description shows the public key only. Shared between tasks without locks.
@@ -1228,6 +1237,24 @@ open func sign(method: String, url: String, purpose: Purpose, now: Timestamp? = 
         FfiConverterOptionString.lower(payment),
         FfiConverterOptionString.lower(proof),
         FfiConverterBool.lower(compatible),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Signs many requests as `sign` does one after the other. ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a
+     * key that lives elsewhere is asked for each.
+     *
+     * All or none: what is thrown names the first request that cannot be signed, counted from 0; a nonce must not occur twice. `now` is for
+     * the requests that do not say their own.
+     */
+open func signBatch(requests: [SignRequest], now: Timestamp? = nil)throws  -> [[Header]]  {
+    return try  FfiConverterSequenceSequenceTypeHeader.lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_identity_sign_batch(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeSignRequest.lower(requests),
+        FfiConverterOptionTypeTimestamp.lower(now),uniffiCallStatus
     )
 })
 }
@@ -3211,6 +3238,14 @@ public protocol PublisherProtocol: AnyObject, Sendable {
      */
     func verify(method: String, url: String, headers: [Header], now: Timestamp?, bodyDigest: String?) throws  -> Verification
 
+    /**
+     * Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay.
+     * Signatures of agents that are seen often are checked together.
+     *
+     * All are held to have come `now`: collect for milliseconds, not for longer. Those that are pending are resumed one by one.
+     */
+    func verifyBatch(requests: [ReceivedRequest], now: Timestamp?) throws  -> [Verification]
+
 }
 /**
  * A site that verifies its readers; shared between tasks and threads without locks.
@@ -3416,6 +3451,23 @@ open func verify(method: String, url: String, headers: [Header], now: Timestamp?
         FfiConverterSequenceTypeHeader.lower(headers),
         FfiConverterOptionTypeTimestamp.lower(now),
         FfiConverterOptionString.lower(bodyDigest),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay.
+     * Signatures of agents that are seen often are checked together.
+     *
+     * All are held to have come `now`: collect for milliseconds, not for longer. Those that are pending are resumed one by one.
+     */
+open func verifyBatch(requests: [ReceivedRequest], now: Timestamp? = nil)throws  -> [Verification]  {
+    return try  FfiConverterSequenceTypeVerification.lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_publisher_verify_batch(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeReceivedRequest.lower(requests),
+        FfiConverterOptionTypeTimestamp.lower(now),uniffiCallStatus
     )
 })
 }
@@ -6560,6 +6612,95 @@ public func FfiConverterTypeReceipt_lower(_ value: Receipt) -> RustBuffer {
 
 
 /**
+ * One request of a batch: the parameters of `Publisher.verify(method:url:headers:…)`.
+ */
+public struct ReceivedRequest: Equatable, Hashable {
+    /**
+     * The request's method.
+     */
+    public let method: String
+    /**
+     * The request target (`/path?query`); its origin is the policy's, never a `Host` header's.
+     */
+    public let url: String
+    /**
+     * Every line, in order, duplicates kept.
+     */
+    public let headers: [Header]
+    /**
+     * `contentDigest(body:)` when there is a body.
+     */
+    public let bodyDigest: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The request's method.
+         */method: String,
+        /**
+         * The request target (`/path?query`); its origin is the policy's, never a `Host` header's.
+         */url: String,
+        /**
+         * Every line, in order, duplicates kept.
+         */headers: [Header],
+        /**
+         * `contentDigest(body:)` when there is a body.
+         */bodyDigest: String? = nil) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.bodyDigest = bodyDigest
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReceivedRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReceivedRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReceivedRequest {
+        return
+            try ReceivedRequest(
+                method: FfiConverterString.read(from: &buf),
+                url: FfiConverterString.read(from: &buf),
+                headers: FfiConverterSequenceTypeHeader.read(from: &buf),
+                bodyDigest: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ReceivedRequest, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.method, into: &buf)
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterSequenceTypeHeader.write(value.headers, into: &buf)
+        FfiConverterOptionString.write(value.bodyDigest, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceivedRequest_lift(_ buf: RustBuffer) throws -> ReceivedRequest {
+    return try FfiConverterTypeReceivedRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReceivedRequest_lower(_ value: ReceivedRequest) -> RustBuffer {
+    return FfiConverterTypeReceivedRequest.lower(value)
+}
+
+
+/**
  * What a replay store has to insert, when it answered `.later`.
  */
 public struct ReplayInsertion: Equatable, Hashable {
@@ -6635,6 +6776,165 @@ public func FfiConverterTypeReplayInsertion_lift(_ buf: RustBuffer) throws -> Re
 #endif
 public func FfiConverterTypeReplayInsertion_lower(_ value: ReplayInsertion) -> RustBuffer {
     return FfiConverterTypeReplayInsertion.lower(value)
+}
+
+
+/**
+ * One request of a batch: the parameters of `Identity.sign(method:url:purpose:…)`.
+ */
+public struct SignRequest: Equatable, Hashable {
+    /**
+     * The request's method, for example `GET`.
+     */
+    public let method: String
+    /**
+     * The absolute URL that will be requested.
+     */
+    public let url: String
+    /**
+     * Why.
+     */
+    public let purpose: Purpose
+    /**
+     * The time of the claim; the batch's unless given.
+     */
+    public let now: Timestamp?
+    /**
+     * 16 to 128 characters that occur once; a random UUID unless given.
+     */
+    public let nonce: String?
+    /**
+     * Whether the agent displays ads.
+     */
+    public let adsDisplayed: Bool?
+    /**
+     * The text of a JSON object that is signed along.
+     */
+    public let context: String?
+    /**
+     * `contentDigest(body:)` when there is a body.
+     */
+    public let contentDigest: String?
+    /**
+     * A visa.
+     */
+    public let payment: String?
+    /**
+     * An ad proof.
+     */
+    public let proof: String?
+    /**
+     * Also send `x-imagxp-credential`, for publishers that run the reference SDK.
+     */
+    public let compatible: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The request's method, for example `GET`.
+         */method: String,
+        /**
+         * The absolute URL that will be requested.
+         */url: String,
+        /**
+         * Why.
+         */purpose: Purpose,
+        /**
+         * The time of the claim; the batch's unless given.
+         */now: Timestamp? = nil,
+        /**
+         * 16 to 128 characters that occur once; a random UUID unless given.
+         */nonce: String? = nil,
+        /**
+         * Whether the agent displays ads.
+         */adsDisplayed: Bool? = nil,
+        /**
+         * The text of a JSON object that is signed along.
+         */context: String? = nil,
+        /**
+         * `contentDigest(body:)` when there is a body.
+         */contentDigest: String? = nil,
+        /**
+         * A visa.
+         */payment: String? = nil,
+        /**
+         * An ad proof.
+         */proof: String? = nil,
+        /**
+         * Also send `x-imagxp-credential`, for publishers that run the reference SDK.
+         */compatible: Bool = false) {
+        self.method = method
+        self.url = url
+        self.purpose = purpose
+        self.now = now
+        self.nonce = nonce
+        self.adsDisplayed = adsDisplayed
+        self.context = context
+        self.contentDigest = contentDigest
+        self.payment = payment
+        self.proof = proof
+        self.compatible = compatible
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SignRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSignRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SignRequest {
+        return
+            try SignRequest(
+                method: FfiConverterString.read(from: &buf),
+                url: FfiConverterString.read(from: &buf),
+                purpose: FfiConverterTypePurpose.read(from: &buf),
+                now: FfiConverterOptionTypeTimestamp.read(from: &buf),
+                nonce: FfiConverterOptionString.read(from: &buf),
+                adsDisplayed: FfiConverterOptionBool.read(from: &buf),
+                context: FfiConverterOptionString.read(from: &buf),
+                contentDigest: FfiConverterOptionString.read(from: &buf),
+                payment: FfiConverterOptionString.read(from: &buf),
+                proof: FfiConverterOptionString.read(from: &buf),
+                compatible: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SignRequest, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.method, into: &buf)
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterTypePurpose.write(value.purpose, into: &buf)
+        FfiConverterOptionTypeTimestamp.write(value.now, into: &buf)
+        FfiConverterOptionString.write(value.nonce, into: &buf)
+        FfiConverterOptionBool.write(value.adsDisplayed, into: &buf)
+        FfiConverterOptionString.write(value.context, into: &buf)
+        FfiConverterOptionString.write(value.contentDigest, into: &buf)
+        FfiConverterOptionString.write(value.payment, into: &buf)
+        FfiConverterOptionString.write(value.proof, into: &buf)
+        FfiConverterBool.write(value.compatible, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignRequest_lift(_ buf: RustBuffer) throws -> SignRequest {
+    return try FfiConverterTypeSignRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignRequest_lower(_ value: SignRequest) -> RustBuffer {
+    return FfiConverterTypeSignRequest.lower(value)
 }
 
 
@@ -11061,6 +11361,56 @@ fileprivate struct FfiConverterSequenceTypeOpenPayment: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeReceivedRequest: FfiConverterRustBuffer {
+    typealias SwiftType = [ReceivedRequest]
+
+    public static func write(_ value: [ReceivedRequest], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeReceivedRequest.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ReceivedRequest] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ReceivedRequest]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeReceivedRequest.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeSignRequest: FfiConverterRustBuffer {
+    typealias SwiftType = [SignRequest]
+
+    public static func write(_ value: [SignRequest], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeSignRequest.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [SignRequest] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [SignRequest]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeSignRequest.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeStep: FfiConverterRustBuffer {
     typealias SwiftType = [Step]
 
@@ -11078,6 +11428,31 @@ fileprivate struct FfiConverterSequenceTypeStep: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeStep.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeVerification: FfiConverterRustBuffer {
+    typealias SwiftType = [Verification]
+
+    public static func write(_ value: [Verification], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeVerification.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Verification] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Verification]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeVerification.read(from: &buf))
         }
         return seq
     }
@@ -11128,6 +11503,31 @@ fileprivate struct FfiConverterSequenceOptionString: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterOptionString.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceSequenceTypeHeader: FfiConverterRustBuffer {
+    typealias SwiftType = [[Header]]
+
+    public static func write(_ value: [[Header]], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterSequenceTypeHeader.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [[Header]] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [[Header]]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterSequenceTypeHeader.read(from: &buf))
         }
         return seq
     }
@@ -11821,7 +12221,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_identity_public_key() != 60137) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_identity_sign() != 12312) {
+    if (uniffi_imagxp_swift_checksum_method_identity_sign() != 20872) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_identity_sign_batch() != 50200) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_jwkset_kids() != 19672) {
@@ -11923,7 +12326,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_signedreceipt_verify() != 54284) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_publisher_explain() != 57372) {
+    if (uniffi_imagxp_swift_checksum_method_publisher_explain() != 44342) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_publisher_feedback() != 41275) {
@@ -11944,7 +12347,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_publisher_supply_failure() != 39481) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_publisher_verify() != 307) {
+    if (uniffi_imagxp_swift_checksum_method_publisher_verify() != 15227) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_publisher_verify_batch() != 26184) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_memoryreplaystore_count() != 20088) {
