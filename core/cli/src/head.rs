@@ -1,5 +1,5 @@
 //! Heads of HTTP/1.x requests: every line as it came, duplicates included. The target is the request line's: never built from `Host`, which
-//! is the client's word.
+//! is the client's word. Fuzzed as it stands (fuzz/targets/request_head.rs).
 
 /// Room for as many lines is made at first.
 const ROOM: usize = 64;
