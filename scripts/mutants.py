@@ -70,6 +70,11 @@ def tried(parts, arguments):
         flush=True,
     )
     outcomes = {}
+
+    def keep():
+        kept = before if arguments.again or arguments.only else {}
+        OUTCOMES.write_text(json.dumps({**kept, **outcomes}, indent=1) + "\n")
+
     for row in rows:
         if row["number"] in unviable or row["number"] in left:
             kind = "unviable" if row["number"] in unviable else "left"
@@ -88,8 +93,9 @@ def tried(parts, arguments):
         if outcome == "missed" or index % 100 == 99:
             seconds = time.monotonic() - begin
             print(f"[{index + 1}/{len(chosen)}, {seconds:.0f} s] {outcome} {row['name']} | {row['line']}", flush=True)
-    if not arguments.seed_fault:
-        OUTCOMES.write_text(json.dumps({**(before if arguments.again or arguments.only else {}), **outcomes}, indent=1) + "\n")
+        # Whoever ends it half way keeps what was found.
+        if not arguments.seed_fault and (index % 20 == 19 or index + 1 == len(chosen)):
+            keep()
     return outcomes
 
 

@@ -16,6 +16,7 @@ printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"signatures":
 say "== 40 days of wrong clocks, five million forged nonces, a million live ones, every allocation failing once, inputs that double"
 IMAGXP_FIGURES=$target/soak IMAGXP_CLOCK_DAYS=40 IMAGXP_FLOOD=5000000 IMAGXP_SPREADS=3 IMAGXP_EXHAUSTION=100000 \
     cargo test --release --locked -p imagxp --test endurance -- --nocapture
+if [ -x "$target/c/c11/exhausted" ]; then "$target/c/c11/exhausted" --all; else skip "tests/c/run.sh has not been run: no exhausted"; fi
 scripts/doubling.py --figures "$target/soak/doubling.json"
 scripts/doubling.py --seed-fault
 say "== what threads share, in 20 000 orders of the threads each"

@@ -200,6 +200,11 @@ fn ids_hold_the_time_and_count_on_when_it_stands_still() {
     );
     let over = ids(low, &[5, 5]);
     assert_eq!((over[0] & low, over[1] >> 80), (low, 6));
+    // To the number: one more than all the bits is another time.
+    let mut random = [u128::MAX, 0, 0, 0].into_iter();
+    let mut exact = TimeOrdered::new(move || random.next().unwrap());
+    let (first, second) = (exact.next(5).as_u128(), exact.next(5).as_u128());
+    assert_eq!((first & low, second), (low, 6 << 80 | 0x7000_8000_0000_0000_0000));
 }
 
 #[test]

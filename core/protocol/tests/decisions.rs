@@ -286,3 +286,25 @@ fn how_much_of_the_resource_has_to_agree_is_the_policys_to_say() {
     *forged.header_mut("x-imagxp-signature") = vec![b'1'; 128];
     assert_eq!(forged.verify(&publisher(POLICY)).code, Some(Code::SigInvalid));
 }
+
+/// What was found while a verification waited is about the key that it was found of.
+#[test]
+fn a_key_that_was_exchanged_meanwhile_has_signed_nothing() {
+    for (seeds, allowed) in [(&[1_u8][..], true), (&[2], false), (&[2, 1], true)] {
+        let publisher = Publisher::new(policy(POLICY), [7; 16]);
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+        let token = visa_by(9, "jti-0001");
+        let ask =
+            SignRequest { payment: Some(&token), ..SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval) };
+        let request =
+            Signed::new(&identity(1), &ask, now(), "nonce-0000000001").without("x-imagxp-public-key");
+        let waiting = request.start(&publisher, now());
+        assert_eq!(waiting.verdict.code, Some(Code::PaymentJwksNeeded));
+        publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
+        publisher.supply(MANIFEST_URL, &manifest(seeds), None, now()).unwrap();
+        let verdict = publisher.resume(waiting.pending.unwrap(), now()).verdict;
+        assert_eq!(verdict.is_allowed(), allowed, "{seeds:?}: {verdict:?}");
+        let by = key(1, Algorithm::Es256).public_key().thumbprint().as_str().to_owned();
+        assert!(!allowed || verdict.key_id.unwrap().as_str() == by);
+    }
+}
