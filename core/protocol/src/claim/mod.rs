@@ -79,9 +79,9 @@ impl Claim {
     /// `allow_loopback` is the development switch of PROTOCOL §2 `agent_id`. The error is the code of the first rule that is
     /// broken: all of JSON's first, then the members in the order of the table in PROTOCOL §2.
     pub fn parse(bytes: &[u8], limits: &Limits, allow_loopback: bool) -> Result<Self, Code> {
-        let payload = text_of(bytes.to_vec()).map_err(|(_, code)| code)?;
-        let members = Members::read(&payload, limits)?;
-        Ok(Self::of(members, &payload, limits, allow_loopback)?.with_payload(payload))
+        let payload = core::str::from_utf8(sized(bytes)?).map_err(|_| Code::JsonInvalidUnicode)?;
+        let members = Members::read(payload, limits)?;
+        Ok(Self::of(members, payload, limits, allow_loopback)?.with_payload(payload.to_owned()))
     }
 
     /// 16 to 128 bytes of `A-Z a-z 0-9 - . _ ~`.
@@ -260,10 +260,15 @@ impl Claim {
     }
 }
 
+/// The bytes of a claim, unless they are too many.
+const fn sized(payload: &[u8]) -> Result<&[u8], Code> {
+    if payload.len() > MAX_CLAIM_BYTES { Err(Code::HeaderTooLarge) } else { Ok(payload) }
+}
+
 /// The bytes of a claim as text, which all that is JSON is; or the bytes again, and what is wrong with them.
 pub(crate) fn text_of(payload: Vec<u8>) -> Result<String, (Vec<u8>, Code)> {
-    if payload.len() > MAX_CLAIM_BYTES {
-        return Err((payload, Code::HeaderTooLarge));
+    if let Err(code) = sized(&payload) {
+        return Err((payload, code));
     }
     String::from_utf8(payload).map_err(|error| (error.into_bytes(), Code::JsonInvalidUnicode))
 }
