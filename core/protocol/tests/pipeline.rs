@@ -71,6 +71,11 @@ fn with_ads(accept: bool) -> Publisher {
 
 /// An ad proof for agent 1, signed by the key of seed 9.
 fn proof(issuer: &str, audience: &str) -> String {
+    proof_of("imagxp-adproof+jwt", issuer, audience)
+}
+
+/// The same with another type in its header.
+fn proof_of(typ: &str, issuer: &str, audience: &str) -> String {
     let mut claims = Object::new();
     claims.insert("iss", issuer.to_owned());
     claims.insert("aud", audience.to_owned());
@@ -80,7 +85,7 @@ fn proof(issuer: &str, audience: &str) -> String {
     claims.insert("exp", 1_772_367_000);
     let network = key(9, Algorithm::Es256);
     let mut header = Object::new();
-    header.insert("typ", "imagxp-adproof+jwt");
+    header.insert("typ", typ.to_owned());
     header.insert("kid", network.public_key().thumbprint().as_str().to_owned());
     jws::sign(&header, &imagxp::json::object_to_canonical(&claims), &network as &dyn Signer).unwrap()
 }
@@ -108,6 +113,12 @@ fn an_ad_proof_pays_where_ads_are_accepted_and_were_displayed() {
     let strange = proof("https://other.example", "pub.example");
     let verdict = show(&open, "nonce-0000000002", &strange, Some(true));
     assert_eq!(verdict.code, Some(Code::PaymentInvalidToken));
+    // A token of another type, though its network has signed it.
+    for (typ, nonce) in [("at+jwt", "nonce-0000000007"), ("JWT", "nonce-0000000008")] {
+        let other = proof_of(typ, NETWORK, "pub.example");
+        let verdict = show(&open, nonce, &other, Some(true));
+        assert_eq!(verdict.code, Some(Code::PaymentInvalidToken), "{typ}");
+    }
     let elsewhere = proof(NETWORK, "other.example");
     let verdict = show(&open, "nonce-0000000003", &elsewhere, Some(true));
     assert_eq!(verdict.code, Some(Code::PaymentWrongAudience));

@@ -140,6 +140,7 @@ mod tests {
         assert!(Presented::of_request(&lines[..1]).unwrap().to_json().unwrap().get("request").is_none());
         let body = redeem_body(&[Presented::bearer("a"), Presented::bearer("b")]).unwrap();
         assert_eq!(body, br#"{"visas":[{"visa":"a"},{"visa":"b"}]}"#);
+        assert!(redeem_body(&vec![Presented::bearer("a"); MAX_PRESENTED]).is_ok());
         for refused in [Vec::new(), vec![Presented::bearer("a"); MAX_PRESENTED + 1]] {
             assert_eq!(redeem_body(&refused).unwrap_err().code(), "usage.argument");
         }
