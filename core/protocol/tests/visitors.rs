@@ -5,9 +5,10 @@
 mod common;
 
 use common::world::*;
+use imagxp::agent::SignRequest;
 use imagxp::explain::StepResult;
 use imagxp::publisher::Visitor;
-use imagxp::{Code, Publisher};
+use imagxp::{Code, Publisher, Purpose};
 
 /// A read of [`URL`] by nobody in particular, with these header lines.
 fn visit(lines: &[(&str, &str)]) -> Signed {
@@ -75,6 +76,19 @@ fn an_explanation_tells_undecided_from_failed() {
     let stranger = Publisher::new(policy(POLICY), [7; 16]);
     let mut request = Signed::read("nonce-0000000001");
     assert_eq!(ended(&stranger, &request), (Some(Code::IdentityManifestNeeded), Some(StepResult::Undecided)));
+    // The broker's keys are not at hand.
+    stranger.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    let token = visa("jti-0001", |_| ());
+    let premium = SignRequest {
+        payment: Some(&token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    let paid = Signed::new(&identity(1), &premium, now(), "nonce-0000000002");
+    assert_eq!(ended(&stranger, &paid), (Some(Code::PaymentJwksNeeded), Some(StepResult::Undecided)));
+    let known = publisher(POLICY);
+    request.method = "DELETE".into();
+    assert_eq!(ended(&known, &request), (Some(Code::ClaimMethodMismatch), Some(StepResult::Failed)));
+    request.method = "GET".into();
     *request.header_mut("x-imagxp-signature") = vec![b'1'; 128];
-    assert_eq!(ended(&publisher(POLICY), &request), (Some(Code::SigInvalid), Some(StepResult::Failed)));
+    assert_eq!(ended(&known, &request), (Some(Code::SigInvalid), Some(StepResult::Failed)));
 }
