@@ -55,3 +55,26 @@ fn a_resource_and_a_claim_have_their_length() {
     };
     assert_eq!((string(4096), string(4097)), (Ok(1), Err(Code::HeaderTooLarge)));
 }
+
+#[test]
+fn a_string_has_the_length_that_the_site_says() {
+    for (limits, most) in [
+        (Limits::DEFAULT, 4096),
+        (Limits::DEFAULT.with_string(100), 100),
+        (Limits::DEFAULT.with_string(5000), 5000),
+    ] {
+        // In the form of RFC 8785, and not.
+        for space in ["", " "] {
+            let claim = |length: usize| {
+                let note = "n".repeat(length);
+                let json = format!(
+                    r#"{{{space}"agent_id":"agent.example","nonce":"0123456789abcdef","note":"{note}","purpose":"SUMMARY","resource":"https://pub.example/a",{TS},"v":"1.1"}}"#
+                );
+                Claim::parse(json.as_bytes(), &limits, false)
+            };
+            let longest = claim(most).unwrap();
+            assert_eq!(longest.extra().get("note").unwrap().as_str().map(str::len), Some(most));
+            assert_eq!(claim(most + 1).unwrap_err(), Code::HeaderTooLarge, "{most}");
+        }
+    }
+}
