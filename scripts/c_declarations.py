@@ -45,14 +45,15 @@ TYPES = {
     "void *": "*mut c_void", "char *": "*const c_char", "bool *": "*mut bool", "bool": "bool", "size_t": "usize",
     "uint32_t": "u32", "uint64_t": "u64", "int64_t": "i64", "imagxp_slice": "Slice", "imagxp_slice *": "*const Slice",
     "imagxp_bytes *": "*mut Bytes", "imagxp_error **": "Err", "imagxp_status": "Status",
-    "uint8_t *": "*const u8", "uint64_t *": "*mut u64", "int": "c_int",
+    "uint8_t *": "*const u8", "uint64_t *": "*mut u64",
+    "int64_t *": "*const i64", "int": "c_int",
 }  # fmt: skip
 
 
 def rust_type(text, numbers):
     """The Rust type of a C type."""
     shared = text.split()[0] == "const"
-    text = " ".join(text.replace("const", "").split())
+    text = " ".join(text.replace("const", "").split()).replace("* *", "**")
     if text == "uint8_t *" and not shared:
         return "*mut u8"
     if text in TYPES:
@@ -62,7 +63,7 @@ def rust_type(text, numbers):
     if text in numbers:
         return "u32"
     if text.endswith("**"):
-        return "*mut Handle"
+        return "*const Handle" if shared else "*mut Handle"
     if text.endswith("*"):
         return "Handle"
     sys.exit(f"what is `{text}`?")

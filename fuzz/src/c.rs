@@ -107,6 +107,15 @@ unsafe extern "C" {
         headers: *mut Handle,
         err: Err,
     ) -> Status;
+    pub fn imagxp_identity_sign_batch(
+        identity: Handle,
+        requests: *const Handle,
+        now_ms: *const i64,
+        nonces: *const Slice,
+        count: usize,
+        headers: *mut Handle,
+        err: Err,
+    ) -> Status;
     pub fn imagxp_json_canonicalize(json: Slice, canonical: *mut Bytes, err: Err) -> Status;
     pub fn imagxp_key_external(
         public_key: Handle,
@@ -269,6 +278,14 @@ unsafe extern "C" {
         request: Handle,
         now_ms: i64,
         verdict: *mut Handle,
+        err: Err,
+    ) -> Status;
+    pub fn imagxp_publisher_verify_batch(
+        publisher: Handle,
+        requests: *const Handle,
+        count: usize,
+        now_ms: i64,
+        verdicts: *mut Handle,
         err: Err,
     ) -> Status;
     pub fn imagxp_purpose_from_name(name: Slice) -> u32;

@@ -6,6 +6,7 @@
 
 use arbitrary::Arbitrary;
 use imagxp_fuzz::c::*;
+use imagxp_fuzz::c_calls::batch::Batch;
 use imagxp_fuzz::c_calls::callbacks::{ANSWER, arrival, fill, horizon, insert, record, replace, seen, sign};
 use imagxp_fuzz::c_calls::caller::{Blob, Caller, Pick, touch};
 use imagxp_fuzz::c_calls::content::Content;
@@ -71,6 +72,7 @@ enum Call<'a> {
     PolicyText { text: Blob<'a>, file: Blob<'a> },
     Constant { index: usize },
     Content(Content<'a>),
+    Batch(Batch<'a>),
     /// From here on, whether outputs and the error are asked for.
     Ask { output: bool, error: bool },
 }
@@ -386,6 +388,7 @@ fn run(caller: &mut Caller, call: &Call<'_>) {
                 caller.bytes(|out, error| imagxp_policy_schema(out, error));
             }
             Call::Content(content) => content.run(caller),
+            Call::Batch(batch) => batch.run(caller),
             Call::Ask { output, error } => (caller.output, caller.error) = (*output, *error),
         }
     }

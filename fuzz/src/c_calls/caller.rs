@@ -84,6 +84,20 @@ impl Caller {
         }
     }
 
+    /// As many handles as are asked for, or none.
+    pub fn make_many(&mut self, kind: Kind, count: usize, call: impl FnOnce(*mut Handle, Err) -> Status) {
+        let mut handles: Vec<Handle> = vec![null_mut(); count];
+        let out = if self.output { handles.as_mut_ptr() } else { null_mut() };
+        let good = self.call(|error| call(out, error));
+        assert!(
+            handles.iter().all(|handle| handle.is_null() != good),
+            "all outputs are written on success, and none otherwise"
+        );
+        if good {
+            self.handles.entry(kind).or_default().append(&mut handles);
+        }
+    }
+
     pub fn bytes(&mut self, call: impl FnOnce(*mut Bytes, Err) -> Status) {
         let mut bytes = Bytes { ptr: null_mut(), len: 0 };
         let out: *mut Bytes = if self.output { &mut bytes } else { null_mut() };

@@ -1,5 +1,6 @@
 //! What the fuzz target c_calls is made of.
 
+pub mod batch;
 pub mod callbacks;
 pub mod caller;
 pub mod content;

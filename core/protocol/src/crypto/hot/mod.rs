@@ -6,6 +6,7 @@
 mod batch;
 mod cache;
 mod comb;
+mod generator;
 mod inverses;
 #[cfg(test)]
 mod key_tests;
@@ -19,10 +20,11 @@ use super::key::Point as KeyPoint;
 use super::{PublicKey, Signature};
 use cache::{Cache, KeyName};
 use core::fmt;
+use generator::Generator;
 use point::{Affine, Order};
 use sha2::{Digest as _, Sha256};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use table::{GENERATOR, NARROW, Table};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use table::{NARROW, Table};
 use verify::Equation;
 
 /// Precomputed tables for the keys that are seen often, bounded in memory. Shared between threads without further locks.
@@ -32,17 +34,7 @@ use verify::Equation;
 /// credited more often than the one that would have to go.
 pub struct HotKeys {
     cache: Mutex<Cache>,
-}
-
-/// The generator's table: one for all that a process has.
-static GENERATOR_TABLE: OnceLock<Option<Table>> = OnceLock::new();
-
-fn generator() -> Option<&'static Table> {
-    let build = || {
-        let point = ::p256::PublicKey::from_affine(::p256::AffinePoint::GENERATOR).ok()?;
-        Table::new(Affine::of(&point.into())?, GENERATOR)
-    };
-    GENERATOR_TABLE.get_or_init(build).as_ref()
+    generator: Generator,
 }
 
 impl HotKeys {
@@ -51,13 +43,12 @@ impl HotKeys {
 
     /// Tables that take at most `max_bytes` in all, besides at most 128 KiB of counters; with 0 there are none.
     ///
-    /// The first of a process also makes what all of them need, the table of the curve's generator: 512 KiB, in a millisecond, which no request has to
-    /// wait for.
+    /// The first of a process also makes what all of them share, the table of the curve's generator: 512 KiB, in a millisecond, which no request has
+    /// to wait for. The last one frees it.
     pub fn new(max_bytes: usize) -> Self {
-        if max_bytes >= cache::cost(NARROW) {
-            generator();
-        }
-        Self { cache: Mutex::new(Cache::new(max_bytes)) }
+        let has_tables = max_bytes >= cache::cost(NARROW);
+        let generator = if has_tables { Generator::shared() } else { Generator::none() };
+        Self { cache: Mutex::new(Cache::new(max_bytes)), generator }
     }
 
     /// [`PublicKey::verify`], faster for a key that has a table: the same answer for every input.
@@ -116,7 +107,7 @@ impl HotKeys {
                 None => *answer = Some(false),
             }
         }
-        if let Some(generator) = generator().filter(|_| !hot.is_empty()) {
+        if let Some(generator) = self.generator.table().filter(|_| !hot.is_empty()) {
             for (place, answer) in places.into_iter().zip(batch::hold(&hot, generator)) {
                 *place = answer;
             }
@@ -127,7 +118,7 @@ impl HotKeys {
     /// `None`: the key has no table, or the tables cannot say.
     fn verify_hot(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> Option<bool> {
         let table = self.table(key)?;
-        check(generator()?, &table, Sha256::digest(message).into(), signature)
+        check(self.generator.table()?, &table, Sha256::digest(message).into(), signature)
     }
 
     fn table(&self, key: &PublicKey) -> Option<Arc<Table>> {

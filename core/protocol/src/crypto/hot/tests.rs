@@ -1,7 +1,7 @@
 //! The tables say what p256 says, and nothing where they cannot know.
 
 use super::comb::{COLUMNS, Digits, TEETH};
-use super::table::{NARROW, Shape, WIDE};
+use super::table::{GENERATOR, NARROW, Shape, WIDE};
 use super::*;
 use ::p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use ::p256::ecdsa::{Signature as Parsed, VerifyingKey};
@@ -9,6 +9,7 @@ use ::p256::elliptic_curve::ff::Field as _;
 use ::p256::elliptic_curve::ops::Reduce as _;
 use ::p256::elliptic_curve::point::AffineCoordinates as _;
 use ::p256::{FieldBytes, ProjectivePoint, Scalar};
+use std::sync::OnceLock;
 
 /// A reproducible stream (SplitMix64).
 pub(super) struct Stream(pub(super) u64);
@@ -53,7 +54,8 @@ fn table(key: &VerifyingKey, shape: Shape) -> Table {
 }
 
 fn generator() -> &'static Table {
-    super::generator().unwrap()
+    static SHARE: OnceLock<Generator> = OnceLock::new();
+    SHARE.get_or_init(Generator::shared).table().unwrap()
 }
 
 fn join(r: &Scalar, s: &Scalar) -> [u8; 64] {
