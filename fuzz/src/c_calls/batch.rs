@@ -50,7 +50,15 @@ impl Batch<'_> {
                     let identity = caller.handle(Identity, *identity);
                     let publisher = caller.handle(Publisher, *publisher);
                     let signed = caller.call(|error| {
-                        imagxp_identity_sign_batch(identity, null(), null(), null(), *count, null_mut(), error)
+                        imagxp_identity_sign_batch(
+                            identity,
+                            null(),
+                            null(),
+                            null(),
+                            *count,
+                            null_mut(),
+                            error,
+                        )
                     });
                     let verified = caller.call(|error| {
                         imagxp_publisher_verify_batch(publisher, null(), *count, *now, null_mut(), error)
