@@ -38,30 +38,21 @@ impl Timestamp {
     ///
     /// Years 2000 to 2100, dates that exist, no second 60, upper-case `T` and `Z`. Anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', tail @ ..] = text.as_bytes() else {
+        let (head, tail) = text.as_bytes().split_first_chunk::<19>()?;
+        let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2] = *head
+        else {
             return None;
         };
-        let [h1, h2, b':', mi1, mi2, b':', s1, s2, tail @ ..] = tail else {
-            return None;
-        };
-        let (f1, f2, f3) = match tail {
-            [b'Z'] => (&b'0', &b'0', &b'0'),
-            [b'.', a, b'Z'] => (a, &b'0', &b'0'),
-            [b'.', a, b, b'Z'] => (a, b, &b'0'),
-            [b'.', a, b, c, b'Z'] => (a, b, c),
+        let millis = match *tail {
+            [b'Z'] => 0,
+            [b'.', a, b'Z'] => number([a, b'0', b'0'])?,
+            [b'.', a, b, b'Z'] => number([a, b, b'0'])?,
+            [b'.', a, b, c, b'Z'] => number([a, b, c])?,
             _ => return None,
         };
-        let digits = [y1, y2, y3, y4, mo1, mo2, d1, d2, h1, h2, mi1, mi2, s1, s2, f1, f2, f3];
-        if !digits.iter().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-        let year = number(&[*y1, *y2, *y3, *y4]);
-        let month = number(&[*mo1, *mo2]);
-        let day = number(&[*d1, *d2]);
-        let hour = number(&[*h1, *h2]);
-        let minute = number(&[*mi1, *mi2]);
-        let second = number(&[*s1, *s2]);
-        let millis = number(&[*f1, *f2, *f3]);
+        let year = number([y1, y2, y3, y4])?;
+        let (month, day) = (number([mo1, mo2])?, number([d1, d2])?);
+        let (hour, minute, second) = (number([h1, h2])?, number([mi1, mi2])?, number([s1, s2])?);
         let real = (2000..=2100).contains(&year)
             && (1..=12).contains(&month)
             && (1..=days_in_month(year, month)).contains(&day)
@@ -111,10 +102,16 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The value of at most four ASCII digits.
+/// The value of at most four ASCII digits; `None` when one is none. One branch for all of them: checked one by one, a time takes twice as long.
 #[inline(always)]
-fn number<const N: usize>(digits: &[u8; N]) -> i64 {
-    digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit & 15))
+fn number<const N: usize>(digits: [u8; N]) -> Option<i64> {
+    let (mut value, mut good) = (0u32, true);
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        good &= digit <= 9;
+        value = value.wrapping_mul(10).wrapping_add(u32::from(digit));
+    }
+    good.then_some(i64::from(value))
 }
 
 const fn days_in_month(year: i64, month: i64) -> i64 {
