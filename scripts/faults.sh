@@ -2,16 +2,21 @@
 # The broker under faults (tests/faults): nothing that was acknowledged is lost, nothing is done twice, and each proof notices a seeded fault.
 #
 # Usage: scripts/faults.sh short   what CI runs, a minute
-#        scripts/faults.sh long    all of it; figures in target/soak/*.json, together in target/soak/report.json
+#        scripts/faults.sh long [PROOF...]   all of it, or these; figures in target/soak/*.json, together in target/soak/report.json
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 failed=
+found=
 # proof NAME PROGRAM ARGUMENT...
 proof() {
     name=$1
     program=$2
     shift 2
+    case " $wanted " in
+    *" $name "* | "  ") found=yes ;;
+    *) return 0 ;;
+    esac
     say "-- $name"
     if [ "$form" = long ]; then
         set -- "$@" --report "$name"
@@ -83,6 +88,8 @@ long() {
 }
 
 form=${1:-}
+[ $# = 0 ] || shift
+wanted=$*
 # One proof is about nginx too.
 scripts/nginx.sh build
 case $form in
@@ -91,6 +98,7 @@ long)
     cargo build --quiet --locked -p imagxp-cli
     cargo build --quiet --locked --release -p imagxp-cli
     long
+    [ -n "$found" ] || die "there is no proof named so: $wanted"
     "$venv/bin/python" tests/faults/report.py
     [ -z "$failed" ] || die "these did not hold:$failed"
     ;;

@@ -13,41 +13,12 @@ import sys
 from check import REPORTS
 
 CAMPAIGNS = [
-    *(
-        "clock",
-        "flood-unauthenticated",
-        "flood-live",
-        "huge-inputs",
-        "exhaustion",
-        "doubling-time",
-        "doubling",
-        "models",
-        "threadsanitizer",
-        "miri",
-    ),
-    *(
-        "mutants",
-        "coverage",
-        "hot-signatures",
-        "simulation",
-        "differential",
-        "grade",
-        "fuzz",
-        "fuzz-nginx",
-        "fuzz-python",
-        "fuzz-node",
-    ),
-    *(
-        "faketime",
-        "kill-sqlite",
-        "kill-postgres",
-        "power-model",
-        "writes",
-        "full-sqlite",
-        "bank-sqlite",
-        "idempotent-sqlite",
-        "clocks-sqlite",
-    ),
+    *("mutation", "hot-signatures", "endurance", "clock", "flood-unauthenticated", "flood-live", "huge-inputs", "exhaustion"),
+    *("doubling-time", "doubling", "models", "threadsanitizer", "miri", "broken-files", "audit-throughput", "broker-model"),
+    *("nginx", "memory-python", "memory-node", "reproducible", "simulation", "differential", "cross", "grade", "advisories"),
+    *("fuzz", "fuzz-nginx", "fuzz-python", "fuzz-node", "coverage", "mutants"),
+    *("faults", "faketime", "power-model", "power-loop", "writes", "openapi", "connections"),
+    *(f"{proof}-{store}" for proof in ("kill", "full", "bank", "idempotent", "clocks") for store in ("sqlite", "postgres")),
 ]
 
 
