@@ -39,7 +39,8 @@ impl Timestamp {
     /// Years 2000 to 2100, dates that exist, no second 60, upper-case `T` and `Z`. Anything else is `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let (head, tail) = text.as_bytes().split_first_chunk::<19>()?;
-        let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2] = *head
+        let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2] =
+            *head
         else {
             return None;
         };
