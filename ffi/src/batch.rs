@@ -82,7 +82,7 @@ pub unsafe extern "C" fn imagxp_identity_sign_batch(
         let nonce = |at| nonce_or_random(given.get(at).copied().unwrap_or(imagxp_slice::NONE));
         let nonces = (0..count).map(nonce).collect::<Result<Vec<_>>>()?;
         let requests = requests.iter().zip(times).zip(&nonces).map(|((request, now), nonce)| {
-            Ok((need(*request, "a request")?.request(), Timestamp::from_millis(*now), &**nonce))
+            Ok((need(*request, "a request")?.request.as_ref(), Timestamp::from_millis(*now), &**nonce))
         });
         let requests = requests.collect::<Result<Vec<_>, Error>>()?;
         let sign = || {

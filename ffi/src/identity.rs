@@ -71,7 +71,7 @@ pub extern "C" fn imagxp_identity_sign(
     boundary(err, || {
         give(headers, || {
             let identity = &need(identity, "identity")?.identity;
-            let request = need(request, "request")?.request();
+            let request = need(request, "request")?.request.as_ref();
             let nonce = nonce_or_random(nonce)?;
             Ok(imagxp_headers { headers: identity.sign(&request, Timestamp::from_millis(now_ms), &nonce)? })
         })

@@ -7,34 +7,11 @@ use crate::handle::{give, need};
 use crate::purpose::{from_number, imagxp_purpose};
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
-use imagxp::Purpose;
-use imagxp::agent::SignRequest;
+use imagxp::agent::SignRequestOf;
 
 /// What is to be signed: method, URL, purpose and options. It holds copies, and may be signed as often as you like.
 pub struct imagxp_sign_request {
-    method: String,
-    url: String,
-    purpose: Purpose,
-    ads_displayed: Option<bool>,
-    context: Option<String>,
-    content_digest: Option<String>,
-    payment: Option<String>,
-    proof: Option<String>,
-    compatible: bool,
-}
-
-impl imagxp_sign_request {
-    pub(crate) fn request(&self) -> SignRequest<'_> {
-        SignRequest {
-            ads_displayed: self.ads_displayed,
-            context: self.context.as_deref(),
-            content_digest: self.content_digest.as_deref(),
-            payment: self.payment.as_deref(),
-            proof: self.proof.as_deref(),
-            compatible: self.compatible,
-            ..SignRequest::new(&self.method, &self.url, self.purpose)
-        }
-    }
+    pub(crate) request: SignRequestOf<String>,
 }
 
 /// Begins a request: an upper-case method such as `GET`, the absolute URL, and why. Free it with `imagxp_sign_request_free`.
@@ -48,17 +25,8 @@ pub extern "C" fn imagxp_sign_request_new(
 ) -> imagxp_status {
     boundary(err, || {
         give(request, || {
-            Ok(imagxp_sign_request {
-                method: method.text("method")?.to_owned(),
-                url: url.text("url")?.to_owned(),
-                purpose: from_number(purpose)?,
-                ads_displayed: None,
-                context: None,
-                content_digest: None,
-                payment: None,
-                proof: None,
-                compatible: false,
-            })
+            let (method, url) = (method.text("method")?.to_owned(), url.text("url")?.to_owned());
+            Ok(imagxp_sign_request { request: SignRequestOf::new(method, url, from_number(purpose)?) })
         })
     })
 }
@@ -71,7 +39,7 @@ pub extern "C" fn imagxp_sign_request_set_ads_displayed(
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
     boundary(err, || {
-        need(request, "request")?.ads_displayed = Some(displayed);
+        need(request, "request")?.request.ads_displayed = Some(displayed);
         Ok(())
     })
 }
@@ -124,7 +92,7 @@ pub extern "C" fn imagxp_sign_request_set_compatible(
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
     boundary(err, || {
-        need(request, "request")?.compatible = compatible;
+        need(request, "request")?.request.compatible = compatible;
         Ok(())
     })
 }
@@ -140,11 +108,11 @@ fn set(
     value: imagxp_slice<'_>,
     name: &'static str,
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
-    field: impl FnOnce(&mut imagxp_sign_request) -> &mut Option<String>,
+    field: impl FnOnce(&mut SignRequestOf<String>) -> &mut Option<String>,
 ) -> imagxp_status {
     boundary(err, || {
         let value = value.optional(name)?.map(str::to_owned);
-        *field(need(request, "request")?) = value;
+        *field(&mut need(request, "request")?.request) = value;
         Ok(())
     })
 }

@@ -183,8 +183,8 @@ impl Identity {
         options: Option<SignOptions>,
     ) -> Result<Vec<(String, String)>> {
         let wanted = Wanted::new(method, url, &purpose, options)?;
-        let now = time::or_now(wanted.now());
-        let headers = boundary::call(|| self.inner.sign(&wanted.request(), now, &wanted.nonce()?))?;
+        let now = time::or_now(wanted.now);
+        let headers = boundary::call(|| self.inner.sign(&wanted.request.as_ref(), now, &wanted.nonce()?))?;
         Ok(pairs(&headers))
     }
 
@@ -208,7 +208,9 @@ impl Identity {
             let batch: Vec<_> = requests
                 .iter()
                 .zip(&nonces)
-                .map(|(wanted, nonce)| (wanted.request(), wanted.now().map_or(now, |own| own.0), &**nonce))
+                .map(|(wanted, nonce)| {
+                    (wanted.request.as_ref(), wanted.now.map_or(now, |own| own.0), &**nonce)
+                })
                 .collect();
             self.inner.sign_batch(&batch)
         })?;

@@ -6,8 +6,7 @@ use crate::json::Json;
 use crate::options::options;
 use crate::purpose;
 use crate::time::Time;
-use imagxp::Purpose;
-use imagxp::agent::SignRequest;
+use imagxp::agent::SignRequestOf;
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
 use napi::{Result, ValueType, sys};
 use std::borrow::Cow;
@@ -36,11 +35,9 @@ options! {
 
 /// One request to sign: the arguments of a call, or `[method, url, purpose, options?]` of a batch.
 pub struct Wanted {
-    method: JsString,
-    url: JsString,
-    purpose: Purpose,
-    context: Option<String>,
-    options: Option<SignOptions>,
+    pub(crate) request: SignRequestOf<String>,
+    pub(crate) now: Option<Time>,
+    nonce: Option<JsString>,
 }
 argument!(Wanted);
 
@@ -65,35 +62,24 @@ impl Wanted {
         purpose: &str,
         options: Option<SignOptions>,
     ) -> Result<Self> {
-        let context = options.as_ref().and_then(|options| options.context.as_ref());
-        // What JavaScript writes is UTF-8; bytes that are not are refused when the claim is made.
-        let context = context.map(|context| String::from_utf8_lossy(&context.0).into_owned());
-        Ok(Self { method, url, purpose: purpose::parse(purpose)?, context, options })
-    }
-
-    /// The request as the core takes it.
-    pub(crate) fn request(&self) -> SignRequest<'_> {
-        let request = SignRequest::new(&self.method, &self.url, self.purpose);
-        let Some(options) = &self.options else { return request };
-        SignRequest {
+        let request = SignRequestOf::new(method.0, url.0, purpose::parse(purpose)?);
+        let Some(options) = options else { return Ok(Self { request, now: None, nonce: None }) };
+        let request = SignRequestOf {
             ads_displayed: options.ads_displayed.map(|flag| flag.0),
-            context: self.context.as_deref(),
-            content_digest: options.content_digest.as_deref(),
-            payment: options.payment.as_deref(),
-            proof: options.proof.as_deref(),
+            // What JavaScript writes is UTF-8; bytes that are not are refused when the claim is made.
+            context: options.context.map(|context| String::from_utf8_lossy(&context.0).into_owned()),
+            content_digest: options.content_digest.map(|digest| digest.0),
+            payment: options.payment.map(|visa| visa.0),
+            proof: options.proof.map(|proof| proof.0),
             compatible: options.compatible.is_some_and(|flag| flag.0),
             ..request
-        }
-    }
-
-    /// The time that was given.
-    pub(crate) fn now(&self) -> Option<Time> {
-        self.options.as_ref().and_then(|options| options.now)
+        };
+        Ok(Self { request, now: options.now, nonce: options.nonce })
     }
 
     /// The nonce that was given, or a random one.
     pub(crate) fn nonce(&self) -> imagxp::Result<Cow<'_, str>> {
-        match self.options.as_ref().and_then(|options| options.nonce.as_deref()) {
+        match &self.nonce {
             Some(nonce) => Ok(Cow::Borrowed(nonce)),
             None => random_uuid().map(Cow::Owned),
         }

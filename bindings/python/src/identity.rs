@@ -4,14 +4,14 @@ use crate::headers::header_list;
 use crate::key::{PrivateKey, PublicKey};
 use crate::key_file::Passphrase;
 use crate::manifest::{Manifest, ManifestKey};
-use crate::sign::{self, SignOptions, Wanted};
+use crate::sign::{self, Wanted};
 use crate::signer::ExternalSigner;
 use crate::time::{self, Time};
 use crate::{agent_id, boundary, dotenv, errors, key, key_file, purpose};
+use imagxp::agent::SignRequestOf;
 use imagxp::{AgentId, agent, crypto};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyList, PyMapping, PyType};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -167,31 +167,32 @@ impl Identity {
     fn sign<'py>(
         &self,
         py: Python<'py>,
-        method: PyBackedStr,
-        url: PyBackedStr,
+        method: String,
+        url: String,
         purpose: &str,
         now: Option<Time>,
-        nonce: Option<PyBackedStr>,
+        nonce: Option<String>,
         ads_displayed: Option<bool>,
         context: Option<&Bound<'py, PyMapping>>,
-        content_digest: Option<PyBackedStr>,
-        payment: Option<PyBackedStr>,
-        proof: Option<PyBackedStr>,
+        content_digest: Option<String>,
+        payment: Option<String>,
+        proof: Option<String>,
         compatible: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let options = SignOptions {
-            now,
-            nonce,
+        let context = sign::context(context)?;
+        let request = SignRequestOf {
             ads_displayed,
-            context: sign::context(context)?,
+            context,
             content_digest,
             payment,
             proof,
             compatible,
+            ..SignRequestOf::new(method, url, purpose::parse(py, purpose)?)
         };
-        let request = options.request(&method, &url, purpose::parse(py, purpose)?);
+        let wanted = Wanted { request, now, nonce };
         let now = time::or_now(now);
-        let headers = boundary::call(py, || self.inner.sign(&request, now, &options.nonce()?))?;
+        let headers =
+            boundary::call(py, || self.inner.sign(&wanted.request.as_ref(), now, &wanted.nonce()?))?;
         header_list(py, &headers)
     }
 
@@ -210,13 +211,12 @@ impl Identity {
     ) -> PyResult<Bound<'py, PyList>> {
         let now = time::or_now(now);
         let signed = boundary::call(py, || {
-            let nonces =
-                requests.iter().map(|wanted| wanted.options.nonce()).collect::<imagxp::Result<Vec<_>>>()?;
-            let time = |wanted: &Wanted| wanted.options.now.map_or(now, |own| own.0);
+            let nonces = requests.iter().map(Wanted::nonce).collect::<imagxp::Result<Vec<_>>>()?;
+            let time = |wanted: &Wanted| wanted.now.map_or(now, |own| own.0);
             let batch: Vec<_> = requests
                 .iter()
                 .zip(&nonces)
-                .map(|(wanted, nonce)| (wanted.request(), time(wanted), &**nonce))
+                .map(|(wanted, nonce)| (wanted.request.as_ref(), time(wanted), &**nonce))
                 .collect();
             self.inner.sign_batch(&batch)
         })?;

@@ -70,7 +70,7 @@ impl Identity {
         let wanted = Wanted::new(method, url, purpose, options)?;
         let now = wanted.now.unwrap_or_else(time::clock);
         self.0
-            .sign(&wanted.request(), now, &wanted.nonce)
+            .sign(&wanted.request.as_ref(), now, &wanted.nonce)
             .map(|signed| headers::signed(&signed))
             .map_err(raise)
     }
@@ -93,7 +93,7 @@ impl Identity {
         let requests = options::list(&requests, Wanted::read)?;
         let batch: Vec<_> = requests
             .iter()
-            .map(|wanted| (wanted.request(), wanted.now.unwrap_or(now), wanted.nonce.as_str()))
+            .map(|wanted| (wanted.request.as_ref(), wanted.now.unwrap_or(now), wanted.nonce.as_str()))
             .collect();
         let signed = self.0.sign_batch(&batch).map_err(raise)?;
         Ok(signed.iter().map(headers::signed).collect())
@@ -109,7 +109,7 @@ impl Identity {
     ) -> Result<Prepared, Thrown> {
         let wanted = Wanted::new(method, url, purpose, options)?;
         let now = wanted.now.unwrap_or_else(time::clock);
-        self.0.prepare(&wanted.request(), now, &wanted.nonce).map(Prepared::headers).map_err(raise)
+        self.0.prepare(&wanted.request.as_ref(), now, &wanted.nonce).map(Prepared::headers).map_err(raise)
     }
 
     /// The manifest to publish, with this identity's key first and then `others`: during a rotation, the old or the next key.

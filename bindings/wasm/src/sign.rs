@@ -4,23 +4,15 @@ use crate::errors::{self, Thrown};
 use crate::identity::random_uuid;
 use crate::options::Options;
 use crate::purpose;
-use imagxp::agent::SignRequest;
-use imagxp::{Purpose, Timestamp};
+use imagxp::Timestamp;
+use imagxp::agent::SignRequestOf;
 use js_sys::Array;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 /// One request to sign: the arguments of a call, or one of a batch.
 pub(crate) struct Wanted {
-    method: String,
-    url: String,
-    purpose: Purpose,
-    ads_displayed: Option<bool>,
-    context: Option<String>,
-    content_digest: Option<String>,
-    payment: Option<String>,
-    proof: Option<String>,
-    compatible: bool,
+    pub(crate) request: SignRequestOf<String>,
     pub(crate) nonce: String,
     pub(crate) now: Option<Timestamp>,
 }
@@ -31,16 +23,18 @@ impl Wanted {
             ["now", "nonce", "adsDisplayed", "context", "contentDigest", "payment", "proof", "compatible"];
         let options = Options::new(options, &names)?;
         let context = options.document("context")?.map(String::from_utf8).transpose();
-        Ok(Self {
-            method,
-            url,
-            purpose: purpose::parse(purpose)?,
+        let purpose = purpose::parse(purpose)?;
+        let request = SignRequestOf {
             ads_displayed: options.maybe("adsDisplayed")?,
             context: context.map_err(|_| errors::argument("`context` is not text"))?,
             content_digest: options.text("contentDigest")?,
             payment: options.text("payment")?,
             proof: options.text("proof")?,
             compatible: options.flag("compatible")?,
+            ..SignRequestOf::new(method, url, purpose)
+        };
+        Ok(Self {
+            request,
             nonce: options.text("nonce")?.map_or_else(random_uuid, Ok)?,
             now: options.time("now")?,
         })
@@ -53,18 +47,5 @@ impl Wanted {
             value.dyn_ref::<Array>().filter(|parts| matches!(parts.length(), 3 | 4)).ok_or_else(wrong)?;
         let text = |index| parts.get(index).as_string().ok_or_else(wrong);
         Self::new(text(0)?, text(1)?, &text(2)?, parts.get(3))
-    }
-
-    /// The request as the core takes it.
-    pub(crate) fn request(&self) -> SignRequest<'_> {
-        SignRequest {
-            ads_displayed: self.ads_displayed,
-            context: self.context.as_deref(),
-            content_digest: self.content_digest.as_deref(),
-            payment: self.payment.as_deref(),
-            proof: self.proof.as_deref(),
-            compatible: self.compatible,
-            ..SignRequest::new(&self.method, &self.url, self.purpose)
-        }
     }
 }

@@ -13,4 +13,4 @@ pub mod visit;
 pub mod wallet;
 
 pub use identity::Identity;
-pub use sign::{SignRequest, SignedHeaders};
+pub use sign::{SignRequest, SignRequestOf, SignedHeaders};

@@ -12,32 +12,35 @@ use crate::resource::Resource;
 use crate::time::Timestamp;
 use std::collections::HashSet;
 
-/// What is to be signed. Only method, URL and purpose are required.
+/// What is to be signed, as an [`Identity`] takes it: its text is borrowed. Only method, URL and purpose are required.
+pub type SignRequest<'a> = SignRequestOf<&'a str>;
+
+/// [`SignRequest`] in text of any type: `SignRequestOf<String>` holds its own, and is lent with [`SignRequestOf::as_ref`].
 #[derive(Clone)]
-pub struct SignRequest<'a> {
+pub struct SignRequestOf<T> {
     /// The request's method, for example `GET`.
-    pub method: &'a str,
+    pub method: T,
     /// The absolute URL that will be requested.
-    pub url: &'a str,
+    pub url: T,
     /// Why.
     pub purpose: Purpose,
     /// Claimed as `context.ads_displayed`.
     pub ads_displayed: Option<bool>,
     /// Further members of `context`, as RFC 8259 JSON text of an object.
-    pub context: Option<&'a str>,
+    pub context: Option<T>,
     /// The RFC 9530 digest of the body, from [`crate::digest::content_digest`].
-    pub content_digest: Option<&'a str>,
+    pub content_digest: Option<T>,
     /// A visa, sent as `x-imagxp-payment`.
-    pub payment: Option<&'a str>,
+    pub payment: Option<T>,
     /// An ad proof, sent as `x-imagxp-proof`.
-    pub proof: Option<&'a str>,
+    pub proof: Option<T>,
     /// Also send `x-imagxp-credential`, for publishers that run the reference SDK.
     pub compatible: bool,
 }
 
-impl<'a> SignRequest<'a> {
+impl<T> SignRequestOf<T> {
     /// A request without options.
-    pub fn new(method: &'a str, url: &'a str, purpose: Purpose) -> Self {
+    pub fn new(method: T, url: T, purpose: Purpose) -> Self {
         Self {
             method,
             url,
@@ -48,6 +51,23 @@ impl<'a> SignRequest<'a> {
             payment: None,
             proof: None,
             compatible: false,
+        }
+    }
+}
+
+impl<T: AsRef<str>> SignRequestOf<T> {
+    /// The same request, borrowed.
+    pub fn as_ref(&self) -> SignRequest<'_> {
+        SignRequest {
+            method: self.method.as_ref(),
+            url: self.url.as_ref(),
+            purpose: self.purpose,
+            ads_displayed: self.ads_displayed,
+            context: self.context.as_ref().map(T::as_ref),
+            content_digest: self.content_digest.as_ref().map(T::as_ref),
+            payment: self.payment.as_ref().map(T::as_ref),
+            proof: self.proof.as_ref().map(T::as_ref),
+            compatible: self.compatible,
         }
     }
 }
@@ -74,7 +94,7 @@ impl SignedHeaders {
     }
 }
 
-impl core::fmt::Debug for SignRequest<'_> {
+impl<T: core::fmt::Debug> core::fmt::Debug for SignRequestOf<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("SignRequest")
             .field("method", &self.method)
