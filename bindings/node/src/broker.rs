@@ -2,12 +2,11 @@
 
 use crate::feedback::Feedback;
 use crate::fetcher::Fetcher;
-use crate::headers::Joined;
 use crate::identity::Identity;
 use crate::js::{ClassInstance, JsBoolean, JsNumber, JsString, List};
 use crate::json::JsonObject;
-use crate::key::PublicKey;
 use crate::options::options;
+use crate::presented::Presented;
 use crate::{boundary, errors, purpose, worker};
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::publisher::Redemption;
@@ -346,41 +345,6 @@ impl BrokerClient {
     ) -> Result<PromiseRaw<'static, JsonObject>> {
         let client = self.0.clone();
         worker::run(&env, move || act(&client), |asked| asked.map(JsonObject).map_err(|error| raise(&error)))
-    }
-}
-
-/// A visa with the signed request that brought it: the broker looks at both.
-#[napi]
-pub struct Presented(pub(crate) broker::Presented);
-
-#[napi]
-impl Presented {
-    /// The visa and the signature among the headers of a request that was verified. `publicKey` is the agent's, where the request did not
-    /// bring it.
-    #[napi(
-        configurable,
-        writable,
-        ts_args_type = "headers: Headers, publicKey?: PublicKey",
-        ts_return_type = "Presented"
-    )]
-    pub fn of_request(
-        headers: Joined,
-        count: u32,
-        separator: u32,
-        public_key: Option<ClassInstance<PublicKey>>,
-    ) -> Result<Option<Presented>> {
-        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
-        let presented = boundary::call(|| broker::Presented::of_request(&lines))?;
-        Ok(Some(Self(match public_key {
-            Some(key) => presented.with_key(&key.0),
-            None => presented,
-        })))
-    }
-
-    /// The visa, which is as good as money.
-    #[napi(getter)]
-    pub fn visa(&self) -> &str {
-        self.0.visa()
     }
 }
 

@@ -39,6 +39,7 @@ pub mod manifest;
 pub mod offer;
 pub mod options;
 pub mod policy;
+pub mod presented;
 pub mod provenance;
 pub mod publisher;
 pub mod purpose;

@@ -1,10 +1,11 @@
 //! Redeeming in the background, in batches.
 
-use crate::broker::{BrokerClient, Presented, raise};
+use crate::broker::{BrokerClient, raise};
 use crate::host;
 use crate::js::{Anything, Callback, ClassInstance, JsNumber, arguments};
 use crate::json::JsonObject;
 use crate::options::options;
+use crate::presented::Presented;
 use crate::{boundary, errors, worker};
 use imagxp_fetch::broker::{self, Outcome, RedeemerOptions as Bounds};
 use napi::bindgen_prelude::{FnArgs, PromiseRaw, Unknown};

@@ -1,17 +1,14 @@
-//! A broker's client, and the redeemer that works in the background.
+//! A broker's client.
 
 use crate::feedback::Feedback;
 use crate::fetcher::Fetcher;
-use crate::headers::Headers;
 use crate::identity::Identity;
-use crate::key::PublicKey;
+use crate::presented::Presented;
 use crate::{boundary, errors, json, purpose, time};
-use core::time::Duration;
 use imagxp::json::Object;
 use imagxp::publisher::Redemption;
 use imagxp_fetch::Options;
-use imagxp_fetch::broker::{self, BrokerError, Outcome, Period, Redeemed, RedeemerOptions, Want};
-use pyo3::exceptions::PyTypeError;
+use imagxp_fetch::broker::{self, BrokerError, Period, Want};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyType};
 
@@ -227,124 +224,6 @@ impl BrokerClient {
     }
 }
 
-/// A visa with the signed request that brought it: the broker looks at both.
-#[pyclass(frozen, eq, module = "imagxp")]
-#[derive(Clone, PartialEq)]
-pub(crate) struct Presented(broker::Presented);
-
-#[pymethods]
-impl Presented {
-    /// The visa and the signature among the headers of a request that was verified. `public_key` is the agent's, where the request did not
-    /// bring it.
-    #[new]
-    #[pyo3(signature = (headers, *, public_key = None))]
-    fn new(py: Python<'_>, headers: Headers<'_>, public_key: Option<&PublicKey>) -> PyResult<Self> {
-        let presented =
-            broker::Presented::of_request(&headers.lines()).map_err(|error| errors::raise(py, &error))?;
-        Ok(Self(match public_key {
-            Some(key) => presented.with_key(&key.0),
-            None => presented,
-        }))
-    }
-
-    /// The visa, which is as good as money.
-    #[getter]
-    fn visa(&self) -> &str {
-        self.0.visa()
-    }
-
-    fn __repr__(&self) -> &'static str {
-        "Presented(..)"
-    }
-}
-
-/// Redeems in batches from a thread of its own, which starts with the first visa: a publisher serves first and presents soon after.
-///
-/// Each visa that `push` took is reported once: `on_outcome(presented, result, error)` on that thread, with the dict of `BrokerClient.redeem`
-/// or a `BrokerError`. `batch` visas or `interval` seconds make a batch; `give_up` seconds without an answer end in an error. What waits is in
-/// memory: `close` it before the process ends. After a fork the child's queue is empty.
-#[pyclass(frozen, module = "imagxp")]
-pub(crate) struct Redeemer(broker::Redeemer);
-
-#[pymethods]
-impl Redeemer {
-    #[new]
-    #[pyo3(signature = (client, on_outcome, *, capacity = 10_000, batch = 500, interval = 5.0, give_up = 3600.0))]
-    fn new(
-        py: Python<'_>,
-        client: &BrokerClient,
-        on_outcome: Py<PyAny>,
-        capacity: usize,
-        batch: usize,
-        interval: f64,
-        give_up: f64,
-    ) -> PyResult<Self> {
-        if !on_outcome.bind(py).is_callable() {
-            return Err(PyTypeError::new_err("on_outcome is not callable"));
-        }
-        let (interval, give_up) = (seconds(py, interval)?, seconds(py, give_up)?);
-        let options = RedeemerOptions { capacity, batch, interval, give_up };
-        let report = move |outcome: Outcome| {
-            Python::attach(|py| {
-                if let Err(error) = tell(py, &on_outcome, outcome) {
-                    errors::log(py, "on_outcome failed", &error);
-                }
-            });
-        };
-        call(py, || broker::Redeemer::new(client.0.clone(), options, report)).map(Self)
-    }
-
-    /// Takes a visa. Raises `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`.
-    #[pyo3(signature = (presented, /))]
-    fn push(&self, py: Python<'_>, presented: &Presented) -> PyResult<()> {
-        call(py, || self.0.push(presented.0.clone()))
-    }
-
-    /// How many visas have come to what: `{waiting, accepted, refused, failed}`.
-    #[getter]
-    fn tally<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let tally = boundary::compute(py, || self.0.tally())?;
-        let dict = PyDict::new(py);
-        let counts = [
-            ("waiting", tally.waiting),
-            ("accepted", tally.accepted),
-            ("refused", tally.refused),
-            ("failed", tally.failed),
-        ];
-        for (name, count) in counts {
-            dict.set_item(name, count)?;
-        }
-        Ok(dict)
-    }
-
-    /// Presents now what waits; `False` when something still waits after so many seconds.
-    #[pyo3(signature = (within = 30.0))]
-    fn flush(&self, py: Python<'_>, within: f64) -> PyResult<bool> {
-        let within = seconds(py, within)?;
-        boundary::compute(py, || self.0.flush(within))
-    }
-
-    /// Takes no more, presents what waits, and reports what could not be presented within so many seconds. Returns how many those were.
-    #[pyo3(signature = (within = 30.0))]
-    fn close(&self, py: Python<'_>, within: f64) -> PyResult<u64> {
-        let within = seconds(py, within)?;
-        boundary::compute(py, || self.0.close(within))
-    }
-
-    fn __repr__(&self) -> &'static str {
-        "Redeemer(..)"
-    }
-}
-
-fn tell(py: Python<'_>, on_outcome: &Py<PyAny>, outcome: Outcome) -> PyResult<()> {
-    let read = |result: &Redeemed| json::object(py, &result.to_json());
-    let (result, error) = match &outcome.result {
-        Ok(result) => (Some(read(result)?), None),
-        Err(error) => (None, Some(raise(py, error).into_value(py))),
-    };
-    on_outcome.call1(py, (Presented(outcome.presented), result, error)).map(drop)
-}
-
 fn own_fetcher(
     py: Python<'_>,
     given: Option<&Fetcher>,
@@ -361,12 +240,6 @@ fn own_fetcher(
     }
 }
 
-fn seconds(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
-    // A year and more is no time to wait; adding it to a clock must not overflow.
-    let fits = Duration::try_from_secs_f64(seconds).ok().filter(|time| time.as_secs() < 366 * 86_400);
-    fits.ok_or_else(|| errors::argument(py, "the seconds are not a number from 0 to a year"))
-}
-
 fn dict<'py>(
     py: Python<'py>,
     act: impl FnOnce() -> Result<Object<'static>, BrokerError> + Send,
@@ -374,11 +247,14 @@ fn dict<'py>(
     json::object(py, &call(py, act)?)
 }
 
-fn call<T: Send>(py: Python<'_>, act: impl FnOnce() -> Result<T, BrokerError> + Send) -> PyResult<T> {
+pub(crate) fn call<T: Send>(
+    py: Python<'_>,
+    act: impl FnOnce() -> Result<T, BrokerError> + Send,
+) -> PyResult<T> {
     boundary::compute(py, act)?.map_err(|error| raise(py, &error))
 }
 
-fn raise(py: Python<'_>, error: &BrokerError) -> PyErr {
+pub(crate) fn raise(py: Python<'_>, error: &BrokerError) -> PyErr {
     if error.code().starts_with("usage.") || error.code() == "io.failed" {
         return errors::with_code(py, error.code(), error.message());
     }

@@ -19,6 +19,7 @@ mod prove;
 mod recover;
 mod scan;
 mod seal;
+mod state;
 mod verify;
 mod writer;
 

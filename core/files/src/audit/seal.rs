@@ -2,7 +2,8 @@
 
 use super::checkpoints::Checkpoints;
 use super::options::Sync;
-use super::writer::{Inner, LAG, State, failed};
+use super::state::State;
+use super::writer::{Inner, LAG, failed};
 use imagxp::Result;
 use imagxp::audit::Log;
 use std::sync::Arc;

@@ -8,10 +8,10 @@ use super::header::Header;
 use super::io_error;
 use super::options::{Options, Sync};
 use super::recover::recover;
+use super::state::{State, length_of};
 use imagxp::audit::{AuditSink, Log, Record};
 use imagxp::crypto::{PublicKey, Signer};
 use imagxp::{Error, ErrorKind, Result};
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -43,34 +43,6 @@ pub(super) struct Inner {
     woken: Condvar,
     /// Calls the background thread.
     bell: SyncSender<()>,
-}
-
-pub(super) struct State {
-    /// With every entry that has been chained.
-    log: Log,
-    /// With every entry that has been acknowledged.
-    pub(super) kept: Log,
-    /// The manifests in this file, and those among them that are in the batch only.
-    manifests: HashSet<[u8; 32]>,
-    fresh: Vec<[u8; 32]>,
-    batch: Vec<u8>,
-    spare: Vec<u8>,
-    pub(super) file: Arc<File>,
-    pub(super) path: PathBuf,
-    bytes: u64,
-    /// Counts the batches that failed: who waits for one of them learns it by this.
-    failures: u64,
-    last_error: String,
-    /// Whether somebody writes a batch now.
-    busy: bool,
-    /// What makes the log unusable until it is opened again.
-    pub(super) broken: Option<String>,
-    pub(super) closed: bool,
-    pub(super) unsynced: u64,
-    pub(super) synced_at: Instant,
-    pub(super) sealed: u64,
-    pub(super) sealed_at: Instant,
-    pub(super) checkpoint_bytes: u64,
 }
 
 impl AuditLog {
@@ -365,45 +337,6 @@ impl Inner {
     }
 }
 
-impl State {
-    fn length(&self) -> u64 {
-        self.bytes.saturating_add(length_of(&self.batch))
-    }
-
-    /// Chains the entry, and before it the manifest that it names when this file does not hold it yet.
-    fn chain(&mut self, body: &[u8], record: Option<&Record<'_>>) -> Result<u64> {
-        if let Some(manifest) = record.and_then(|record| record.manifest)
-            && !self.manifests.contains(&manifest.sha256)
-        {
-            self.log.append(&manifest.to_json(), &mut self.batch)?;
-            self.batch.push(b'\n');
-            self.manifests.insert(manifest.sha256);
-            self.fresh.push(manifest.sha256);
-        }
-        let number = self.log.append(body, &mut self.batch)?.number;
-        self.batch.push(b'\n');
-        Ok(number)
-    }
-
-    /// Nothing of the batch, nor of what has been chained after it, is in the log.
-    fn take_back(&mut self, fresh: &[[u8; 32]], why: String) {
-        for hash in fresh.iter().chain(&self.fresh) {
-            self.manifests.remove(hash);
-        }
-        self.fresh.clear();
-        self.batch.clear();
-        self.log = self.kept.clone();
-        self.failures += 1;
-        self.last_error = why;
-    }
-
-    pub(super) fn give_up(&mut self, why: String) {
-        self.failures += 1;
-        self.last_error.clone_from(&why);
-        self.broken = Some(why);
-    }
-}
-
 /// Makes the file that begins with the log's next entry.
 fn begin_file(folder: &Path, origin: &str, log: &Log) -> Result<(PathBuf, File, u64)> {
     let path = folder.join(super::folder::file_name(log.size()));
@@ -424,10 +357,6 @@ fn begin_file(folder: &Path, origin: &str, log: &Log) -> Result<(PathBuf, File, 
             Err(io_error("begin", &path, error))
         }
     }
-}
-
-fn length_of(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn failed(why: impl Into<String>) -> Error {

@@ -27,6 +27,7 @@ mod object;
 mod parse;
 mod scan;
 mod shallow;
+mod string;
 mod value;
 
 pub(crate) use canonical::write_object;

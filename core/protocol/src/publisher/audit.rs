@@ -1,8 +1,9 @@
 //! Step 13: the audit record, after everything that decides and before the verdict (PROTOCOL §§5, 12).
 
 use super::conclude::answer;
+use super::refusal::Refusal;
 use super::verdict::{KeyBinding, Visitor};
-use super::verify::{Refusal, Run};
+use super::verify::Run;
 use crate::audit::{ManifestSnapshot, Record};
 use crate::claim::MAX_CLAIM_BYTES;
 use crate::code::Code;

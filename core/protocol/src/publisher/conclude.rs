@@ -1,7 +1,8 @@
 //! Step 14: from what the pipeline found to the verdict.
 
+use super::refusal::Refusal;
 use super::verdict::{Outcome, Verdict};
-use super::verify::{Refusal, Run};
+use super::verify::Run;
 use crate::code::{Code, Retry};
 use crate::encoding::hex_encode;
 use crate::headers;

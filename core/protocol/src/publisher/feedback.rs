@@ -1,9 +1,10 @@
 //! Taking feedback from agents (PROTOCOL §11), with the clock and replay rules of requests.
 
+use super::nonce::insert_refusal;
+use super::refusal::Refusal;
 use super::verdict::{
     KeyBinding, Need, NeedKind, Outcome, PaymentFacts, PaymentState, Verdict, Visitor, Warning,
 };
-use super::verify::{Refusal, insert_refusal};
 use super::{Publisher, request::KEEP_S};
 use crate::agent_id::AgentId;
 use crate::code::{Code, Retry};

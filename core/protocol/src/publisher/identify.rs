@@ -1,8 +1,9 @@
 //! Steps 7 and 8: the agent's key, and the signature.
 
 use super::read::Decoded;
+use super::refusal::Refusal;
 use super::verdict::{KeyBinding, Need, NeedKind, Visitor, Warning};
-use super::verify::{Refusal, Run};
+use super::verify::Run;
 use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{Algorithm, HotKeys, PublicKey, Signature, Thumbprint};

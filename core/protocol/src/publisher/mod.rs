@@ -5,14 +5,17 @@
 
 mod audit;
 mod batch;
+mod bind;
 mod conclude;
 mod feedback;
 mod identify;
 mod kept;
+mod nonce;
 mod pay;
 mod presented;
 mod rate;
 mod read;
+mod refusal;
 mod request;
 mod supply;
 mod unsigned;

@@ -1,8 +1,10 @@
 //! Step 11: the visa or ad proof (PROTOCOL §8).
 
+use super::nonce::insert_refusal;
+use super::refusal::Refusal;
 use super::request::{KEEP_S, Redemption};
 use super::verdict::{Need, NeedKind, PaymentFacts, PaymentState, Warning};
-use super::verify::{Refusal, Run, insert_refusal};
+use super::verify::Run;
 use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{Jws, Thumbprint};

@@ -1,7 +1,8 @@
 //! Steps 1 to 3: from header lines to a claim.
 
+use super::refusal::Refusal;
 use super::verdict::{Visitor, Warning};
-use super::verify::{Refusal, Run};
+use super::verify::Run;
 use crate::claim::{self, Claim, Members};
 use crate::code::Code;
 use crate::crypto::Signature;

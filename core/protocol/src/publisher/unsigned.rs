@@ -1,7 +1,8 @@
 //! Visitors without a signature: browser or not? A guess, and named as one (PROTOCOL §7).
 
+use super::refusal::Refusal;
 use super::verdict::Visitor;
-use super::verify::{Refusal, Run};
+use super::verify::Run;
 use crate::code::Code;
 use crate::headers::RequestHeaders;
 use crate::policy::Unsigned;

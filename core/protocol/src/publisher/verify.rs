@@ -1,57 +1,24 @@
 //! The pipeline: PROTOCOL §5 in exactly its order. Nothing before step 9 has a side effect.
 
 use super::read::Decoded;
+use super::refusal::Refusal;
 use super::request::{KEEP_S, MAX_PENDING_S, Pending, Progress, Request, Verification};
-use super::verdict::{KeyBinding, Need, NeedKind, PaymentFacts, PaymentState, Visitor, Warning};
+use super::verdict::{KeyBinding, PaymentFacts, PaymentState, Visitor, Warning};
 use super::{Publisher, rate};
 use crate::agent_id::AgentId;
 use crate::claim::{Claim, Version};
 use crate::code::{Code, Retry};
 use crate::crypto::{PublicKey, Thumbprint};
-use crate::digest::digests_agree;
 use crate::directory::Known;
 #[cfg(feature = "explain")]
 use crate::explain::Explanation;
 use crate::explain::{Step, StepResult};
 use crate::headers::RequestHeaders;
-use crate::policy::{Decision, Question, ResourceMatch};
+use crate::policy::{Decision, Question};
 use crate::purpose::Purpose;
-use crate::replay::{Insert, ReplayEntry, Seen};
-use crate::resource::{ReadResource, Resource, path_readings};
+use crate::resource::path_readings;
 use crate::time::Timestamp;
-use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Why the pipeline stopped.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) code: Code,
-    pub(super) hint: Option<Cow<'static, str>>,
-    pub(super) detail: Option<Cow<'static, str>>,
-    pub(super) retry: Option<Retry>,
-    pub(super) needs: Vec<Need>,
-}
-
-impl Refusal {
-    pub(super) const fn new(code: Code) -> Self {
-        Self { code, hint: None, detail: None, retry: None, needs: Vec::new() }
-    }
-
-    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    pub(super) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
-        self
-    }
-
-    pub(super) fn needing(mut self, need: Need) -> Self {
-        self.needs.push(need);
-        self
-    }
-}
 
 /// What is known so far. Fields that PROTOCOL §6 gives "only when verified" are set after step 8.
 pub(super) struct Facts {
@@ -286,123 +253,6 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// Step 5: read only, so that a replay costs no signature check.
-    fn look_up_nonce(&mut self, key: &[u8; 16]) -> Result<(), Refusal> {
-        if self.progress.nonce_spent {
-            self.note(5, "nonce: not seen before", StepResult::Skipped, Default::default);
-            return Ok(());
-        }
-        // What was stored for this very request is not seen *before*.
-        let seen = match self.progress.inserted.contains(&(*key, Insert::Fresh)) {
-            true => Seen::No,
-            false => self.publisher.replay.seen(key, self.now),
-        };
-        let refusal = match seen {
-            Seen::No => None,
-            Seen::Yes => Some(Refusal::new(Code::ReplayNonceSeen)),
-            Seen::Error => Some(Refusal::new(Code::ReplayStoreError)),
-        };
-        self.check(5, "nonce: not seen before", refusal, || {
-            ("a nonce that has not been seen".into(), seen.as_str().into())
-        })
-    }
-
-    /// Step 6.
-    fn bind(&mut self, claim: &Claim) -> Result<(), Refusal> {
-        let policy = &self.publisher.policy;
-        let document = policy.document();
-        let mismatch = |detail: &'static str| Some(Refusal::new(Code::ClaimResourceMismatch).detail(detail));
-        let claimed = claim.read_resource();
-        let requested = if claim.asks_for(self.request.url) {
-            claimed.clone()
-        } else {
-            ReadResource::parse(self.request.url)
-        };
-        let refusal = match (&claimed, &requested) {
-            (_, None) => mismatch("the request's own URL cannot be read"),
-            (None, _) if document.require_resource => {
-                Some(Refusal::new(Code::ClaimResourceInvalid).detail("the claim names no resource"))
-            }
-            (None, _) => None,
-            (Some(_), _) if document.resource_match == ResourceMatch::Off => None,
-            (Some(claimed), Some(requested)) => {
-                let (claimed, requested) = (claimed.view(), requested.view());
-                match (claimed.origin, requested.origin) {
-                    _ if !claimed.same_target(&requested) => mismatch("path or query differ"),
-                    (Some(origin), _) if !policy.origins().iter().any(|ours| origin.is(ours)) => {
-                        mismatch("the claim names another site")
-                    }
-                    _ if document.resource_match == ResourceMatch::Path => None,
-                    (None, _) => mismatch("the claim names no origin"),
-                    (Some(origin), Some(other)) if origin != other => {
-                        mismatch("the request came to another origin")
-                    }
-                    (Some(_), _) => None,
-                }
-            }
-        };
-        let shown = |text: Option<String>| text.unwrap_or_else(|| "none".into());
-        self.check(6, "claim: resource", refusal, || {
-            let requested = Resource::parse(self.request.url).map(|resource| resource.to_string());
-            (shown(requested), shown(claim.resource_text().map(Cow::into_owned)))
-        })?;
-
-        let method = self.request.method;
-        let refusal = claim
-            .method()
-            .filter(|signed| *signed != method)
-            .map(|_| Refusal::new(Code::ClaimMethodMismatch));
-        self.check(6, "claim: method", refusal, || {
-            (method.into(), claim.method().unwrap_or("none, which fits any").into())
-        })?;
-        let refusal = (!document.methods.iter().any(|allowed| allowed == method))
-            .then(|| Refusal::new(Code::MethodNotAllowed));
-        self.check(6, "request: method", refusal, || (document.methods.join(", "), method.into()))?;
-
-        if let Some(claimed) = claim.content_digest() {
-            let actual = self.request.body_digest;
-            let agree = actual.is_some_and(|actual| digests_agree(claimed, actual));
-            let refusal = (!agree).then(|| Refusal::new(Code::ClaimDigestMismatch));
-            self.check(6, "claim: body digest", refusal, || {
-                (actual.unwrap_or("none: the caller passed no digest").into(), claimed.into())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Step 9: atomic, and only now: a bad copy of a request must not burn the good one's nonce.
-    fn spend_nonce(&mut self, claim: &Claim, subject: &str, key: [u8; 16]) -> Result<(), Refusal> {
-        if self.progress.nonce_spent {
-            self.note(9, "nonce: spent once", StepResult::Skipped, Default::default);
-            return Ok(());
-        }
-        let window = i64::from(self.publisher.policy.document().clock.past_s);
-        let entry = ReplayEntry {
-            key,
-            agent: self.publisher.keyer.agent(subject),
-            expires_at: claim.ts.saturating_add_secs(window + KEEP_S),
-        };
-        let inserted = self.insert(&entry);
-        let refusal = insert_refusal(inserted, Code::ReplayNonceSeen);
-        self.check(9, "nonce: spent once", refusal, || {
-            ("absent".into(), format!("{}; kept until {}", inserted.as_str(), entry.expires_at))
-        })?;
-        self.progress.nonce_spent = true;
-        Ok(())
-    }
-
-    /// Asks the replay store to insert, or takes the answer that the caller got from one that answers later.
-    pub(super) fn insert(&mut self, entry: &ReplayEntry) -> Insert {
-        if self.is_dry() {
-            return Insert::Fresh;
-        }
-        let told = self.progress.inserted.iter().find(|(key, _)| *key == entry.key);
-        let answer = told
-            .map_or_else(|| self.publisher.replay.insert_if_absent(entry, self.now), |(_, answer)| *answer);
-        self.progress.asked = (answer == Insert::Later).then_some(*entry);
-        answer
-    }
-
     /// Step 10.
     fn apply_policy(&mut self, question: &Question<'_>, decision: &Decision) -> Result<(), Refusal> {
         let publisher = self.publisher;
@@ -454,20 +304,5 @@ impl<'r> Run<'r> {
         self.check(12, "custom policy", refusal, || {
             ("allowed by the publisher's own rule".into(), "its answer".into())
         })
-    }
-}
-
-/// What a store's answer means.
-pub(super) fn insert_refusal(answer: Insert, seen: Code) -> Option<Refusal> {
-    match answer {
-        Insert::Fresh => None,
-        Insert::Seen => Some(Refusal::new(seen)),
-        Insert::Full => Some(Refusal::new(Code::ReplayStoreFull)),
-        Insert::Error => Some(Refusal::new(Code::ReplayStoreError)),
-        // Who cannot wait for the store has no answer from it: the same 503.
-        Insert::Later => {
-            let need = Need { kind: NeedKind::Replay, url: String::new() };
-            Some(Refusal::new(Code::ReplayStoreError).detail("the store answers later").needing(need))
-        }
     }
 }

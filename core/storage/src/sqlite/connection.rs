@@ -1,5 +1,6 @@
 //! A connection to SQLite: settings, functions, errors.
 
+use super::value::read;
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
@@ -9,8 +10,7 @@ use imagxp_broker::{Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -247,18 +247,7 @@ impl Sql for Sqlite {
         while let Some(row) = rows.next().map_err(failed)? {
             let mut values = Vec::with_capacity(columns);
             for column in 0..columns {
-                values.push(match row.get_ref(column).map_err(failed)? {
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(value) => Value::Int(value),
-                    ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
-                    ValueRef::Text(value) => match core::str::from_utf8(value) {
-                        Ok(text) => Value::Text(text.to_owned()),
-                        Err(_) => return Err(Error::new(ErrorKind::Damaged, "a text is not UTF-8")),
-                    },
-                    ValueRef::Real(_) => {
-                        return Err(Error::new(ErrorKind::Damaged, "a column holds a fraction"));
-                    }
-                });
+                values.push(read(row.get_ref(column).map_err(failed)?)?);
             }
             found.push(Row::new(values));
         }
@@ -345,23 +334,6 @@ impl Sql for Sqlite {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-    }
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
-            Self::Int(value) => ToSqlOutput::Borrowed(ValueRef::Integer(*value)),
-            Self::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
-            Self::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
-            Self::Units(value) => {
-                ToSqlOutput::Owned(rusqlite::types::Value::Blob(value.to_be_bytes().to_vec()))
-            }
-            Self::Ints(_) | Self::Texts(_) | Self::Blobs(_) | Self::Numbers(_) => {
-                return Err(rusqlite::Error::ToSqlConversionFailure("sqlite has no arrays".into()));
-            }
-        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod store;
+mod value;
 
 pub use connection::Durability;
 pub(crate) use connection::Sqlite;
