@@ -1,6 +1,7 @@
 //! What the fuzz target c_calls is made of.
 
 pub mod batch;
+pub mod call;
 pub mod callbacks;
 pub mod caller;
 pub mod content;

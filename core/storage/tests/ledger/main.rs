@@ -2,118 +2,22 @@
 
 #![cfg(test)]
 
-#[path = "support/mod.rs"]
+mod place;
+mod requests;
+#[path = "../support/mod.rs"]
 mod support;
 
 use imagxp_broker::*;
 use imagxp_storage::key::SigningKey;
 use imagxp_storage::operator::{Operator, Token, token_hash};
-use imagxp_storage::{Address, Ledger, Options};
+use imagxp_storage::{Ledger, Options};
+use place::everywhere;
+use requests::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use support::Postgres;
-use tempfile::TempDir;
 
 const NOW: i64 = 1_790_000_000_000;
-
-/// A place for a ledger, which lives as long as this.
-struct Place {
-    address: Address,
-    durable: bool,
-    _folder: TempDir,
-    _server: Option<Arc<Postgres>>,
-}
-
-impl Place {
-    fn open(&self) -> Ledger {
-        let report =
-            |error: &imagxp_storage::Error| eprintln!("{error} {:?}", std::error::Error::source(error));
-        Ledger::open(&self.address, Options { report: Some(Arc::new(report)), ..Options::default() }, NOW)
-            .unwrap()
-    }
-}
-
-/// Runs a test on each database.
-fn everywhere(test: impl Fn(&Place)) {
-    let folder = || TempDir::new().unwrap();
-    test(&Place { address: Address::Memory, durable: false, _folder: folder(), _server: None });
-    let temporary = folder();
-    let address = Address::Sqlite(temporary.path().join("ledger.db"));
-    test(&Place { address, durable: true, _folder: temporary, _server: None });
-    if let Some(server) = Postgres::shared() {
-        let address = Address::parse(&server.database()).unwrap();
-        test(&Place { address, durable: true, _folder: folder(), _server: Some(server) });
-    }
-}
-
-fn owner(name: &str) -> Owner {
-    Owner::parse(name).unwrap()
-}
-
-fn reference(name: &str) -> Reference {
-    Reference::parse(name).unwrap()
-}
-
-fn operator() -> Actor {
-    Actor::Operator(owner("alice"))
-}
-
-fn deposit(to: &str, units: u128, booking: &str) -> Request {
-    let deposit = Deposit {
-        id: None,
-        asset: Asset::USD,
-        owner: owner(to),
-        amount: Amount::from_units(units),
-        reference: reference(booking),
-        memo: None,
-    };
-    Request::new(deposit, operator(), NOW)
-}
-
-fn pay(from: &str, to: &str, units: u128) -> Request {
-    let pay = Pay {
-        id: None,
-        asset: Asset::USD,
-        from: owner(from),
-        to: owner(to),
-        amount: Amount::from_units(units),
-        reference: None,
-        memo: Some(Memo::parse("für Ωμέγα").unwrap()),
-    };
-    Request::new(pay, Actor::Party(owner(from)), NOW)
-}
-
-fn issue(agent: &str, publisher: &str, units: u128) -> Request {
-    let issue = IssueVisa {
-        jti: None,
-        agent: owner(agent),
-        publisher: owner(publisher),
-        asset: Asset::USD,
-        amount: Amount::from_units(units),
-        jkt: None,
-        purposes: None,
-        paths: Some(vec!["/a/*".to_owned()]),
-        lifetime_s: 600,
-    };
-    Request::new(issue, Actor::Party(owner(agent)), NOW)
-}
-
-fn redeem(publisher: &str, jti: Id) -> Request {
-    Request::new(Redeem { jti, request_jkt: None }, Actor::Party(owner(publisher)), NOW)
-}
-
-fn account(ledger: &Ledger, name: &str) -> Account {
-    let id = AccountKey::available(Asset::USD, owner(name)).id();
-    let accounts = ledger.read().unwrap().accounts(Some(&owner(name)), None, 100).unwrap();
-    accounts.into_iter().find(|account| account.id == id).unwrap()
-}
-
-/// Every invariant of BROKER §1, by the broker's own audit of everything that is stored.
-fn sound(ledger: &Ledger) {
-    let report = ledger.audit_full().unwrap();
-    assert!(report.is_sound(), "{report:?}");
-}
 
 #[test]
 fn rows_come_back_and_survive_a_restart() {
