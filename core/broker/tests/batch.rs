@@ -10,24 +10,11 @@
 
 mod common;
 
-use common::{HOUR, available, issue, memory, operator, owner, party, reference, units};
+use common::{HOUR, available, issue, memory, operator, owner, party, pay, reference, units};
 use imagxp::audit::proof::{Plan, verify_inclusion};
 use imagxp::audit::tree::leaf_hash;
 use imagxp_broker::proof::prove;
 use imagxp_broker::*;
-
-fn pay(from: &str, to: &str, amount: u128) -> Pay {
-    let asset = Asset::USD;
-    Pay {
-        id: None,
-        asset,
-        from: owner(from),
-        to: owner(to),
-        amount: units(amount),
-        reference: None,
-        memo: None,
-    }
-}
 
 fn keyed(command: impl Into<Command>, actor: Actor, now: i64, key: &str, body: u8) -> Request {
     Request::new(command, actor, now).with_idempotency(reference(key), [body; 32])

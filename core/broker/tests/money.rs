@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{available, id, memory, operator, owner, party, reference, units};
+use common::{available, id, memory, operator, owner, party, pay, reference, units};
 use imagxp_broker::*;
 
 fn deposit(name: &str, amount: u128, bank: &str) -> Deposit {
@@ -20,19 +20,6 @@ fn deposit(name: &str, amount: u128, bank: &str) -> Deposit {
         owner: owner(name),
         amount: units(amount),
         reference: reference(bank),
-        memo: None,
-    }
-}
-
-fn pay(from: &str, to: &str, amount: u128) -> Pay {
-    let asset = Asset::USD;
-    Pay {
-        id: None,
-        asset,
-        from: owner(from),
-        to: owner(to),
-        amount: units(amount),
-        reference: None,
         memo: None,
     }
 }

@@ -10,22 +10,9 @@
 
 mod common;
 
-use common::{available, issue, memory, owner, party, units};
+use common::{available, issue, memory, owner, party, pay, units};
 use imagxp_broker::memory::Contradiction;
 use imagxp_broker::*;
-
-fn pay(from: &str, to: &str, amount: u128) -> Pay {
-    let asset = Asset::USD;
-    Pay {
-        id: None,
-        asset,
-        from: owner(from),
-        to: owner(to),
-        amount: units(amount),
-        reference: None,
-        memo: None,
-    }
-}
 
 /// A store that fails at one call.
 struct Faulty {

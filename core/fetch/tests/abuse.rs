@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::memory::peak;
+use support::allocator::peak;
 use support::{Authority, HOME, NameServer, Reply, Server, Stream, answer, options, world};
 
 const URL: &str = "https://bot.example.com/m";
 const GRACE: Duration = Duration::from_millis(100);
-const MEMORY: isize = 2 * 1024 * 1024;
+const MEMORY: usize = 2 * 1024 * 1024;
 
 /// One after the other: what is measured is the fetcher, not how tests share two processors.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -74,7 +74,7 @@ fn a_hundred_thousand_forged_requests() {
         .collect();
     let forged = Arc::new(forged);
 
-    let before = support::memory::live();
+    let before = support::allocator::live_in_all();
     let begin = Instant::now();
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
@@ -104,7 +104,7 @@ fn a_hundred_thousand_forged_requests() {
             *codes.entry(code).or_default() += count;
         }
     }
-    let (took, growth) = (begin.elapsed(), support::memory::live() - before);
+    let (took, growth) = (begin.elapsed(), support::allocator::live_in_all() - before);
     let mut asked: HashMap<String, usize> = HashMap::new();
     for head in server.heads() {
         let host = head

@@ -5,7 +5,7 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::{Identity, SignRequest};
-use imagxp::crypto::{Algorithm, Signer, jws};
+use imagxp::crypto::Algorithm;
 use imagxp::json::{Object, Value};
 use imagxp::publisher::{FetchFailure, Outcome, Visitor};
 use imagxp::{Code, Publisher, Purpose, Timestamp, Verdict};
@@ -150,23 +150,12 @@ fn a_clock_that_steps_back_reopens_no_visa() {
 
 /// A token with any claims, signed by the broker.
 fn token(typ: Option<&str>, change: impl FnOnce(&mut Object<'static>)) -> String {
-    let mut claims = Object::new();
-    claims.insert("iss", "https://broker.example");
-    claims.insert("aud", "https://pub.example");
-    claims.insert("sub", AGENT);
-    claims.insert("jti", "jti-0001");
-    claims.insert("iat", 1_772_366_400);
-    claims.insert("exp", 1_772_367_000);
-    claims.insert("amount", "0.01");
-    claims.insert("currency", "USD");
-    change(&mut claims);
-    let broker = key(9, Algorithm::Es256);
-    let mut header = Object::new();
-    if let Some(typ) = typ {
-        header.insert("typ", typ.to_owned());
-    }
-    header.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
-    jws::sign(&header, &imagxp::json::object_to_canonical(&claims), &broker as &dyn Signer).unwrap()
+    common::world::token("jti-0001", change, |header| {
+        match typ {
+            Some(typ) => header.insert("typ", typ.to_owned()),
+            None => header.remove("typ"),
+        };
+    })
 }
 
 #[test]

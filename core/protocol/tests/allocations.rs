@@ -1,55 +1,12 @@
 //! Memory, counted: what the tables of hot keys take, and what a verdict takes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
-#![allow(unsafe_code, reason = "an allocator is unsafe by nature; this one passes on to the system's")]
 
+#[path = "common/allocator.rs"]
+mod allocator;
 mod common;
 
 use common::world::*;
 use imagxp::crypto::{Algorithm, HotKeys, PrivateKey};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-    static LARGEST: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize, calls: usize) {
-    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
-    let _ = CALLS.try_with(|all| all.set(all.get() + calls));
-    let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(bytes)));
-}
-
-fn signed(size: usize) -> isize {
-    isize::try_from(size).unwrap_or(isize::MAX)
-}
-
-// SAFETY: every call is passed on unchanged; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(signed(layout.size()), 1);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-signed(layout.size()), 0);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(signed(size) - signed(layout.size()), 1);
-        // SAFETY: the caller's contract is the system's.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 /// The counters, which [`HotKeys::new`] names apart from the bound.
 const APART: usize = 128 << 10;
@@ -69,11 +26,11 @@ fn tables_take_no_more_than_they_say() {
     // The generator's table is the process's, as long as somebody has it.
     let _other = HotKeys::default();
     for max_bytes in [1 << 20, 1 << 19, 0] {
-        let before = LIVE.get();
+        let before = allocator::live();
         let hot = HotKeys::new(max_bytes);
         for _ in 0..3 {
             keys.iter().for_each(|key| hot.credit(key));
-            let taken = usize::try_from(LIVE.get() - before).unwrap();
+            let taken = usize::try_from(allocator::live() - before).unwrap();
             assert!(hot.bytes() <= max_bytes && taken <= hot.bytes() + APART, "{taken} {hot:?}");
             assert!(taken >= hot.len() * 12_288, "{taken} {hot:?}");
         }
@@ -81,7 +38,7 @@ fn tables_take_no_more_than_they_say() {
         // What is left is less than another table.
         assert!(max_bytes - hot.bytes() < 12_600, "{hot:?}");
         drop(hot);
-        assert_eq!(LIVE.get(), before);
+        assert_eq!(allocator::live(), before);
     }
 }
 
@@ -89,12 +46,12 @@ fn tables_take_no_more_than_they_say() {
 #[test]
 fn no_request_makes_a_table_but_its_own_agents() {
     let publisher = publisher(POLICY);
-    let largest: Vec<isize> = (0..4)
+    let largest: Vec<usize> = (0..4)
         .map(|number| {
             Signed::read(&format!("nonce-000000001{number}")).act(|request| {
-                LARGEST.set(0);
-                assert!(publisher.verify(request, now()).verdict.is_allowed());
-                LARGEST.get()
+                let (verification, _, largest) = allocator::asked(|| publisher.verify(request, now()));
+                assert!(verification.verdict.is_allowed());
+                largest
             })
         })
         .collect();
@@ -112,9 +69,7 @@ fn a_verdict_allocates_little() {
     let mut most = 0;
     for (number, request) in requests.iter().enumerate() {
         let calls = request.act(|request| {
-            let before = CALLS.get();
-            let verification = publisher.verify(request, now());
-            let calls = CALLS.get() - before;
+            let (verification, calls, _) = allocator::asked(|| publisher.verify(request, now()));
             assert!(verification.verdict.is_allowed());
             calls
         });

@@ -5,7 +5,7 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
-use imagxp::crypto::{Algorithm, Signer, jws};
+use imagxp::crypto::Algorithm;
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::visa::{MAX_USES, NewVisa, issue};
 use imagxp::{AgentId, Code, Publisher, Purpose, Verdict};
@@ -60,22 +60,7 @@ fn verdict(
     change: impl FnOnce(&mut Object<'static>),
     change_header: impl FnOnce(&mut Object<'static>),
 ) -> Verdict {
-    let mut claims = Object::new();
-    claims.insert("iss", "https://broker.example");
-    claims.insert("aud", "https://pub.example");
-    claims.insert("sub", AGENT);
-    claims.insert("jti", format!("jti-{number:08}"));
-    claims.insert("iat", 1_772_366_400);
-    claims.insert("exp", 1_772_367_000);
-    claims.insert("amount", "0.01");
-    claims.insert("currency", "USD");
-    change(&mut claims);
-    let broker = key(9, Algorithm::Es256);
-    let mut header = Object::new();
-    header.insert("typ", "imagxp-visa+jwt");
-    header.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
-    change_header(&mut header);
-    let token = jws::sign(&header, &object_to_canonical(&claims), &broker as &dyn Signer).unwrap();
+    let token = token(&format!("jti-{number:08}"), change, change_header);
     let ask = SignRequest {
         payment: Some(&token),
         ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)

@@ -2,7 +2,7 @@
 
 use crate::value::{Row, Value};
 use imagxp_broker::{Id, OnceKey};
-use imagxp_database::Result;
+use imagxp_database::{Error, Result};
 use std::collections::BTreeSet;
 
 /// A connection. Statements have parameters `$1`, `$2`, …, each named for the first time in this order.
@@ -55,6 +55,15 @@ pub(crate) trait Sql {
 
     /// Whether the connection has ended and nothing more can be asked of it.
     fn is_closed(&self) -> bool;
+
+    /// Ends a transaction of the store: durably, or as if nothing had been when something could not be written.
+    fn end_write(&mut self, written: Result<()>) -> Result<()> {
+        let ended = written.and_then(|()| self.commit().map_err(Error::of_commit));
+        if ended.is_err() {
+            self.rollback();
+        }
+        ended
+    }
 
     /// The first row.
     fn first(&mut self, sql: &str, parameters: &[Value]) -> Result<Option<Row>> {

@@ -169,6 +169,15 @@ fn is_unnamed(output: &syn::ReturnType) -> bool {
     find.0
 }
 
+/// Visits what is computed before the program runs, where no switch can be asked.
+macro_rules! constants {
+    ($($visit:ident: $item:ident,)*) => {
+        $(fn $visit(&mut self, item: &'ast syn::$item) {
+            self.constant(true, |this| visit::$visit(this, item));
+        })*
+    };
+}
+
 impl<'ast> Visit<'ast> for Weaver<'_> {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         self.function(&item.sig, &item.block, |this| visit::visit_item_fn(this, item));
@@ -185,28 +194,13 @@ impl<'ast> Visit<'ast> for Weaver<'_> {
         }
     }
 
-    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
-        self.constant(true, |this| visit::visit_item_const(this, item));
-    }
-
-    fn visit_impl_item_const(&mut self, item: &'ast syn::ImplItemConst) {
-        self.constant(true, |this| visit::visit_impl_item_const(this, item));
-    }
-
-    fn visit_trait_item_const(&mut self, item: &'ast syn::TraitItemConst) {
-        self.constant(true, |this| visit::visit_trait_item_const(this, item));
-    }
-
-    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
-        self.constant(true, |this| visit::visit_item_static(this, item));
-    }
-
-    fn visit_expr_const(&mut self, item: &'ast syn::ExprConst) {
-        self.constant(true, |this| visit::visit_expr_const(this, item));
-    }
-
-    fn visit_type_array(&mut self, item: &'ast syn::TypeArray) {
-        self.constant(true, |this| visit::visit_type_array(this, item));
+    constants! {
+        visit_item_const: ItemConst,
+        visit_impl_item_const: ImplItemConst,
+        visit_trait_item_const: TraitItemConst,
+        visit_item_static: ItemStatic,
+        visit_expr_const: ExprConst,
+        visit_type_array: TypeArray,
     }
 
     fn visit_expr_repeat(&mut self, item: &'ast syn::ExprRepeat) {

@@ -5,8 +5,8 @@
 use imagxp::crypto::Thumbprint;
 use imagxp_broker::{
     Account, AccountKey, Actor, Amount, Asset, Command, Deposit, Done, Id, IssueVisa, Keys, Memo, Memory,
-    Outcome, Owner, Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, TrustClock, Visa, audit,
-    decide,
+    Outcome, Owner, Pay, Reader, Reference, Refusal, Request, Rules, Store, TimeOrdered, TrustClock, Visa,
+    audit, decide,
 };
 use std::fmt::Debug;
 
@@ -69,6 +69,18 @@ pub(crate) fn issue(agent: &str, publisher: &str, amount: u128) -> IssueVisa {
         purposes: None,
         paths: None,
         lifetime_s: 600,
+    }
+}
+
+pub(crate) fn pay(from: &str, to: &str, amount: u128) -> Pay {
+    Pay {
+        id: None,
+        asset: Asset::USD,
+        from: owner(from),
+        to: owner(to),
+        amount: units(amount),
+        reference: None,
+        memo: None,
     }
 }
 

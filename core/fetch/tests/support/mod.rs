@@ -1,7 +1,8 @@
 //! Real parts on loopback: a certificate authority, TLS and plain servers, a name server. What a server does is a closure.
 #![allow(dead_code, clippy::unwrap_used, reason = "tests may panic, and none uses everything")]
 
-pub(crate) mod memory;
+#[path = "../../../protocol/tests/common/allocator.rs"]
+pub(crate) mod allocator;
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};

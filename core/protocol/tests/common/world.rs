@@ -1,7 +1,8 @@
 //! A small world for tests: an agent, a publisher, a broker, and a clock that stands still.
 
 use imagxp::agent::{Identity, SignRequest};
-use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp::crypto::{Algorithm, PrivateKey, Signer, jws};
+use imagxp::json::{Object, object_to_canonical};
 use imagxp::manifest::ManifestKey;
 use imagxp::policy::Money;
 use imagxp::publisher::Verification;
@@ -123,9 +124,9 @@ pub(crate) fn jwks_of(seed: u8) -> Vec<u8> {
     let key = key(seed, Algorithm::Es256);
     let mut jwk = key.public_key().to_jwk();
     jwk.insert("kid", key.public_key().thumbprint().as_str().to_owned());
-    let mut set = imagxp::json::Object::new();
+    let mut set = Object::new();
     set.insert("keys", vec![imagxp::json::Value::Object(jwk)]);
-    imagxp::json::object_to_canonical(&set)
+    object_to_canonical(&set)
 }
 
 /// A visa of the broker for agent 1 and one cent.
@@ -182,4 +183,28 @@ impl Random {
     pub(crate) fn nonce(&mut self) -> String {
         format!("{:016x}-{:016x}", self.next(), self.next())
     }
+}
+
+/// A token of the broker with any claims and any header, beginning with those of a good visa named `jti`.
+pub(crate) fn token(
+    jti: &str,
+    change: impl FnOnce(&mut Object<'static>),
+    change_header: impl FnOnce(&mut Object<'static>),
+) -> String {
+    let mut claims = Object::new();
+    claims.insert("iss", "https://broker.example");
+    claims.insert("aud", "https://pub.example");
+    claims.insert("sub", AGENT);
+    claims.insert("jti", jti.to_owned());
+    claims.insert("iat", 1_772_366_400);
+    claims.insert("exp", 1_772_367_000);
+    claims.insert("amount", "0.01");
+    claims.insert("currency", "USD");
+    change(&mut claims);
+    let broker = key(9, Algorithm::Es256);
+    let mut header = Object::new();
+    header.insert("typ", "imagxp-visa+jwt");
+    header.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
+    change_header(&mut header);
+    jws::sign(&header, &object_to_canonical(&claims), &broker as &dyn Signer).unwrap()
 }

@@ -9,6 +9,7 @@
     reason = "tests may panic"
 )]
 
+#[path = "../common/allocator.rs"]
 mod allocator;
 mod clock;
 #[path = "../common/mod.rs"]

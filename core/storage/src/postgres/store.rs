@@ -84,11 +84,8 @@ impl Store for Postgres {
     }
 
     fn write(&mut self, changes: &Changes) -> Result<()> {
-        let written = self.write_all(changes).and_then(|()| self.commit().map_err(Error::of_commit));
-        if written.is_err() {
-            self.rollback();
-        }
-        written
+        let written = self.write_all(changes);
+        self.end_write(written)
     }
 
     fn abort(&mut self) {
