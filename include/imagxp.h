@@ -19,7 +19,8 @@
  *   threads at once; a handle that is passed as a non-const pointer, or freed, must not be in use anywhere else meanwhile.
  * - Callbacks must return normally: no C++ exception and no longjmp may leave them.
  * - A defect inside the library ends as IMAGXP_INTERNAL, never as an abort; one line about it goes to standard error.
- * - Memory that cannot be allocated ends the process, as everywhere in Rust; what a stranger can make it allocate is bounded.
+ * - When memory runs out the process ends (SIGABRT, with a line on standard error), as everywhere in Rust: no call returns an error
+ *   for it, and none can be caught. What a stranger can make the library allocate is bounded. docs/hardening.md says how this is tested.
  */
 
 
@@ -1212,9 +1213,9 @@ imagxp_status imagxp_publisher_verify_batch(const imagxp_publisher *publisher,
 // Signs many requests, in order, byte for byte as one `imagxp_identity_sign` after the other. Free each `headers` with `imagxp_headers_free`.
 //
 // `requests`, `now_ms` and `headers` are arrays of `count`, and so is `nonces`, unless it is NULL: then every request gets a random one.
-// ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a key that signs elsewhere (`imagxp_key_external`) is asked for each. All
-// or none: an error names the first request that cannot be signed, counted from 0, and nothing is written. Errors: those of
-// `imagxp_identity_sign`, and `usage.argument` for a nonce that occurs twice.
+// ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a key that signs elsewhere
+// (`imagxp_key_external`) is asked for each. All or none: an error names the first request that cannot be signed, counted from 0, and
+// nothing is written. Errors: those of `imagxp_identity_sign`, and `usage.argument` for a nonce that occurs twice.
 //
 // # Safety
 // `requests`, `now_ms` and, unless NULL, `nonces` point to `count` values, `headers` to room for as many; each may be NULL when `count` is 0.

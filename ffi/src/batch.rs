@@ -53,9 +53,9 @@ pub unsafe extern "C" fn imagxp_publisher_verify_batch(
 /// Signs many requests, in order, byte for byte as one `imagxp_identity_sign` after the other. Free each `headers` with `imagxp_headers_free`.
 ///
 /// `requests`, `now_ms` and `headers` are arrays of `count`, and so is `nonces`, unless it is NULL: then every request gets a random one.
-/// ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a key that signs elsewhere (`imagxp_key_external`) is asked for each. All
-/// or none: an error names the first request that cannot be signed, counted from 0, and nothing is written. Errors: those of
-/// `imagxp_identity_sign`, and `usage.argument` for a nonce that occurs twice.
+/// ES256 signatures share their inversions, which makes eight and more an eighth cheaper; a key that signs elsewhere
+/// (`imagxp_key_external`) is asked for each. All or none: an error names the first request that cannot be signed, counted from 0, and
+/// nothing is written. Errors: those of `imagxp_identity_sign`, and `usage.argument` for a nonce that occurs twice.
 ///
 /// # Safety
 /// `requests`, `now_ms` and, unless NULL, `nonces` point to `count` values, `headers` to room for as many; each may be NULL when `count` is 0.
