@@ -5,6 +5,7 @@
 
 use arbitrary::Arbitrary;
 use imagxp::Request;
+use imagxp::claim::MEMBERS;
 use imagxp::crypto::{Algorithm, Signature};
 use imagxp::encoding::{base64_decode, base64_encode, base64url_encode};
 use imagxp::headers::{self, HeaderLine};
@@ -24,18 +25,6 @@ const NAMES: [&str; 8] = [
     headers::AGENT_ID,
     headers::TIMESTAMP,
     headers::ALG,
-];
-const MEMBERS: [&str; 10] = [
-    "v",
-    "agent_id",
-    "purpose",
-    "ts",
-    "timestamp",
-    "nonce",
-    "resource",
-    "method",
-    "content_digest",
-    "context",
 ];
 
 #[derive(Arbitrary, Debug)]

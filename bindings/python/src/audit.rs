@@ -114,15 +114,7 @@ impl AuditLog {
         let dict = PyDict::new(py);
         dict.set_item("intact", report.is_intact())?;
         dict.set_item("origin", &report.origin)?;
-        for (name, count) in [
-            ("files", report.files),
-            ("entries", report.entries),
-            ("verdicts", report.verdicts),
-            ("requests_verified", report.requests_verified),
-            ("checkpoints", report.checkpoints),
-            ("sealed", report.sealed),
-            ("unfinished", report.unfinished),
-        ] {
+        for (name, count) in report.counts() {
             dict.set_item(name, count)?;
         }
         let findings = PyList::empty(py);

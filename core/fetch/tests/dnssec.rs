@@ -23,7 +23,7 @@ use imagxp_fetch::{Dnssec, FetchFailure, Fetcher, Options, Profile, Resolver};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Authority, HOME, Server, answer};
+use support::{Authority, HOME, Server, answer, host_of};
 
 /// A root zone that holds everything, and delegates com without signing that.
 struct Root {
@@ -154,15 +154,7 @@ fn the_verdict_says_when_a_name_is_insecure() {
         PrivateKey::generate(Algorithm::EdDsa, fill).unwrap()
     };
     let (fetcher, _root) = fetcher(move |stream, head| {
-        let host = head
-            .to_ascii_lowercase()
-            .split("host: ")
-            .nth(1)
-            .unwrap()
-            .split("\r\n")
-            .next()
-            .unwrap()
-            .to_owned();
+        let host = host_of(head);
         let manifest = Identity::parse(&host, key(), false).unwrap().manifest(None, &[]).unwrap();
         answer(stream, "200 OK", "", &manifest.to_json());
     });

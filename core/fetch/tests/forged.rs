@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
-use support::{answer, world};
+use support::{answer, host_of, world};
 
 const HOSTS: usize = 20;
 const REQUESTS: usize = 100_000;
@@ -40,15 +40,7 @@ fn host(number: usize) -> String {
 fn a_hundred_thousand_forged_requests() {
     // A third of the hosts has manifests with other keys, a third has none, a third redirects.
     let (fetcher, server, _names) = world(|stream, head| {
-        let host = head
-            .to_ascii_lowercase()
-            .split("host: ")
-            .nth(1)
-            .unwrap()
-            .split("\r\n")
-            .next()
-            .unwrap()
-            .to_owned();
+        let host = host_of(head);
         let number: usize = host.trim_start_matches('h').split('.').next().unwrap().parse().unwrap();
         match number % 3 {
             0 => {
@@ -107,15 +99,7 @@ fn a_hundred_thousand_forged_requests() {
     let (took, growth) = (begin.elapsed(), support::allocator::live_in_all() - before);
     let mut asked: HashMap<String, usize> = HashMap::new();
     for head in server.heads() {
-        let host = head
-            .to_ascii_lowercase()
-            .split("host: ")
-            .nth(1)
-            .unwrap()
-            .split("\r\n")
-            .next()
-            .unwrap()
-            .to_owned();
+        let host = host_of(&head);
         *asked.entry(host).or_default() += 1;
     }
     let most = asked.values().copied().max().unwrap();

@@ -10,8 +10,6 @@
 
 #[path = "support/audit.rs"]
 mod support;
-#[path = "../../protocol/tests/common/world.rs"]
-mod world;
 
 use imagxp::audit::SignedCheckpoint;
 use imagxp::crypto::Algorithm;
@@ -19,7 +17,6 @@ use imagxp_files::audit::{AuditLog, Expectation, Options, Selector, prove, scan,
 use std::fs;
 use std::path::Path;
 use support::*;
-use world::*;
 
 #[test]
 fn a_log_of_several_files_is_sound_and_goes_on() {

@@ -10,8 +10,6 @@
 
 #[path = "support/audit.rs"]
 mod support;
-#[path = "../../protocol/tests/common/world.rs"]
-mod world;
 
 use imagxp_files::audit::{AuditLog, Options, Sync, scan};
 use std::collections::BTreeMap;
@@ -21,7 +19,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::*;
-use world::*;
 
 #[test]
 fn many_threads_share_one_log() {

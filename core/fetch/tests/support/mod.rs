@@ -312,3 +312,10 @@ pub(crate) fn world(
     let fetcher = Fetcher::new(options(&authority, &names, server.port)).unwrap();
     (fetcher, server, names)
 }
+
+/// The host that a request's head names, in lower case.
+pub(crate) fn host_of(head: &str) -> String {
+    let head = head.to_ascii_lowercase();
+    let (_, rest) = head.split_once("host: ").unwrap();
+    rest.split("\r\n").next().unwrap().to_owned()
+}

@@ -65,6 +65,19 @@ impl Report {
     pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
+
+    /// The counts with their names, in the order in which they are shown.
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("files", self.files),
+            ("entries", self.entries),
+            ("verdicts", self.verdicts),
+            ("requests_verified", self.requests_verified),
+            ("checkpoints", self.checkpoints),
+            ("sealed", self.sealed),
+            ("unfinished", self.unfinished),
+        ]
+    }
 }
 
 /// Verifies a whole log offline: chain, tree, checkpoints, manifests, and the signature of each request.

@@ -1,6 +1,8 @@
 //! An audit log to try things with: who signs it, how it is filled, and whether it is sound.
 
-use super::world::*;
+#[path = "../../../protocol/tests/common/world.rs"]
+mod world;
+
 use imagxp::crypto::{Algorithm, PublicKey};
 use imagxp::{Code, Publisher, Purpose};
 use imagxp_files::audit::{AuditLog, Expectation, Options, Report, Sync, verify};
@@ -8,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub(crate) use world::*;
 
 pub(crate) const ORIGIN: &str = "pub.example/imagxp-audit";
 

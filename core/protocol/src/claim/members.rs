@@ -1,6 +1,6 @@
 //! Step 2 of PROTOCOL §5: which members a claim has. Their values are judged in step 3.
 
-use super::KNOWN;
+use super::MEMBERS;
 use crate::code::Code;
 use crate::json::{self, Object, Shallow, Value};
 use crate::limits::Limits;
@@ -108,7 +108,7 @@ impl<'p> Members<'p> {
     fn of(object: Object<'p>) -> Self {
         let mut texts = String::new();
         let mut members = Self::new(None, None);
-        for name in KNOWN {
+        for name in &MEMBERS {
             let value = object.get(name);
             if *name == "timestamp" {
                 let seconds = value.map(|value| value.as_number().and_then(json::Number::as_i64));

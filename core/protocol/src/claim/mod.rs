@@ -162,7 +162,7 @@ impl Claim {
         let limits = json::Limits { max_string: self.payload.len(), ..json::Limits::CLAIM };
         let mut extra = Object::new();
         for (name, value) in json::parse_object(self.payload(), &limits).unwrap_or_default() {
-            if !KNOWN.contains(&&*name) {
+            if !MEMBERS.contains(&&*name) {
                 extra.insert(name, value);
             }
         }
@@ -273,7 +273,8 @@ pub(crate) fn text_of(payload: Vec<u8>) -> Result<String, (Vec<u8>, Code)> {
     String::from_utf8(payload).map_err(|error| (error.into_bytes(), Code::JsonInvalidUnicode))
 }
 
-const KNOWN: &[&str] = &[
+/// The members that PROTOCOL §2 names; what else a claim has is signed and uninterpreted ([`Claim::extra`]).
+pub const MEMBERS: [&str; 10] = [
     "v",
     "agent_id",
     "purpose",

@@ -93,7 +93,7 @@ fn json(report: &Report) -> Object<'_> {
     let mut object = Object::new();
     object.insert("intact", report.is_intact());
     object.insert("origin", report.origin.as_str());
-    for (name, value) in counts(report) {
+    for (name, value) in report.counts() {
         object.insert(name, number(value));
     }
     let finding = |finding: &Finding| {
@@ -108,23 +108,11 @@ fn json(report: &Report) -> Object<'_> {
     object
 }
 
-fn counts(report: &Report) -> [(&'static str, u64); 7] {
-    [
-        ("files", report.files),
-        ("entries", report.entries),
-        ("verdicts", report.verdicts),
-        ("requests_verified", report.requests_verified),
-        ("checkpoints", report.checkpoints),
-        ("sealed", report.sealed),
-        ("unfinished", report.unfinished),
-    ]
-}
-
 fn readable(report: &Report) -> String {
     let mut text = if report.is_intact() { String::from("intact") } else { String::from("ALTERED") };
     // Writing to a string does not fail.
     let _ = writeln!(text, "  {}", shown(&report.origin));
-    for (name, value) in counts(report) {
+    for (name, value) in report.counts() {
         let _ = writeln!(text, "  {:<18}{value}", name.replace('_', " "));
     }
     for finding in &report.findings {
