@@ -17,6 +17,7 @@ mod subtrees;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
+mod sync;
 #[cfg(test)]
 mod upgrade;
 mod value;

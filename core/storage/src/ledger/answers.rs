@@ -1,9 +1,9 @@
 //! Telling those who wait.
 
 use super::line::Answer;
+use crate::sync::mpsc::{self, SendError, Sender};
+use crate::sync::{JoinHandle, spawn};
 use imagxp_broker::{Outcome, Refusal};
-use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
 
 /// Answers that are told without another thread, at most.
 const FEW: usize = 4;
@@ -20,18 +20,24 @@ type Told = (Vec<Answer>, Vec<Result<Outcome, Refusal>>);
 
 impl Answers {
     pub(super) fn start() -> std::io::Result<Self> {
-        let (sender, batches) = std::sync::mpsc::channel::<Told>();
+        let (sender, batches) = mpsc::channel::<Told>();
         let run = move || batches.into_iter().for_each(tell);
-        let thread = std::thread::Builder::new().name("ledger-answers".to_owned()).spawn(run)?;
+        let thread = spawn("ledger-answers", run)?;
         Ok(Self { batches: Some(sender), thread: Some(thread) })
     }
 
     /// As many results as there are who wait, in their order.
     pub(super) fn send(&self, answers: Vec<Answer>, results: Vec<Result<Outcome, Refusal>>) {
+        let told = (answers, results);
         match &self.batches {
             // A few are told at once: another thread would take longer.
-            Some(batches) if answers.len() > FEW => drop(batches.send((answers, results))),
-            _ => tell((answers, results)),
+            Some(batches) if told.0.len() > FEW => {
+                // It has ended by a fault of whom it woke: the next ones are told all the same.
+                if let Err(SendError(told)) = batches.send(told) {
+                    tell(told);
+                }
+            }
+            _ => tell(told),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What waits: jobs for the thread that decides, and what it has decided for the thread that writes.
 
+#[cfg(all(test, shuttle))]
+mod gap;
+
 use super::queue::Job;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use imagxp_broker::{Changes, Outcome, Refusal, RefusalCode, Request};
 use imagxp_database::Error;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
 /// While something is being written, this many jobs are waited for before they are decided: for each alone the thread would be woken.

@@ -7,6 +7,8 @@ mod answers;
 mod backend;
 mod clock;
 mod line;
+#[cfg(all(test, shuttle))]
+mod models;
 mod options;
 mod queue;
 mod random;

@@ -13,13 +13,13 @@ use super::worker::Worker;
 use super::writing::Desk;
 use crate::sql::Sql;
 use crate::sqlite::Sqlite;
+use crate::sync::mpsc::{self, SyncSender};
+use crate::sync::{self, JoinHandle, Mutex, RwLock};
 use core::fmt;
 use imagxp_broker::{Command, Outcome, Refusal, RefusalCode, Request, TimeOrdered};
 use imagxp_database::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -67,10 +67,17 @@ impl Ledger {
     /// Errors: `storage.unavailable`, `storage.config`, `storage.schema`.
     pub fn open(address: &Address, options: Options, now_ms: i64) -> Result<Self> {
         let (writer, connect) = open(address, &options, now_ms)?;
-        Self::start(address.clone(), writer, connect, options)
+        Self::start(address.clone(), writer, connect, options, Desk::write)
     }
 
-    fn start(address: Address, writer: Writer, connect: Connect, options: Options) -> Result<Self> {
+    /// `write` is what the thread that writes does: the models put a faulty one in its place.
+    pub(super) fn start(
+        address: Address,
+        writer: Writer,
+        connect: Connect,
+        options: Options,
+        write: fn(&Desk),
+    ) -> Result<Self> {
         if options.queue == 0 || options.batch == 0 || options.readers == 0 {
             return Err(Error::new(ErrorKind::Config, "a ledger has a queue, batches and readers"));
         }
@@ -107,7 +114,7 @@ impl Ledger {
         let writes = match &ahead {
             Some(_) => Some(spawn("ledger-writes", {
                 let desk = Arc::clone(&desk);
-                move || desk.write()
+                move || write(&desk)
             })?),
             None => None,
         };
@@ -188,11 +195,7 @@ impl Ledger {
     pub fn close(&self) {
         self.shared.line.close();
         let worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let until = Instant::now() + CLOSING;
-        while worker.as_ref().is_some_and(|worker| !worker.is_finished()) && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if worker.is_some_and(|worker| !worker.is_finished()) {
+        if worker.is_some_and(|worker| !sync::wait(worker, CLOSING)) {
             self.shared.gate.report(&Error::new(
                 ErrorKind::Unknown,
                 "the database does not answer; what waited may be lost",
@@ -276,7 +279,7 @@ impl Gate {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(no_thread)
+    sync::spawn(name, work).map_err(no_thread)
 }
 
 fn no_thread(error: std::io::Error) -> Error {

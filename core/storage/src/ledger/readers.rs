@@ -3,6 +3,7 @@
 use super::backend::Connect;
 use crate::reader::{SqlReader, Statement, VisaCount};
 use crate::sql::Sql;
+use crate::sync::{Condvar, Mutex, MutexGuard, spawn};
 use core::fmt;
 use imagxp_broker::{
     Account, AccountId, DueVisa, Entry, Event, Head, Id, Leaf, LogCounts, Once, OnceKey, Owner, Reader,
@@ -10,7 +11,7 @@ use imagxp_broker::{
 };
 use imagxp_database::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a reader waits for a connection.
@@ -114,7 +115,7 @@ impl Readers {
 /// Ends connections on a thread of their own: PostgreSQL's client must not be dropped where async functions run.
 fn let_go(connections: Vec<Box<dyn Sql + Send>>) {
     if !connections.is_empty() {
-        let _ = std::thread::Builder::new().name("let-go".to_owned()).spawn(move || drop(connections));
+        let _ = spawn("let-go", move || drop(connections));
     }
 }
 

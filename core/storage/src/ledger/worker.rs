@@ -5,11 +5,11 @@ use super::clock::{Clock, Reading, Watched};
 use super::line::{Decided, Failed, Next, Waiting};
 use super::queue::Job;
 use super::writing::{Desk, Watch};
+use crate::sync::{JoinHandle, sleep};
 use imagxp_broker::{Command, Done, EventKind, Ids, Outcome, Refusal, RefusalCode, Request, Rules};
 use imagxp_database::{Error, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a batch is begun again and again when another process is in its way.
@@ -288,7 +288,7 @@ impl Worker {
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict && begin.elapsed() < PATIENCE => {
                     self.conflict();
-                    std::thread::sleep(Duration::from_millis(1 << tries.min(7)));
+                    sleep(Duration::from_millis(1 << tries.min(7)));
                     tries = tries.saturating_add(1);
                 }
                 Err(error) => return Err(error),
