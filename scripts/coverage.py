@@ -39,6 +39,7 @@ IMAGXP = [
     "claim",
     "decisions",
     "golden",
+    "visitors",
     "vectors",
 ]
 TESTS = {

@@ -252,15 +252,11 @@ impl Batch {
             }
         }
         // What the command has changed has a new version by now.
-        if let Some(visa) = &mut outcome.visa
-            && let Some(row) = self.rows.visas.get(&visa.jti)
-        {
-            visa.version = row.version;
+        if let Some(visa) = &mut outcome.visa {
+            visa.version = self.rows.visas.get(&visa.jti).map_or(visa.version, |row| row.version);
         }
-        if let Some(account) = &mut outcome.account
-            && let Some(row) = self.rows.accounts.get(&account.id)
-        {
-            account.version = row.version;
+        if let Some(account) = &mut outcome.account {
+            account.version = self.rows.accounts.get(&account.id).map_or(account.version, |row| row.version);
         }
         Ok(outcome)
     }

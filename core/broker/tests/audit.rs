@@ -61,6 +61,15 @@ impl Rows {
         self.visas.iter_mut().find(|visa| visa.state == state).unwrap()
     }
 
+    /// Adds a payment of one unit, later than everything else.
+    fn book(&mut self, debit: &AccountKey, credit: &AccountKey) {
+        let mut pay = self.transfer(TransferCode::Deposit, Phase::Single).clone();
+        (pay.id, pay.code, pay.amount, pay.reference) = (id(99), TransferCode::Pay, units(1), None);
+        (pay.debit, pay.credit) = (debit.id(), credit.id());
+        pay.created_at = self.entries.last().unwrap().0.created_at();
+        self.entries.push((Entry::Transfer(pay), Leaf::default()));
+    }
+
     fn kinds(&mut self) -> BTreeSet<&'static str> {
         let report = audit::run(self).unwrap();
         assert_eq!(report.is_sound(), report.findings.is_empty());
@@ -117,19 +126,8 @@ fn rows() -> Rows {
     let report = world.audit();
     assert_eq!((report.accounts, report.visas), (5, 8));
     assert_eq!(report.head.size, report.transfers + report.events);
-    let store = &mut world.store;
-    let Entry::Transfer(first) = &store.entries(0, 1).unwrap()[0].0 else { panic!("no deposit") };
-    let name = format!("USD {}", first.reference.as_ref().unwrap());
-    let booking = OnceKey { scope: OnceScope::Deposit, name };
-    let rows = Rows {
-        head: store.head().unwrap(),
-        accounts: store.accounts(None, None, 99).unwrap(),
-        entries: store.entries(0, 999).unwrap(),
-        visas: store.visas(&VisaFilter::default(), None, 99).unwrap(),
-        once: store.once_named(&BTreeSet::from([booking])).unwrap(),
-        counts: store.log_counts().unwrap(),
-        ..Rows::default()
-    };
+    let rows =
+        Rows { visas: world.store.visas(&VisaFilter::default(), None, 99).unwrap(), ..collected(&mut world) };
     assert_eq!(rows.once.len(), 1);
     for state in VisaState::ALL {
         assert!(rows.visas.iter().any(|visa| visa.state == state), "{state:?}");
@@ -191,6 +189,21 @@ fn changed_rows_are_found() {
         ),
         ("time", &|rows| rows.transfer(TransferCode::Lock, Phase::Single).created_at += 1, &["ledger.log"]),
         ("event body", &|rows| rows.event(EventKind::VisaDisputed).body = "{}".into(), &["ledger.log"]),
+        (
+            "event by another",
+            &|rows| rows.event(EventKind::AccountFrozen).actor = operator("mallory"),
+            &["ledger.log"],
+        ),
+        (
+            "event of another visa",
+            &|rows| rows.event(EventKind::VisaDisputed).jti = Some(id(9)),
+            &["ledger.log", "ledger.visa"],
+        ),
+        (
+            "event of another account",
+            &|rows| rows.event(EventKind::AccountFrozen).account = Some(common::available("a").id()),
+            &["ledger.log", "ledger.account"],
+        ),
         ("event column", &|rows| rows.event(EventKind::VisaDisputed).created_at += 1, &["ledger.log"]),
         ("last entry", &|rows| drop(rows.entries.pop()), &["ledger.log", "ledger.account"]),
         ("swapped", &|rows| rows.entries.swap(3, 4), &["ledger.log", "ledger.visa"]),
@@ -216,6 +229,14 @@ fn changed_rows_are_found() {
             "visa limits",
             &|rows| rows.visa(VisaState::Issued).paths = Some(vec!["/".into()]),
             &["ledger.visa"],
+        ),
+        ("visa released", &|rows| rows.visa(VisaState::Released).released = units(1), &["ledger.visa"]),
+        ("visa waiting", &|rows| rows.visa(VisaState::Released).due_at = Some(1), &["ledger.visa"]),
+        ("visa twice", &|rows| rows.visas.push(rows.visas[0].clone()), &["ledger.visa"]),
+        (
+            "no world",
+            &|rows| rows.accounts.retain(|account| account.kind != Kind::Outside),
+            &["ledger.transfer", "ledger.unbalanced", "ledger.account", "ledger.overdrawn"],
         ),
         ("visa due", &|rows| *rows.visa(VisaState::Redeemed).due_at.as_mut().unwrap() += 1, &["ledger.visa"]),
         ("visa redeemed", &|rows| rows.visa(VisaState::Redeemed).redeemed_at = None, &["ledger.visa"]),
@@ -310,6 +331,37 @@ fn rewritten_logs_do_not_add_up() {
             &["ledger.account"],
         ),
         (
+            "void between others",
+            &|rows| {
+                let void = rows.transfer(TransferCode::Visa, Phase::Void);
+                core::mem::swap(&mut void.debit, &mut void.credit);
+            },
+            &["ledger.resolution", "ledger.visa"],
+        ),
+        (
+            "another asset",
+            &|rows| rows.transfer(TransferCode::Lock, Phase::Single).asset = Asset::parse("EUR").unwrap(),
+            &["ledger.transfer"],
+        ),
+        (
+            "beyond counting",
+            &|rows| {
+                let mut again = rows.transfer(TransferCode::Deposit, Phase::Single).clone();
+                (again.id, again.amount) = (id(99), Amount::MAX);
+                again.created_at = rows.entries.last().unwrap().0.created_at();
+                rows.entries.push((Entry::Transfer(again), Leaf::default()));
+            },
+            &["ledger.id", "ledger.overdrawn"],
+        ),
+        (
+            "event not canonical",
+            &|rows| {
+                let event = rows.event(EventKind::AccountFrozen);
+                event.body = event.body.replacen(',', ", ", 1);
+            },
+            &["ledger.log"],
+        ),
+        (
             "event of a stranger",
             &|rows| {
                 let event = rows.event(EventKind::AccountFrozen);
@@ -330,6 +382,118 @@ fn rewritten_logs_do_not_add_up() {
         // A shorter log leaves versions behind, which is not what this is about.
         kinds.retain(|kind| expected.contains(kind) || *kind != "ledger.account");
         assert_eq!(kinds, expected.iter().copied().collect(), "{name}");
+    }
+}
+
+/// The rows of a ledger that is sound.
+fn collected(world: &mut common::World<Memory>) -> Rows {
+    world.audit();
+    let store = &mut world.store;
+    let entries = store.entries(0, 999).unwrap();
+    let bookings = entries.iter().filter_map(|(entry, _)| match entry {
+        Entry::Transfer(transfer) if transfer.code == TransferCode::Deposit => transfer.reference.as_ref(),
+        _ => None,
+    });
+    let bookings = bookings.map(|name| OnceKey { scope: OnceScope::Deposit, name: format!("USD {name}") });
+    Rows {
+        head: store.head().unwrap(),
+        accounts: store.accounts(None, None, 99).unwrap(),
+        once: store.once_named(&bookings.collect()).unwrap(),
+        counts: store.log_counts().unwrap(),
+        entries,
+        ..Rows::default()
+    }
+}
+
+/// A ledger in which an operator has disputed the log's time, and a second one has put it back.
+fn disputed() -> Rows {
+    let mut world = memory();
+    world.fund("a", 1_000);
+    let trust = |dispute| TrustClock { memo: Memo::parse("seen on two watches").unwrap(), dispute };
+    world.now -= 600_000;
+    let dispute = world.run(&operator("alice"), trust(None)).unwrap().event.unwrap();
+    world.run(&operator("bob"), trust(Some(dispute.seq))).unwrap();
+    collected(&mut world)
+}
+
+/// Who may say what about the log's time, and of whom an event of the broker tells.
+#[test]
+fn the_time_goes_back_by_two_operators_only() {
+    let sound = disputed();
+    let retold = |event: &mut Event, actor: Actor| {
+        event.body = event.body.replace(&event.actor.to_string(), &actor.to_string());
+        event.actor = actor;
+    };
+    type Spoil<'a> = &'a dyn Fn(&mut Rows);
+    let cases: &[(&str, Spoil<'_>, bool)] = &[
+        ("nothing", &|_| {}, true),
+        ("by a party", &|rows| retold(rows.event(EventKind::ClockReset), party("a")), false),
+        ("by the first", &|rows| retold(rows.event(EventKind::ClockReset), operator("alice")), false),
+        ("by a third", &|rows| retold(rows.event(EventKind::ClockReset), operator("carol")), true),
+        ("a dispute by a party", &|rows| retold(rows.event(EventKind::ClockDisputed), party("a")), false),
+        ("of a visa", &|rows| rows.event(EventKind::ClockReset).jti = Some(id(9)), false),
+        (
+            "of an account",
+            &|rows| rows.event(EventKind::ClockReset).account = Some(common::available("a").id()),
+            false,
+        ),
+        ("retold", &|rows| rows.event(EventKind::ClockReset).actor = operator("carol"), false),
+        (
+            "of another time",
+            &|rows| {
+                let mut later = rows.transfer(TransferCode::Deposit, Phase::Single).clone();
+                later.id = id(99);
+                later.created_at += 1;
+                rows.entries.insert(2, (Entry::Transfer(later), Leaf::default()));
+            },
+            false,
+        ),
+    ];
+    for (name, spoil, good) in cases {
+        let mut rows = sound.clone();
+        spoil(&mut rows);
+        rows.rewrite_log();
+        assert_eq!(rows.kinds().contains("ledger.log"), !good, "{name}");
+    }
+}
+
+/// A correction is asked for by one operator and made by another, and nothing happens to an account that was closed.
+#[test]
+fn a_correction_takes_two_and_a_closed_account_takes_nothing() {
+    let mut world = memory();
+    ["a", "c"].into_iter().for_each(|name| world.fund(name, 1_000));
+    let (a, c) = (common::available("a"), common::available("c"));
+    let memo = Memo::parse("booked twice").unwrap();
+    let correct = Correct {
+        id: None,
+        debit: c.clone(),
+        credit: a.clone(),
+        amount: units(1_000),
+        reference: None,
+        memo,
+    };
+    let asked = world.run(&operator("alice"), correct).unwrap().transfers[0].id;
+    world.run(&operator("bob"), ApproveCorrection { id: asked }).unwrap();
+    world.run(&operator("bob"), Close { account: c.clone(), memo: None }).unwrap();
+    let sound = collected(&mut world);
+    type Spoil<'a> = &'a dyn Fn(&mut Rows);
+    let cases: &[(&str, Spoil<'_>, Option<&str>)] = &[
+        ("nothing", &|_| {}, None),
+        (
+            "made by who asked",
+            &|rows| rows.transfer(TransferCode::Correction, Phase::Post).actor = operator("alice"),
+            Some("ledger.resolution"),
+        ),
+        ("to a closed account", &|rows| rows.book(&a, &c), Some("ledger.transfer")),
+        ("from a closed account", &|rows| rows.book(&c, &a), Some("ledger.transfer")),
+    ];
+    for (name, spoil, expected) in cases {
+        let mut rows = sound.clone();
+        spoil(&mut rows);
+        rows.rewrite_log();
+        let kinds = rows.kinds();
+        assert_eq!(expected.is_none(), kinds.is_empty(), "{name}: {kinds:?}");
+        assert!(expected.is_none_or(|kind| kinds.contains(kind)), "{name}: {kinds:?}");
     }
 }
 

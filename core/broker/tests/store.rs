@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{available, issue, memory, owner, party, pay, units};
+use common::{available, issue, memory, owner, party, pay, reference, units};
 use imagxp_broker::memory::Contradiction;
 use imagxp_broker::*;
 
@@ -150,6 +150,18 @@ fn memory_refuses_what_a_database_would() {
             changes.accounts[0].kind = Kind::Available;
             changes.accounts[0].debits_posted = Amount::MAX;
         },
+        // As many leaves as entries, and a head that says otherwise.
+        |changes: &mut Changes, size: u64| {
+            changes.size_before = size;
+            changes.transfers[0].id = common::id(3);
+            changes.head.size = size;
+        },
+        |changes: &mut Changes, size: u64| {
+            changes.size_before = size;
+            changes.transfers[0].id = common::id(3);
+            changes.head.size = size + 1;
+            changes.head.last_at -= 1;
+        },
     ] {
         let mut spoilt = changes.clone();
         let head = store.head().unwrap();
@@ -180,6 +192,8 @@ fn reading_pages() {
     assert_eq!(page.iter().map(|transfer| transfer.id).collect::<Vec<_>>(), [jtis[4], jtis[3]]);
     let page = world.store.statement(&theirs, Some(page[1].seq), 9).unwrap();
     assert_eq!(page.iter().map(|transfer| transfer.id).collect::<Vec<_>>(), [jtis[2], jtis[1], jtis[0]]);
+    let nobodys = [available("x").id()].into();
+    assert_eq!(world.store.statement(&nobodys, None, 9).unwrap(), []);
     let all = world.store.accounts(None, None, 9).unwrap();
     assert_eq!(all.len(), 3);
     assert_eq!(world.store.accounts(None, Some(all[0].id), 1).unwrap(), all[1..2]);
@@ -191,4 +205,60 @@ fn reading_pages() {
     names.sort();
     assert_eq!(names, jtis[..3]);
     assert_eq!(world.store.due(i64::MAX, Some(later[0]), 2).unwrap(), later[1..]);
+}
+
+/// Whoever decided on rows that another one has changed meanwhile.
+#[test]
+fn memory_resolves_what_is_pending_once() {
+    let mut world = memory();
+    world.fund("a", 100);
+    let jti = world.run(&party("a"), issue("a", "p", 10)).unwrap().visa.unwrap().jti;
+    world.now += 700_000;
+    let done = world.batch(&[Request::new(Due { jti }, Actor::Clock, world.now)]);
+    assert_eq!(done.changes.transfers[0].pending_id, Some(jti));
+    let mut again = done.changes.clone();
+    let head = world.store.head().unwrap();
+    again.transfers[0].id = common::id(3);
+    again.size_before = head.size;
+    again.head.size = head.size + again.leaves.len() as u64;
+    world.store.begin().unwrap();
+    let refused = world.store.write(&again).unwrap_err();
+    assert!(refused.to_string().contains("resolved"), "{refused}");
+}
+
+#[test]
+fn something_of_any_kind_is_not_nothing() {
+    assert!(Keys::default().is_empty() && Changes::default().is_empty());
+    let mut world = memory();
+    world.fund("a", 100);
+    let key = reference("one");
+    let request = Request::new(pay("a", "b", 10), party("a"), world.now).with_idempotency(key, [1; 32]);
+    let changes = world.batch(&[request]).changes;
+    let used = UseAssertion { agent: owner("a"), jti: reference("assertion-1"), expires_at: world.now };
+    let once = world.batch(&[Request::new(used, Actor::Clock, world.now)]).changes.once;
+    let (idempotency, jti) = (changes.idempotency, common::id(1));
+    let visas = world.batch(&[Request::new(issue("a", "p", 1), party("a"), world.now)]).changes;
+    for some in [
+        Changes { accounts: changes.accounts, ..Changes::default() },
+        Changes { transfers: changes.transfers, ..Changes::default() },
+        Changes { visas: visas.visas, ..Changes::default() },
+        Changes { events: visas.events, ..Changes::default() },
+        Changes { idempotency: idempotency.clone(), ..Changes::default() },
+        Changes { once: once.clone(), ..Changes::default() },
+    ] {
+        assert!(!some.is_empty(), "{some:?}");
+    }
+    for some in [
+        Keys { accounts: [available("a").id()].into(), ..Keys::default() },
+        Keys { transfers: [jti].into(), ..Keys::default() },
+        Keys { visas: [jti].into(), ..Keys::default() },
+        Keys {
+            idempotency: idempotency.iter().map(|record| record.key.clone()).collect(),
+            ..Keys::default()
+        },
+        Keys { once: once.iter().map(|once| once.key.clone()).collect(), ..Keys::default() },
+        Keys { events: [1].into(), ..Keys::default() },
+    ] {
+        assert!(!some.is_empty(), "{some:?}");
+    }
 }

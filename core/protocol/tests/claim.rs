@@ -78,3 +78,24 @@ fn a_string_has_the_length_that_the_site_says() {
         }
     }
 }
+
+#[test]
+fn ads_were_displayed_or_not_and_nothing_else_is_an_answer() {
+    for (context, displayed) in [
+        (r#"{}"#, Ok(None)),
+        (r#"{"ads_displayed":true}"#, Ok(Some(true))),
+        (r#"{"ads_displayed":false}"#, Ok(Some(false))),
+        (r#"{"ads_displayed":"true"}"#, Err(Code::ClaimContextInvalid)),
+        (r#"{"ads_displayed":1}"#, Err(Code::ClaimContextInvalid)),
+        ("true", Err(Code::ClaimContextInvalid)),
+    ] {
+        // In the form of RFC 8785, and not.
+        for space in ["", " "] {
+            let json = format!(
+                r#"{{{space}"agent_id":"agent.example","context":{context},"nonce":"0123456789abcdef","purpose":"SUMMARY","resource":"https://pub.example/a",{TS}}}"#
+            );
+            let claim = Claim::parse(json.as_bytes(), &Limits::DEFAULT, false);
+            assert_eq!(claim.map(|claim| claim.ads_displayed), displayed, "{context}");
+        }
+    }
+}

@@ -7,9 +7,9 @@ use common::world::*;
 use imagxp::agent::Identity;
 use imagxp::crypto::Algorithm;
 use imagxp::feedback::{Feedback, Reason, Score, header_value};
-use imagxp::publisher::{NeedKind, Outcome};
-use imagxp::replay::{Insert, LaterReplayStore};
-use imagxp::{Code, Publisher};
+use imagxp::publisher::{FetchFailure, NeedKind, Outcome, Warning};
+use imagxp::replay::{Insert, LaterReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp::{Code, Publisher, Timestamp};
 use std::sync::Arc;
 
 const NONCE: &str = "feedback-nonce-0001";
@@ -155,4 +155,56 @@ fn a_rotated_key_is_found_by_one_refresh() {
     assert_eq!(publisher.feedback(&value, None, later).verdict.needs.len(), 1);
     publisher.supply(MANIFEST_URL, &manifest(&[1, 2]), None, later).unwrap();
     assert!(publisher.feedback(&value, None, later).verdict.is_allowed());
+}
+
+/// By an agent of this machine, to who develops here.
+#[test]
+fn an_agent_of_this_machine_counts_where_the_policy_says_so() {
+    let loopback = POLICY.replacen(r#""version":1"#, r#""version":1,"allow_loopback":true"#, 1);
+    let publisher = Publisher::new(policy(&loopback), [7; 16]);
+    let local = Identity::parse("localhost:8000", key(1, Algorithm::Es256), true).unwrap();
+    let value = feedback().sign(&local, now(), NONCE).unwrap();
+    let need = publisher.feedback(&value, None, now()).verdict.needs.remove(0);
+    let manifest = local.manifest(None, &[]).unwrap().to_json();
+    publisher.supply(&need.url, &manifest, None, now()).unwrap();
+    assert_eq!(code(&publisher, &value), None);
+    let elsewhere = Publisher::new(policy(POLICY), [7; 16]);
+    assert!(elsewhere.supply(&need.url, &manifest, None, now()).is_err());
+}
+
+#[test]
+fn a_stale_manifest_is_said_of_feedback_too() {
+    let publisher = publisher();
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), Some(0), now()).unwrap();
+    let later = now().saturating_add_secs(299);
+    publisher.supply_failure(MANIFEST_URL, FetchFailure::Failed, later).unwrap();
+    let taken = publisher.feedback(&by(1, NONCE), None, later);
+    assert_eq!((taken.verdict.code, taken.verdict.warnings), (None, vec![Warning::ManifestStale]));
+}
+
+/// Forgets whatever ends by a certain time.
+struct Forgetful(Timestamp);
+
+impl ReplayStore for Forgetful {
+    fn insert_if_absent(&self, _: &ReplayEntry, _: Timestamp) -> Insert {
+        Insert::Fresh
+    }
+
+    fn seen(&self, _: &[u8; 16], _: Timestamp) -> Seen {
+        Seen::No
+    }
+
+    fn horizon(&self) -> Option<Timestamp> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn feedback_of_a_time_that_was_forgotten_is_not_taken() {
+    for (seconds, expected) in [(299, None), (300, Some("time.expired"))] {
+        let store = Arc::new(Forgetful(now().saturating_add_secs(seconds)));
+        let publisher = Publisher::new(policy(POLICY), [7; 16]).with_replay_store(store);
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+        assert_eq!(code(&publisher, &by(1, NONCE)), expected, "{seconds}");
+    }
 }

@@ -104,3 +104,33 @@ fn feedback_does_not_meet_itself() {
     assert!(taken.feedback.is_some(), "{:?}", taken.verdict.code);
     assert_eq!(publisher.feedback(&value, None, now()).verdict.code, Some(Code::ReplayNonceSeen));
 }
+
+#[test]
+fn an_answer_that_nobody_asked_for_changes_nothing() {
+    let (publisher, store) = remembering();
+    let mut pending = Signed::read("nonce-0000000001").start(&publisher, now()).pending.unwrap();
+    assert_eq!(insert(&store, &mut pending), Insert::Fresh);
+    assert!(pending.insertion().is_none());
+    pending.inserted(Insert::Seen);
+    assert_eq!(publisher.resume(pending, now()).verdict.code, None);
+}
+
+#[test]
+fn a_broker_is_shown_a_key_as_long_as_the_manifest_is_at_hand() {
+    let publisher = publisher(&POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}"));
+    let token = visa("jti-0001", |_| ());
+    let ask = SignRequest {
+        payment: Some(&token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    let signed = Signed::new(&identity(1), &ask, now(), "nonce-0000000001").without("x-imagxp-public-key");
+    let waits = signed.start(&publisher, now());
+    let pending = waits.pending.unwrap();
+    assert!(publisher.presented(&waits.verdict, &pending, now()).is_ok());
+    let tomorrow = now().saturating_add_secs(2 * 86_400);
+    let gone = publisher.presented(&waits.verdict, &pending, tomorrow).unwrap_err();
+    assert!(gone.to_string().contains("not at hand"), "{gone}");
+    publisher.supply(MANIFEST_URL, &manifest(&[2]), None, now()).unwrap();
+    let exchanged = publisher.presented(&waits.verdict, &pending, now()).unwrap_err();
+    assert!(exchanged.to_string().contains("does not list the key"), "{exchanged}");
+}

@@ -200,3 +200,59 @@ fn a_forged_visa_is_none() {
         assert_eq!(said.code, code, "{token}");
     }
 }
+
+#[test]
+fn a_token_of_another_kind_is_no_visa() {
+    let publisher = publisher(POLICY);
+    for (number, (typ, good)) in [
+        ("JWT", true),
+        ("application/IMAGXP-visa+jwt", true),
+        ("at+jwt", false),
+        ("imagxp-ad-proof+jwt", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let said = verdict(&publisher, number, |_| (), |header| drop(header.insert("typ", typ)));
+        let detail = (!good).then_some("typ names another kind of token");
+        let code = (!good).then_some(Code::PaymentInvalidToken);
+        assert_eq!((said.code, said.detail.as_deref()), (code, detail), "{typ}");
+    }
+}
+
+#[test]
+fn a_visa_for_other_paths_does_not_pay() {
+    let publisher = publisher(POLICY);
+    for (number, (paths, good)) in [
+        (vec!["/premium/*"], true),
+        (vec!["/a", "/premium/1"], true),
+        (vec!["/premium/2"], false),
+        (vec![], false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let list: Vec<_> = paths.iter().map(|path| Value::from(*path)).collect();
+        let said = shown(&publisher, number, |claims| drop(claims.insert("path", list)));
+        assert_eq!(said, (!good).then_some(Code::PaymentInvalidToken), "{paths:?}");
+    }
+}
+
+/// Where visas are asked for and nothing has a price, any visa of the broker pays, and the offer names none.
+#[test]
+fn a_visa_of_any_amount_pays_what_has_no_price() {
+    let publisher = publisher(&POLICY.replacen(r#""payment":{"#, r#""payment":{"required":true,"#, 1));
+    let unpaid = Signed::read("nonce-0000000001").verify(&publisher);
+    assert_eq!(unpaid.code, Some(Code::PaymentRequired));
+    let offer = unpaid.offer.unwrap();
+    assert!(offer.get("price").is_none());
+    assert!(offer.get("brokers").is_some());
+    let token = visa("jti-0001", |_| ());
+    let ask = SignRequest { payment: Some(&token), ..SignRequest::new("GET", URL, Purpose::RagRetrieval) };
+    let paid = Signed::new(&identity(1), &ask, now(), "nonce-0000000002").verify(&publisher);
+    assert_eq!(paid.code, None);
+    // What passed has no hint to give.
+    let body = String::from_utf8(paid.body()).unwrap();
+    assert!(body.contains(r#""code":"ok""#), "{body}");
+    assert!(!body.contains("hint"), "{body}");
+}

@@ -1,6 +1,5 @@
 //! Step 2 of PROTOCOL §5: which members a claim has. Their values are judged in step 3.
 
-use super::MEMBERS;
 use crate::code::Code;
 use crate::json::{self, Object, Shallow, Value};
 use crate::limits::Limits;
@@ -108,20 +107,18 @@ impl<'p> Members<'p> {
     fn of(object: Object<'p>) -> Self {
         let mut texts = String::new();
         let mut members = Self::new(None, None);
-        for name in &MEMBERS {
-            let value = object.get(name);
-            if *name == "timestamp" {
-                let seconds = value.map(|value| value.as_number().and_then(json::Number::as_i64));
-                members.timestamp =
-                    seconds.map(|seconds| Some((seconds?, push(&mut texts, &seconds?.to_string())?)));
+        for (name, value) in object.iter() {
+            if name == "timestamp" {
+                let seconds = value.as_number().and_then(json::Number::as_i64);
+                let text = seconds.and_then(|seconds| push(&mut texts, &seconds.to_string()));
+                members.timestamp = Some(seconds.zip(text));
                 continue;
             }
             let Some(member) = members.named(name) else { continue };
             *member = match value {
-                None => Member::Absent,
-                Some(Value::String(text)) => push(&mut texts, text).map_or(Member::Other, Member::Text),
-                Some(Value::Object(object)) => ads_displayed(object.get("ads_displayed").map(Value::as_bool)),
-                Some(_) => Member::Other,
+                Value::String(text) => push(&mut texts, text).map_or(Member::Other, Member::Text),
+                Value::Object(object) => ads_displayed(object.get("ads_displayed").map(Value::as_bool)),
+                _ => Member::Other,
             };
         }
         Self { texts: Some(texts), object: Some(object), ..members }

@@ -4,7 +4,7 @@ use super::conclude::answer;
 use super::refusal::Refusal;
 use super::verdict::{KeyBinding, Visitor};
 use super::verify::Run;
-use crate::audit::{ManifestSnapshot, Record};
+use crate::audit::{AuditSink, ManifestSnapshot, Record};
 use crate::claim::MAX_CLAIM_BYTES;
 use crate::code::Code;
 use crate::crypto::Signature;
@@ -16,9 +16,13 @@ use crate::policy::Mode;
 use sha2::{Digest, Sha256};
 
 impl Run<'_> {
-    /// Records what was decided, if a sink wants it, and passes it on; a sink that fails leaves nothing decided.
-    pub(super) fn audit(&self, result: Result<(), Refusal>, trace_id: &[u8; 16]) -> Result<(), Refusal> {
-        let Some(sink) = &self.publisher.audit else { return result };
+    /// Records what was decided, if the sink wants it, and passes it on; a sink that fails leaves nothing decided.
+    pub(super) fn audit(
+        &self,
+        sink: &dyn AuditSink,
+        result: Result<(), Refusal>,
+        trace_id: &[u8; 16],
+    ) -> Result<(), Refusal> {
         let waits = result.as_ref().is_err_and(|refusal| !refusal.needs.is_empty());
         let signed = matches!(self.facts.visitor, Visitor::VerifiedAgent | Visitor::InvalidAgent);
         if waits || !(signed || sink.wants_unsigned()) {

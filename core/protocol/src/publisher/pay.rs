@@ -88,7 +88,7 @@ impl Run<'_> {
         self.check(11, "payment: present", refusal, || {
             (price(), token.map_or("no token", |_| "a token").into())
         })?;
-        let Some((kind, token)) = token else { return Err(Refusal::new(Code::PaymentRequired)) };
+        let (kind, token) = token.ok_or_else(|| Refusal::new(Code::PaymentRequired))?;
 
         let seen = self.publisher.visas().get(token);
         let issuer = self.issuer(kind, token, seen.as_deref());
@@ -107,7 +107,7 @@ impl Run<'_> {
             };
             ("an issuer that the policy names".into(), received)
         })?;
-        let Ok(Some(issuer)) = issuer else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+        let issuer = issuer.ok().flatten().ok_or_else(|| Refusal::new(Code::PaymentInvalidToken))?;
         let jwks = self.issuer_keys(&issuer)?;
 
         let audiences = self.audiences(claim, &issuer);
@@ -132,12 +132,12 @@ impl Run<'_> {
             }
             Checked::UnknownKid => Ok(Checked::UnknownKid),
         });
-        let refusal = match &checked {
-            Ok(Checked::Good(_)) => None,
+        let (opened, refusal) = match checked {
+            Ok(Checked::Good(opened)) => (Some(opened), None),
             Ok(Checked::UnknownKid) => {
-                Some(Refusal::new(Code::PaymentInvalidToken).detail("kid is not in the key set"))
+                (None, Some(Refusal::new(Code::PaymentInvalidToken).detail("kid is not in the key set")))
             }
-            Err(refused) => Some(Refusal::new(refused.code).detail(refused.detail)),
+            Err(refused) => (None, Some(Refusal::new(refused.code).detail(refused.detail))),
         };
         let received = refusal.as_ref().and_then(|refusal| refusal.detail.clone());
         self.check(11, "payment: token", refusal, || {
@@ -150,7 +150,7 @@ impl Run<'_> {
             );
             (expected, received.map_or("it is".into(), std::borrow::Cow::into_owned))
         })?;
-        let Ok(Checked::Good(opened)) = checked else { return Err(Refusal::new(Code::PaymentInvalidToken)) };
+        let opened = opened.ok_or_else(|| Refusal::new(Code::PaymentInvalidToken))?;
         let token = &opened.claims;
 
         // A request that its rate will refuse must not cost a use: look before spending, take afterwards.

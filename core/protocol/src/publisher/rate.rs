@@ -108,6 +108,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_another_thread_has_set_is_not_replaced() {
+        let (store, agent) = (MemoryRateStore::new(10), [1; 16]);
+        for (before, after, replaced) in
+            [(Some(1), 2, false), (None, 1, true), (None, 2, false), (Some(2), 3, false), (Some(1), 4, true)]
+        {
+            assert_eq!(store.replace(&agent, before, after).unwrap(), replaced, "{before:?} to {after}");
+        }
+        assert_eq!(store.arrival(&agent).unwrap(), Some(4));
+    }
+
+    #[test]
     fn a_clock_that_stepped_back_locks_nobody_out() {
         let rate = Rate { requests: 3, per_s: 60 };
         for step in [86_400, 1_000_000_000, 61 + 60] {

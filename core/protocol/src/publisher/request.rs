@@ -158,6 +158,7 @@ mod tests {
         let pending = Pending::new(&request, Timestamp::from_secs(0), Progress::default(), [0; 16]);
         assert_eq!(pending.request.headers().len(), 1, "cookies are not kept");
         let shown = format!("{request:?} {pending:?}");
-        assert!(!shown.contains("TOPSECRET") && shown.contains("x-imagxp-payment"), "{shown}");
+        assert!(!shown.contains("TOPSECRET"), "{shown}");
+        assert!(shown.contains("x-imagxp-payment"), "{shown}");
     }
 }

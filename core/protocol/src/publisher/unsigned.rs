@@ -168,6 +168,49 @@ mod tests {
         }
     }
 
+    /// One text for each side of each pattern that is written out; what a regex engine says of them and of others is below.
+    #[test]
+    fn special_patterns_have_two_sides() {
+        let list = BotList::new();
+        for (text, bot) in [
+            ("fdm 3x", true),
+            ("fdm\t3", true),
+            ("fdm-3", false),
+            ("fdm x", false),
+            ("viber", true),
+            ("viber1", false),
+            ("WhatsApp/2.23 a", true),
+            ("whatsapp+/2 n", true),
+            ("whatsapp/ a", false),
+            ("whatsapp/2x a", false),
+            ("whatsapp/2 ab", false),
+            ("whatsapp 2", false),
+            ("x http://a.example", true),
+            ("x https://a.example", true),
+            ("x http:/a.example", false),
+            ("daum 1", true),
+            ("daumoa/1", true),
+            ("daum x", false),
+            ("ptst/1", true),
+            ("ptst1", false),
+            ("é robot", true),
+            ("é robot)", true),
+            ("é robotic", false),
+        ] {
+            assert!(!bot || list.is_bot(text), "{text}");
+            let matching = |(pattern, matches): &(&str, Matches)| {
+                let found = matches(&text.to_lowercase());
+                assert_eq!(
+                    found,
+                    regex_lite::Regex::new(pattern).unwrap().is_match(&text.to_lowercase()),
+                    "{pattern} {text}"
+                );
+                found
+            };
+            assert_eq!(SPECIAL.iter().filter(|special| matching(special)).count() > 0, bot, "{text}");
+        }
+    }
+
     #[test]
     fn agrees_with_the_isbot_crate() {
         let (ours, theirs) = (BotList::new(), isbot::Bots::default());

@@ -122,9 +122,9 @@ impl<'r> Run<'r> {
         result: StepResult,
         texts: impl FnOnce() -> (String, String),
     ) {
-        if !cfg!(feature = "explain") {
-            return;
-        }
+        #[cfg(not(feature = "explain"))]
+        let _ = (number, name, result, texts);
+        #[cfg(feature = "explain")]
         if let Some(steps) = &mut self.steps {
             let (expected, received) = texts();
             steps.push(Step { number, name, result, expected, received });
@@ -163,7 +163,10 @@ impl<'r> Run<'r> {
     /// The other steps, and the verdict.
     pub(super) fn conclude(mut self, start: Result<Start<'r>, Refusal>, trace_id: [u8; 16]) -> Verification {
         let result = start.and_then(|start| self.finish(start));
-        let result = if self.publisher.audit.is_some() { self.audit(result, &trace_id) } else { result };
+        let result = match &self.publisher.audit {
+            Some(sink) => self.audit(&**sink, result, &trace_id),
+            None => result,
+        };
         let pending = matches!(&result, Err(refusal) if !refusal.needs.is_empty()).then(|| {
             Pending::new(self.request, self.received_at, core::mem::take(&mut self.progress), trace_id)
         });

@@ -158,11 +158,10 @@ impl State {
     fn settle(&mut self) {
         for (agent, count) in self.leaving.pop().into_iter().flatten() {
             let counts = self.per_agent.of_mut(&agent);
-            if let Some(held) = counts.get_mut(&agent) {
-                *held = held.saturating_sub(count);
-                if *held == 0 {
-                    counts.remove(&agent);
-                }
+            let held = counts.entry(agent).or_default();
+            *held = held.saturating_sub(count);
+            if *held == 0 {
+                counts.remove(&agent);
             }
         }
     }
@@ -194,7 +193,7 @@ impl State {
         });
         if self.forgotten.len() > MAX_FORGOTTEN {
             let oldest = self.forgotten.remove(0);
-            if let Some(second) = self.forgotten.first_mut() {
+            for second in self.forgotten.iter_mut().take(1) {
                 second.from = oldest.from;
             }
         }
@@ -213,9 +212,7 @@ impl Hasher for FirstBytes {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk::<8>() {
-            self.0 = u64::from_le_bytes(*first);
-        }
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
     }
 
     /// The length prefix of an array says nothing.
@@ -248,7 +245,7 @@ mod tests {
         assert_eq!(store.horizon(), None);
         assert_eq!(store.insert_if_absent(&entry(2, 1, at(900)), at(600)), Insert::Fresh);
         assert_eq!(store.len(), 1);
-        assert!(store.horizon().unwrap() >= at(300) && store.horizon().unwrap() < at(600));
+        assert!((at(300)..at(600)).contains(&store.horizon().unwrap()));
     }
 
     #[test]

@@ -117,6 +117,7 @@ pub fn redeem_body(visas: &[Presented]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::{Algorithm, PrivateKey};
 
     #[test]
     fn a_request_is_read_whole_or_not_at_all() {
@@ -138,6 +139,15 @@ mod tests {
         assert!(Presented::of_request(&lines[..2]).is_err(), "half a signature");
         assert!(Presented::of_request(&lines[..3]).unwrap().to_json().is_err(), "no key");
         assert!(Presented::of_request(&lines[..1]).unwrap().to_json().unwrap().get("request").is_none());
+        // A visa that came without a request takes no key.
+        let fill = &mut |bytes: &mut [u8]| {
+            bytes.fill(1);
+            Ok(())
+        };
+        let key = PrivateKey::generate(Algorithm::Es256, fill).unwrap();
+        let bearer = Presented::bearer("a").with_key(key.public_key());
+        assert!(!bearer.lacks_key());
+        assert_eq!(object_to_canonical(&bearer.to_json().unwrap()), br#"{"visa":"a"}"#);
         let body = redeem_body(&[Presented::bearer("a"), Presented::bearer("b")]).unwrap();
         assert_eq!(body, br#"{"visas":[{"visa":"a"},{"visa":"b"}]}"#);
         assert!(redeem_body(&vec![Presented::bearer("a"); MAX_PRESENTED]).is_ok());

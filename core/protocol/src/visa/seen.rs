@@ -70,6 +70,7 @@ mod tests {
             assert_eq!(seen.get(&token).is_some(), kept, "{length} bytes");
         }
         // With another key set, even an equal one, it was not opened.
-        assert!(opened.is_by(&keys) && !opened.is_by(&Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap())));
+        assert!(opened.is_by(&keys));
+        assert!(!opened.is_by(&Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap())));
     }
 }

@@ -233,3 +233,38 @@ fn check_amount(claims: &TokenClaims, expected: &Expectation<'_>) -> Result<(), 
         _ => insufficient("amount or currency is missing"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, parse_object};
+
+    /// The issuer is found by what the token says, so that this cannot be otherwise; it is looked at all the same.
+    #[test]
+    fn a_token_of_another_issuer_is_not_accepted() {
+        let claims = br#"{"iss":"https://broker.example","aud":"https://pub.example","iat":1772366400,"exp":1772367000}"#;
+        let claims = TokenClaims::read(&parse_object(claims, &Limits::JWT).unwrap()).unwrap();
+        let keys = Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap());
+        let opened = Opened::new(Typ::Visa, claims, &keys);
+        let agent_id = AgentId::parse("agent.example", false).unwrap();
+        let key = Thumbprint::parse(&"A".repeat(43)).unwrap();
+        for (issuer, good) in [("https://broker.example", true), ("https://broker.example/", false)] {
+            let expected = Expectation {
+                kind: TokenKind::Visa,
+                issuer,
+                audiences: &["https://pub.example".to_owned()],
+                binding: Binding::Bearer,
+                agent_id: &agent_id,
+                key: &key,
+                purpose: Purpose::Summary,
+                paths: &[],
+                price: None,
+            };
+            let accepted = accept(&opened, &expected, Timestamp::from_secs(1_772_366_400));
+            assert_eq!(
+                accepted.err().map(|refused| refused.code),
+                (!good).then_some(Code::PaymentInvalidToken)
+            );
+        }
+    }
+}
