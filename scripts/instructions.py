@@ -114,7 +114,13 @@ def main():
     failed = judge(found, baseline["instructions"])
     if arguments.seed_fault:
         noticed = failed == len(found)
-        print("the seeded fault was noticed\n1 passed, 0 failed" if noticed else "error: the seeded fault was not noticed")
+        if noticed:
+            print("the seeded fault was noticed\n1 passed, 0 failed")
+        else:
+            # A path that has become quicker leaves room for a regression until its number is lowered.
+            print(
+                "error: the seeded fault was not noticed; where a path has become quicker, run scripts/instructions.py --update"
+            )
         return 0 if noticed else 1
     print(f"{len(found) - failed} passed, {failed} failed")
     return 1 if failed else 0
