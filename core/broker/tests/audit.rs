@@ -354,6 +354,26 @@ fn rewritten_logs_do_not_add_up() {
             &["ledger.id", "ledger.overdrawn"],
         ),
         (
+            "nothing is due",
+            &|rows| {
+                let visa = rows.visa(VisaState::Withheld);
+                visa.due_at = None;
+                let jti = visa.jti;
+                let told = rows.entries.iter_mut().find_map(|(entry, _)| match entry {
+                    Entry::Event(event)
+                        if (event.kind, event.jti) == (EventKind::VisaWithheld, Some(jti)) =>
+                    {
+                        Some(event)
+                    }
+                    _ => None,
+                });
+                let body = &mut told.unwrap().body;
+                let (before, rest) = body.split_once("\"due\":\"").unwrap();
+                *body = format!("{before}{}", rest.split_once("\",").unwrap().1);
+            },
+            &["ledger.visa"],
+        ),
+        (
             "event not canonical",
             &|rows| {
                 let event = rows.event(EventKind::AccountFrozen);

@@ -192,6 +192,8 @@ fn reading_pages() {
     assert_eq!(page.iter().map(|transfer| transfer.id).collect::<Vec<_>>(), [jtis[4], jtis[3]]);
     let page = world.store.statement(&theirs, Some(page[1].seq), 9).unwrap();
     assert_eq!(page.iter().map(|transfer| transfer.id).collect::<Vec<_>>(), [jtis[2], jtis[1], jtis[0]]);
+    let spent = world.store.statement(&[available("a").id()].into(), None, 2).unwrap();
+    assert_eq!(spent.iter().map(|transfer| transfer.id).collect::<Vec<_>>(), [jtis[4], jtis[3]]);
     let nobodys = [available("x").id()].into();
     assert_eq!(world.store.statement(&nobodys, None, 9).unwrap(), []);
     let all = world.store.accounts(None, None, 9).unwrap();

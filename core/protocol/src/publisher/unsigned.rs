@@ -197,7 +197,8 @@ mod tests {
             ("é robot)", true),
             ("é robotic", false),
         ] {
-            assert!(!bot || list.is_bot(text), "{text}");
+            // What none of these matches may be a bot's by another pattern.
+            assert!(list.is_bot(text) >= bot, "{text}");
             let matching = |(pattern, matches): &(&str, Matches)| {
                 let found = matches(&text.to_lowercase());
                 assert_eq!(

@@ -239,16 +239,22 @@ mod tests {
     use super::*;
     use crate::json::{Limits, parse_object};
 
-    /// The issuer is found by what the token says, so that this cannot be otherwise; it is looked at all the same.
+    /// The issuer is found by what the token says, so that it cannot be another; it is looked at all the same.
     #[test]
-    fn a_token_of_another_issuer_is_not_accepted() {
+    fn a_token_of_another_issuer_or_kind_is_not_accepted() {
         let claims = br#"{"iss":"https://broker.example","aud":"https://pub.example","iat":1772366400,"exp":1772367000}"#;
         let claims = TokenClaims::read(&parse_object(claims, &Limits::JWT).unwrap()).unwrap();
         let keys = Arc::new(JwkSet::parse(br#"{"keys":[]}"#).unwrap());
-        let opened = Opened::new(Typ::Visa, claims, &keys);
         let agent_id = AgentId::parse("agent.example", false).unwrap();
         let key = Thumbprint::parse(&"A".repeat(43)).unwrap();
-        for (issuer, good) in [("https://broker.example", true), ("https://broker.example/", false)] {
+        let good = "https://broker.example";
+        for (typ, issuer, code) in [
+            (Typ::Visa, good, None),
+            (Typ::Visa, "https://broker.example/", Some(Code::PaymentInvalidToken)),
+            // Of an issuer who is an ad network as well, and whose proof was seen before.
+            (Typ::AdProof, good, Some(Code::PaymentInvalidToken)),
+        ] {
+            let opened = Opened::new(typ, claims.clone(), &keys);
             let expected = Expectation {
                 kind: TokenKind::Visa,
                 issuer,
@@ -261,10 +267,7 @@ mod tests {
                 price: None,
             };
             let accepted = accept(&opened, &expected, Timestamp::from_secs(1_772_366_400));
-            assert_eq!(
-                accepted.err().map(|refused| refused.code),
-                (!good).then_some(Code::PaymentInvalidToken)
-            );
+            assert_eq!(accepted.err().map(|refused| refused.code), code, "{typ:?} {issuer}");
         }
     }
 }
