@@ -86,7 +86,7 @@ def run(seed_fault):
 
 def measure(programs):
     """Branches and missed ones by file. A branch is one place and one side of it, in whatever programs and for whatever types it was
-    compiled: LLVM's own summary does not add these up."""
+    compiled: LLVM's own summary does not add these up. What is generic and compiled for no type at all has no branches."""
     profile = TARGET / "all.profdata"
     raw = [str(path) for path in (TARGET / "profiles").glob("*.profraw")]
     subprocess.run([tool("llvm-profdata"), "merge", "-sparse", "-o", str(profile), *raw], check=True)
