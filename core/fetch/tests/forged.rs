@@ -38,6 +38,7 @@ fn host(number: usize) -> String {
 
 #[test]
 fn a_hundred_thousand_forged_requests() {
+    support::allocator::count_all();
     // A third of the hosts has manifests with other keys, a third has none, a third redirects.
     let (fetcher, server, _names) = world(|stream, head| {
         let host = host_of(head);

@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 struct Counting;
 
@@ -22,6 +22,8 @@ thread_local! {
     /// How many allocations are left before one fails; 0 when none is to.
     static LEFT: Cell<usize> = const { Cell::new(0) };
 }
+/// Counted only for who asks: threads that share a counter wait for each other, and what they measure would be that.
+static COUNTS_ALL: AtomicBool = AtomicBool::new(false);
 static LIVE_IN_ALL: AtomicIsize = AtomicIsize::new(0);
 
 /// Bytes that this thread holds now; what it freed for others counts against it.
@@ -29,7 +31,12 @@ pub(crate) fn live() -> isize {
     LIVE.get()
 }
 
-/// Bytes that all threads hold together.
+/// From now on what all threads hold is counted.
+pub(crate) fn count_all() {
+    COUNTS_ALL.store(true, Ordering::Relaxed);
+}
+
+/// Bytes that all threads hold together, of those that they took since [`count_all`].
 pub(crate) fn live_in_all() -> isize {
     LIVE_IN_ALL.load(Ordering::Relaxed)
 }
@@ -60,7 +67,9 @@ fn signed(size: usize) -> isize {
 }
 
 fn count(bytes: isize, calls: usize) {
-    LIVE_IN_ALL.fetch_add(bytes, Ordering::Relaxed);
+    if COUNTS_ALL.load(Ordering::Relaxed) {
+        LIVE_IN_ALL.fetch_add(bytes, Ordering::Relaxed);
+    }
     let _ = LIVE.try_with(|live| {
         live.set(live.get() + bytes);
         let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
