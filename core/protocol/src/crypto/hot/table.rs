@@ -1,8 +1,7 @@
 //! A key's multiples.
 
-use super::comb::{COLUMNS, Digits, TEETH};
+use super::comb::{COLUMNS, TEETH};
 use super::point::{Affine, Field, Point, invert_all};
-use core::hint::black_box;
 use core::ops::Range;
 
 /// How a table divides the bits of a column: some teeth for each of its combs, [`TEETH`] in all.
@@ -50,39 +49,19 @@ impl Table {
         self.shape
     }
 
-    /// Reads each entry that these digits name and forgets it again: the memory is asked for all of them at once, and [`Table::select`] waits for none.
-    #[inline(always)]
-    pub(super) fn touch(&self, digits: &Digits) {
-        let mut zeros = 0;
-        for column in digits.columns() {
-            self.named(column, |entry, _| zeros |= entry.x.iszero());
-        }
-        black_box(zeros);
-    }
-
     /// Puts the entries that a column names, one of each comb, or their negatives, into these places, in order.
     #[inline(always)]
     pub(super) fn select(&self, column: u32, negative: bool, places: &mut [Affine]) {
-        let mut places = places.iter_mut();
-        self.named(column, |entry, negated| {
-            if let Some(place) = places.next() {
-                *place = entry.negated_if(negated != negative);
-            }
-        });
-    }
-
-    /// The entries that a column names, one of each comb, in order, and whether the negative is meant.
-    #[inline(always)]
-    fn named(&self, mut column: u32, mut take: impl FnMut(&Affine, bool)) {
         let mut rest = &*self.entries;
-        for teeth in self.shape {
+        let mut column = column;
+        for (teeth, place) in self.shape.iter().zip(places) {
             let size = 1usize << (teeth - 1);
             let top = (column >> (teeth - 1)) & 1;
             // Entries hold the sums whose highest sign is +1; the others are their negatives.
             let index = (column ^ (top ^ 1).wrapping_neg()) as usize & (size - 1);
             let Some((comb, combs)) = rest.split_at_checked(size) else { return };
             if let Some(entry) = comb.get(index) {
-                take(entry, top == 0);
+                *place = entry.negated_if((top == 0) != negative);
             }
             rest = combs;
             column >>= teeth;

@@ -58,8 +58,6 @@ impl Equation {
     pub(super) fn entries(&self, inverse: Order, generator: &Table, key: &Table) -> Option<Entries> {
         let u1 = Digits::of(mul(&self.hash, &inverse))?;
         let u2 = Digits::of(mul(&self.r, &inverse))?;
-        generator.touch(&u1);
-        key.touch(&u2);
         let mut columns = [[Affine::EMPTY; WIDTH]; COLUMNS];
         for ((column, d1), d2) in columns.iter_mut().zip(u1.columns()).zip(u2.columns()) {
             let (first, second) = column.split_at_mut_checked(generator.shape().len())?;
