@@ -127,8 +127,11 @@ campaign() {
     took=$(($(date +%s) - begin))
     if [ "$status" != 0 ]; then
         tail -n 40 "$soak/logs/$1.log"
-        printf '{"pass": false, "seed_fault": false, "seed": 0, "figures": {"seconds": %s}, "wrong": ["it ended with %s"]}\n' \
-            "$took" "$status" >"$soak/$1.json"
+        # What it has written of its failure itself says more.
+        if ! grep -Eq '"pass": *false' "$soak/$1.json" 2>/dev/null; then
+            printf '{"pass": false, "seed_fault": false, "seed": 0, "figures": {"seconds": %s}, "wrong": ["it ended with %s"]}\n' \
+                "$took" "$status" >"$soak/$1.json"
+        fi
     elif [ ! -e "$soak/$1.json" ]; then
         figures "$1" "\"seconds\": $took"
     fi

@@ -191,11 +191,11 @@ impl State {
             }
             overlap
         });
-        if self.forgotten.len() > MAX_FORGOTTEN {
-            let oldest = self.forgotten.remove(0);
-            for second in self.forgotten.iter_mut().take(1) {
-                second.from = oldest.from;
-            }
+        if let [oldest, second, others @ ..] = self.forgotten.as_mut_slice()
+            && others.len() + 2 > MAX_FORGOTTEN
+        {
+            second.from = oldest.from;
+            self.forgotten.remove(0);
         }
     }
 }
