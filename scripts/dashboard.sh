@@ -34,7 +34,7 @@ setup() {
 
 tests() {
     setup
-    cargo build --quiet --locked -p imagxp-cli
+    debug_build imagxp-cli
     rm -rf "$pictures"
     mkdir -p "$pictures"
     IMAGXP_CHROMIUM=$(chromium)

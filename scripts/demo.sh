@@ -5,7 +5,7 @@ set -eu
 
 scripts/setup.sh rust crates python extension
 offline_when_fetched
-cargo build --quiet --locked -p imagxp-cli
+debug_build imagxp-cli
 # So that the last act is a call of the real program.
 IMAGXP_CLI=$target/debug/imagxp
 export IMAGXP_CLI

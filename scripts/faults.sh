@@ -95,7 +95,7 @@ scripts/nginx.sh build
 case $form in
 short) short ;;
 long)
-    cargo build --quiet --locked -p imagxp-cli
+    debug_build imagxp-cli
     cargo build --quiet --locked --release -p imagxp-cli
     long
     [ -n "$found" ] || die "there is no proof named so: $wanted"

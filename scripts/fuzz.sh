@@ -2,6 +2,7 @@
 # Fuzzes every target for a while, with AddressSanitizer, on stable Rust and without the tool cargo-fuzz.
 #
 # Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [-f FILE for figures] [TARGET...]
+#        scripts/fuzz.sh -b                    builds, and runs nothing
 #        scripts/fuzz.sh -1 SECONDS TARGET     one target that is built already
 #
 # Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
@@ -14,13 +15,15 @@ seconds=10
 hours=0
 one=
 figures=
-while getopts s:h:1:f: option; do
+only_build=
+while getopts bs:h:1:f: option; do
     case $option in
+    b) only_build=yes ;;
     f) figures=$OPTARG ;;
     1) one=$OPTARG ;;
     s) seconds=$OPTARG ;;
     h) hours=$OPTARG ;;
-    *) die "usage: scripts/fuzz.sh [-s SECONDS] [-h HOURS] [TARGET...]" ;;
+    *) die "usage: scripts/fuzz.sh [-b] [-s SECONDS] [-h HOURS] [TARGET...]" ;;
     esac
 done
 shift $((OPTIND - 1))
@@ -103,6 +106,7 @@ fi
     exit 0
 }
 build
+[ -z "$only_build" ] || exit 0
 rm -rf "$target/fuzz/seeds"
 python3 scripts/fuzz_seeds.py "$target/fuzz/seeds"
 canary

@@ -30,7 +30,7 @@ if [ -n "${UPDATE:-}" ]; then
     compare -p imagxp-cli --test cli explain
     compare -p imagxp-swift --test generated
     compare -p imagxp-broker --test docs
-    cargo build --quiet --locked -p imagxp-cli
+    debug_build imagxp-cli
     scripts/openapi_docs.py
     scripts/c_declarations.py
     packaging/symbols.py
@@ -41,8 +41,9 @@ else
     scripts/c_declarations.py --check
     packaging/symbols.py --check
     cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
-    compare -p imagxp-swift --test generated
+    # shellcheck disable=SC2046 # a list of words
+    compare $(selected imagxp-swift) --test generated
     # The service says itself what its API is.
-    cargo build --quiet --locked -p imagxp-cli
+    debug_build imagxp-cli
     scripts/openapi_docs.py --check
 fi

@@ -68,6 +68,31 @@ hash_of() {
 done_before() { [ "$(cat "$stamps/$1" 2>/dev/null || true)" = "$2" ]; }
 mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 
+# Cargo unites the features of what one command selects, and another selection compiles the dependencies anew. Where everything is built
+# anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
+# out here, other tools build, or nobody without optimisation.
+everything="--workspace --exclude imagxp-python --exclude imagxp-node --exclude imagxp-wasm --exclude imagxp-bench --exclude imagxp-mutants"
+everything="$everything --exclude imagxp-verifier --features imagxp-fetch/async,imagxp-fetch/dnssec"
+
+# selected PACKAGE...: the words that select these, or everything.
+selected() {
+    if [ -n "${IMAGXP_EVERYTHING:-}" ]; then echo "$IMAGXP_EVERYTHING"; else printf -- '--package %s ' "$@"; fi
+}
+
+# debug_build PACKAGE... [-- ARGUMENT...]: libraries and programs, unoptimised.
+debug_build() {
+    packages=
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        packages="$packages $1"
+        shift
+    done
+    [ $# = 0 ] || shift
+    # With the tests, since their dependencies' features are united too.
+    [ -z "${IMAGXP_EVERYTHING:-}" ] || set -- --lib --bins --tests "$@"
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    cargo build --quiet --locked $(selected $packages) "$@"
+}
+
 # Once every crate is there, cargo is told not to look for newer ones: the second run needs no network.
 locks_hash() { cat Cargo.lock fuzz/Cargo.lock | sha256sum | cut -d ' ' -f 1; }
 offline_when_fetched() {

@@ -41,7 +41,7 @@ build() {
 trial() {
     offline_when_fetched
     cargo build --quiet --locked --release -p imagxp-ffi
-    cargo build --quiet --locked -p imagxp-cli
+    debug_build imagxp-cli
     mkdir -p "$target/package"
     ln -f "$target/release/libimagxp.so" "$target/release/libimagxp.a" "$target/debug/imagxp" "$target/package/"
 }

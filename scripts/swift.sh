@@ -98,7 +98,7 @@ build() {
     if [ "$(uname)" = Darwin ]; then
         scripts/xcframework.sh
     fi
-    cargo build --quiet --locked --package imagxp-swift
+    debug_build imagxp-swift
     cmp -s "$target/debug/libimagxp_swift.a" "$library" 2>/dev/null || {
         cp "$target/debug/libimagxp_swift.a" "$library.new"
         mv "$library.new" "$library"

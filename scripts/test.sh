@@ -1,5 +1,6 @@
 #!/bin/sh
-# Everything that must hold before a change is merged, in the order in which it is cheapest to know. Stops at the first failure.
+# Everything that must hold before a change is merged, in the order in which it is cheapest to know. Stops at the first failure; of the
+# steps that run side by side, all are done first.
 #
 # Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
 # Each step's output is kept in target/test-logs and ends on the screen: the closing lines of one that passes, far more of one that fails.
@@ -9,6 +10,7 @@ set -eu
 
 logs=$target/test-logs
 python=$venv/bin/python
+export IMAGXP_EVERYTHING="$everything"
 
 clippy() {
     cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
@@ -18,21 +20,18 @@ clippy() {
 
 doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server; }
 
-# One choice of packages for everything: cargo unites features over what it builds together, and another choice compiles the dependencies anew.
+# Two packages have steps of their own.
 rust() {
-    packages="-p imagxp -p imagxp-files -p imagxp-fetch -p imagxp-policy-file -p imagxp-ffi -p imagxp-conformance"
-    packages="$packages -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server"
-    chosen="--quiet --locked --features imagxp-fetch/async,imagxp-fetch/dnssec $packages"
-    # shellcheck disable=SC2086 # lists of words
+    # shellcheck disable=SC2086 # a list of words
     {
         if cargo nextest --version >/dev/null 2>&1; then
-            cargo nextest run --status-level fail ${chosen#--quiet}
-            cargo test --doc $chosen
+            cargo nextest run --locked --status-level fail $everything -E 'not (package(imagxp-cli) | package(imagxp-simulation))'
+            cargo test --quiet --locked $everything --doc
         else
-            cargo test $chosen
+            cargo test --quiet --locked $everything
         fi
         # Each benchmark of the core once, unoptimised: that it still runs.
-        cargo test $chosen --bench parse
+        cargo test --quiet --locked $everything --bench parse
     }
 }
 
@@ -48,8 +47,9 @@ deny() {
 }
 
 build() {
+    debug_build
     # Each binding is built by its own script, with its own tool chain.
-    cargo build --quiet --locked -p imagxp-cli -p imagxp-conformance -p imagxp-ffi
+    scripts/setup.sh extension
     scripts/node.sh build
     scripts/wasm.sh build
     scripts/swift.sh build
@@ -73,15 +73,26 @@ swift() { scripts/swift.sh test; }
 
 # The other back end: signatures byte for byte, Wycheproof, and every vector. Its runner is put aside, and the ordinary one comes back.
 aws_lc() {
-    cargo test --quiet --locked -p imagxp --features aws-lc --lib crypto::
-    cargo test --quiet --locked -p imagxp --features aws-lc --test wycheproof --test rfc_signatures --test jws_interop
-    cargo build --quiet --locked -p imagxp-conformance --features aws-lc
+    chosen="-p imagxp -p imagxp-conformance --features imagxp/aws-lc"
+    # shellcheck disable=SC2086 # a list of words
+    {
+        cargo test --quiet --locked $chosen --lib crypto::
+        cargo test --quiet --locked $chosen --test wycheproof --test rfc_signatures --test jws_interop
+        # With the tests, as above: their dependencies' features are united.
+        cargo build --quiet --locked $chosen --bin imagxp-conformance --test wycheproof
+    }
     mkdir -p "$target/aws-lc"
     # Of an earlier run, it may be the same file under two names, which `mv` refuses.
     rm -f "$target/aws-lc/imagxp-conformance"
     mv "$target/debug/imagxp-conformance" "$target/aws-lc/"
-    cargo build --quiet --locked -p imagxp-conformance
+    debug_build imagxp-conformance
     "$python" tests/conformance/check.py rust-aws-lc
+}
+
+release() {
+    cargo build --quiet --locked --release -p imagxp-ffi
+    cargo build --quiet --locked --release -p imagxp-bench
+    scripts/fuzz.sh -b
 }
 
 # The harness of `make bench` judges what it should, each row still runs, and no path executes more than it did.
@@ -102,7 +113,8 @@ conformance() {
 
 nginx() { scripts/nginx.sh test; }
 
-cli() { cargo test --quiet --locked -p imagxp-cli; }
+# shellcheck disable=SC2086 # a list of words
+cli() { cargo test --quiet --locked $everything --bin imagxp --test cli --test grade --test readme --test server; }
 
 docs() { "$python" scripts/check_docs.py; }
 
@@ -117,8 +129,10 @@ grade() { "$python" tests/grade/run.py; }
 
 # A seed is a world, and seeded faults are found: its tests.
 simulation() {
-    cargo test --quiet --locked -p imagxp-simulation
-    cargo run --quiet --locked -p imagxp-simulation -- --seeds 200
+    # shellcheck disable=SC2086 # a list of words
+    cargo test --quiet --locked $everything --test worlds
+    debug_build imagxp-simulation
+    "$target/debug/imagxp-simulation" --seeds 200
 }
 
 # The second run must notice that ours has stopped comparing resources.
@@ -158,24 +172,35 @@ step() {
     if [ "$status" != 0 ]; then
         echo "$heading" >>"$logs/failed"
         printf '\n== FAILED after %s s: %s\n' "$took" "$heading"
+        [ -z "$going_on" ] || return 0
         exit 1
     fi
     printf -- '-- %s s: %s\n' "$took" "$heading"
     printf '%5s s  %s\n' "$took" "$heading" >>"$logs/times"
 }
 
-# together LANE LANE: both at once; what the second says comes after the first. It fails when one of them does.
+# together LANE LANE...: all at once; what the later ones say comes when they have ended. It fails when one of them does, and then names each
+# step that failed: a lane goes on after one.
 together() {
     # What runs in the background does not hear an interrupt from the keyboard by itself.
     trap 'trap - INT TERM; kill 0' INT TERM
-    "$2" >"$logs/lane.txt" 2>&1 &
-    second=$!
+    first=$1
+    shift
+    going_on=yes
+    others=
+    for lane in "$@"; do
+        "$lane" >"$logs/$lane.txt" 2>&1 &
+        others="$others $lane:$!"
+    done
     failed=0
-    ("$1") || failed=1
-    wait "$second" || failed=1
+    ("$first") || failed=1
+    for lane in $others; do
+        wait "${lane#*:}" || failed=1
+        cat "$logs/${lane%:*}.txt"
+    done
+    going_on=
     trap - INT TERM
-    cat "$logs/lane.txt"
-    if [ "$failed" != 0 ]; then
+    if [ "$failed" != 0 ] || [ -e "$logs/failed" ]; then
         sed 's/^/FAILED: /' "$logs/failed"
         exit 1
     fi
@@ -189,45 +214,59 @@ fi
 
 wanted=$*
 number=0
+going_on=
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python extension node nginx swift services dashboard
+step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python node services
 offline_when_fetched
-step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
-step clippy "clippy" clippy
-step doc "documentation of the core" doc
-step rust "Rust tests" rust
-step wasm "the core for wasm32-unknown-unknown" wasm
-step deny "licences, bans and sources of dependencies" deny
-step build "libraries, command line and conformance runners" build
-step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
-step bench "benchmarks: the harness, each row once, instructions" bench
-step generated "generated files are up to date" scripts/generated.sh
-# Two lanes from here: most of these wait, for browsers, servers and deadlines, and none uses more than one core for long.
-lane_one() {
-    step c "C tests" c
-    step package "the C package: installation, ABI, Debian packages, example server" package
-    step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
-    step cli "command line tests, and the broker as a running service" cli
+# What comes over the network, one processor's work (optimising a whole program), and what waits, beside the compiler.
+lane_rust() {
+    step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
+    step clippy "clippy" clippy
+    step doc "documentation of the core" doc
+    step rust "Rust tests" rust
+    step build "libraries, command line and conformance runners" build
+    step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
+    step generated "generated files are up to date" scripts/generated.sh
+}
+lane_release() {
+    number=20
+    step setup "set-up of what comes later: nginx, Swift, a browser" scripts/setup.sh nginx swift dashboard
+    step deny "licences, bans and sources of dependencies" deny
+    step release "the library as it ships, and the fuzz targets" release
+    step bench "benchmarks: the harness, each row once, instructions" bench
+    step wasm "the core for wasm32-unknown-unknown" wasm
+}
+together lane_rust lane_release
+lane_nginx() {
+    number=40
     # After nginx, whose module it grades too.
+    step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
     step grade "our own servers and signers before the grader" grade
+    step package "the C package: installation, ABI, Debian packages, example server" package
     step faults "the broker, killed again and again" faults
 }
-lane_two() {
-    number=50
+lane_bindings() {
+    number=60
     step python "Python tests, types and stubs" python_tests
     step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
     step node_examples "examples on Node: Fastify and Next" node_examples
     step edge "the edge: WebAssembly in Node, workerd and Deno" edge
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
+    step cli "command line tests, and the broker as a running service" cli
+}
+lane_c() {
+    number=80
+    # Before conformance, whose runner in C it builds.
+    step c "C tests" c
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
     step differential "5 000 requests before three verifiers that share no code" differential
     step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step docs "code blocks of the documentation" docs
 }
-together lane_one lane_two
+together lane_nginx lane_bindings lane_c
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step fuzz_bindings "fuzzing Python, Node and nginx, 3 s each" scripts/fuzz_bindings.sh -s 3
 step demo "demo, and the same at scale" demo

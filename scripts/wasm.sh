@@ -45,7 +45,7 @@ build() {
     module=$target/wasm/$wasm/wasm/imagxp_wasm.wasm
     wasm_cargo_run build --profile wasm --package imagxp-wasm
     # The tool runs here, not there.
-    env -u RUSTC cargo build --quiet --locked --package imagxp-wasm-generate
+    (unset RUSTC && debug_build imagxp-wasm-generate)
     fresh=$target/wasm/generated
     rm -rf "$fresh"
     "$target/debug/imagxp-wasm-generate" "$module" "$fresh"

@@ -63,8 +63,14 @@ mkdir -p "$build"
 cd "$root"
 cargo build --quiet --package imagxp-ffi --release
 ffi/install.sh "$build/prefix" "$target/release"
-# The library with the seeded panic is never installed beside the release.
-cargo build --quiet --package imagxp-ffi --features test-hooks --target-dir "$target/hooks"
+# The library with the seeded panic is never installed beside the release. In a run of everything (scripts/lib.sh) its dependencies are there.
+if [ -n "${IMAGXP_EVERYTHING:-}" ] && [ ! -d "$target/hooks/debug" ]; then
+    mkdir -p "$target/hooks/debug"
+    for folder in .fingerprint build deps; do cp -al "$target/debug/$folder" "$target/hooks/debug/"; done
+fi
+# shellcheck disable=SC2086 # lists of words
+cargo build --quiet --locked ${IMAGXP_EVERYTHING:---package imagxp-ffi} ${IMAGXP_EVERYTHING:+--lib --test worlds} \
+    --features imagxp-ffi/test-hooks --target-dir "$target/hooks"
 ffi/install.sh "$build/hooks-prefix" "$target/hooks/debug"
 
 variant c11 "$build/prefix"

@@ -16,6 +16,8 @@ from world import BASE, BROWSER, World
 
 LOOPBACK = {**BASE, "origins": ["http://127.0.0.1"], "allow_loopback": True}
 REQUESTS = "imagxp_manifest_request /imagxp-fetch; imagxp_jwks_request /imagxp-fetch; include {snippets}/imagxp-fetch.conf;"
+# With the deadlines of the shipped snippet, for servers that stall.
+HURRIED = "imagxp_manifest_timeout 1500ms;" + REQUESTS.replace("{snippets}", "{shipped}")
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_an_answer_that_is_none(start, world, manifests, behave, status, code):
 @pytest.mark.parametrize("how", ["stall", "drip"])
 def test_a_server_that_stalls_holds_up_nobody_else(start, world, manifests, how):
     manifests.behave = getattr(manifests, how)
-    nginx = start(site(world, server="imagxp_manifest_timeout 3s;" + REQUESTS))
+    nginx = start(site(world, server=HURRIED.replace("1500ms", "3s")))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         begin = time.monotonic()
         waiting = [pool.submit(nginx.get, "/page", sign(world)) for _ in range(8)]
@@ -143,7 +145,7 @@ def test_a_reader_who_goes_away_leaves_the_others_waiting(start, world, manifest
     manifests.behave = lambda handler: (
         manifests.stall(handler) if len(manifests.requests) < 2 else handler.answer(200, manifests.document)
     )
-    nginx = start(site(world, server="imagxp_manifest_timeout 20s; proxy_read_timeout 20s;" + REQUESTS))
+    nginx = start(site(world))
     lines = "".join(f"{name}: {value}\r\n" for name, value in sign(world))
     carrier = socket.create_connection(("127.0.0.1", nginx.port))
     carrier.sendall(f"GET /page HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
@@ -158,7 +160,7 @@ def test_a_reader_who_goes_away_leaves_the_others_waiting(start, world, manifest
 
 def test_everybody_may_go_away(start, world, manifests):
     manifests.behave = manifests.stall
-    nginx = start(site(world))
+    nginx = start(site(world, server=HURRIED))
     for _ in range(5):
         lines = "".join(f"{name}: {value}\r\n" for name, value in sign(world))
         with socket.create_connection(("127.0.0.1", nginx.port)) as reader:
@@ -169,7 +171,7 @@ def test_everybody_may_go_away(start, world, manifests):
 
 def test_a_reload_and_an_end_while_somebody_waits(start, world, manifests):
     manifests.behave = manifests.stall
-    nginx = start(site(world))
+    nginx = start(site(world, server=HURRIED))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(nginx.get, "/page", sign(world)) for _ in range(4)]
         wait_for(lambda: manifests.requests, "the fetch")

@@ -21,10 +21,7 @@ def test_valgrind(tmp_path):
     document = world.agent.manifest().to_json()
     manifests.document = document if isinstance(document, bytes) else document.encode()
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
-    text = world.http(
-        server=REQUESTS
-        + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem; imagxp_manifest_timeout 20s;"
-    )
+    text = world.http(server=REQUESTS + f"imagxp_audit_log {{folder}}/audit.jsonl; imagxp_provenance_key {world.folder}/key.pem;")
     text = "\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line)
     log = tmp_path / "valgrind"
     # nginx's own: eight bytes, once.

@@ -34,7 +34,7 @@ LOCATIONS = """
 class Site:
     """A site, a real broker behind a front, and an agent with money."""
 
-    def __init__(self, folder, service, front, agents, *, timeout="5s", mode="enforce"):
+    def __init__(self, folder, service, front, agents, *, timeout="30s", mode="enforce"):
         self.front = front
         self.nginx = Nginx(folder / "nginx", "")
         self.origin = f"http://127.0.0.1:{self.nginx.port}"
@@ -138,7 +138,7 @@ def test_the_money_is_there_or_it_is_not(site, front):
 
 
 def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_once(site, front):
-    site = site(timeout="10s")
+    site = site()
     visa = site.visa()
 
     def lose(handler):
@@ -173,7 +173,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_onc
     ids=lambda answer: f"{answer[0]}-{answer[1][:24].decode()}",
 )
 def test_whatever_is_no_word_opens_nothing(site, front, answer):
-    site = site(timeout="700ms")
+    site = site(timeout="1500ms")
 
     front.behave = lambda handler: handler.answer(*answer)
     refused = site.nginx.get("/page", site.headers(site.visa()))
@@ -182,7 +182,7 @@ def test_whatever_is_no_word_opens_nothing(site, front, answer):
 
 
 def test_a_broker_that_stalls_holds_up_nobody_else(site, front):
-    site = site(timeout="2s")
+    site = site(timeout="4s")
     front.behave = front.stall
     answers = []
     headers = [site.headers(site.visa()) for _ in range(8)]
@@ -191,7 +191,7 @@ def test_a_broker_that_stalls_holds_up_nobody_else(site, front):
     for thread in threads:
         thread.start()
     slowest = 0.0
-    while time.monotonic() < begun + 1.5:
+    while time.monotonic() < begun + 3:
         before = time.monotonic()
         assert site.nginx.get("/page", BROWSER).status == 200
         assert site.nginx.get("/free/page").body == b"free\n"
@@ -199,20 +199,20 @@ def test_a_broker_that_stalls_holds_up_nobody_else(site, front):
     for thread in threads:
         thread.join()
     assert [(answer.status, answer.code) for answer in answers] == [(503, "payment.redeem_unavailable")] * 8
-    assert 1.9 < time.monotonic() - begun < 10
+    assert 3.9 < time.monotonic() - begun < 15
     # One worker, which waited for nothing.
-    assert slowest < 0.5, slowest
+    assert slowest < 2, slowest
     assert not site.nginx.crashed()
 
 
 def test_a_reader_who_goes_away_while_the_broker_stalls(site, front):
-    site = site(timeout="5s")
+    site = site()
     front.behave = front.stall
     lines = "".join(f"{name}: {value}\r\n" for name, value in site.headers(site.visa()))
 
     with socket.create_connection(("127.0.0.1", site.nginx.port)) as connection:
         connection.sendall(f"GET /page HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not front.asked:
             assert time.monotonic() < until
             time.sleep(0.01)

@@ -56,8 +56,10 @@ class World:
         return [("User-Agent", "test IMAGXP/1.0"), *((name, value) for name, value in signed)]
 
     def http(self, *, mode="enforce", zone="1m", more="", server="", location="", locations=""):
-        """The inside of an http block: one server on {port}, files from html."""
+        """The inside of an http block: one server on {port}, files from html. Nothing is too late by seconds, unless a test says so."""
         return f"""
+    imagxp_manifest_timeout 30s;
+    imagxp_jwks_timeout 30s;
     imagxp_zone test {zone};
     imagxp_policy {self.folder}/policy.json;
     imagxp_manifest_file {AGENT} {self.folder}/manifest.json;
