@@ -74,7 +74,7 @@ def wait_for(condition, what):
 
 
 class Nginx:
-    """One instance. `http` is the inside of the http block; in it, `{port}` is a free port, and `{snippets}` and `{shipped}` are folders."""
+    """One instance. `http` is the inside of the http block; in it, `{port}` is a free port, `{snippets}` and `{shipped}` are folders."""
 
     def __init__(self, folder, http, *, workers=1, master="on", module=MODULE, top="", wrapper=(), environment=None):
         self.folder = Path(folder)
