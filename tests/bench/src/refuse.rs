@@ -130,6 +130,18 @@ fn worst() -> Vec<(&'static str, Signed)> {
     ]
 }
 
+/// What tells a browser.
+const LOOKS: [(&str, &str); 5] = [
+    (
+        "User-Agent",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+    ),
+    ("Accept-Language", "en-GB,en;q=0.9"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "none"),
+    ("Sec-Fetch-Dest", "document"),
+];
+
 /// One for each step that can refuse, in their order, with an ordinary claim.
 fn typical() -> Vec<(&'static str, Signed)> {
     let mut missing = good();
@@ -139,6 +151,10 @@ fn typical() -> Vec<(&'static str, Signed)> {
     twice.headers.push(again);
     let mut browser = good();
     browser.headers.retain(|(name, _)| !name.starts_with("x-imagxp"));
+    // The site asks browsers to sign, too; that this is one has to be found out all the same.
+    let mut looks = good();
+    looks.headers.retain(|(name, _)| !name.starts_with("x-imagxp") && name != "user-agent");
+    looks.headers.extend(LOOKS.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())));
     let claim = claim_of(good());
     let changed = |from: &str, to: &str| {
         assert!(claim.contains(from), "{claim}");
@@ -146,6 +162,7 @@ fn typical() -> Vec<(&'static str, Signed)> {
     };
     vec![
         ("unsigned", browser),
+        ("browser", looks),
         ("header-missing", missing),
         ("header-twice", twice),
         ("payload-not-base64", good().replaced("x-imagxp-payload", b"!".repeat(400))),

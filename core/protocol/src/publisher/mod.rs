@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod bind;
+mod bots;
 mod conclude;
 mod feedback;
 mod identify;
@@ -44,9 +45,9 @@ use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::time::Timestamp;
 use crate::visa::SeenTokens;
+use bots::BotList;
 use core::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use unsigned::BotList;
 
 /// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5).
 pub trait CustomPolicy: Send + Sync {
