@@ -25,7 +25,7 @@ rust() {
     # shellcheck disable=SC2086 # a list of words
     {
         if cargo nextest --version >/dev/null 2>&1; then
-            cargo nextest run --locked --status-level fail $everything -E 'not (package(imagxp-cli) | package(imagxp-simulation))'
+            cargo nextest run --locked --no-fail-fast --status-level fail $everything -E 'not (package(imagxp-cli) | package(imagxp-simulation))'
             cargo test --quiet --locked $everything --doc
         else
             cargo test --quiet --locked $everything
