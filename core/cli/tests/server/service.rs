@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -30,11 +31,17 @@ pub(crate) struct Service {
     document: OnceLock<Value>,
 }
 
-/// Two ports that were free a moment ago.
+/// Two ports that were free a moment ago, below those that systems hand out by themselves: no other test's connection comes to have one.
 fn ports() -> (u16, u16) {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [a, b] = listeners.map(|listener| listener.local_addr().unwrap().port());
-    (a, b)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 500).unwrap() * 20;
+    for _ in 0..1000 {
+        let base = start + NEXT.fetch_add(2, Ordering::Relaxed);
+        if [base, base + 1].map(|port| TcpListener::bind(("127.0.0.1", port))).iter().all(Result::is_ok) {
+            return (base, base + 1);
+        }
+    }
+    panic!("there are no two free ports in a row");
 }
 
 impl Service {
