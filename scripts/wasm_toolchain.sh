@@ -44,12 +44,13 @@ unpack_debian() {
 write_wrapper() {
     mkdir -p "$target/wasm"
     rustc=$target/wasm/debian-rustc
-    cat >"$rustc" <<EOF
+    cat >"$rustc.$$" <<EOF
 #!/bin/sh
 exec "$debian/usr/lib64/ld-linux-x86-64.so.2" --library-path "$debian/usr/lib/x86_64-linux-gnu" \\
     "$debian/usr/bin/rustc" --sysroot "$debian/usr" "\$@"
 EOF
-    chmod +x "$rustc"
+    chmod +x "$rustc.$$"
+    mv "$rustc.$$" "$rustc"
 }
 
 # Debian's rustc looks for the linker in a package of its own; the toolchain that is installed has the same one.
@@ -76,11 +77,16 @@ wasm_toolchain() {
                 say "no standard library for $wasm: run \`rustup target add $wasm\`"
                 return 1
             fi
-            unpack_debian || {
+            # Two steps of scripts/test.sh may want it at once.
+            mkdir -p "$cache"
+            exec 8>"$cache/wasm.lock"
+            flock 8
+            [ -x "$debian/usr/bin/rustc" ] || unpack_debian || {
                 tail -n 5 "$target/debian.log" 2>/dev/null || true
                 say "no standard library for $wasm, and Debian's could not be fetched: run \`rustup target add $wasm\`"
                 return 1
             }
+            exec 8>&-
         fi
         find_linker
         write_wrapper
