@@ -79,18 +79,10 @@ selected() {
     if [ -n "${IMAGXP_EVERYTHING:-}" ]; then echo "$IMAGXP_EVERYTHING"; else printf -- '--package %s ' "$@"; fi
 }
 
-# debug_build PACKAGE... [-- ARGUMENT...]: libraries and programs, unoptimised.
+# debug_build PACKAGE...: libraries and programs, unoptimised; in a run of everything with the tests, whose dependencies' features count too.
 debug_build() {
-    packages=
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        packages="$packages $1"
-        shift
-    done
-    [ $# = 0 ] || shift
-    # With the tests, since their dependencies' features are united too.
-    [ -z "${IMAGXP_EVERYTHING:-}" ] || set -- --lib --bins --tests "$@"
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    cargo build --quiet --locked $(selected $packages) "$@"
+    # shellcheck disable=SC2046 # a list of words
+    cargo build --quiet --locked $(selected "$@") ${IMAGXP_EVERYTHING:+--lib --bins --tests}
 }
 
 # Once every crate is there, cargo is told not to look for newer ones: the second run needs no network.

@@ -20,12 +20,13 @@ clippy() {
 
 doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server; }
 
-# Two packages have steps of their own.
+# The tests beside two packages are steps of their own.
 rust() {
     # shellcheck disable=SC2086 # a list of words
     {
         if cargo nextest --version >/dev/null 2>&1; then
-            cargo nextest run --locked --no-fail-fast --status-level fail $everything -E 'not (package(imagxp-cli) | package(imagxp-simulation))'
+            cargo nextest run --locked --no-fail-fast --status-level fail $everything \
+                -E 'not (kind(test) & (package(imagxp-cli) | package(imagxp-simulation)))'
             cargo test --quiet --locked $everything --doc
         else
             cargo test --quiet --locked $everything
@@ -89,6 +90,7 @@ aws_lc() {
     "$python" tests/conformance/check.py rust-aws-lc
 }
 
+# Whole programs, each one processor's work, while the other compiles.
 release() {
     cargo build --quiet --locked --release -p imagxp-ffi
     cargo build --quiet --locked --release -p imagxp-bench
@@ -113,8 +115,17 @@ conformance() {
 
 nginx() { scripts/nginx.sh test; }
 
-# shellcheck disable=SC2086 # a list of words
-cli() { cargo test --quiet --locked $everything --bin imagxp --test cli --test grade --test readme --test server; }
+# tests_of FOLDER: the options that select all test programs of a package.
+tests_of() {
+    for path in "$1"/tests/*.rs "$1"/tests/*/main.rs; do
+        [ -f "$path" ] || continue
+        path=${path%/main.rs}
+        printf -- '--test %s ' "$(basename "$path" .rs)"
+    done
+}
+
+# shellcheck disable=SC2046,SC2086 # lists of words
+cli() { cargo test --quiet --locked $everything $(tests_of core/cli); }
 
 docs() { "$python" scripts/check_docs.py; }
 
@@ -129,8 +140,8 @@ grade() { "$python" tests/grade/run.py; }
 
 # A seed is a world, and seeded faults are found: its tests.
 simulation() {
-    # shellcheck disable=SC2086 # a list of words
-    cargo test --quiet --locked $everything --test worlds
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    cargo test --quiet --locked $everything $(tests_of tests/simulation)
     debug_build imagxp-simulation
     "$target/debug/imagxp-simulation" --seeds 200
 }
@@ -201,7 +212,7 @@ together() {
     going_on=
     trap - INT TERM
     if [ "$failed" != 0 ] || [ -e "$logs/failed" ]; then
-        sed 's/^/FAILED: /' "$logs/failed"
+        [ ! -e "$logs/failed" ] || sed 's/^/FAILED: /' "$logs/failed"
         exit 1
     fi
 }
@@ -241,8 +252,8 @@ lane_release() {
 together lane_rust lane_release
 lane_nginx() {
     number=40
-    # After nginx, whose module it grades too.
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
+    # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
     step package "the C package: installation, ABI, Debian packages, example server" package
     step faults "the broker, killed again and again" faults

@@ -8,10 +8,10 @@
     reason = "helpers of tests, which fail by panicking"
 )]
 
+mod changed;
 #[path = "../common/mod.rs"]
 mod common;
 mod operators;
 #[path = "../rows/mod.rs"]
 mod rows;
 mod spoil;
-mod spoilt;

@@ -104,7 +104,7 @@ const fn slot(key: [u8; KEY]) -> usize {
     (spread >> (u32::BITS - SLOTS.ilog2())) as usize
 }
 
-/// Tells known bots by their User-Agent, in one pass: three hundred searches took three quarters of what a browser's request cost.
+/// Tells known bots by their User-Agent, in one pass: three hundred searches took half of what a browser's request cost nginx.
 pub(super) struct BotList {
     words: Vec<Word>,
     /// The first word of each slot, counted from one.
@@ -278,6 +278,7 @@ mod tests {
             }
         }
     }
+
     /// A search for each word by itself.
     fn one_by_one(list: &BotList, text: &str) -> bool {
         let plain = list.words.iter().filter(|word| word.special.is_none()).any(|word| {
@@ -290,17 +291,17 @@ mod tests {
     #[test]
     fn every_word_is_in_its_slot() {
         let list = BotList::new();
-        let lines = PATTERNS.lines().filter(|line| !line.trim().is_empty()).count();
-        assert_eq!(
-            list.words.len(),
-            lines,
-            "a pattern that is written out and not in the list, or the other way round"
-        );
+        let lines: Vec<&str> = PATTERNS.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(list.words.len(), lines.len(), "each pattern has one word");
+        // Before a dot a backslash may be left out; before anything else it would mean something.
+        for line in lines.iter().filter(|line| SPECIAL.iter().all(|special| special.pattern != **line)) {
+            assert!(!line.replace("\\.", "").contains('\\'), "{line} is not plain");
+        }
         for word in &list.words {
             let key = word.text.first_chunk().unwrap();
             assert!(list.words(*key).any(|other| other.text == word.text));
         }
-        assert_eq!(list.is_bot(""), list.is_bot("ab"));
+        assert!(!list.is_bot("") && !list.is_bot("ab"));
     }
 
     proptest! {
