@@ -7,7 +7,8 @@ keys and nonces are seeded, and the build is the release profile: the numbers de
 
 Usage: scripts/instructions.py [--update | --seed-fault] [PREFIX...]
   --update      writes the numbers that it finds
-  --seed-fault  does 106 operations and says that they were 100: every path must fail, or this check checks nothing
+  --seed-fault  does 112 operations and says that they were 100: every path must fail, or this check checks nothing. A processor without
+                some instructions is up to 5 % from the numbers, in either direction; hence not 106.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def operations(name):
 def count(name, fault):
     """Instructions of one operation."""
     number = operations(name)
-    done = number * 106 // 100 if number >= 100 else number + 1
+    done = number * 112 // 100 if number >= 100 else number + 2
     return round((run("once", name, done if fault else number) - run("idle", name, done if fault else number)) / number)
 
 

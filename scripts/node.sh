@@ -43,9 +43,13 @@ sources_hash() {
 # napi writes the types where it is told; `build` leaves those in git alone.
 compile() {
     release=
-    [ "$profile" = release ] && release=--release
-    # shellcheck disable=SC2086 # nothing, or one word
-    (cd "$package" && ./node_modules/.bin/napi build --platform $release --no-js --dts "$1" --target-dir "$target" -- --locked) \
+    shared="${IMAGXP_EVERYTHING:+$IMAGXP_EVERYTHING --lib --bins --tests}"
+    if [ "$profile" = release ]; then
+        release=--release
+        shared=
+    fi
+    # shellcheck disable=SC2086 # lists of words
+    (cd "$package" && ./node_modules/.bin/napi build --platform $release --no-js --dts "$1" --target-dir "$target" -- --locked $shared) \
         >"$target/napi.log" 2>&1 || {
         tail -n 40 "$target/napi.log" >&2
         die "the addon could not be built"

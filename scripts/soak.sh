@@ -20,7 +20,7 @@ mutation() {
 
 # A million signatures with tables, by p256 and by AWS-LC.
 hot_signatures() {
-    IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --features aws-lc --lib hot::tests::tables_agree -- --nocapture
+    IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
     figures hot-signatures '"signatures": 1000000'
 }
 

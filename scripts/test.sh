@@ -13,12 +13,18 @@ python=$venv/bin/python
 export IMAGXP_EVERYTHING="$everything"
 
 clippy() {
-    cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+    # shellcheck disable=SC2086 # a list of words
+    cargo clippy --quiet --locked $everything --all-targets -- -D warnings
     # The targets are linted as plain programs: the instrumentation is not what is judged.
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
-doc() { RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items -p imagxp -p imagxp-files -p imagxp-policy-file -p imagxp-fetch -p imagxp-broker -p imagxp-database -p imagxp-replay-stores -p imagxp-storage -p imagxp-server; }
+# With examples (there are none), cargo takes the features that the tests need, and what clippy has compiled serves here, too.
+doc() {
+    # shellcheck disable=SC2086 # a list of words
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items $everything --exclude imagxp-ffi \
+        --exclude imagxp-verifier --exclude imagxp-bench --exclude imagxp-mutants --exclude imagxp-simulation --lib --examples
+}
 
 # The tests beside two packages are steps of their own.
 rust() {
@@ -35,8 +41,6 @@ rust() {
         cargo test --quiet --locked $everything --bench parse
     }
 }
-
-wasm() { scripts/wasm_check.sh; }
 
 deny() {
     if cargo deny --version >/dev/null 2>&1; then
@@ -74,14 +78,9 @@ swift() { scripts/swift.sh test; }
 
 # The other back end: signatures byte for byte, Wycheproof, and every vector. Its runner is put aside, and the ordinary one comes back.
 aws_lc() {
-    chosen="-p imagxp -p imagxp-conformance --features imagxp/aws-lc"
     # shellcheck disable=SC2086 # a list of words
-    {
-        cargo test --quiet --locked $chosen --lib crypto::
-        cargo test --quiet --locked $chosen --test wycheproof --test rfc_signatures --test jws_interop
-        # With the tests, as above: their dependencies' features are united.
-        cargo build --quiet --locked $chosen --bin imagxp-conformance --test wycheproof
-    }
+    cargo test --quiet --locked $everything --features imagxp/aws-lc --bin imagxp-conformance --test wycheproof --test rfc_signatures \
+        --test jws_interop
     mkdir -p "$target/aws-lc"
     # Of an earlier run, it may be the same file under two names, which `mv` refuses.
     rm -f "$target/aws-lc/imagxp-conformance"
@@ -247,7 +246,6 @@ lane_release() {
     step deny "licences, bans and sources of dependencies" deny
     step release "the library as it ships, and the fuzz targets" release
     step bench "benchmarks: the harness, each row once, instructions" bench
-    step wasm "the core for wasm32-unknown-unknown" wasm
 }
 together lane_rust lane_release
 lane_nginx() {

@@ -11,7 +11,7 @@
 //!
 //! Nothing here draws randomness or reads a clock: [`PrivateKey::generate`] takes its entropy from the caller.
 
-#[cfg(all(feature = "aws-lc", not(target_family = "wasm")))]
+#[cfg(all(any(feature = "aws-lc", test), not(target_family = "wasm")))]
 mod aws_lc;
 mod ed25519;
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! An input that is twice as long takes at most 2.3 times the work, in every parser, up to sizes that are far beyond the limits.
 //!
 //! The work is counted in instructions, by `make soak` (scripts/doubling.py). `cargo test` takes the thread's processor time, the least of many
-//! runs, in which caches and fresh pages count too: it tells what is linear from what is quadratic, at three times.
+//! runs, in which caches and fresh pages count too: over eight times the length it tells what is linear (8) from what is quadratic (64).
 
 use crate::parsers::{PARSERS, Parser};
 use crate::report::figures;
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 
-/// The most that twice the length may take: a quadratic parser takes four times as long.
-const MOST: f64 = 3.0;
-/// From here on inputs are doubled; the last is 256 KiB.
+/// The most that `STEP` times the length may take: half-way, by factors, from the 8 times of a linear parser to the 64 of a quadratic one.
+const STEP: usize = 8;
+const MOST: f64 = 23.0;
+/// The first length; the last is 256 KiB.
 const FIRST: usize = 1024;
 const LAST: usize = 256 << 10;
 /// Below so many nanoseconds a call is constant, and its time is the clock's.
@@ -32,30 +33,25 @@ fn least(read: fn(&[u8]), input: &[u8], rounds: usize) -> f64 {
     least
 }
 
-/// By how much each doubling multiplies the time, at most.
+/// By how much `STEP` times the length multiplies the time, at most, and at which length.
 fn worst(parser: &Parser, shape: fn(usize) -> Vec<u8>, last: usize) -> (f64, usize) {
     let (mut found, mut where_, mut size) = (0.0_f64, FIRST, FIRST);
-    let mut smaller = shape(size);
-    let mut before = least(parser.read, &smaller, 9);
-    while size < last {
-        size *= 2;
-        let input = shape(size);
-        let mut time = least(parser.read, &input, 5);
-        let mut ratio = time / before.max(FLOOR);
-        // Again, both of them by turns, until one turn says that it is good: a quadratic parser never has one, and what disturbs one of
-        // them, another test's pages or caches, disturbs both.
-        for rounds in [5, 5, 9, 9, 15, 15, 25, 50] {
+    while size * STEP <= last {
+        let (small, large) = (shape(size), shape(size * STEP));
+        let mut ratio = f64::MAX;
+        // Both of them by turns, until one turn says that it is good: a quadratic parser never has one, and what disturbs one of them,
+        // another test's pages or caches, disturbs both.
+        for rounds in [3, 5, 5, 9, 9, 15, 15, 25] {
+            let base = least(parser.read, &small, rounds).max(FLOOR);
+            ratio = ratio.min(least(parser.read, &large, rounds) / base);
             if ratio <= MOST {
                 break;
             }
-            let base = least(parser.read, &smaller, rounds).max(FLOOR);
-            time = least(parser.read, &input, rounds);
-            ratio = ratio.min(time / base);
         }
         if ratio > found {
-            (found, where_) = (ratio, size);
+            (found, where_) = (ratio, size * STEP);
         }
-        (smaller, before) = (input, time);
+        size *= 2;
     }
     (found, where_)
 }
@@ -72,7 +68,7 @@ fn no_parser_is_quadratic() {
                 wrong.push(format!(
                     "{}/{name}: {ratio:.2} times from {} to {size} bytes",
                     parser.name,
-                    size / 2
+                    size / STEP
                 ));
             }
         }
