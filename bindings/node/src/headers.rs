@@ -9,7 +9,7 @@ use napi_derive::napi;
 
 /// Every header line of a request, in order: names and values, joined by a separator.
 ///
-/// The count is passed along: when a value holds the separator there are more parts than that, and [`Joined::lines`] says so instead of
+/// The count is passed along: when a value holds the separator there are more parts than that, and `Joined::lines` says so instead of
 /// seeing lines that nobody sent. `headers.cjs` then joins again with a character that occurs nowhere.
 pub struct Joined(Vec<u8>);
 argument!(Joined);

@@ -94,7 +94,7 @@ impl FromNapiValue for JsBoolean {
     }
 }
 
-/// A number; what it may be is asked with [`JsNumber::whole`].
+/// A number; what it may be is asked with `JsNumber::whole`.
 #[derive(Clone, Copy)]
 pub struct JsNumber(pub(crate) f64);
 argument!(JsNumber);
