@@ -28,21 +28,20 @@ if [ -n "${UPDATE:-}" ]; then
     # The list of symbols needs the release library.
     compare -p imagxp-ffi --test library
     compare -p imagxp-cli --test cli explain
-    compare -p imagxp-swift --test generated
     compare -p imagxp-broker --test docs
     debug_build imagxp-cli
     scripts/openapi_docs.py
     scripts/c_declarations.py
     packaging/symbols.py
+    scripts/swift.sh generate --update
     # The second lock file follows the core's dependencies.
     cargo metadata --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 else
-    # Those above the line of Swift are among the Rust tests and those of the command line.
+    # The others are among the Rust tests and those of the command line.
     scripts/c_declarations.py --check
     packaging/symbols.py --check
     cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
-    # shellcheck disable=SC2046 # a list of words
-    compare $(selected imagxp-swift) --test generated
+    scripts/swift.sh generate
     # The service says itself what its API is.
     debug_build imagxp-cli
     scripts/openapi_docs.py --check

@@ -8,10 +8,10 @@ venv=$root/.venv
 stamps=$target/stamps
 # One target folder and one interpreter for everything: pyo3 is rebuilt whenever the interpreter it finds changes.
 export CARGO_TARGET_DIR="$target" PYO3_PYTHON="$venv/bin/python" IMAGXP_PYTHON="$venv/bin/python"
-# An extension finds the interpreter's symbols in the interpreter.
-export PYO3_BUILD_EXTENSION_MODULE=1
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-mkdir -p "$stamps"
+# Whoever compiles the addon leaves its types here (scripts/node.sh). The second makes cargo compile it again where that was not so.
+export NAPI_TYPE_DEF_TMP_FOLDER="$target/napi-types" NAPI_FORCE_BUILD_IMAGXP_NODE=scripts
+mkdir -p "$stamps" "$NAPI_TYPE_DEF_TMP_FOLDER"
 
 say() { printf '%s\n' "$*"; }
 skip() { say "SKIPPED: $*"; }
@@ -71,8 +71,9 @@ done_before() { [ "$(cat "$stamps/$1" 2>/dev/null || true)" = "$2" ]; }
 mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 
 # Cargo unites the features of what one command selects, and another selection compiles the dependencies anew. Where everything is built
-# anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets.
-everything="--workspace --features imagxp-fetch/async,imagxp-fetch/dnssec"
+# anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
+# out, which changes no features, has a tool of its own, or is only built for release.
+everything="--workspace --exclude imagxp-python --exclude imagxp-wasm --exclude imagxp-verifier --features imagxp-fetch/async,imagxp-fetch/dnssec"
 
 # selected PACKAGE...: the words that select these, or everything.
 selected() {

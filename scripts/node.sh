@@ -3,7 +3,7 @@
 #
 # Usage: scripts/node.sh setup|build|types|lint|fmt|test|bench|soak ...
 #   setup   the pinned npm packages, when they changed
-#   build   the addon for this machine, beside bindings/node/index.cjs, when its sources changed (debug; `release` for a release build)
+#   build   the addon for this machine, beside bindings/node/index.cjs (debug; with IMAGXP_NODE_PROFILE=release, as it ships)
 #   types   rewrites bindings/node/index.d.ts
 #   fmt     formats JavaScript
 #   lint    format and lints of JavaScript
@@ -15,6 +15,8 @@ set -eu
 
 package=$root/bindings/node
 profile=${IMAGXP_NODE_PROFILE:-debug}
+addon_library=libimagxp_node.so
+[ "$(uname)" != Darwin ] || addon_library=libimagxp_node.dylib
 
 setup() {
     have node || die "Node 20.17 or newer is missing: see https://nodejs.org"
@@ -30,51 +32,26 @@ setup() {
     mark_done node-packages "$hash"
 }
 
-# The sources are hashed, not dated: a clone or a checkout gives every file a new date.
-sources_hash() {
-    {
-        hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml \
-            core/fetch/src core/fetch/Cargo.toml core/policy-file/src core/policy-file/Cargo.toml core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
-            "$package/src" "$package/Cargo.toml" "$package/build.rs" "$package/types.d.ts" scripts/node.sh
-        echo "$profile"
-    } | sha256sum | cut -d ' ' -f 1
-}
-
-# napi writes the types where it is told; `build` leaves those in git alone.
+# compile TYPES: the addon, in the profile that is wanted, beside its JavaScript; and its types.
 compile() {
-    release=
-    shared="${IMAGXP_EVERYTHING:+$IMAGXP_EVERYTHING --lib --bins --tests}"
     if [ "$profile" = release ]; then
-        release=--release
-        shared=
+        cargo build --quiet --locked --release --package imagxp-node
+    else
+        debug_build imagxp-node
     fi
-    # shellcheck disable=SC2086 # lists of words
-    (cd "$package" && ./node_modules/.bin/napi build --platform $release --no-js --dts "$1" --target-dir "$target" -- --locked $shared) \
-        >"$target/napi.log" 2>&1 || {
-        tail -n 40 "$target/napi.log" >&2
-        die "the addon could not be built"
-    }
-    # Comments that have gone through a macro come as the raw strings that rustc makes of them.
-    sed -i -E 's@^( *(/\*\*|\*)) r"( |$)@\1\3@' "$package/$1"
+    (cd "$package" && node scripts/addon.mjs "$target/$profile/$addon_library" . "$1")
 }
 
 build() {
     setup
-    hash=$(sources_hash)
-    if done_before node-addon "$hash" && ls "$package"/imagxp.*.node "$package/.built.d.ts" >/dev/null 2>&1; then
-        return 0
-    fi
-    say "setup: napi build ($profile)"
-    rm -f "$package"/imagxp.*.node
+    say "setup: the addon ($profile)"
     compile .built.d.ts
-    mark_done node-addon "$hash"
 }
 
 types() {
     setup
     compile index.d.ts
     cp "$package/index.d.ts" "$package/.built.d.ts"
-    mark_done node-addon "$(sources_hash)"
 }
 
 lint() {
@@ -101,11 +78,8 @@ bench() {
     setup
     folder=$target/node-bench
     mkdir -p "$folder"
-    (cd "$package" && ./node_modules/.bin/napi build --platform --release --no-js --dts "$folder/index.d.ts" --output-dir "$folder" \
-        --target-dir "$target" --features bench -- --locked) >"$target/napi.log" 2>&1 || {
-        tail -n 40 "$target/napi.log" >&2
-        die "the addon could not be built"
-    }
+    cargo build --quiet --locked --release --package imagxp-node --features bench
+    (cd "$package" && node scripts/addon.mjs "$target/release/$addon_library" "$folder" -)
     cp "$package"/*.cjs "$package/package.json" "$folder"
 }
 

@@ -45,29 +45,26 @@ python() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --requirement "$requirements"
+    rm -f "$stamps/extension"
     mark_done python "$hash"
 }
 
-# What `maturin develop` leaves, but by the build that everything else shares: the library beside its module, and a path in .venv. Elsewhere
-# than on Linux an extension is linked in ways that maturin knows.
+# The sources are hashed, not dated: a clone or a checkout gives every file a new date.
 extension() {
     python
-    say "setup: the Python extension"
-    if [ "$(uname)" != Linux ]; then
-        VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked --manifest-path bindings/python/Cargo.toml
-        return
+    hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml core/fetch/src core/fetch/Cargo.toml \
+        core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
+        bindings/python/src bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
+    if done_before extension "$hash" && "$venv/bin/python" -c 'import imagxp' 2>/dev/null; then
+        return 0
     fi
-    debug_build imagxp-python
-    built=$target/debug/lib_imagxp.so
-    module=bindings/python/python/imagxp/_imagxp.abi3.so
-    # A new file, never over the old one: an interpreter that runs has that mapped.
-    cmp -s "$built" "$module" || {
-        cp "$built" "$module.new"
-        mv "$module.new" "$module"
+    say "setup: maturin develop (the Python extension)"
+    VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked \
+        --manifest-path bindings/python/Cargo.toml >"$target/maturin.log" 2>&1 || {
+        tail -n 40 "$target/maturin.log" >&2
+        die "the extension could not be built"
     }
-    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-    echo "$root/bindings/python/python" >"$site/imagxp.pth"
-    "$venv/bin/python" -c 'import imagxp'
+    mark_done extension "$hash"
 }
 
 node() { scripts/node.sh setup; }

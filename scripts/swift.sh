@@ -1,7 +1,8 @@
 #!/bin/sh
 # The Swift binding: its toolchain, its library, its tests.
 #
-# Usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND...
+# Usage: scripts/swift.sh setup | build | generate | test | format | example | script FILE | enter COMMAND...
+#   generate   compares Sources/Imagxp/Generated and the C header with what uniffi makes of the Rust half; `generate --update` rewrites them
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -112,6 +113,27 @@ build() {
     done
 }
 
+# uniffi's templates leave blanks at the ends of lines, which no editor and no reviewer wants.
+generate() {
+    debug_build imagxp-swift imagxp-swift-generate
+    fresh=$swift/generated
+    rm -rf "$fresh"
+    mkdir -p "$fresh"
+    built=$target/debug/libimagxp_swift.so
+    [ "$(uname)" != Darwin ] || built=$target/debug/libimagxp_swift.dylib
+    "$target/debug/imagxp-swift-generate" "$built" bindings/swift/uniffi.toml "$fresh"
+    for place in Imagxp/Generated/Imagxp.swift ImagxpFFI/ImagxpFFI.h; do
+        made=$fresh/${place##*/}
+        kept=bindings/swift/Sources/$place
+        sed 's/[[:blank:]]*$//' "$made" >"$made.trimmed"
+        if [ "${1:-}" = --update ]; then
+            cp "$made.trimmed" "$kept"
+        else
+            diff -u "$kept" "$made.trimmed" || die "$kept is out of date: scripts/swift.sh generate --update"
+        fi
+    done
+}
+
 folder_of() {
     case $1 in
     conformance) echo tests/conformance/swift/runner ;;
@@ -177,6 +199,6 @@ part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
 setup | build | test | format | example) "$part" ;;
-script | enter) "$part" "$@" ;;
-*) die "usage: scripts/swift.sh setup | build | test | format | example | script FILE | enter COMMAND..." ;;
+script | enter | generate) "$part" "$@" ;;
+*) die "usage: scripts/swift.sh setup | build | generate | test | format | example | script FILE | enter COMMAND..." ;;
 esac

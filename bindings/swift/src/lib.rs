@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides anything: values of Swift become values of the crate [`imagxp`], one function of it is called, and the result
 //! becomes values of Swift again. One file per noun, with the core's names. uniffi writes the C header and the Swift half of these
-//! declarations (`tests/generated.rs`); what only Swift can say, `URLRequest` for example, is written by hand in `Sources/Imagxp`.
+//! declarations (`generate`); what only Swift can say, `URLRequest` for example, is written by hand in `Sources/Imagxp`.
 
 mod address;
 mod agent;
