@@ -125,7 +125,7 @@ generate() {
     for place in Imagxp/Generated/Imagxp.swift ImagxpFFI/ImagxpFFI.h; do
         made=$fresh/${place##*/}
         kept=bindings/swift/Sources/$place
-        sed 's/[[:blank:]]*$//' "$made" >"$made.trimmed"
+        awk '{ sub(/[ \t]+$/, ""); print }' "$made" >"$made.trimmed"
         if [ "${1:-}" = --update ]; then
             cp "$made.trimmed" "$kept"
         else
