@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use uniffi_bindgen::bindings::{SwiftBindingsOptions, generate_swift_bindings};
 
 fn main() -> ExitCode {
-    let arguments: Result<Vec<String>, _> = env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
+    let arguments: Result<Vec<String>, _> =
+        env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
     let Ok([library, configuration, folder]) = arguments.as_deref() else {
         eprintln!("usage: imagxp-swift-generate LIBRARY CONFIGURATION FOLDER");
         return ExitCode::from(2);
