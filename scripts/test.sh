@@ -80,12 +80,16 @@ swift() { scripts/swift.sh test; }
 # The other back end: signatures byte for byte, Wycheproof, and every vector. Its runner is put aside, and the ordinary one comes back.
 aws_lc() {
     # shellcheck disable=SC2086 # a list of words
-    cargo test --quiet --locked $everything --features imagxp/aws-lc --bin imagxp-conformance --test wycheproof --test rfc_signatures \
-        --test jws_interop
+    {
+        cargo test --quiet --locked $everything --features imagxp/aws-lc --test wycheproof --test rfc_signatures --test jws_interop
+        # With a test: its dependencies' features are united, as above.
+        cargo build --quiet --locked $everything --features imagxp/aws-lc --bin imagxp-conformance --test wycheproof
+    }
     mkdir -p "$target/aws-lc"
     # Of an earlier run, it may be the same file under two names, which `mv` refuses.
     rm -f "$target/aws-lc/imagxp-conformance"
     mv "$target/debug/imagxp-conformance" "$target/aws-lc/"
+    grep -q aws_lc "$target/aws-lc/imagxp-conformance" || die "this runner has no AWS-LC in it"
     debug_build imagxp-conformance
     "$python" tests/conformance/check.py rust-aws-lc
 }

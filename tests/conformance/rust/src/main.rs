@@ -15,7 +15,8 @@ use std::io::{BufRead, Write};
 fn main() -> std::io::Result<()> {
     let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
     // The generator's table goes with the last publisher: one that stays spares every case making it anew.
-    let _standing = operations::publisher(&json!({ "policy": { "version": 1, "origins": ["https://example.org"] } }));
+    let _standing =
+        operations::publisher(&json!({ "policy": { "version": 1, "origins": ["https://example.org"] } }));
     for line in input.lines() {
         let line = line?;
         if line.trim().is_empty() {
