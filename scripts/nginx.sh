@@ -47,6 +47,15 @@ warnings="-Wall -Wextra -Werror -Wno-unused-parameter -Wshadow"
 
 build() {
     cargo build --quiet --locked --release -p imagxp-ffi
+    mkdir -p "$out"
+    (
+        # Two lanes of `make test` may want it at once.
+        flock 9
+        modules "$@"
+    ) 9>"$out/lock"
+}
+
+modules() {
     hash=$(hash_of "$module/src" "$module/config" "$target/release/libimagxp.a" include/imagxp.h)$(nginx_version)
     if ! done_before nginx-module "$hash" || [ ! -f "$out/modules-release/ngx_http_imagxp_module.so" ]; then
         say "nginx: building the module"

@@ -258,8 +258,9 @@ lane_nginx() {
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
     # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
-    step package "the C package: installation, ABI, Debian packages, example server" package
     step faults "the broker, killed again and again" faults
+    step dashboard "the dashboard in a headless browser, against the real server" dashboard
+    step docs "code blocks of the documentation" docs
 }
 lane_bindings() {
     number=60
@@ -277,8 +278,7 @@ lane_c() {
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
     step differential "5 000 requests before three verifiers that share no code" differential
-    step dashboard "the dashboard in a headless browser, against the real server" dashboard
-    step docs "code blocks of the documentation" docs
+    step package "the C package: installation, ABI, Debian packages, example server" package
 }
 together lane_nginx lane_bindings lane_c
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
