@@ -73,7 +73,8 @@ mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 # Cargo unites the features of what one command selects, and another selection compiles the dependencies anew. Where everything is built
 # anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
 # out, which changes no features, has a tool of its own, or is only built for release.
-everything="--workspace --exclude imagxp-python --exclude imagxp-wasm --exclude imagxp-verifier --features imagxp-fetch/async,imagxp-fetch/dnssec"
+features="--features imagxp-fetch/async,imagxp-fetch/dnssec"
+everything="--workspace --exclude imagxp-python --exclude imagxp-wasm --exclude imagxp-verifier $features"
 
 # selected PACKAGE...: the words that select these, or everything.
 selected() {

@@ -12,19 +12,21 @@ logs=$target/test-logs
 python=$venv/bin/python
 export IMAGXP_EVERYTHING="$everything"
 
-# But for two programs of one file each, whose only dependencies take the compiler longer than all of ours.
+# Two programs of one file each, whose only dependencies take the compiler longer than all of ours: neither clippy nor the documentation has them.
+generators="--exclude imagxp-swift-generate --exclude imagxp-wasm-generate"
+
 clippy() {
-    cargo clippy --quiet --locked --workspace --exclude imagxp-swift-generate --exclude imagxp-wasm-generate --all-targets \
-        --features imagxp-fetch/async,imagxp-fetch/dnssec -- -D warnings
+    # shellcheck disable=SC2086 # lists of words
+    cargo clippy --quiet --locked --workspace $generators --all-targets $features -- -D warnings
     # The targets are linted as plain programs: the instrumentation is not what is judged.
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 }
 
 # With examples (there are none), cargo takes the features that the tests need, and what clippy has compiled serves here, too.
 doc() {
-    # shellcheck disable=SC2086 # a list of words
-    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items $everything --exclude imagxp-ffi \
-        --exclude imagxp-swift-generate --exclude imagxp-wasm-generate --exclude imagxp-bench --exclude imagxp-mutants --exclude imagxp-simulation --lib --examples
+    # shellcheck disable=SC2086 # lists of words
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items $everything $generators \
+        --exclude imagxp-ffi --exclude imagxp-bench --exclude imagxp-mutants --exclude imagxp-simulation --lib --examples
 }
 
 # The tests beside two packages are steps of their own.

@@ -196,3 +196,25 @@ fn rfc_7520_cookbook() {
         case["signing"]["sig"].as_str().unwrap()
     );
 }
+
+/// Whichever back end: with `aws-lc`, the nonce's point is AWS-LC's.
+#[test]
+fn signatures_are_those_of_p256_one_by_one_and_together() {
+    use p256::ecdsa::signature::Signer as _;
+    for number in 1..=64u8 {
+        let key = PrivateKey::generate(Algorithm::Es256, &mut |bytes| {
+            bytes.fill(number);
+            Ok(())
+        })
+        .unwrap();
+        let plain = p256::ecdsa::SigningKey::from_slice(&[number; 32]).unwrap();
+        let messages: Vec<Vec<u8>> =
+            (0..number % 7 + 1).map(|seed| vec![seed; usize::from(number) * 7]).collect();
+        let texts: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        for (text, together) in texts.iter().zip(key.sign_batch(&texts)) {
+            let expected: p256::ecdsa::Signature = plain.sign(text);
+            assert_eq!(key.sign(text), together);
+            assert_eq!(together.as_bytes()[..], expected.normalize_s().to_bytes()[..]);
+        }
+    }
+}
