@@ -84,7 +84,7 @@ long() {
     IMAGXP_CLI=$target/release/imagxp
     export IMAGXP_CLI
     proof connections connections
-    proof connections-control connections --seconds 20 --seed-fault
+    proof connections-control connections --seconds 20 --before 1000 --seed-fault
 }
 
 form=${1:-}

@@ -34,14 +34,15 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 bin=$target/fuzz/$host/release
 
 # The flags are cargo-fuzz's. The sanitizer is an unstable flag, which RUSTC_BOOTSTRAP admits on a stable compiler; naming the
-# target keeps the flags away from build scripts and procedural macros.
+# target keeps the flags away from build scripts and procedural macros. The targets themselves are compiled by clippy's driver: what
+# they are linked with need not be compiled a second time for its sake.
 build() {
     llvm="-Cllvm-args=-sanitizer-coverage"
     FUZZ_ROOT=$root
     FUZZ_COVERAGE="-Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table $llvm-trace-compares \
         $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0"
     export FUZZ_ROOT FUZZ_COVERAGE
-    RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$root/scripts/fuzz_rustc.sh CARGO_TARGET_DIR=$target/fuzz \
+    RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$root/scripts/fuzz_rustc.sh RUSTC_WORKSPACE_WRAPPER=clippy-driver CARGO_TARGET_DIR=$target/fuzz \
         RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1" \
         cargo build --quiet --locked --release --target "$host" --bins --manifest-path fuzz/Cargo.toml
 }

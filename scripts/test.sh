@@ -15,12 +15,9 @@ export IMAGXP_EVERYTHING="$everything"
 # Two programs of one file each, whose only dependencies take the compiler longer than all of ours: neither clippy nor the documentation has them.
 generators="--exclude imagxp-swift-generate --exclude imagxp-wasm-generate"
 
-clippy() {
-    # shellcheck disable=SC2086 # lists of words
-    cargo clippy --quiet --locked --workspace $generators --all-targets $features -- -D warnings
-    # The targets are linted as plain programs: the instrumentation is not what is judged.
-    RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/fuzz cargo clippy --quiet --locked --manifest-path fuzz/Cargo.toml -- -D warnings
-}
+# The fuzz targets are linted when they are built: scripts/fuzz.sh.
+# shellcheck disable=SC2086 # lists of words
+clippy() { cargo clippy --quiet --locked --workspace $generators --all-targets $features -- -D warnings; }
 
 # With examples (there are none), cargo takes the features that the tests need, and what clippy has compiled serves here, too.
 doc() {
@@ -55,11 +52,11 @@ deny() {
 }
 
 build() {
+    # Each binding is built by its own script, with its own tool chain. The first has a target folder of its own: it waits for nobody.
+    scripts/wasm.sh build
     debug_build
-    # Each binding is built by its own script, with its own tool chain.
     scripts/setup.sh extension
     scripts/node.sh build
-    scripts/wasm.sh build
     scripts/swift.sh build
     scripts/package.sh trial
 }
@@ -243,7 +240,6 @@ lane_rust() {
     step clippy "clippy" clippy
     step doc "documentation of the core" doc
     step rust "Rust tests" rust
-    step build "libraries, command line and conformance runners" build
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
 }
@@ -253,6 +249,8 @@ lane_release() {
     step deny "licences, bans and sources of dependencies" deny
     step release "the library as it ships, and the fuzz targets" release
     step bench "benchmarks: the harness, each row once, instructions" bench
+    # While Rust's tests run: what is compiled before them is there already.
+    step build "libraries, command line and conformance runners" build
 }
 together lane_rust lane_release
 lane_nginx() {

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Two thousand connections to the broker, two hundred of them slow, for ten minutes: how long an answer takes, and whether memory grows.
 
-    tests/faults/connections.py [--seconds 600] [--connections 2000] [--slow 200] [--rate 200] [--seed-fault]
+    tests/faults/connections.py [--seconds 600] [--connections 2000] [--slow 200] [--rate 200] [--before 150000] [--seed-fault]
 
-The quick ones keep their connections and ask by turns, --rate times a second in all: key set, accounts, checkpoint, deposits. The slow
-ones send a header a byte at a time, or a body, or take nothing of what they asked for, and begin again when they are shut out. What must
-hold: 99 of 100 answers within 250 ms; none other than 200 and 201; nobody is shut out but who is slow; memory grows by less than 2 MiB a
-minute once it is warm. Measure a release build (IMAGXP_CLI). `--seed-fault`: the process is stopped for a while in between.
+First the ledger is filled (--before deposits), and with it the database's page caches, which grow until they are full. The quick ones
+keep their connections and ask by turns, --rate times a second in all: key set, accounts, checkpoint, deposits. The slow ones send a
+header a byte at a time, or a body, or take nothing of what they asked for, and begin again when they are shut out. What must hold: 99
+of 100 answers within 250 ms; none other than 200 and 201; nobody is shut out but who is slow; memory grows by less than 2 MiB a minute
+once it is warm. Measure a release build (IMAGXP_CLI). `--seed-fault`: the process is stopped for a while in between.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ SLOPE_MIB = 2.0
 # Idle connections, and headers that do not come, are ended after so long.
 HEADER_S = 60
 OWNERS = 50
+# So many fill the ledger side by side.
+FILLERS = 64
 
 
 class Load:
     """Everybody's figures."""
 
-    def __init__(self, broker: Victim, seconds: float, seed: int) -> None:
-        self.broker, self.until = broker, time.monotonic() + seconds
+    def __init__(self, broker: Victim, seed: int) -> None:
+        self.broker, self.until = broker, 0.0
         self.chance = random.Random(seed)
         self.took: list[float] = []
         self.answers: Counter[str] = Counter()
@@ -54,12 +57,27 @@ class Load:
     def request(self) -> bytes:
         """One of what is asked for."""
         read = self.chance.choice(["/.well-known/jwks.json", "/v1/accounts?limit=20", "/v1/log/checkpoint", ""])
-        head = f"host: broker\r\nauthorization: Bearer {self.broker.token}\r\n"
-        if read:
-            return f"GET {read} HTTP/1.1\r\n{head}\r\n".encode()
+        return f"GET {read} HTTP/1.1\r\n{self._head()}\r\n".encode() if read else self.deposit()
+
+    def _head(self) -> str:
+        return f"host: broker\r\nauthorization: Bearer {self.broker.token}\r\n"
+
+    def deposit(self) -> bytes:
+        """One that is new."""
+        head = self._head()
         owner = f"agent-{self.chance.randrange(OWNERS)}.example"
         body = json.dumps({"owner": owner, "amount": "0.01", "asset": ASSET, "reference": str(uuid4())})
         return f"POST /v1/deposits HTTP/1.1\r\n{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+
+    async def fill(self, deposits: int) -> None:
+        """One of those who make that many deposits before the load begins."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.broker.port)
+        for _ in range(deposits):
+            writer.write(self.deposit())
+            status = await self._answer(reader)
+            if status != "201":
+                raise RuntimeError(f"a deposit was answered by {status}")
+        writer.close()
 
     async def quick(self, pause: float) -> None:
         """A connection that is kept, and asks now and then."""
@@ -136,6 +154,8 @@ class Load:
     async def run(self, arguments: object) -> None:
         """All at once."""
         slow, quick, rate = arguments.slow, arguments.connections - arguments.slow, arguments.rate  # type: ignore[attr-defined]
+        await asyncio.gather(*(self.fill(arguments.before // FILLERS) for _ in range(FILLERS)))  # type: ignore[attr-defined]
+        self.until = time.monotonic() + arguments.seconds  # type: ignore[attr-defined]
         tasks = (
             [self.quick(quick / rate) for _ in range(quick)] + [self.slow(number % 3) for number in range(slow)] + [self.watch()]
         )
@@ -160,6 +180,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--slow", type=int, default=200)
     parser.add_argument("--rate", type=float, default=200)
+    parser.add_argument("--before", type=int, default=150_000)
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -167,7 +188,7 @@ def main() -> int:
         print(f"SKIPPED: {most} open files are not enough for {arguments.connections} connections")
         return 0
     with stage("sqlite", f"limits.header_s={HEADER_S}") as (_, _, broker):
-        load = Load(broker, arguments.seconds, arguments.seed)
+        load = Load(broker, arguments.seed)
         asyncio.run(load.run(arguments))
         found = broker.audit() + broker.panics()
     took = sorted(load.took)

@@ -87,7 +87,7 @@ impl Ledger {
             .map_err(|refusal| Error::new(ErrorKind::Config, refusal.message().to_owned()))?;
         // Where nobody else writes at the same time: a file, and not one in memory, whose readers would wait for it.
         let ahead = match &address {
-            Address::Sqlite(path) => Some(Ahead::new(Sqlite::reader(path)?)),
+            Address::Sqlite(path) => Some(Ahead::new(Sqlite::decider(path)?)),
             Address::Memory | Address::Postgres(_) => None,
         };
         let line = Arc::new(Line::new(options.queue, options.batch));

@@ -34,6 +34,11 @@ const READERS: Duration = Duration::from_millis(200);
 /// How long the log becomes before readers have to wait for it, in bytes.
 const LONG_LOG: u64 = 32 << 20;
 
+/// How much of the database each connection keeps in memory, in KiB: the one that writes and the one that decides meet every table; what others
+/// read is in the system's cache.
+const CACHE_KIB: u32 = 65_536;
+const READERS_CACHE_KIB: u32 = 8_192;
+
 /// How much a commit waits for the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -96,7 +101,14 @@ impl Sqlite {
     pub(crate) fn reader(path: &Path) -> Result<Self> {
         // Not read-only: a reader of a WAL may have to make its index. It is told to write nothing.
         let mut sqlite = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        sqlite.script("PRAGMA query_only = ON")?;
+        sqlite.script(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{READERS_CACHE_KIB}"))?;
+        Ok(sqlite)
+    }
+
+    /// Opens a database that is there, for deciding what is to be written.
+    pub(crate) fn decider(path: &Path) -> Result<Self> {
+        let mut sqlite = Self::reader(path)?;
+        sqlite.script(&format!("PRAGMA cache_size = -{CACHE_KIB}"))?;
         Ok(sqlite)
     }
 
@@ -136,10 +148,10 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(128);
         add_functions(&connection).map_err(failed)?;
         let mut sqlite = Self { connection, log: None, version: 0 };
-        sqlite.script(
+        sqlite.script(&format!(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
-             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA recursive_triggers = ON",
-        )?;
+             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA recursive_triggers = ON"
+        ))?;
         Ok(sqlite)
     }
 
