@@ -75,13 +75,16 @@ def copy_tree():
         shutil.copy2(source, copy)
 
 
-def weave(rows, constant):
+def weave(rows, unviable, constant):
     """Writes the woven files; where each mutant is in them, and those that no switch can be given, with their reason."""
-    files = {}
+    # A file whose last mutant turned out to be no program is written again, without any.
+    files = {row["file"]: [] for row in rows}
     for row in rows:
+        if row["number"] in unviable:
+            continue
         start = row["span"]["start"]
         mutant = {"number": row["number"], "genre": row["genre"], "start": start, "replacement": row["replacement"]}
-        files.setdefault(row["file"], []).append(mutant)
+        files[row["file"]].append(mutant)
     plan = {
         "from": str(ROOT),
         "to": str(TREE),
@@ -126,7 +129,7 @@ def viable(rows):
     constant, unviable = set(), {}
     packages = sorted({row["package"] for row in rows})
     while True:
-        answer, left = weave([row for row in rows if row["number"] not in unviable], constant)
+        answer, left = weave(rows, unviable, constant)
         done, messages = compiled(["cargo", "check", "--quiet", "--locked", *(f"-p{name}" for name in packages), "--lib"])
         if done.returncode == 0:
             tried = [row for row in rows if row["number"] not in unviable and row["number"] not in left]
