@@ -11,7 +11,7 @@ function imagxp(options) {
   const guard = new Guard(options)
 
   return function imagxpMiddleware(request, response, next) {
-    const url = served(request.originalUrl, request.baseUrl + request.url, request.baseUrl)
+    const url = served(request.originalUrl, request.url, request.baseUrl)
     guard.decide(asked(request, url)).then((decision) => {
       // Whoever stands before us, a timeout for example, may have answered meanwhile.
       if (decision.gone || response.headersSent) return

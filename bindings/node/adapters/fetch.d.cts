@@ -73,7 +73,8 @@ export interface FetchResponse extends Response {
  *
  * Redirects within the origin are signed anew; beyond it they are followed without any of our headers, and never signed again. A 402 is
  * paid from the `budget` through one of `brokers`, as the core's visit decides, and asked for once more; or `visas` is asked for a visa.
- * What is not bought stays a 402, with the reason as `response.imagxp.error`; a payment of unknown end rejects (`spend.unknown`).
+ * What is not bought stays a 402, with the reason as `response.imagxp.error`; a payment of unknown end rejects (`spend.unknown`), also when
+ * its broker has not answered after ten seconds or the caller's `signal` fires.
  */
 export declare function wrapFetch(
   fetch: typeof globalThis.fetch,

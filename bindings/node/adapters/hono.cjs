@@ -43,12 +43,12 @@ function imagxp(options) {
   }
 }
 
-/** What Hono routes by, unless a mount has cut its prefix from it. */
+/** What Hono routes by, unless a mount has cut its prefix from it: which of them, nobody tells. */
 function urlOf(request, incoming) {
   const current = pathOf(request.url)
   if (incoming === undefined) return current
   if (!incoming.url.startsWith('/')) return '*'
-  return served(pathOf(new URL(`http://host${incoming.url}`).href), current)
+  return served(pathOf(new URL(`http://host${incoming.url}`).href), current, '', { further: true })
 }
 
 module.exports = { imagxp }

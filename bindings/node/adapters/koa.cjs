@@ -9,8 +9,7 @@ function imagxp(options) {
   const guard = new Guard(options)
 
   return async function imagxpMiddleware(context, next) {
-    const url = served(context.originalUrl, context.req.url, context.mountPath)
-    const decision = await guard.decide(asked(context.req, url))
+    const decision = await guard.decide(asked(context.req, urlOf(context)))
     if (decision.gone) {
       context.respond = false
       return undefined
@@ -27,6 +26,16 @@ function imagxp(options) {
     context.state.imagxp = decision.verdict
     return next()
   }
+}
+
+/** What is served. koa-mount names the innermost of its mounts only, and leaves its name there when it is left. */
+function urlOf({ originalUrl, path, mountPath, req: { url } }) {
+  if (mountPath === undefined) return served(originalUrl, url, '')
+  const below = served(originalUrl, url, mountPath, { further: true })
+  const mayBeLeft = `${path}/`.startsWith(mountPath.replace(/\/?$/, '/'))
+  if (below === originalUrl || !mayBeLeft) return below
+  // Nobody knows on which side of the mount a rewritten path is.
+  return url === originalUrl ? url : '*'
 }
 
 module.exports = { imagxp }

@@ -49,7 +49,7 @@ export interface AdapterHooks {
   onVerdict?: (verdict: Verdict, request: { method: string; target: string }) => unknown
   /** Is told what went wrong in here or in a hook; `console.error` by default. */
   onError?: (error: unknown) => void
-  /** The path below which the site lies, when a server in front of this one has cut it from the URL: `/shop`. */
+  /** The path below which the site lies, when a server in front of this one, or code that is no mount, has cut it from the URL: `/shop`. */
   prefix?: string
 }
 

@@ -4,6 +4,7 @@ const { ReadError } = require('../../index.cjs')
 const { readWeb } = require('../shared/web.cjs')
 
 const MAX_OFFER_BYTES = 64 * 1024
+const BROKER_DEADLINE = 10_000
 const NOTHING = Buffer.alloc(0)
 
 /** Getting a visa for one request that was answered with 402. */
@@ -22,6 +23,8 @@ class Payment {
   /** Gives the request a visa; without one, resolves to the answer for the caller, whose body can still be read. */
   async seek(response) {
     const { body, replay } = await readWeb(response, MAX_OFFER_BYTES)
+    // Nothing is bought for a caller who has given up.
+    this.#sending.signal?.throwIfAborted()
     const left = again(response, replay)
     if (body === null) return left
     try {
@@ -68,16 +71,37 @@ class Payment {
   }
 
   async #token(visit, { method, url, headers, body }) {
+    const patience = new Patience(this.#sending.signal)
     let answer
     try {
-      const response = await this.#fetch(url, { method, headers, body, redirect: 'manual' })
+      const { signal } = patience
+      const response = await this.#fetch(url, { method, headers, body, redirect: 'manual', signal })
       answer = await readWeb(response, MAX_OFFER_BYTES)
       if (answer.body !== null) return visit.answered(response.status, [...response.headers], answer.body)
     } catch (error) {
       // `fetch` does not say whether the request was sent.
       return visit.failed(String(error?.cause?.message ?? error?.message ?? error))
+    } finally {
+      patience.end()
     }
     return visit.failed('the answer of the broker is too long or has been cut off')
+  }
+}
+
+/** How long a broker may take: until its deadline, or until the caller gives up. */
+class Patience {
+  #timer
+
+  constructor(callers) {
+    // No `AbortSignal.timeout`: it would run on after the answer, and a test could not turn its clock.
+    const deadline = new AbortController()
+    const late = () => deadline.abort(new DOMException('the broker has not answered in time', 'TimeoutError'))
+    this.#timer = setTimeout(late, BROKER_DEADLINE)
+    this.signal = AbortSignal.any([deadline.signal, ...(callers === null ? [] : [callers])])
+  }
+
+  end() {
+    clearTimeout(this.#timer)
   }
 }
 

@@ -68,6 +68,11 @@ class Sending {
     return this.#stream === null
   }
 
+  /** By what the caller gives up; `null` when he cannot. */
+  get signal() {
+    return this.#init.signal ?? null
+  }
+
   /** Why it is sent. */
   get purpose() {
     return this.#options.purpose ?? this.#site.purpose

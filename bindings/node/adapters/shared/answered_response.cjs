@@ -44,10 +44,21 @@ class AnsweredResponse {
     response.write = (...given) => this.#write(...given)
     response.end = (...given) => this.#end(...given)
     response.flushHeaders = () => this.#flushHeaders()
+    this.#keepHead()
+  }
+
+  /** Whoever has written a head may not change it any more, also while it waits. */
+  #keepHead() {
+    const response = this.#response
+    // Nor does it go out because somebody sees that Node has none yet, as express-session and compression before 1.8 do: `_header` must
+    // stay empty until we write it. HTTP/2 has `headersSent` alone.
+    const implicit = response._implicitHeader
+    if (implicit !== undefined) {
+      response._implicitHeader = () => (this.#state === 'waiting' ? undefined : implicit.call(response))
+    }
     let owner = Object.getPrototypeOf(response)
     while (!Object.hasOwn(owner, 'headersSent')) owner = Object.getPrototypeOf(owner)
     const { get } = Object.getOwnPropertyDescriptor(owner, 'headersSent')
-    // Whoever has written a head may not change it any more, also while it waits.
     Object.defineProperty(response, 'headersSent', {
       configurable: true,
       get: () => this.#state === 'waiting' || get.call(response),

@@ -18,18 +18,20 @@ function target(url) {
 }
 
 /**
- * What is served: `current`, unless a mount has only cut its prefix from what was `asked` for. When somebody before us has changed the
- * path, what is verified must be what is served.
+ * The path that is served below a `mount` that has left `current` of it: what was `asked` for, if nothing but the mount is missing from
+ * it. When somebody before us has changed the path, what is verified must be what is served, also where the change looks like a mount.
+ * `further`: around the mount there may be others, whose paths nobody tells.
  */
-function served(asked, current, mount = undefined) {
-  if (typeof asked !== 'string' || asked === current) return current
+function served(asked, current, mount, { further = false } = {}) {
+  if (typeof asked !== 'string') return mount + current
+  // An absolute URL does not become a path by a mount in front of it.
+  if (!asked.startsWith('/')) return asked
   const [askedPath, askedQuery] = split(asked)
   const [path, query] = split(current)
-  if (askedQuery !== query) return current
-  if (askedPath.endsWith(path)) return asked
-  // A mount leaves `/` of its own path; joined again, that is the mount with a slash that nobody asked for.
-  if (mount && path === `${mount}/` && askedPath === mount) return asked
-  return path === '/' && (mount === undefined || askedPath.endsWith(mount)) ? asked : current
+  // A mount leaves `/` of its own path.
+  const uncut = path === '/' ? [mount + path, mount] : [mount + path]
+  const isCut = uncut.some((one) => (further ? askedPath.endsWith(one) : askedPath === one))
+  return isCut && askedQuery === query ? asked : mount + current
 }
 
 function split(url) {

@@ -3,10 +3,12 @@
 // What wrapFetch does about a 402.
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
 const { after, before, beforeEach, describe, test } = require('node:test')
 const { Caps, Identity, Wallet } = require('imagxp')
 const { wrapFetch } = require('imagxp/fetch')
 const { Recorder, Town, claim } = require('./fetching.js')
+const { Listener } = require('./support.js')
 
 const OFFER = { error: { code: 'payment.required' }, offer: { price: '0.05', currency: 'EUR', brokers: [] } }
 
@@ -114,6 +116,52 @@ describe('a publisher that wants money', () => {
     await assert.rejects(read(`${site.origin}/paid/1`), { code: 'spend.unknown' })
     assert.equal(wallet.spent('EUR'), '0.05')
     assert.equal(dead.requests.length, 1)
+  })
+
+  test('a broker that never answers: the caller gives up, or ten seconds pass', async (t) => {
+    const site = await town.publish()
+    const silent = town.keep(await Listener.open())
+    const slow = town.keep(await Listener.open())
+    slow.server.on('request', (_, response) => response.writeHead(200).write('{'))
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    for (const broker of [silent, slow]) {
+      const came = () => once(broker.server, 'request')
+      for (const [how, giveUp] of Object.entries({
+        signal: (controller) => controller.abort(),
+        'signal of a Request': (controller) => controller.abort(),
+        deadline: () => t.mock.timers.tick(10_000),
+      })) {
+        const wallet = new Wallet([new Caps('EUR', '0.10')])
+        const read = town.reader({ wallet, brokers: [[town.broker.issuer, `${broker.origin}/oauth/token`]] })
+        const controller = new AbortController()
+        const { signal } = controller
+        const url = `${site.origin}/paid/1`
+        const [reading] = [
+          how === 'signal of a Request' ? read(new Request(url, { signal })) : read(url, { signal }),
+          await came(),
+        ]
+        giveUp(controller)
+        await assert.rejects(reading, { code: 'spend.unknown' }, how)
+        assert.deepEqual([wallet.open.length, wallet.spent('EUR')], [1, '0.05'])
+      }
+    }
+  })
+
+  test('a caller who has given up before the broker was asked buys nothing', async () => {
+    const site = await town.publish()
+    const wallet = new Wallet([new Caps('EUR', '0.10')])
+    const controller = new AbortController()
+    const asked = []
+    const offering = async (url, init) => {
+      asked.push(url)
+      const response = await fetch(url, { ...init, signal: undefined })
+      controller.abort()
+      return response
+    }
+    const read = town.reader({ wallet, brokers: [town.broker.pinned] }, offering)
+    await assert.rejects(read(`${site.origin}/paid/1`, { signal: controller.signal }), { name: 'AbortError' })
+    assert.deepEqual(asked, [`${site.origin}/paid/1`])
+    assert.deepEqual([wallet.open.length, wallet.spent('EUR')], [0, '0'])
   })
 
   test('a visa is kept when the paid request gets no answer', async () => {

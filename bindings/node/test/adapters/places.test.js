@@ -1,19 +1,17 @@
 'use strict'
 
-// Where an adapter may stand, and what it needs: routers that have cut the path, HTTP/2, hosts that are no Node server, wrong options.
+// Where an adapter may stand, and what it needs: HTTP/2, hosts that are no Node server, wrong options.
 
 const assert = require('node:assert/strict')
 const { createHash } = require('node:crypto')
-const http = require('node:http')
 const http2 = require('node:http2')
 const { once } = require('node:events')
 const { after, before, describe, test } = require('node:test')
 const { AuditLog, Identity, Policy, PrivateKey, Publisher, SignedReceipt, contentDigest } = require('imagxp')
 const { Domain, Listener, ask } = require('./support.js')
-const { below, frameworks } = require('./frameworks.js')
+const { frameworks } = require('./frameworks.js')
 
 const document = { version: 1, origins: ['https://pub.example'], purposes: { SUMMARY: {} } }
-const quiet = { onError: () => {} }
 
 let domain
 
@@ -22,32 +20,6 @@ before(async () => {
 })
 
 after(() => domain?.close())
-
-describe('below a router', () => {
-  for (const [name, framework] of Object.entries(below)) {
-    test(name, async (t) => {
-      const listener = await Listener.open()
-      t.after(() => listener.close())
-      const policy = Policy.fromJson({
-        ...document,
-        origins: [listener.origin],
-        allow_loopback: true,
-        paths: [
-          { match: '/open', unsigned: 'allow' },
-          { match: '/shop*', unsigned: 'deny' },
-          { match: '/shop/open', unsigned: 'allow' },
-        ],
-      })
-      await framework(listener, { policy, ...quiet }, { reached: 0 })
-      for (const path of ['/shop', '/shop?b=c', '/shop/a?b=/c', '/shop/a%20b', '/shop/shop', '/shop/']) {
-        const answer = await ask(listener.origin, path, { identity: domain.identity, purpose: 'SUMMARY' })
-        assert.deepEqual([answer.status, answer.json.verdict?.resource], [200, listener.origin + path], answer.text)
-      }
-      // What a router leaves of its own path is `/`.
-      for (const path of ['/shop', '/shop?b=c']) assert.equal((await ask(listener.origin, path)).status, 401, path)
-    })
-  }
-})
 
 for (const name of ['express', 'express4']) {
   test(`${name}: an answer that somebody has given before the verdict`, async (t) => {
@@ -69,47 +41,6 @@ for (const name of ['express', 'express4']) {
     server.closeAllConnections()
   })
 }
-
-test('a path that somebody has rewritten is verified as it is served', async (t) => {
-  const policy = {
-    ...document,
-    allow_loopback: true,
-    unsigned: 'allow',
-    paths: [{ match: '/private*', unsigned: 'deny' }],
-  }
-  const rewrite = (url) => url.replace('/open', '/private')
-  const express = require('express')()
-  express.use((request, _, next) => {
-    request.url = rewrite(request.url)
-    next()
-  })
-  express.use(require('imagxp/express').imagxp({ policy: Policy.fromJson(policy) }))
-  express.use((request, response) => response.json(request.url))
-  const Koa = require('koa')
-  const koa = new Koa()
-  koa.use((ctx, next) => {
-    ctx.url = rewrite(ctx.url)
-    return next()
-  })
-  koa.use(require('imagxp/koa').imagxp({ policy: Policy.fromJson(policy) }))
-  koa.use((ctx) => (ctx.body = JSON.stringify(ctx.url)))
-  let fastifyHandler
-  const fastify = require('fastify')({
-    rewriteUrl: ({ url }) => rewrite(url),
-    serverFactory: (handler) => ((fastifyHandler = handler), http.createServer()),
-  })
-  await fastify.register(require('imagxp/fastify').imagxp, { policy: Policy.fromJson(policy) })
-  fastify.get('/*', async ({ url }) => JSON.stringify(url))
-  await fastify.ready()
-  for (const handler of [express, koa.callback(), fastifyHandler]) {
-    const { server, origin, ...listener } = await Listener.open()
-    t.after(() => server.close())
-    server.on('request', handler)
-    assert.equal((await ask(origin, '/other', listener)).text, '"/other"')
-    assert.equal((await ask(origin, '/open')).status, 401)
-    server.closeAllConnections()
-  }
-})
 
 test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t) => {
   let server
@@ -220,6 +151,8 @@ test('heads in every form that Node takes', async (t) => {
       )
       assert.equal(response.headersSent, true)
       assert.throws(() => response.writeHead(201), { code: 'ERR_HTTP_HEADERS_SENT' })
+      // As express-session and compression do when they see no `_header`.
+      response._implicitHeader()
       response.end(Buffer.from('llo'))
     },
   }

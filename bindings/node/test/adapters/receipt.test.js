@@ -3,7 +3,11 @@
 // Receipts, in every framework.
 
 const assert = require('node:assert/strict')
+const { mkdtemp, rm, writeFile } = require('node:fs/promises')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
 const { after, before, test } = require('node:test')
+const { gunzipSync } = require('node:zlib')
 const { Hono } = require('hono')
 const { Identity, Policy, PrivateKey } = require('imagxp')
 const { imagxp } = require('imagxp/hono')
@@ -130,6 +134,55 @@ everywhere({
     assert.equal(long.headers.get('x-imagxp-provenance'), null)
   },
 })
+
+/** What stands between us and the files, and has Node write the head unless it sees one. */
+const between = {
+  'express-session 1.19': require('express-session')({ secret: 'x', resave: true, saveUninitialized: true }),
+  'compression 1.7': require('compression')({ threshold: 0 }),
+}
+/** Headers and trailers; a receipt is in one of the two. */
+const fields = ({ headers, trailers }) => ({ ...headers, ...trailers, 'set-cookie': '' })
+
+for (const [what, middleware] of Object.entries(between)) {
+  for (const version of ['express', 'express4']) {
+    test(`receipts of files behind ${what}, ${version}`, async (t) => {
+      const express = require(version)
+      const file = Buffer.alloc(200_000, 'all work and no play ')
+      const folder = await mkdtemp(join(tmpdir(), 'imagxp-'))
+      t.after(() => rm(folder, { recursive: true }))
+      await writeFile(join(folder, 'file.txt'), file)
+      t.mock.method(console, 'error', () => {})
+      const framework = ({ server }, options) => {
+        const app = express()
+        app.use(require('imagxp/express').imagxp(options), middleware, express.static(folder))
+        app.get('/pieces', (_, response) => {
+          response.type('text').write('one')
+          response.write('two')
+          response.end('three')
+        })
+        server.on('request', app)
+        return async () => {}
+      }
+      const site = await publish(t, framework, { unsigned: 'allow', ...receipts({ maxReceiptBody: file.length }) })
+      for (const [place, bytes] of [
+        ['/file.txt', file],
+        ['/pieces', Buffer.from('onetwothree')],
+      ]) {
+        const url = site.origin + place
+        const plain = await askForTrailers(site.origin, place)
+        assert.deepEqual([plain.status, plain.bytes.equals(bytes)], [200, true], what)
+        receiptOf(fields(plain), { url, bytes })
+        // A receipt is over what is on the wire.
+        const packed = await askForTrailers(site.origin, place, [['accept-encoding', 'gzip']])
+        receiptOf(fields(packed), { url, bytes: packed.bytes })
+        const zipped = packed.headers['content-encoding'] === 'gzip'
+        assert.equal(zipped, what === 'compression 1.7')
+        assert.ok((zipped ? gunzipSync(packed.bytes) : packed.bytes).equals(bytes))
+      }
+      assert.deepEqual(site.record.errors, [])
+    })
+  }
+}
 
 test('Web answers, where there is no Node server', async (t) => {
   const errors = []
