@@ -43,6 +43,23 @@ fn a_reference_names_one_deposit() {
     assert_eq!(deal.balance(&service, &deal.agent).0, "11");
 }
 
+/// A webhook that names no asset means the first that is configured, whatever is configured after it.
+#[test]
+fn a_reference_without_an_asset_names_one_deposit_when_assets_are_added() {
+    let mut service = Service::start(&["--set", "money.assets=USD:6"]);
+    let deal = Deal::without_money();
+    let body = json!({"owner": deal.agent.name(), "amount": "25", "reference": "bank-4712"});
+    let first = service.post("/v1/deposits", &service.token, &body).is(201);
+    service.stop();
+    service.more(&["--set".to_owned(), "money.assets=USD:6,EUR:2".to_owned()]);
+    service.run();
+    let again = service.post("/v1/deposits", &service.token, &body).is(200);
+    assert_eq!((&first["id"], &first["asset"]), (&again["id"], &again["asset"]));
+    let served = service.send("GET", "/.well-known/openid-configuration", &[], b"").is(200);
+    assert_eq!(served["imagxp_assets"][0]["code"], "USD", "the first is told first");
+    audit(&service);
+}
+
 #[test]
 fn a_batch_is_remembered_visa_by_visa() {
     let service = Service::start(&[]);

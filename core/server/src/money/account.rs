@@ -89,7 +89,7 @@ pub(crate) async fn one(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Standing {
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// Why.
     memo: Option<String>,

@@ -21,7 +21,7 @@ pub(crate) struct NewWithdrawal {
     owner: Option<String>,
     /// How much, a decimal string.
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// Where to: what the bank or payment provider calls it.
     reference: Option<String>,
