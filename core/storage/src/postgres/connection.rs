@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
     Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
     Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
+    Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
 ];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.

@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
     Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
     Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
+    Migration { version: 7, sql: include_str!("0007.sql"), fill: None },
 ];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
