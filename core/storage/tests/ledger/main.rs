@@ -322,6 +322,25 @@ fn the_registry_leases_and_sweeping() {
     });
 }
 
+/// A name that has expired is forgotten however many records have expired before it.
+#[test]
+fn records_and_names_are_forgotten_side_by_side() {
+    everywhere(|place| {
+        let ledger = place.open();
+        for number in 0..5 {
+            let name = reference(&format!("n{number}"));
+            let assertion = UseAssertion { agent: owner("a"), jti: name.clone(), expires_at: NOW + 60_000 };
+            let request = Request::new(assertion, operator(), NOW).with_idempotency(name, [0; 32]);
+            ledger.submit_and_wait(request).unwrap();
+        }
+        let later = NOW + 3 * 86_400_000;
+        ledger.submit_and_wait(Request { now_ms: later, ..deposit("a", 1, "b") }).unwrap();
+        let counts: Vec<usize> = (0..3).map(|_| ledger.sweep(later, 3).unwrap()).collect();
+        assert_eq!(counts, [6, 4, 0]);
+        ledger.close();
+    });
+}
+
 #[test]
 fn a_full_queue_and_a_broken_ledger_refuse() {
     everywhere(|place| {
