@@ -7,7 +7,7 @@ use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
 use crate::value::{Row, Value};
-use imagxp_broker::{Head, Id, OnceKey};
+use imagxp_broker::{AccountId, Head, Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
@@ -237,6 +237,20 @@ impl Sql for Postgres {
             "SELECT COLUMNS FROM transfer WHERE debit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
             "SELECT COLUMNS FROM transfer WHERE credit = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
         ]
+    }
+
+    fn of_owner(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM (SELECT id AS of_owner FROM account WHERE owner = $1) a CROSS JOIN LATERAL \
+             (SELECT * FROM transfer WHERE debit = of_owner AND seq < $2 ORDER BY seq DESC LIMIT $3) t ORDER BY seq DESC LIMIT $3",
+            "SELECT COLUMNS FROM (SELECT id AS of_owner FROM account WHERE owner = $1) a CROSS JOIN LATERAL \
+             (SELECT * FROM transfer WHERE credit = of_owner AND seq < $2 ORDER BY seq DESC LIMIT $3) t ORDER BY seq DESC LIMIT $3",
+        ]
+    }
+
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM account WHERE id = ANY ($1::bytea[])", rows::ACCOUNT);
+        self.query(&sql, &[blobs(ids.iter().map(|id| id.to_bytes().to_vec()))])
     }
 
     fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>> {
