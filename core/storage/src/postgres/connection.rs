@@ -81,7 +81,8 @@ impl Postgres {
         }
         // While an answer is waited for nothing is sent that could go unacknowledged: only this finds out that the server is gone.
         config.keepalives(true).keepalives_idle(SILENCE).keepalives_interval(PROBE).keepalives_retries(3);
-        if settings == WRITER && config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        // Readers too: a copy lags, and what it does not know yet (an operator who is gone, the end of the log) would count again.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if config.get_application_name().is_none() {
@@ -315,4 +316,34 @@ pub(super) fn failed(error: postgres::Error) -> Error {
         None => (ErrorKind::Unavailable, "postgresql does not answer as it should"),
     };
     Error::new(kind, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::{Address, Ledger, Options};
+    use crate::support;
+    use imagxp_broker::Reader as _;
+    use postgres::{Client, NoTls};
+
+    /// Of several servers, all are asked of the one that takes writes: a copy that lags knows operators who are gone, and half of the log.
+    #[test]
+    fn readers_go_where_writers_go() {
+        let (Some(copy), Some(primary)) = (support::Postgres::shared(), support::Postgres::start()) else {
+            return;
+        };
+        let run = |server: &support::Postgres, statement: &str| {
+            Client::connect(&server.address("postgres"), NoTls).unwrap().batch_execute(statement).unwrap();
+        };
+        for server in [&*copy, &primary] {
+            run(server, "CREATE DATABASE failed_over");
+        }
+        run(&copy, "ALTER DATABASE failed_over SET default_transaction_read_only = on");
+        let folder = |server: &support::Postgres| server.socket().parent().unwrap().display().to_string();
+        let hosts = format!("{},{}", folder(&copy), folder(&primary));
+        let address =
+            Address::parse(&format!("host={hosts} port=5432 user=postgres dbname=failed_over")).unwrap();
+        let ledger = Ledger::open(&address, Options::default(), 0).unwrap();
+        assert_eq!(ledger.read().unwrap().head().unwrap().size, 0);
+        ledger.close();
+    }
 }
