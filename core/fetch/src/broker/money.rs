@@ -20,7 +20,7 @@ pub struct Period<'a> {
 
 impl BrokerClient {
     /// The accounts of an owner, page after page: `{accounts, next_cursor}`. Without an owner the caller's own, which are none as long as no
-    /// money has moved. The cursor is null unless there are more than [`MOST_PAGES`] pages of them.
+    /// money has moved. The cursor is null unless there are more than 200 pages of them.
     pub fn account(&self, owner: Option<&str>) -> Result<Object<'static>, BrokerError> {
         let path = format!("/v1/accounts/{}", path_part(self.owner(owner)?)?);
         let mut answer = self.first_accounts(owner, &path)?;

@@ -70,7 +70,7 @@ pub(crate) async fn list(
 pub(crate) struct Part {
     /// Where the last page ended.
     cursor: Option<String>,
-    /// 1 to 500; 500 when absent.
+    /// 1 to 500; the most when absent.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
