@@ -3,7 +3,6 @@
 use crate::amount::{Amount, MAX_SCALE};
 use crate::refusal::{Refusal, RefusalCode};
 use core::fmt;
-use std::collections::BTreeMap;
 
 const MAX_BYTES: usize = 12;
 
@@ -52,35 +51,46 @@ impl fmt::Debug for Asset {
 
 crate::text::by_text!(Asset);
 
-/// The assets that a broker is configured for, with the digits after the point of each.
+/// The assets that a broker is configured for, with the digits after the point of each. In the order in which they are configured: a booking
+/// that names none means the first, and must mean the same when one is added behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assets(BTreeMap<Asset, u8>);
+pub struct Assets(Vec<(Asset, u8)>);
 
 impl Default for Assets {
     /// `USD` with six digits.
     fn default() -> Self {
-        Self(BTreeMap::from([(Asset::USD, 6)]))
+        Self(vec![(Asset::USD, 6)])
     }
 }
 
 impl Assets {
-    /// These assets, each with its digits after the point, 18 at most. Refusal: `amount.range` for more.
+    /// These assets in their order, each with its digits after the point, 18 at most. Refusals: `amount.range` for more, `asset.unknown` for one
+    /// that is listed twice, of which nobody knows what is meant.
     pub fn new(assets: impl IntoIterator<Item = (Asset, u8)>) -> Result<Self, Refusal> {
-        let assets: BTreeMap<_, _> = assets.into_iter().collect();
-        if assets.values().any(|scale| *scale > MAX_SCALE) {
-            return Err(Refusal::new(
-                RefusalCode::AmountRange,
-                "an asset has at most 18 digits after the point",
-            ));
+        let mut listed: Vec<(Asset, u8)> = Vec::new();
+        for (asset, scale) in assets {
+            if scale > MAX_SCALE {
+                let message = format!("`{asset}` has more than {MAX_SCALE} digits after the point");
+                return Err(Refusal::new(RefusalCode::AmountRange, message));
+            }
+            if listed.iter().any(|(other, _)| *other == asset) {
+                return Err(Refusal::new(RefusalCode::AssetUnknown, format!("`{asset}` is listed twice")));
+            }
+            listed.push((asset, scale));
         }
-        Ok(Self(assets))
+        Ok(Self(listed))
+    }
+
+    /// The asset that is meant when none is named: the first. Refusal: `asset.unknown` when there is none.
+    pub fn first(&self) -> Result<Asset, Refusal> {
+        self.0.first().map(|(asset, _)| *asset).ok_or_else(|| RefusalCode::AssetUnknown.into())
     }
 
     /// The digits after the point. Refusal: `asset.unknown`.
     pub fn scale(&self, asset: Asset) -> Result<u8, Refusal> {
         self.0
-            .get(&asset)
-            .copied()
+            .iter()
+            .find_map(|(other, scale)| (*other == asset).then_some(*scale))
             .ok_or_else(|| Refusal::new(RefusalCode::AssetUnknown, format!("`{asset}` is not an asset here")))
     }
 
@@ -94,9 +104,9 @@ impl Assets {
         Ok(amount.to_decimal(self.scale(asset)?))
     }
 
-    /// Each asset with its digits after the point.
+    /// Each asset with its digits after the point, in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Asset, u8)> {
-        self.0.iter().map(|(asset, scale)| (*asset, *scale))
+        self.0.iter().copied()
     }
 }
 
@@ -119,5 +129,16 @@ mod tests {
             "`EUR` is not an asset here"
         );
         assert!(Assets::new([(Asset::USD, 19)]).is_err());
+    }
+
+    #[test]
+    fn the_first_that_is_configured_is_the_first() {
+        let euro = Asset::parse("EUR").unwrap();
+        let assets = Assets::new([(Asset::USD, 6), (euro, 2)]).unwrap();
+        assert_eq!(assets.first(), Ok(Asset::USD));
+        assert_eq!(assets.iter().collect::<Vec<_>>(), [(Asset::USD, 6), (euro, 2)]);
+        assert_eq!(Assets::new([]).unwrap().first().unwrap_err().code(), RefusalCode::AssetUnknown);
+        let twice = Assets::new([(Asset::USD, 6), (euro, 2), (Asset::USD, 2)]).unwrap_err();
+        assert_eq!((twice.code(), twice.message()), (RefusalCode::AssetUnknown, "`USD` is listed twice"));
     }
 }

@@ -49,7 +49,7 @@ impl Phase {
 pub enum TransferCode {
     /// Money comes in: `OUTSIDE` → `AVAILABLE`.
     Deposit,
-    /// Money goes out: `AVAILABLE` → `OUTSIDE`, pending until the bank has answered.
+    /// Money goes out: `AVAILABLE` → `OUTSIDE`, pending until the bank has answered and an operator who did not ask for it says so.
     Withdraw,
     /// Between owners: `AVAILABLE` → `AVAILABLE`.
     Pay,
@@ -104,6 +104,11 @@ impl TransferCode {
     /// Whether its transfers wait for a decision; the others take effect at once.
     pub const fn is_two_phase(self) -> bool {
         matches!(self, Self::Withdraw | Self::Visa | Self::Correction)
+    }
+
+    /// Whether another operator than the one who asked for it has to agree before it is posted.
+    pub const fn needs_second(self) -> bool {
+        matches!(self, Self::Withdraw | Self::Correction)
     }
 
     /// Whether it may take from a frozen account: fees of what is settled, and what operators do.

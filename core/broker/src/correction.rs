@@ -10,7 +10,7 @@ use crate::id::Id;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::pending;
-use crate::refusal::{Refusal, RefusalCode};
+use crate::refusal::Refusal;
 use crate::store::{Keys, Loaded};
 use crate::text::{Memo, Reference};
 
@@ -69,10 +69,6 @@ impl Act for ApproveCorrection {
 
     fn apply(&self, ledger: &mut Ledger<'_>) -> Result<Outcome, Refusal> {
         ledger.actor.must_operate()?;
-        let correction = ledger.transfer(self.id)?;
-        if correction.code == TransferCode::Correction && correction.actor == *ledger.actor {
-            return Err(RefusalCode::AdminSecondNeeded.into());
-        }
         pending::end(ledger, self.id, TransferCode::Correction, true)
     }
 }

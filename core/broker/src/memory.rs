@@ -195,13 +195,17 @@ impl Reader for Memory {
         Ok(self.accounts.values().filter(wanted).take(limit).cloned().collect())
     }
 
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Account>, Contradiction> {
+        Ok(pick(&self.accounts, ids).into_values().collect())
+    }
+
     fn transfer(&mut self, id: Id) -> Result<Option<Transfer>, Contradiction> {
         Ok(self.transfers.get(&id).cloned())
     }
 
     fn statement(
         &mut self,
-        accounts: &BTreeSet<AccountId>,
+        owner: &Owner,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Transfer>, Contradiction> {
@@ -210,8 +214,9 @@ impl Reader for Memory {
             Place::Transfer(id) => self.transfers.get(id),
             Place::Event(_) => None,
         });
-        let theirs =
-            |transfer: &&Transfer| accounts.contains(&transfer.debit) || accounts.contains(&transfer.credit);
+        let is_theirs =
+            |id| self.accounts.get(&id).is_some_and(|account| account.owner.as_ref() == Some(owner));
+        let theirs = |transfer: &&Transfer| is_theirs(transfer.debit) || is_theirs(transfer.credit);
         Ok(transfers.filter(theirs).take(limit).cloned().collect())
     }
 

@@ -4,7 +4,7 @@ use crate::code::TransferCode;
 use crate::id::Id;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalCode};
 use crate::store::{Keys, Loaded};
 
 /// Names the transfer and, when it is known, its accounts.
@@ -15,7 +15,7 @@ pub(crate) fn keys(pending: Id, loaded: &Loaded, keys: &mut Keys) {
     }
 }
 
-/// Posts all of it, or voids it.
+/// Posts all of it, or voids it. Refusal: `admin.second_needed` to an operator who posts what he has asked for.
 pub(crate) fn end(
     ledger: &mut Ledger<'_>,
     pending: Id,
@@ -23,6 +23,9 @@ pub(crate) fn end(
     post: bool,
 ) -> Result<Outcome, Refusal> {
     let transfer = ledger.transfer(pending)?;
+    if post && transfer.code == code && code.needs_second() && transfer.actor == *ledger.actor {
+        return Err(RefusalCode::AdminSecondNeeded.into());
+    }
     let (debit, credit) = ledger.sides(transfer)?;
     ledger.resolve(pending, code, &debit, &credit, Some(transfer.amount).filter(|_| post))?;
     Ok(Outcome::default())

@@ -226,13 +226,16 @@ pub trait Reader {
         limit: usize,
     ) -> Result<Vec<Account>, Self::Error>;
 
+    /// The accounts with these ids that there are.
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Account>, Self::Error>;
+
     /// One transfer.
     fn transfer(&mut self, id: Id) -> Result<Option<Transfer>, Self::Error>;
 
-    /// Up to `limit` transfers to or from one of these accounts, newest first, with numbers below `before`.
+    /// Up to `limit` transfers to or from an account of this owner, of however many, newest first, with numbers below `before`.
     fn statement(
         &mut self,
-        accounts: &BTreeSet<AccountId>,
+        owner: &Owner,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Transfer>, Self::Error>;

@@ -53,9 +53,9 @@ impl Move for Withdraw {
     }
 }
 
-/// The bank has paid the withdrawal. Operators only.
+/// The bank has paid the withdrawal. Operators only, and not the one who asked for it: nobody takes out alone what is somebody else's.
 ///
-/// Refusals: `actor.denied`, `transfer.not_found`, `transfer.not_pending`, `transfer.already_resolved`.
+/// Refusals: `actor.denied`, `admin.second_needed` to the operator who asked, `transfer.not_found`, `transfer.not_pending`, `transfer.already_resolved`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostWithdrawal {
     /// The withdrawal.

@@ -156,6 +156,29 @@ fn a_withdrawal_is_reserved_until_the_bank_has_answered() {
 }
 
 #[test]
+fn a_withdrawal_that_an_operator_asks_for_is_posted_by_another() {
+    let mut world = memory();
+    let (alice, bob) = (operator("alice"), operator("bob"));
+    world.fund("a", 100);
+    let first = world.run(&alice, withdraw("a", 60)).unwrap().transfers[0].id;
+    assert_eq!(world.refused(&alice, PostWithdrawal { id: first }), "admin.second_needed");
+    // Also in the batch in which it is asked for, where no reader has seen it.
+    let own = Withdraw { id: Some(id(7)), ..withdraw("a", 10) };
+    let now = world.now;
+    let done = world.batch(&[
+        Request::new(own, alice.clone(), now),
+        Request::new(PostWithdrawal { id: id(7) }, alice.clone(), now),
+    ]);
+    assert_eq!(done.results[1].as_ref().unwrap_err().code(), RefusalCode::AdminSecondNeeded);
+    assert_eq!(world.balance(&available("a")), (30, 0));
+    world.run(&bob, PostWithdrawal { id: first }).unwrap();
+    // The one who asked may give it up.
+    world.run(&alice, VoidWithdrawal { id: id(7) }).unwrap();
+    assert_eq!(world.balance(&available("a")), (40, 0));
+    world.audit();
+}
+
+#[test]
 fn bonds_are_locked_given_back_and_lost() {
     let mut world = memory();
     let (asset, bond) = (Asset::USD, reference("stake"));

@@ -12,7 +12,7 @@ use imagxp_storage::{ErrorKind, Ledger};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often is looked for what is due.
@@ -21,9 +21,12 @@ const EVERY: Duration = Duration::from_secs(1);
 const LEASE_MS: i64 = 30_000;
 /// Visas settled in one go.
 const BATCH: usize = 256;
-/// Between two rounds of forgetting, in rounds of settling.
+/// Between two rounds of forgetting, in rounds of settling. While there is more to forget, every round does.
 const SWEEP_EVERY: u32 = 60;
-const SWEEP: usize = 5000;
+/// Rows of each kind that are forgotten in one transaction: others' commands wait for no more than that.
+const SWEEP: usize = 500;
+/// How much of a round goes into forgetting. It must outrun what a busy broker notes, and leave the ledger to those who pay.
+const SWEEP_FOR: Duration = Duration::from_millis(250);
 
 /// Checks the whole ledger once, beside the work, and refuses writes when an invariant does not hold.
 pub(crate) async fn audit(app: Arc<App>) {
@@ -92,6 +95,7 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut round = 0_u32;
     // What was refused is passed over for a while: it neither holds up the rest nor is tried each second.
     let mut refused = BTreeSet::new();
+    let mut more_to_forget = false;
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -102,16 +106,14 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             continue;
         }
         let Some(now_ms) = time(&app, round).await else { continue };
-        let sweeps = round.is_multiple_of(SWEEP_EVERY);
-        if sweeps {
+        if round.is_multiple_of(SWEEP_EVERY) {
             refused.clear();
         }
         let mut after = None;
         // Page by page until there is no more.
         loop {
             let (ledger, name) = (app.bank.ledger.clone(), holder.clone());
-            let looked =
-                tokio::task::spawn_blocking(move || look(&ledger, &name, after, now_ms, sweeps)).await;
+            let looked = tokio::task::spawn_blocking(move || look(&ledger, &name, after, now_ms)).await;
             let due = match looked {
                 Ok(Ok(due)) => due,
                 Ok(Err(error)) => {
@@ -131,9 +133,28 @@ pub(crate) async fn settle(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 break;
             }
         }
+        if more_to_forget || is_minute(round) {
+            let (ledger, name) = (app.bank.ledger.clone(), holder.clone());
+            more_to_forget = match tokio::task::spawn_blocking(move || forget(&ledger, &name, now_ms)).await {
+                Ok(Ok(more)) => more,
+                Ok(Err(error)) => {
+                    tracing::warn!(code = error.code(), %error, "what has expired cannot be forgotten now");
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(%error, "forgetting failed");
+                    false
+                }
+            };
+        }
     }
     let ledger = app.bank.ledger.clone();
     let _ = tokio::task::spawn_blocking(move || ledger.release("settle", &holder)).await;
+}
+
+/// The first round, and then one a minute.
+const fn is_minute(round: u32) -> bool {
+    round == 1 || round.is_multiple_of(SWEEP_EVERY)
 }
 
 /// Looks at the ledger's clock, and tells the log what time it is when nobody else does. `None` when nothing may be written by it.
@@ -145,7 +166,7 @@ async fn time(app: &App, round: u32) -> Option<i64> {
     let now_ms = match looked {
         Ok(Ok(now_ms)) => now_ms,
         Ok(Err(refusal)) => {
-            if round.is_multiple_of(SWEEP_EVERY) || round == 1 {
+            if is_minute(round) {
                 tracing::error!(%refusal, "nothing is settled now");
             }
             return None;
@@ -160,7 +181,7 @@ async fn time(app: &App, round: u32) -> Option<i64> {
     metrics::gauge!("imagxp_clock_ahead_seconds").set(
         Duration::from_millis(ahead_ms.unsigned_abs()).as_secs_f64() * if ahead_ms < 0 { -1.0 } else { 1.0 },
     );
-    if round.is_multiple_of(SWEEP_EVERY) || round == 1 {
+    if is_minute(round) {
         let note = app.bank.ledger.submit(Request::new(NoteTime, Actor::Clock, now_ms));
         if let Ok(ticket) = note
             && let Err(refusal) = ticket.await
@@ -171,29 +192,38 @@ async fn time(app: &App, round: u32) -> Option<i64> {
     Some(now_ms)
 }
 
-/// One page of what is due; nothing when another process settles. The first page comes with the sweep.
+/// One page of what is due; nothing when another process settles.
 fn look(
     ledger: &Ledger,
     name: &str,
     after: Option<DueVisa>,
     now_ms: i64,
-    sweeps: bool,
 ) -> imagxp_storage::Result<Vec<DueVisa>> {
     let due = ledger.read()?.due(now_ms, after, BATCH)?;
-    let sweeps = sweeps && after.is_none();
     if after.is_none() {
         let late_ms = due.first().map_or(0, |first| now_ms.saturating_sub(first.due_at)).max(0);
         metrics::gauge!("imagxp_settlement_late_seconds")
             .set(Duration::from_millis(late_ms.unsigned_abs()).as_secs_f64());
     }
     // A lease is a write; a broker that has nothing to do writes nothing.
-    if (due.is_empty() && !sweeps) || !ledger.lease("settle", name, now_ms, LEASE_MS)? {
+    if due.is_empty() || !ledger.lease("settle", name, now_ms, LEASE_MS)? {
         return Ok(Vec::new());
     }
-    if sweeps {
-        ledger.sweep(now_ms, SWEEP)?;
-    }
     Ok(due)
+}
+
+/// Forgets what has expired, page by page, for as long as a round may take. Whether there is more; none when another process does it.
+fn forget(ledger: &Ledger, name: &str, now_ms: i64) -> imagxp_storage::Result<bool> {
+    if !ledger.lease("settle", name, now_ms, LEASE_MS)? {
+        return Ok(false);
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < SWEEP_FOR {
+        if ledger.sweep(now_ms, SWEEP)? < SWEEP {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Settles what is due; returns what the ledger has refused to settle.

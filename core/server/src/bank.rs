@@ -92,13 +92,7 @@ impl Bank {
                 self.rules.assets.scale(asset)?;
                 Ok(asset)
             }
-            None => self
-                .rules
-                .assets
-                .iter()
-                .next()
-                .map(|(asset, _)| asset)
-                .ok_or_else(|| RefusalCode::AssetUnknown.into()),
+            None => Ok(self.rules.assets.first()?),
         }
     }
 }

@@ -115,9 +115,11 @@ pub(crate) async fn entries(
                 let mine = match &scope {
                     None => None,
                     Some(owner) => {
-                        let accounts = reading.accounts(Some(owner), None, page::MOST)?;
-                        let accounts: BTreeSet<AccountId> =
-                            accounts.iter().map(|account| account.id).collect();
+                        // Of the entries' accounts those that are the owner's, who may have more than a page of them.
+                        let named = entries.iter().flat_map(|(entry, _)| accounts(entry)).collect();
+                        let named = reading.accounts_named(&named)?;
+                        let mine = named.iter().filter(|account| account.owner.as_ref() == Some(owner));
+                        let accounts: BTreeSet<AccountId> = mine.map(|account| account.id).collect();
                         let mut visas: BTreeSet<Id> = BTreeSet::new();
                         for jti in entries.iter().filter_map(|(entry, _)| jti(entry)) {
                             let visa = reading.visa(jti)?;
@@ -158,6 +160,14 @@ pub(crate) async fn entries(
     }
     let next = (end < head.size).then_some(end);
     Ok(json_read(&headers, &Entries { entries: views, size: head.size, next }))
+}
+
+fn accounts(entry: &Entry) -> impl Iterator<Item = AccountId> {
+    let (one, other) = match entry {
+        Entry::Transfer(transfer) => (Some(transfer.debit), Some(transfer.credit)),
+        Entry::Event(event) => (event.account, None),
+    };
+    one.into_iter().chain(other)
 }
 
 fn jti(entry: &Entry) -> Option<Id> {

@@ -239,6 +239,35 @@ fn what_must_hold_is_held_by_the_database() {
     });
 }
 
+/// Nobody takes out alone what is somebody else's.
+#[test]
+fn a_withdrawal_is_posted_by_another_operator() {
+    everywhere(|address| {
+        fill(address);
+        let ledger = Ledger::open(address, Options::default(), NOW).unwrap();
+        let withdraw = Withdraw {
+            id: None,
+            asset: Asset::USD,
+            owner: owner("b"),
+            amount: Amount::from_units(10),
+            reference: None,
+            memo: None,
+        };
+        ledger.submit_and_wait(Request::new(withdraw, Actor::Operator(owner("o")), NOW)).unwrap();
+        ledger.close();
+        let mut writer = open_writer(address, &Options::default(), NOW).unwrap();
+        let sql = writer.sql().unwrap();
+        for (phase, actor, expected) in
+            [("post", "operator:o", false), ("void", "operator:o", true), ("post", "operator:p", true)]
+        {
+            let statement = resolution("debit", phase, "debit", "credit")
+                .replace("$1, actor", &format!("$1, '{actor}'"))
+                + " AND p.code = 'WITHDRAW'";
+            assert_eq!(taken(sql, &statement, &[Value::Units(10)]).unwrap(), expected, "{phase} by {actor}");
+        }
+    });
+}
+
 #[test]
 fn schemas_are_checked_when_they_are_opened() {
     let altered: [&[&str]; 5] = [

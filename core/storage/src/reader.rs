@@ -70,27 +70,26 @@ impl imagxp_broker::Reader for SqlReader<'_> {
         rows?.iter_mut().map(rows::account).collect()
     }
 
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Account>> {
+        self.0.accounts_named(ids)?.iter_mut().map(rows::account).collect()
+    }
+
     fn transfer(&mut self, id: Id) -> Result<Option<Transfer>> {
         let row =
             self.0.first(&format!("SELECT {} FROM transfer WHERE id = $1", rows::TRANSFER), &[id.into()])?;
         row.map(|mut row| rows::transfer(&mut row)).transpose()
     }
 
-    fn statement(
-        &mut self,
-        accounts: &BTreeSet<AccountId>,
-        before: Option<u64>,
-        count: usize,
-    ) -> Result<Vec<Transfer>> {
+    fn statement(&mut self, owner: &Owner, before: Option<u64>, count: usize) -> Result<Vec<Transfer>> {
         let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
         reading(self.0, |sql| {
             let mut found = BTreeMap::new();
-            for account in accounts {
-                found.extend(
-                    newest(sql, *account, before, count)?
-                        .into_iter()
-                        .map(|transfer| (transfer.seq, transfer)),
-                );
+            for select in sql.of_owner() {
+                let select = select.replace("COLUMNS", rows::TRANSFER);
+                for mut row in sql.query(&select, &[owner.as_str().into(), before.into(), limit(count)])? {
+                    let transfer = rows::transfer(&mut row)?;
+                    found.insert(transfer.seq, transfer);
+                }
             }
             Ok(found.into_values().rev().take(count).collect())
         })

@@ -1,7 +1,7 @@
 //! What both databases can do: the statements that are written once are written on this.
 
 use crate::value::{Row, Value};
-use imagxp_broker::{Id, OnceKey};
+use imagxp_broker::{AccountId, Id, OnceKey};
 use imagxp_database::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -40,6 +40,13 @@ pub(crate) trait Sql {
     /// Statements that together find an account's newest transfers: `$1` account, `$2` numbers below, `$3` how many; `COLUMNS` stands for the
     /// columns. One transfer is found by one of them only.
     fn of_account(&self) -> &'static [&'static str];
+
+    /// Statements that together find an owner's newest transfers, of however many accounts: `$1` owner, `$2` numbers below, `$3` how many;
+    /// `COLUMNS` stands for the columns. One transfer may be found by several of them.
+    fn of_owner(&self) -> &'static [&'static str];
+
+    /// The rows of these accounts, [`crate::rows::ACCOUNT`].
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Row>>;
 
     /// The leaves with these numbers, [`crate::rows::LEAF`].
     fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>>;

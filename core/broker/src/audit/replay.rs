@@ -229,7 +229,7 @@ impl Replay {
         let posts = transfer.phase == Phase::Post;
         let fits = if posts { transfer.amount <= held.amount } else { transfer.amount == held.amount };
         let same = held.is_between(transfer.debit, transfer.credit) && held.code == transfer.code;
-        let second = held.code != TransferCode::Correction || !posts || held.actor != transfer.actor;
+        let second = !held.code.needs_second() || !posts || held.actor != transfer.actor;
         if held.end != End::Open || !fits || !same || !second {
             report.find(FindingKind::Resolution, || {
                 format!("transfer {id} ends {pending} twice, with too much, between others or by the one who asked for it")

@@ -57,6 +57,32 @@ fn the_time_goes_back_by_two_operators_only() {
     }
 }
 
+/// Money that an operator has asked for goes out when another one says so.
+#[test]
+fn a_withdrawal_by_an_operator_takes_two() {
+    let mut world = memory();
+    world.fund("a", 1_000);
+    let asked = Withdraw {
+        id: None,
+        asset: Asset::USD,
+        owner: common::owner("a"),
+        amount: units(10),
+        reference: None,
+        memo: None,
+    };
+    let asked = world.run(&operator("alice"), asked).unwrap().transfers[0].id;
+    world.run(&operator("bob"), PostWithdrawal { id: asked }).unwrap();
+    let sound = collected(&mut world);
+    for (poster, expected) in [("bob", None), ("carol", None), ("alice", Some("ledger.resolution"))] {
+        let mut rows = sound.clone();
+        rows.transfer(TransferCode::Withdraw, Phase::Post).actor = operator(poster);
+        rows.rewrite_log();
+        let kinds = rows.kinds();
+        assert_eq!(expected.is_none(), kinds.is_empty(), "{poster}: {kinds:?}");
+        assert!(expected.is_none_or(|kind| kinds.contains(kind)), "{poster}: {kinds:?}");
+    }
+}
+
 /// A correction is asked for by one operator and made by another, and nothing happens to an account that was closed.
 #[test]
 fn a_correction_takes_two_and_a_closed_account_takes_nothing() {

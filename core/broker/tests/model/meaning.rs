@@ -117,7 +117,7 @@ pub(crate) fn predict(
             };
             if reference.list[of].code != *code {
                 reasons.push("transfer.not_pending");
-            } else if *code == "CORRECTION" && *post && reference.list[of].actor == name {
+            } else if *post && reference.list[of].actor == name {
                 reasons.push("admin.second_needed");
             }
             if !reference.is_open(of) {

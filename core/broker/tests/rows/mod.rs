@@ -53,12 +53,11 @@ impl Reader for Rows {
         Ok(None)
     }
 
-    fn statement(
-        &mut self,
-        _: &BTreeSet<AccountId>,
-        _: Option<u64>,
-        _: usize,
-    ) -> Result<Vec<Transfer>, Contradiction> {
+    fn accounts_named(&mut self, _: &BTreeSet<AccountId>) -> Result<Vec<Account>, Contradiction> {
+        Ok(Vec::new())
+    }
+
+    fn statement(&mut self, _: &Owner, _: Option<u64>, _: usize) -> Result<Vec<Transfer>, Contradiction> {
         Ok(Vec::new())
     }
 

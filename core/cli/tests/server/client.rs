@@ -19,7 +19,7 @@ fn fetcher() -> Fetcher {
     Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap()
 }
 
-fn client(issuer: &str, party: &Party) -> BrokerClient {
+pub(crate) fn client(issuer: &str, party: &Party) -> BrokerClient {
     BrokerClient::new(issuer, party.identity.clone(), fetcher()).unwrap()
 }
 

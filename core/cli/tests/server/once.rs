@@ -4,6 +4,7 @@ use crate::deal::{Deal, audit};
 use crate::party::nonce;
 use crate::service::Service;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_key_names_one_request() {
@@ -41,6 +42,23 @@ fn a_reference_names_one_deposit() {
     assert_eq!(first["id"], again["id"]);
     deal.deposit(&service, "2", "bank-1").refuses(409, "idempotency.mismatch");
     assert_eq!(deal.balance(&service, &deal.agent).0, "11");
+}
+
+/// A webhook that names no asset means the first that is configured, whatever is configured after it.
+#[test]
+fn a_reference_without_an_asset_names_one_deposit_when_assets_are_added() {
+    let mut service = Service::start(&["--set", "money.assets=USD:6"]);
+    let deal = Deal::without_money();
+    let body = json!({"owner": deal.agent.name(), "amount": "25", "reference": "bank-4712"});
+    let first = service.post("/v1/deposits", &service.token, &body).is(201);
+    service.stop();
+    service.more(&["--set".to_owned(), "money.assets=USD:6,EUR:2".to_owned()]);
+    service.run();
+    let again = service.post("/v1/deposits", &service.token, &body).is(200);
+    assert_eq!((&first["id"], &first["asset"]), (&again["id"], &again["asset"]));
+    let served = service.send("GET", "/.well-known/openid-configuration", &[], b"").is(200);
+    assert_eq!(served["imagxp_assets"][0]["code"], "USD", "the first is told first");
+    audit(&service);
 }
 
 #[test]
@@ -90,4 +108,39 @@ fn what_happens_twice_at_once_happens_once() {
         .collect();
     assert_eq!((created, visas.len()), (1, 1));
     assert_eq!(deal.balance(&service, &deal.agent).1, "9");
+}
+
+/// What has expired is forgotten as fast as it came, all of it, and those who pay do not wait for that.
+#[test]
+fn what_has_expired_is_forgotten() {
+    let mut service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    service.stop();
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    let rows = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)";
+    let twenty_thousand = format!(
+        "BEGIN; \
+         INSERT INTO idempotency (actor, key, request, result, created_at, expires_at) \
+         {rows} SELECT 'party:a', 'k' || n, zeroblob(32), '', 0, 1 + n % 7 FROM number; \
+         INSERT INTO once (scope, name, created_at, expires_at) {rows} SELECT 'assertion', 'a n' || n, 0, 1 + n % 7 FROM number; \
+         COMMIT"
+    );
+    file.execute_batch(&twenty_thousand).unwrap();
+    let left = || {
+        let count = |table: &str| -> i64 {
+            let select = format!("SELECT count(*) FROM {table} WHERE expires_at < 10");
+            file.query_row(&select, [], |row| row.get(0)).unwrap()
+        };
+        (count("idempotency"), count("once"))
+    };
+    assert_eq!(left(), (20_000, 20_000));
+    service.run();
+    let begun = Instant::now();
+    while left() != (0, 0) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", left());
+        let asked = Instant::now();
+        deal.deposit(&service, "1", &nonce()).is(201);
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+    audit(&service);
 }

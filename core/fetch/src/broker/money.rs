@@ -4,6 +4,9 @@ use super::client::{BrokerClient, path_part, query};
 use super::error::BrokerError;
 use imagxp::json::{Object, Value};
 
+/// Pages of accounts that are read at most: a broker that never ends is none to wait for.
+const MOST_PAGES: usize = 200;
+
 /// A period of a statement; everything when empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period<'a> {
@@ -16,10 +19,23 @@ pub struct Period<'a> {
 }
 
 impl BrokerClient {
-    /// The accounts of an owner: `{accounts}`. Without an owner the caller's own, which are none as long as no money has moved.
+    /// The accounts of an owner, page after page: `{accounts, next_cursor}`. Without an owner the caller's own, which are none as long as no
+    /// money has moved. The cursor is null unless there are more than 200 pages of them.
     pub fn account(&self, owner: Option<&str>) -> Result<Object<'static>, BrokerError> {
         let path = format!("/v1/accounts/{}", path_part(self.owner(owner)?)?);
-        match self.get(&path) {
+        let mut answer = self.first_accounts(owner, &path)?;
+        let mut accounts = taken(&mut answer);
+        for _ in 1..MOST_PAGES {
+            let Some(cursor) = answer.get("next_cursor").and_then(Value::as_str) else { break };
+            answer = self.get(&query(&path, &[("cursor", Some(cursor))]))?;
+            accounts.append(&mut taken(&mut answer));
+        }
+        answer.insert("accounts", accounts);
+        Ok(answer)
+    }
+
+    fn first_accounts(&self, owner: Option<&str>, path: &str) -> Result<Object<'static>, BrokerError> {
+        match self.get(path) {
             Err(error) if error.code() == "account.not_found" && owner.is_none() => {
                 let mut none = Object::new();
                 none.insert("accounts", Vec::<Value<'static>>::new());
@@ -80,5 +96,13 @@ impl BrokerClient {
     /// What stands where, as an operator: visas by state and money by kind of account, for each asset.
     pub fn money(&self) -> Result<Object<'static>, BrokerError> {
         self.get("/v1/money")
+    }
+}
+
+/// The accounts of a page.
+fn taken(page: &mut Object<'static>) -> Vec<Value<'static>> {
+    match page.remove("accounts") {
+        Some(Value::Array(accounts)) => accounts,
+        _ => Vec::new(),
     }
 }

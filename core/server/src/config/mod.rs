@@ -89,7 +89,7 @@ pub struct Keys {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    /// `CODE:SCALE`, for example `USD:6`.
+    /// `CODE:SCALE`, for example `USD:6`; the first is meant where none is named.
     pub assets: Vec<String>,
     /// What the broker keeps of each payment, in hundredths of a percent, rounded down.
     pub fee_bps: u32,
@@ -208,8 +208,9 @@ impl Config {
         if assets.is_empty() {
             return Err(invalid("money.assets", "names no asset"));
         }
-        let assets = Assets::new(assets)
-            .map_err(|_| invalid("money.assets", "has an asset with more than 18 digits"))?;
+        let assets = Assets::new(assets).map_err(|refusal| {
+            invalid("money.assets", &format!("is no list of assets: {}", refusal.message()))
+        })?;
         let fee_bps =
             u16::try_from(self.money.fee_bps).map_err(|_| invalid("money.fee_bps", "is too large"))?;
         Ok(Rules { assets, fee_bps })
@@ -250,6 +251,14 @@ mod tests {
     }
 
     #[test]
+    fn assets_keep_their_order() {
+        let config = with(&["issuer=https://broker.example", "money.assets=USD:6,EUR:2"]).unwrap();
+        assert_eq!(config.rules().unwrap().assets.first(), Ok(Asset::USD));
+        let twice = with(&["issuer=https://broker.example", "money.assets=USD:6,USD:2"]).unwrap_err();
+        assert_eq!(twice.message(), "`money.assets` is no list of assets: `USD` is listed twice");
+    }
+
+    #[test]
     fn what_is_refused() {
         for sets in [
             ["issuer=https://broker.example/", "log.level=info"],
@@ -265,6 +274,9 @@ mod tests {
             ["issuer=https://broker.example", "limits.body_bytes=0"],
             ["issuer=https://broker.example", "limits.body_bytes=many"],
             ["issuer=https://broker.example", "money.assets="],
+            ["issuer=https://broker.example", "money.assets=USD:19"],
+            ["issuer=https://broker.example", "money.assets=USD:6,EUR:2,USD:2"],
+            ["issuer=https://broker.example", "money.assets=USD:6,USD:6"],
             ["issuer=https://broker.example", "no.such=1"],
             ["allow_loopback=true", "listen=0.0.0.0:8420"],
         ] {

@@ -94,7 +94,12 @@ pub const OPTIONS: [Opt; 30] = [
         "",
         "file whose first line opens encrypted key files; empty: keys in the clear, mode 0600",
     ),
-    opt("money.assets", List, "USD:6", "assets as `CODE:SCALE`, digits after the point"),
+    opt(
+        "money.assets",
+        List,
+        "USD:6",
+        "assets as `CODE:SCALE`, digits after the point; the first is meant where none is named",
+    ),
     opt("money.fee_bps", Number, "200", "the broker's fee in hundredths of a percent, rounded down"),
     opt("limits.body_bytes", Number, "65536", "bytes of a request's body"),
     opt("limits.redeem_bytes", Number, "2097152", "bytes of a request that presents visas"),

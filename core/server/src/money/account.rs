@@ -63,33 +63,49 @@ pub(crate) async fn list(
     Ok(json_read(&headers, &AccountList { accounts, next_cursor }))
 }
 
+/// Which part of an owner's accounts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Part {
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// 1 to 500; the most when absent.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+}
+
 /// One owner's accounts
 #[utoipa::path(
     get, path = "/v1/accounts/{owner}", tag = "money",
     security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
-    params(("owner" = String, Path, description = "the owner's domain; tenants read their own")),
+    params(Part, ("owner" = String, Path, description = "the owner's domain; tenants read their own")),
     responses((status = 200, body = AccountList), (status = 304, description = "not modified"), (status = 404, body = ErrorBody))
 )]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
+    Ask(ask): Ask<Part>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let owner = caller.scope(Some(&name))?;
-    let accounts = app.bank.read(move |reading| reading.accounts(owner.as_ref(), None, page::MOST)).await?;
-    if accounts.is_empty() {
+    let page = Page::<AccountId>::read(ask.cursor.as_deref(), ask.limit.or(Some(page::MOST)))?;
+    let read = move |reading: &mut Reading| reading.accounts(owner.as_ref(), page.behind, page.limit);
+    let accounts = app.bank.read(read).await?;
+    if accounts.is_empty() && page.behind.is_none() {
         return Err(RefusalCode::AccountNotFound.into());
     }
+    let next_cursor = page.next(&accounts, |account| account.id).as_ref().map(page::cursor);
     let accounts = accounts.iter().map(|account| AccountView::new(&app.bank.rules, account)).collect();
-    Ok(json_read(&headers, &AccountList { accounts, next_cursor: None }))
+    Ok(json_read(&headers, &AccountList { accounts, next_cursor }))
 }
 
 /// Which of an owner's accounts, and why.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Standing {
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// Why.
     memo: Option<String>,

@@ -23,7 +23,7 @@ pub(crate) struct BondPart {
     bond: String,
     /// How much, a decimal string.
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// Why.
     memo: Option<String>,

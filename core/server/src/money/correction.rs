@@ -47,7 +47,7 @@ pub(crate) struct NewCorrection {
     credit: AccountName,
     /// How much, a decimal string.
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// What is corrected: a transfer or a case.
     reference: Option<String>,

@@ -22,7 +22,7 @@ pub(crate) struct NewDeposit {
     /// How much, a decimal string.
     #[schema(example = "10.00")]
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// What the bank or payment provider calls it. Counts once, for ever.
     #[schema(example = "bank-4711")]

@@ -20,7 +20,7 @@ pub(crate) struct NewPayment {
     to: String,
     /// How much, a decimal string.
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// What it is called elsewhere.
     reference: Option<String>,

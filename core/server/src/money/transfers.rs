@@ -56,9 +56,7 @@ pub(crate) async fn list(
         .read(move |reading| {
             reading.consistent(|reading| {
                 let Some(owner) = owner else { return everything(reading, page) };
-                let accounts = reading.accounts(Some(&owner), None, page::MOST)?;
-                let ids = accounts.iter().map(|account| account.id).collect();
-                let transfers = reading.statement(&ids, page.behind, page.limit)?;
+                let transfers = reading.statement(&owner, page.behind, page.limit)?;
                 let next = page.next(&transfers, |transfer| transfer.seq);
                 Ok((transfers, next))
             })

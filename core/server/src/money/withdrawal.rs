@@ -8,7 +8,7 @@ use crate::problem::{ErrorBody, Problem};
 use crate::view::TransferView;
 use axum::extract::State;
 use axum::response::Response;
-use imagxp_broker::{Memo, PostWithdrawal, Reader as _, Reference, RefusalCode, VoidWithdrawal, Withdraw};
+use imagxp_broker::{Memo, PostWithdrawal, Reference, VoidWithdrawal, Withdraw};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ pub(crate) struct NewWithdrawal {
     owner: Option<String>,
     /// How much, a decimal string.
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     asset: Option<String>,
     /// Where to: what the bank or payment provider calls it.
     reference: Option<String>,
@@ -69,10 +69,6 @@ pub(crate) async fn post(
     mutation: Mutation<Nothing>,
 ) -> Result<Response, Problem> {
     let id = transfer_id(&id)?;
-    let asked = app.bank.read(move |reading| reading.transfer(id)).await?;
-    if asked.is_some_and(|asked| asked.actor == mutation.actor) {
-        return Err(RefusalCode::AdminSecondNeeded.into());
-    }
     finish(&app, PostWithdrawal { id }, mutation).await
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct NewVisa {
     /// For how much, a decimal string.
     #[schema(example = "0.05")]
     amount: String,
-    /// In which asset; the broker's first when absent.
+    /// In which asset; the first of the broker's `imagxp_assets` when absent.
     #[schema(example = "USD")]
     currency: Option<String>,
     /// The purposes to limit it to; any when empty.

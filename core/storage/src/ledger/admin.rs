@@ -46,7 +46,8 @@ impl Ledger {
         })
     }
 
-    /// Deletes up to `most` idempotency records and names that have expired. Returns how many; less than `most` when there are no more.
+    /// Deletes up to `most` idempotency records that have expired, and as many names: neither waits for the other to be gone. Returns how many
+    /// in all; less than `most` when there are no more.
     /// Nothing is deleted by a clock that is far from the log's last entry.
     pub fn sweep(&self, now_ms: i64, most: usize) -> Result<usize> {
         self.write(move |sql| {
@@ -59,11 +60,10 @@ impl Ledger {
                      (SELECT actor, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                     &[now_ms.into(), limit(most)],
                 )?;
-                let left = most.saturating_sub(usize::try_from(gone).unwrap_or(most));
                 gone += sql.execute(
                     "DELETE FROM once WHERE (scope, name) IN \
                      (SELECT scope, name FROM once WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-                    &[now_ms.into(), limit(left)],
+                    &[now_ms.into(), limit(most)],
                 )?;
                 usize::try_from(gone).map_err(|_| Error::new(ErrorKind::Failed, "too many rows"))
             })

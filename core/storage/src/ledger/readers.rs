@@ -187,13 +187,12 @@ impl Reader for Reading {
         self.with(|reader| reader.transfer(id))
     }
 
-    fn statement(
-        &mut self,
-        accounts: &BTreeSet<AccountId>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Transfer>> {
-        self.with(|reader| reader.statement(accounts, before, limit))
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Account>> {
+        self.with(|reader| reader.accounts_named(ids))
+    }
+
+    fn statement(&mut self, owner: &Owner, before: Option<u64>, limit: usize) -> Result<Vec<Transfer>> {
+        self.with(|reader| reader.statement(owner, before, limit))
     }
 
     fn visa(&mut self, jti: Id) -> Result<Option<Visa>> {

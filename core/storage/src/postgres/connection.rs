@@ -7,7 +7,7 @@ use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
 use crate::value::{Row, Value};
-use imagxp_broker::{Head, Id, OnceKey};
+use imagxp_broker::{AccountId, Head, Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, PostgresAddress, Result};
 use postgres::config::TargetSessionAttrs;
 use postgres::error::SqlState;
@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
     Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
     Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
+    Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
 ];
 const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.
@@ -80,7 +81,8 @@ impl Postgres {
         }
         // While an answer is waited for nothing is sent that could go unacknowledged: only this finds out that the server is gone.
         config.keepalives(true).keepalives_idle(SILENCE).keepalives_interval(PROBE).keepalives_retries(3);
-        if settings == WRITER && config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        // Readers too: a copy lags, and what it does not know yet (an operator who is gone, the end of the log) would count again.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if config.get_application_name().is_none() {
@@ -238,6 +240,20 @@ impl Sql for Postgres {
         ]
     }
 
+    fn of_owner(&self) -> &'static [&'static str] {
+        &[
+            "SELECT COLUMNS FROM (SELECT id AS of_owner FROM account WHERE owner = $1) a CROSS JOIN LATERAL \
+             (SELECT * FROM transfer WHERE debit = of_owner AND seq < $2 ORDER BY seq DESC LIMIT $3) t ORDER BY seq DESC LIMIT $3",
+            "SELECT COLUMNS FROM (SELECT id AS of_owner FROM account WHERE owner = $1) a CROSS JOIN LATERAL \
+             (SELECT * FROM transfer WHERE credit = of_owner AND seq < $2 ORDER BY seq DESC LIMIT $3) t ORDER BY seq DESC LIMIT $3",
+        ]
+    }
+
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM account WHERE id = ANY ($1::bytea[])", rows::ACCOUNT);
+        self.query(&sql, &[blobs(ids.iter().map(|id| id.to_bytes().to_vec()))])
+    }
+
     fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>> {
         let sql = format!("SELECT {} FROM leaf WHERE seq = ANY ($1::bigint[])", rows::LEAF);
         let numbers = numbers.iter().map(|seq| i64::try_from(*seq).ok()).collect();
@@ -300,4 +316,34 @@ pub(super) fn failed(error: postgres::Error) -> Error {
         None => (ErrorKind::Unavailable, "postgresql does not answer as it should"),
     };
     Error::new(kind, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::{Address, Ledger, Options};
+    use crate::support;
+    use imagxp_broker::Reader as _;
+    use postgres::{Client, NoTls};
+
+    /// Of several servers, all are asked of the one that takes writes: a copy that lags knows operators who are gone, and half of the log.
+    #[test]
+    fn readers_go_where_writers_go() {
+        let (Some(copy), Some(primary)) = (support::Postgres::shared(), support::Postgres::start()) else {
+            return;
+        };
+        let run = |server: &support::Postgres, statement: &str| {
+            Client::connect(&server.address("postgres"), NoTls).unwrap().batch_execute(statement).unwrap();
+        };
+        for server in [&*copy, &primary] {
+            run(server, "CREATE DATABASE failed_over");
+        }
+        run(&copy, "ALTER DATABASE failed_over SET default_transaction_read_only = on");
+        let folder = |server: &support::Postgres| server.socket().parent().unwrap().display().to_string();
+        let hosts = format!("{},{}", folder(&copy), folder(&primary));
+        let address =
+            Address::parse(&format!("host={hosts} port=5432 user=postgres dbname=failed_over")).unwrap();
+        let ledger = Ledger::open(&address, Options::default(), 0).unwrap();
+        assert_eq!(ledger.read().unwrap().head().unwrap().size, 0);
+        ledger.close();
+    }
 }

@@ -1,12 +1,13 @@
 //! A connection to SQLite: settings, functions, errors.
 
+use super::newest;
 use super::value::read;
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
 use crate::value::{Row, Value, number};
-use imagxp_broker::{Id, OnceKey};
+use imagxp_broker::{AccountId, Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
@@ -23,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
     Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
     Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
+    Migration { version: 7, sql: include_str!("0007.sql"), fill: None },
 ];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
@@ -304,12 +306,16 @@ impl Sql for Sqlite {
     }
 
     fn of_account(&self) -> &'static [&'static str] {
-        &[
-            "SELECT COLUMNS FROM transfer WHERE seq IN \
-             (SELECT seq FROM posting WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC",
-            "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
-             AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
-        ]
+        newest::OF_ACCOUNT
+    }
+
+    fn of_owner(&self) -> &'static [&'static str] {
+        newest::OF_OWNER
+    }
+
+    fn accounts_named(&mut self, ids: &BTreeSet<AccountId>) -> Result<Vec<Row>> {
+        let sql = format!("SELECT {} FROM account WHERE id = $1", rows::ACCOUNT);
+        self.each_named(&sql, ids.iter().map(|id| vec![Value::from(*id)]))
     }
 
     fn leaves_named(&mut self, numbers: &BTreeSet<u64>) -> Result<Vec<Row>> {

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod owner;
 mod place;
 mod requests;
 #[path = "../support/mod.rs"]
@@ -13,7 +14,6 @@ use imagxp_storage::operator::{Operator, Token, token_hash};
 use imagxp_storage::{Ledger, Options};
 use place::everywhere;
 use requests::*;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -206,10 +206,9 @@ fn statements_add_up() {
         assert_eq!(reading.period(Some(&owner("b")), id, from, until, 10_000).unwrap(), None, "not theirs");
         assert_eq!(reading.period(None, id, from, until, 100).unwrap_err().code(), "storage.config");
         // Pages by cursor: everything once, newest first.
-        let accounts = BTreeSet::from([id]);
         let (mut seen, mut before) = (Vec::new(), None);
         loop {
-            let page = reading.statement(&accounts, before, 99).unwrap();
+            let page = reading.statement(&owner("a"), before, 99).unwrap();
             let Some(last) = page.last() else { break };
             before = Some(last.seq);
             seen.extend(page.iter().map(|transfer| transfer.seq));
@@ -318,6 +317,25 @@ fn the_registry_leases_and_sweeping() {
         let again = ledger.submit_and_wait(Request { now_ms: later, ..deposit("a", 1, "b0") }).unwrap();
         assert!(again.repeated, "the reference of a deposit counts for ever");
         drop(reading);
+        ledger.close();
+    });
+}
+
+/// A name that has expired is forgotten however many records have expired before it.
+#[test]
+fn records_and_names_are_forgotten_side_by_side() {
+    everywhere(|place| {
+        let ledger = place.open();
+        for number in 0..5 {
+            let name = reference(&format!("n{number}"));
+            let assertion = UseAssertion { agent: owner("a"), jti: name.clone(), expires_at: NOW + 60_000 };
+            let request = Request::new(assertion, operator(), NOW).with_idempotency(name, [0; 32]);
+            ledger.submit_and_wait(request).unwrap();
+        }
+        let later = NOW + 3 * 86_400_000;
+        ledger.submit_and_wait(Request { now_ms: later, ..deposit("a", 1, "b") }).unwrap();
+        let counts: Vec<usize> = (0..3).map(|_| ledger.sweep(later, 3).unwrap()).collect();
+        assert_eq!(counts, [6, 4, 0]);
         ledger.close();
     });
 }

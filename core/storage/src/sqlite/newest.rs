@@ -1,0 +1,19 @@
+//! How SQLite finds the newest transfers: by the table of postings, and among the few that are not entered there yet.
+
+/// Of an account.
+pub(super) const OF_ACCOUNT: &[&str] = &[
+    "SELECT COLUMNS FROM transfer WHERE seq IN \
+     (SELECT seq FROM posting WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) ORDER BY seq DESC",
+    "SELECT COLUMNS FROM transfer WHERE (debit = $1 OR credit = $1) AND seq < $2 \
+     AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
+];
+
+/// Of an owner: the newest of each account, whatever else there is, and of these the newest.
+pub(super) const OF_OWNER: &[&str] = &[
+    "SELECT COLUMNS FROM transfer WHERE seq IN (SELECT p.seq FROM account a CROSS JOIN posting p ON p.account = a.id \
+     WHERE a.owner = $1 AND p.seq IN (SELECT seq FROM posting WHERE account = a.id AND seq < $2 ORDER BY seq DESC LIMIT $3) \
+     ORDER BY p.seq DESC LIMIT $3) ORDER BY seq DESC",
+    "SELECT COLUMNS FROM transfer WHERE (debit IN (SELECT id FROM account WHERE owner = $1) \
+     OR credit IN (SELECT id FROM account WHERE owner = $1)) AND seq < $2 \
+     AND seq >= (SELECT until FROM posted) ORDER BY seq DESC LIMIT $3",
+];
