@@ -141,8 +141,11 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The paths that servers may take a request target for: with or without percent-decoding, repeated slashes folded before, after or
-/// never, dot segments removed or not, path parameters (`;…`) dropped or not.
+/// The paths that servers may take a request target for: with reserved characters (RFC 3986 §2.2) decoded or not, repeated slashes
+/// folded before, after or never, dot segments removed or not, path parameters (`;…`) dropped or not.
+///
+/// Other characters are always decoded, as patterns are written: `%C3%A9` and `%20` are the only way in which a URL can hold them, so
+/// that whoever matches before decoding means the same by them.
 ///
 /// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
 /// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read, or for more than [`MAX_URL_BYTES`].
@@ -164,9 +167,12 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
     if has_one_reading(&path) {
         return Some(vec![path]);
     }
-    let decoded = percent_decoded(&path);
+    let decoded = String::from_utf8_lossy(&percent_decoded(&path, |_| true)).into_owned();
+    // What is no UTF-8 is nothing that a pattern could say.
+    let undecoded = String::from_utf8(percent_decoded(&path, |byte| !is_reserved(byte))).unwrap_or(path);
+    let bases = if undecoded == decoded { vec![&decoded] } else { vec![&decoded, &undecoded] };
     let mut readings: Vec<String> = Vec::new();
-    for base in [&decoded, &path] {
+    for base in bases {
         for base in [base.clone(), without_parameters(base)] {
             let folded = fold_slashes(&base);
             let candidates = [
@@ -191,19 +197,52 @@ fn has_one_reading(classes: u8, pairs: u8) -> bool {
     classes & ONE_READING != 0 && pairs & (AFTER_SLASH | SLASH_AFTER_SLASH) == 0
 }
 
-fn percent_decoded(path: &str) -> String {
+/// A normalised path with the escapes of these bytes decoded.
+fn percent_decoded(path: &str, of: fn(u8) -> bool) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => match (rest.next().and_then(hex_value), rest.next().and_then(hex_value)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => b'%',
-            },
-            _ => byte,
-        });
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let escaped = match after {
+            [high, low, after @ ..] if *byte == b'%' => hex_value(*high)
+                .zip(hex_value(*low))
+                .map(|(high, low)| (high << 4 | low, after))
+                .filter(|(value, _)| of(*value)),
+            _ => None,
+        };
+        match escaped {
+            Some((value, after)) => {
+                decoded.push(value);
+                rest = after;
+            }
+            None => decoded.push(*byte),
+        }
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    decoded
+}
+
+/// RFC 3986 §2.2: what means one thing as it is and may mean another when it is escaped.
+const fn is_reserved(byte: u8) -> bool {
+    matches!(
+        byte,
+        b':' | b'/'
+            | b'?'
+            | b'#'
+            | b'['
+            | b']'
+            | b'@'
+            | b'!'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b','
+            | b';'
+            | b'='
+    )
 }
 
 fn fold_slashes(path: &str) -> String {

@@ -173,6 +173,37 @@ fn a_lax_router_opens_no_path() {
     assert_eq!(decide(Purpose::Quotation, "/extra").0, Some(Code::PolicyPurposeDenied));
 }
 
+/// Patterns are written decoded: what they name can be allowed and sold, however a URL has to spell it.
+#[test]
+fn a_path_that_a_url_has_to_escape_is_one_path() {
+    let usd = |amount: &str| json!({"amount": amount, "currency": "USD"});
+    let policy =
+        parse(&with(json!({"purposes": {"QUOTATION": {"allow": true}}, "price": usd("2"), "paths": [
+            {"match": "/café/*", "purposes": {"SUMMARY": {"allow": true}}},
+            {"match": "/my files/*", "price": usd("1")},
+        ]})))
+        .unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    let decide = |purpose, path: &str| {
+        let paths = imagxp::resource::path_readings(path).unwrap();
+        let decision =
+            policy.evaluate(&Question { agent_id: &agent, domain_bound: true, purpose, paths: &paths });
+        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let terms = advised.terms(purpose, &format!("https://pub.example{path}"));
+        assert_eq!((terms.allow, &terms.price), (decision.refusal.is_none(), &decision.price), "{path}");
+        (decision.refusal, decision.price.map(|price| price.amount.to_string()))
+    };
+    for path in ["/caf%C3%A9/x", "/caf%c3%a9/x", "/café/x"] {
+        assert_eq!(decide(Purpose::Summary, path).0, None, "{path}");
+    }
+    assert_eq!(decide(Purpose::Quotation, "/my%20files/x"), (None, Some("1".into())));
+    // A slash that is escaped is a choice, and some servers take it for none.
+    for path in ["/caf%C3%A9%2Fx", "/caf%E9/x"] {
+        assert_eq!(decide(Purpose::Summary, path).0, Some(Code::PolicyPurposeDenied), "{path}");
+    }
+    assert_eq!(decide(Purpose::Quotation, "/my%20files%2Fx"), (None, Some("2".into())));
+}
+
 #[test]
 fn the_public_part_has_no_agent_lists() {
     let policy = parse(&with(
