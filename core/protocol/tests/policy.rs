@@ -133,6 +133,21 @@ fn paths_only_tighten_what_unsigned_visitors_may_read() {
     assert_eq!(policy.unsigned_at(&["/members/x".into()]), Unsigned::Deny);
     assert_eq!(policy.unsigned_at(&["/members/open/x".into()]), Unsigned::Deny);
     assert_eq!(policy.unsigned_strictest(), Unsigned::Deny);
+    // The slash at the end is the router's to fold, whether the request or the rule has it.
+    let at = |rule: &str, path: &str| {
+        let paths = json!([{"match": rule, "unsigned": "deny"}]);
+        let policy = parse(&with(json!({"unsigned": "allow", "paths": paths}))).unwrap();
+        policy.unsigned_at(&[path.into()])
+    };
+    for rule in ["/members/", "/Members", "/members/*", "/*/"] {
+        for path in ["/members", "/members/", "/MEMBERS"] {
+            assert_eq!(at(rule, path), Unsigned::Deny, "{rule} {path}");
+        }
+    }
+    for path in ["/member", "/members2", "/", "/x/members2"] {
+        assert_eq!(at("/members/", path), Unsigned::Allow, "{path}");
+        assert_eq!(at("/members/*", path), Unsigned::Allow, "{path}");
+    }
     assert!(policy.remarks().iter().any(|remark| remark.contains("paths[1].unsigned")));
 }
 
