@@ -132,3 +132,34 @@ fn the_next_place_is_asked_until_one_speaks_for_the_site() {
     let Action::Refused(refusal) = visit.step(&answered(200, &denies), now(), NONCE) else { panic!() };
     assert_eq!(refusal.error.code(), "policy.purpose_denied");
 }
+
+/// A target with dot segments must be allowed with and without them: it is sent as it is written (docs/discovery.md).
+#[test]
+fn robots_txt_is_asked_about_the_path_that_is_sent() {
+    for (rule, target, good) in [
+        ("/public/", "/public/../x", false),
+        ("/public/", "/y/../public/x", false),
+        ("/y/", "/y/../public/x", false),
+        ("/x", "/public/../x", false),
+        ("/z", "/public/../x", true),
+        ("/public/", "/%70ublic/x", false),
+        ("/?", "?x", false),
+    ] {
+        let robots = format!("User-agent: *\nDisallow: {rule}\n");
+        let url = format!("https://pub.example{target}");
+        let mut visit = reader().visit("GET", &url, None).unwrap();
+        visit.step(&Event::Start, now(), NONCE);
+        let robots = Event::Answered { status: 200, headers: &[], body: robots.as_bytes() };
+        match visit.step(&robots, now(), NONCE) {
+            Action::Refused(refusal) => {
+                assert_eq!((refusal.error.code(), good), ("robots.denied", false), "{rule} {target}");
+            }
+            Action::FetchPolicy { .. } => {
+                let nothing = Event::Answered { status: 404, headers: &[], body: b"" };
+                let Action::Send(send) = visit.step(&nothing, now(), NONCE) else { panic!("{target}") };
+                assert!(good && send.url == url, "{rule} {target}: {}", send.url);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -154,11 +154,11 @@ impl Visit {
         }
     }
 
+    /// Path and query as they are sent; robots.txt is asked about their normal form besides.
     fn target(&self) -> String {
-        match &self.resource.query {
-            Some(query) => format!("{}?{query}", self.resource.path),
-            None => self.resource.path.clone(),
-        }
+        let (_, after) = self.url.split_once("://").unwrap_or_default();
+        let target = after.find(['/', '?']).and_then(|start| after.get(start..)).unwrap_or_default();
+        if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
     }
 }
 
