@@ -219,6 +219,45 @@ fn a_path_that_a_url_has_to_escape_is_one_path() {
     assert_eq!(decide(Purpose::Quotation, "/my%20files%2Fx"), (None, Some("2".into())));
 }
 
+/// 500 JPY is not more than 5 USD, and nobody here knows a rate: the narrower rule names the price.
+#[test]
+fn amounts_of_two_currencies_are_not_compared() {
+    let policy = parse(&with(json!({
+        "purposes": {"SUMMARY": {"allow": true}},
+        "price": {"amount": "500", "currency": "JPY"},
+        "paths": [
+            {"match": "/premium/*", "price": {"amount": "5", "currency": "USD"}},
+            {"match": "/premium/b*", "price": {"amount": "4", "currency": "USD"}},
+            {"match": "/x/*", "price": {"amount": "1", "currency": "USD"}},
+            {"match": "/?/x", "price": {"amount": "2", "currency": "USD"}},
+            {"match": "/*/x", "price": {"amount": "900", "currency": "JPY"}},
+        ]
+    })))
+    .unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    for (path, price) in [
+        ("/y", "500 JPY"),
+        ("/premium/a", "5 USD"),
+        // A router that folds case serves the same.
+        ("/PREMIUM/a", "5 USD"),
+        ("/free//../premium/a", "5 USD"),
+        ("/premium/b", "4 USD"),
+        // Equally narrow: dearer within a currency, and else the first.
+        ("/x/x", "2 USD"),
+    ] {
+        let paths = imagxp::resource::path_readings(path).unwrap();
+        let question =
+            Question { agent_id: &agent, domain_bound: true, purpose: Purpose::Summary, paths: &paths };
+        let text = |price: Option<imagxp::policy::Money>| {
+            price.map(|price| format!("{} {}", price.amount, price.currency))
+        };
+        assert_eq!(text(policy.evaluate(&question).price).as_deref(), Some(price), "{path}");
+        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let terms = advised.terms(Purpose::Summary, &format!("https://pub.example{path}"));
+        assert_eq!(text(terms.price).as_deref(), Some(price), "{path}");
+    }
+}
+
 #[test]
 fn the_public_part_has_no_agent_lists() {
     let policy = parse(&with(
