@@ -280,6 +280,24 @@ fn remarks_point_out_what_nobody_means() {
     let remark = |changes: Value| parse(&with(changes)).unwrap().remarks().join("; ");
     assert!(remark(json!({"payment": {}})).contains("nobody can pay"));
     assert!(remark(json!({"payment": {"accept_ads": true}})).contains("ad_networks"));
+    let broker = json!({"issuer": "https://broker.example", "jwks_uri": "https://broker.example/jwks.json"});
+    let payment = json!({"required": true, "brokers": [broker]});
+    let price = json!({"amount": "1", "currency": "USD"});
+    let free = json!({"SUMMARY": {}, "QUOTATION": {"allow": false}});
+    let sold = json!({"SUMMARY": {"price": price}});
+    for (changes, unpriced) in [
+        (json!({}), true),
+        (json!({"price": price}), false),
+        (json!({"purposes": sold}), false),
+        (json!({"purposes": sold, "agents": [{"match": "a.example", "purposes": free}]}), false),
+        (json!({"purposes": {}, "agents": [{"match": "a.example", "purposes": free}]}), true),
+        (json!({"purposes": {}, "paths": [{"match": "/a", "purposes": free}]}), true),
+        (json!({"purposes": {}, "paths": [{"match": "/a", "purposes": free, "price": price}]}), false),
+    ] {
+        let mut changes = changes;
+        changes["payment"] = payment.clone();
+        assert_eq!(remark(changes.clone()).contains("cannot know what to buy"), unpriced, "{changes}");
+    }
     assert!(remark(json!({"purposes": {}, "paths": []})).contains("every agent is refused"));
     assert!(remark(json!({"allow_loopback": true})).contains("development"));
     assert!(remark(json!({"unsigned": "browsers"})).contains("imitated"));

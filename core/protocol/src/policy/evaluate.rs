@@ -30,7 +30,7 @@ pub struct Question<'a> {
 pub struct Decision {
     /// `None`: allowed; else `policy.purpose_denied` or `policy.agent_denied`.
     pub refusal: Option<Code>,
-    /// The price to pay, when a payment is needed; zero when any visa will do.
+    /// The price to pay, when a payment is needed; `None` also when any visa will do.
     pub price: Option<Money>,
     /// Whether a payment is needed.
     pub payment_needed: bool,
