@@ -15,6 +15,7 @@ use imagxp::{Error, Result};
 use rustls::ClientConfig;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::time::timeout;
 
 /// A client that keeps the fetch rules of PROTOCOL §4. Cheap to clone; the clones share budgets and what is known of failures.
 ///
@@ -87,18 +88,33 @@ impl Fetcher {
     pub(crate) async fn shared(&self, url: &str, profile: Profile) -> Result<Answer, FetchError> {
         let target = self.target(url, &profile)?;
         let key = Key { url: url.to_owned(), profile };
+        let begin = Instant::now();
+        let mut waited = false;
         loop {
             let boarding = self.0.state.lock().board.board(&key, Instant::now());
+            let left = profile.deadline.saturating_sub(begin.elapsed());
             let outcome = match boarding {
                 Boarding::Failed(error) => Err(error),
-                // Its leader has the same deadline, and began earlier.
-                Boarding::Follow(flight) => match flight.wait().await {
-                    Some(outcome) => outcome,
-                    None => continue,
+                // Its leader has the same deadline, and began earlier; but it may be a future that nobody polls.
+                Boarding::Follow(flight) => match timeout(left, flight.wait()).await {
+                    Ok(Some(outcome)) => outcome,
+                    Ok(None) => {
+                        waited = true;
+                        continue;
+                    }
+                    Err(_) => Err(FetchError::new(
+                        FetchFailure::Failed,
+                        "whoever fetches this for all did not come to an end within the deadline",
+                    )),
                 },
                 Boarding::Lead(flight) => {
                     let leader = Leader { fetcher: self, key: &key, flight, outcome: None };
-                    leader.land(self.get_now(&target, profile).await)
+                    let result = self.get_now(&target, profile.within(left)).await;
+                    match result {
+                        // That the rest of a deadline is too short says nothing about the URL, and others have more.
+                        Err(error) if waited && error.failure == FetchFailure::Failed => Err(error),
+                        result => leader.land(result),
+                    }
                 }
             };
             return outcome.map(Arc::unwrap_or_clone);

@@ -160,3 +160,43 @@ fn a_leader_that_is_cancelled_strands_nobody() {
     leading.join().unwrap();
     assert_eq!(server.connections(), 2, "the follower has become the leader");
 }
+
+/// Whoever fetches for the others may be a future that nobody polls. They wait as long as a fetch may take, and no longer.
+#[cfg(feature = "async")]
+#[test]
+fn a_leader_that_sleeps_holds_up_nobody_beyond_the_deadline() {
+    use std::future::{Future, poll_fn};
+    use std::sync::mpsc::channel;
+    use std::task::Poll;
+    let (fetcher, server, _names) = world(|stream, _| answer(stream, "200 OK", "", b"{}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut leader = Box::pin(fetcher.get_async(URL, Profile::MANIFEST));
+    let polled = poll_fn(|context| Poll::Ready(leader.as_mut().poll(context).is_pending()));
+    assert!(runtime.block_on(polled), "there is no answer yet");
+    let (tell, told) = channel();
+    let follower = fetcher.clone();
+    let wait = Profile::MANIFEST.deadline;
+    thread::spawn(move || {
+        let begin = Instant::now();
+        let on_its_own = follower.get(URL, Profile::MANIFEST);
+        tell.send((on_its_own, begin.elapsed())).unwrap();
+        // On a thread that drives a run-time, such as the one that ought to poll the leader.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begin = Instant::now();
+        let within = runtime.block_on(async { follower.get(URL, Profile::MANIFEST) });
+        tell.send((within, begin.elapsed())).unwrap();
+        let begin = Instant::now();
+        let waiting = runtime.block_on(follower.get_async(URL, Profile::MANIFEST));
+        tell.send((waiting, begin.elapsed())).unwrap();
+    });
+    for _ in 0..3 {
+        let (result, took) = told.recv_timeout(4 * wait).expect("a follower waits for ever");
+        let error = result.unwrap_err();
+        assert_eq!((error.failure, error.sent), (FetchFailure::Failed, false), "{error}");
+        assert!(took >= wait - Duration::from_millis(1) && took < 2 * wait, "{took:?}");
+    }
+    assert_eq!(server.connections(), 0);
+    // That says nothing about the URL: nothing is remembered.
+    drop(leader);
+    assert_eq!(fetcher.get(URL, Profile::MANIFEST).unwrap().body, b"{}");
+}

@@ -1,6 +1,9 @@
 //! What is being requested: origins and URLs, compared after RFC 3986 §6.2.2 normalisation (PROTOCOL §5 step 6).
 
 mod plain;
+mod readings;
+
+pub use readings::path_readings;
 
 use plain::OriginRef;
 pub(crate) use plain::{ReadResource, ResourceRef};
@@ -141,85 +144,9 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The paths that servers may take a request target for: with or without percent-decoding, repeated slashes folded before, after or
-/// never, dot segments removed or not, path parameters (`;…`) dropped or not.
-///
-/// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
-/// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read, or for more than [`MAX_URL_BYTES`].
-pub fn path_readings(target: &str) -> Option<Vec<String>> {
-    if target.len() > MAX_URL_BYTES {
-        return None;
-    }
-    let rest = if target.starts_with('/') { target } else { split_ref(target)?.1 };
-    let path = rest.split_once('?').map_or(rest, |(path, _)| path);
-    let has_one_reading = |path: &str| {
-        let (classes, pairs) = classes(path);
-        has_one_reading(classes, pairs)
-    };
-    if has_one_reading(path) {
-        return Some(vec![if path.is_empty() { "/".to_owned() } else { path.to_owned() }]);
-    }
-    Resource::parse(target)?;
-    let path = normalise(path)?;
-    if has_one_reading(&path) {
-        return Some(vec![path]);
-    }
-    let decoded = percent_decoded(&path);
-    let mut readings: Vec<String> = Vec::new();
-    for base in [&decoded, &path] {
-        for base in [base.clone(), without_parameters(base)] {
-            let folded = fold_slashes(&base);
-            let candidates = [
-                remove_dot_segments(&folded),
-                fold_slashes(&remove_dot_segments(&base)),
-                remove_dot_segments(&base),
-                folded,
-                base,
-            ];
-            for candidate in candidates {
-                if !readings.contains(&candidate) {
-                    readings.push(candidate);
-                }
-            }
-        }
-    }
-    Some(readings)
-}
-
 /// Whether a path with these [`classes`] is made of nothing that servers read in different ways.
 fn has_one_reading(classes: u8, pairs: u8) -> bool {
     classes & ONE_READING != 0 && pairs & (AFTER_SLASH | SLASH_AFTER_SLASH) == 0
-}
-
-fn percent_decoded(path: &str) -> String {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => match (rest.next().and_then(hex_value), rest.next().and_then(hex_value)) {
-                (Some(high), Some(low)) => high << 4 | low,
-                _ => b'%',
-            },
-            _ => byte,
-        });
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn fold_slashes(path: &str) -> String {
-    let mut folded = String::with_capacity(path.len());
-    for character in path.chars() {
-        // Some servers take a back slash for a slash.
-        let character = if character == '\\' { '/' } else { character };
-        if character != '/' || !folded.ends_with('/') {
-            folded.push(character);
-        }
-    }
-    folded
-}
-
-fn without_parameters(path: &str) -> String {
-    path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
 }
 
 /// Splits an absolute URL into its origin and the rest, which is empty or starts with `/` or `?`.

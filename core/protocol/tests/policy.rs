@@ -133,6 +133,21 @@ fn paths_only_tighten_what_unsigned_visitors_may_read() {
     assert_eq!(policy.unsigned_at(&["/members/x".into()]), Unsigned::Deny);
     assert_eq!(policy.unsigned_at(&["/members/open/x".into()]), Unsigned::Deny);
     assert_eq!(policy.unsigned_strictest(), Unsigned::Deny);
+    // The slash at the end is the router's to fold, whether the request or the rule has it.
+    let at = |rule: &str, path: &str| {
+        let paths = json!([{"match": rule, "unsigned": "deny"}]);
+        let policy = parse(&with(json!({"unsigned": "allow", "paths": paths}))).unwrap();
+        policy.unsigned_at(&[path.into()])
+    };
+    for rule in ["/members/", "/Members", "/members/*", "/*/"] {
+        for path in ["/members", "/members/", "/MEMBERS"] {
+            assert_eq!(at(rule, path), Unsigned::Deny, "{rule} {path}");
+        }
+    }
+    for path in ["/member", "/members2", "/", "/x/members2"] {
+        assert_eq!(at("/members/", path), Unsigned::Allow, "{path}");
+        assert_eq!(at("/members/*", path), Unsigned::Allow, "{path}");
+    }
     assert!(policy.remarks().iter().any(|remark| remark.contains("paths[1].unsigned")));
 }
 
@@ -173,6 +188,76 @@ fn a_lax_router_opens_no_path() {
     assert_eq!(decide(Purpose::Quotation, "/extra").0, Some(Code::PolicyPurposeDenied));
 }
 
+/// Patterns are written decoded: what they name can be allowed and sold, however a URL has to spell it.
+#[test]
+fn a_path_that_a_url_has_to_escape_is_one_path() {
+    let usd = |amount: &str| json!({"amount": amount, "currency": "USD"});
+    let policy =
+        parse(&with(json!({"purposes": {"QUOTATION": {"allow": true}}, "price": usd("2"), "paths": [
+            {"match": "/café/*", "purposes": {"SUMMARY": {"allow": true}}},
+            {"match": "/my files/*", "price": usd("1")},
+        ]})))
+        .unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    let decide = |purpose, path: &str| {
+        let paths = imagxp::resource::path_readings(path).unwrap();
+        let decision =
+            policy.evaluate(&Question { agent_id: &agent, domain_bound: true, purpose, paths: &paths });
+        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let terms = advised.terms(purpose, &format!("https://pub.example{path}"));
+        assert_eq!((terms.allow, &terms.price), (decision.refusal.is_none(), &decision.price), "{path}");
+        (decision.refusal, decision.price.map(|price| price.amount.to_string()))
+    };
+    for path in ["/caf%C3%A9/x", "/caf%c3%a9/x", "/café/x"] {
+        assert_eq!(decide(Purpose::Summary, path).0, None, "{path}");
+    }
+    assert_eq!(decide(Purpose::Quotation, "/my%20files/x"), (None, Some("1".into())));
+    // A slash that is escaped is a choice, and some servers take it for none.
+    for path in ["/caf%C3%A9%2Fx", "/caf%E9/x"] {
+        assert_eq!(decide(Purpose::Summary, path).0, Some(Code::PolicyPurposeDenied), "{path}");
+    }
+    assert_eq!(decide(Purpose::Quotation, "/my%20files%2Fx"), (None, Some("2".into())));
+}
+
+/// 500 JPY is not more than 5 USD, and nobody here knows a rate: the narrower rule names the price.
+#[test]
+fn amounts_of_two_currencies_are_not_compared() {
+    let policy = parse(&with(json!({
+        "purposes": {"SUMMARY": {"allow": true}},
+        "price": {"amount": "500", "currency": "JPY"},
+        "paths": [
+            {"match": "/premium/*", "price": {"amount": "5", "currency": "USD"}},
+            {"match": "/premium/b*", "price": {"amount": "4", "currency": "USD"}},
+            {"match": "/x/*", "price": {"amount": "1", "currency": "USD"}},
+            {"match": "/?/x", "price": {"amount": "2", "currency": "USD"}},
+            {"match": "/*/x", "price": {"amount": "900", "currency": "JPY"}},
+        ]
+    })))
+    .unwrap();
+    let agent = AgentId::parse("agent.example", false).unwrap();
+    for (path, price) in [
+        ("/y", "500 JPY"),
+        ("/premium/a", "5 USD"),
+        // A router that folds case serves the same.
+        ("/PREMIUM/a", "5 USD"),
+        ("/free//../premium/a", "5 USD"),
+        ("/premium/b", "4 USD"),
+        // Equally narrow: dearer within a currency, and else the first.
+        ("/x/x", "2 USD"),
+    ] {
+        let paths = imagxp::resource::path_readings(path).unwrap();
+        let question =
+            Question { agent_id: &agent, domain_bound: true, purpose: Purpose::Summary, paths: &paths };
+        let text = |price: Option<imagxp::policy::Money>| {
+            price.map(|price| format!("{} {}", price.amount, price.currency))
+        };
+        assert_eq!(text(policy.evaluate(&question).price).as_deref(), Some(price), "{path}");
+        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let terms = advised.terms(Purpose::Summary, &format!("https://pub.example{path}"));
+        assert_eq!(text(terms.price).as_deref(), Some(price), "{path}");
+    }
+}
+
 #[test]
 fn the_public_part_has_no_agent_lists() {
     let policy = parse(&with(
@@ -195,6 +280,24 @@ fn remarks_point_out_what_nobody_means() {
     let remark = |changes: Value| parse(&with(changes)).unwrap().remarks().join("; ");
     assert!(remark(json!({"payment": {}})).contains("nobody can pay"));
     assert!(remark(json!({"payment": {"accept_ads": true}})).contains("ad_networks"));
+    let broker = json!({"issuer": "https://broker.example", "jwks_uri": "https://broker.example/jwks.json"});
+    let payment = json!({"required": true, "brokers": [broker]});
+    let price = json!({"amount": "1", "currency": "USD"});
+    let free = json!({"SUMMARY": {}, "QUOTATION": {"allow": false}});
+    let sold = json!({"SUMMARY": {"price": price}});
+    for (changes, unpriced) in [
+        (json!({}), true),
+        (json!({"price": price}), false),
+        (json!({"purposes": sold}), false),
+        (json!({"purposes": sold, "agents": [{"match": "a.example", "purposes": free}]}), false),
+        (json!({"purposes": {}, "agents": [{"match": "a.example", "purposes": free}]}), true),
+        (json!({"purposes": {}, "paths": [{"match": "/a", "purposes": free}]}), true),
+        (json!({"purposes": {}, "paths": [{"match": "/a", "purposes": free, "price": price}]}), false),
+    ] {
+        let mut changes = changes;
+        changes["payment"] = payment.clone();
+        assert_eq!(remark(changes.clone()).contains("cannot know what to buy"), unpriced, "{changes}");
+    }
     assert!(remark(json!({"purposes": {}, "paths": []})).contains("every agent is refused"));
     assert!(remark(json!({"allow_loopback": true})).contains("development"));
     assert!(remark(json!({"unsigned": "browsers"})).contains("imitated"));

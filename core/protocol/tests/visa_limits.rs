@@ -238,6 +238,26 @@ fn a_visa_for_other_paths_does_not_pay() {
     }
 }
 
+#[test]
+fn a_visa_for_a_path_that_a_url_has_to_escape_pays_there() {
+    let publisher = publisher(POLICY);
+    for (number, (path, url, good)) in [
+        ("/premium/café/*", "https://pub.example/premium/caf%C3%A9/x", true),
+        ("/premium/my files/*", "https://pub.example/premium/my%20files/x", true),
+        ("/premium/my files/*", "https://pub.example/premium/my%20files%2Fx", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let limit = |claims: &mut Object<'static>| drop(claims.insert("path", path));
+        let token = token(&format!("jti-{number:08}"), limit, |_| ());
+        let ask =
+            SignRequest { payment: Some(&token), ..SignRequest::new("GET", url, Purpose::RagRetrieval) };
+        let said = Signed::new(&identity(1), &ask, now(), &format!("nonce-{number:010}")).verify(&publisher);
+        assert_eq!(said.code, (!good).then_some(Code::PaymentInvalidToken), "{path} {url}");
+    }
+}
+
 /// Where visas are asked for and nothing has a price, any visa of the broker pays, and the offer names none.
 #[test]
 fn a_visa_of_any_amount_pays_what_has_no_price() {

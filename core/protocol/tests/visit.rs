@@ -25,6 +25,17 @@ fn policy_asked(
     policy: &[u8],
     now: Timestamp,
 ) -> Vec<String> {
+    asked(reader, robots, link, |_| (200, policy), now)
+}
+
+/// The same of a site that answers at these places in its own way.
+fn asked<'a>(
+    reader: &Arc<Reader>,
+    robots: &[u8],
+    link: Option<&str>,
+    policy: impl Fn(&str) -> (u16, &'a [u8]),
+    now: Timestamp,
+) -> Vec<String> {
     let mut visit = reader.visit("GET", URL, None).unwrap();
     let mut asked = Vec::new();
     let mut action = visit.step(&Event::Start, now, NONCE);
@@ -33,8 +44,11 @@ fn policy_asked(
         action = match action {
             Action::FetchRobots { .. } => visit.step(&answer(robots), now, NONCE),
             Action::FetchPolicy { url } => {
+                let (status, body) = policy(&url);
                 asked.push(url);
-                visit.step(&answer(policy), now, NONCE)
+                let failed = Event::Failed { sent: false, detail: "nobody there" };
+                let event = Event::Answered { status, headers: &[], body };
+                visit.step(if status == 0 { &failed } else { &event }, now, NONCE)
             }
             Action::Send(_) => {
                 let headers: Vec<(String, String)> =
@@ -74,5 +88,78 @@ fn links_to_elsewhere_than_the_web_are_passed_over() {
         let reader = reader();
         policy_asked(&reader, b"", Some(link), &public, now());
         assert!(policy_asked(&reader, b"", Some(link), &public, now()).is_empty(), "{link}");
+    }
+}
+
+/// One page that points to nothing, or to a policy of others, does not hide what the site says elsewhere.
+#[test]
+fn the_next_place_is_asked_until_one_speaks_for_the_site() {
+    let robots = b"IMAGXP-Policy: https://pub.example/robots-policy.json\n";
+    let own = policy(POLICY).public_json();
+    let others = policy(&POLICY.replace("https://pub.example", "https://other.example")).public_json();
+    let link = "https://pub.example/linked.json";
+    let listed = "https://pub.example/robots-policy.json";
+    let well_known = "https://pub.example/.well-known/imagxp-policy.json";
+    let header = "</linked.json>; rel=\"imagxp-policy\"";
+    for (status, body) in [(404, &b""[..]), (200, b"{}"), (200, &others), (302, b""), (0, b"")] {
+        for (at, places) in [
+            (listed, &[link, listed][..]),
+            (well_known, &[link, listed, well_known]),
+            ("", &[link, listed, well_known]),
+        ] {
+            let reader = reader();
+            // The first read is told of the link.
+            asked(&reader, robots, Some(header), |_| (200, &own), now());
+            let answer = |url: &str| if url == at { (200, own.as_slice()) } else { (status, body) };
+            assert_eq!(asked(&reader, robots, Some(header), answer, now()), places, "{status} {at}");
+            let again = asked(&reader, robots, Some(header), answer, now());
+            assert!(again.is_empty(), "known: {again:?}");
+            let later = now().saturating_add_secs(600);
+            let again = asked(&reader, robots, Some(header), answer, later);
+            assert_eq!(again.is_empty(), !at.is_empty(), "that there is none is known for ten minutes");
+        }
+    }
+    // A policy that was found late is heard.
+    let reader = reader();
+    let denies = POLICY.replace("\"RAG_RETRIEVAL\":{\"allow\":true}", "\"RAG_RETRIEVAL\":{\"allow\":false}");
+    let denies = policy(&denies).public_json();
+    let mut visit = reader.visit("GET", URL, None).unwrap();
+    let answered = |status, body| Event::Answered { status, headers: &[], body };
+    visit.step(&Event::Start, now(), NONCE);
+    visit.step(&answered(200, robots), now(), NONCE);
+    let Action::FetchPolicy { url } = visit.step(&answered(404, b""), now(), NONCE) else { panic!() };
+    assert_eq!(url, well_known);
+    let Action::Refused(refusal) = visit.step(&answered(200, &denies), now(), NONCE) else { panic!() };
+    assert_eq!(refusal.error.code(), "policy.purpose_denied");
+}
+
+/// A target with dot segments must be allowed with and without them: it is sent as it is written (docs/discovery.md).
+#[test]
+fn robots_txt_is_asked_about_the_path_that_is_sent() {
+    for (rule, target, good) in [
+        ("/public/", "/public/../x", false),
+        ("/public/", "/y/../public/x", false),
+        ("/y/", "/y/../public/x", false),
+        ("/x", "/public/../x", false),
+        ("/z", "/public/../x", true),
+        ("/public/", "/%70ublic/x", false),
+        ("/?", "?x", false),
+    ] {
+        let robots = format!("User-agent: *\nDisallow: {rule}\n");
+        let url = format!("https://pub.example{target}");
+        let mut visit = reader().visit("GET", &url, None).unwrap();
+        visit.step(&Event::Start, now(), NONCE);
+        let robots = Event::Answered { status: 200, headers: &[], body: robots.as_bytes() };
+        match visit.step(&robots, now(), NONCE) {
+            Action::Refused(refusal) => {
+                assert_eq!((refusal.error.code(), good), ("robots.denied", false), "{rule} {target}");
+            }
+            Action::FetchPolicy { .. } => {
+                let nothing = Event::Answered { status: 404, headers: &[], body: b"" };
+                let Action::Send(send) = visit.step(&nothing, now(), NONCE) else { panic!("{target}") };
+                assert!(good && send.url == url, "{rule} {target}: {}", send.url);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -176,18 +176,26 @@ impl PublicPolicy {
         let exact = readings.iter().map(|path| self.terms_at(purpose, path, PathPattern::matches));
         // As the publisher's: a lax router may take the path for another one.
         let lax = readings.iter().map(|path| self.terms_at(purpose, path, PathPattern::matches_loosely));
-        let stricter = |a: PublicTerms, b: PublicTerms| {
-            let amount = |terms: &PublicTerms| terms.price.as_ref().map(|price| price.amount);
-            PublicTerms {
-                allow: a.allow && b.allow,
-                payment_needed: a.payment_needed || b.payment_needed,
-                price: if amount(&b) > amount(&a) { b.price } else { a.price },
-            }
+        let stricter = |(a, rank): (PublicTerms, Rank), (b, b_rank): (PublicTerms, Rank)| {
+            let dearer = match (&a.price, &b.price) {
+                (Some(price), Some(candidate)) => candidate.prevails_over(price, b_rank > rank),
+                (None, candidate) => candidate.is_some(),
+                (Some(_), None) => false,
+            };
+            let (price, rank) = if dearer { (b.price, b_rank) } else { (a.price, rank) };
+            let allow = a.allow && b.allow;
+            let payment_needed = a.payment_needed || b.payment_needed;
+            (PublicTerms { allow, price, payment_needed }, rank)
         };
-        exact.chain(lax).reduce(stricter).unwrap_or(denied)
+        exact.chain(lax).reduce(stricter).map_or(denied, |(terms, _)| terms)
     }
 
-    fn terms_at(&self, purpose: Purpose, path: &str, matches: fn(&PathPattern, &str) -> bool) -> PublicTerms {
+    fn terms_at(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        matches: fn(&PathPattern, &str) -> bool,
+    ) -> (PublicTerms, Rank) {
         let own = rule(&self.purposes, purpose);
         let (mut allowed, mut denied) =
             (own.is_some_and(|rule| rule.allow), own.is_some_and(|rule| !rule.allow));
@@ -199,22 +207,26 @@ impl PublicPolicy {
             let narrow = rule.and_then(|rule| rule.price.as_ref());
             let Some(price) = narrow.or(place.price.as_ref()) else { continue };
             let rank = (place.pattern.specificity(), narrow.is_some());
-            if best
-                .is_none_or(|(known, money)| rank > known || (rank == known && price.amount > money.amount))
-            {
+            if best.is_none_or(|(known, money)| {
+                rank > known || (rank == known && price.prevails_over(money, false))
+            }) {
                 best = Some((rank, price));
             }
         }
         let price =
             best.map(|(_, price)| price).or(own.and_then(|rule| rule.price.as_ref())).or(self.price.as_ref());
         let payment_needed = price.map_or(self.payment_required, |price| !price.amount.is_zero());
-        PublicTerms {
+        let terms = PublicTerms {
             allow: allowed && !denied,
             price: price.filter(|_| payment_needed).cloned(),
             payment_needed,
-        }
+        };
+        (terms, best.map(|(rank, _)| rank))
     }
 }
+
+/// How narrow the path rule is that names a price: its pattern, and whether it names the purpose. `None`: no path rule does.
+type Rank = Option<(usize, bool)>;
 
 fn rule(rules: &BTreeMap<Purpose, PublicRule>, purpose: Purpose) -> Option<&PublicRule> {
     let inherited = || (purpose == Purpose::Embedding).then(|| rules.get(&Purpose::CrawlTraining)).flatten();

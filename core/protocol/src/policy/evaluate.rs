@@ -1,7 +1,8 @@
 //! Evaluation: who may read what for which purpose, at which price (step 10 of PROTOCOL §5).
 //!
 //! Every rule that speaks about the purpose is heard: the document's, the agent's and the paths'. One deny is enough; at least one
-//! allow is needed; silence is deny. The price is that of the narrowest rule that names one.
+//! allow is needed; silence is deny. The price is that of the narrowest rule that names one; of equally narrow ones the dearest, or, as
+//! amounts of two currencies cannot be compared, the first.
 
 use super::document::{Document, PurposeRule, Rate, Unsigned};
 use super::{Money, PathPattern, policy_error};
@@ -29,7 +30,7 @@ pub struct Question<'a> {
 pub struct Decision {
     /// `None`: allowed; else `policy.purpose_denied` or `policy.agent_denied`.
     pub refusal: Option<Code>,
-    /// The price to pay, when a payment is needed; zero when any visa will do.
+    /// The price to pay, when a payment is needed; `None` also when any visa will do.
     pub price: Option<Money>,
     /// Whether a payment is needed.
     pub payment_needed: bool,
@@ -37,18 +38,24 @@ pub struct Decision {
     pub rate: Option<Rate>,
 }
 
-impl Decision {
-    /// Refused if either refuses, and the dearer price.
-    fn stricter(self, other: Self) -> Self {
-        let amount = |decision: &Self| decision.price.as_ref().map(|price| price.amount);
-        let dearer = if amount(&other) > amount(&self) { other.price.clone() } else { self.price.clone() };
-        Self {
-            refusal: self.refusal.or(other.refusal),
-            price: dearer,
-            payment_needed: self.payment_needed || other.payment_needed,
-            rate: self.rate,
-        }
-    }
+/// How narrow the path rule is that names a price: its pattern, and whether it names the purpose. `None`: no path rule does.
+type Rank = Option<(usize, bool)>;
+
+/// Refused if either refuses, and the dearer price; in two currencies that of the narrower rule.
+fn stricter((one, rank): (Decision, Rank), (other, other_rank): (Decision, Rank)) -> (Decision, Rank) {
+    let dearer = match (&one.price, &other.price) {
+        (Some(price), Some(candidate)) => candidate.prevails_over(price, other_rank > rank),
+        (None, candidate) => candidate.is_some(),
+        (Some(_), None) => false,
+    };
+    let (price, rank) = if dearer { (other.price, other_rank) } else { (one.price, rank) };
+    let decision = Decision {
+        refusal: one.refusal.or(other.refusal),
+        price,
+        payment_needed: one.payment_needed || other.payment_needed,
+        rate: one.rate,
+    };
+    (decision, rank)
 }
 
 /// One rule that had a say.
@@ -169,7 +176,7 @@ impl Rules {
             .chain(lax)
             .map(|(path, matches)| self.evaluate_at(question, path, matches, reasons.as_deref_mut()));
         match decisions.next() {
-            Some(first) => decisions.fold(first, Decision::stricter),
+            Some(first) => decisions.fold(first, stricter).0,
             // A path without a reading is one that nobody can vouch for.
             None => Decision {
                 refusal: Some(Code::PolicyPurposeDenied),
@@ -191,7 +198,7 @@ impl Rules {
         path: &str,
         matches: Matches,
         mut reasons: Option<&mut Vec<Reason>>,
-    ) -> Decision {
+    ) -> (Decision, Rank) {
         // Written only for who wants to read it.
         let mut note = |rule: &Text<'_>, says: &Text<'_>| {
             if let Some(reasons) = reasons.as_deref_mut() {
@@ -247,13 +254,14 @@ impl Rules {
                 let rank = (rule.pattern.specificity(), narrow.is_some());
                 let better = path_price.is_none_or(|(specific, narrow, money)| {
                     rank > (specific, narrow)
-                        || (rank == (specific, narrow) && candidate.amount > money.amount)
+                        || (rank == (specific, narrow) && candidate.prevails_over(money, false))
                 });
                 if better {
                     path_price = Some((rank.0, rank.1, candidate));
                 }
             }
         }
+        let rank = path_price.map(|(specific, narrow, _)| (specific, narrow));
         price = path_price.map(|(_, _, money)| money).or(price);
 
         let refusal = if agent_denied {
@@ -270,7 +278,7 @@ impl Rules {
         if let Some(price) = price {
             note(&|| "price".to_owned(), &|| format!("{} {}", price.amount, price.currency));
         }
-        Decision { refusal, price: price.filter(|_| payment_needed).cloned(), payment_needed, rate }
+        (Decision { refusal, price: price.filter(|_| payment_needed).cloned(), payment_needed, rate }, rank)
     }
 }
 

@@ -36,6 +36,14 @@ pub struct Money {
     pub currency: String,
 }
 
+impl Money {
+    /// Whether this one is asked for and not the other: it is dearer, or, in another currency, its rule is `narrower`. Nobody here
+    /// knows a rate.
+    pub(crate) fn prevails_over(&self, other: &Self, narrower: bool) -> bool {
+        if self.currency == other.currency { self.amount > other.amount } else { narrower }
+    }
+}
+
 /// A policy document whose every rule holds, ready to be evaluated.
 #[derive(Clone, Debug)]
 pub struct Policy {

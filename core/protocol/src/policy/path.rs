@@ -51,17 +51,30 @@ impl PathPattern {
 
     /// Whether the pattern matches the whole path. Linear in the path for each star, without recursion.
     pub fn matches(&self, path: &str) -> bool {
-        self.matches_by(path, |expected, byte| expected == byte)
+        Self::matches_by(&self.text, path, |expected, byte| expected == byte)
     }
 
     /// Whether a router that ignores the case of ASCII letters, or a slash at the end of the path, would take the path for one that matches.
+    /// `/premium/*` matches `/premium/`, and so loosely `/premium`.
     pub fn matches_loosely(&self, path: &str) -> bool {
-        let matches = |path| self.matches_by(path, |expected, byte| expected.eq_ignore_ascii_case(&byte));
-        matches(path) || path.len() > 1 && path.strip_suffix('/').is_some_and(matches)
+        let matches = |pattern, path| {
+            Self::matches_by(pattern, path, |expected, byte| expected.eq_ignore_ascii_case(&byte))
+        };
+        matches(&self.text, path)
+            || match path.strip_suffix('/') {
+                Some("") => false,
+                Some(path) => matches(&self.text, path),
+                None => self.before_slash().is_some_and(|pattern| matches(pattern, path)),
+            }
     }
 
-    fn matches_by(&self, path: &str, same: fn(u8, u8) -> bool) -> bool {
-        let (pattern, path) = (self.text.as_bytes(), path.as_bytes());
+    /// The pattern for what this matches with a slash after it; no path is copied to append one.
+    fn before_slash(&self) -> Option<&str> {
+        self.text.strip_suffix('*').unwrap_or(&self.text).strip_suffix(['/', '?'])
+    }
+
+    fn matches_by(pattern: &str, path: &str, same: fn(u8, u8) -> bool) -> bool {
+        let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
         let (mut p, mut t) = (0_usize, 0_usize);
         let mut retry: Option<(usize, usize)> = None;
         while let Some(&byte) = path.get(t) {
@@ -134,8 +147,15 @@ mod tests {
             ("/Premium", "/premium", true),
             ("/premium", "/premium/", true),
             ("/premium", "/premium//", false),
-            ("/premium/", "/premium", false),
+            ("/premium/", "/premium", true),
+            ("/premium/*", "/Premium", true),
+            ("/premium/*", "/premiums", false),
+            ("/*/", "/a/b", true),
+            ("/premium*", "/premiu", false),
+            ("/a?", "/a", true),
             ("/", "/", true),
+            ("/*", "/", true),
+            ("/?*", "/", false),
             ("/premium", "/premiums", false),
         ] {
             assert_eq!(
@@ -143,6 +163,22 @@ mod tests {
                 expected,
                 "{pattern} {path}"
             );
+        }
+    }
+
+    /// Who folds the slash at the end of a path serves at one what is at the other.
+    #[test]
+    fn a_slash_at_the_end_makes_no_difference() {
+        for pattern in
+            ["/a", "/a/", "/a/*", "/*/", "/*a", "/a*", "/a?", "/?", "*", "*/", "/*/?", "/*/*", "/a/?*", "/"]
+        {
+            let pattern = PathPattern::parse(pattern).unwrap();
+            for path in ["/a", "/b", "/ab", "/a/b", "/é", "/a/é"] {
+                let with_slash = format!("{path}/");
+                let either = pattern.matches(path) || pattern.matches(&with_slash);
+                assert_eq!(pattern.matches_loosely(path), either, "{pattern:?} {path}");
+                assert_eq!(pattern.matches_loosely(&with_slash), either, "{pattern:?} {path}/");
+            }
         }
     }
 

@@ -96,6 +96,18 @@ pub(crate) fn brokers(document: &Document) -> Vec<Value<'static>> {
     document.payment.brokers.iter().map(member).collect()
 }
 
+/// Whether something is allowed, perhaps not everywhere, that no rule prices.
+fn allows_without_price(document: &Document) -> bool {
+    let own = |purpose: &Purpose| document.purposes.get(purpose).and_then(|rule| rule.price.as_ref());
+    let allows = |rules: &BTreeMap<Purpose, super::PurposeRule>| {
+        rules.iter().any(|(purpose, rule)| rule.allow && rule.price.is_none() && own(purpose).is_none())
+    };
+    document.price.is_none()
+        && (allows(&document.purposes)
+            || document.agents.iter().any(|agent| allows(&agent.purposes))
+            || document.paths.iter().any(|path| path.price.is_none() && allows(&path.purposes)))
+}
+
 pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     let document = policy.document();
     let mut remarks = Vec::new();
@@ -111,6 +123,12 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     if (priced || document.payment.required) && !payable {
         remarks
             .push("a payment is asked for, but no broker or ad network is accepted: nobody can pay".into());
+    }
+    if document.payment.required && allows_without_price(document) {
+        remarks.push(
+            "a payment is required where no rule names a price: offers name none, and an agent cannot know what to buy"
+                .into(),
+        );
     }
     if document.payment.accept_ads && document.payment.ad_networks.is_empty() {
         remarks.push("`accept_ads` is set, but `ad_networks` is empty: no proof will be accepted".into());

@@ -3,9 +3,10 @@
 use super::machine::{Action, Event, Next, State, Visit};
 use super::redirect::{self, MAX_HOPS, is_redirect};
 use crate::agent::offer::web_url;
-use crate::discovery::{Access, PublicPath, PublicPolicy, PublicRule, link};
+use crate::discovery::cache::{self, Announced};
+use crate::discovery::link::{self, Link};
+use crate::discovery::{Access, PublicPath, PublicPolicy, PublicRule};
 use crate::error::{Error, ErrorKind};
-use crate::policy::WELL_KNOWN_PATH;
 use crate::purpose::Purpose;
 use crate::resource::{Resource, path_readings};
 use crate::time::Timestamp;
@@ -76,35 +77,61 @@ impl Visit {
             Some(policy) => self.informed(policy.as_deref(), "known", now, nonce),
             None => {
                 let linked = self.reader.sites().linked(&origin, now);
-                let listed = access.robots().map(|robots| robots.policy_urls(product)).unwrap_or_default();
+                let linked: Vec<Link> = linked.into_iter().map(announced).collect();
                 let allow_loopback = self.reader.options().allow_loopback;
-                let mut announced = linked.into_iter().chain(listed);
-                let announced = announced.find(|url| web_url(url, allow_loopback).is_some());
-                let url = announced.unwrap_or_else(|| format!("{origin}{WELL_KNOWN_PATH}"));
-                self.wait(State::Policy, Action::FetchPolicy { url })
+                let mut places = cache::candidates(&self.url, &linked, access.robots(), product);
+                places.retain(|(_, url)| web_url(url, allow_loopback).is_some());
+                self.look("not looked for", places.into_iter(), now, nonce)
             }
         }
     }
 
-    pub(super) fn policy(&mut self, event: &Event<'_>, now: Timestamp, nonce: &str) -> Next {
-        let (policy, note) = match event {
+    /// Asks for the policy at the next place; after the last one there is none. `note`: what the last place said.
+    fn look(&mut self, note: &str, mut places: Places, now: Timestamp, nonce: &str) -> Next {
+        match places.next() {
+            Some((_, url)) => {
+                self.wait(State::Policy { url: url.clone(), places }, Action::FetchPolicy { url })
+            }
+            None => {
+                self.reader.sites().learn_policy(&self.origin(), None, now);
+                self.informed(None, note, now, nonce)
+            }
+        }
+    }
+
+    pub(super) fn policy(
+        &mut self,
+        url: &str,
+        places: Places,
+        event: &Event<'_>,
+        now: Timestamp,
+        nonce: &str,
+    ) -> Next {
+        let note = match event {
             Event::Answered { status: 200, body, .. } => match PublicPolicy::parse(body) {
-                Ok(policy) => (Some(Arc::new(policy)), "status 200".to_owned()),
-                Err(error) => (None, format!("status 200, and {error}")),
+                Ok(policy) if policy.speaks_for(&self.url) => {
+                    let policy = Arc::new(policy);
+                    self.reader.sites().learn_policy(&self.origin(), Some(Arc::clone(&policy)), now);
+                    return self.informed(Some(&policy), "status 200", now, nonce);
+                }
+                Ok(_) => "status 200, and it speaks for other sites".to_owned(),
+                Err(error) => format!("status 200, and {error}"),
             },
-            Event::Answered { status, .. } => (None, format!("status {status}")),
-            Event::Failed { detail, .. } => (None, format!("no answer: {detail}")),
+            Event::Answered { status, .. } => format!("status {status}"),
+            Event::Failed { detail, .. } => format!("no answer: {detail}"),
             Event::Start => return Err(Error::argument("this is not what the visit waits for")),
         };
-        self.reader.sites().learn_policy(&self.origin(), policy.clone(), now);
-        self.informed(policy.as_deref(), &note, now, nonce)
+        if !places.as_slice().is_empty() {
+            self.report.note("policy", url, format!("{note}; another place is asked"));
+        }
+        self.look(&note, places, now, nonce)
     }
 
     /// The policy is advice: what it certainly refuses is not asked for; what it does not say, the publisher will.
     fn informed(&mut self, policy: Option<&PublicPolicy>, note: &str, now: Timestamp, nonce: &str) -> Next {
         let purpose = self.reader.options().purpose;
         let note = if policy.is_some() { note.to_owned() } else { format!("{note}; no policy") };
-        if policy.is_some_and(|policy| policy.speaks_for(&self.url) && refuses(policy, purpose, &self.url)) {
+        if policy.is_some_and(|policy| refuses(policy, purpose, &self.url)) {
             self.note("policy", format!("{note}; refuses {purpose} here"));
             return Err(Error::protocol(
                 crate::Code::PolicyPurposeDenied,
@@ -127,12 +154,20 @@ impl Visit {
         }
     }
 
+    /// Path and query as they are sent; robots.txt is asked about their normal form besides.
     fn target(&self) -> String {
-        match &self.resource.query {
-            Some(query) => format!("{}?{query}", self.resource.path),
-            None => self.resource.path.clone(),
-        }
+        let (_, after) = self.url.split_once("://").unwrap_or_default();
+        let target = after.find(['/', '?']).and_then(|start| after.get(start..)).unwrap_or_default();
+        if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
     }
+}
+
+/// Where the policy may still be found, in the order to ask.
+pub(super) type Places = std::vec::IntoIter<(Announced, String)>;
+
+/// The link of an earlier answer.
+fn announced(url: String) -> Link {
+    Link { url, policy: true, license: false, media_type: None, words: String::new() }
 }
 
 /// Whether a policy says no in so many words. Its silence is no answer: a rule for single agents, which is not public, may allow.

@@ -1,5 +1,6 @@
 //! The machine: states, events and actions.
 
+use super::door::Places;
 use super::pay::Bargain;
 use super::receipt::Claimed;
 use super::redirect::{self, MAX_HOPS, is_redirect};
@@ -104,7 +105,7 @@ pub struct Visit {
 pub(super) enum State {
     Start,
     Robots { url: String },
-    Policy,
+    Policy { url: String, places: Places },
     Page,
     Token(Box<Bargain>),
     Manifest(Box<Claimed>),
@@ -155,7 +156,7 @@ impl Visit {
         let next = match (state, event) {
             (State::Start, Event::Start) => self.arrive(now, nonce),
             (State::Robots { url }, event) => self.robots(&url, event, now, nonce),
-            (State::Policy, event) => self.policy(event, now, nonce),
+            (State::Policy { url, places }, event) => self.policy(&url, places, event, now, nonce),
             (State::Page, Event::Answered { status, headers, body }) => {
                 self.page(*status, headers, body, now, nonce)
             }

@@ -1,0 +1,100 @@
+//! The paths that servers read in one request target.
+
+use super::{MAX_URL_BYTES, Resource, classes, has_one_reading, normalise, remove_dot_segments, split_ref};
+use crate::encoding::hex_value;
+
+/// The paths that servers may take a request target for: with reserved characters (RFC 3986 §2.2) decoded or not, repeated slashes
+/// folded before, after or never, dot segments removed or not, path parameters (`;…`) dropped or not.
+///
+/// Other characters are always decoded, as patterns are written: `%C3%A9` and `%20` are the only way in which a URL can hold them, so
+/// that whoever matches before decoding means the same by them.
+///
+/// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
+/// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read, or for more than [`MAX_URL_BYTES`].
+pub fn path_readings(target: &str) -> Option<Vec<String>> {
+    if target.len() > MAX_URL_BYTES {
+        return None;
+    }
+    let rest = if target.starts_with('/') { target } else { split_ref(target)?.1 };
+    let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+    let has_one_reading = |path: &str| {
+        let (classes, pairs) = classes(path);
+        has_one_reading(classes, pairs)
+    };
+    if has_one_reading(path) {
+        return Some(vec![if path.is_empty() { "/".to_owned() } else { path.to_owned() }]);
+    }
+    Resource::parse(target)?;
+    let path = normalise(path)?;
+    if has_one_reading(&path) {
+        return Some(vec![path]);
+    }
+    let decoded = String::from_utf8_lossy(&percent_decoded(&path, |_| true)).into_owned();
+    // What is no UTF-8 is nothing that a pattern could say.
+    let undecoded = String::from_utf8(percent_decoded(&path, |byte| !is_reserved(byte))).unwrap_or(path);
+    let bases = if undecoded == decoded { vec![&decoded] } else { vec![&decoded, &undecoded] };
+    let mut readings: Vec<String> = Vec::new();
+    for base in bases {
+        for base in [base.clone(), without_parameters(base)] {
+            let folded = fold_slashes(&base);
+            let candidates = [
+                remove_dot_segments(&folded),
+                fold_slashes(&remove_dot_segments(&base)),
+                remove_dot_segments(&base),
+                folded,
+                base,
+            ];
+            for candidate in candidates {
+                if !readings.contains(&candidate) {
+                    readings.push(candidate);
+                }
+            }
+        }
+    }
+    Some(readings)
+}
+
+/// A normalised path with the escapes of these bytes decoded.
+fn percent_decoded(path: &str, of: fn(u8) -> bool) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let escaped = match after {
+            [high, low, after @ ..] if *byte == b'%' => hex_value(*high)
+                .zip(hex_value(*low))
+                .map(|(high, low)| (high << 4 | low, after))
+                .filter(|(value, _)| of(*value)),
+            _ => None,
+        };
+        match escaped {
+            Some((value, after)) => {
+                decoded.push(value);
+                rest = after;
+            }
+            None => decoded.push(*byte),
+        }
+    }
+    decoded
+}
+
+/// RFC 3986 §2.2: what means one thing as it is and may mean another when it is escaped.
+fn is_reserved(byte: u8) -> bool {
+    b":/?#[]@!$&'()*+,;=".contains(&byte)
+}
+
+fn fold_slashes(path: &str) -> String {
+    let mut folded = String::with_capacity(path.len());
+    for character in path.chars() {
+        // Some servers take a back slash for a slash.
+        let character = if character == '\\' { '/' } else { character };
+        if character != '/' || !folded.ends_with('/') {
+            folded.push(character);
+        }
+    }
+    folded
+}
+
+fn without_parameters(path: &str) -> String {
+    path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
+}
