@@ -1,11 +1,11 @@
 //! A connection to SQLite: settings, functions, errors.
 
+use super::migrations::MIGRATIONS;
 use super::newest;
 use super::value::read;
 use crate::migration::{Migration, migrate};
 use crate::rows;
 use crate::sql::Sql;
-use crate::subtrees;
 use crate::value::{Row, Value, number};
 use imagxp_broker::{AccountId, Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, Result};
@@ -17,15 +17,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, sql: include_str!("0001.sql"), fill: None },
-    Migration { version: 2, sql: include_str!("0002.sql"), fill: None },
-    Migration { version: 3, sql: include_str!("0003.sql"), fill: None },
-    Migration { version: 4, sql: include_str!("0004.sql"), fill: Some(subtrees::fill) },
-    Migration { version: 5, sql: include_str!("0005.sql"), fill: None },
-    Migration { version: 6, sql: include_str!("0006.sql"), fill: None },
-    Migration { version: 7, sql: include_str!("0007.sql"), fill: None },
-];
 /// `IMXP`: what `file` and `PRAGMA application_id` tell.
 const APPLICATION: i64 = 0x494d_5850;
 /// How long a writer waits for another process.
