@@ -190,13 +190,14 @@ impl<'r> Run<'r> {
             }
             bound => bound?,
         }
+        let key_id = self.identify(&headers, &claim, &decoded)?;
+        // Not before the signature is known to be good: a long URL may have many readings, each a copy.
         let url = self.request.url;
         let paths = match claim.sole_path(url) {
             Some(path) => vec![path.to_owned()],
             // Step 6 has read the URL; without a path nobody would be asked whether it may be read.
             None => path_readings(url).ok_or(Refusal::new(Code::ClaimResourceMismatch))?,
         };
-        let key_id = self.identify(&headers, &claim, &decoded)?;
 
         // Pure: whether a key set will be missing must be known before the nonce is spent.
         let question = Question {
