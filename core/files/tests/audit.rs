@@ -13,9 +13,11 @@ mod support;
 
 use imagxp::audit::SignedCheckpoint;
 use imagxp::crypto::Algorithm;
+use imagxp::{Code, Publisher, Timestamp};
 use imagxp_files::audit::{AuditLog, Expectation, Options, Selector, prove, scan, verify};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use support::*;
 
 #[test]
@@ -227,6 +229,25 @@ fn evidence_from_the_log() {
     let log = open(unsealed.path());
     log.append(br#"{"type":"x"}"#).unwrap();
     assert!(prove(unsealed.path(), Selector::Number(0), &keys()).is_err());
+}
+
+/// A machine that boots in 1970 spoils no log.
+#[test]
+fn a_record_under_a_wild_clock_is_no_alteration() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(open(folder.path()));
+    let publisher = know(Publisher::new(policy(POLICY), [7; 16]).with_audit(Arc::clone(&log) as _));
+    let nonce = "nonce-000000000001";
+    for (time, code) in [(Timestamp::from_secs(5), Some(Code::TimeFuture)), (now(), None)] {
+        assert_eq!(Signed::read(nonce).start(&publisher, time).verdict.code, code);
+    }
+    log.close().unwrap();
+    assert_eq!(sound(folder.path()).verdicts, 2);
+    // The one that was verified, though it came after the other.
+    let evidence = prove(folder.path(), Selector::Nonce(nonce), &keys()).unwrap();
+    assert_eq!(evidence.verify(&keys()).unwrap().verdict.time, now());
+    let wild = prove(folder.path(), Selector::Number(0), &keys()).unwrap();
+    assert_eq!(wild.verify(&keys()).unwrap().verdict.time, Timestamp::from_secs(5));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::agent_id::AgentId;
 use crate::code::Code;
-pub(crate) use crate::freshness::State;
 use crate::freshness::{Entry, Rules};
+pub(crate) use crate::freshness::{Lack, State};
 use crate::manifest::Manifest;
 use crate::time::Timestamp;
 use lru::LruCache;
@@ -78,9 +78,9 @@ impl Directory {
         }
     }
 
-    /// Whether a manifest that lacks a key may be fetched again (at most once per agent and 30 s).
-    pub(crate) fn may_refresh(&mut self, agent: &AgentId, now: Timestamp) -> bool {
-        self.known.peek(agent).is_none_or(|entry| entry.may_retry(&RULES, now))
+    /// What to do about a manifest that lacks a key: it is fetched again at most once per agent and 30 s.
+    pub(crate) fn lack(&self, agent: &AgentId, now: Timestamp) -> Lack {
+        self.known.peek(agent).map_or(Lack::Needed, |entry| entry.lack(&RULES, now))
     }
 
     /// Records a fetched manifest, and its bytes when they are to be kept.

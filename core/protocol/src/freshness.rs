@@ -55,6 +55,17 @@ pub(crate) enum State<T> {
     Failed(Code),
 }
 
+/// What to do about a document that is at hand but lacks a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Fetch it again: it may have the key by now.
+    Needed,
+    /// Fetching it again failed a moment ago: nobody can tell.
+    Failed(Code),
+    /// It was fetched a moment ago, and that is its last word.
+    Certain,
+}
+
 impl<T> Default for Entry<T> {
     fn default() -> Self {
         Self { value: None, failure: None }
@@ -76,9 +87,7 @@ impl<T> Entry<T> {
     }
 
     pub(crate) fn state(&self, rules: &Rules, now: Timestamp) -> State<&T> {
-        let failure = self
-            .failure
-            .filter(|(code, at)| age(*at, now).is_some_and(|age| age < memory(*code, rules) * 1000));
+        let failure = self.remembered(rules, now);
         let known =
             self.value.as_ref().and_then(|(value, at, until)| age(*at, now).map(|age| (value, age, *until)));
         match (known, failure) {
@@ -91,10 +100,20 @@ impl<T> Entry<T> {
         }
     }
 
-    /// Whether a document that lacks a key may be fetched again.
-    pub(crate) fn may_retry(&self, rules: &Rules, now: Timestamp) -> bool {
-        let times = [self.value.as_ref().map(|(_, at, _)| *at), self.failure.map(|(_, at)| at)];
-        times.into_iter().flatten().all(|at| age(at, now).is_none_or(|age| age >= rules.retry * 1000))
+    /// What to do when the document lacks a key.
+    pub(crate) fn lack(&self, rules: &Rules, now: Timestamp) -> Lack {
+        let failure = self.remembered(rules, now);
+        let times = [self.value.as_ref().map(|(_, at, _)| *at), failure.map(|(_, at)| at)];
+        if times.into_iter().flatten().all(|at| age(at, now).is_none_or(|age| age >= rules.retry * 1000)) {
+            return Lack::Needed;
+        }
+        // A failure is later than the value: a success would have removed it.
+        failure.map_or(Lack::Certain, |(code, _)| Lack::Failed(code))
+    }
+
+    /// The last attempt to fetch it, if that failed and is not forgotten yet.
+    fn remembered(&self, rules: &Rules, now: Timestamp) -> Option<(Code, Timestamp)> {
+        self.failure.filter(|(code, at)| age(*at, now).is_some_and(|age| age < memory(*code, rules) * 1000))
     }
 }
 
@@ -188,11 +207,29 @@ mod tests {
     #[test]
     fn retries_are_spaced() {
         let mut entry = Entry::default();
-        assert!(entry.may_retry(&RULES, at(0)));
+        assert_eq!(entry.lack(&RULES, at(0)), Lack::Needed);
         entry.succeed((), None, &RULES, at(0));
-        assert!(!entry.may_retry(&RULES, at(29)));
-        assert!(entry.may_retry(&RULES, at(30)));
+        assert_eq!(entry.lack(&RULES, at(29)), Lack::Certain);
+        assert_eq!(entry.lack(&RULES, at(30)), Lack::Needed);
         entry.fail(Code::IdentityFetchFailed, at(30));
-        assert!(!entry.may_retry(&RULES, at(59)));
+        assert_eq!(entry.lack(&RULES, at(59)), Lack::Failed(Code::IdentityFetchFailed));
+        assert_eq!(entry.lack(&RULES, at(60)), Lack::Needed);
+        entry.succeed((), None, &RULES, at(60));
+        assert_eq!(entry.lack(&RULES, at(60)), Lack::Certain);
+    }
+
+    #[test]
+    fn being_busy_delays_a_retry_for_a_moment_only() {
+        let busy = Code::IdentityFetchBusy;
+        let mut entry = Entry::default();
+        entry.succeed((), None, &RULES, at(0));
+        entry.fail(busy, at(30));
+        assert_eq!(entry.lack(&RULES, at(31)), Lack::Failed(busy));
+        assert_eq!(entry.lack(&RULES, at(32)), Lack::Needed);
+        // Forgotten, it leaves what is certain certain.
+        entry.succeed((), None, &RULES, at(40));
+        entry.fail(busy, at(41));
+        assert_eq!(entry.lack(&RULES, at(42)), Lack::Failed(busy));
+        assert_eq!(entry.lack(&RULES, at(43)), Lack::Certain);
     }
 }

@@ -1,7 +1,7 @@
 //! Brokers' key sets by URL, with the freshness rules of PROTOCOL §8, as pure state.
 
 use crate::code::Code;
-use crate::freshness::{Entry, Rules, State};
+use crate::freshness::{Entry, Lack, Rules, State};
 use crate::jwks::JwkSet;
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -43,9 +43,13 @@ impl JwksCache {
         }
     }
 
-    /// Whether a set that lacks a kid may be fetched again (at most once a minute).
-    pub(crate) fn may_refresh(&self, url: &str, now: Timestamp) -> bool {
-        self.sets.get(url).is_some_and(|entry| entry.may_retry(&RULES, now))
+    /// What to do about a set that lacks a kid: it is fetched again at most once a minute.
+    pub(crate) fn lack(&self, url: &str, now: Timestamp) -> Lack {
+        match self.sets.get(url).map(|entry| entry.lack(&RULES, now)) {
+            Some(Lack::Needed) => Lack::Needed,
+            Some(Lack::Failed(_)) => Lack::Failed(Code::PaymentJwksUnavailable),
+            Some(Lack::Certain) | None => Lack::Certain,
+        }
     }
 
     pub(crate) fn supply(&mut self, url: &str, set: JwkSet, max_age: Option<u32>, now: Timestamp) {

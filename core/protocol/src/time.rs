@@ -67,6 +67,20 @@ impl Timestamp {
         Some(Self(days_from_civil(year, month, day) * MILLIS_PER_DAY + seconds * 1000 + millis))
     }
 
+    /// Reads all that `Display` writes, of whatever year, and nothing else: for what we have written ourselves, under whatever clock.
+    pub(crate) fn read_back(text: &str) -> Option<Self> {
+        let (year, rest) = text.split_at_checked(text.len().checked_sub("-01-01T00:00:00.000Z".len())?)?;
+        // 2000 has every day that any year has. One that this year lacks is another day when it is written again.
+        let in_2000 = Self::parse(&format!("2000{rest}"))?.0;
+        let (_, month, day) = civil_from_days(in_2000.div_euclid(MILLIS_PER_DAY));
+        let days = days_from_civil(i64::from(year.parse::<i32>().ok()?), month, day);
+        // The first day of all begins before the first millisecond that there is.
+        let millis =
+            i128::from(days) * i128::from(MILLIS_PER_DAY) + i128::from(in_2000.rem_euclid(MILLIS_PER_DAY));
+        let time = Self(i64::try_from(millis).ok()?);
+        (time.to_string() == text).then_some(time)
+    }
+
     /// This time plus so many milliseconds; saturates.
     #[must_use]
     pub const fn saturating_add_millis(self, millis: i64) -> Self {
@@ -269,6 +283,36 @@ mod tests {
             (i64::MIN, "-292275055-05-16T16:47:04.192Z"),
         ] {
             assert_eq!(Timestamp(millis).to_string(), text);
+            assert_eq!(Timestamp::read_back(text), Some(Timestamp(millis)));
+        }
+    }
+
+    #[test]
+    fn reads_back_nothing_else() {
+        for text in [
+            "",
+            "Z",
+            "1970-01-01T00:00:00Z",
+            "1970-01-01T00:00:00.00Z",
+            "+1970-01-01T00:00:00.000Z",
+            "01970-01-01T00:00:00.000Z",
+            "10000-01-01T00:00:00.000Z",
+            "-0000-01-01T00:00:00.000Z",
+            "-1-12-31T23:59:59.999Z",
+            "970-01-01T00:00:00.000Z",
+            "1970-02-29T00:00:00.000Z",
+            "1900-02-29T00:00:00.000Z",
+            "1970-13-01T00:00:00.000Z",
+            "19é0-01-01T00:00:00.000Z",
+            "1970é01-01T00:00:00.000Z",
+            "-01-01T00:00:00.000Z",
+            "+292278994-08-17T07:12:55.808Z",
+            "-292275055-05-16T16:47:04.191Z",
+            "+2147483647-12-31T23:59:59.999Z",
+            "-2147483648-01-01T00:00:00.000Z",
+            "+2147483648-01-01T00:00:00.000Z",
+        ] {
+            assert_eq!(Timestamp::read_back(text), None, "{text}");
         }
     }
 
@@ -295,8 +339,16 @@ mod tests {
         }
 
         #[test]
-        fn any_value_is_written(millis: i64) {
-            let _ = Timestamp(millis).to_string();
+        fn any_value_is_written_and_read_back(millis: i64) {
+            let time = Timestamp(millis);
+            prop_assert_eq!(Timestamp::read_back(&time.to_string()), Some(time));
+        }
+
+        #[test]
+        fn what_is_read_back_was_written(text in "[-+]?[0-9]{4,9}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9]{3}Z") {
+            if let Some(time) = Timestamp::read_back(&text) {
+                prop_assert_eq!(time.to_string(), text);
+            }
         }
 
         #[test]

@@ -7,8 +7,9 @@ use common::world::*;
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::Algorithm;
 use imagxp::json::{Object, Value};
-use imagxp::publisher::{FetchFailure, Outcome, Visitor};
-use imagxp::{Code, Publisher, Purpose, Timestamp, Verdict};
+use imagxp::publisher::{CustomPolicy, FetchFailure, Outcome, Visitor};
+use imagxp::{Claim, Code, Error, Publisher, Purpose, Timestamp, Verdict};
+use std::sync::{Arc, Mutex};
 
 fn at(seconds: i64) -> Timestamp {
     now().saturating_add_secs(seconds)
@@ -73,6 +74,48 @@ fn a_disguised_path_is_closed_in_every_reading() {
             Some(Code::PaymentRequired),
             "{path}"
         );
+    }
+}
+
+/// A rule of the publisher's own, which writes down what it was asked about.
+struct Own(Mutex<Vec<String>>);
+
+impl CustomPolicy for Own {
+    fn allows(&self, _: &Claim, path: &str) -> Result<bool, Error> {
+        self.0.lock().unwrap().push(path.to_owned());
+        if path == "/broken" { Err(Error::argument("no answer")) } else { Ok(path != "/private") }
+    }
+}
+
+#[test]
+fn a_disguised_path_is_closed_by_a_rule_of_ones_own_too() {
+    let own = Arc::new(Own(Mutex::default()));
+    let publisher = publisher(POLICY).with_custom_policy(Arc::clone(&own) as _);
+    let denied = Some(Code::PolicyDenied);
+    for (number, (path, code)) in [
+        ("/public", None),
+        ("/private", denied),
+        ("/private;x=1", denied),
+        ("/x/..;/private", denied),
+        ("//private", denied),
+        ("/x//../private", denied),
+        ("/%70rivate", denied),
+        ("/x%2F..%2Fprivate", denied),
+        ("/broken;x=1", Some(Code::PolicyError)),
+        ("/public;x=1", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let url = format!("https://pub.example{path}");
+        let request = SignRequest::new("GET", &url, Purpose::RagRetrieval);
+        let signed = Signed::new(&identity(1), &request, now(), &format!("nonce-{number:010}"));
+        assert_eq!(signed.verify(&publisher).code, code, "{path}");
+        // What passes was asked about in every reading, and what has one reading once.
+        let asked = std::mem::take(&mut *own.0.lock().unwrap());
+        if code.is_none() {
+            assert_eq!(asked, imagxp::resource::path_readings(path).unwrap());
+        }
     }
 }
 

@@ -6,7 +6,10 @@ mod allocator;
 mod common;
 
 use common::world::*;
+use imagxp::agent::SignRequest;
 use imagxp::crypto::{Algorithm, HotKeys, PrivateKey};
+use imagxp::resource::path_readings;
+use imagxp::{Code, Purpose};
 
 /// The counters, which [`HotKeys::new`] names apart from the bound.
 const APART: usize = 128 << 10;
@@ -79,4 +82,29 @@ fn a_verdict_allocates_little() {
     }
     println!("{most} allocations for a verdict");
     assert!(most <= MOST, "{most} allocations");
+}
+
+/// A URL may have a score of readings, each a copy of it: nobody makes them for a request that nobody signed.
+#[test]
+fn a_forgery_has_no_readings_made_of_its_url() {
+    let publisher = publisher(POLICY);
+    let root = SignRequest::new("GET", "https://pub.example/", Purpose::RagRetrieval);
+    let mut forged = Signed::new(&identity(1), &root, now(), "nonce-0000000001");
+    forged.url = format!("/{}", "a/../".repeat(1600));
+    assert!(path_readings(&forged.url).unwrap().len() > 1);
+    let peak = |signed: &Signed, code| {
+        signed.act(|request| {
+            let (verification, peak) = allocator::peak(|| publisher.verify(request, now()));
+            assert_eq!(verification.verdict.code, code);
+            peak
+        })
+    };
+    let genuine = forged.clone();
+    *forged.header_mut("x-imagxp-signature") = vec![b'1'; 128];
+    // The normal form of the path, and the places of its segments.
+    let (refused, passed) = (peak(&forged, Some(Code::SigInvalid)), peak(&genuine, None));
+    println!("{refused} bytes for the forgery, {passed} for the request");
+    assert!(refused < 100_000, "{refused} bytes");
+    // What is signed is heard in every reading.
+    assert!(passed > 100_000, "{passed} bytes");
 }

@@ -118,6 +118,26 @@ fn what_waits_is_recorded_when_it_is_decided() {
     assert_eq!((records.len(), records[0].time, records[0].decided), (1, now(), later));
 }
 
+/// A machine may boot in 1970, or in whatever year its battery left it: what was recorded by then is read all the same.
+#[test]
+fn a_record_of_any_time_is_read() {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    let times = [Timestamp::from_secs(5), Timestamp::from_millis(-1)].into_iter().chain(
+        [i64::MIN, -62_167_219_200_001, 4_133_980_800_000, 253_402_300_800_000, i64::MAX]
+            .map(Timestamp::from_millis),
+    );
+    let mut expected = Vec::new();
+    for time in times {
+        let early = time < now();
+        let code = if early { Code::TimeFuture } else { Code::TimeExpired };
+        assert_eq!(Signed::read(NONCE).start(&publisher, time).verdict.code, Some(code), "{time}");
+        expected.push(time);
+    }
+    let records = sink.verdicts();
+    assert_eq!(records.iter().map(|record| record.time).collect::<Vec<_>>(), expected);
+    assert!(records[0].summary().starts_with("1970-01-01T00:00:05.000Z deny time.future"));
+}
+
 #[test]
 fn the_manifest_in_force_is_kept_byte_for_byte() {
     let (publisher, sink) = audited(POLICY, Memory::default());

@@ -11,7 +11,7 @@ use imagxp::crypto::Algorithm;
 use imagxp::feedback::{Feedback, Reason, Score};
 use imagxp::json::object_to_canonical;
 use imagxp::policy::{Mode, Money};
-use imagxp::publisher::{NeedKind, Outcome};
+use imagxp::publisher::{FetchFailure, NeedKind, Outcome, PaymentState};
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
 use imagxp::visa::{NewVisa, issue};
 use imagxp::{Code, Error, Publisher, Purpose, Timestamp};
@@ -222,6 +222,68 @@ fn a_brokers_new_key_is_fetched_once_a_minute_and_only_for_who_names_it() {
     assert_eq!(show(&old, 62).code, Some(Code::PaymentInvalidToken));
     let waits = show(&old, 130);
     assert_eq!((waits.code, waits.needs.len()), (Some(Code::PaymentJwksNeeded), 1));
+}
+
+/// That the broker could not be asked says nothing about a kid that is new: the visa may be good, and is neither refused nor used up.
+#[test]
+fn a_new_kid_is_undecided_while_the_brokers_set_cannot_be_fetched() {
+    for (failure, again) in [
+        (FetchFailure::Failed, 60),
+        (FetchFailure::NotFound, 60),
+        (FetchFailure::Invalid, 60),
+        (FetchFailure::Busy, 2),
+    ] {
+        let publisher = publisher(POLICY);
+        // Known throughout: this is about the broker's keys.
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), Some(3600), now()).unwrap();
+        let at = |seconds: i64| now().saturating_add_secs(61 + seconds);
+        let token = visa_by(10, "jti-0001");
+        let ask =
+            SignRequest { payment: Some(&token), ..SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval) };
+        let request = Signed::new(&identity(1), &ask, at(0), "nonce-0000000001");
+        let waiting = request.start(&publisher, at(0));
+        assert_eq!(waiting.verdict.code, Some(Code::PaymentJwksNeeded));
+        publisher.supply_failure(JWKS_URL, failure, at(0)).unwrap();
+        for verdict in [
+            publisher.resume(waiting.pending.unwrap(), at(0)).verdict,
+            request.start(&publisher, at(again - 1)).verdict,
+        ] {
+            assert_eq!(verdict.code, Some(Code::PaymentJwksUnavailable), "{failure:?}: {verdict:?}");
+            assert_eq!((verdict.outcome, verdict.needs.len()), (Outcome::Undecided, 0));
+            assert_eq!(verdict.payment.state, PaymentState::Unpaid);
+        }
+        // The old key is still in the set that is at hand.
+        let old = visa_by(9, "jti-0002");
+        let with_old =
+            SignRequest { payment: Some(&old), ..SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval) };
+        let with_old = Signed::new(&identity(1), &with_old, at(0), "nonce-0000000002");
+        assert_eq!(with_old.start(&publisher, at(0)).verdict.code, None);
+        // Neither nonce nor visa was spent: the same request is good as soon as the set has come.
+        let waiting = request.start(&publisher, at(again));
+        assert_eq!(waiting.verdict.code, Some(Code::PaymentJwksNeeded), "{failure:?}");
+        publisher.supply(JWKS_URL, &jwks_of(10), None, at(again)).unwrap();
+        assert_eq!(publisher.resume(waiting.pending.unwrap(), at(again)).verdict.code, None);
+        assert_eq!(request.start(&publisher, at(again)).verdict.code, Some(Code::ReplayNonceSeen));
+    }
+}
+
+/// The same where no set is at hand at all.
+#[test]
+fn a_visa_is_undecided_while_the_brokers_first_set_cannot_be_fetched() {
+    let publisher = Publisher::new(policy(POLICY), [7; 16]);
+    publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+    publisher.supply_failure(JWKS_URL, FetchFailure::Failed, now()).unwrap();
+    let token = visa_by(9, "jti-0001");
+    let ask =
+        SignRequest { payment: Some(&token), ..SignRequest::new("GET", PREMIUM, Purpose::RagRetrieval) };
+    let request = Signed::new(&identity(1), &ask, now(), "nonce-0000000001");
+    let verdict = request.verify(&publisher);
+    assert_eq!(
+        (verdict.code, verdict.payment.state),
+        (Some(Code::PaymentJwksUnavailable), PaymentState::Unpaid)
+    );
+    publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
+    assert_eq!(request.verify(&publisher).code, None);
 }
 
 #[test]

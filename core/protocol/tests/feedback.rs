@@ -157,6 +157,21 @@ fn a_rotated_key_is_found_by_one_refresh() {
     assert!(publisher.feedback(&value, None, later).verdict.is_allowed());
 }
 
+#[test]
+fn a_rotated_key_is_undecided_while_the_manifest_cannot_be_fetched() {
+    for (failure, again) in [(FetchFailure::Failed, 30), (FetchFailure::Busy, 2)] {
+        let publisher = publisher();
+        let at = |seconds: i64| now().saturating_add_secs(31 + seconds);
+        let value = feedback().sign(&identity(2), at(0), NONCE).unwrap();
+        publisher.supply_failure(MANIFEST_URL, failure, at(0)).unwrap();
+        let verdict = publisher.feedback(&value, None, at(again - 1)).verdict;
+        assert_eq!((verdict.code, verdict.outcome), (Some(failure.code()), Outcome::Undecided));
+        assert_eq!(publisher.feedback(&value, None, at(again)).verdict.needs.len(), 1);
+        publisher.supply(MANIFEST_URL, &manifest(&[1, 2]), None, at(again)).unwrap();
+        assert!(publisher.feedback(&value, None, at(again)).verdict.is_allowed());
+    }
+}
+
 /// By an agent of this machine, to who develops here.
 #[test]
 fn an_agent_of_this_machine_counts_where_the_policy_says_so() {

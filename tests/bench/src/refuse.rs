@@ -113,6 +113,9 @@ fn worst() -> Vec<(&'static str, Signed)> {
     many.headers = lines;
     let mut ordinary = good();
     ordinary.headers = (0..100).map(|number| (format!("x-other-{number:0>250}"), b"y".to_vec())).collect();
+    // The same resource as was signed, but it takes all that normalisation does to see that.
+    let root = Signed::new(&world::agent(0), "https://pub.example/", 1, None);
+    let dots = root.asking(format!("/{}", "a/../".repeat(WHOLE / 5)));
     let payload = |value: Vec<u8>| good().replaced("x-imagxp-payload", value);
     vec![
         ("unknown-headers-of-ours", many),
@@ -127,6 +130,7 @@ fn worst() -> Vec<(&'static str, Signed)> {
         ("8-KiB-of-digits", to_signature(claim_filled(WHOLE, "[", "123456789012345", "]", 200))),
         ("8-KiB-of-space", to_signature(claim_filled(WHOLE, "[", &" ".repeat(3000), "1]", 2))),
         ("8-KiB-of-brackets", payload(base64_encode(&[b'['; WHOLE]).into_bytes())),
+        ("8-KiB-of-dot-segments", to_signature(dots)),
     ]
 }
 

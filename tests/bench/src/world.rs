@@ -6,6 +6,7 @@ use imagxp::json::{self, Object, Value};
 use imagxp::policy::Money;
 use imagxp::visa::{NewVisa, issue};
 use imagxp::{Policy, Publisher, Purpose, Request, Timestamp};
+use std::borrow::Cow;
 
 /// What is read. With it, a claim has 290 bytes.
 pub const URL: &str = "https://pub.example/2026/03/01/what-the-spring-tides-left-behind?page=2";
@@ -93,7 +94,7 @@ pub fn visa(agent: &Identity, jti: &str, max_uses: u32) -> String {
 
 /// A request as a server gets it.
 pub struct Signed {
-    url: &'static str,
+    url: Cow<'static, str>,
     /// Names and values, in order.
     pub headers: Vec<(String, Vec<u8>)>,
 }
@@ -116,7 +117,7 @@ impl Signed {
         let signed = agent.sign(&request, now(), &uuid(nonce)).unwrap();
         let lines = usual.into_iter().chain(signed.iter());
         Self {
-            url,
+            url: url.into(),
             headers: lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect(),
         }
     }
@@ -133,6 +134,13 @@ impl Signed {
         self
     }
 
+    /// The same, sent for another URL.
+    #[must_use]
+    pub fn asking(mut self, url: String) -> Self {
+        self.url = url.into();
+        self
+    }
+
     /// The lines as a server holds them. Making this list is not part of what is measured.
     pub fn lines(&self) -> Lines<'_> {
         self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect()
@@ -140,7 +148,7 @@ impl Signed {
 
     /// The request with these lines.
     pub fn request<'a>(&'a self, lines: &'a Lines<'a>) -> Request<'a> {
-        Request { method: "GET", url: self.url, headers: lines, body_digest: None }
+        Request { method: "GET", url: &self.url, headers: lines, body_digest: None }
     }
 }
 

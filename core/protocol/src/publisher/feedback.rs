@@ -9,7 +9,7 @@ use super::{Publisher, request::KEEP_S};
 use crate::agent_id::AgentId;
 use crate::code::{Code, Retry};
 use crate::crypto::{PublicKey, Thumbprint};
-use crate::directory::State;
+use crate::directory::{Lack, State};
 use crate::encoding::hex_encode;
 use crate::feedback::{Feedback, SignedFeedback};
 use crate::replay::{Insert, ReplayEntry, Seen};
@@ -199,10 +199,11 @@ impl Publisher {
                 let key_id = *key.thumbprint();
                 Ok(Author { agent_id, key_id, stale })
             }
-            None if self.directory().may_refresh(&agent_id, now) => {
-                Err(need("no key of the cached manifest made this signature"))
-            }
-            None => Err(Refusal::new(Code::SigInvalid)),
+            None => Err(match self.directory().lack(&agent_id, now) {
+                Lack::Needed => need("no key of the cached manifest made this signature"),
+                Lack::Failed(code) => Refusal::new(code),
+                Lack::Certain => Refusal::new(Code::SigInvalid),
+            }),
         }
     }
 }

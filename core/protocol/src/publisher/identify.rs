@@ -7,7 +7,7 @@ use super::verify::Run;
 use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{Algorithm, HotKeys, PublicKey, Signature, Thumbprint};
-use crate::directory::{Known, State};
+use crate::directory::{Known, Lack, State};
 use crate::explain::StepResult;
 use crate::headers::{self, RequestHeaders};
 use crate::policy::IdentityMode;
@@ -146,8 +146,8 @@ impl Run<'_> {
             return Ok(key);
         }
         // Without a hint nobody can tell a forged signature from a new key; one refresh per 30 s settles it.
-        if self.may_refresh(claim) {
-            return Err(self.need_manifest(claim, "no key of the cached manifest made this signature"));
+        if let Some(refusal) = self.outdated(claim, "no key of the cached manifest made this signature") {
+            return Err(refusal);
         }
         let refusal = Refusal::new(Code::SigInvalid).detail("no key of the manifest made this signature");
         self.check(8, "signature", Some(refusal), || {
@@ -226,15 +226,28 @@ impl Run<'_> {
 
     /// The signature is good, but the manifest does not list its key: perhaps it does now.
     fn unlisted_key(&mut self, claim: &Claim, key: &PublicKey) -> Refusal {
-        if self.may_refresh(claim) {
-            return self.need_manifest(claim, "the cached manifest lacks the signing key");
+        if let Some(refusal) = self.outdated(claim, "the cached manifest lacks the signing key") {
+            return refusal;
         }
         let refusal = Refusal::new(Code::IdentityKeyMismatch);
         self.refuse_key(claim, refusal, &format!("it lacks the signing key {}", key.thumbprint().as_str()))
     }
 
-    fn may_refresh(&self, claim: &Claim) -> bool {
-        self.publisher.directory().may_refresh(&claim.agent_id, self.now)
+    /// Undecided, when the cached manifest lacks a key that it may list by now; nothing when it was fetched a moment ago.
+    fn outdated(&mut self, claim: &Claim, why: &'static str) -> Option<Refusal> {
+        let lack = self.publisher.directory().lack(&claim.agent_id, self.now);
+        match lack {
+            Lack::Needed => Some(self.need_manifest(claim, why)),
+            Lack::Failed(code) => {
+                let refusal = Refusal::new(code).detail("an attempt to refresh the manifest failed");
+                Some(self.refuse_key(
+                    claim,
+                    refusal,
+                    "it lacks the key, and refreshing it failed a moment ago",
+                ))
+            }
+            Lack::Certain => None,
+        }
     }
 
     fn need_manifest(&mut self, claim: &Claim, why: &'static str) -> Refusal {

@@ -52,6 +52,9 @@ use std::sync::{Arc, PoisonError};
 /// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5).
 pub trait CustomPolicy: Send + Sync {
     /// Whether this verified and paid claim may pass: `false` is `policy.denied`, an error `policy.error` (503).
+    ///
+    /// Asked about each of the [paths](crate::resource::path_readings) that servers may take the request for, until one may not pass; nearly
+    /// all requests have one.
     fn allows(&self, claim: &Claim, path: &str) -> Result<bool, Error>;
 }
 

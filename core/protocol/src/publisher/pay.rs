@@ -9,7 +9,7 @@ use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{Jws, Thumbprint};
 use crate::explain::StepResult;
-use crate::freshness::State;
+use crate::freshness::{Lack, State};
 use crate::headers::RequestHeaders;
 use crate::jwks::JwkSet;
 use crate::policy::{Binding, Check, Decision};
@@ -27,7 +27,7 @@ struct Issuer {
 }
 
 impl Run<'_> {
-    /// Before the nonce is spent: whether the key set that step 11 will need is at hand. Pure.
+    /// Before the nonce is spent: whether the key set that step 11 will need is at hand, with the kid that the token names. Spends nothing.
     pub(super) fn payment_ready(
         &mut self,
         headers: &RequestHeaders<'_>,
@@ -40,28 +40,31 @@ impl Run<'_> {
         let Some((kind, token)) = self.token(headers, claim) else { return Ok(()) };
         let opened = self.publisher.visas().get(token);
         let Some(issuer) = self.issuer(kind, token, opened.as_deref()).ok().flatten() else { return Ok(()) };
-        let needed = {
+        let lack = {
             let jwks = self.publisher.jwks();
             match jwks.look_up(&issuer.jwks_uri, self.now) {
-                State::Needed => true,
+                State::Needed => Lack::Needed,
                 State::Fresh(set) | State::Stale(set) => {
-                    !opened.is_some_and(|opened| opened.is_by(&set))
-                        && lacks_kid(token, self.publisher.limits.token(), &set)
-                        && jwks.may_refresh(&issuer.jwks_uri, self.now)
+                    let lacks = !opened.is_some_and(|opened| opened.is_by(&set))
+                        && lacks_kid(token, self.publisher.limits.token(), &set);
+                    if lacks { jwks.lack(&issuer.jwks_uri, self.now) } else { Lack::Certain }
                 }
-                State::Failed(_) => false,
+                State::Failed(code) => Lack::Failed(code),
             }
         };
-        if !needed {
-            return Ok(());
-        }
-        let need = Need { kind: NeedKind::Jwks, url: issuer.jwks_uri.clone() };
-        self.check(
-            11,
-            "payment: issuer's keys",
-            Some(Refusal::new(Code::PaymentJwksNeeded).needing(need)),
-            || (issuer.jwks_uri, "not at hand".into()),
-        )
+        let (refusal, received) = match lack {
+            Lack::Needed => {
+                let need = Need { kind: NeedKind::Jwks, url: issuer.jwks_uri.clone() };
+                (Refusal::new(Code::PaymentJwksNeeded).needing(need), "not at hand")
+            }
+            // The visa may be good: it is not called bad because the broker could not be asked.
+            Lack::Failed(code) => {
+                self.facts.payment = PaymentFacts::new(PaymentState::Unpaid);
+                (Refusal::new(code), "not at hand, and fetching them failed a moment ago")
+            }
+            Lack::Certain => return Ok(()),
+        };
+        self.check(11, "payment: issuer's keys", Some(refusal), || (issuer.jwks_uri, received.into()))
     }
 
     /// Verifies the payment and counts its use.

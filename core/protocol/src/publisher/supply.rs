@@ -98,7 +98,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Reports that a URL from `needs` could not be fetched. Remembered for 60 s; keys from the last hour stay in use.
+    /// Reports that a URL from `needs` could not be fetched. Remembered for 60 s ([`FetchFailure::Busy`] for 2 s); keys from the last hour stay in
+    /// use, and whether one that they lack is good stays undecided meanwhile.
     pub fn supply_failure(&self, url: &str, failure: FetchFailure, now: Timestamp) -> Result<()> {
         match self.document(url)? {
             Document::Jwks => self.jwks().fail(url, failure.code(), now),

@@ -190,12 +190,14 @@ impl<'r> Run<'r> {
             }
             bound => bound?,
         }
+        let key_id = self.identify(&headers, &claim, &decoded)?;
+        // Not before the signature is known to be good: a long URL may have many readings, each a copy.
         let url = self.request.url;
         let paths = match claim.sole_path(url) {
             Some(path) => vec![path.to_owned()],
-            None => path_readings(url).unwrap_or_default(),
+            // Step 6 has read the URL; without a path nobody would be asked whether it may be read.
+            None => path_readings(url).ok_or(Refusal::new(Code::ClaimResourceMismatch))?,
         };
-        let key_id = self.identify(&headers, &claim, &decoded)?;
 
         // Pure: whether a key set will be missing must be known before the nonce is spent.
         let question = Question {
@@ -299,11 +301,12 @@ impl<'r> Run<'r> {
         let publisher = self.publisher;
         self.take_rate(subject, decision, self.is_dry())?;
         let Some(custom) = &publisher.custom else { return Ok(()) };
-        let refusal = match custom.allows(claim, paths.first().map_or("/", String::as_str)) {
+        // In every reading of the path, as the policy is: which one the server behind takes is not guessed.
+        let refusal = paths.iter().find_map(|path| match custom.allows(claim, path) {
             Ok(true) => None,
             Ok(false) => Some(Refusal::new(Code::PolicyDenied)),
             Err(error) => Some(Refusal::new(Code::PolicyError).detail(error.to_string())),
-        };
+        });
         self.check(12, "custom policy", refusal, || {
             ("allowed by the publisher's own rule".into(), "its answer".into())
         })

@@ -185,6 +185,45 @@ fn an_unlisted_key_causes_one_refresh_per_half_minute() {
     assert_eq!(read(31, true).start(&publisher, at(31)).verdict.code, None);
 }
 
+/// While the agent's domain cannot be asked nobody can tell a key that is new from one that is not the agent's.
+#[test]
+fn an_unlisted_key_is_undecided_while_the_manifest_cannot_be_fetched() {
+    let at = |seconds: i64| now().saturating_add_secs(30 + seconds);
+    for hint in [true, false] {
+        for (failure, again) in [(FetchFailure::Failed, 30), (FetchFailure::Busy, 2)] {
+            let publisher = publisher(POLICY);
+            let ask = SignRequest::new("GET", URL, Purpose::RagRetrieval);
+            let signed = Signed::new(&identity(2), &ask, at(0), NONCE);
+            let signed = if hint { signed } else { signed.without("x-imagxp-public-key") };
+            let waiting = signed.start(&publisher, at(0));
+            assert_eq!(waiting.verdict.code, Some(Code::IdentityManifestNeeded));
+            publisher.supply_failure(MANIFEST_URL, failure, at(0)).unwrap();
+            for verdict in [
+                publisher.resume(waiting.pending.unwrap(), at(0)).verdict,
+                signed.start(&publisher, at(again - 1)).verdict,
+            ] {
+                assert_eq!(verdict.code, Some(failure.code()), "{failure:?}, hint {hint}");
+                assert_eq!((verdict.outcome, verdict.needs.len()), (Outcome::Undecided, 0));
+            }
+            // A forgery is one all the same, where its hint says so, and the listed key passes.
+            if hint {
+                let mut forged = signed.clone();
+                *forged.header_mut("x-imagxp-signature") = vec![b'1'; 128];
+                assert_eq!(forged.start(&publisher, at(0)).verdict.code, Some(Code::SigInvalid));
+            }
+            let listed = Signed::new(&identity(1), &ask, at(0), "nonce-0000000002");
+            assert_eq!(listed.start(&publisher, at(0)).verdict.code, None);
+            let waiting = signed.start(&publisher, at(again));
+            assert_eq!(waiting.verdict.code, Some(Code::IdentityManifestNeeded), "{failure:?}, hint {hint}");
+            publisher.supply(MANIFEST_URL, &manifest(&[1]), None, at(again)).unwrap();
+            // A refresh that succeeded is the domain's last word for a while.
+            let refused = publisher.resume(waiting.pending.unwrap(), at(again)).verdict;
+            let code = if hint { Code::IdentityKeyMismatch } else { Code::SigInvalid };
+            assert_eq!((refused.code, refused.outcome), (Some(code), Outcome::Deny));
+        }
+    }
+}
+
 #[test]
 fn old_keys_serve_for_an_hour_while_refreshing_fails() {
     let publisher = publisher(POLICY);

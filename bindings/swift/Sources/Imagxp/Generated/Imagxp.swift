@@ -9917,7 +9917,8 @@ public func FfiConverterCallbackInterfaceAuditSink_lower(_ v: AuditSink) -> UInt
 public protocol CustomPolicy: AnyObject, Sendable {
 
     /**
-     * Whether the request may pass. Asked last, with the verified claim and the decoded path.
+     * Whether the request may pass. Asked last, with the verified claim and the decoded path, and for each reading of a path that servers
+     * read differently (`/a;b`, `//`, `%2F`): one `false` refuses.
      */
     func allows(claim: Claim, path: String) throws  -> Bool
 
