@@ -2,6 +2,7 @@
 
 use crate::auth::{Crowd, Identities};
 use crate::bank::Bank;
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::events::Events;
@@ -9,6 +10,7 @@ use crate::forward::Forward;
 use crate::intake::Intake;
 use crate::kept::{Published, Seen};
 use crate::keys::KeyRing;
+use crate::log::Check;
 use crate::network::Networks;
 use crate::operators::Operators;
 use crate::problem::Problem;
@@ -37,6 +39,8 @@ pub(crate) struct App {
     leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
     pub(crate) intake: Intake,
+    /// Of the whole ledger.
+    pub(crate) checks: Checks<Arc<Check>>,
     trusted: Networks,
     pub(crate) registry: Registry,
     live: RwLock<Arc<Live>>,
@@ -77,6 +81,7 @@ impl App {
             published: Published::default(),
             seen: Arc::new(Mutex::new(Seen::of(&config.data))),
             intake: Intake::default(),
+            checks: Checks::new(Duration::from_secs(config.limits.handler_s)),
             stop,
             leaving,
             trusted,
