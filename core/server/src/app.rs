@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use crate::auth::{Crowd, Identities};
+use crate::auth::{Crowd, Identities, Place};
 use crate::bank::Bank;
 use crate::checks::Checks;
 use crate::config::Config;
@@ -128,6 +128,15 @@ impl App {
             let message = "too many commands of this caller";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message);
             Problem { retry_after: Some(seconds), ..problem }
+        })
+    }
+
+    /// Lets a request of a tenant in among those at work, as one command. Refusal: 429 `rate.tenant`.
+    pub(crate) fn enter(&self, tenant: &AgentId) -> Result<Place, Problem> {
+        self.spend(tenant, 1)?;
+        self.crowd.enter(tenant.as_str()).ok_or_else(|| {
+            let message = "too many requests of this caller are at work";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message)
         })
     }
 
