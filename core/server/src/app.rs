@@ -1,7 +1,8 @@
 //! What every request shares.
 
-use crate::auth::{Crowd, Identities};
+use crate::auth::{Crowd, Identities, Place};
 use crate::bank::Bank;
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::error::SetupError;
 use crate::events::Events;
@@ -9,6 +10,7 @@ use crate::forward::Forward;
 use crate::intake::Intake;
 use crate::kept::{Published, Seen};
 use crate::keys::KeyRing;
+use crate::log::Check;
 use crate::network::Networks;
 use crate::operators::Operators;
 use crate::problem::Problem;
@@ -37,6 +39,8 @@ pub(crate) struct App {
     leaving: watch::Receiver<bool>,
     pub(crate) crowd: Crowd,
     pub(crate) intake: Intake,
+    /// Of the whole ledger.
+    pub(crate) checks: Checks<Arc<Check>>,
     trusted: Networks,
     pub(crate) registry: Registry,
     live: RwLock<Arc<Live>>,
@@ -77,6 +81,7 @@ impl App {
             published: Published::default(),
             seen: Arc::new(Mutex::new(Seen::of(&config.data))),
             intake: Intake::default(),
+            checks: Checks::new(Duration::from_secs(config.limits.handler_s)),
             stop,
             leaving,
             trusted,
@@ -123,6 +128,15 @@ impl App {
             let message = "too many commands of this caller";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message);
             Problem { retry_after: Some(seconds), ..problem }
+        })
+    }
+
+    /// Lets a request of a tenant in among those at work, as one command. Refusal: 429 `rate.tenant`.
+    pub(crate) fn enter(&self, tenant: &AgentId) -> Result<Place, Problem> {
+        self.spend(tenant, 1)?;
+        self.crowd.enter(tenant.as_str()).ok_or_else(|| {
+            let message = "too many requests of this caller are at work";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message)
         })
     }
 

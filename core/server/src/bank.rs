@@ -10,6 +10,8 @@ use imagxp_broker::{
     Request, Rules, UseAssertion,
 };
 use imagxp_storage::{Ledger, Reading};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 
@@ -19,7 +21,18 @@ pub(crate) struct Bank {
     pub(crate) ledger: Ledger,
     pub(crate) rules: Rules,
     /// Requests that read at one time: some connections stay free for the service's own readings.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
+    /// Those among them that read what may be much: others get through beside them.
+    long: Arc<Semaphore>,
+}
+
+/// Somebody who waits for a reading; says so when he waits no more.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Connections that requests leave free.
@@ -34,7 +47,9 @@ pub(crate) struct Once {
 
 impl Bank {
     pub(crate) fn new(ledger: Ledger, rules: Rules, readers: usize) -> Self {
-        Self { ledger, rules, readers: Semaphore::new(readers.saturating_sub(FREE).max(1)) }
+        let places = readers.saturating_sub(FREE).max(1);
+        let semaphore = |places: usize| Arc::new(Semaphore::new(places));
+        Self { ledger, rules, readers: semaphore(places), long: semaphore(places.div_ceil(2)) }
     }
 
     /// Gives a command to the ledger and waits until what came of it is durable.
@@ -57,13 +72,34 @@ impl Bank {
         answered.map_err(Problem::from)
     }
 
-    /// Reads for a request, on a thread that may block.
+    /// Reads for a request, on a thread that may block. A request that is given up ends what it reads at the next statement; until then it
+    /// keeps its place, because it keeps its connection.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Reading) -> imagxp_storage::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
-        let _place = self.readers.acquire().await;
-        self.read_first(read).await
+        let place = Arc::clone(&self.readers).acquire_owned().await;
+        let given_up = Arc::new(AtomicBool::new(false));
+        let _waiting = Waiting(Arc::clone(&given_up));
+        let reading = self.read_first(move |reading| {
+            let _place = place;
+            reading.end_when(given_up);
+            read(reading)
+        });
+        reading.await
+    }
+
+    /// The same of what may be much: such readings have half of the places at most.
+    pub(crate) async fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Reading) -> imagxp_storage::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.long).acquire_owned().await;
+        let reading = self.read(move |reading| {
+            let _place = place;
+            read(reading)
+        });
+        reading.await
     }
 
     /// Whether a domain has an account. In doubt it has none.
@@ -163,4 +199,83 @@ pub(crate) fn idempotency(
     bytes.push(b'\n');
     bytes.extend_from_slice(asked);
     Ok(Some(Idempotency { key, request_sha256: imagxp::digest::sha256(&bytes) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imagxp_storage::{Address, Options};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    fn bank() -> Bank {
+        let options = Options { readers: 4, ..Options::default() };
+        let rules = options.rules.clone();
+        Bank::new(Ledger::open(&Address::Memory, options, 0).unwrap(), rules, 4)
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_keeps_the_place_of_the_connection_that_still_reads() {
+        let bank = bank();
+        let (end, ended) = mpsc::channel::<()>();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        for _ in 0..8 {
+            let ended = Arc::clone(&ended);
+            // One long statement: it does not see that nobody waits.
+            let slow = bank.read(move |_| {
+                let _ = ended.lock().unwrap().recv();
+                Ok(())
+            });
+            assert!(tokio::time::timeout(SOON, slow).await.is_err());
+        }
+        let first = tokio::time::timeout(Duration::from_secs(1), bank.read_first(|reading| reading.head()));
+        assert!(first.await.is_ok_and(|read| read.is_ok()), "no connection is left for the service itself");
+        drop(end);
+        assert!(bank.read(|reading| reading.head()).await.is_ok(), "the places come back");
+    }
+
+    #[tokio::test]
+    async fn a_reading_ends_when_nobody_waits_for_it() {
+        let bank = bank();
+        let (end, ended) = mpsc::channel();
+        let much = bank.read_long(move |reading| {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(5) {
+                if let Err(error) = reading.head() {
+                    let _ = end.send(error.code());
+                    return Err(error);
+                }
+            }
+            Ok(())
+        });
+        assert!(tokio::time::timeout(SOON, much).await.is_err());
+        let code = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10)));
+        assert_eq!(code.await.unwrap(), Ok("store.busy"));
+    }
+
+    #[tokio::test]
+    async fn what_may_be_much_leaves_places_to_the_rest() {
+        let bank = bank();
+        let (end, ended) = mpsc::channel::<()>();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        let long = || {
+            let ended = Arc::clone(&ended);
+            bank.read_long(move |_| {
+                let _ = ended.lock().unwrap().recv();
+                Ok(())
+            })
+        };
+        let rest = async {
+            tokio::time::sleep(SOON).await;
+            let read =
+                tokio::time::timeout(Duration::from_secs(1), bank.read(|reading| reading.head())).await;
+            drop(end);
+            read
+        };
+        let (first, second, read) = tokio::join!(long(), long(), rest);
+        assert!(first.is_ok() && second.is_ok());
+        assert!(read.is_ok_and(|read| read.is_ok()), "all places are taken by long readings");
+    }
 }

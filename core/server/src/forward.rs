@@ -81,14 +81,18 @@ impl Forward {
 
     /// Answers a visa that must be redeemed before the content is served: by our own ledger when it is ours. A proxy cannot wait for
     /// another broker, so that of another is unavailable.
-    async fn redeem(&self, app: &App, headers: &HeaderMap, verification: Verification) -> Verification {
+    async fn redeem(&self, app: &App, verification: Verification) -> Verification {
         let Verification { verdict, pending } = verification;
         let asks = verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
         let Some(mut pending) = pending.filter(|_| asks) else {
             return Verification { verdict, pending: None };
         };
         let ours = verdict.needs.iter().all(|need| need.url.starts_with(&app.config.issuer));
-        let answer = if ours { redeem::for_proxy(app, headers).await } else { Redemption::Unavailable };
+        // A request need not bring its key (PROTOCOL §1): then it is the one of the agent's manifest that the verdict names.
+        let answer = match self.publisher.presented(&verdict, &pending, clock::now()) {
+            Ok(presented) if ours => redeem::for_proxy(app, &presented).await,
+            _ => Redemption::Unavailable,
+        };
         pending.redeemed(answer);
         self.resolver.resume_async(&self.publisher, pending, clock::now()).await
     }
@@ -184,7 +188,7 @@ async fn judge(app: &App, request: &Parts, prefixed: Option<String>) -> Result<R
     let now = clock::now();
     let mut verification = forward.verify(&asked, now).await;
     if verification.pending.is_some() {
-        verification = forward.redeem(app, headers, verification).await;
+        verification = forward.redeem(app, verification).await;
     }
     let verdict = verification.verdict;
     app.verdicts.note(app, Seen::new(&verdict, &method, &target, now));

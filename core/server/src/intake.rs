@@ -1,14 +1,17 @@
 //! Bodies are read before a request takes its place at work: who sends slowly waits in a connection of his own, and nobody else does.
 
 use crate::app::App;
-use crate::auth::SESSION_COOKIE;
+use crate::auth::{self, SESSION_COOKIE};
+use crate::clock;
 use crate::problem::Problem;
 use crate::visas::token;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use core::future::poll_fn;
+use core::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -64,16 +67,12 @@ async fn read(app: &App, request: Request) -> Result<(Request, Option<SemaphoreP
     if said.is_some_and(|said: usize| said > limit) {
         return Err(too_large());
     }
-    let room = if large && said.is_none_or(|said| said > limits.body_bytes) {
-        let bytes = u32::try_from(said.unwrap_or(limit)).unwrap_or(LARGE);
-        let room = app.intake.0.try_acquire_many(bytes);
-        Some(room.map_err(|_| Problem::busy("server.busy", "too many large bodies are on their way", 1))?)
-    } else {
-        None
-    };
-    let reading = axum::body::to_bytes(body, limit);
-    let bytes = match tokio::time::timeout(Duration::from_secs(seconds), reading).await {
-        Ok(read) => read.map_err(|_| too_large())?,
+    if large && !may_be_somebody(app, &parts.headers) {
+        return Ok((Request::from_parts(parts, Body::empty()), None));
+    }
+    let reading = fill(body, limit, large.then_some(&app.intake), too_large);
+    let (bytes, room) = match tokio::time::timeout(Duration::from_secs(seconds), reading).await {
+        Ok(read) => read?,
         Err(_) => {
             metrics::counter!("imagxp_http_refused_total", "why" => "slow").increment(1);
             let message = format!("the body did not come within {seconds} s");
@@ -81,6 +80,43 @@ async fn read(app: &App, request: Request) -> Result<(Request, Option<SemaphoreP
         }
     };
     Ok((Request::from_parts(parts, Body::from(bytes)), room))
+}
+
+/// Reads a body to its end. Of a large one each byte takes its room when it has come: what is only announced keeps nobody out.
+async fn fill(
+    mut body: Body,
+    limit: usize,
+    intake: Option<&Intake>,
+    too_large: impl Fn() -> Problem,
+) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Problem> {
+    let (mut bytes, mut room) = (Vec::new(), None::<SemaphorePermit<'_>>);
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(data) = frame.map_err(|_| too_large())?.into_data() else { continue };
+        if data.len() > limit.saturating_sub(bytes.len()) {
+            return Err(too_large());
+        }
+        if let Some(Intake(all)) = intake {
+            let more = all.try_acquire_many(u32::try_from(data.len()).unwrap_or(LARGE));
+            let more =
+                more.map_err(|_| Problem::busy("server.busy", "too many large bodies are on their way", 1))?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes, room))
+}
+
+/// Whether the token holds, when one is shown: that can be told before the body. A signature cannot, for it names the body.
+fn may_be_somebody(app: &App, headers: &HeaderMap) -> bool {
+    match auth::bearer(headers) {
+        Ok(Some(token)) => auth::by_token(app, token, clock::now()).is_ok(),
+        // Refused for its form, whatever the body is.
+        Err(_) => false,
+        Ok(None) => true,
+    }
 }
 
 /// Whether the request shows a token, a session or a signature. Whether it holds, is looked at later.

@@ -10,6 +10,7 @@ mod auth;
 mod background;
 mod bank;
 mod body;
+mod checks;
 mod clock;
 pub mod config;
 mod dashboard;

@@ -265,9 +265,17 @@ pub(crate) struct FindingView {
 #[utoipa::path(
     get, path = "/v1/log/verify", tag = "log",
     security(("operator_token" = ["viewer"]), ("operator_session" = ["viewer"])),
-    responses((status = 200, body = Check))
+    responses(
+        (status = 200, description = "what it came to; one check runs at a time, and whoever asks meanwhile has its answer", body = Check),
+        (status = 503, description = "the check takes longer than a request may, and goes on: asked again, its answer is there, for a minute", body = crate::problem::ErrorBody)
+    )
 )]
 pub(crate) async fn verify(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let found = app.checks.ask(check(Arc::clone(&app))).await?;
+    Ok(json(StatusCode::OK, &*found))
+}
+
+async fn check(app: Arc<App>) -> Result<Arc<Check>, Problem> {
     let (head, report) = app
         .bank
         .read(|reading| reading.consistent(|reading| Ok((reading.head()?, audit::run(reading)?))))
@@ -276,12 +284,11 @@ pub(crate) async fn verify(State(app): State<Arc<App>>) -> Result<Response, Prob
         .findings
         .iter()
         .map(|finding| FindingView { kind: finding.kind.as_str(), message: finding.message.clone() });
-    let check = Check {
+    Ok(Arc::new(Check {
         ok: report.is_sound(),
         size: head.size,
         root: hex_encode(&head.log()?.tree().root()),
         problems: problems.collect(),
         checked_at: clock::now().to_string(),
-    };
-    Ok(json(StatusCode::OK, &check))
+    }))
 }

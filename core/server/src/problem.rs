@@ -30,7 +30,7 @@ pub(crate) struct ErrorDetail {
 }
 
 /// A refused request: a status, a stable code and one sentence, without secrets.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem {
     /// The status to answer with.
     pub(crate) status: StatusCode,

@@ -211,26 +211,46 @@ impl Registry {
         Ok(Revoked::of_rows(&ended.map_err(storage)?))
     }
 
-    /// Everything as it is, unless nothing has changed since `stamp`; `known` was read before. Errors: those of the parts.
-    pub(crate) fn read(&self, stamp: &mut Stamp, known: Option<&Live>) -> Result<Option<Live>, SetupError> {
+    /// Everything as it is, unless nothing has changed since `stamp`; `known` was read before. A part that cannot be read anew is the one of
+    /// before, and the others are new: that a key does not open keeps no operator who was removed. Then it says why, and `stamp` stays, so
+    /// that it is tried again.
+    ///
+    /// Errors: those of the parts, when nothing is known.
+    pub(crate) fn read(
+        &self,
+        stamp: &mut Stamp,
+        known: Option<&Live>,
+    ) -> Result<Option<(Live, Option<SetupError>)>, SetupError> {
         let now = self.stamp()?;
         if now == *stamp && known.is_some() {
             return Ok(None);
         }
+        let mut failed = None;
         let live = match &now.rows {
-            Some(rows) => Live {
-                keys: KeyRing::in_database(&rows.keys, &self.secret, known.map(|known| &known.keys))?,
-                operators: operators::of_rows(&rows.operators, &rows.tokens),
-                revoked: Revoked::of_rows(&rows.sessions),
-            },
-            None => Live {
-                keys: KeyRing::in_folder(&self.data, &self.secret)?,
-                operators: Operators::open(&self.data)?,
-                revoked: Revoked::open(&self.data)?,
-            },
+            Some(rows) => {
+                let keys = KeyRing::in_database(&rows.keys, &self.secret, known.map(|known| &known.keys));
+                let kept = known.map(|known| known.keys.kept_in_database(&rows.keys));
+                Live {
+                    keys: or_kept(keys, kept, &mut failed)?,
+                    operators: operators::of_rows(&rows.operators, &rows.tokens),
+                    revoked: Revoked::of_rows(&rows.sessions),
+                }
+            }
+            None => {
+                let keys = KeyRing::in_folder(&self.data, &self.secret);
+                let kept = known.map(|known| known.keys.kept_in_folder(&self.data));
+                let (operators, revoked) = (Operators::open(&self.data), Revoked::open(&self.data));
+                Live {
+                    keys: or_kept(keys, kept, &mut failed)?,
+                    operators: or_kept(operators, known.map(|known| known.operators.clone()), &mut failed)?,
+                    revoked: or_kept(revoked, known.map(|known| known.revoked.clone()), &mut failed)?,
+                }
+            }
         };
-        *stamp = now;
-        Ok(Some(live))
+        if failed.is_none() {
+            *stamp = now;
+        }
+        Ok(Some((live, failed)))
     }
 
     fn stamp(&self) -> Result<Stamp, SetupError> {
@@ -287,6 +307,21 @@ impl Registry {
     }
 }
 
+/// What was read, or else what is kept of before; the first reason is noted.
+fn or_kept<T>(
+    read: Result<T, SetupError>,
+    kept: Option<T>,
+    failed: &mut Option<SetupError>,
+) -> Result<T, SetupError> {
+    match (read, kept) {
+        (Err(error), Some(kept)) => {
+            failed.get_or_insert(error);
+            Ok(kept)
+        }
+        (read, _) => read,
+    }
+}
+
 /// All of one moment.
 fn rows(ledger: &Ledger) -> Result<Rows, SetupError> {
     let read = ledger.read().and_then(|mut reading| {
@@ -302,3 +337,6 @@ fn rows(ledger: &Ledger) -> Result<Rows, SetupError> {
     });
     read.map_err(storage)
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,7 +200,7 @@ async fn open_registry(
         let registry = Registry::new(&config, shared, clock::now())?;
         let mut stamp = Stamp::default();
         let live = registry.read(&mut stamp, None)?;
-        let live = live.ok_or_else(|| SetupError::new("keys.missing", "there are no signing keys"))?;
+        let (live, _) = live.ok_or_else(|| SetupError::new("keys.missing", "there are no signing keys"))?;
         let secret = registry.replay_secret()?;
         Ok((registry, live, stamp, secret))
     });
@@ -329,13 +329,16 @@ async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut noted: bool, mut st
         let Ok((read, seen)) = read.await else { return };
         stamp = seen;
         match read {
-            Ok(Some(live)) => {
+            Ok(Some((live, failed))) => {
                 app.set_live(live);
                 noted = false;
-                tracing::info!(time = %clock::now(), "keys and operators were read again");
+                match failed {
+                    None => tracing::info!(time = %clock::now(), "keys and operators were read again"),
+                    // What was read before goes on; what is half changed is whole a moment later.
+                    Some(error) => tracing::warn!(%error, "not all of keys and operators can be read again"),
+                }
             }
             Ok(None) => {}
-            // What was read before goes on; what is half changed is whole a moment later.
             Err(error) => tracing::warn!(%error, "keys and operators cannot be read again"),
         }
         if !noted {

@@ -259,7 +259,7 @@ impl SqlReader<'_> {
     }
 
     /// An account's transfers of a period, at most `count`, with the balance before and after. `None` when there is no such account, or it
-    /// is somebody else's.
+    /// is somebody else's. `go_on` is asked before each page: what came since the period may be much more than what is in it.
     pub(crate) fn period(
         &mut self,
         owner: Option<&Owner>,
@@ -267,6 +267,7 @@ impl SqlReader<'_> {
         from_ms: i64,
         until_ms: i64,
         count: usize,
+        go_on: &dyn Fn() -> Result<()>,
     ) -> Result<Option<Statement>> {
         reading(self.0, |sql| {
             let select = format!("SELECT {} FROM account WHERE id = $1", rows::ACCOUNT);
@@ -275,13 +276,19 @@ impl SqlReader<'_> {
             if owner.is_some() && row.owner.as_ref() != owner {
                 return Ok(None);
             }
+            let resets = resets(sql)?;
+            // Nothing was in it when the period ended: then all that came since need not be read. Where the log's time was put back, an
+            // account may have been opened later than its transfers say.
+            if resets.is_empty() && until_ms <= row.created_at {
+                return Ok(Some(Statement { account: row, opening: 0, closing: 0, transfers: Vec::new() }));
+            }
             // From now backwards: a balance is what it is now less what came since.
             let mut closing = signed(row.credits_posted)?.saturating_sub(signed(row.debits_posted)?);
             let mut transfers = Vec::new();
             let mut opening = None;
             let mut before = i64::MAX;
-            let resets = resets(sql)?;
             while opening.is_none() {
+                go_on()?;
                 let page = newest(sql, account, before, PAGE)?;
                 let Some(last) = page.last() else { break };
                 before = signed_seq(last.seq);

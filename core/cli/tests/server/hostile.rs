@@ -128,6 +128,35 @@ fn a_large_body_is_read_of_those_only_who_show_somebody() {
 }
 
 #[test]
+fn bodies_that_are_announced_and_do_not_come_keep_nobody_out() {
+    use crate::deal::Deal;
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let shows = ["authorization: Bearer x", "x-imagxp-payload: x\r\nx-imagxp-signature: x"];
+    let head = |shows: &str| {
+        format!(
+            "POST /v1/visas/redeem HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{shows}\r\ncontent-length: 2097152\r\n\r\n"
+        )
+    };
+    let silent: Vec<_> = (0..80)
+        .map(|number| {
+            let mut stream = connect(&service);
+            stream.write_all(head(shows[number % 2]).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let (token, _) = deal.buy(&service, "1");
+    // 100 KiB, most of which do not hold.
+    let mut visas = vec![Deal::presented(&token, &deal.request(&token))];
+    visas.extend((0..15).map(|_| serde_json::json!({"visa": "x".repeat(7000), "request": null})));
+    let reply =
+        deal.publisher.post(&service, "/v1/visas/redeem", &serde_json::json!({"visas": visas})).is(200);
+    assert_eq!((&reply["accepted"], &reply["results"][0]["accepted"]), (&1.into(), &true.into()), "{reply}");
+    drop(silent);
+}
+
+#[test]
 fn a_full_queue_says_so_and_a_change_that_takes_too_long_may_have_happened() {
     use crate::deal::Deal;
     use crate::party::nonce;

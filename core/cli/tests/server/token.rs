@@ -161,6 +161,28 @@ fn garbage_causes_no_fetch() {
 }
 
 #[test]
+fn an_agent_that_asks_too_often_waits() {
+    let service = Service::start(&["--set", "limits.tenant_per_s=1"]);
+    let deal = Deal::new(&service);
+    let other = Deal::without_money();
+    let replies: Vec<_> =
+        (0..8).map(|_| send(&service, &[], &form(&assertion(&service, &deal), ""))).collect();
+    let late = replies.iter().find(|reply| reply.0.status == 429).expect("nothing holds the agent back");
+    refuses(late, 429, "rate.tenant", "rate.tenant");
+    assert!(late.header("retry-after").is_some(), "{late:?}");
+    send(&service, &[], &form(&assertion(&service, &other), "")).is(200);
+    // What is not the agent's counts for nobody: a stranger cannot spend what is somebody else's.
+    let quiet = Deal { agent: other.publisher, publisher: other.agent };
+    let good = assertion(&service, &quiet);
+    let (said, signature) = good.rsplit_once('.').unwrap();
+    let forged = format!("{said}.{}", signature.chars().rev().collect::<String>());
+    for _ in 0..8 {
+        assert_eq!(send(&service, &[], &form(&forged, "")).0.status, 401);
+    }
+    send(&service, &[], &form(&good, "")).is(200);
+}
+
+#[test]
 fn assertions_that_do_not_hold() {
     let service = Service::start(&[]);
     let deal = Deal::new(&service);

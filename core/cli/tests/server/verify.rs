@@ -146,4 +146,17 @@ fn a_visa_is_redeemed_before_the_page_is_served() {
     let again = ask();
     assert_eq!(again.0.status, 402, "{again:?}");
     deal.give_feedback(&service, &jti, 1_000_000).is(200);
+    // The key is in the agent's manifest: a request need not bring it.
+    let (token, jti) = deal.buy(&service, "0.5");
+    let mut headers = deal.request(&token);
+    headers.retain(|(name, _)| name != "x-imagxp-public-key");
+    let mut lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    lines.extend([("x-original-uri", "/page"), ("x-original-method", "GET")]);
+    let served = service.send("GET", "/v1/verify", &lines, b"");
+    assert_eq!(
+        (served.0.status, served.header("x-imagxp-verdict-jti")),
+        (200, Some(jti.as_str())),
+        "{served:?}"
+    );
+    assert_eq!(service.get(&format!("/v1/visas/{jti}"), &service.token).is(200)["state"], "REDEEMED");
 }

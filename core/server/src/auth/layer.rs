@@ -1,8 +1,7 @@
 //! The innermost layer: finds out who asks and whether the route is for them.
 
 use super::access::Rule;
-use super::crowd::Place;
-use super::{Access, Caller};
+use super::{Access, Caller, Place};
 use crate::app::App;
 use crate::clock;
 use crate::listen::Peer;
@@ -57,12 +56,7 @@ async fn admit(app: &App, access: &Access, request: Request) -> Result<(Request,
     )?;
     let mut place = None;
     if let Caller::Tenant { id, .. } = &caller {
-        app.spend(id, 1)?;
-        let entered = app.crowd.enter(id.as_str());
-        place = Some(entered.ok_or_else(|| {
-            let message = "too many requests of this caller are at work";
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate.tenant", message)
-        })?);
+        place = Some(app.enter(id)?);
     }
     parts.extensions.insert(caller);
     Ok((Request::from_parts(parts, Body::from(body)), place))

@@ -8,7 +8,7 @@ mod layer;
 pub(crate) use access::{
     ACCESS_TOKEN, Access, OPERATOR_SESSION, OPERATOR_TOKEN, SIGNATURE, TRUSTED_PROXY, operations_mut,
 };
-pub(crate) use crowd::Crowd;
+pub(crate) use crowd::{Crowd, Place};
 pub(crate) use identities::{Identities, refused};
 pub(crate) use layer::{SESSION_COOKIE, bearer, by_session_cookie, by_token, cookie, layer};
 

@@ -42,6 +42,8 @@ pub(super) fn step(
 ) -> Result<(Thumbprint, Timestamp), SetupError> {
     // Sealing takes its time: before the transaction, whether or not a new key is needed.
     let spare = generate()?;
+    let before = ledger.read().and_then(|mut reading| reading.registry()?.keys());
+    check(&before.map_err(storage)?, passphrase, &step, spare.public_key().thumbprint(), now)?;
     let sealed = key_file::seal(&spare, passphrase)?.as_str().to_owned();
     let stepped = ledger.register(move |registry| {
         let before = registry.keys()?;
@@ -66,6 +68,25 @@ pub(super) fn step(
         Ok(Ok(turn))
     });
     stepped.map_err(storage)?
+}
+
+/// Refuses a passphrase that does not open what stays beside the new key. What the step itself refuses is refused here already.
+fn check(
+    rows: &[SigningKey],
+    passphrase: &Passphrase,
+    step: &Step,
+    spare: &Thumbprint,
+    now: Timestamp,
+) -> Result<(), SetupError> {
+    let mut plan = plan(rows)?;
+    plan.step(step, *spare, now)?;
+    for kid in plan.beside(spare) {
+        let row = rows.iter().find(|row| row.kid == kid.as_str());
+        let sealed = row.and_then(|row| row.sealed.as_deref()).unwrap_or_default();
+        key_file::open(sealed.as_bytes(), passphrase)
+            .map_err(|error| SetupError::new(error.code(), super::plan::SEALED))?;
+    }
+    Ok(())
 }
 
 /// Puts keys that were in a data folder where nobody has put any yet.

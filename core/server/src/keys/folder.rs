@@ -82,6 +82,13 @@ pub(super) fn step(
     let spare = generate()?;
     let mut plan = before.clone();
     let turn = plan.step(step, *spare.public_key().thumbprint(), now)?;
+    for kid in plan.beside(spare.public_key().thumbprint()) {
+        key_file::load(&file(data, kid), passphrase, Access::OwnerOnly).map_err(|error| {
+            // What else is wrong with a file is said as it is.
+            let locked = error.code() == "key_file.locked";
+            if locked { SetupError::new(error.code(), super::plan::SEALED) } else { error.into() }
+        })?;
+    }
     if before.entries().is_empty() {
         crate::folder::create(&folder(data))?;
     }

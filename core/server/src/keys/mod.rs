@@ -62,8 +62,7 @@ impl KeyRing {
             }
             keys.push(Key { key, use_from: entry.use_from, end });
         }
-        let dropped = plan.entries().iter().filter(|entry| entry.dropped.is_some()).map(|entry| entry.kid);
-        Ok(Self { keys, dropped: dropped.collect() })
+        Ok(Self { keys, dropped: plan.dropped().collect() })
     }
 
     /// Reads the keys of a data folder. Errors: `keys.missing` (make them first), `io.failed`, `key_file.locked`, `keys.malformed`.
@@ -78,6 +77,23 @@ impl KeyRing {
         known: Option<&Self>,
     ) -> Result<Self, SetupError> {
         database::open(rows, &secret.of_database()?, known)
+    }
+
+    /// This ring when a folder's keys cannot be read anew: without those that were dropped since.
+    pub(crate) fn kept_in_folder(&self, data: &Path) -> Self {
+        self.less(folder::read(data).ok().flatten().iter().flat_map(Plan::dropped))
+    }
+
+    /// The same of a database's rows.
+    pub(crate) fn kept_in_database(&self, rows: &[SigningKey]) -> Self {
+        let dropped = rows.iter().filter(|row| row.dropped_at.is_some());
+        self.less(dropped.filter_map(|row| Thumbprint::parse(&row.kid)))
+    }
+
+    fn less(&self, dropped: impl Iterator<Item = Thumbprint>) -> Self {
+        let dropped: Vec<_> = dropped.chain(self.dropped.iter().copied()).collect();
+        let counts = |key: &&Key| !dropped.contains(key.key.public_key().thumbprint());
+        Self { keys: self.keys.iter().filter(counts).cloned().collect(), dropped }
     }
 
     /// The key that signs now: the newest whose time has come.
@@ -219,168 +235,4 @@ fn generate() -> Result<PrivateKey, SetupError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use imagxp_storage::{Address, Options};
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_secs(1_800_000_000).saturating_add_secs(seconds)
-    }
-
-    fn names<'a>(keys: impl Iterator<Item = &'a PublicKey>) -> Vec<String> {
-        keys.map(|key| key.thumbprint().as_str().to_owned()).collect()
-    }
-
-    /// Keys in a folder and in a database: what must hold of both.
-    struct Place {
-        data: tempfile::TempDir,
-        secret: Secret,
-        ledger: Option<Ledger>,
-    }
-
-    impl Place {
-        fn each(check: impl Fn(&Self)) {
-            for in_database in [false, true] {
-                let data = tempfile::tempdir().unwrap();
-                let secret = Secret::new(data.path(), Path::new(""));
-                let ledger =
-                    in_database.then(|| Ledger::open(&Address::Memory, Options::default(), 0).unwrap());
-                check(&Self { data, secret, ledger });
-            }
-        }
-
-        fn step(&self, step: Step, now: Timestamp) -> Result<String, SetupError> {
-            let turn = match &self.ledger {
-                Some(ledger) => step_in_database(ledger, &self.secret, step, now),
-                None => step_in_folder(self.data.path(), &self.secret, &step, now),
-            };
-            turn.map(|(kid, _)| kid.as_str().to_owned())
-        }
-
-        fn ring(&self) -> Result<KeyRing, SetupError> {
-            match &self.ledger {
-                Some(ledger) => {
-                    let rows = ledger.read().unwrap().registry().unwrap().keys().unwrap();
-                    KeyRing::in_database(&rows, &self.secret, None)
-                }
-                None => KeyRing::in_folder(self.data.path(), &self.secret),
-            }
-        }
-
-        fn dropped(&self, kid: &str, now: Timestamp) -> Result<String, SetupError> {
-            let kid = Thumbprint::parse(kid).unwrap();
-            self.step(Step::Drop { kid, reason: "it has leaked".to_owned() }, now)
-        }
-    }
-
-    #[test]
-    fn a_rotation_from_end_to_end() {
-        Place::each(|place| {
-            let code = |step, now| place.step(step, now).unwrap_err().code();
-            assert_eq!(code(Step::Rotate, at(0)), "keys.missing");
-            let old = place.step(Step::Create, at(0)).unwrap();
-            assert_eq!(code(Step::Create, at(0)), "keys.exist");
-            let new = place.step(Step::Rotate, at(1000)).unwrap();
-            assert_eq!(code(Step::Rotate, at(1000)), "rotation.order");
-            let ring = place.ring().unwrap();
-            let turn = 1000 + NOTICE_S;
-            let signer =
-                |seconds| ring.signer(at(seconds)).unwrap().public_key().thumbprint().as_str().to_owned();
-            let published = |seconds| names(ring.published(at(seconds)));
-            assert_eq!((signer(-9), signer(turn - 1), signer(turn)), (old.clone(), old.clone(), new.clone()));
-            assert_eq!(published(1000), [old.clone(), new.clone()]);
-            assert_eq!(published(turn + KEEP_S), [old.clone(), new.clone()]);
-            assert_eq!(published(turn + KEEP_S + 1), std::slice::from_ref(&new));
-            assert_eq!(imagxp::jwks::JwkSet::parse(&ring.jwks(at(1000))).unwrap().keys().len(), 2);
-            // A later rotation forgets a key that nobody meets any more.
-            place.step(Step::Rotate, at(turn + KEEP_S + 1)).unwrap();
-            assert_eq!(place.ring().unwrap().keys.len(), 2);
-            assert!(!place.data.path().join("keys").join(format!("{old}.pem")).exists());
-        });
-    }
-
-    #[test]
-    fn a_key_that_is_dropped_is_gone_at_once() {
-        Place::each(|place| {
-            let first = place.step(Step::Create, at(0)).unwrap();
-            // Nothing waits: a new key signs.
-            let second = place.dropped(&first, at(10)).unwrap();
-            let ring = place.ring().unwrap();
-            assert_ne!(first, second);
-            assert_eq!(names(ring.published(at(10))), std::slice::from_ref(&second));
-            assert!(
-                ring.has_dropped(&first) && !ring.has_dropped(&second) && ring.find(&first, at(10)).is_none()
-            );
-            assert_eq!(
-                *ring.signer(at(9)).unwrap().public_key().thumbprint().as_str(),
-                second,
-                "a clock behind"
-            );
-            assert_eq!(place.dropped(&first, at(11)).unwrap_err().code(), "usage.argument", "once");
-            // One that waits takes over.
-            let third = place.step(Step::Rotate, at(20)).unwrap();
-            assert_eq!(place.dropped(&second, at(30)).unwrap(), third);
-            let ring = place.ring().unwrap();
-            assert_eq!(names(ring.published(at(30))), std::slice::from_ref(&third));
-            assert_eq!(*ring.signer(at(30)).unwrap().public_key().thumbprint().as_str(), third);
-            // One that waits is dropped itself: who signs stays, and another may be made.
-            let fourth = place.step(Step::Rotate, at(40)).unwrap();
-            assert_eq!(place.dropped(&fourth, at(50)).unwrap(), third);
-            let fifth = place.step(Step::Rotate, at(60)).unwrap();
-            assert_eq!(names(place.ring().unwrap().published(at(60 + NOTICE_S))), [third, fifth]);
-            // No private half is left of what was dropped.
-            for kid in [first, second, fourth] {
-                assert!(!place.data.path().join("keys").join(format!("{kid}.pem")).exists());
-            }
-            if let Some(ledger) = &place.ledger {
-                let rows = ledger.read().unwrap().registry().unwrap().keys().unwrap();
-                assert!(rows.iter().all(|row| row.sealed.is_none() == row.dropped_at.is_some()));
-                assert!(
-                    rows.iter()
-                        .filter_map(|row| row.sealed.as_deref())
-                        .all(|text| text.contains("ENCRYPTED"))
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn sealed_keys_need_their_passphrase() {
-        Place::each(|place| {
-            let write = |name: &str, text: &str| {
-                let file = place.data.path().join(name);
-                std::fs::write(&file, text).unwrap();
-                Secret::new(place.data.path(), &file)
-            };
-            let (right, wrong) = (write("right", "correct horse\n"), write("wrong", "battery\n"));
-            let none = Secret::new(&place.data.path().join("elsewhere"), Path::new(""));
-            let place =
-                Place { data: tempfile::tempdir().unwrap(), secret: right, ledger: place.ledger.clone() };
-            place.step(Step::Create, at(0)).unwrap();
-            assert!(place.ring().is_ok());
-            for secret in [wrong, none] {
-                let other =
-                    Place { data: tempfile::tempdir().unwrap(), secret, ledger: place.ledger.clone() };
-                let opened = match place.ledger {
-                    Some(_) => other.ring(),
-                    None => KeyRing::in_folder(place.data.path(), &other.secret),
-                };
-                assert_eq!(opened.unwrap_err().code(), "key_file.locked");
-            }
-        });
-    }
-
-    #[test]
-    fn two_that_rotate_at_once_make_one_key() {
-        let data = tempfile::tempdir().unwrap();
-        let secret = Secret::new(data.path(), Path::new(""));
-        let ledger = Ledger::open(&Address::Memory, Options::default(), 0).unwrap();
-        step_in_database(&ledger, &secret, Step::Create, at(0)).unwrap();
-        let rotated = std::thread::scope(|scope| {
-            let threads = [(); 4]
-                .map(|()| scope.spawn(|| step_in_database(&ledger, &secret, Step::Rotate, at(1)).is_ok()));
-            threads.map(|thread| thread.join().unwrap())
-        });
-        assert_eq!(rotated.iter().filter(|done| **done).count(), 1);
-    }
-}
+mod tests;

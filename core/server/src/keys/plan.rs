@@ -8,6 +8,9 @@ use imagxp::crypto::Thumbprint;
 pub(super) const EXIST: &str = "there are signing keys already; rotate them instead";
 pub(super) const MISSING: &str = "there are no signing keys; `imagxp keys create` makes them";
 
+/// A key under another passphrase than its neighbours is one that no server can open beside them.
+pub(super) const SEALED: &str = "the passphrase does not open the keys that stay beside the new one: set `keys.passphrase_file` to theirs, or drop those first";
+
 /// One key's time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -53,6 +56,20 @@ impl Plan {
 
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.0
+    }
+
+    /// Those of which nothing counts any more.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = Thumbprint> {
+        self.0.iter().filter(|entry| entry.dropped.is_some()).map(|entry| entry.kid)
+    }
+
+    /// Those that stay beside a key that is new; none when it was not needed.
+    pub(super) fn beside(&self, new: &Thumbprint) -> impl Iterator<Item = &Thumbprint> {
+        let needed = self.0.iter().any(|entry| entry.kid == *new);
+        self.0
+            .iter()
+            .filter(move |entry| needed && entry.kid != *new && entry.dropped.is_none())
+            .map(|entry| &entry.kid)
     }
 
     /// Does a step, with `spare` as the key that is new if one is needed. Returns the key that signs from when.

@@ -73,7 +73,7 @@ pub(crate) async fn statement(
     let until = at(&ask.until, clock::now().as_millis().saturating_add(1))?;
     let found = app
         .bank
-        .read(move |reading| match reading.period(Some(&owner), account, from, until, MOST) {
+        .read_long(move |reading| match reading.period(Some(&owner), account, from, until, MOST) {
             Err(error) if error.kind() == imagxp_storage::ErrorKind::Config => Ok(Err(())),
             found => found.map(Ok),
         })

@@ -9,14 +9,14 @@ use crate::keys::KeyRing;
 use crate::mutation::Mutation;
 use crate::problem::Problem;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp::AgentId;
 use imagxp::crypto::{Jws, Thumbprint};
-use imagxp::json::Value;
+use imagxp::json::{Value, object_to_canonical};
 use imagxp::publisher::Redemption;
 use imagxp::resource::Origin;
-use imagxp::visa::VISA_TYP;
+use imagxp::visa::{Presented as Presentation, VISA_TYP};
 use imagxp_broker::{Actor, Id, Idempotency, Outcome, Owner, Redeem, Reference, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -197,16 +197,12 @@ impl RedeemedVisa {
 }
 
 /// Redeems the visa of a request that a proxy asks about, in the name of the publisher that the visa names: the proxy is the publisher's own.
-pub(crate) async fn for_proxy(app: &App, headers: &HeaderMap) -> Redemption {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let visa = header(imagxp::headers::PAYMENT).or_else(|| header(imagxp::headers::CREDENTIAL));
-    let request = header(imagxp::headers::PAYLOAD).zip(header(imagxp::headers::SIGNATURE));
-    let (Some(visa), Some((payload, signature)), Some(public_key)) =
-        (visa, request, header(imagxp::headers::PUBLIC_KEY))
-    else {
+pub(crate) async fn for_proxy(app: &App, presented: &Presentation) -> Redemption {
+    // Read as if it had been sent here.
+    let sent = presented.to_json().ok().map(|object| object_to_canonical(&object));
+    let Some(presented) = sent.and_then(|sent| serde_json::from_slice::<PresentedVisa>(&sent).ok()) else {
         return Redemption::Refused;
     };
-    let presented = PresentedVisa { visa, request: Some(SignedRequest { payload, signature, public_key }) };
     let loopback = app.identities.allow_loopback();
     let Some(publisher) = audience(&presented.visa, loopback) else { return Redemption::Refused };
     let checked = check(app, &app.live().keys, &publisher, &presented);

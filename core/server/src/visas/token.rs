@@ -102,6 +102,7 @@ pub(crate) struct OAuthError {
         (status = 403, description = "the account may not be debited", body = OAuthError),
         (status = 409, description = "the idempotency key was used for something else", body = OAuthError),
         (status = 415, description = "the body is not a form", body = OAuthError),
+        (status = 429, description = "too many requests of this agent; `Retry-After` says when to ask again", body = OAuthError),
         (status = 503, description = "the agent's manifest or the store cannot be reached now", body = OAuthError)
     )
 )]
@@ -155,6 +156,8 @@ async fn answer(app: &App, request: Request) -> Result<TokenAnswer, Problem> {
     };
     let now = clock::now();
     let assertion = authenticate(app, &form, &headers, now).await?;
+    // The route is open to everybody: who asks is known from here on only, and is counted like any other tenant before anything is written.
+    let _place = app.enter(&assertion.agent_id)?;
     let used = UseAssertion {
         agent: Owner::parse(assertion.agent_id.as_str())?,
         jti: Reference::parse(&assertion.jti)?,

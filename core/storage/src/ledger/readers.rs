@@ -11,6 +11,7 @@ use imagxp_broker::{
 };
 use imagxp_database::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub struct Reading {
     /// Absent only while it is given back.
     sql: Option<Box<dyn Sql + Send>>,
     readers: Arc<Readers>,
+    /// Whether whoever asked waits no more.
+    given_up: Option<Arc<AtomicBool>>,
 }
 
 impl Readers {
@@ -65,7 +68,7 @@ impl Readers {
             None => (self.connect)(),
         };
         match sql {
-            Ok(sql) => Ok(Reading { sql: Some(sql), readers: Arc::clone(self) }),
+            Ok(sql) => Ok(Reading { sql: Some(sql), readers: Arc::clone(self), given_up: None }),
             Err(error) => {
                 self.give_back(None);
                 Err(error)
@@ -120,7 +123,13 @@ fn let_go(connections: Vec<Box<dyn Sql + Send>>) {
 }
 
 impl Reading {
+    /// Ends what is read at the next statement once this is true: nobody waits for it any more, and others do for the connection.
+    pub fn end_when(&mut self, given_up: Arc<AtomicBool>) {
+        self.given_up = Some(given_up);
+    }
+
     pub(crate) fn sql(&mut self) -> Result<&mut dyn Sql> {
+        go_on(self.given_up.as_deref())?;
         match &mut self.sql {
             Some(sql) => Ok(&mut **sql),
             None => Err(Error::new(ErrorKind::Unavailable, "the connection was given back")),
@@ -163,7 +172,20 @@ impl Reading {
         until_ms: i64,
         limit: usize,
     ) -> Result<Option<Statement>> {
-        self.with(|reader| reader.period(owner, account, from_ms, until_ms, limit))
+        let given_up = self.given_up.clone();
+        self.with(|reader| {
+            reader.period(owner, account, from_ms, until_ms, limit, &|| go_on(given_up.as_deref()))
+        })
+    }
+}
+
+/// Error: `store.busy` when whoever asked has given up.
+fn go_on(given_up: Option<&AtomicBool>) -> Result<()> {
+    match given_up {
+        Some(given_up) if given_up.load(Ordering::Relaxed) => {
+            Err(Error::new(ErrorKind::Busy, "nobody waits for what is read any more"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use imagxp_storage::{Ledger, Options};
 use place::everywhere;
 use requests::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 const NOW: i64 = 1_790_000_000_000;
 
@@ -205,6 +205,12 @@ fn statements_add_up() {
         assert_eq!((all.opening, all.closing, all.transfers.len()), (0, 50_000, 5110));
         assert_eq!(reading.period(Some(&owner("b")), id, from, until, 10_000).unwrap(), None, "not theirs");
         assert_eq!(reading.period(None, id, from, until, 100).unwrap_err().code(), "storage.config");
+        // A period from before the account, and one that nobody waits for: neither reads all that came since.
+        let before = reading.period(None, id, 0, NOW, 10_000).unwrap().unwrap();
+        assert_eq!((before.opening, before.closing, before.transfers.len()), (0, 0, 0));
+        let mut given_up = ledger.read().unwrap();
+        given_up.end_when(Arc::new(AtomicBool::new(true)));
+        assert_eq!(given_up.period(None, id, 0, NOW, 10_000).unwrap_err().code(), "store.busy");
         // Pages by cursor: everything once, newest first.
         let (mut seen, mut before) = (Vec::new(), None);
         loop {
