@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import imagxp
 import requests
 from imagxp import Identity
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
-from support import address, reserve, respond
+from support import address, reserve, respond, respond_in_pieces
 
 
 class Recorder:
@@ -28,6 +31,8 @@ class Recorder:
         self.requests: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
+        self.in_pieces = False
+        self.gzipped = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -43,7 +48,18 @@ class Recorder:
             await respond(send, 302, b"", [(b"location", location), (b"content-length", b"0")])
         else:
             status, answer = waiting.pop(0) if waiting else (200, b"ok")
-            await respond(send, status, answer, [(b"content-length", str(len(answer)).encode())])
+            await self.respond(send, status, answer)
+
+    async def respond(self, send: Any, status: int, body: bytes) -> None:
+        """One answer, as something between us and the client would have it."""
+        headers = [(b"content-type", b"application/json")]
+        if self.gzipped:
+            body = gzip.compress(body)
+            headers.append((b"content-encoding", b"gzip"))
+        if self.in_pieces:
+            await respond_in_pieces(send, status, body, headers)
+        else:
+            await respond(send, status, body, [*headers, (b"content-length", str(len(body)).encode())])
 
     def asked(self, path: str) -> list[dict[str, Any]]:
         """The requests for one path."""
@@ -58,6 +74,7 @@ class Broker(Recorder):
         self.key = imagxp.PrivateKey.generate()
         self.sold: dict[str, str] = {}
         self.status = 200
+        self.padding = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from urllib.parse import parse_qs
@@ -71,7 +88,7 @@ class Broker(Recorder):
         purchase = headers[b"idempotency-key"].decode()
         assertion = form["client_assertion"]
         if self.status != 200:
-            await respond(send, self.status, b"{}", [(b"content-length", b"2")])
+            await self.respond(send, self.status, b"{}")
             return
         agent_id = imagxp.assertion_agent(assertion, allow_loopback=True)
         self.sold.setdefault(
@@ -88,7 +105,7 @@ class Broker(Recorder):
             ),
         )
         answer = json.dumps({"access_token": self.sold[purchase], "token_type": "Bearer", "expires_in": 600}).encode()
-        await respond(send, 200, answer, [(b"content-length", str(len(answer)).encode())])
+        await self.respond(send, 200, answer + b" " * self.padding)
 
 
 def ours(request: dict[str, Any]) -> list[str]:
@@ -173,6 +190,31 @@ class Aiohttp(Client):
                 async with session.request(method, url, data=body, headers=headers) as answer:
                     answers.append((answer.status, await answer.read()))
         return answers
+
+
+class Httpx(Client):
+    """`httpx.Client`."""
+
+    def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
+        auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
+        with httpx.Client(auth=auth, trust_env=False, timeout=10) as client:
+            answers = [client.request(method, url, content=body, headers=headers) for method, url in asked]
+        self.reasons += [answer.extensions.get("imagxp") for answer in answers]
+        return [(answer.status_code, answer.content) for answer in answers]
+
+
+class HttpxAsync(Client):
+    """`httpx.AsyncClient`."""
+
+    def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
+        return asyncio.run(self._ask(*asked, body=body, headers=headers))
+
+    async def _ask(self, *asked: tuple[str, str], body: bytes | None, headers: Any) -> list[tuple[int, bytes]]:
+        auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
+        async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=10) as client:
+            answers = [await client.request(method, url, content=body, headers=headers) for method, url in asked]
+        self.reasons += [answer.extensions.get("imagxp") for answer in answers]
+        return [(answer.status_code, answer.content) for answer in answers]
 
 
 def crawl(requests: list[dict[str, Any]], **settings: Any) -> dict[str, Any]:

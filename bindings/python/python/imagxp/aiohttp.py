@@ -21,9 +21,9 @@ except ImportError as error:
     raise missing("aiohttp", "aiohttp 3.12 or newer", "aiohttp") from error
 
 from ._imagxp import Identity, Wallet, user_agent
+from .beginning import abegin
 from .client import (
     BROKER_TIMEOUT,
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     BrokerAnswer,
@@ -126,14 +126,12 @@ class ImagxpMiddleware:
         sending = plain.request(step.method, step.url, data=step.body, headers=headers, allow_redirects=False)
         try:
             async with plain, sending as answer:
-                body = b""
-                while len(body) <= MAX_OFFER_BYTES and (chunk := await answer.content.readany()):
-                    body += chunk
+                body = await abegin(answer.content.iter_any())
         except aiohttp.ClientConnectorError as error:
             return BrokerFailure(type(error).__name__, sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return BrokerFailure(type(error).__name__)
-        return BrokerAnswer(answer.status, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
+        return BrokerAnswer(answer.status, body)
 
 
 def _set_headers(request: ClientRequest, step: Send) -> None:

@@ -10,11 +10,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header
+from .beginning import MAX_OFFER_BYTES
 from .errors import ImagxpError, ReadError, UsageError
 
 __all__ = [
     "BROKER_TIMEOUT",
-    "MAX_OFFER_BYTES",
     "OURS",
     "AskBroker",
     "Bought",
@@ -33,7 +33,6 @@ __all__ = [
 
 OURS: Final = "x-imagxp-"
 """What the names of our headers begin with: they are made for one request, and belong to no other."""
-MAX_OFFER_BYTES: Final = 64 * 1024
 BROKER_TIMEOUT: Final = 10.0
 """Seconds that a broker may take."""
 
@@ -110,7 +109,7 @@ class AskBroker:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAnswer:
-    """What a broker said."""
+    """What a broker said: the whole body, or more than `MAX_OFFER_BYTES` of it."""
 
     status: int
     body: bytes
@@ -222,7 +221,9 @@ class Client:
             if isinstance(reply, BrokerFailure):
                 action = yield Call(partial(visit.failed, reply.detail, sent=reply.sent))
             else:
-                action = yield Call(partial(visit.answered, reply.status, [], reply.body))
+                # What is too long was not read to its end: nobody knows what it says.
+                status, body = (reply.status, reply.body) if len(reply.body) <= MAX_OFFER_BYTES else (599, b"")
+                action = yield Call(partial(visit.answered, status, [], body))
         if action.kind == "send":
             return Bought(dict(action.headers)["x-imagxp-payment"], visit)
         if isinstance(action.error, ReadError) and action.error.code == "spend.unknown":

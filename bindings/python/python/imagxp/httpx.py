@@ -25,6 +25,7 @@ except ImportError as error:
 from ._imagxp import Identity, Wallet, user_agent
 from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options, is_short
 from .errors import UsageError
+from .httpx_body import abeginning, beginning
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
 
@@ -78,13 +79,12 @@ class ImagxpAuth(httpx.Auth):
                     if inspect.iscoroutine(answer):
                         answer.close()
                     raise TypeError("an asynchronous visas needs httpx.AsyncClient")
-            elif isinstance(step, _ReadOffer):
-                answer = step.response.read()
+            elif isinstance(step, _Read):
+                answer = beginning(step.response)
             elif isinstance(step, Call):
                 answer = step.act()
             elif isinstance(step, _AskBroker):
                 answer = yield step.request
-                answer.read()
             else:
                 # A request that the client made for a redirect has not been read yet.
                 step.request.read()
@@ -104,14 +104,13 @@ class ImagxpAuth(httpx.Auth):
                 answer: Any = self._ask(step)
                 if inspect.isawaitable(answer):
                     answer = await answer
-            elif isinstance(step, _ReadOffer):
-                answer = await step.response.aread()
+            elif isinstance(step, _Read):
+                answer = await abeginning(step.response)
             elif isinstance(step, Call):
                 # Books in a file are synced, and a KMS answers over a network.
                 answer = await asyncio.to_thread(step.act)
             elif isinstance(step, _AskBroker):
                 answer = yield step.request
-                await answer.aread()
             else:
                 await step.request.aread()
                 if self._client.identity.is_external:
@@ -128,7 +127,7 @@ class ImagxpAuth(httpx.Auth):
     def _ask(self, offer: Offer) -> str | Awaitable[str | None] | None:
         return self._visas(offer) if self._visas is not None else None
 
-    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Call | _AskBroker | Offer, Any, None]:
+    def _flow(self, request: httpx.Request) -> Generator[_Sign | _Read | Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
         options = Options.of(request.extensions.get("imagxp"), self._client.purpose)
         visa = options.visa
@@ -152,7 +151,7 @@ class ImagxpAuth(httpx.Auth):
                 asked = True
                 if not is_short(response.headers.get("content-length")):
                     return
-                offer = self._client.offer(str(request.url), options, (yield _ReadOffer(response)))
+                offer = self._client.offer(str(request.url), options, (yield _Read(response)))
                 visa = (yield offer) if offer is not None else None
                 if visa is None:
                     return
@@ -163,10 +162,10 @@ class ImagxpAuth(httpx.Auth):
 
     def _buy(
         self, request: httpx.Request, options: Options, response: httpx.Response
-    ) -> Generator[_ReadOffer | Call | _AskBroker, Any, Bought | None]:
+    ) -> Generator[_Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
         short = is_short(response.headers.get("content-length"))
-        offer: bytes = (yield _ReadOffer(response)) if short else b""
+        offer: bytes = (yield _Read(response)) if short else b""
         with closing(self._client.buy(request.method, _url(request), options.purpose, offer)) as buying:
             reply: Any = None
             while True:
@@ -183,8 +182,8 @@ class ImagxpAuth(httpx.Auth):
                 form = _once(step, request.extensions.get("timeout"))
                 token: httpx.Response = yield _AskBroker(form)
                 # A redirect that the client followed is no answer of the broker.
-                own = token.request is form and is_short(token.headers.get("content-length"))
-                reply = BrokerAnswer(token.status_code, token.content) if own else BrokerAnswer(599, b"")
+                own = token.request is form
+                reply = BrokerAnswer(token.status_code, (yield _Read(token))) if own else BrokerAnswer(599, b"")
 
     def _sign(self, step: _Sign) -> None:
         request = step.request
@@ -219,7 +218,7 @@ class _Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadOffer:
+class _Read:
     response: httpx.Response
 
 

@@ -27,9 +27,9 @@ except ImportError as error:
     raise missing("requests", "requests", "requests") from error
 
 from ._imagxp import Identity, Wallet, user_agent
+from .beginning import MAX_OFFER_BYTES
 from .client import (
     BROKER_TIMEOUT,
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     BrokerAnswer,
@@ -180,7 +180,7 @@ class ImagxpAdapter(HTTPAdapter):
         except Exception as error:
             # What urllib3 raises while a body is read.
             return BrokerFailure(type(error).__name__)
-        return BrokerAnswer(answer.status_code, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
+        return BrokerAnswer(answer.status_code, body)
 
 
 def _set_headers(request: requests.PreparedRequest, signed: Sequence[tuple[str, str]]) -> None:

@@ -34,8 +34,8 @@ except ImportError as error:
     raise missing("scrapy", "Scrapy 2.14 or newer", "scrapy") from error
 
 from ._imagxp import Caps, Fetcher, Identity, Wallet, user_agent
+from .beginning import MAX_OFFER_BYTES
 from .client import (
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     Bought,
