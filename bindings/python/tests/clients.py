@@ -33,6 +33,7 @@ class Recorder:
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
         self.in_pieces = False
         self.gzipped = False
+        self.cookie: bytes | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -53,6 +54,8 @@ class Recorder:
     async def respond(self, send: Any, status: int, body: bytes) -> None:
         """One answer, as something between us and the client would have it."""
         headers = [(b"content-type", b"application/json")]
+        if self.cookie is not None:
+            headers.append((b"set-cookie", self.cookie))
         if self.gzipped:
             body = gzip.compress(body)
             headers.append((b"content-encoding", b"gzip"))

@@ -116,6 +116,27 @@ def test_scrapy_pays_within_caps_that_outlive_it(
     assert [name for name in found["stats"] if name.startswith("imagxp/unpaid/")] == ["imagxp/unpaid/spend.limit"]
 
 
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_scrapy_reads_compressed_offers(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], in_pieces: bool
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.in_pieces, server.gzipped = in_pieces, True
+    long = " " * 70_000
+    denied = b'{"error": {"code": "policy.purpose_denied"}}'
+    server.answers = {"/p": [(402, offer(broker))], "/denied": [(403, denied)], "/long": [(402, long.encode())]}
+    found = crawl([{"url": server.origin + path} for path in ("/p", "/denied", "/long")], **settings)
+    items = {item["url"].rpartition("/")[2]: (item["status"], item["text"]) for item in found["items"]}
+    assert items == {"p": (200, "ok"), "denied": (403, denied.decode()), "long": (402, long)}
+    stats = found["stats"]
+    assert (stats["imagxp/paid"], stats["imagxp/refused/policy.purpose_denied"], len(broker.sold)) == (1, 1, 1)
+    assert stats["imagxp/unpaid/offer.malformed"] == 1, stats
+
+
 def test_scrapy_asks_about_a_payment_of_unknown_end(
     server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], tmp_path: Path
 ) -> None:

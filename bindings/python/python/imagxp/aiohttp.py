@@ -8,6 +8,7 @@ Every request is signed anew, each hop of a redirect for its own URL.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import Any
@@ -33,7 +34,6 @@ from .client import (
     Options,
     ReadOffer,
     Send,
-    is_short,
     same_origin,
     signed_url,
 )
@@ -100,8 +100,7 @@ class ImagxpMiddleware:
                     reply = await asyncio.to_thread(step.act) if waits else step.act()
                 elif isinstance(step, ReadOffer):
                     assert response is not None  # noqa: S101 (for the type checker: what is read was sent)
-                    short = repeatable and is_short(response.headers.get("content-length"))
-                    reply = await response.read() if short else b""
+                    reply = await _beginning(response) if repeatable else b""
                 elif isinstance(step, AskBroker):
                     reply = await self._ask(request, step)
                 else:
@@ -132,6 +131,20 @@ class ImagxpMiddleware:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return BrokerFailure(type(error).__name__)
         return BrokerAnswer(answer.status, body)
+
+
+async def _beginning(response: ClientResponse) -> bytes:
+    """All of the body, decoded, or more than `MAX_OFFER_BYTES`; whoever gets the answer reads it from the start."""
+    try:
+        begun = await abegin(response.content.iter_any())
+    except BaseException:
+        response.close()
+        raise
+    with warnings.catch_warnings():
+        # aiohttp's own parsers do it so, and there is no other way to give back what was read.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        response.content.unread_data(begun)
+    return begun
 
 
 def _set_headers(request: ClientRequest, step: Send) -> None:

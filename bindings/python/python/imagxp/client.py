@@ -26,7 +26,6 @@ __all__ = [
     "Options",
     "ReadOffer",
     "Send",
-    "is_short",
     "same_origin",
     "signed_url",
 ]
@@ -87,7 +86,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ReadOffer:
-    """Read the body of the answer, which is a 402; the reply is the body, or nothing when it is not [`is_short`]."""
+    """Read the body of the answer, which is a 402; the reply is the whole body, or more than `MAX_OFFER_BYTES` of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class Client:
 
         def offered() -> Action:
             visit.start()
-            return visit.answered(402, [], offer)
+            return visit.answered(402, [], offer if len(offer) <= MAX_OFFER_BYTES else b"")
 
         action: Action = yield Call(offered)
         if action.kind == "request_token":
@@ -232,6 +231,8 @@ class Client:
 
     def offer(self, url: str, options: Options, body: bytes) -> Offer | None:
         """What a 402 answer asks for, if it makes an offer."""
+        if len(body) > MAX_OFFER_BYTES:
+            return None
         try:
             document = json.loads(body)
             terms, error = document["offer"], document.get("error") or {}
@@ -281,9 +282,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
-
-
-def is_short(content_length: str | None) -> bool:
-    """Whether an answer says that it is small enough to be read for its offer."""
-    length = content_length or ""
-    return length.isascii() and length.isdigit() and int(length) <= MAX_OFFER_BYTES

@@ -23,7 +23,7 @@ except ImportError as error:
     raise missing("httpx", "httpx", "httpx") from error
 
 from ._imagxp import Identity, Wallet, user_agent
-from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options, is_short
+from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options
 from .errors import UsageError
 from .httpx_body import abeginning, beginning
 
@@ -149,8 +149,6 @@ class ImagxpAuth(httpx.Auth):
                 visa, paying = bought.visa, bought
             elif mine and self._visas is not None:
                 asked = True
-                if not is_short(response.headers.get("content-length")):
-                    return
                 offer = self._client.offer(str(request.url), options, (yield _Read(response)))
                 visa = (yield offer) if offer is not None else None
                 if visa is None:
@@ -164,8 +162,7 @@ class ImagxpAuth(httpx.Auth):
         self, request: httpx.Request, options: Options, response: httpx.Response
     ) -> Generator[_Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
-        short = is_short(response.headers.get("content-length"))
-        offer: bytes = (yield _Read(response)) if short else b""
+        offer: bytes = yield _Read(response)
         with closing(self._client.buy(request.method, _url(request), options.purpose, offer)) as buying:
             reply: Any = None
             while True:

@@ -38,11 +38,11 @@ from .client import (
     Client,
     Options,
     ReadOffer,
-    is_short,
     same_origin,
     signed_url,
 )
 from .errors import UsageError
+from .requests_body import beginning
 
 __all__ = ["ImagxpAdapter", "ImagxpAuth"]
 
@@ -155,8 +155,7 @@ class ImagxpAdapter(HTTPAdapter):
                     reply = step.act()
                 elif isinstance(step, ReadOffer):
                     assert response is not None  # noqa: S101 (for the type checker: what is read was sent)
-                    short = is_short(response.headers.get("content-length")) and _may_repeat(request)
-                    reply = response.content if short else b""
+                    reply = beginning(response) if _may_repeat(request) else b""
                 elif isinstance(step, AskBroker):
                     reply = self._ask(step, timeout or BROKER_TIMEOUT, how)
                 else:
