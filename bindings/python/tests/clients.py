@@ -31,6 +31,8 @@ class Recorder:
         self.requests: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
+        # Where to, when there are no answers left.
+        self.moved: dict[str, str] = {}
         self.in_pieces = False
         self.gzipped = False
         self.cookie: bytes | None = None
@@ -44,9 +46,9 @@ class Recorder:
         target = scope["raw_path"].decode() + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
         self.requests.append({"method": scope["method"], "target": target, "headers": headers, "body": body})
         waiting = self.answers.get(scope["path"])
-        if scope["path"] in self.redirects:
-            location = self.redirects[scope["path"]].encode()
-            await respond(send, 302, b"", [(b"location", location), (b"content-length", b"0")])
+        location = self.redirects.get(scope["path"]) or (None if waiting else self.moved.get(scope["path"]))
+        if location is not None:
+            await respond(send, 302, b"", [(b"location", location.encode()), (b"content-length", b"0")])
         else:
             status, answer = waiting.pop(0) if waiting else (200, b"ok")
             await self.respond(send, status, answer)
@@ -220,9 +222,9 @@ class HttpxAsync(Client):
         return [(answer.status_code, answer.content) for answer in answers]
 
 
-def crawl(requests: list[dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    """A crawl as a process of its own."""
-    job = json.dumps({"requests": requests, "settings": settings})
+def crawl(requests: list[dict[str, Any]], follow: dict[str, list[str]] | None = None, **settings: Any) -> dict[str, Any]:
+    """A crawl as a process of its own; `follow`: what a page leads to, asked for with the same meta."""
+    job = json.dumps({"requests": requests, "settings": settings, "follow": follow or {}})
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("crawl.py"))],
         input=job,

@@ -116,6 +116,51 @@ def test_scrapy_pays_within_caps_that_outlive_it(
     assert [name for name in found["stats"] if name.startswith("imagxp/unpaid/")] == ["imagxp/unpaid/spend.limit"]
 
 
+def test_scrapy_uses_a_visa_when_the_paid_request_is_retried(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.answers = {"/p": [(402, offer(broker)), (503, b""), (402, offer(broker))]}
+    found = crawl([{"url": server.origin + "/p"}], **settings)
+    assert [item["status"] for item in found["items"]] == [200], found["log"]
+    visas = [header(request, "x-imagxp-payment") for request in server.requests if "x-imagxp-payment" in ours(request)]
+    assert (len(visas), set(visas)) == (2, set(broker.sold.values()))
+    assert len(broker.sold) == 1, "the visa that came back is used"
+
+
+def test_scrapy_pays_for_pages_that_a_paid_one_leads_to(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    paths = ["/a", "/b", "/never", "/c"]
+    a, b, never, c = (server.origin + path for path in paths)
+    server.answers = {path: [(402, offer(broker))] * (3 if path == "/never" else 1) for path in paths}
+    found = crawl([{"url": a}, {"url": never}], follow={a: [b], never: [c]}, **settings)
+    assert {item["url"]: item["status"] for item in found["items"]} == {a: 200, b: 200, never: 402, c: 200}
+    assert [len(server.asked(path)) for path in paths] == [2, 2, 2, 2], "one read pays once"
+
+
+def test_scrapy_pays_once_over_redirects(server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.answers = {"/a": [(402, offer(broker))], "/b": [(402, offer(broker))] * 2}
+    server.moved = {"/a": "/b"}
+    found = crawl([{"url": server.origin + "/a"}], **settings)
+    assert [item["status"] for item in found["items"]] == [402]
+    assert (len(server.requests), len(broker.sold)) == (3, 1)
+
+
 @pytest.mark.parametrize("in_pieces", [False, True])
 def test_scrapy_reads_compressed_offers(
     server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], in_pieces: bool

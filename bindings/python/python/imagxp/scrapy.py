@@ -74,7 +74,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _CODES: Final = frozenset(code.name for code in codes.ALL)
 _LOG = logging.getLogger("imagxp")
-# In `Request.meta`: options or False, the visa to use, that it was paid for, and that a replay was answered.
+# In `Request.meta`: options or False, the visa to use, the URL that it is for, and that a replay was answered.
 _OPTIONS: Final = "imagxp"
 _VISA: Final = "imagxp_visa"
 _ASKED: Final = "imagxp_asked"
@@ -169,6 +169,9 @@ class ImagxpMiddleware:
             return response
         if bought is not None and url == request.url:
             await _in_thread(partial(bought.visit.answered, response.status, [], b""))
+        if response.status != 402 and response.status not in range(300, 400):
+            # One read pays once over its redirects; a retry, and a page that is asked for with the same meta, are reads of their own.
+            request.meta.pop(_ASKED, None)
         said = self._said(response)
         code = _code(said)
         if code is not None:
@@ -176,7 +179,8 @@ class ImagxpMiddleware:
         if code == "replay.nonce_seen" and not request.meta.get(_REPEATED):
             # The connection broke, and the request was sent twice below us.
             return _again(request, **{_REPEATED: True})
-        if response.status == 402 and self._client.wallet is not None and not request.meta.get(_ASKED):
+        asked = request.meta.get(_ASKED) in (request.url, *request.meta.get("redirect_urls", []))
+        if response.status == 402 and self._client.wallet is not None and not asked:
             return await self._pay(request, response, said)
         return response
 
@@ -184,6 +188,7 @@ class ImagxpMiddleware:
         """Takes our headers off a request that came to nothing."""
         _clean(request)
         request.meta.pop(_SIGNED, None)
+        request.meta.pop(_ASKED, None)
         # A visit that is never answered leaves its visa unused.
         self._bought.pop(request.meta.pop(_VISA, ""), None)
 
@@ -224,7 +229,7 @@ class ImagxpMiddleware:
             return response
         self._stats.inc_value("imagxp/paid")
         key = str(next(self._numbers))
-        paid = _again(request, **{_ASKED: True, _VISA: key})
+        paid = _again(request, **{_ASKED: request.url, _VISA: key})
         self._bought[key] = (paid.url, bought)
         return paid
 
