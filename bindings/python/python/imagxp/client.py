@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -61,11 +61,11 @@ class Options:
     """What a request may override."""
 
     purpose: str
-    visa: str | None = None
-    proof: str | None = None
+    visa: str | None = field(default=None, repr=False)
+    proof: str | None = field(default=None, repr=False)
     ads_displayed: bool | None = None
     context: Mapping[str, object] | None = None
-    feedback: bytes | None = None
+    feedback: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None, purpose: str) -> Options:
@@ -81,7 +81,7 @@ class Options:
 class Send:
     """Send the request with these headers, and no others of ours; the reply is the status."""
 
-    headers: list[tuple[str, str]]
+    headers: list[tuple[str, str]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class ReadOffer:
 class Call:
     """Call this; it may wait for a disk or for a key that is elsewhere."""
 
-    act: Callable[[], Any]
+    act: Callable[[], Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class AskBroker:
 
     method: str
     url: str
-    headers: list[tuple[str, str]]
-    body: bytes
+    headers: list[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class BrokerAnswer:
     """What a broker said: the whole body, or more than `MAX_OFFER_BYTES` of it."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class BrokerFailure:
 class Bought:
     """A visa, and the visit that wants to know what came of it."""
 
-    visa: str
+    visa: str = field(repr=False)
     visit: Visit
 
 

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -211,7 +211,7 @@ class _SignedHeaders(httpx.Headers):
 class _Sign:
     request: httpx.Request
     options: Options
-    visa: str | None
+    visa: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
