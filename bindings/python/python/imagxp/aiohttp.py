@@ -32,12 +32,12 @@ from .client import (
     Call,
     Client,
     Options,
+    Origins,
     ReadOffer,
     Send,
-    same_origin,
     signed_url,
 )
-from .errors import ImagxpError, UsageError
+from .errors import ImagxpError
 
 __all__ = ["ImagxpMiddleware"]
 
@@ -71,15 +71,12 @@ class ImagxpMiddleware:
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
         self._options = Options.of(options, purpose)
-        if origins is None and {"visa", "proof", "feedback"} & options.keys():
-            # Each hop of a redirect is signed for its own origin: what is meant for one site would go to whatever that names.
-            raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
-        self._origins = None if origins is None else tuple(origins)
+        self._origins = Origins(origins, self._options)
         self._on_unpaid = on_unpaid
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends one request."""
-        if self._origins is not None and not any(same_origin(str(request.url), origin) for origin in self._origins):
+        if not self._origins.include(str(request.url)):
             return await handler(request)
         body = await _signable(request)
         repeatable = body is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -24,6 +24,7 @@ __all__ = [
     "Client",
     "Offer",
     "Options",
+    "Origins",
     "ReadOffer",
     "Send",
     "same_origin",
@@ -75,6 +76,20 @@ class Options:
         if unknown:
             raise UsageError("usage.argument", f"unknown options of a request: {', '.join(sorted(map(str, unknown)))}")
         return cls(**{"purpose": purpose, **given})
+
+
+class Origins:
+    """The origins that requests are signed for: those named, or all. What `options` has for one site needs them named."""
+
+    def __init__(self, named: Collection[str] | None, options: Options) -> None:
+        if named is None and (options.visa, options.proof, options.feedback) != (None, None, None):
+            # Each request is signed for its own origin: what is meant for one site would go to whatever is asked for.
+            raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
+        self._named = None if named is None else tuple(named)
+
+    def include(self, url: str) -> bool:
+        """Whether a request to this URL is signed."""
+        return self._named is None or any(same_origin(url, origin) for origin in self._named)
 
 
 @dataclass(frozen=True, slots=True)

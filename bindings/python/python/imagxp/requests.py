@@ -8,7 +8,7 @@ Every request is signed anew, and no signature or visa follows a redirect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Final, cast
@@ -37,6 +37,7 @@ from .client import (
     Call,
     Client,
     Options,
+    Origins,
     ReadOffer,
     same_origin,
     signed_url,
@@ -54,15 +55,27 @@ class ImagxpAuth(AuthBase):
     """Signs each request with a new nonce, and adds `IMAGXP/1.0` to its User-Agent; a 402 stays a 402.
 
     Redirects that the session follows never carry these headers; a redirected GET or HEAD that stayed on its origin is signed anew and
-    repeated. `options` are those of a single request: `visa`, `proof`, `ads_displayed`, `context`, `feedback`.
+    repeated. `origins` restricts signing to those: requests to others go out as they are. `options` are those of a single request:
+    `visa`, `proof`, `ads_displayed`, `context`, `feedback`. A visa, a proof and feedback are for one site, and need `origins`.
     """
 
-    def __init__(self, identity: Identity, purpose: str, *, compatible: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        purpose: str,
+        *,
+        origins: Collection[str] | None = None,
+        compatible: bool = False,
+        **options: Any,
+    ) -> None:
         self._client = Client(identity, purpose, compatible=compatible)
         self._options = Options.of(options, purpose)
+        self._origins = Origins(origins, self._options)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Signs a prepared request."""
+        if not self._origins.include(cast(str, r.url)):
+            return r
         self._sign(r)
         r.register_hook("response", _Hops(self, cast(str, r.url)).answered)  # type: ignore[no-untyped-call]
         return r
