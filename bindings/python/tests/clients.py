@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import imagxp
 import requests
 from imagxp import Identity
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
-from support import address, reserve, respond
+from support import address, reserve, respond, respond_in_pieces
 
 
 class Recorder:
@@ -28,6 +31,11 @@ class Recorder:
         self.requests: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
+        # Where to, when there are no answers left.
+        self.moved: dict[str, str] = {}
+        self.in_pieces = False
+        self.gzipped = False
+        self.cookie: bytes | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -38,12 +46,25 @@ class Recorder:
         target = scope["raw_path"].decode() + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
         self.requests.append({"method": scope["method"], "target": target, "headers": headers, "body": body})
         waiting = self.answers.get(scope["path"])
-        if scope["path"] in self.redirects:
-            location = self.redirects[scope["path"]].encode()
-            await respond(send, 302, b"", [(b"location", location), (b"content-length", b"0")])
+        location = self.redirects.get(scope["path"]) or (None if waiting else self.moved.get(scope["path"]))
+        if location is not None:
+            await respond(send, 302, b"", [(b"location", location.encode()), (b"content-length", b"0")])
         else:
             status, answer = waiting.pop(0) if waiting else (200, b"ok")
-            await respond(send, status, answer, [(b"content-length", str(len(answer)).encode())])
+            await self.respond(send, status, answer)
+
+    async def respond(self, send: Any, status: int, body: bytes) -> None:
+        """One answer, as something between us and the client would have it."""
+        headers = [(b"content-type", b"application/json")]
+        if self.cookie is not None:
+            headers.append((b"set-cookie", self.cookie))
+        if self.gzipped:
+            body = gzip.compress(body)
+            headers.append((b"content-encoding", b"gzip"))
+        if self.in_pieces:
+            await respond_in_pieces(send, status, body, headers)
+        else:
+            await respond(send, status, body, [*headers, (b"content-length", str(len(body)).encode())])
 
     def asked(self, path: str) -> list[dict[str, Any]]:
         """The requests for one path."""
@@ -58,6 +79,7 @@ class Broker(Recorder):
         self.key = imagxp.PrivateKey.generate()
         self.sold: dict[str, str] = {}
         self.status = 200
+        self.padding = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from urllib.parse import parse_qs
@@ -71,7 +93,7 @@ class Broker(Recorder):
         purchase = headers[b"idempotency-key"].decode()
         assertion = form["client_assertion"]
         if self.status != 200:
-            await respond(send, self.status, b"{}", [(b"content-length", b"2")])
+            await self.respond(send, self.status, b"{}")
             return
         agent_id = imagxp.assertion_agent(assertion, allow_loopback=True)
         self.sold.setdefault(
@@ -88,7 +110,7 @@ class Broker(Recorder):
             ),
         )
         answer = json.dumps({"access_token": self.sold[purchase], "token_type": "Bearer", "expires_in": 600}).encode()
-        await respond(send, 200, answer, [(b"content-length", str(len(answer)).encode())])
+        await self.respond(send, 200, answer + b" " * self.padding)
 
 
 def ours(request: dict[str, Any]) -> list[str]:
@@ -175,9 +197,34 @@ class Aiohttp(Client):
         return answers
 
 
-def crawl(requests: list[dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    """A crawl as a process of its own."""
-    job = json.dumps({"requests": requests, "settings": settings})
+class Httpx(Client):
+    """`httpx.Client`."""
+
+    def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
+        auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
+        with httpx.Client(auth=auth, trust_env=False, timeout=10) as client:
+            answers = [client.request(method, url, content=body, headers=headers) for method, url in asked]
+        self.reasons += [answer.extensions.get("imagxp") for answer in answers]
+        return [(answer.status_code, answer.content) for answer in answers]
+
+
+class HttpxAsync(Client):
+    """`httpx.AsyncClient`."""
+
+    def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
+        return asyncio.run(self._ask(*asked, body=body, headers=headers))
+
+    async def _ask(self, *asked: tuple[str, str], body: bytes | None, headers: Any) -> list[tuple[int, bytes]]:
+        auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
+        async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=10) as client:
+            answers = [await client.request(method, url, content=body, headers=headers) for method, url in asked]
+        self.reasons += [answer.extensions.get("imagxp") for answer in answers]
+        return [(answer.status_code, answer.content) for answer in answers]
+
+
+def crawl(requests: list[dict[str, Any]], follow: dict[str, list[str]] | None = None, **settings: Any) -> dict[str, Any]:
+    """A crawl as a process of its own; `follow`: what a page leads to, asked for with the same meta."""
+    job = json.dumps({"requests": requests, "settings": settings, "follow": follow or {}})
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("crawl.py"))],
         input=job,

@@ -40,7 +40,8 @@ class Probe(scrapy.Spider):
         left = [name.decode() for name in request.headers if name.lower().startswith(b"x-imagxp-")]
         meta = sorted(name for name in request.meta if "imagxp" in name)
         ITEMS.append({"url": response.url, "status": response.status, "text": response.text, "left": left, "meta": meta})
-        yield from ()
+        for url in JOB.get("follow", {}).get(response.url, []):
+            yield scrapy.Request(url, self.parse, meta=response.meta, errback=self.failed)
 
     def failed(self, failure: Any) -> None:
         """No answer."""

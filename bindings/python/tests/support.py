@@ -155,3 +155,11 @@ async def respond(send: Any, status: int, body: bytes, headers: Any = ()) -> Non
     """Sends one answer."""
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_in_pieces(send: Any, status: int, body: bytes, headers: Any = ()) -> None:
+    """Sends one answer whose length nobody tells."""
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    for piece in (body[: len(body) // 2], body[len(body) // 2 :]):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -10,7 +10,7 @@ import pytest
 from clients import Aiohttp, Broker, Client, Recorder, RequestsAdapter, RequestsAuth, claim, header, is_good, offer, ours
 from imagxp import Caps, Identity, ReadError, UsageError, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
-from imagxp.requests import ImagxpAdapter
+from imagxp.requests import ImagxpAdapter, ImagxpAuth
 from support import address, reserve
 from urllib3.util.retry import Retry
 
@@ -53,7 +53,7 @@ def test_nothing_made_for_one_origin_reaches_another(
     agent: Identity, server: Recorder, elsewhere: Recorder, kind: type[Client]
 ) -> None:
     server.redirects = {"/a": elsewhere.origin + "/b"}
-    client = kind(agent, visa=VISA) if kind is RequestsAuth else kind(agent)
+    client = kind(agent, visa=VISA, origins=[server.origin]) if kind is RequestsAuth else kind(agent)
     assert client.ask(("GET", server.origin + "/a")) == [(200, b"ok")]
     (there,) = elsewhere.requests
     if kind is RequestsAuth:
@@ -65,18 +65,21 @@ def test_nothing_made_for_one_origin_reaches_another(
         assert header(there, "x-imagxp-payload") != header(server.requests[0], "x-imagxp-payload")
 
 
-def test_aiohttp_signs_for_named_origins_only(agent: Identity, server: Recorder, elsewhere: Recorder) -> None:
+@pytest.mark.parametrize("kind", [RequestsAuth, Aiohttp])
+def test_only_named_origins_are_signed_for(agent: Identity, server: Recorder, elsewhere: Recorder, kind: type[Client]) -> None:
     server.redirects = {"/a": elsewhere.origin + "/b"}
-    Aiohttp(agent, origins=[server.origin]).ask(("GET", server.origin + "/a"))
-    assert ours(server.requests[0])
-    assert ours(elsewhere.requests[0]) == []
+    client = kind(agent, origins=[server.origin], visa=VISA)
+    client.ask(("GET", server.origin + "/a"), ("GET", elsewhere.origin + "/c"))
+    assert header(server.requests[0], "x-imagxp-payment") == VISA
+    assert [ours(request) for request in elsewhere.requests] == [[], []]
 
 
+@pytest.mark.parametrize("kind", [ImagxpAuth, ImagxpMiddleware])
 @pytest.mark.parametrize("option", [{"visa": VISA}, {"proof": "d.e.f"}, {"feedback": b"{}"}])
-def test_what_is_for_one_site_needs_its_origin(option: dict[str, Any], agent: Identity) -> None:
+def test_what_is_for_one_site_needs_its_origin(kind: Any, option: dict[str, Any], agent: Identity) -> None:
     with pytest.raises(UsageError, match="origins"):
-        ImagxpMiddleware(agent, "SUMMARY", **option)
-    ImagxpMiddleware(agent, "SUMMARY", origins=["https://pub.example"], **option)
+        kind(agent, "SUMMARY", **option)
+    kind(agent, "SUMMARY", origins=["https://pub.example"], **option)
 
 
 def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity) -> None:

@@ -116,6 +116,72 @@ def test_scrapy_pays_within_caps_that_outlive_it(
     assert [name for name in found["stats"] if name.startswith("imagxp/unpaid/")] == ["imagxp/unpaid/spend.limit"]
 
 
+def test_scrapy_uses_a_visa_when_the_paid_request_is_retried(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.answers = {"/p": [(402, offer(broker)), (503, b""), (402, offer(broker))]}
+    found = crawl([{"url": server.origin + "/p"}], **settings)
+    assert [item["status"] for item in found["items"]] == [200], found["log"]
+    visas = [header(request, "x-imagxp-payment") for request in server.requests if "x-imagxp-payment" in ours(request)]
+    assert (len(visas), set(visas)) == (2, set(broker.sold.values()))
+    assert len(broker.sold) == 1, "the visa that came back is used"
+
+
+def test_scrapy_pays_for_pages_that_a_paid_one_leads_to(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    paths = ["/a", "/b", "/never", "/c"]
+    a, b, never, c = (server.origin + path for path in paths)
+    server.answers = {path: [(402, offer(broker))] * (3 if path == "/never" else 1) for path in paths}
+    found = crawl([{"url": a}, {"url": never}], follow={a: [b], never: [c]}, **settings)
+    assert {item["url"]: item["status"] for item in found["items"]} == {a: 200, b: 200, never: 402, c: 200}
+    assert [len(server.asked(path)) for path in paths] == [2, 2, 2, 2], "one read pays once"
+
+
+def test_scrapy_pays_once_over_redirects(server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.answers = {"/a": [(402, offer(broker))], "/b": [(402, offer(broker))] * 2}
+    server.moved = {"/a": "/b"}
+    found = crawl([{"url": server.origin + "/a"}], **settings)
+    assert [item["status"] for item in found["items"]] == [402]
+    assert (len(server.requests), len(broker.sold)) == (3, 1)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_scrapy_reads_compressed_offers(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], in_pieces: bool
+) -> None:
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": [broker.origin],
+    }
+    server.in_pieces, server.gzipped = in_pieces, True
+    long = " " * 70_000
+    denied = b'{"error": {"code": "policy.purpose_denied"}}'
+    server.answers = {"/p": [(402, offer(broker))], "/denied": [(403, denied)], "/long": [(402, long.encode())]}
+    found = crawl([{"url": server.origin + path} for path in ("/p", "/denied", "/long")], **settings)
+    items = {item["url"].rpartition("/")[2]: (item["status"], item["text"]) for item in found["items"]}
+    assert items == {"p": (200, "ok"), "denied": (403, denied.decode()), "long": (402, long)}
+    stats = found["stats"]
+    assert (stats["imagxp/paid"], stats["imagxp/refused/policy.purpose_denied"], len(broker.sold)) == (1, 1, 1)
+    assert stats["imagxp/unpaid/offer.malformed"] == 1, stats
+
+
 def test_scrapy_asks_about_a_payment_of_unknown_end(
     server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], tmp_path: Path
 ) -> None:

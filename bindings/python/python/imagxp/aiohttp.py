@@ -8,6 +8,7 @@ Every request is signed anew, each hop of a redirect for its own URL.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import Any
@@ -21,9 +22,9 @@ except ImportError as error:
     raise missing("aiohttp", "aiohttp 3.12 or newer", "aiohttp") from error
 
 from ._imagxp import Identity, Wallet, user_agent
+from .beginning import abegin
 from .client import (
     BROKER_TIMEOUT,
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     BrokerAnswer,
@@ -31,13 +32,12 @@ from .client import (
     Call,
     Client,
     Options,
+    Origins,
     ReadOffer,
     Send,
-    is_short,
-    same_origin,
     signed_url,
 )
-from .errors import ImagxpError, UsageError
+from .errors import ImagxpError
 
 __all__ = ["ImagxpMiddleware"]
 
@@ -71,15 +71,12 @@ class ImagxpMiddleware:
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
         self._options = Options.of(options, purpose)
-        if origins is None and {"visa", "proof", "feedback"} & options.keys():
-            # Each hop of a redirect is signed for its own origin: what is meant for one site would go to whatever that names.
-            raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
-        self._origins = None if origins is None else tuple(origins)
+        self._origins = Origins(origins, self._options)
         self._on_unpaid = on_unpaid
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends one request."""
-        if self._origins is not None and not any(same_origin(str(request.url), origin) for origin in self._origins):
+        if not self._origins.include(str(request.url)):
             return await handler(request)
         body = await _signable(request)
         repeatable = body is not None
@@ -100,8 +97,7 @@ class ImagxpMiddleware:
                     reply = await asyncio.to_thread(step.act) if waits else step.act()
                 elif isinstance(step, ReadOffer):
                     assert response is not None  # noqa: S101 (for the type checker: what is read was sent)
-                    short = repeatable and is_short(response.headers.get("content-length"))
-                    reply = await response.read() if short else b""
+                    reply = await _beginning(response) if repeatable else b""
                 elif isinstance(step, AskBroker):
                     reply = await self._ask(request, step)
                 else:
@@ -126,14 +122,26 @@ class ImagxpMiddleware:
         sending = plain.request(step.method, step.url, data=step.body, headers=headers, allow_redirects=False)
         try:
             async with plain, sending as answer:
-                body = b""
-                while len(body) <= MAX_OFFER_BYTES and (chunk := await answer.content.readany()):
-                    body += chunk
+                body = await abegin(answer.content.iter_any())
         except aiohttp.ClientConnectorError as error:
             return BrokerFailure(type(error).__name__, sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return BrokerFailure(type(error).__name__)
-        return BrokerAnswer(answer.status, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
+        return BrokerAnswer(answer.status, body)
+
+
+async def _beginning(response: ClientResponse) -> bytes:
+    """All of the body, decoded, or more than `MAX_OFFER_BYTES`; whoever gets the answer reads it from the start."""
+    try:
+        begun = await abegin(response.content.iter_any())
+    except BaseException:
+        response.close()
+        raise
+    with warnings.catch_warnings():
+        # aiohttp's own parsers do it so, and there is no other way to give back what was read.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        response.content.unread_data(begun)
+    return begun
 
 
 def _set_headers(request: ClientRequest, step: Send) -> None:

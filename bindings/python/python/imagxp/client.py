@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header
+from .beginning import MAX_OFFER_BYTES
 from .errors import ImagxpError, ReadError, UsageError
 
 __all__ = [
     "BROKER_TIMEOUT",
-    "MAX_OFFER_BYTES",
     "OURS",
     "AskBroker",
     "Bought",
@@ -24,16 +24,15 @@ __all__ = [
     "Client",
     "Offer",
     "Options",
+    "Origins",
     "ReadOffer",
     "Send",
-    "is_short",
     "same_origin",
     "signed_url",
 ]
 
 OURS: Final = "x-imagxp-"
 """What the names of our headers begin with: they are made for one request, and belong to no other."""
-MAX_OFFER_BYTES: Final = 64 * 1024
 BROKER_TIMEOUT: Final = 10.0
 """Seconds that a broker may take."""
 
@@ -63,11 +62,11 @@ class Options:
     """What a request may override."""
 
     purpose: str
-    visa: str | None = None
-    proof: str | None = None
+    visa: str | None = field(default=None, repr=False)
+    proof: str | None = field(default=None, repr=False)
     ads_displayed: bool | None = None
     context: Mapping[str, object] | None = None
-    feedback: bytes | None = None
+    feedback: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None, purpose: str) -> Options:
@@ -79,23 +78,37 @@ class Options:
         return cls(**{"purpose": purpose, **given})
 
 
+class Origins:
+    """The origins that requests are signed for: those named, or all. What `options` has for one site needs them named."""
+
+    def __init__(self, named: Collection[str] | None, options: Options) -> None:
+        if named is None and (options.visa, options.proof, options.feedback) != (None, None, None):
+            # Each request is signed for its own origin: what is meant for one site would go to whatever is asked for.
+            raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
+        self._named = None if named is None else tuple(named)
+
+    def include(self, url: str) -> bool:
+        """Whether a request to this URL is signed."""
+        return self._named is None or any(same_origin(url, origin) for origin in self._named)
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send the request with these headers, and no others of ours; the reply is the status."""
 
-    headers: list[tuple[str, str]]
+    headers: list[tuple[str, str]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOffer:
-    """Read the body of the answer, which is a 402; the reply is the body, or nothing when it is not [`is_short`]."""
+    """Read the body of the answer, which is a 402; the reply is the whole body, or more than `MAX_OFFER_BYTES` of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """Call this; it may wait for a disk or for a key that is elsewhere."""
 
-    act: Callable[[], Any]
+    act: Callable[[], Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +117,16 @@ class AskBroker:
 
     method: str
     url: str
-    headers: list[tuple[str, str]]
-    body: bytes
+    headers: list[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAnswer:
-    """What a broker said."""
+    """What a broker said: the whole body, or more than `MAX_OFFER_BYTES` of it."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,7 @@ class BrokerFailure:
 class Bought:
     """A visa, and the visit that wants to know what came of it."""
 
-    visa: str
+    visa: str = field(repr=False)
     visit: Visit
 
 
@@ -208,7 +221,7 @@ class Client:
 
         def offered() -> Action:
             visit.start()
-            return visit.answered(402, [], offer)
+            return visit.answered(402, [], offer if len(offer) <= MAX_OFFER_BYTES else b"")
 
         action: Action = yield Call(offered)
         if action.kind == "request_token":
@@ -222,7 +235,9 @@ class Client:
             if isinstance(reply, BrokerFailure):
                 action = yield Call(partial(visit.failed, reply.detail, sent=reply.sent))
             else:
-                action = yield Call(partial(visit.answered, reply.status, [], reply.body))
+                # What is too long was not read to its end: nobody knows what it says.
+                status, body = (reply.status, reply.body) if len(reply.body) <= MAX_OFFER_BYTES else (599, b"")
+                action = yield Call(partial(visit.answered, status, [], body))
         if action.kind == "send":
             return Bought(dict(action.headers)["x-imagxp-payment"], visit)
         if isinstance(action.error, ReadError) and action.error.code == "spend.unknown":
@@ -231,6 +246,8 @@ class Client:
 
     def offer(self, url: str, options: Options, body: bytes) -> Offer | None:
         """What a 402 answer asks for, if it makes an offer."""
+        if len(body) > MAX_OFFER_BYTES:
+            return None
         try:
             document = json.loads(body)
             terms, error = document["offer"], document.get("error") or {}
@@ -280,9 +297,3 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
-
-
-def is_short(content_length: str | None) -> bool:
-    """Whether an answer says that it is small enough to be read for its offer."""
-    length = content_length or ""
-    return length.isascii() and length.isdigit() and int(length) <= MAX_OFFER_BYTES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -103,7 +103,7 @@ class Incoming:
     """Decoded, as the application finds its way by it."""
     target: str
     """Path and query as they came."""
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     """Every line."""
     is_public: Callable[[], bool]
     """Whether it came in by an address that is not loopback."""
@@ -139,7 +139,7 @@ class Admission:
 class Call:
     """Call this; `waits`: it may wait for a disk, a network or Python code of the site's own."""
 
-    act: Callable[[], Any]
+    act: Callable[[], Any] = field(repr=False)
     waits: bool
 
 
@@ -156,7 +156,7 @@ class AskBroker:
 
     redeem: Redeem
     need: Need
-    visa: str
+    visa: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

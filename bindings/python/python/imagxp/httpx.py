@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ except ImportError as error:
     raise missing("httpx", "httpx", "httpx") from error
 
 from ._imagxp import Identity, Wallet, user_agent
-from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options, is_short
+from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options
 from .errors import UsageError
+from .httpx_body import abeginning, beginning
 
 __all__ = ["ImagxpAuth", "Offer", "Visas"]
 
@@ -78,13 +79,12 @@ class ImagxpAuth(httpx.Auth):
                     if inspect.iscoroutine(answer):
                         answer.close()
                     raise TypeError("an asynchronous visas needs httpx.AsyncClient")
-            elif isinstance(step, _ReadOffer):
-                answer = step.response.read()
+            elif isinstance(step, _Read):
+                answer = beginning(step.response)
             elif isinstance(step, Call):
                 answer = step.act()
             elif isinstance(step, _AskBroker):
                 answer = yield step.request
-                answer.read()
             else:
                 # A request that the client made for a redirect has not been read yet.
                 step.request.read()
@@ -104,14 +104,13 @@ class ImagxpAuth(httpx.Auth):
                 answer: Any = self._ask(step)
                 if inspect.isawaitable(answer):
                     answer = await answer
-            elif isinstance(step, _ReadOffer):
-                answer = await step.response.aread()
+            elif isinstance(step, _Read):
+                answer = await abeginning(step.response)
             elif isinstance(step, Call):
                 # Books in a file are synced, and a KMS answers over a network.
                 answer = await asyncio.to_thread(step.act)
             elif isinstance(step, _AskBroker):
                 answer = yield step.request
-                await answer.aread()
             else:
                 await step.request.aread()
                 if self._client.identity.is_external:
@@ -128,7 +127,7 @@ class ImagxpAuth(httpx.Auth):
     def _ask(self, offer: Offer) -> str | Awaitable[str | None] | None:
         return self._visas(offer) if self._visas is not None else None
 
-    def _flow(self, request: httpx.Request) -> Generator[_Sign | _ReadOffer | Call | _AskBroker | Offer, Any, None]:
+    def _flow(self, request: httpx.Request) -> Generator[_Sign | _Read | Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
         options = Options.of(request.extensions.get("imagxp"), self._client.purpose)
         visa = options.visa
@@ -150,9 +149,7 @@ class ImagxpAuth(httpx.Auth):
                 visa, paying = bought.visa, bought
             elif mine and self._visas is not None:
                 asked = True
-                if not is_short(response.headers.get("content-length")):
-                    return
-                offer = self._client.offer(str(request.url), options, (yield _ReadOffer(response)))
+                offer = self._client.offer(str(request.url), options, (yield _Read(response)))
                 visa = (yield offer) if offer is not None else None
                 if visa is None:
                     return
@@ -163,10 +160,9 @@ class ImagxpAuth(httpx.Auth):
 
     def _buy(
         self, request: httpx.Request, options: Options, response: httpx.Response
-    ) -> Generator[_ReadOffer | Call | _AskBroker, Any, Bought | None]:
+    ) -> Generator[_Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
-        short = is_short(response.headers.get("content-length"))
-        offer: bytes = (yield _ReadOffer(response)) if short else b""
+        offer: bytes = yield _Read(response)
         with closing(self._client.buy(request.method, _url(request), options.purpose, offer)) as buying:
             reply: Any = None
             while True:
@@ -183,8 +179,8 @@ class ImagxpAuth(httpx.Auth):
                 form = _once(step, request.extensions.get("timeout"))
                 token: httpx.Response = yield _AskBroker(form)
                 # A redirect that the client followed is no answer of the broker.
-                own = token.request is form and is_short(token.headers.get("content-length"))
-                reply = BrokerAnswer(token.status_code, token.content) if own else BrokerAnswer(599, b"")
+                own = token.request is form
+                reply = BrokerAnswer(token.status_code, (yield _Read(token))) if own else BrokerAnswer(599, b"")
 
     def _sign(self, step: _Sign) -> None:
         request = step.request
@@ -215,11 +211,11 @@ class _SignedHeaders(httpx.Headers):
 class _Sign:
     request: httpx.Request
     options: Options
-    visa: str | None
+    visa: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadOffer:
+class _Read:
     response: httpx.Response
 
 

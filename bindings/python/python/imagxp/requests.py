@@ -8,7 +8,7 @@ Every request is signed anew, and no signature or visa follows a redirect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Final, cast
@@ -27,9 +27,9 @@ except ImportError as error:
     raise missing("requests", "requests", "requests") from error
 
 from ._imagxp import Identity, Wallet, user_agent
+from .beginning import MAX_OFFER_BYTES
 from .client import (
     BROKER_TIMEOUT,
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     BrokerAnswer,
@@ -37,12 +37,13 @@ from .client import (
     Call,
     Client,
     Options,
+    Origins,
     ReadOffer,
-    is_short,
     same_origin,
     signed_url,
 )
 from .errors import UsageError
+from .requests_body import beginning
 
 __all__ = ["ImagxpAdapter", "ImagxpAuth"]
 
@@ -54,15 +55,27 @@ class ImagxpAuth(AuthBase):
     """Signs each request with a new nonce, and adds `IMAGXP/1.0` to its User-Agent; a 402 stays a 402.
 
     Redirects that the session follows never carry these headers; a redirected GET or HEAD that stayed on its origin is signed anew and
-    repeated. `options` are those of a single request: `visa`, `proof`, `ads_displayed`, `context`, `feedback`.
+    repeated. `origins` restricts signing to those: requests to others go out as they are. `options` are those of a single request:
+    `visa`, `proof`, `ads_displayed`, `context`, `feedback`. A visa, a proof and feedback are for one site, and need `origins`.
     """
 
-    def __init__(self, identity: Identity, purpose: str, *, compatible: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        purpose: str,
+        *,
+        origins: Collection[str] | None = None,
+        compatible: bool = False,
+        **options: Any,
+    ) -> None:
         self._client = Client(identity, purpose, compatible=compatible)
         self._options = Options.of(options, purpose)
+        self._origins = Origins(origins, self._options)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Signs a prepared request."""
+        if not self._origins.include(cast(str, r.url)):
+            return r
         self._sign(r)
         r.register_hook("response", _Hops(self, cast(str, r.url)).answered)  # type: ignore[no-untyped-call]
         return r
@@ -155,8 +168,7 @@ class ImagxpAdapter(HTTPAdapter):
                     reply = step.act()
                 elif isinstance(step, ReadOffer):
                     assert response is not None  # noqa: S101 (for the type checker: what is read was sent)
-                    short = is_short(response.headers.get("content-length")) and _may_repeat(request)
-                    reply = response.content if short else b""
+                    reply = beginning(response) if _may_repeat(request) else b""
                 elif isinstance(step, AskBroker):
                     reply = self._ask(step, timeout or BROKER_TIMEOUT, how)
                 else:
@@ -180,7 +192,7 @@ class ImagxpAdapter(HTTPAdapter):
         except Exception as error:
             # What urllib3 raises while a body is read.
             return BrokerFailure(type(error).__name__)
-        return BrokerAnswer(answer.status_code, body) if len(body) <= MAX_OFFER_BYTES else BrokerAnswer(599, b"")
+        return BrokerAnswer(answer.status_code, body)
 
 
 def _set_headers(request: requests.PreparedRequest, signed: Sequence[tuple[str, str]]) -> None:

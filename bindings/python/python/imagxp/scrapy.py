@@ -24,6 +24,7 @@ from ._extra import missing
 
 try:
     from scrapy import Request, signals
+    from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
     from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
     from scrapy.exceptions import NotConfigured
     from scrapy.http import Response
@@ -34,8 +35,8 @@ except ImportError as error:
     raise missing("scrapy", "Scrapy 2.14 or newer", "scrapy") from error
 
 from ._imagxp import Caps, Fetcher, Identity, Wallet, user_agent
+from .beginning import MAX_OFFER_BYTES
 from .client import (
-    MAX_OFFER_BYTES,
     OURS,
     AskBroker,
     Bought,
@@ -73,7 +74,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _CODES: Final = frozenset(code.name for code in codes.ALL)
 _LOG = logging.getLogger("imagxp")
-# In `Request.meta`: options or False, the visa to use, that it was paid for, and that a replay was answered.
+# In `Request.meta`: options or False, the visa to use, the URL that it is for, and that a replay was answered.
 _OPTIONS: Final = "imagxp"
 _VISA: Final = "imagxp_visa"
 _ASKED: Final = "imagxp_asked"
@@ -117,6 +118,7 @@ class ImagxpMiddleware:
         # A wrong purpose is told now.
         self._client.headers("GET", "https://example.com/", Options.of(None, self._client.purpose))
         self._fetcher = Fetcher(allow_loopback=loopback)
+        self._decoding = _decoding(crawler)
         self._bought: dict[str, tuple[str, Bought]] = {}
         self._numbers = itertools.count(1)
 
@@ -167,20 +169,26 @@ class ImagxpMiddleware:
             return response
         if bought is not None and url == request.url:
             await _in_thread(partial(bought.visit.answered, response.status, [], b""))
-        code = _code(response)
+        if response.status != 402 and response.status not in range(300, 400):
+            # One read pays once over its redirects; a retry, and a page that is asked for with the same meta, are reads of their own.
+            request.meta.pop(_ASKED, None)
+        said = self._said(response)
+        code = _code(said)
         if code is not None:
             self._stats.inc_value(f"imagxp/refused/{code}")
         if code == "replay.nonce_seen" and not request.meta.get(_REPEATED):
             # The connection broke, and the request was sent twice below us.
             return _again(request, **{_REPEATED: True})
-        if response.status == 402 and self._client.wallet is not None and not request.meta.get(_ASKED):
-            return await self._pay(request, response)
+        asked = request.meta.get(_ASKED) in (request.url, *request.meta.get("redirect_urls", []))
+        if response.status == 402 and self._client.wallet is not None and not asked:
+            return await self._pay(request, response, said)
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Takes our headers off a request that came to nothing."""
         _clean(request)
         request.meta.pop(_SIGNED, None)
+        request.meta.pop(_ASKED, None)
         # A visit that is never answered leaves its visa unused.
         self._bought.pop(request.meta.pop(_VISA, ""), None)
 
@@ -193,9 +201,25 @@ class ImagxpMiddleware:
         # Once elsewhere, always elsewhere: what another origin redirects to is that origin's choice.
         return self._any_origin or all(same_origin(hop, request.url) for hop in hops)
 
-    async def _pay(self, request: Request, response: Response) -> Response | Request:
+    def _said(self, response: Response) -> bytes:
+        """What a refusal says; nothing when that is too much. Scrapy decodes it for others, after us."""
+        if response.status < 400 or len(response.body) > MAX_OFFER_BYTES:
+            return b""
+        if self._decoding is None or "Content-Encoding" not in response.headers:
+            return response.body
+        if b"json" not in (response.headers.get("Content-Type") or b"").lower():
+            # Scrapy logs what is too much for us, and would for any long page.
+            return b""
+        bounded = Request(response.url, meta={"download_maxsize": MAX_OFFER_BYTES})
+        try:
+            # It takes the encoding off the answer that it is given.
+            decoded = self._decoding.process_response(bounded, response.copy())
+        except Exception:
+            return b""
+        return cast(Response, decoded).body
+
+    async def _pay(self, request: Request, response: Response, offer: bytes) -> Response | Request:
         options = Options.of(request.meta.get(_OPTIONS), self._client.purpose)
-        offer = response.body if len(response.body) <= MAX_OFFER_BYTES else b""
         # One thread does all of it: the books are synced, and the broker is waited for.
         bought = await _in_thread(partial(self._buy, request.method, signed_url(request.url), options.purpose, offer))
         if not isinstance(bought, Bought):
@@ -205,7 +229,7 @@ class ImagxpMiddleware:
             return response
         self._stats.inc_value("imagxp/paid")
         key = str(next(self._numbers))
-        paid = _again(request, **{_ASKED: True, _VISA: key})
+        paid = _again(request, **{_ASKED: request.url, _VISA: key})
         self._bought[key] = (paid.url, bought)
         return paid
 
@@ -276,16 +300,24 @@ def _clean(request: Request) -> None:
         del request.headers[name]
 
 
+def _decoding(crawler: Crawler) -> HttpCompressionMiddleware | None:
+    """Scrapy's decoding, when it is on, without its statistics: the one that others see decodes the same once more."""
+    try:
+        decoding = HttpCompressionMiddleware.from_crawler(crawler)
+    except NotConfigured:
+        return None
+    decoding.stats = None
+    return decoding
+
+
 def _again(request: Request, **meta: Any) -> Request:
     return request.replace(meta={**request.meta, **meta}, dont_filter=True, priority=request.priority + 1)
 
 
-def _code(response: Response) -> str | None:
+def _code(said: bytes) -> str | None:
     """The code of a refusal, when the answer is one of IMAGXP."""
-    if response.status < 400 or len(response.body) > MAX_OFFER_BYTES:
-        return None
     try:
-        code = json.loads(response.body)["error"]["code"]
+        code = json.loads(said)["error"]["code"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     # It becomes the name of a statistic: a stranger's word must be one that exists.
