@@ -45,6 +45,18 @@ def test_a_broker_that_says_too_much(
 
 
 @paying
+def test_a_broker_that_refuses(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
+    """The answer is the page's, not the broker's."""
+    broker.status = 400
+    server.answers = {"/p": [(402, offer(broker)), (402, offer(broker))]}
+    given = options(broker)
+    client = kind(agent, **given)
+    assert client.ask(("GET", server.origin + "/p")) == [(402, offer(broker))]
+    assert [type(reason) for reason in client.reasons] == [ReadError]
+    assert (len(broker.requests), given["wallet"].spent("EUR")) == (1, "0")
+
+
+@paying
 @sent
 def test_an_offer_however_it_is_sent(
     agent: Identity, server: Recorder, broker: Broker, kind: type[Client], in_pieces: bool, gzipped: bool

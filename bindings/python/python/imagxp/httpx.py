@@ -160,9 +160,10 @@ class ImagxpAuth(httpx.Auth):
 
     def _buy(
         self, request: httpx.Request, options: Options, response: httpx.Response
-    ) -> Generator[_Read | Call | _AskBroker, Any, Bought | None]:
+    ) -> Generator[_Sign | _Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
         offer: bytes = yield _Read(response)
+        asked = False
         with closing(self._client.buy(request.method, _url(request), options.purpose, offer)) as buying:
             reply: Any = None
             while True:
@@ -171,12 +172,16 @@ class ImagxpAuth(httpx.Auth):
                 except StopIteration as end:
                     bought: Bought | None = end.value if isinstance(end.value, Bought) else None
                     if bought is None:
+                        if asked:
+                            # What came last is what httpx returns, and that was the broker's: the page says once more what it said.
+                            response = yield _Sign(request, options, options.visa)
                         response.extensions["imagxp"] = end.value
                     return bought
                 if isinstance(step, Call):
                     reply = yield step
                     continue
                 form = _once(step, request.extensions.get("timeout"))
+                asked = True
                 token: httpx.Response = yield _AskBroker(form)
                 # A redirect that the client followed is no answer of the broker.
                 own = token.request is form
