@@ -1,4 +1,4 @@
-//! Hostile texts of discovery: the time for twice the text is about twice the time.
+//! Hostile texts of discovery: the time grows as the text does.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests may panic")]
 
@@ -11,7 +11,10 @@ fn processor_time() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
-/// Hostile texts: the time for twice the text is about twice the time.
+/// Four times the text takes four times as long, or sixteen times when each piece is compared with each. What doubling costs exactly is counted in
+/// instructions: scripts/doubling.py.
+const BOUND: f64 = 7.0;
+
 #[test]
 fn time_grows_with_the_text_and_no_faster() {
     let target = format!("/{}", "a".repeat(4000));
@@ -81,7 +84,7 @@ fn time_grows_with_the_text_and_no_faster() {
         ("policy: paths", 60_000, Box::new(wrap("{\"version\":1,\"paths\":[", "{},", "{}]}")), &public),
     ];
     for (name, size, make, run) in &cases {
-        let (small, large) = (make(*size), make(2 * size));
+        let (small, large) = (make(size / 2), make(2 * size));
         // Noise only ever adds time: the least of several runs is the truth, and a bad ratio is looked at again.
         let least = |text: &str, known: Duration| {
             (0..5).fold(known, |least, _| {
@@ -95,12 +98,12 @@ fn time_grows_with_the_text_and_no_faster() {
         for _ in 0..30 {
             (one, two) = (least(&small, one), least(&large, two));
             ratio = two.as_secs_f64() / one.as_secs_f64().max(20e-6);
-            if ratio <= 2.3 {
+            if ratio <= BOUND {
                 break;
             }
         }
         println!("{name}: {one:?} {two:?} {ratio:.2}");
-        assert!(ratio <= 2.3, "{name}: {one:?} for {size} bytes, {two:?} for twice as many");
+        assert!(ratio <= BOUND, "{name}: {one:?} for half of {size} bytes, {two:?} for four times as many");
         assert!(two < Duration::from_secs(10), "{name}: {two:?}");
     }
     // Many patterns against a long path, all of which fail late.

@@ -26,35 +26,37 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
     }
     Resource::parse(target)?;
     let path = normalise(path)?;
-    if has_one_reading(&path) {
-        return Some(vec![path]);
-    }
+    if has_one_reading(&path) { Some(vec![path]) } else { Some(several(path)) }
+}
+
+/// The readings of a normalised path that has several, as few have.
+#[cold]
+fn several(path: String) -> Vec<String> {
     let decoded = String::from_utf8_lossy(&percent_decoded(&path, |_| true)).into_owned();
     // What is no UTF-8 is nothing that a pattern could say.
     let undecoded = String::from_utf8(percent_decoded(&path, |byte| !is_reserved(byte))).unwrap_or(path);
-    let bases = if undecoded == decoded { vec![&decoded] } else { vec![&decoded, &undecoded] };
     let mut readings: Vec<String> = Vec::new();
-    for base in bases {
-        for base in [base.clone(), without_parameters(base)] {
-            let folded = fold_slashes(&base);
-            let candidates = [
-                remove_dot_segments(&folded),
-                fold_slashes(&remove_dot_segments(&base)),
-                remove_dot_segments(&base),
-                folded,
-                base,
-            ];
-            for candidate in candidates {
-                if !readings.contains(&candidate) {
-                    readings.push(candidate);
-                }
-            }
+    for base in [&decoded, &undecoded] {
+        add(&mut readings, base);
+        add(&mut readings, &reduced(base, false, true));
+    }
+    readings
+}
+
+/// Adds a path with its slashes folded before, after or never, and its dot segments removed or not.
+#[inline(never)]
+fn add(readings: &mut Vec<String>, path: &str) {
+    let fold = |path| reduced(path, true, false);
+    let (folded, removed) = (fold(path), remove_dot_segments(path));
+    for reading in [&remove_dot_segments(&folded), &fold(&removed), &removed, &folded, path] {
+        if !readings.iter().any(|known| known == reading) {
+            readings.push(reading.to_owned());
         }
     }
-    Some(readings)
 }
 
 /// A normalised path with the escapes of these bytes decoded.
+#[cold]
 fn percent_decoded(path: &str, of: fn(u8) -> bool) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
@@ -83,18 +85,19 @@ fn is_reserved(byte: u8) -> bool {
     b":/?#[]@!$&'()*+,;=".contains(&byte)
 }
 
-fn fold_slashes(path: &str) -> String {
-    let mut folded = String::with_capacity(path.len());
+/// A path with its slashes folded, its parameters (`;…`) dropped, or both.
+#[cold]
+fn reduced(path: &str, folds: bool, drops: bool) -> String {
+    let mut kept = String::with_capacity(path.len());
+    let mut is_parameter = false;
     for character in path.chars() {
         // Some servers take a back slash for a slash.
-        let character = if character == '\\' { '/' } else { character };
-        if character != '/' || !folded.ends_with('/') {
-            folded.push(character);
+        let character = if folds && character == '\\' { '/' } else { character };
+        is_parameter = drops && (character == ';' || is_parameter && character != '/');
+        let is_folded = folds && character == '/' && kept.ends_with('/');
+        if !is_parameter && !is_folded {
+            kept.push(character);
         }
     }
-    folded
-}
-
-fn without_parameters(path: &str) -> String {
-    path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
+    kept
 }

@@ -12465,7 +12465,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_auditsink_record() != 1073) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_custompolicy_allows() != 4461) {
+    if (uniffi_imagxp_swift_checksum_method_custompolicy_allows() != 55741) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_replaystore_insert_if_absent() != 48918) {
