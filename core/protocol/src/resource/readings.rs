@@ -43,7 +43,7 @@ fn several(path: String) -> Vec<String> {
     readings
 }
 
-/// Adds a path with its slashes folded before, after or never, and its dot segments removed or not.
+/// Adds a path with its slashes folded before, after or never, and its dot segments removed or not. Once in the library, whose size has a bar.
 #[inline(never)]
 fn add(readings: &mut Vec<String>, path: &str) {
     let fold = |path| reduced(path, true, false);
