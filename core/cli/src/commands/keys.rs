@@ -23,6 +23,7 @@ enum Command {
     /// When it was the one that signs, the key that waits for its day takes over, else a new one. Services that run notice within seconds.
     Drop {
         /// The key's name in the key set, its `kid`
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Why, for those who look later
         #[arg(long, value_name = "TEXT")]

@@ -80,6 +80,7 @@ enum Command {
     /// Drop a compromised key at once, without any wait: publishers may refuse requests for a while
     Revoke {
         /// The key's thumbprint, as `imagxp rotate status` prints it
+        #[arg(allow_hyphen_values = true)]
         key: String,
     },
 }

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "GET")]
     method: String,
     /// 16 to 128 characters of A-Z a-z 0-9 - . _ ~ [default: a random UUID]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     nonce: Option<String>,
     /// The time of signing [default: the clock]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]

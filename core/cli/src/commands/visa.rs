@@ -45,7 +45,7 @@ struct Issue {
     #[arg(long, value_name = "DOMAIN")]
     agent_id: String,
     /// Bind the visa to the agent's key with this thumbprint
-    #[arg(long, value_name = "THUMBPRINT", value_parser = thumbprint)]
+    #[arg(long, value_name = "THUMBPRINT", value_parser = thumbprint, allow_hyphen_values = true)]
     jkt: Option<Thumbprint>,
     /// What is paid, a decimal such as 0.001
     #[arg(long, value_parser = amount)]
@@ -57,7 +57,7 @@ struct Issue {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     lifetime: u32,
     /// The visa's name, 8 to 128 bytes [default: a random UUID]
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     jti: Option<String>,
     /// How often it may be used
     #[arg(long, value_name = "COUNT", default_value_t = 1)]

@@ -14,6 +14,7 @@ mod discover;
 mod explain;
 mod fetch;
 mod help;
+mod hyphen;
 mod key;
 mod keygen;
 mod manifest;

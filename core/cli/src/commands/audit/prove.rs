@@ -27,10 +27,10 @@ struct Which {
     /// The number of the entry, as `audit show` prints it
     entry: Option<u64>,
     /// The trace id of the verdict
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     trace_id: Option<String>,
     /// The nonce of the request
-    #[arg(long, value_name = "NONCE")]
+    #[arg(long, value_name = "NONCE", allow_hyphen_values = true)]
     nonce: Option<String>,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct At {
 #[derive(Debug, clap::Args)]
 pub(super) struct Once {
     /// Names what is done: asked again, the same is answered and nothing is done twice [default: random]
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(super) idempotency_key: Option<String>,
 }
 

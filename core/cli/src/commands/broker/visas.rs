@@ -105,6 +105,7 @@ impl Redeem {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Visa {
     /// Its name
+    #[arg(allow_hyphen_values = true)]
     jti: String,
     #[command(flatten)]
     at: At,
@@ -123,6 +124,7 @@ impl Visa {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Contest {
     /// The visa's name
+    #[arg(allow_hyphen_values = true)]
     jti: String,
     /// What there is to say, at most 256 bytes
     statement: String,
@@ -146,6 +148,7 @@ impl Contest {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Decide {
     /// The visa's name
+    #[arg(allow_hyphen_values = true)]
     jti: String,
     /// Who gets the money: the publisher, the agent, or both
     #[arg(value_parser = ["release", "refund", "split"])]
