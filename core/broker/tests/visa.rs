@@ -114,6 +114,31 @@ fn issuing_reserves_the_money_and_says_what_to_sign() {
 }
 
 #[test]
+fn a_visa_has_32_paths_of_1024_bytes_and_no_more() {
+    let mut world = funded();
+    let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+    for (paths, code) in [
+        (vec![path(1024); 32], None),
+        (vec![path(1024); 33], Some("text.malformed")),
+        (vec![path(1025)], Some("text.malformed")),
+    ] {
+        let command = IssueVisa { paths: Some(paths), ..issue(AGENT, PUB, 1) };
+        let refused = world.run(&party(AGENT), command).err().map(|refusal| refusal.code().as_str());
+        assert_eq!(refused, code);
+    }
+    world.audit();
+}
+
+#[test]
+fn a_state_is_known_by_its_name_alone() {
+    for state in VisaState::ALL {
+        assert_eq!(VisaState::from_name(state.as_str()), Some(state));
+        assert_eq!(VisaState::from_name(&state.as_str().to_lowercase()), None);
+    }
+    assert_eq!(VisaState::from_name(""), None);
+}
+
+#[test]
 fn a_visa_of_the_callers_name_is_issued_once() {
     let mut world = funded();
     let command = IssueVisa {

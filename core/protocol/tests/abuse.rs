@@ -15,10 +15,6 @@ fn at(seconds: i64) -> Timestamp {
     now().saturating_add_secs(seconds)
 }
 
-fn changed(json: &str) -> String {
-    POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1)
-}
-
 fn unsigned(publisher: &Publisher, url: &str) -> Verdict {
     let mut visitor = Signed::read("nonce-0000000001");
     visitor.headers.clear();

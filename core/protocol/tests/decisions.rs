@@ -19,10 +19,6 @@ use std::sync::{Arc, Mutex};
 
 const PREMIUM: &str = "https://pub.example/premium/1";
 
-fn changed(json: &str) -> String {
-    POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1)
-}
-
 #[test]
 fn the_unsigned_copy_of_the_algorithm_is_the_keys() {
     let names = [

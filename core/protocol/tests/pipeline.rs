@@ -236,3 +236,24 @@ fn one_of_our_sites_is_not_another() {
         assert_eq!(request.verify(&publisher).code, code, "{signed} at {came}");
     }
 }
+
+/// A claim may name another page where the site does not compare them; what the page costs is asked of the one that came.
+#[test]
+fn the_page_that_came_is_judged_and_not_the_one_that_was_signed() {
+    let publisher = publisher(&changed(r#""resource_match":"off""#));
+    for (number, (signed, came, code)) in [
+        (PREMIUM, PREMIUM, Some(Code::PaymentRequired)),
+        (URL, PREMIUM, Some(Code::PaymentRequired)),
+        (URL, "/premium/1", Some(Code::PaymentRequired)),
+        (PREMIUM, URL, None),
+        (PREMIUM, "/posts/1", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ask = SignRequest::new("GET", signed, Purpose::RagRetrieval);
+        let mut request = Signed::new(&identity(1), &ask, now(), &format!("nonce-000000000{number}"));
+        request.url = came.to_owned();
+        assert_eq!(request.verify(&publisher).code, code, "{signed} at {came}");
+    }
+}

@@ -21,7 +21,6 @@ use imagxp::crypto::Thumbprint;
 use imagxp::policy::PathPattern;
 
 const MAX_PATHS: usize = 32;
-const MAX_PATH: usize = 2048;
 
 /// An agent buys a visa: the money is reserved, and the server signs the claims of the visa that comes back. The agent or an operator.
 ///
@@ -68,7 +67,7 @@ impl IssueVisa {
             return Err(RefusalCode::VisaLifetime.into());
         }
         let paths = self.paths.as_deref().unwrap_or_default();
-        let readable = |path: &String| path.len() <= MAX_PATH && PathPattern::parse(path).is_ok();
+        let readable = |path: &String| PathPattern::parse(path).is_ok();
         if paths.len() > MAX_PATHS || !paths.iter().all(readable) {
             return Err(Refusal::new(RefusalCode::TextMalformed, "the paths are too many or no patterns"));
         }

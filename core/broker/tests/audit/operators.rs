@@ -24,6 +24,20 @@ fn the_time_goes_back_by_two_operators_only() {
         event.body = event.body.replace(&event.actor.to_string(), &actor.to_string());
         event.actor = actor;
     };
+    let about = |event: &mut Event, member: &str| {
+        let account = common::available("a").id();
+        let named = if member == "jti" {
+            event.jti = Some(id(9));
+            id(9).to_string()
+        } else {
+            event.account = Some(account);
+            account.to_string()
+        };
+        let mut body =
+            imagxp::json::parse_object(event.body.as_bytes(), &imagxp::json::Limits::CLAIM).unwrap();
+        body.insert(member, named);
+        event.body = String::from_utf8(imagxp::json::object_to_canonical(&body)).unwrap();
+    };
     type Spoil<'a> = &'a dyn Fn(&mut Rows);
     let cases: &[(&str, Spoil<'_>, bool)] = &[
         ("nothing", &|_| {}, true),
@@ -37,6 +51,9 @@ fn the_time_goes_back_by_two_operators_only() {
             &|rows| rows.event(EventKind::ClockReset).account = Some(common::available("a").id()),
             false,
         ),
+        // The row and the text agree on what it is about, and it is about nothing.
+        ("told of a visa", &|rows| about(rows.event(EventKind::ClockReset), "jti"), false),
+        ("told of an account", &|rows| about(rows.event(EventKind::ClockReset), "account"), false),
         ("retold", &|rows| rows.event(EventKind::ClockReset).actor = operator("carol"), false),
         (
             "of another time",

@@ -24,6 +24,11 @@ pub(crate) const POLICY: &str = r#"{"version":1,"origins":["https://pub.example"
   "paths":[{"match":"/premium/*","price":{"amount":"0.01","currency":"USD"}}],
   "payment":{"brokers":[{"issuer":"https://broker.example","jwks_uri":"https://broker.example/jwks.json"}]}}"#;
 
+/// The policy with another member.
+pub(crate) fn changed(json: &str) -> String {
+    POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1)
+}
+
 pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2026-03-01T12:00:00Z").unwrap()
 }
