@@ -39,7 +39,7 @@ sbom: ## a bill of materials (CycloneDX) of each artefact, in target/sbom
 	@mkdir -p target/sbom && for crate in $$(packaging/sbom.py --list); do packaging/sbom.py $$crate >target/sbom/$$crate.cdx.json || exit 1; done; ls target/sbom
 
 lint: ## format, lints and purity, changing nothing
-	@scripts/test.sh setup lint clippy
+	@scripts/test.sh setup lint compile
 
 fmt: ## formats Rust and Python
 	@scripts/setup.sh python && scripts/lint.sh fix

@@ -74,7 +74,12 @@ mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 # anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
 # out, which changes no features, has a tool of its own, or is only built for release.
 features="--features imagxp-fetch/async,imagxp-fetch/dnssec"
-everything="--workspace --exclude imagxp-python --exclude imagxp-wasm --exclude imagxp-verifier $features"
+everything="--workspace --exclude imagxp-python --exclude imagxp-swift-generate $features"
+
+# cargo_debug ARGUMENT...: cargo, for what is not optimised; in a run of everything, our own crates are linted and documented as they are compiled.
+cargo_debug() {
+    RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} cargo "$@"
+}
 
 # selected PACKAGE...: the words that select these, or everything.
 selected() {
@@ -84,7 +89,7 @@ selected() {
 # debug_build PACKAGE...: libraries and programs, unoptimised; in a run of everything with the tests, whose dependencies' features count too.
 debug_build() {
     # shellcheck disable=SC2046 # a list of words
-    cargo build --quiet --locked $(selected "$@") ${IMAGXP_EVERYTHING:+--lib --bins --tests}
+    cargo_debug build --quiet --locked $(selected "$@") ${IMAGXP_EVERYTHING:+--lib --bins --tests}
 }
 
 # Once every crate is there, cargo is told not to look for newer ones: the second run needs no network.

@@ -1,14 +1,26 @@
 #!/bin/sh
 # Installs what is missing, says so in one line each, and does nothing the second time.
 #
-# Usage: scripts/setup.sh PART...   with the parts: tools rust crates python extension node nginx swift services dashboard
+# Usage: scripts/setup.sh PART...   with the parts: compiler tools rust crates python extension node nginx swift services dashboard
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 # command, header or Python module that shows that a package is there : Debian package
-tools="gcc:gcc g++:g++ cmake:cmake valgrind:valgrind pkg-config:pkg-config faketime:faketime"
+compiler="gcc:gcc g++:g++"
+tools="cmake:cmake valgrind:valgrind pkg-config:pkg-config faketime:faketime"
+
+# What Rust needs to link, and its crates that are C.
+compiler() {
+    missing=
+    for tool in $compiler; do
+        have "${tool%%:*}" || missing="$missing ${tool#*:}"
+    done
+    # shellcheck disable=SC2086 # a list of words
+    apt_install $missing
+}
 
 tools() {
+    compiler
     missing=
     for tool in $tools; do
         have "${tool%%:*}" || missing="$missing ${tool#*:}"
@@ -59,7 +71,8 @@ extension() {
         return 0
     fi
     say "setup: maturin develop (the Python extension)"
-    VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked \
+    # In a run of everything it is linted, too: cargo_debug, scripts/lib.sh.
+    RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked \
         --manifest-path bindings/python/Cargo.toml >"$target/maturin.log" 2>&1 || {
         tail -n 40 "$target/maturin.log" >&2
         die "the extension could not be built"
@@ -77,10 +90,15 @@ services() { scripts/services.sh setup; }
 
 dashboard() { scripts/dashboard.sh setup; }
 
-[ $# -gt 0 ] || die "which part? tools rust crates python extension node nginx swift services dashboard"
+# Two steps of scripts/test.sh may want the same at once: the second waits, and finds it done.
+if have flock; then
+    exec 8>"$target/setup.lock"
+    flock 8
+fi
+[ $# -gt 0 ] || die "which part? compiler tools rust crates python extension node nginx swift services dashboard"
 for part in "$@"; do
     case $part in
-    tools | rust | crates | python | extension | node | nginx | swift | services | dashboard) "$part" ;;
+    compiler | tools | rust | crates | python | extension | node | nginx | swift | services | dashboard) "$part" ;;
     *) die "there is no part $part" ;;
     esac
 done

@@ -2,7 +2,8 @@
 # The Swift binding: its toolchain, its library, its tests.
 #
 # Usage: scripts/swift.sh setup | build | generate | test | format | example | script FILE | enter COMMAND...
-#   generate   compares Sources/Imagxp/Generated and the C header with what uniffi makes of the Rust half; `generate --update` rewrites them
+#   generate   compares Sources/Imagxp/Generated and the C header with what uniffi makes of the Rust half; `generate --update` rewrites them.
+#              Where nothing has changed since they were made (scripts/swift_remembered.py), uniffi is not asked again; `generate --whole` asks it
 #
 # A `swift` (6.0 or newer) on PATH is used as it is. Else Debian's is prepared, once, in a root folder of its own in $IMAGXP_CACHE, and
 # `enter` runs a command there. It sees this repository and the target folder under their own names; nothing else of the machine changes,
@@ -115,12 +116,15 @@ build() {
 
 # uniffi's templates leave blanks at the ends of lines, which no editor and no reviewer wants.
 generate() {
-    debug_build imagxp-swift imagxp-swift-generate
+    debug_build imagxp-swift
+    built=$target/debug/libimagxp_swift.so
+    [ "$(uname)" != Darwin ] || built=$target/debug/libimagxp_swift.dylib
+    if [ -z "${1:-}" ] && [ "$(uname)" = Linux ] && scripts/swift_remembered.py "$built"; then return 0; fi
+    # It is compiled by nobody else: two minutes.
+    cargo build --quiet --locked --package imagxp-swift-generate
     fresh=$swift/generated
     rm -rf "$fresh"
     mkdir -p "$fresh"
-    built=$target/debug/libimagxp_swift.so
-    [ "$(uname)" != Darwin ] || built=$target/debug/libimagxp_swift.dylib
     "$target/debug/imagxp-swift-generate" "$built" bindings/swift/uniffi.toml "$fresh"
     for place in Imagxp/Generated/Imagxp.swift ImagxpFFI/ImagxpFFI.h; do
         made=$fresh/${place##*/}
@@ -132,6 +136,12 @@ generate() {
             diff -u "$kept" "$made.trimmed" || die "$kept is out of date: scripts/swift.sh generate --update"
         fi
     done
+    [ "$(uname)" = Linux ] || return 0
+    if [ "${1:-}" = --update ]; then
+        scripts/swift_remembered.py "$built" --update
+    else
+        scripts/swift_remembered.py "$built" || say "swift: until scripts/swift.sh generate --update, uniffi is asked each time"
+    fi
 }
 
 folder_of() {
@@ -184,15 +194,15 @@ example() {
 # Compiles one file with the package that `build` has made, and runs it.
 script() {
     [ -f "$swift/conformance/debug/Modules/Imagxp.swiftmodule" ] || die "the package is not built: run scripts/swift.sh build"
-    folder=$swift/script
-    rm -rf "$folder"
-    mkdir -p "$folder"
+    # Two steps of scripts/test.sh may run scripts at once.
+    folder=$(mktemp -d "$swift/script.XXXXXX")
+    trap 'rm -rf "$folder"' EXIT
     cp "$1" "$folder/main.swift"
     cd "$folder"
     (enter swiftc -swift-version 6 -warnings-as-errors -I "$swift/conformance/debug/Modules" \
         -Xcc "-fmodule-map-file=$root/bindings/swift/Sources/ImagxpFFI/module.modulemap" main.swift \
         "$swift"/conformance/debug/Imagxp.build/*.o -Xlinker "$library" -o main)
-    enter "$folder/main"
+    (enter "$folder/main")
 }
 
 part=${1:-}

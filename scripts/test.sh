@@ -12,18 +12,11 @@ logs=$target/test-logs
 python=$venv/bin/python
 export IMAGXP_EVERYTHING="$everything"
 
-# Two programs of one file each, whose only dependencies take the compiler longer than all of ours: neither clippy nor the documentation has them.
-generators="--exclude imagxp-swift-generate --exclude imagxp-wasm-generate"
-
-# The fuzz targets are linted when they are built: scripts/fuzz.sh.
-# shellcheck disable=SC2086 # lists of words
-clippy() { cargo clippy --quiet --locked --workspace $generators --all-targets $features -- -D warnings; }
-
-# With examples (there are none), cargo takes the features that the tests need, and what clippy has compiled serves here, too.
-doc() {
-    # shellcheck disable=SC2086 # lists of words
-    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --document-private-items $everything $generators \
-        --exclude imagxp-ffi --exclude imagxp-bench --exclude imagxp-mutants --exclude imagxp-simulation --lib --examples
+# Clippy is the compiler here, and what it finds fails the build (cargo_debug, scripts/lib.sh): all of our own crates, but two generators of one
+# file each, and the Python extension, which maturin compiles the same way. The fuzz targets are linted when they are built: scripts/fuzz.sh.
+compile() {
+    # shellcheck disable=SC2086 # a list of words
+    cargo_debug build --quiet --locked $everything --lib --bins --tests --benches
 }
 
 # The tests beside two packages are steps of their own.
@@ -31,14 +24,14 @@ rust() {
     # shellcheck disable=SC2086 # a list of words
     {
         if cargo nextest --version >/dev/null 2>&1; then
-            cargo nextest run --locked --no-fail-fast --status-level fail $everything \
+            cargo_debug nextest run --locked --no-fail-fast --status-level fail $everything \
                 -E 'not (kind(test) & (package(imagxp-cli) | package(imagxp-simulation)))'
-            cargo test --quiet --locked $everything --doc
+            cargo_debug test --quiet --locked $everything --doc
         else
-            cargo test --quiet --locked $everything
+            cargo_debug test --quiet --locked $everything
         fi
         # Each benchmark of the core once, unoptimised: that it still runs.
-        cargo test --quiet --locked $everything --bench parse
+        cargo_debug test --quiet --locked $everything --bench parse
     }
 }
 
@@ -76,19 +69,25 @@ edge() { scripts/wasm.sh test; }
 
 swift() { scripts/swift.sh test; }
 
-# The other back end: signatures byte for byte, Wycheproof, and every vector. Its runner is put aside, and the ordinary one comes back.
+# The other back end: signatures byte for byte, Wycheproof, and every vector, by a runner of its own.
 aws_lc() {
     # shellcheck disable=SC2086 # a list of words
     {
-        cargo test --quiet --locked $everything --features imagxp/aws-lc --test wycheproof --test rfc_signatures --test jws_interop
+        cargo_debug test --quiet --locked $everything --features imagxp/aws-lc --test wycheproof --test rfc_signatures --test jws_interop
         # With a test: its dependencies' features are united, as above.
-        cargo build --quiet --locked $everything --features imagxp/aws-lc --bin imagxp-conformance --test wycheproof
+        cargo_debug build --quiet --locked $everything --features imagxp/aws-lc --bin imagxp-conformance --test wycheproof
     }
+    # Not target/debug/imagxp-conformance: another lane may have put the ordinary one back already.
     mkdir -p "$target/aws-lc"
-    # Of an earlier run, it may be the same file under two names, which `mv` refuses.
-    rm -f "$target/aws-lc/imagxp-conformance"
-    mv "$target/debug/imagxp-conformance" "$target/aws-lc/"
-    grep -q aws_lc "$target/aws-lc/imagxp-conformance" || die "this runner has no AWS-LC in it"
+    made=$(find "$target/debug/deps" -name 'imagxp_conformance-*' ! -name '*.*' -printf '%T@ %p\n' | sort -rn | cut -d ' ' -f 2- |
+        while read -r runner; do
+            if grep -q aws_lc "$runner"; then
+                echo "$runner"
+                break
+            fi
+        done)
+    [ -n "$made" ] || die "no runner has AWS-LC in it"
+    cp "$made" "$target/aws-lc/imagxp-conformance"
     debug_build imagxp-conformance
     "$python" tests/conformance/check.py rust-aws-lc
 }
@@ -128,7 +127,7 @@ tests_of() {
 }
 
 # shellcheck disable=SC2046,SC2086 # lists of words
-cli() { cargo test --quiet --locked $everything $(tests_of core/cli); }
+cli() { cargo_debug test --quiet --locked $everything $(tests_of core/cli); }
 
 docs() { "$python" scripts/check_docs.py; }
 
@@ -144,7 +143,7 @@ grade() { "$python" tests/grade/run.py; }
 # A seed is a world, and seeded faults are found: its tests.
 simulation() {
     # shellcheck disable=SC2046,SC2086 # lists of words
-    cargo test --quiet --locked $everything $(tests_of tests/simulation)
+    cargo_debug test --quiet --locked $everything $(tests_of tests/simulation)
     debug_build imagxp-simulation
     "$target/debug/imagxp-simulation" --seeds 200
 }
@@ -160,6 +159,13 @@ dashboard() { scripts/dashboard.sh test; }
 # The long forms are in scripts/faults.sh. What each proof would have to notice is seeded, too.
 faults() { scripts/faults.sh short; }
 
+# Into $processor: the seconds that this shell's children have computed. `times` must not run in a process of its own, which has no children.
+processor() {
+    times >"$log.times"
+    processor=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, part, "[ms]"); sum += 60 * part[1] + part[2] } printf "%d", sum }' "$log.times")
+    rm -f "$log.times"
+}
+
 # step NAME HEADING COMMAND...
 step() {
     name=$1
@@ -172,6 +178,8 @@ step() {
     number=$((number + 1))
     log=$logs/$(printf '%02d' "$number")-$name.log
     begin=$(date +%s)
+    processor
+    before=$processor
     printf '\n== %s\n' "$heading"
     # `set -e` does not reach into a condition: each step is a process.
     status=0
@@ -189,8 +197,9 @@ step() {
         [ -z "$going_on" ] || return 0
         exit 1
     fi
-    printf -- '-- %s s: %s\n' "$took" "$heading"
-    printf '%5s s  %s\n' "$took" "$heading" >>"$logs/times"
+    processor
+    printf -- '-- %s s, %s s of processor: %s\n' "$took" $((processor - before)) "$heading"
+    printf '%5s s  %5s s  %s\n' "$took" $((processor - before)) "$heading" >>"$logs/times"
 }
 
 # together LANE LANE...: all at once; what the later ones say comes when they have ended. It fails when one of them does, and then names each
@@ -232,20 +241,21 @@ going_on=
 all_begin=$(date +%s)
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh tools rust crates python node services
+step setup "set-up: only what is missing" scripts/setup.sh compiler rust crates
 offline_when_fetched
 # What comes over the network, one processor's work (optimising a whole program), and what waits, beside the compiler.
 lane_rust() {
-    step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
-    step clippy "clippy" clippy
-    step doc "documentation of the core" doc
+    step compile "all of ours compiled: clippy and rustdoc have no remark" compile
+    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
     step rust "Rust tests" rust
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
 }
 lane_release() {
     number=20
-    step setup "set-up of what comes later: nginx, Swift, a browser" scripts/setup.sh nginx swift dashboard
+    step setup "set-up beside the compiler: tools, Python, Node, services, nginx, Swift, a browser" \
+        scripts/setup.sh tools python node services nginx swift dashboard
+    step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
     step deny "licences, bans and sources of dependencies" deny
     step release "the library as it ships, and the fuzz targets" release
     step bench "benchmarks: the harness, each row once, instructions" bench
@@ -285,7 +295,7 @@ step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step fuzz_bindings "fuzzing Python, Node and nginx, 3 s each" scripts/fuzz_bindings.sh -s 3
 step demo "demo, and the same at scale" demo
 
-printf '\n== durations\n'
+printf '\n== durations, and how long they computed\n'
 cat "$logs/times"
 printf '%5s s  in all\n\n' $(($(date +%s) - all_begin))
 "$python" scripts/tally.py "$logs"/*.log

@@ -69,7 +69,8 @@ if [ -n "${IMAGXP_EVERYTHING:-}" ] && [ ! -d "$target/hooks/debug" ]; then
     for folder in .fingerprint build deps; do cp -al "$target/debug/$folder" "$target/hooks/debug/"; done
 fi
 # shellcheck disable=SC2086 # lists of words
-cargo build --quiet --locked ${IMAGXP_EVERYTHING:---package imagxp-ffi} ${IMAGXP_EVERYTHING:+--lib --test worlds} \
+RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} \
+    cargo build --quiet --locked ${IMAGXP_EVERYTHING:---package imagxp-ffi} ${IMAGXP_EVERYTHING:+--lib --test worlds} \
     --features imagxp-ffi/test-hooks --target-dir "$target/hooks"
 ffi/install.sh "$build/hooks-prefix" "$target/hooks/debug"
 

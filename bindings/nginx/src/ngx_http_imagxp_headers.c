@@ -65,10 +65,14 @@ ngx_http_imagxp_add_header(ngx_http_request_t *r, ngx_list_t *headers, imagxp_sl
     u_char           *p;
     ngx_table_elt_t  *header;
 
-    header = ngx_list_push(headers);
+    /* Before the list grows: an element that nothing was put into would be sent, too. */
     p = ngx_pnalloc(r->pool, 2 * name.len + value.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (header == NULL || p == NULL) {
+    header = ngx_list_push(headers);
+    if (header == NULL) {
         return NGX_ERROR;
     }
 
