@@ -148,6 +148,17 @@ fn the_offer() {
 }
 
 #[test]
+fn amounts() {
+    assert_lost(&grade(Fault::BelievesAnyAmount, &[]), &["token.missing_claims", "token.wrong_types"]);
+}
+
+/// What the profile leaves open costs nobody a mark.
+#[test]
+fn either_refusal_of_a_relative_resource() {
+    assert_lost(&grade(Fault::RelativeIsInvalid, &["--no-payment"]), &[]);
+}
+
+#[test]
 fn statuses_and_headers() {
     let lost = [
         "header.unsigned",
