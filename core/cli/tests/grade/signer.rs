@@ -1,7 +1,7 @@
 //! `imagxp grade signer` on a faithful agent, and on agents with one fault each.
 
 use crate::agent::{Agent, Fault};
-use crate::{assert_lost, program, report};
+use crate::{assert_lost, program, report, said};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
@@ -33,14 +33,36 @@ fn a_faithful_signer_has_full_marks() {
     assert!(report["of"].as_u64().unwrap() >= 30, "{}", report["of"]);
 }
 
+/// Others' signers do what ours do not. Where the profile accepts it, no mark is lost, and the report says what would be better.
+#[test]
+fn what_the_profile_accepts_is_no_fault() {
+    for (habit, advised) in [
+        (Fault::HighS, &["signature.low_s"][..]),
+        (Fault::NotCanonical, &["payload.canonical"]),
+        (Fault::Version10, &["claim.version"]),
+        (Fault::NoMethod, &[]),
+        (Fault::SendsFrom, &[]),
+    ] {
+        let report = grade(habit);
+        assert_lost(&report, &[]);
+        let found: Vec<String> = said(&report, "advice").into_iter().map(|(id, _)| id).collect();
+        assert_eq!(found, advised, "{habit:?}");
+        assert_eq!(report["advised"], advised.len());
+        let cases = report["cases"].as_array().unwrap().len();
+        assert_eq!(report["of"], cases - advised.len(), "advice is no mark");
+    }
+}
+
 #[test]
 fn faults_of_the_claim() {
     for (fault, lost) in [
         (Fault::SameNonce, &["claim.nonce_fresh", "retry.new_nonce", "retry.after"][..]),
-        (Fault::NotCanonical, &["payload.canonical"]),
         (Fault::WrongMethod, &["claim.method"]),
         (Fault::WithoutQuery, &["claim.resource"]),
         (Fault::SlowClock, &["claim.ts"]),
+        (Fault::SlowClock10, &["claim.ts"]),
+        (Fault::BothTimes, &["claim.ts"]),
+        (Fault::Version12, &["claim.version"]),
     ] {
         assert_lost(&grade(fault), lost);
     }
@@ -49,8 +71,7 @@ fn faults_of_the_claim() {
 #[test]
 fn faults_of_the_signature() {
     for (fault, lost) in [
-        (Fault::HighS, &["signature.low_s"][..]),
-        (Fault::UpperCaseHex, &["signature.form"]),
+        (Fault::UpperCaseHex, &["signature.form"][..]),
         (Fault::OtherKey, &["signature.good"]),
         (Fault::PublishesPrivateKey, &["manifest.private"]),
     ] {

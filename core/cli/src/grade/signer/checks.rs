@@ -1,14 +1,16 @@
 //! What is judged, in the order of PROTOCOL.
 
-use super::judge::{check, equal, manifest_is_public, no_duplicates, nothing_private, once, uuid};
+use super::judge::{
+    check, equal, manifest_is_public, no_duplicates, nothing_private, once, time, uuid, version,
+};
 use super::read::Request;
 use super::rooms::{AGAIN, AWAY_TO, BUSY, CLOSED, DENIED, MOVED_TO, PRICE};
 use super::{Check, Evidence};
 use crate::grade::report::Mark;
+use imagxp::Purpose;
 use imagxp::digest::{content_digest, digests_agree};
 use imagxp::headers::{PAYLOAD, PRODUCT, SIGNATURE};
 use imagxp::json::Value;
-use imagxp::{Purpose, Timestamp};
 
 /// How far a signer's clock may be from the grader's, in milliseconds.
 const CLOCK_MS: u64 = 60_000;
@@ -74,17 +76,22 @@ const CHECKS: &[Check] = &[
         section: "§3",
         what: "exactly the RFC 8785 bytes",
         judge: |all| {
+            // Verifiers take a signature over the bytes as they came, too, which is 1.0's meaning.
             each(all, |_, request| {
                 let canonical = request.canonical().is_none_or(|bytes| bytes == request.payload);
                 check(canonical, || "the claim has another form".to_owned())
             })
+            .advised()
         },
     },
     Check {
         id: "claim.version",
         section: "§2",
-        what: "version 1.1",
-        judge: |all| each(all, |_, request| equal(request.text("v"), "1.1")),
+        what: "version 1.1, or 1.0",
+        judge: |all| {
+            each(all, |_, request| version(request).map(drop))
+                .and(|| each(all, |_, request| equal(Some(version(request)?), "1.1")).advised())
+        },
     },
     Check {
         id: "claim.agent_id",
@@ -106,11 +113,10 @@ const CHECKS: &[Check] = &[
     Check {
         id: "claim.ts",
         section: "§2",
-        what: "RFC 3339 in UTC, of this minute",
+        what: "RFC 3339 in UTC, or in 1.0 seconds, of this minute",
         judge: |all| {
             each(all, |_, request| {
-                let ts = request.text("ts").and_then(Timestamp::parse);
-                let ts = ts.ok_or_else(|| format!("got {:?}", request.text("ts")))?;
+                let ts = time(request)?;
                 let away = request.at.millis_since(ts).unsigned_abs();
                 check(away <= CLOCK_MS, || format!("{ts} is {} s away", away / 1000))
             })
@@ -137,8 +143,13 @@ const CHECKS: &[Check] = &[
     Check {
         id: "claim.method",
         section: "§2",
-        what: "the method that is used",
-        judge: |all| each(all, |_, request| equal(request.text("method"), &request.method)),
+        what: "the method that is used, if it claims one",
+        judge: |all| {
+            each(all, |_, request| match request.member("method") {
+                None => Ok(()),
+                Some(method) => equal(method.as_str(), &request.method),
+            })
+        },
     },
     Check {
         id: "claim.digest",
@@ -192,6 +203,7 @@ const CHECKS: &[Check] = &[
                 };
                 check(signature.normalized(key.algorithm()) == signature, || "s is above n/2".to_owned())
             })
+            .advised()
         },
     },
     Check {
