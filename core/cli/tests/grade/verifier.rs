@@ -27,7 +27,10 @@ fn free_ports() -> u16 {
 }
 
 fn grade(fault: Fault, more: &[&str]) -> Value {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    grade_at(TcpListener::bind(("127.0.0.1", 0)).unwrap(), fault, more)
+}
+
+fn grade_at(listener: TcpListener, fault: Fault, more: &[&str]) -> Value {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let port = free_ports().to_string();
     let policy = program(&[&["grade", "policy", &url, "--port", &port], more].concat()).output().unwrap();
@@ -45,6 +48,16 @@ fn a_faithful_verifier_has_full_marks() {
     // The one that waits for half a minute; scripts/soak.sh tries it.
     assert_eq!(report["skipped"], 1);
     assert_eq!(report["graded"], "verifier");
+}
+
+/// A site may have an IPv6 address.
+#[test]
+fn a_site_at_an_address_in_brackets() {
+    let Ok(listener) = TcpListener::bind(("::1", 0)) else {
+        println!("SKIPPED: this machine has no IPv6");
+        return;
+    };
+    assert_lost(&grade_at(listener, Fault::None, &["--no-payment"]), &[]);
 }
 
 #[test]

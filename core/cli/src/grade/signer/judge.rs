@@ -108,7 +108,19 @@ impl Evidence {
     pub(super) fn visited(&self) -> Result<(), String> {
         let missing: Vec<&str> =
             self.rooms.targets().into_iter().filter(|room| self.to(room).is_empty()).collect();
-        check(missing.is_empty(), || format!("nobody asked for {}", missing.join(" ")))
+        check(missing.is_empty(), || format!("nobody asked for {}", missing.join(" ")))?;
+        check(self.late.is_empty(), || {
+            format!("the command was still running when its time was over: {}", self.late.join(" "))
+        })
+    }
+
+    /// Judges what was done in one room, if anything of a signer was.
+    pub(super) fn of(&self, target: &str, judge: fn(&Self) -> Result<(), String>) -> Mark {
+        if self.to(target).iter().any(|request| request.is_signed()) {
+            judge(self).into()
+        } else {
+            Mark::Skipped("no signed request came for that room")
+        }
     }
 
     /// The published key that made a request's signature.
@@ -128,7 +140,10 @@ impl Evidence {
         })
     }
 
-    pub(super) fn nonces_differ(&self) -> Result<(), String> {
+    pub(super) fn nonces_differ(&self) -> Mark {
+        if self.visits.iter().filter(|request| request.text("nonce").is_some()).nth(1).is_none() {
+            return Mark::Skipped("fewer than two nonces came");
+        }
         let mut seen: Vec<(&str, &str)> = Vec::new();
         for request in &self.visits {
             let Some(nonce) = request.text("nonce") else { continue };
@@ -137,12 +152,12 @@ impl Evidence {
             {
                 // What follows a redirect with its claim is judged there.
                 if ![MOVED_TO, AWAY_TO].contains(&request.target.as_str()) {
-                    return Err(format!("{before} and {} have the same", request.target));
+                    return Mark::Fail(format!("{before} and {} have the same", request.target));
                 }
             }
             seen.push((nonce, &request.target));
         }
-        Ok(())
+        Mark::Pass
     }
 
     pub(super) fn tries_differ(&self, target: &str) -> Result<(), String> {
