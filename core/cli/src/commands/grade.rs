@@ -30,7 +30,7 @@ enum Command {
 struct Setting {
     /// The site, by any URL of it
     url: String,
-    /// On this machine: the first of the 17 ports of the grader's domains
+    /// On this machine: the first of the four ports of those that the policy names
     #[arg(long, value_name = "PORT", default_value_t = 7400, conflicts_with = "domain")]
     port: u16,
     /// On the Internet: a domain whose subdomains lead to --listen through https

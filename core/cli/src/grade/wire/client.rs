@@ -189,9 +189,11 @@ fn read_answer(stream: &mut dyn Read, method: &str) -> Result<Answer, String> {
     }
     if method != "HEAD" {
         let length = answer.header("content-length").and_then(|length| length.parse().ok());
-        let missing = length.unwrap_or(MAX_BODY).min(MAX_BODY).saturating_sub(body.len());
+        let length = length.unwrap_or(MAX_BODY).min(MAX_BODY);
+        let missing = length.saturating_sub(body.len());
         // A server that has refused a long request may reset the connection behind its answer: what has come counts.
         let _ = stream.take(missing as u64).read_to_end(&mut body);
+        body.truncate(length);
         let chunked = answer.header("transfer-encoding").is_some_and(|value| value.contains("chunked"));
         answer.body = if chunked { joined(&body).unwrap_or_default() } else { body };
     }
