@@ -180,7 +180,7 @@ def main():
     parser.add_argument("--figures", type=Path)
     parser.add_argument("names", nargs="*", default=list(SUBJECTS))
     options = parser.parse_args()
-    wrong, figures = [], {}
+    wrong, figures, failed = [], {}, set()
     for name in options.names:
         with tempfile.TemporaryDirectory() as folder:
             begin = time.monotonic()
@@ -190,11 +190,14 @@ def main():
         for case in report["cases"]:
             # Of ours, advice is a fault, too: they do as the profile says of ours.
             if case["result"] in ("fail", "advice"):
+                failed.add(name)
                 wrong.append(f"{name}: {case['id']}: {case['reason']}")
                 print(f"  FAILED {case['id']} ({case['section']} {case['what']}): {case['reason']}")
             elif case["result"] == "skipped":
                 # At the start of a line, where scripts/tally.py counts it.
                 print(f"SKIPPED: {name}: {case['id']}: {case['reason']}")
+    # The cases that were skipped have lines of their own.
+    print(f"grade: {len(figures) - len(failed)} passed, {len(failed)} failed")
     if options.figures:
         row = {"pass": not wrong, "seed_fault": False, "seed": None, "figures": figures, "wrong": wrong}
         options.figures.parent.mkdir(parents=True, exist_ok=True)
