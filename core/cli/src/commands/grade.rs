@@ -30,7 +30,7 @@ enum Command {
 struct Setting {
     /// The site, by any URL of it
     url: String,
-    /// On this machine: the first of the 17 ports of the grader's domains
+    /// On this machine: the first of the four ports of those that the policy names
     #[arg(long, value_name = "PORT", default_value_t = 7400, conflicts_with = "domain")]
     port: u16,
     /// On the Internet: a domain whose subdomains lead to --listen through https
@@ -66,10 +66,13 @@ struct Signer {
     /// By which origin the agent finds it [default: http://ADDRESS]
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
+    /// Another origin that leads to the same listener, for the redirect to another site [default: localhost for 127.0.0.1]
+    #[arg(long, value_name = "ORIGIN")]
+    other_origin: Option<String>,
     /// A command that reads the one URL behind it; run by sh for each room
     #[arg(long, value_name = "COMMAND")]
     run: Option<String>,
-    /// Without --run: how many seconds to wait for the agent
+    /// How many seconds to wait for the agent; with --run for each command
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     patience: u64,
     /// Certificates (PEM) of further authorities, for the manifest
@@ -119,11 +122,15 @@ impl Signer {
         if scheme == "http" && !agent.is_loopback() {
             return Err(CliError::usage("manifests are fetched by https, but for those on this machine"));
         }
+        if self.other_origin.is_some() && self.other_origin == self.origin {
+            return Err(CliError::usage("--other-origin is the origin itself"));
+        }
         let setup = signer::Setup {
             agent,
             home,
             listen: self.listen,
             origin: self.origin.map(|origin| origin.trim_end_matches('/').to_owned()),
+            other_origin: self.other_origin.map(|origin| origin.trim_end_matches('/').to_owned()),
             run: self.run,
             patience: Duration::from_secs(self.patience),
         };

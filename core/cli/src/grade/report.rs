@@ -12,6 +12,8 @@ pub(crate) enum Mark {
     Pass,
     /// Not so: what was expected, and what came.
     Fail(String),
+    /// PROTOCOL accepts it, and has something better. It is no mark, neither won nor lost.
+    Advice(String),
     /// Not tried, and why. It is no mark, neither won nor lost.
     Skipped(&'static str),
 }
@@ -19,6 +21,21 @@ pub(crate) enum Mark {
 impl From<Result<(), String>> for Mark {
     fn from(result: Result<(), String>) -> Self {
         result.map_or_else(Self::Fail, |()| Self::Pass)
+    }
+}
+
+impl Mark {
+    /// What would have lost the mark is worth no more than advice.
+    pub(crate) fn advised(self) -> Self {
+        match self {
+            Self::Fail(reason) => Self::Advice(reason),
+            other => other,
+        }
+    }
+
+    /// This, unless there is more to say about what passes.
+    pub(crate) fn and(self, more: impl FnOnce() -> Self) -> Self {
+        if self == Self::Pass { more() } else { self }
     }
 }
 
@@ -45,12 +62,24 @@ pub(crate) struct Report {
 impl Report {
     /// Marks won.
     fn won(&self) -> usize {
-        self.lines.iter().filter(|line| line.mark == Mark::Pass).count()
+        self.count(|mark| *mark == Mark::Pass)
     }
 
     /// Marks that could be won.
     fn of(&self) -> usize {
-        self.lines.iter().filter(|line| !matches!(line.mark, Mark::Skipped(_))).count()
+        self.count(|mark| matches!(mark, Mark::Pass | Mark::Fail(_)))
+    }
+
+    fn advised(&self) -> usize {
+        self.count(|mark| matches!(mark, Mark::Advice(_)))
+    }
+
+    fn skipped(&self) -> usize {
+        self.count(|mark| matches!(mark, Mark::Skipped(_)))
+    }
+
+    fn count(&self, is: fn(&Mark) -> bool) -> usize {
+        self.lines.iter().filter(|line| is(&line.mark)).count()
     }
 
     /// Prints it; 0 only for full marks.
@@ -72,11 +101,14 @@ impl Report {
                 Mark::Fail(reason) => {
                     writeln!(text, "FAIL  {id:<34} {section:<4} {what}\n      {reason}")
                 }
+                Mark::Advice(reason) => {
+                    writeln!(text, "note  {id:<34} {section:<4} {what}\n      {reason}")
+                }
                 Mark::Skipped(reason) => writeln!(text, "SKIPPED: {id}: {reason}"),
             };
         }
-        let skipped = self.lines.len() - self.of();
-        let _ = writeln!(text, "{} of {} marks, {skipped} cases skipped", self.won(), self.of());
+        let (won, of, advised, skipped) = (self.won(), self.of(), self.advised(), self.skipped());
+        let _ = writeln!(text, "{won} of {of} marks, advice on {advised} cases, {skipped} cases skipped");
         text
     }
 
@@ -90,6 +122,7 @@ impl Report {
             let (result, reason) = match &line.mark {
                 Mark::Pass => ("pass", None),
                 Mark::Fail(reason) => ("fail", Some(reason.as_str())),
+                Mark::Advice(reason) => ("advice", Some(reason.as_str())),
                 Mark::Skipped(reason) => ("skipped", Some(*reason)),
             };
             case.insert("result", result);
@@ -101,7 +134,8 @@ impl Report {
         object.insert("url", self.url.as_str());
         object.insert("marks", number(self.won()));
         object.insert("of", number(self.of()));
-        object.insert("skipped", number(self.lines.len() - self.of()));
+        object.insert("advised", number(self.advised()));
+        object.insert("skipped", number(self.skipped()));
         object.insert("cases", cases.collect::<Vec<_>>());
         object
     }

@@ -5,6 +5,7 @@ use imagxp::Purpose;
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::encoding::{base64_decode, base64_encode, uuid_v4};
+use imagxp::json::{Limits, Number, Object, Value, object_to_canonical, parse_object};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -12,13 +13,20 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    SameNonce,
+    /// These five are no faults: the profile has them, though our own signer does otherwise.
     HighS,
-    UpperCaseHex,
     NotCanonical,
+    NoMethod,
+    Version10,
+    SendsFrom,
+    SameNonce,
+    UpperCaseHex,
     WrongMethod,
     WithoutQuery,
     SlowClock,
+    SlowClock10,
+    BothTimes,
+    Version12,
     NoProduct,
     SendsCookie,
     OtherKey,
@@ -89,7 +97,8 @@ impl Agent {
     fn sign(&mut self, url: &str) -> Vec<(String, String)> {
         self.count += 1;
         let now = crate::publisher::now();
-        let now = if self.fault == Fault::SlowClock { now.saturating_add_secs(-90) } else { now };
+        let slow = matches!(self.fault, Fault::SlowClock | Fault::SlowClock10);
+        let now = if slow { now.saturating_add_secs(-90) } else { now };
         let mut nonce = uuid_v4([self.count; 16]);
         if self.fault == Fault::SameNonce {
             nonce = uuid_v4([1; 16]);
@@ -106,9 +115,19 @@ impl Agent {
             Fault::NotCanonical => {
                 let bytes = base64_decode(headers[0].1.as_bytes()).unwrap();
                 let text = String::from_utf8(bytes).unwrap().replace(",\"", ", \"");
-                headers[1].1 = key(1).sign(text.as_bytes()).to_hex();
-                headers[0].1 = base64_encode(text.as_bytes());
+                sign_as(&mut headers, text.as_bytes());
             }
+            Fault::NoMethod => reclaim(&mut headers, |claim| drop(claim.remove("method"))),
+            Fault::Version10 | Fault::SlowClock10 => reclaim(&mut headers, |claim| {
+                claim.remove("ts");
+                claim.insert("v", "1.0");
+                claim.insert("timestamp", Value::Number(Number::from_i64(now.as_secs()).unwrap()));
+            }),
+            Fault::BothTimes => reclaim(&mut headers, |claim| {
+                claim.insert("timestamp", Value::Number(Number::from_i64(now.as_secs()).unwrap()));
+            }),
+            Fault::Version12 => reclaim(&mut headers, |claim| drop(claim.insert("v", "1.2"))),
+            Fault::SendsFrom => headers.push(("From".into(), "crawler@agent.example".into())),
             Fault::SendsCookie => headers.push(("Cookie".into(), "session=1".into())),
             _ => {}
         }
@@ -122,6 +141,20 @@ impl Agent {
         let origin = room.split("/read").next().unwrap();
         http::send(&format!("{origin}/robots.txt"), "GET", &[]);
     }
+}
+
+/// Puts these bytes into the payload, with their signature.
+fn sign_as(headers: &mut [(String, String)], bytes: &[u8]) {
+    headers[1].1 = key(1).sign(bytes).to_hex();
+    headers[0].1 = base64_encode(bytes);
+}
+
+/// Changes the claim before it is signed.
+fn reclaim(headers: &mut [(String, String)], change: impl FnOnce(&mut Object<'static>)) {
+    let bytes = base64_decode(headers[0].1.as_bytes()).unwrap();
+    let mut claim = parse_object(&bytes, &Limits::CLAIM).unwrap().into_owned();
+    change(&mut claim);
+    sign_as(headers, &object_to_canonical(&claim));
 }
 
 fn key(seed: u8) -> PrivateKey {

@@ -94,7 +94,9 @@ fn exchange(stream: &mut (impl Read + Write), answer: &dyn Fn(&Message) -> Reply
 /// Sends one request to a URL on this machine.
 pub(crate) fn send(url: &str, method: &str, headers: &[(String, String)]) -> Message {
     let (authority, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    ask(&authority.replace("localhost", "127.0.0.1"), authority, &format!("{method} /{path}"), headers)
+    // Whatever its name is.
+    let port = authority.split_once(':').unwrap().1;
+    ask(&format!("127.0.0.1:{port}"), authority, &format!("{method} /{path}"), headers)
 }
 
 /// Sends one request to an address, whatever host it is for.

@@ -36,10 +36,15 @@ fn report(output: &Output) -> Value {
 
 /// The cases that lost their mark, with the reasons.
 fn lost(report: &Value) -> Vec<(String, String)> {
+    said(report, "fail")
+}
+
+/// The cases with this result, with the reasons.
+fn said(report: &Value, result: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let cases = report["cases"].as_array().unwrap().iter();
     cases
-        .filter(|case| case["result"] == "fail")
+        .filter(|case| case["result"] == result)
         .map(|case| (text(&case["id"]), text(&case["reason"])))
         .collect()
 }

@@ -4,7 +4,7 @@ use crate::http::{self, Message};
 use imagxp::crypto::{Algorithm, PublicKey, Signature};
 use imagxp::digest::content_digest;
 use imagxp::encoding::base64_decode;
-use imagxp::json::{Limits, parse_object};
+use imagxp::json::{Limits, Value, parse_object};
 use imagxp::publisher::{FetchFailure, Need};
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp::{Policy, Publisher, Request, Timestamp, Verdict};
@@ -29,6 +29,10 @@ pub(crate) enum Fault {
     TrustsTheHint,
     FetchesForGarbage,
     SellsNothing,
+    /// A visa that says no amount, or none that can be read, has paid.
+    BelievesAnyAmount,
+    /// No fault: the profile does not say which refusal a relative resource meets.
+    RelativeIsInvalid,
     SpeaksInStatuses,
 }
 
@@ -148,6 +152,19 @@ impl Site {
         if self.fault == Fault::SellsNothing {
             verdict.offer = None;
         }
+        if self.fault == Fault::BelievesAnyAmount && !says_amount(&message) {
+            let unpaid = [imagxp::Code::PaymentInsufficient, imagxp::Code::PaymentInvalidToken];
+            if verdict.code.is_some_and(|code| unpaid.contains(&code)) {
+                verdict.outcome = imagxp::publisher::Outcome::Allow;
+            }
+        }
+        if self.fault == Fault::RelativeIsInvalid
+            && verdict.code == Some(imagxp::Code::ClaimResourceMismatch)
+            && claimed("resource").is_some_and(|resource| resource.starts_with('/'))
+        {
+            verdict.code = Some(imagxp::Code::ClaimResourceInvalid);
+            verdict.http = 400;
+        }
         let signature =
             message.value("x-imagxp-signature").and_then(|hex| Signature::from_hex(hex.as_bytes()));
         let key = message.value("x-imagxp-public-key");
@@ -182,6 +199,14 @@ impl Site {
         };
         self.publisher.supply_failure(&need.url, failure, now).unwrap();
     }
+}
+
+/// Whether the visa has an amount of a type that one may have; so it is without a visa.
+fn says_amount(message: &Message) -> bool {
+    let Some(visa) = message.value("x-imagxp-payment") else { return true };
+    let claims = visa.split('.').nth(1).and_then(|part| base64_decode(part.as_bytes()));
+    let claims = claims.as_deref().and_then(|bytes| parse_object(bytes, &Limits::CLAIM).ok());
+    claims.is_none_or(|claims| matches!(claims.get("amount"), Some(Value::String(_) | Value::Number(_))))
 }
 
 /// Every nonce is new to it.

@@ -1,14 +1,21 @@
 //! `imagxp grade signer` on a faithful agent, and on agents with one fault each.
 
 use crate::agent::{Agent, Fault};
-use crate::{assert_lost, program, report};
+use crate::{assert_lost, program, report, said};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn grade(fault: Fault) -> Value {
+    grade_at(fault, &[])
+}
+
+fn grade_at(fault: Fault, more: &[&str]) -> Value {
     let mut agent = Agent::new(fault);
-    let mut command = program(&["grade", "signer", &agent.home(), "--patience", "30", "--json"]);
+    let args = ["grade", "signer", &agent.home(), "--patience", "30", "--json"];
+    let mut command = program(&[&args, more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
     let first = told.next().unwrap().unwrap();
@@ -33,14 +40,36 @@ fn a_faithful_signer_has_full_marks() {
     assert!(report["of"].as_u64().unwrap() >= 30, "{}", report["of"]);
 }
 
+/// Others' signers do what ours do not. Where the profile accepts it, no mark is lost, and the report says what would be better.
+#[test]
+fn what_the_profile_accepts_is_no_fault() {
+    for (habit, advised) in [
+        (Fault::HighS, &["signature.low_s"][..]),
+        (Fault::NotCanonical, &["payload.canonical"]),
+        (Fault::Version10, &["claim.version"]),
+        (Fault::NoMethod, &[]),
+        (Fault::SendsFrom, &[]),
+    ] {
+        let report = grade(habit);
+        assert_lost(&report, &[]);
+        let found: Vec<String> = said(&report, "advice").into_iter().map(|(id, _)| id).collect();
+        assert_eq!(found, advised, "{habit:?}");
+        assert_eq!(report["advised"], advised.len());
+        let cases = report["cases"].as_array().unwrap().len();
+        assert_eq!(report["of"], cases - advised.len(), "advice is no mark");
+    }
+}
+
 #[test]
 fn faults_of_the_claim() {
     for (fault, lost) in [
         (Fault::SameNonce, &["claim.nonce_fresh", "retry.new_nonce", "retry.after"][..]),
-        (Fault::NotCanonical, &["payload.canonical"]),
         (Fault::WrongMethod, &["claim.method"]),
         (Fault::WithoutQuery, &["claim.resource"]),
         (Fault::SlowClock, &["claim.ts"]),
+        (Fault::SlowClock10, &["claim.ts"]),
+        (Fault::BothTimes, &["claim.ts"]),
+        (Fault::Version12, &["claim.version"]),
     ] {
         assert_lost(&grade(fault), lost);
     }
@@ -49,8 +78,7 @@ fn faults_of_the_claim() {
 #[test]
 fn faults_of_the_signature() {
     for (fault, lost) in [
-        (Fault::HighS, &["signature.low_s"][..]),
-        (Fault::UpperCaseHex, &["signature.form"]),
+        (Fault::UpperCaseHex, &["signature.form"][..]),
         (Fault::OtherKey, &["signature.good"]),
         (Fault::PublishesPrivateKey, &["manifest.private"]),
     ] {
@@ -81,4 +109,39 @@ fn silence_is_no_virtue() {
     for id in ["sent.all", "header.signed", "signature.good"] {
         assert!(lost.iter().any(|(found, _)| found == id), "{id}");
     }
+    let skipped = said(&report, "skipped");
+    for id in ["claim.nonce_fresh", "retry.new_nonce", "retry.never", "retry.after", "retry.pay"] {
+        assert!(skipped.iter().any(|(found, _)| found == id), "{id}");
+    }
+}
+
+/// A site with one name has no other site to lead to, and no mark for it.
+#[test]
+fn there_is_another_site_or_no_mark() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let listen = listener.local_addr().unwrap();
+    drop(listener);
+    let (address, port) = (listen.to_string(), listen.port());
+    let (origin, other) = (format!("http://one.test:{port}"), format!("http://other.test:{port}"));
+    let place = ["--listen", &address, "--origin", &origin];
+    let report = grade_at(Fault::TakesClaimsAlong, &place);
+    assert_lost(&report, &["redirect.same_site"]);
+    assert_eq!(said(&report, "skipped")[0].0, "redirect.other_site");
+    let report = grade_at(Fault::TakesClaimsAlong, &[&place[..], &["--other-origin", &other]].concat());
+    assert_lost(&report, &["redirect.same_site", "redirect.other_site"]);
+}
+
+/// A command that does not end is ended, with all that it has started.
+#[test]
+fn commands_end() {
+    let agent = Agent::new(Fault::None);
+    let folder = tempfile::tempdir().unwrap();
+    let survived = folder.path().join("survived");
+    let command = format!("sh -c 'sleep 5; echo >> {}'; true", survived.display());
+    let args = ["grade", "signer", &agent.home(), "--run", &command, "--patience", "1", "--json"];
+    let begin = Instant::now();
+    let report = report(&program(&args).output().unwrap());
+    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
+    assert!(!survived.exists());
+    assert!(crate::lost(&report).iter().any(|(id, _)| id == "sent.all"));
 }

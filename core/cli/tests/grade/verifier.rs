@@ -9,8 +9,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// How many ports the grader's domains take.
-const PORTS: u16 = 17;
+/// How many ports the policy names.
+const PORTS: u16 = 4;
 
 /// The first of as many free ports in a row. They are below those that systems hand out by themselves.
 fn free_ports() -> u16 {
@@ -27,14 +27,26 @@ fn free_ports() -> u16 {
 }
 
 fn grade(fault: Fault, more: &[&str]) -> Value {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    grade_at(TcpListener::bind(("127.0.0.1", 0)).unwrap(), fault, more)
+}
+
+fn grade_at(listener: TcpListener, fault: Fault, more: &[&str]) -> Value {
+    let again = site_at(listener, fault, more);
+    again()
+}
+
+/// A site, and the grader that grades it as often as it is asked to.
+fn site_at(listener: TcpListener, fault: Fault, more: &[&str]) -> impl Fn() -> Value {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let port = free_ports().to_string();
     let policy = program(&[&["grade", "policy", &url, "--port", &port], more].concat()).output().unwrap();
     assert!(policy.status.success(), "{policy:?}");
     open(listener, &String::from_utf8(policy.stdout).unwrap(), fault, Place::default());
-    let args = ["grade", "verifier", &url, "--port", &port, "--json"];
-    report(&program(&[&args, more].concat()).output().unwrap())
+    let more: Vec<String> = more.iter().map(|&arg| arg.to_owned()).collect();
+    move || {
+        let mut command = program(&["grade", "verifier", &url, "--port", &port, "--json"]);
+        report(&command.args(&more).output().unwrap())
+    }
 }
 
 #[test]
@@ -45,6 +57,25 @@ fn a_faithful_verifier_has_full_marks() {
     // The one that waits for half a minute; scripts/soak.sh tries it.
     assert_eq!(report["skipped"], 1);
     assert_eq!(report["graded"], "verifier");
+}
+
+/// A site that runs on is graded again: what it remembers of the first time costs it no mark. tests/grade/run.py does so with payments.
+#[test]
+fn a_second_time() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let grade = site_at(listener, Fault::None, &["--no-payment"]);
+    assert_lost(&grade(), &[]);
+    assert_lost(&grade(), &[]);
+}
+
+/// A site may have an IPv6 address.
+#[test]
+fn a_site_at_an_address_in_brackets() {
+    let Ok(listener) = TcpListener::bind(("::1", 0)) else {
+        println!("SKIPPED: this machine has no IPv6");
+        return;
+    };
+    assert_lost(&grade_at(listener, Fault::None, &["--no-payment"]), &[]);
 }
 
 #[test]
@@ -145,6 +176,17 @@ fn fetches_for_garbage() {
 #[test]
 fn the_offer() {
     assert_lost(&grade(Fault::SellsNothing, &[]), &["payment.required"]);
+}
+
+#[test]
+fn amounts() {
+    assert_lost(&grade(Fault::BelievesAnyAmount, &[]), &["token.missing_claims", "token.wrong_types"]);
+}
+
+/// What the profile leaves open costs nobody a mark.
+#[test]
+fn either_refusal_of_a_relative_resource() {
+    assert_lost(&grade(Fault::RelativeIsInvalid, &["--no-payment"]), &[]);
 }
 
 #[test]

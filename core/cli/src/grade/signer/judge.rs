@@ -4,12 +4,16 @@ use super::Evidence;
 use super::read::Request;
 use super::rooms::{AWAY_TO, BUSY_S, MOVED_TO};
 use crate::grade::report::Mark;
+use imagxp::Timestamp;
 use imagxp::crypto::{PublicKey, Thumbprint};
 use imagxp::headers::{CREDENTIAL, PAYMENT, PUBLIC_KEY};
-use imagxp::json::canonicalize;
+use imagxp::json::{Value, canonicalize};
 use imagxp::resource::Resource;
 use std::collections::HashSet;
 use std::time::Duration;
+
+/// The last second of the year 2100.
+const MAX_SECONDS: i64 = 4_133_980_799;
 
 pub(super) fn check(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(reason()) }
@@ -37,7 +41,7 @@ pub(super) fn no_duplicates(_: &Evidence, request: &Request) -> Result<(), Strin
 }
 
 pub(super) fn nothing_private(request: &Request) -> Result<(), String> {
-    for name in ["cookie", "authorization", "proxy-authorization", "from", PAYMENT, CREDENTIAL] {
+    for name in ["cookie", "authorization", "proxy-authorization", PAYMENT, CREDENTIAL] {
         check(request.values(name).is_empty(), || format!("it sends {name}"))?;
     }
     let secret = request.member("d").is_some() || holds_private_key(&request.payload);
@@ -57,6 +61,29 @@ pub(super) fn manifest_is_public(all: &Evidence) -> Mark {
             // In one form, whatever white space it was written with.
             let text = canonicalize(bytes, &imagxp::json::Limits::MANIFEST).unwrap_or_else(|_| bytes.clone());
             check(!holds_private_key(&text), || "it holds a private key".to_owned()).into()
+        }
+    }
+}
+
+/// The version that a claim is of: without `v` it is 1.0.
+pub(super) fn version(request: &Request) -> Result<&str, String> {
+    let found = request.member("v").map_or(Some("1.0"), Value::as_str);
+    found
+        .filter(|found| matches!(*found, "1.1" | "1.0"))
+        .ok_or_else(|| format!("got {:?}", request.text("v")))
+}
+
+/// When a claim was made: `ts`, or in version 1.0 `timestamp` in whole seconds; never both.
+pub(super) fn time(request: &Request) -> Result<Timestamp, String> {
+    match (request.member("ts"), request.member("timestamp")) {
+        (Some(_), Some(_)) => Err("both ts and timestamp".to_owned()),
+        (None, Some(Value::Number(seconds))) if version(request) == Ok("1.0") => {
+            let seconds = seconds.as_i64().filter(|seconds| (0..=MAX_SECONDS).contains(seconds));
+            seconds.map(Timestamp::from_secs).ok_or_else(|| "timestamp is not in whole seconds".to_owned())
+        }
+        _ => {
+            let ts = request.text("ts");
+            ts.and_then(Timestamp::parse).ok_or_else(|| format!("got {ts:?}"))
         }
     }
 }
@@ -81,7 +108,19 @@ impl Evidence {
     pub(super) fn visited(&self) -> Result<(), String> {
         let missing: Vec<&str> =
             self.rooms.targets().into_iter().filter(|room| self.to(room).is_empty()).collect();
-        check(missing.is_empty(), || format!("nobody asked for {}", missing.join(" ")))
+        check(missing.is_empty(), || format!("nobody asked for {}", missing.join(" ")))?;
+        check(self.late.is_empty(), || {
+            format!("the command was still running when its time was over: {}", self.late.join(" "))
+        })
+    }
+
+    /// Judges what was done in one room, if anything of a signer was.
+    pub(super) fn of(&self, target: &str, judge: fn(&Self) -> Result<(), String>) -> Mark {
+        if self.to(target).iter().any(|request| request.is_signed()) {
+            judge(self).into()
+        } else {
+            Mark::Skipped("no signed request came for that room")
+        }
     }
 
     /// The published key that made a request's signature.
@@ -101,7 +140,10 @@ impl Evidence {
         })
     }
 
-    pub(super) fn nonces_differ(&self) -> Result<(), String> {
+    pub(super) fn nonces_differ(&self) -> Mark {
+        if self.visits.iter().filter(|request| request.text("nonce").is_some()).nth(1).is_none() {
+            return Mark::Skipped("fewer than two nonces came");
+        }
         let mut seen: Vec<(&str, &str)> = Vec::new();
         for request in &self.visits {
             let Some(nonce) = request.text("nonce") else { continue };
@@ -110,12 +152,12 @@ impl Evidence {
             {
                 // What follows a redirect with its claim is judged there.
                 if ![MOVED_TO, AWAY_TO].contains(&request.target.as_str()) {
-                    return Err(format!("{before} and {} have the same", request.target));
+                    return Mark::Fail(format!("{before} and {} have the same", request.target));
                 }
             }
             seen.push((nonce, &request.target));
         }
-        Ok(())
+        Mark::Pass
     }
 
     pub(super) fn tries_differ(&self, target: &str) -> Result<(), String> {

@@ -5,18 +5,20 @@ mod document;
 mod judge;
 mod read;
 mod rooms;
+mod run;
+mod visits;
 
 use super::report::{Line, Mark, Report};
-use super::wire::{Heard, bind, listen};
+use super::wire::{bind, listen};
 use super::{Roots, Site};
 use crate::error::CliError;
 use crate::time;
 use document::Published;
-use imagxp::{AgentId, Timestamp};
+use imagxp::AgentId;
 use rooms::Rooms;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use visits::Visits;
 
 /// How long a signer may think about its last answer before it is judged.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -32,18 +34,12 @@ pub(crate) struct Setup {
     pub(crate) listen: String,
     /// Where the rooms are for the agent, if that is another address.
     pub(crate) origin: Option<String>,
+    /// Another origin that leads there, too.
+    pub(crate) other_origin: Option<String>,
     /// A command that reads the one URL behind it.
     pub(crate) run: Option<String>,
-    /// How long to wait for an agent that is started by hand.
+    /// How long to wait for an agent that is started by hand, or for one command.
     pub(crate) patience: Duration,
-}
-
-/// One request, and when it came.
-#[derive(Clone, Debug)]
-struct Visit {
-    heard: Heard,
-    at: Timestamp,
-    since: Instant,
 }
 
 /// Everything that is judged.
@@ -53,6 +49,8 @@ struct Evidence {
     visits: Vec<read::Request>,
     published: Published,
     robots: bool,
+    /// The rooms whose commands had to be ended.
+    late: Vec<String>,
 }
 
 /// One thing that is judged, by all requests at once.
@@ -74,23 +72,33 @@ pub(crate) fn grade(
         .local_addr()
         .map_err(|error| CliError::new(CliError::SYSTEM, format!("no address: {error}")))?;
     let origin = setup.origin.clone().unwrap_or_else(|| format!("http://{local}"));
-    let rooms = Rooms::new(origin);
-    let visits: Arc<Mutex<Vec<Visit>>> = Arc::default();
+    let rooms = Rooms::new(origin, setup.other_origin.clone());
+    let visits: Arc<Mutex<Visits>> = Arc::default();
     let (kept, served) = (Arc::clone(&visits), rooms.clone());
     listen(
         listener,
         Arc::new(move |heard| {
             let Ok(at) = time::now_or(None) else { return served.answer(heard, 0) };
             let mut visits = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = visits.iter().filter(|visit| visit.heard.target == heard.target).count();
-            visits.push(Visit { heard: heard.clone(), at, since: Instant::now() });
+            let before = visits.of(&heard.target);
+            if served.is_room(&heard.target) {
+                visits.note(heard, at);
+            }
+            visits.robots |= heard.target == "/robots.txt";
             served.answer(heard, before)
         }),
     );
     let home = Site::parse(&setup.home, roots)?;
     let published = Published::fetch(&home, &setup.agent);
+    let mut late = Vec::new();
     match &setup.run {
-        Some(command) => rooms.urls().iter().try_for_each(|url| run(command, url))?,
+        Some(command) => {
+            for url in rooms.urls() {
+                if !run::ends(command, &url, setup.patience)? {
+                    late.push(url);
+                }
+            }
+        }
         None => {
             say("let your agent read each of these once:\n")?;
             for url in rooms.urls() {
@@ -100,10 +108,9 @@ pub(crate) fn grade(
         }
     }
     let visits = visits.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let robots = visits.iter().any(|visit| visit.heard.target == "/robots.txt");
-    let visits = visits.into_iter().filter(|visit| rooms.is_room(&visit.heard.target));
-    let visits = visits.map(read::Request::new).collect();
-    let evidence = Evidence { agent: setup.agent.clone(), rooms, visits, published, robots };
+    let robots = visits.robots;
+    let visits = visits.rooms.into_iter().map(read::Request::new).collect();
+    let evidence = Evidence { agent: setup.agent.clone(), rooms, visits, published, robots, late };
     let lines = checks::all().map(|check| {
         let mark = (check.judge)(&evidence);
         Line { id: check.id, section: check.section, what: check.what, mark }
@@ -111,30 +118,18 @@ pub(crate) fn grade(
     Ok(Report { graded: "signer", url: setup.home.clone(), lines: lines.collect() })
 }
 
-/// Runs the signer once. What it says about an answer, and its exit code, are its own business.
-fn run(command: &str, url: &str) -> Result<(), CliError> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{command} \"$1\""), "sh", url]);
-    shell
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .map(drop)
-        .map_err(|error| CliError::new(CliError::SYSTEM, format!("`{command}` cannot be run: {error}")))
-}
-
 /// Until every room has been visited and the agent has had time for another try.
-fn wait(rooms: &Rooms, visits: &Mutex<Vec<Visit>>, patience: Duration) {
-    let end = Instant::now() + patience;
+fn wait(rooms: &Rooms, visits: &Mutex<Visits>, patience: Duration) {
+    let begin = Instant::now();
     loop {
         let all = {
             let visits = visits.lock().unwrap_or_else(PoisonError::into_inner);
-            rooms.targets().iter().all(|room| visits.iter().any(|visit| visit.heard.target == *room))
+            rooms.targets().iter().all(|room| visits.of(room) > 0)
         };
         if all {
             std::thread::sleep(SETTLE);
         }
-        if all || Instant::now() >= end {
+        if all || begin.elapsed() >= patience {
             return;
         }
         std::thread::sleep(Duration::from_millis(50));

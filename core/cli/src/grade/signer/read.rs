@@ -1,6 +1,6 @@
 //! What a signer sent, taken apart as far as it goes: each part that cannot be read is absent, and its check says so.
 
-use super::Visit;
+use super::visits::Visit;
 use imagxp::Timestamp;
 use imagxp::crypto::Signature;
 use imagxp::encoding::{base64_decode, base64_encode};
@@ -14,7 +14,8 @@ pub(super) struct Request {
     pub(super) target: String,
     pub(super) host: String,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    /// The body's digest (RFC 9530).
+    pub(super) digest: String,
     pub(super) at: Timestamp,
     pub(super) since: Instant,
     /// The claim's bytes.
@@ -45,7 +46,7 @@ impl Request {
             method: visit.heard.method,
             target: visit.heard.target,
             headers: visit.heard.headers,
-            body: visit.heard.body,
+            digest: visit.digest,
             at: visit.at,
             since: visit.since,
         }

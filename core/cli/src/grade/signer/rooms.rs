@@ -37,11 +37,14 @@ const TARGETS: [&str; 12] = [
 #[derive(Clone, Debug)]
 pub(super) struct Rooms {
     origin: String,
+    other: Option<String>,
 }
 
 impl Rooms {
-    pub(super) const fn new(origin: String) -> Self {
-        Self { origin }
+    /// On this machine a server has two names; elsewhere somebody must have given it another.
+    pub(super) fn new(origin: String, other: Option<String>) -> Self {
+        let other = other.or_else(|| renamed(&origin));
+        Self { origin, other }
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -49,12 +52,8 @@ impl Rooms {
     }
 
     /// The same server under another name: another origin, for whoever follows redirects.
-    pub(super) fn other_origin(&self) -> String {
-        if self.origin.contains("127.0.0.1") {
-            self.origin.replacen("127.0.0.1", "localhost", 1)
-        } else {
-            self.origin.replacen("localhost", "127.0.0.1", 1)
-        }
+    pub(super) fn other_origin(&self) -> Option<&str> {
+        self.other.as_deref()
     }
 
     /// What the agent is to read, path and query. The closed room is not among them for a visit to be complete.
@@ -88,8 +87,10 @@ impl Rooms {
             BUSY if before == 0 => refusal(503, "identity.fetch_failed", &format!("after:{BUSY_S}"), "")
                 .with("retry-after", BUSY_S.to_string()),
             MOVED => Reply::new(302, "text/plain", "").with("location", format!("{}{MOVED_TO}", self.origin)),
-            AWAY => Reply::new(302, "text/plain", "")
-                .with("location", format!("{}{AWAY_TO}", self.other_origin())),
+            // Without another site the room is like any other.
+            AWAY => self.other.as_ref().map_or_else(page, |other| {
+                Reply::new(302, "text/plain", "").with("location", format!("{other}{AWAY_TO}"))
+            }),
             PRICE => {
                 let offer = ",\"offer\":{\"brokers\":[],\"price\":{\"amount\":\"0.05\",\"currency\":\"USD\"},\"purposes\":[]}";
                 refusal(402, "payment.required", "pay", offer)
@@ -97,5 +98,35 @@ impl Rooms {
             target if self.is_room(target) => page(),
             _ => Reply::new(404, "text/plain", "no such room\n"),
         }
+    }
+}
+
+/// The same server on this machine under its other name, which is another origin.
+fn renamed(origin: &str) -> Option<String> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let (host, port) = authority.split_once(':').map_or((authority, ""), |(host, port)| (host, port));
+    let other = match host {
+        "127.0.0.1" => "localhost",
+        "localhost" => "127.0.0.1",
+        _ => return None,
+    };
+    let colon = if port.is_empty() { "" } else { ":" };
+    Some(format!("{scheme}://{other}{colon}{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_site_is_another_origin_or_none() {
+        let other = |origin: &str| Rooms::new(origin.to_owned(), None).other;
+        assert_eq!(other("http://127.0.0.1:8080").as_deref(), Some("http://localhost:8080"));
+        assert_eq!(other("http://localhost").as_deref(), Some("http://127.0.0.1"));
+        for origin in ["https://site.example", "http://[::1]:8080", "https://127.0.0.1.site.example:1"] {
+            assert_eq!(other(origin), None, "{origin}");
+        }
+        let given = Rooms::new("https://site.example".to_owned(), Some("https://other.example".to_owned()));
+        assert_eq!(given.other_origin(), Some("https://other.example"));
     }
 }

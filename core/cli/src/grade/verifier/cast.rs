@@ -7,6 +7,7 @@ use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::manifest::ManifestKey;
 use imagxp::{AgentId, Manifest, Timestamp};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -29,6 +30,14 @@ macro_rules! roles {
 }
 
 roles! {
+    /// The policy refuses it.
+    Denied = "denied",
+    /// The policy bounds its rate.
+    Rated = "rated",
+    /// The broker that the policy trusts.
+    Broker = "broker",
+    /// One whose key set cannot be had.
+    Bankrupt = "bankrupt",
     /// The agent of most cases: an ES256 key.
     Reader = "reader",
     /// An Ed25519 key.
@@ -39,10 +48,6 @@ roles! {
     Rotating = "rotating",
     /// Publishes its new key only after the first request.
     Renewed = "renewed",
-    /// The policy refuses it.
-    Denied = "denied",
-    /// The policy bounds its rate.
-    Rated = "rated",
     /// 404.
     Nobody = "nobody",
     /// A manifest that is no JSON.
@@ -59,23 +64,26 @@ roles! {
     Failing = "failing",
     /// Nobody asks for it before its own case does.
     Fresh = "fresh",
-    /// The broker that the policy trusts.
-    Broker = "broker",
-    /// One whose key set cannot be had.
-    Bankrupt = "bankrupt",
+}
+
+impl Role {
+    /// Whether the policy names it, so that its name is the same in every run. All others have new names each time, which no site remembers.
+    const fn lasts(self) -> bool {
+        matches!(self, Self::Denied | Self::Rated | Self::Broker | Self::Bankrupt)
+    }
 }
 
 /// Where the domains of the grader are.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// On this machine: one port for each, counted from here.
+    /// On this machine: one port for each that the policy names, counted from here, and whichever are free for the others.
     Loopback(u16),
     /// Subdomains of this domain, which lead to the grader's one listener.
     Domain(String),
 }
 
 impl Place {
-    /// The agent_id of a role.
+    /// The agent_id of a role that the policy names.
     pub(crate) fn agent_id(&self, role: Role) -> String {
         match self {
             Self::Loopback(base) => {
@@ -87,10 +95,31 @@ impl Place {
         }
     }
 
-    /// Where a role's documents are.
+    /// Where its documents are.
     pub(crate) fn origin(&self, role: Role) -> String {
+        self.at(&self.agent_id(role))
+    }
+
+    /// The origin of a domain.
+    fn at(&self, agent: &str) -> String {
         let scheme = if self.is_loopback() { "http" } else { "https" };
-        format!("{scheme}://{}", self.agent_id(role))
+        format!("{scheme}://{agent}")
+    }
+
+    /// A role's agent_id in this run, and on this machine where it listens.
+    fn settle(&self, role: Role, run: &str) -> Result<(String, Option<TcpListener>), CliError> {
+        match self {
+            Self::Domain(domain) if !role.lasts() => Ok((format!("{}-{run}.{domain}", role.name()), None)),
+            Self::Domain(_) => Ok((self.agent_id(role), None)),
+            Self::Loopback(_) => {
+                let any = || "127.0.0.1:0".to_owned();
+                let listener = bind(&if role.lasts() { self.agent_id(role) } else { any() })?;
+                let local = listener.local_addr().map_err(|error| {
+                    CliError::new(CliError::SYSTEM, format!("no address for `{}`: {error}", role.name()))
+                })?;
+                Ok((local.to_string(), Some(listener)))
+            }
+        }
     }
 
     pub(crate) const fn is_loopback(&self) -> bool {
@@ -116,24 +145,38 @@ pub(crate) struct Cast {
 
 struct Shared {
     place: Place,
-    members: Vec<(Role, Keys, AtomicUsize)>,
+    members: Vec<Member>,
     spare: Keys,
     renewed: AtomicBool,
+}
+
+struct Member {
+    role: Role,
+    agent: String,
+    keys: Keys,
+    /// How often its document has been asked for.
+    fetched: AtomicUsize,
 }
 
 impl Cast {
     /// Makes everybody's keys and serves their documents.
     pub(crate) fn new(place: &Place, address: &str) -> Result<Self, CliError> {
-        let member = |role: &Role| Ok((*role, Keys::new(*role)?, AtomicUsize::new(0)));
-        let members = Role::ALL.iter().map(member).collect::<Result<_, CliError>>()?;
+        let run = random::uuid()?;
+        let run = run.split('-').next().unwrap_or_default();
+        let (mut members, mut listeners) = (Vec::new(), Vec::new());
+        for &role in Role::ALL {
+            let (agent, listener) = place.settle(role, run)?;
+            members.push(Member { role, agent, keys: Keys::new(role)?, fetched: AtomicUsize::new(0) });
+            listeners.extend(listener.map(|listener| (role, listener)));
+        }
         let spare = Keys::new(Role::Reader)?;
         let shared =
             Arc::new(Shared { place: place.clone(), members, spare, renewed: AtomicBool::new(false) });
         let cast = Self { place: place.clone(), shared };
         if place.is_loopback() {
-            for &role in Role::ALL {
+            for (role, listener) in listeners {
                 let shared = Arc::clone(&cast.shared);
-                listen(bind(&place.agent_id(role))?, Arc::new(move |heard| shared.answer(role, heard)));
+                listen(listener, Arc::new(move |heard| shared.answer(role, heard)));
             }
         } else {
             let shared = Arc::clone(&cast.shared);
@@ -149,12 +192,12 @@ impl Cast {
 
     /// A role's agent_id.
     pub(crate) fn agent_id(&self, role: Role) -> String {
-        self.place.agent_id(role)
+        self.shared.agent_id(role)
     }
 
     /// How often a role's document has been asked for.
     pub(crate) fn fetched(&self, role: Role) -> usize {
-        self.shared.member(role).map_or(0, |(_, _, count)| count.load(Ordering::SeqCst))
+        self.shared.member(role).map_or(0, |member| member.fetched.load(Ordering::SeqCst))
     }
 
     /// [`Role::Renewed`] publishes its next key from now on.
@@ -172,22 +215,26 @@ impl Keys {
 }
 
 impl Shared {
-    fn member(&self, role: Role) -> Option<&(Role, Keys, AtomicUsize)> {
-        self.members.iter().find(|(other, _, _)| *other == role)
+    fn member(&self, role: Role) -> Option<&Member> {
+        self.members.iter().find(|member| member.role == role)
+    }
+
+    fn agent_id(&self, role: Role) -> String {
+        self.member(role).map(|member| member.agent.clone()).unwrap_or_default()
     }
 
     fn keys(&self, role: Role) -> &Keys {
-        self.member(role).map_or(&self.spare, |(_, keys, _)| keys)
+        self.member(role).map_or(&self.spare, |member| &member.keys)
     }
 
     /// Behind one address: whose document is asked for, `Host` tells.
     fn by_host(&self, heard: &Heard) -> Reply {
         let host = heard.values("host").first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
         let host = host.split(':').next().unwrap_or_default();
-        let role = Role::ALL.iter().find(|role| self.place.agent_id(**role) == host);
-        role.map_or_else(
+        let member = self.members.iter().find(|member| member.agent == host);
+        member.map_or_else(
             || Reply::new(404, "text/plain", "no such domain\n"),
-            |role| self.answer(*role, heard),
+            |member| self.answer(member.role, heard),
         )
     }
 
@@ -200,8 +247,8 @@ impl Shared {
         if heard.target != path {
             return Reply::new(404, "text/plain", "nothing here\n");
         }
-        if let Some((_, _, count)) = self.member(role) {
-            count.fetch_add(1, Ordering::SeqCst);
+        if let Some(member) = self.member(role) {
+            member.fetched.fetch_add(1, Ordering::SeqCst);
         }
         let json = |body: Vec<u8>| Reply::new(200, "application/json", body);
         match role {
@@ -209,7 +256,7 @@ impl Shared {
             Role::Failing | Role::Bankrupt => Reply::new(500, "text/plain", "out of order\n"),
             Role::Broken => json(b"{\"agent_id\":".to_vec()),
             Role::Redirecting => {
-                let there = format!("{}{path}", self.place.origin(Role::Reader));
+                let there = format!("{}{path}", self.place.at(&self.agent_id(Role::Reader)));
                 Reply::new(302, "text/plain", "elsewhere\n").with("location", there)
             }
             Role::Broker => json(self.jwks()),
@@ -228,7 +275,7 @@ impl Shared {
 
     fn manifest(&self, role: Role) -> Vec<u8> {
         let keys = self.keys(role);
-        let agent = self.place.agent_id(if role == Role::Impostor { Role::Reader } else { role });
+        let agent = self.agent_id(if role == Role::Impostor { Role::Reader } else { role });
         let mut object = Object::new();
         object.insert("agent_id", agent.clone());
         object.insert("public_key", keys.own.public_key().to_spki_base64());

@@ -1,5 +1,6 @@
 //! Grading a verifier: the grader plays agents and a broker, and asks a site that applies the grading policy.
 
+mod again;
 mod cases;
 mod cast;
 mod request;

@@ -91,6 +91,17 @@ impl World {
         refused(&self.send(request)?, code)
     }
 
+    /// It must be refused with one of these codes: PROTOCOL leaves open which.
+    pub(super) fn refuse_by(&self, request: &Signed, codes: &[Code]) -> Result<(), String> {
+        let answer = self.send(request)?;
+        if codes.iter().any(|code| refused(&answer, *code).is_ok()) {
+            return Ok(());
+        }
+        let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+        let found = answer.code().unwrap_or_else(|| "no code".to_owned());
+        Err(format!("expected {}, got {} {found}", codes.join(" or "), answer.status))
+    }
+
     /// Each of these must be refused with this code.
     pub(super) fn refuse_each(&self, requests: &[Signed], code: Code) -> Result<(), String> {
         requests.iter().enumerate().try_for_each(|(index, request)| {

@@ -8,13 +8,15 @@ use imagxp::json::{Object, Value};
 pub(super) const PRICE: (&str, &str) = ("0.05", "USD");
 /// How many requests [`Role::Rated`] may send at once.
 pub(super) const BURST: u32 = 3;
+/// In how many seconds; a second run waits for as long.
+const WINDOW_S: u32 = 30;
 
 /// The policy for a site of this origin (PROTOCOL §7).
 pub(crate) fn policy(origin: &str, place: &Place, payment: bool) -> Object<'static> {
     let allow = |allow: bool| object([("allow", allow.into())]);
     let purposes =
         [("RAG_RETRIEVAL", allow(true)), ("SUMMARY", allow(true)), ("CRAWL_TRAINING", allow(false))];
-    let rate = object([("requests", BURST.into()), ("per_s", 3600_u32.into())]);
+    let rate = object([("requests", BURST.into()), ("per_s", WINDOW_S.into())]);
     let agents = vec![
         object([("match", place.agent_id(Role::Denied).into()), ("allow", false.into())]),
         object([("match", place.agent_id(Role::Rated).into()), ("rate", rate)]),

@@ -1,5 +1,6 @@
 //! One request on a connection of its own, with exactly the lines that are given.
 
+use super::timed::Timed;
 use super::{MAX_BODY, MAX_LINES, read_head};
 use crate::error::CliError;
 use imagxp::json;
@@ -7,11 +8,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Ipv6Addr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a site may take for one answer. It may have to fetch a manifest meanwhile, which takes 1.5 s at most, and a key set.
+/// How long a site may take for one answer, from the connection to the last byte. It may have to fetch a manifest meanwhile, which takes 1.5 s at most, and a key set.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Whose certificates are trusted.
@@ -34,10 +35,12 @@ impl Roots {
 /// Where requests go.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
+    /// A name or an address, without brackets.
     host: String,
     port: u16,
     origin: String,
     tls: Option<Arc<ClientConfig>>,
+    patience: Duration,
 }
 
 /// What came back.
@@ -79,17 +82,16 @@ impl Site {
             "http" => 80,
             _ => return Err(wrong()),
         };
-        let (host, port) = match authority.rsplit_once(':') {
-            None => (authority.as_str(), default),
-            Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
+        let (host, port) = split(&authority).ok_or_else(wrong)?;
+        let port = port.map_or(Ok(default), |port| port.parse().map_err(|_| wrong()))?;
+        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let origin = if port == default {
+            format!("{scheme}://{shown}")
+        } else {
+            format!("{scheme}://{shown}:{port}")
         };
-        if host.is_empty() || host.contains('@') {
-            return Err(wrong());
-        }
-        let origin =
-            if port == default { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") };
         let tls = (default == 443).then(|| tls(roots)).transpose()?;
-        Ok(Self { host: host.to_owned(), port, origin, tls })
+        Ok(Self { host, port, origin, tls, patience: PATIENCE })
     }
 
     /// Scheme, host and port, without a default port.
@@ -119,7 +121,8 @@ impl Site {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(body);
-        let socket = self.connect().map_err(|error| format!("no connection: {error}"))?;
+        let begin = Instant::now();
+        let socket = self.connect(begin).map_err(|error| format!("no connection: {error}"))?;
         let failed = |error: std::io::Error| format!("no answer: {error}");
         match &self.tls {
             None => {
@@ -138,20 +141,35 @@ impl Site {
         }
     }
 
-    fn connect(&self) -> std::io::Result<TcpStream> {
+    fn connect(&self, begin: Instant) -> std::io::Result<Timed> {
         let mut last = std::io::Error::other("the name has no address");
         for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, PATIENCE) {
-                Ok(socket) => {
-                    socket.set_read_timeout(Some(PATIENCE))?;
-                    socket.set_write_timeout(Some(PATIENCE))?;
-                    return Ok(socket);
-                }
+            let left = self.patience.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            match TcpStream::connect_timeout(&address, left) {
+                Ok(socket) => return Ok(Timed::new(socket, begin, self.patience)),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
+}
+
+/// Host and port of an authority without user information. An IPv6 address stands in brackets (RFC 3986 §3.2.2), and loses them here.
+fn split(authority: &str) -> Option<(String, Option<&str>)> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        let port = if port.is_empty() { None } else { Some(port.strip_prefix(':')?) };
+        return Some((address.to_string(), port));
+    }
+    let (host, port) = match authority.split_once(':') {
+        None => (authority, None),
+        Some((host, port)) => (host, Some(port)),
+    };
+    (!host.is_empty() && !host.contains('@')).then(|| (host.to_owned(), port))
 }
 
 fn tls(roots: &Roots) -> Result<Arc<ClientConfig>, CliError> {
@@ -164,7 +182,27 @@ fn tls(roots: &Roots) -> Result<Arc<ClientConfig>, CliError> {
 }
 
 fn read_answer(stream: &mut dyn Read, method: &str) -> Result<Answer, String> {
-    let (head, mut body) = read_head(stream)?;
+    let (mut answer, mut body) = read_lines(stream, Vec::new())?;
+    // Interim answers, such as early hints, come before the one that counts (RFC 9110 §15.2).
+    while (100..200).contains(&answer.status) && answer.status != 101 {
+        (answer, body) = read_lines(stream, body)?;
+    }
+    if method != "HEAD" {
+        let length = answer.header("content-length").and_then(|length| length.parse().ok());
+        let length = length.unwrap_or(MAX_BODY).min(MAX_BODY);
+        let missing = length.saturating_sub(body.len());
+        // A server that has refused a long request may reset the connection behind its answer: what has come counts.
+        let _ = stream.take(missing as u64).read_to_end(&mut body);
+        body.truncate(length);
+        let chunked = answer.header("transfer-encoding").is_some_and(|value| value.contains("chunked"));
+        answer.body = if chunked { joined(&body).unwrap_or_default() } else { body };
+    }
+    Ok(answer)
+}
+
+/// Status and lines of an answer, and what came behind them.
+fn read_lines(stream: &mut dyn Read, begun: Vec<u8>) -> Result<(Answer, Vec<u8>), String> {
+    let (head, body) = read_head(stream, begun)?;
     let mut space = [httparse::EMPTY_HEADER; MAX_LINES];
     let mut response = httparse::Response::new(&mut space);
     response.parse(&head).map_err(|error| format!("the answer is not HTTP: {error}"))?;
@@ -173,14 +211,7 @@ fn read_answer(stream: &mut dyn Read, method: &str) -> Result<Answer, String> {
         .iter()
         .map(|line| (line.name.to_ascii_lowercase(), String::from_utf8_lossy(line.value).into_owned()))
         .collect();
-    let mut answer = Answer { status: response.code.unwrap_or_default(), headers, body: Vec::new() };
-    if method != "HEAD" {
-        // A server that has refused a long request may reset the connection behind its answer: what has come counts.
-        let _ = stream.take(MAX_BODY as u64).read_to_end(&mut body);
-        let chunked = answer.header("transfer-encoding").is_some_and(|value| value.contains("chunked"));
-        answer.body = if chunked { joined(&body).unwrap_or_default() } else { body };
-    }
-    Ok(answer)
+    Ok((Answer { status: response.code.unwrap_or_default(), headers, body: Vec::new() }, body))
 }
 
 /// The content of a chunked body (RFC 9112 §7.1).
@@ -209,10 +240,47 @@ mod tests {
         let origin = |url: &str| Site::parse(url, &roots).map(|site| site.origin).ok();
         assert_eq!(origin("https://Pub.example:443/a?b").as_deref(), Some("https://pub.example"));
         assert_eq!(origin("http://127.0.0.1:8080").as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(origin("https://[2001:DB8::0:1]/a").as_deref(), Some("https://[2001:db8::1]"));
+        assert_eq!(origin("http://[::1]:8080/").as_deref(), Some("http://[::1]:8080"));
+        assert_eq!(Site::parse("http://[::1]:8080/", &roots).unwrap().host, "::1");
+        for url in ["http://[::1/", "http://::1/", "http://[::1]8080/", "http://[pub.example]/"] {
+            assert_eq!(origin(url), None, "{url}");
+        }
         for url in ["pub.example", "ftp://pub.example", "http://", "http://u@pub.example/", "http://a:x/"] {
             assert_eq!(origin(url), None, "{url}");
         }
         assert!(Roots::new(Some(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).is_err());
+    }
+
+    #[test]
+    fn interim_answers_are_not_the_answer() {
+        let answer = |text: &str| read_answer(&mut text.as_bytes(), "GET");
+        let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        let last = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno, and more";
+        let told = answer(&format!("HTTP/1.1 100 Continue\r\n\r\n{hints}{last}")).unwrap();
+        assert_eq!((told.status, told.body.as_slice()), (403, &b"no"[..]));
+        assert_eq!(told.header("link"), None);
+        assert!(answer(hints).is_err());
+    }
+
+    /// A byte now and then holds no exchange for longer than it may take.
+    #[test]
+    fn slow_answers_end() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                while stream.write_all(b"H").is_ok() {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        });
+        let mut site = Site::parse(&url, &Roots::new(None).unwrap()).unwrap();
+        site.patience = Duration::from_millis(300);
+        let begin = Instant::now();
+        let told = site.exchange("GET", "/", &[], &[]).unwrap_err();
+        assert!(told.contains("not whole after 300 ms"), "{told}");
+        assert!(begin.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod client;
 mod server;
+mod timed;
 
 pub(crate) use client::{Answer, Roots, Site};
 pub(crate) use server::{Heard, Reply, bind, listen};
@@ -15,9 +16,8 @@ const MAX_BODY: usize = 1024 * 1024;
 /// The most header lines.
 const MAX_LINES: usize = 128;
 
-/// Reads until the head of a message is whole; what follows it is the beginning of the body.
-fn read_head(stream: &mut dyn Read) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let mut bytes = Vec::new();
+/// Reads until the head of a message is whole, whose first bytes have come already; what follows it is the beginning of the body.
+fn read_head(stream: &mut dyn Read, mut bytes: Vec<u8>) -> Result<(Vec<u8>, Vec<u8>), String> {
     let mut part = [0; 4096];
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {

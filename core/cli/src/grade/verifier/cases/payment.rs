@@ -2,8 +2,9 @@
 
 use super::Case;
 use crate::grade::verifier::World;
+use crate::grade::verifier::again;
 use crate::grade::verifier::cast::Role;
-use crate::grade::verifier::request::refused;
+use crate::grade::verifier::request::{passed, refused};
 use crate::grade::verifier::site::PRICE;
 use crate::grade::verifier::visa::Visa;
 use imagxp::Code;
@@ -29,7 +30,11 @@ pub(super) const CASES: &[Case] = &[
         };
         if brokers.iter().any(named) { Ok(()) } else { Err(format!("expected the broker {issuer} in it")) }
     }),
-    Case::payment("payment.visa", "§8", "a good visa", |world| good(world, world.visa()?)),
+    Case::payment("payment.visa", "§8", "a good visa", |world| {
+        let ask = || world.send(&world.paid(&world.visa()?.sign())?);
+        let earlier = [Code::PaymentInvalidToken, Code::PaymentJwksUnavailable];
+        passed(&World::once_more(again::BROKER, &earlier, ask)?)
+    }),
     Case::payment("payment.credential", "§1", "a visa under its other name", |world| {
         let claim = world.claim(Role::Reader, "premium/page")?.sign();
         world.allow(&claim.with("x-imagxp-credential", &world.visa()?.sign()))

@@ -2,8 +2,9 @@
 
 use super::Case;
 use crate::grade::verifier::World;
+use crate::grade::verifier::again;
 use crate::grade::verifier::cast::Role;
-use crate::grade::verifier::request::refused;
+use crate::grade::verifier::request::{passed, refused};
 use crate::grade::verifier::site::BURST;
 use imagxp::Code;
 use imagxp::json::Value;
@@ -22,13 +23,25 @@ pub(super) const CASES: &[Case] = &[
         purpose(world, "EMBEDDING")
     }),
     Case::new("policy.agent_denied", "§7", "an agent that is denied", |world| {
-        world.refuse(&world.claim(Role::Denied, "page")?.sign(), Code::PolicyAgentDenied)
+        let ask = || world.send(&world.claim(Role::Denied, "page")?.sign());
+        let answer = World::once_more(again::AGENT, &[Code::IdentityKeyMismatch], ask)?;
+        refused(&answer, Code::PolicyAgentDenied)
     }),
     Case::new("policy.rate", "§7", "more requests than the agent's rate, with Retry-After", |world| {
-        for _ in 0..BURST {
-            world.allow(&world.claim(Role::Rated, "page")?.sign())?;
-        }
-        let answer = world.send(&world.claim(Role::Rated, "page")?.sign())?;
+        let ask = || world.send(&world.claim(Role::Rated, "page")?.sign());
+        let burst = || {
+            let mut answer = ask()?;
+            for _ in 1..BURST {
+                if passed(&answer).is_err() {
+                    break;
+                }
+                answer = ask()?;
+            }
+            Ok(answer)
+        };
+        let earlier = [Code::IdentityKeyMismatch, Code::RateAgent];
+        passed(&World::once_more(again::AGENT, &earlier, burst)?)?;
+        let answer = ask()?;
         refused(&answer, Code::RateAgent)?;
         match answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok()) {
             Some(1..) => Ok(()),

@@ -57,18 +57,26 @@ pub(super) const CASES: &[Case] = &[
     Case::payment("token.from_the_future", "§8", "issued in the future", |world| {
         invalid(world, world.visa()?.at("iat", world, 120)?)
     }),
-    Case::payment("token.missing_claims", "§8", "without iss, aud, exp, iat, sub, jti or amount", |world| {
-        for name in ["iss", "aud", "exp", "iat", "sub", "jti"] {
-            rejected(world, world.visa()?.without(name)).map_err(|reason| format!("{name}: {reason}"))?;
-        }
-        Ok(())
-    }),
+    Case::payment(
+        "token.missing_claims",
+        "§8",
+        "without iss, aud, exp, iat, sub, jti, amount or currency",
+        |world| {
+            for name in ["iss", "aud", "exp", "iat", "sub", "jti", "amount", "currency"] {
+                rejected(world, world.visa()?.without(name)).map_err(|reason| format!("{name}: {reason}"))?;
+            }
+            Ok(())
+        },
+    ),
     Case::payment("token.wrong_types", "§8", "a wrong JSON type is a refusal, never `absent`", |world| {
-        for name in
-            ["exp", "iat", "sub", "jti", "cnf", "currency", "payment_status", "purposes", "path", "max_uses"]
-        {
-            let wrong: Value<'static> = if matches!(name, "exp" | "iat") { "1".into() } else { true.into() };
-            invalid(world, world.visa()?.set(name, wrong)).map_err(|reason| format!("{name}: {reason}"))?;
+        for (name, also) in TYPED {
+            let other: Value<'static> = if matches!(name, "exp" | "iat") { "1".into() } else { true.into() };
+            for wrong in [other, Value::Null] {
+                let request = world.paid(&world.visa()?.set(name, wrong).sign())?;
+                world
+                    .refuse_by(&request, &[Code::PaymentInvalidToken, also])
+                    .map_err(|reason| format!("{name}: {reason}"))?;
+            }
         }
         Ok(())
     }),
@@ -79,6 +87,23 @@ pub(super) const CASES: &[Case] = &[
         rejected(world, world.visa()?.set("purposes", vec![Value::from("SUMMARY")]))?;
         rejected(world, world.visa()?.set("path", "/elsewhere/*"))
     }),
+];
+
+/// The claims whose type is tried, each with the refusal that a verifier may have for what it says.
+const TYPED: [(&str, Code); 13] = [
+    ("iss", Code::PaymentInvalidToken),
+    ("aud", Code::PaymentWrongAudience),
+    ("exp", Code::PaymentExpired),
+    ("iat", Code::PaymentInvalidToken),
+    ("sub", Code::PaymentWrongHolder),
+    ("jti", Code::PaymentInvalidToken),
+    ("cnf", Code::PaymentWrongHolder),
+    ("amount", Code::PaymentInsufficient),
+    ("currency", Code::PaymentInsufficient),
+    ("payment_status", Code::PaymentInsufficient),
+    ("purposes", Code::PaymentInvalidToken),
+    ("path", Code::PaymentInvalidToken),
+    ("max_uses", Code::PaymentInvalidToken),
 ];
 
 fn invalid(world: &World, visa: Visa<'_>) -> Result<(), String> {
