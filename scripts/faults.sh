@@ -28,6 +28,8 @@ proof() {
 }
 
 short() {
+    # What the report of the long form believes.
+    "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/faults
     proof kill-sqlite kill --kills 6
     proof kill-postgres kill --kills 5 --store postgres
     proof kill-control kill --kills 12 --seed-fault

@@ -52,6 +52,14 @@ apt_install() {
     }
 }
 
+# cargo_tool NAME: a program of crates.io that only campaigns need, unoptimised, in target/tools/bin.
+cargo_tool() {
+    [ ! -x "$target/tools/bin/$1" ] || return 0
+    say "setup: cargo install $1"
+    CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$target/tools/build cargo install --quiet --locked --debug "$1" --root "$target/tools"
+    rm -rf "$target/tools/build"
+}
+
 # Where this machine gets its Debian packages from; nothing when it is no Debian.
 debian_mirror() {
     mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)

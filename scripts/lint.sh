@@ -33,6 +33,7 @@ if have shellcheck; then
 fi
 
 scripts/purity.py
+scripts/mutants_pins.py
 scripts/versions.py
 scripts/monitoring.py
 scripts/node.sh lint

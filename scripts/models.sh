@@ -16,6 +16,16 @@ note() {
     [ -z "$figures" ] || printf '{%s, "seed_fault": false, "seed": 0, "wrong": []}\n' "$2" >"$figures/$1.json"
 }
 
+# checked NAME: of the tests whose output is in the log. That none ran is a failure.
+checked() {
+    count=$(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
+    [ "$count" -gt 0 ] || {
+        tail -n 60 "$log" >&2
+        die "$1: no test passed"
+    }
+    note "$1" "\"pass\": true, \"figures\": {\"tests\": $count}"
+}
+
 # model ORDERS ARGUMENTS: the models of one package, added to $passed. A build of its own: under this flag every crate is another one.
 passed=0
 model() {
@@ -42,15 +52,21 @@ say "models: $passed passed, three of them seeded faults that were found"
 races="no rust-src beside a compiler: the standard library would be without instrumentation, and each lock a false alarm"
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
     RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/tsan RUSTFLAGS="-Zsanitizer=thread" TSAN_OPTIONS="halt_on_error=1" \
-        cargo test --quiet --locked -Zbuild-std --target "$host" -p imagxp --lib --test order -- hot:: replay:: copies
-    note threadsanitizer '"pass": true, "figures": {"tests": "hot, replay, copies"}'
+        cargo test --quiet --locked -Zbuild-std --target "$host" -p imagxp --lib --test order -- hot:: replay:: copies >"$log" 2>&1 || {
+        tail -n 60 "$log" >&2
+        die "ThreadSanitizer has found something"
+    }
+    checked threadsanitizer
 else
     skip "ThreadSanitizer: $races"
     note threadsanitizer "\"skipped\": \"$races\""
 fi
 if cargo +nightly miri --version >/dev/null 2>&1; then
-    CARGO_TARGET_DIR=$target/miri MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --quiet --locked -p imagxp --lib -- json:: encoding:: time:: replay::
-    note miri '"pass": true, "figures": {"tests": "json, encoding, time, replay"}'
+    CARGO_TARGET_DIR=$target/miri MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --quiet --locked -p imagxp --lib -- json:: encoding:: time:: replay:: >"$log" 2>&1 || {
+        tail -n 60 "$log" >&2
+        die "Miri has found something"
+    }
+    checked miri
 else
     skip "Miri: no nightly compiler here has it"
     note miri '"skipped": "no nightly compiler here has it"'

@@ -10,8 +10,9 @@ Parts: replay verify visa claim jws json rate ledger; default all.
 
 The mutants are cargo-mutants', and the edges of `<=` and `>=`. It would build each by itself; here all of them stand in one build, each
 behind a switch (tests/mutants), and each is tried by the tests that reach it, the quickest first. Outcomes: target/mutants/outcomes.json.
-The bar: 90 % caught in each part, and nothing missed in a comparison that scripts/mutants.json does not explain, with one sentence for each
-mutant that means the same as the program.
+The bar: 90 % caught in each part; nothing missed in a comparison that scripts/mutants.json does not explain, with one sentence for each
+mutant that means the same as the program; and for each mutant that no switch can be given, of a constant above all, a test that pins its
+line, named in scripts/mutants_pins.json.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 
+from mutants_pins import NO_PROGRAM, check, pins
 from mutants_tests import Tests
 from mutants_woven import OUT, ROOT, copy_tree, listed, programs, viable
 
@@ -77,13 +79,10 @@ def tried(parts, arguments):
 
     for row in rows:
         if row["number"] in unviable or row["number"] in left:
-            kind = "unviable" if row["number"] in unviable else "left"
-            outcomes[key(row)] = {
-                "part": row["part"],
-                "name": row["name"],
-                "outcome": kind,
-                "why": (unviable | left)[row["number"]],
-            }
+            why = (unviable | left)[row["number"]]
+            kind = "unviable" if row["number"] in unviable or why in NO_PROGRAM else "left"
+            place = f"{row['file']} | {row['line']}"
+            outcomes[key(row)] = {"part": row["part"], "name": row["name"], "outcome": kind, "why": why, "place": place}
     begin = time.monotonic()
     for index, row in enumerate(chosen):
         outcome = tests.outcome(row["number"])
@@ -110,7 +109,8 @@ def main():
     arguments = parser.parse_args()
     outcomes = tried({name: PARTS[name] for name in arguments.parts or PARTS}, arguments)
     explained = json.loads(EXPLAINED.read_text())
-    figures, wrong = {}, []
+    pinned = pins()
+    figures, wrong = {}, check(pinned)
     for part in sorted({row["part"] for row in outcomes.values()}):
         by_outcome = {}
         for name, row in outcomes.items():
@@ -124,18 +124,21 @@ def main():
         rate = len(caught) / max(len(caught) + len(missed) - len(known), 1)
         if rate < LEAST:
             wrong.append(f"{part}: {rate:.1%} caught, and {LEAST:.0%} is the bar")
-        left, unviable = len(by_outcome.get("left", [])), len(by_outcome.get("unviable", []))
+        bare = [each for each in by_outcome.get("left", []) if outcomes[each].get("place") not in pinned]
+        wrong += [f"no test pins it, and it was not tried: {each}" for each in bare]
+        left, unviable = len(by_outcome.get("left", [])) - len(bare), len(by_outcome.get("unviable", []))
         figures[part] = {
             "caught": len(caught),
             "missed": len(missed) - len(known),
             "explained": len(known),
-            "left": left,
+            "pinned": left,
+            "untried": len(bare),
             "unviable": unviable,
             "rate": round(rate, 3),
         }
         print(
             f"{part:8} {len(caught):4} caught, {len(missed) - len(known):3} missed, {len(known):3} explained: {rate:.1%};"
-            f" {unviable} do not compile, {left} behind no switch"
+            f" {unviable} do not compile, {left} are pinned by a test of figures, {len(bare)} were not tried"
         )
     if arguments.seed_fault:
         noticed = any("comparison" in line for line in wrong) and any("is the bar" in line for line in wrong)
@@ -144,7 +147,9 @@ def main():
     for line in wrong:
         print(f"WRONG: {line}")
     if arguments.figures:
-        total = {name: sum(part[name] for part in figures.values()) for name in ("caught", "missed", "explained", "left")}
+        total = {
+            name: sum(part[name] for part in figures.values()) for name in ("caught", "missed", "explained", "pinned", "untried")
+        }
         row = {"pass": not wrong, "seed_fault": False, "seed": 0, "figures": {**total, "parts": figures}, "wrong": wrong[:20]}
         arguments.figures.parent.mkdir(parents=True, exist_ok=True)
         arguments.figures.write_text(json.dumps(row, indent=1) + "\n")

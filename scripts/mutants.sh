@@ -3,10 +3,5 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-tools=$target/tools
-if [ ! -x "$tools/bin/cargo-mutants" ]; then
-    say "mutants: cargo install cargo-mutants"
-    CARGO_NET_OFFLINE=false CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --debug cargo-mutants --root "$tools"
-    rm -rf "$tools/build"
-fi
-PATH=$tools/bin:$PATH exec nice -n 15 python3 scripts/mutants.py "$@"
+cargo_tool cargo-mutants
+PATH=$target/tools/bin:$PATH exec nice -n 15 python3 scripts/mutants.py "$@"

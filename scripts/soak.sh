@@ -3,14 +3,14 @@
 #
 # Usage: scripts/soak.sh               all campaigns, in hours; the figures of an earlier run are deleted first
 #        scripts/soak.sh CAMPAIGN...   these, beside the figures of the others: an evening can be divided
-# A campaign that fails stops no other. Each leaves its figures in target/soak/NAME.json and what it said in target/soak/logs/NAME.log;
-# tests/faults/report.py puts them together, and names the campaign that left none.
+# A campaign that fails stops no other. Each leaves its figures in target/soak/NAME.json and what it said in target/soak/logs/NAME.log, where
+# tests/faults/campaigns.py reads what it has not written itself; tests/faults/report.py puts them together, and names the one that left none.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 soak=$target/soak
-all="mutation hot-signatures endurance doubling models broken-files audit-throughput broker-model faults nginx memory-python"
-all="$all memory-node reproducible simulation differential cross grade advisories fuzz coverage mutants"
+campaigns="python3 tests/faults/campaigns.py"
+all=$($campaigns list)
 
 # A million mutated requests, 200 000 valid ones, a million numbers.
 mutation() {
@@ -21,15 +21,16 @@ mutation() {
 # A million signatures with tables, by p256 and by AWS-LC.
 hot_signatures() {
     IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
-    figures hot-signatures '"signatures": 1000000'
 }
 
-# 40 days of wrong clocks, five million forged nonces, a million live ones, every allocation failing once, inputs that double.
+# 40 days of wrong clocks, five million forged nonces, a million live ones, allocations of the core that fail, inputs that double.
 endurance() {
     IMAGXP_FIGURES=$soak IMAGXP_CLOCK_DAYS=40 IMAGXP_FLOOD=5000000 IMAGXP_SPREADS=3 IMAGXP_EXHAUSTION=100000 \
         cargo test --release --locked -p imagxp --test endurance -- --nocapture
-    if [ -x "$target/c/c11/exhausted" ]; then "$target/c/c11/exhausted" --all; else skip "tests/c/run.sh has not been run: no exhausted"; fi
 }
+
+# Every allocation behind the C ABI fails once.
+exhaustion_c() { tests/c/run.sh exhausted; }
 
 doubling() {
     scripts/doubling.py --figures "$soak/doubling.json"
@@ -58,7 +59,7 @@ nginx() {
 
 # A million verdicts in Python leave nothing behind; wheels.
 memory_python() {
-    (cd bindings/python && IMAGXP_CALLS=1000000 "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/test_memory.py)
+    (cd bindings/python && IMAGXP_CALLS=1000000 "$venv/bin/python" -m pytest --quiet --capture=no -p no:cacheprovider tests/test_memory.py)
     scripts/wheels.sh
 }
 
@@ -66,7 +67,7 @@ memory_node() { scripts/node.sh soak; }
 
 # Two builds are the same, and a difference would be seen.
 reproducible() {
-    scripts/reproducible.sh
+    scripts/reproducible.sh --all
     if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
 }
 
@@ -87,13 +88,17 @@ grade() {
     "$venv/bin/python" tests/grade/run.py --slow --figures "$soak/grade.json"
 }
 
+# Licences, bans and sources by cargo-deny itself, and known holes in dependencies where the database of them can be fetched.
 advisories() {
-    have cargo-deny || {
-        skip "cargo-deny is not installed: cargo install cargo-deny --locked"
-        printf '{"skipped": "cargo-deny is not installed"}\n' >"$soak/advisories.json"
+    cargo_tool cargo-deny
+    PATH=$target/tools/bin:$PATH
+    cargo deny --locked check bans licenses sources
+    if ! CARGO_NET_OFFLINE=false cargo deny fetch db >"$target/advisories.log" 2>&1; then
+        cat "$target/advisories.log"
+        skip "advisories: the database of RustSec cannot be fetched here"
         return 0
-    }
-    CARGO_NET_OFFLINE=false cargo deny --locked check
+    fi
+    CARGO_NET_OFFLINE=false cargo deny --locked check advisories
 }
 
 fuzz() {
@@ -114,9 +119,6 @@ mutants() {
     scripts/mutants.sh --seed-fault replay
 }
 
-# figures NAME FIGURES: of a campaign that has held.
-figures() { printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {%s}, "wrong": []}\n' "$2" >"$soak/$1.json"; }
-
 # campaign NAME
 campaign() {
     say "== $1"
@@ -125,16 +127,7 @@ campaign() {
     # `set -e` does not reach into a condition: each campaign is a process.
     scripts/soak.sh --run "$1" >"$soak/logs/$1.log" 2>&1 || status=$?
     took=$(($(date +%s) - begin))
-    if [ "$status" != 0 ]; then
-        tail -n 40 "$soak/logs/$1.log"
-        # What it has written of its failure itself says more.
-        if ! grep -Eq '"pass": *false' "$soak/$1.json" 2>/dev/null; then
-            printf '{"pass": false, "seed_fault": false, "seed": 0, "figures": {"seconds": %s}, "wrong": ["it ended with %s"]}\n' \
-                "$took" "$status" >"$soak/$1.json"
-        fi
-    elif [ ! -e "$soak/$1.json" ]; then
-        figures "$1" "\"seconds\": $took"
-    fi
+    $campaigns row "$1" "$status" "$took" || tail -n 40 "$soak/logs/$1.log"
     grep '^SKIPPED' "$soak/logs/$1.log" || true
     say "-- $took s: $1 ended with $status"
 }
@@ -159,8 +152,7 @@ if [ $# = 0 ]; then
 fi
 mkdir -p "$soak/logs"
 for name in "$@"; do
-    # Of an earlier run: what failed then may hold now.
-    rm -f "$soak/$name.json"
+    $campaigns clear "$name"
     campaign "$name"
 done
 say "== the report: target/soak/report.json"

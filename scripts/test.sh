@@ -150,6 +150,7 @@ simulation() {
 
 # The second run must notice that ours has stopped comparing resources.
 differential() {
+    "$python" -m pytest --quiet -p no:cacheprovider tests/differential
     "$python" tests/differential/compare.py --seed 1 --count 5000
     "$python" tests/differential/compare.py --seed 1 --count 500 --show 0 --seed-fault
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds libimagxp and everything that is written in C against it, and runs it in every way: as C11 and as C++17, shared and static,
 # under ASan+UBSan+LSan and under valgrind; then a seeded leak, which both must see, a seeded panic, and the examples.
+# `run.sh exhausted` builds only what it takes to fail each allocation behind the C ABI once, and does that (`make soak`).
 # Needs cargo, cmake, pkg-config, gcc with its sanitizers, g++, valgrind, jansson. Prints "N passed, 0 failed" or ends with 1.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,6 +64,11 @@ mkdir -p "$build"
 cd "$root"
 cargo build --quiet --package imagxp-ffi --release
 ffi/install.sh "$build/prefix" "$target/release"
+if [ "${1:-}" = exhausted ]; then
+    variant c11 "$build/prefix"
+    one "memory that runs out: the seeded faults are noticed" "$build/c11/exhausted" --seed-fault
+    exec "$build/c11/exhausted" --all
+fi
 # The library with the seeded panic is never installed beside the release. In a run of everything (scripts/lib.sh) its dependencies are there.
 if [ -n "${IMAGXP_EVERYTHING:-}" ] && [ ! -d "$target/hooks/debug" ]; then
     mkdir -p "$target/hooks/debug"

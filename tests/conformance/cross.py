@@ -165,6 +165,7 @@ def main():
             count(
                 codes[language] == codes[options.languages[0]], f"{language} refuses with other codes than {options.languages[0]}"
             )
+    print(f"{options.count} requests, each signed by and verified in: {' '.join(options.languages)}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

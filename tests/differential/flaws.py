@@ -1,6 +1,7 @@
 """What can be unusual about a request. Some of it is allowed: an unusual request must not be refused either."""
 
 import base64
+import hashlib
 import json
 
 from generate import AGENT, KEYS, NOW, OTHER, N, spki, timestamp
@@ -83,7 +84,7 @@ claim(
 claim("resource_site", "resource", "https://other.example/a", "http://pub.example/a", "https://pub.example:444/a")
 claim("context", "context", {}, {"ads_displayed": True, "x": [1.5, -0.0, 1e21, "\u20ac\u2028"]})
 claim("context_form", "context", [], "x", None, {"ads_displayed": 1})
-claim("digest_unmet", "content_digest", "sha-256=:AAAA:")
+claim("digest_unmet", "content_digest", "sha-256=:AAAA:", "", "sha-256", 7, None)
 claim("numbers", "x", 1e-7, 123456789.125, 9007199254740991, -9007199254740991, 0.1)
 claim("text", "x\u00e9\U0001f600", '\u0000\u001f"\\/\u2028\U0001f600\ufb33')
 
@@ -91,6 +92,46 @@ claim("text", "x\u00e9\U0001f600", '\u0000\u001f"\\/\u2028\U0001f600\ufb33')
 @flaw("resource_path")
 def _(draft):
     draft.claim["resource"] += draft.rng.choice(["x", "/", "&y", "%2F"])
+
+
+@flaw("resource_relative")
+def _(draft):
+    # Only where the policy compares paths: PROTOCOL §2.
+    draft.claim["resource"] = draft.rng.choice([draft.target, draft.target, "/other"])
+    if draft.rng.random() < 0.5:
+        draft.policy = {**draft.policy, "resource_match": "path"}
+
+
+@flaw("resource_matched_by_path")
+def _(draft):
+    draft.policy = {**draft.policy, "resource_match": "path"}
+    draft.claim["resource"] = (
+        draft.rng.choice(["https://pub.example", "https://other.example", "http://pub.example"]) + draft.target
+    )
+
+
+def digest(body, algorithm="sha256"):
+    value = base64.b64encode(hashlib.new(algorithm, body).digest()).decode()
+    return f"{algorithm[:3]}-{algorithm[3:]}=:{value}:"
+
+
+@flaw("body")
+def _(draft):
+    # What is signed, and what the caller says of the body; of two algorithms one is enough, and each that both name has to agree.
+    sent, other, long = digest(b"sent"), digest(b"other"), digest(b"sent", "sha512")
+    pairs = [
+        (sent, sent),
+        (sent, sent),
+        (sent, other),
+        (sent, None),
+        (None, sent),
+        (f"{sent}, {long}", sent),
+        (sent, f"{long},{sent}"),
+    ]
+    pairs += [(f"{other}, {long}", f"{sent}, {long}"), (long, sent), (sent.upper(), sent), (f"{sent},{sent}", sent)]
+    signed, draft.digest = draft.rng.choice(pairs)
+    if signed is not None:
+        draft.claim["content_digest"] = signed
 
 
 @flaw("resource_equivalent")
@@ -308,6 +349,8 @@ visa("visa_amount_more", "amount", "0.050", "100", 1, 0.05)
 visa("visa_currency", "currency", "EUR", ...)
 visa("visa_status", "payment_status", "pending", "PAID")
 visa("visa_status_paid", "payment_status", "paid")
+visa("visa_uses", "max_uses", 1, 2, 2, 3, 1_000_000)
+visa("visa_uses_form", "max_uses", 0, -1, 1.5, "2", True, None, 1_000_001)
 visa("visa_purposes", "purposes", ["QUOTATION"], [])
 visa("visa_purposes_form", "purposes", "SUMMARY", [7])
 visa("visa_purposes_all", "purposes", ["SUMMARY", "RAG_RETRIEVAL"])

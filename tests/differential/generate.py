@@ -1,4 +1,4 @@
-"""Requests for the comparison: good ones, and ones with one or two flaws; the same for the same seed.
+"""Requests for the comparison: good ones, and ones with one or two flaws, some of them several times; the same for the same seed.
 
 A flaw is a function that changes a draft at one stage: its claim, the claim's text, what is signed, the headers, the request or the
 visa. It is known by its name, by which intended.json explains what stacks may disagree about.
@@ -114,6 +114,7 @@ class Draft:
         self.visa = self.visa_header = None
         self.visa_key = KEYS[BROKER]
         self.digest = None
+        self.policy = POLICY
 
     def buy(self):
         """Asks for what costs something, with a good visa."""
@@ -154,22 +155,50 @@ class Draft:
         return request
 
 
+# What may come after the first request.
+AGAIN = ("again", "again_forged", "again_later", "again_fresh")
+
+
+def again(draft, first):
+    """What comes after the first request, by its name: a publisher remembers, and so must whoever disagrees with it."""
+    kind = draft.rng.choice(AGAIN)
+    now = NOW
+    if kind == "again_fresh" and len(str(draft.claim.get("nonce"))) == 32:
+        # Another request, perhaps with the same visa.
+        draft.claim["nonce"] = f"{draft.rng.getrandbits(128):032x}"
+        return kind, now, draft.finish()
+    request = first
+    if kind == "again_forged":
+        lines = [
+            [name, "0" * 64 + value[64:]] if name == "x-imagxp-signature" else [name, value] for name, value in first["headers"]
+        ]
+        request = {**first, "headers": lines}
+    if kind == "again_later":
+        now += draft.rng.choice([1, 360, 700])
+    return kind, now, request
+
+
 def case(rng, number, flaws):
-    """One case: mostly a request with a single flaw, sometimes none or two."""
+    """One case: mostly a request with a single flaw, sometimes none or two; of every fifth, more requests that follow it."""
     draft = Draft(rng)
     if rng.random() < 0.25:
         draft.buy()
     names = rng.sample(sorted(flaws), rng.choices([0, 1, 2], [2, 6, 2])[0])
     for name in names:
         flaws[name](draft)
+    first = draft.finish()
+    steps = [{"now": timestamp(NOW), "request": first}]
+    for _ in range(rng.choice([0, 0, 0, 0, 3])):
+        kind, now, request = again(draft, first)
+        names.append(kind)
+        steps.append({"now": timestamp(now), "request": request})
     return {
         "id": number,
-        "op": "verify",
-        "policy": POLICY,
-        "now": timestamp(NOW),
+        "op": "sequence",
+        "policy": draft.policy,
         "manifests": MANIFESTS,
         "jwks": JWKS,
-        "request": draft.finish(),
+        "steps": steps,
     }, names
 
 

@@ -10,10 +10,12 @@ const STATUS = [
   [403, /^(policy\.|claim\.resource_mismatch|claim\.method_mismatch|method\.)/],
   [413, /^header\.too_large$/],
   [402, /^payment\.(?!malformed)/],
+  [409, /^replay\.nonce_seen$/],
   [401, /^(auth|time|identity)\.|^sig\.invalid$/],
   [400, /./],
 ]
 const PURPOSES = ['CRAWL_TRAINING', 'RAG_RETRIEVAL', 'SUMMARY', 'QUOTATION', 'EMBEDDING']
+const NOWHERE = 'https://relative.invalid'
 const ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
 class Refused extends Error {}
@@ -112,14 +114,17 @@ function readClaim(claim) {
   let resource
   if (claim.resource !== undefined) {
     if (typeof claim.resource !== 'string' || claim.resource.includes('#')) refuse('claim.resource_invalid')
+    // A path alone names no origin: this one is nobody's.
+    const base = /^\/(?!\/)/.test(claim.resource) ? NOWHERE : undefined
     try {
-      resource = new URL(claim.resource)
+      resource = new URL(claim.resource, base)
     } catch {
       refuse('claim.resource_invalid')
     }
     if (!/^https?:$/.test(resource.protocol) || resource.username !== '') refuse('claim.resource_invalid')
   }
   if (typeof (claim.method ?? '') !== 'string') refuse('claim.method_mismatch')
+  if (claim.content_digest !== undefined && typeof claim.content_digest !== 'string') refuse('claim.digest_mismatch')
   const { context } = claim
   if (context !== undefined) {
     if (context === null || typeof context !== 'object' || Array.isArray(context)) refuse('claim.context_invalid')
@@ -158,7 +163,7 @@ async function identify(kase, claim, made, hint) {
   return hinted
 }
 
-async function checkVisa(kase, claim, token, key, now) {
+async function checkVisa(kase, claim, token, key, now, uses) {
   const parts = token.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part))) refuse('payment.malformed')
   let header, claims
@@ -192,6 +197,8 @@ async function checkVisa(kase, claim, token, key, now) {
   invalid(bound !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(typeof bound === 'string' ? bound : ''))
   const { purposes } = claims
   invalid(purposes !== undefined && !(Array.isArray(purposes) && purposes.every((purpose) => typeof purpose === 'string')))
+  const most = claims.max_uses
+  invalid(most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= 1_000_000))
   invalid(typeof claims.amount === 'string' && !/^(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$/.test(claims.amount))
   const audience = [claims.aud].flat()
   invalid(!audience.every((one) => typeof one === 'string'))
@@ -204,10 +211,27 @@ async function checkVisa(kase, claim, token, key, now) {
   const [{ price }] = kase.policy.paths
   if (claims.currency !== price.currency || !(Number(claims.amount) >= Number(price.amount))) refuse('payment.insufficient')
   invalid(purposes !== undefined && !purposes.includes(claim.purpose))
+  const shown = JSON.stringify([claims.iss, claims.jti])
+  if ((uses.get(shown) ?? 0) >= (claims.max_uses ?? 1)) refuse('payment.already_used')
+  uses.set(shown, (uses.get(shown) ?? 0) + 1)
 }
 
-async function verify(kase) {
-  const { request, policy } = kase
+/** Digests by algorithm, as RFC 9530 writes them; nothing when it is no dictionary of them. */
+function digests(text) {
+  const found = text.split(',').map((part) => /^[ \t]*([a-z0-9_.*-]+)=:([A-Za-z0-9+/]*={0,2}):[ \t]*$/.exec(part))
+  const names = new Map(found.filter(Boolean).map(([, name, value]) => [name, value]))
+  return names.size === found.length && names.size <= 4 ? names : new Map()
+}
+
+function digestsAgree(signed, body) {
+  const [one, two] = [digests(signed), digests(body ?? '')]
+  const both = [...one.keys()].filter((name) => two.has(name))
+  return both.length > 0 && both.every((name) => one.get(name) === two.get(name))
+}
+
+async function verify(kase, step, nonces, uses) {
+  const { request } = step
+  const { policy } = kase
   const headers = headersOf(request.headers)
   const header = (name) => headers.get(`x-imagxp-${name}`)
   const [payloadText, hex] = [header('payload'), header('signature')]
@@ -222,39 +246,47 @@ async function verify(kase) {
   if (header('agent-id') !== undefined && header('agent-id') !== claim.agent_id) refuse('header.conflict')
   if (header('timestamp') !== undefined && moment({ ts: header('timestamp') }) !== millis) refuse('header.conflict')
   if (claim.v !== undefined && claim.v !== '1.0' && claim.v !== '1.1') refuse('claim.version_unsupported')
-  const now = moment({ ts: kase.now })
+  const now = moment({ ts: step.now })
   if (now - millis > 300_000) refuse('time.expired')
   if (millis - now > 60_000) refuse('time.future')
+  const nonce = JSON.stringify([claim.agent_id, claim.nonce])
+  if (nonces.has(nonce)) refuse('replay.nonce_seen')
   const bytes = Buffer.from(canonical(claim))
   const made = async (key) => (await verifies(key, signature, bytes)) || (!payload.equals(bytes) && verifies(key, signature, payload))
   if (resource === undefined) refuse('claim.resource_invalid')
-  if (resource.href !== new URL(request.url, 'https://pub.example').href) {
+  const bases = policy.resource_match === 'path' ? ['https://pub.example', NOWHERE] : ['https://pub.example']
+  if (!bases.some((base) => resource.href === new URL(request.url, base).href)) {
     const key = hint && (await readKey(hint).catch(() => undefined))
     refuse(key && !(await made(key)) ? 'sig.invalid' : 'claim.resource_mismatch')
   }
   if ((claim.method ?? request.method) !== request.method) refuse('claim.method_mismatch')
   if (!policy.methods.includes(request.method)) refuse('method.not_allowed')
-  if (claim.content_digest !== undefined) refuse('claim.digest_mismatch')
+  if (claim.content_digest !== undefined && !digestsAgree(claim.content_digest, request.body_digest)) refuse('claim.digest_mismatch')
   const key = await identify(kase, claim, made, hint)
   const names = key.algorithm.name === 'Ed25519' ? ['eddsa', 'ed25519'] : ['es256', 'ecdsa-p256-sha256', 'ecdsa']
   if (header('alg') !== undefined && !names.includes(header('alg').toLowerCase())) refuse('header.conflict')
+  nonces.add(nonce)
   if (policy.agents.some(({ match, allow }) => match === claim.agent_id && !allow)) refuse('policy.agent_denied')
   if (policy.purposes[claim.purpose]?.allow !== true) refuse('policy.purpose_denied')
   if (resource.pathname.startsWith('/premium/')) {
     if (headers.get('payment') === undefined) refuse('payment.required')
-    await checkVisa(kase, claim, headers.get('payment'), key, now)
+    await checkVisa(kase, claim, headers.get('payment'), key, now, uses)
   }
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
   const kase = JSON.parse(line)
-  let answer = { outcome: 'allow', code: null, http: 200 }
-  try {
-    await verify(kase)
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    const http = STATUS.find(([, pattern]) => pattern.test(error.message))[0]
-    answer = { outcome: http >= 500 ? 'undecided' : 'deny', code: error.message, http }
+  const [nonces, uses, results] = [new Set(), new Map(), []]
+  for (const step of kase.steps) {
+    let answer = { outcome: 'allow', code: null, http: 200 }
+    try {
+      await verify(kase, step, nonces, uses)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      const http = STATUS.find(([, pattern]) => pattern.test(error.message))[0]
+      answer = { outcome: http >= 500 ? 'undecided' : 'deny', code: error.message, http }
+    }
+    results.push(answer)
   }
-  console.log(JSON.stringify({ id: kase.id, ...answer }))
+  console.log(JSON.stringify({ id: kase.id, results }))
 }

@@ -1,9 +1,10 @@
 """A second verifier, written from PROTOCOL alone on `cryptography`, `rfc8785` and the standard library's `json`.
 
-It shares no code with the core: JSON lines of `verify` cases in, one line of `outcome`, `code`, `http` for each out. It is as plain as it
-can be, and slow: its only purpose is to disagree.
+It shares no code with the core: JSON lines of `sequence` cases in, one line of `outcome`, `code`, `http` for each step out. It is as
+plain as it can be, and slow: its only purpose is to disagree.
 """
 
+import collections
 import json
 import re
 import sys
@@ -41,9 +42,25 @@ def headers_of(lines):
     return found
 
 
-def verify(case):
-    """The order of PROTOCOL §5. Raises what it refuses."""
-    request, policy = case["request"], case["policy"]
+def members(text):
+    """The digests of RFC 9530, by algorithm; nothing when it is no dictionary of them."""
+    found = [re.fullmatch(r"[ \t]*([a-z0-9_.*-]+)=:([^:]*):[ \t]*", part) for part in text.split(",")]
+    try:
+        names = {match[1]: unbase64(match[2]) for match in found}
+    except (TypeError, Refused):
+        return {}
+    return names if len(names) == len(found) <= 4 else {}
+
+
+def digests_agree(signed, body):
+    signed, body = members(signed), members(body or "")
+    both = signed.keys() & body.keys()
+    return bool(both) and all(signed[name] == body[name] for name in both)
+
+
+def verify(case, step, nonces, uses):
+    """The order of PROTOCOL §5. Raises what it refuses; `nonces` and `uses` are what the publisher remembers."""
+    request, policy = step["request"], case["policy"]
     headers = headers_of(request["headers"])
     payload, signature = headers.get("x-imagxp-payload"), headers.get("x-imagxp-signature")
     if payload is None and signature is None and headers["payment"] is None:
@@ -63,16 +80,21 @@ def verify(case):
         raise Refused("header.conflict")
     if "v" in claim and (not isinstance(claim["v"], str) or claim["v"] not in ("1.0", "1.1")):
         raise Refused("claim.version_unsupported")
-    now = moment({"ts": case["now"]})
+    now = moment({"ts": step["now"]})
     if now - millis > 300_000:
         raise Refused("time.expired")
     if millis - now > 60_000:
         raise Refused("time.future")
+    nonce = (claim["agent_id"], claim["nonce"])
+    if nonce in nonces:
+        raise Refused("replay.nonce_seen")
     canonical = rfc8785.dumps(claim)
     if resource is None:
         raise Refused("claim.resource_invalid")
     _, path, query = url_parts(request["url"])
-    if resource != (("https", "pub.example", 443), path, query):
+    ours = ("https", "pub.example", 443)
+    origins = [ours, None] if policy.get("resource_match") == "path" else [ours]
+    if resource not in [(origin, path, query) for origin in origins]:
         # A claim whose own key hint refutes it is called a forgery.
         key = None
         if hint is not None:
@@ -87,13 +109,13 @@ def verify(case):
         raise Refused("claim.method_mismatch")
     if request["method"] not in policy["methods"]:
         raise Refused("method.not_allowed")
-    if "content_digest" in claim:
-        # No case passes a body, so none can have this digest.
+    if "content_digest" in claim and not digests_agree(claim["content_digest"], request.get("body_digest")):
         raise Refused("claim.digest_mismatch")
     key = identify(case, claim, payload, canonical, signature, hint)
     names = ("EdDSA", "Ed25519") if isinstance(key, ed25519.Ed25519PublicKey) else ("ES256", "ecdsa-p256-sha256", "ECDSA")
     if headers.get("x-imagxp-alg", names[0]).lower() not in [name.lower() for name in names]:
         raise Refused("header.conflict")
+    nonces.add(nonce)
     if any(rule["match"] == claim["agent_id"] and not rule["allow"] for rule in policy["agents"]):
         raise Refused("policy.agent_denied")
     purpose = claim["purpose"]
@@ -102,20 +124,22 @@ def verify(case):
     if path.startswith("/premium/"):
         if headers["payment"] is None:
             raise Refused("payment.required")
-        visa(case, claim, headers["payment"], key, purpose, path, now)
+        visa(case, claim, headers["payment"], key, purpose, path, now, uses)
 
 
 def main():
     for line in sys.stdin:
         case = json.loads(line)
-        try:
-            verify(case)
-            answer = {"outcome": "allow", "code": None, "http": 200}
-        except Refused as refused:
-            code = str(refused)
-            status = http(code)
-            answer = {"outcome": "undecided" if status >= 500 else "deny", "code": code, "http": status}
-        print(json.dumps({"id": case["id"], **answer}))
+        nonces, uses, results = set(), collections.Counter(), []
+        for step in case["steps"]:
+            try:
+                verify(case, step, nonces, uses)
+                results.append({"outcome": "allow", "code": None, "http": 200})
+            except Refused as refused:
+                code = str(refused)
+                status = http(code)
+                results.append({"outcome": "undecided" if status >= 500 else "deny", "code": code, "http": status})
+        print(json.dumps({"id": case["id"], "results": results}))
 
 
 if __name__ == "__main__":

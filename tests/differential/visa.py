@@ -10,7 +10,8 @@ from key import thumbprint, verifies
 from refusal import Refused
 
 
-def visa(case, claim, token, key, purpose, path, now):
+def visa(case, claim, token, key, purpose, path, now, uses):
+    """Raises what it refuses; `uses` counts what has been shown here, by issuer and name."""
     policy = case["policy"]["payment"]["brokers"]
     parts = token.split(".")
     if len(token) > 8192 or len(parts) != 3 or any(re.fullmatch(r"[A-Za-z0-9_-]*", part) is None for part in parts):
@@ -60,6 +61,9 @@ def visa(case, claim, token, key, purpose, path, now):
     purposes = typed("purposes", list)
     if any(not isinstance(one, str) for one in purposes or []):
         raise invalid
+    most = typed("max_uses", int, float)
+    if "max_uses" in claims and (most != int(most) or not 1 <= most <= 1_000_000):
+        raise invalid
     amount = typed("amount", str, int, float)
     if isinstance(amount, str) and re.fullmatch(r"(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?", amount) is None:
         raise invalid
@@ -81,3 +85,7 @@ def visa(case, claim, token, key, purpose, path, now):
         raise Refused("payment.insufficient")
     if purposes is not None and purpose not in purposes:
         raise invalid
+    shown = (claims["iss"], claims["jti"])
+    if uses[shown] >= (most or 1):
+        raise Refused("payment.already_used")
+    uses[shown] += 1

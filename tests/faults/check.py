@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
-REPORTS = Path(__file__).resolve().parents[2] / "target" / "soak"
+REPORTS = Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).resolve().parents[2] / "target")) / "soak"
 RESTART_S = 2.0
 
 

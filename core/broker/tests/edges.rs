@@ -25,6 +25,19 @@ fn withdrawal(amount: u128) -> Withdraw {
     }
 }
 
+/// The times that BROKER fixes, in milliseconds: a constant that is written by another factor is another protocol.
+#[test]
+fn the_times_are_those_of_the_protocol() {
+    assert_eq!(rules::FEEDBACK_WINDOW_MS, 86_400_000);
+    assert_eq!(rules::CONTEST_WINDOW_MS, 259_200_000);
+    assert_eq!(rules::CLOCK_SKEW_MS, 172_800_000);
+    assert_eq!(rules::CLOCK_AHEAD_MS, 604_800_000);
+    assert_eq!(rules::NOTE_EVERY_MS, 86_400_000);
+    assert_eq!(rules::DISPUTE_MS, 86_400_000);
+    assert_eq!(idempotency::KEPT_MS, 259_200_000);
+    assert_eq!((rules::EXPIRY_GRACE_MS, rules::MAX_LIFETIME_S), (60_000, 3600));
+}
+
 #[test]
 fn a_clock_is_wrong_from_the_first_millisecond_on() {
     let mut world = memory();

@@ -25,6 +25,12 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// Where new ids come from.
 type Source = Box<dyn FnMut() -> u128>;
 
+/// A generator that has given no id yet.
+fn ids(seed: u64) -> TimeOrdered<Source> {
+    let mut random = Random::new(seed);
+    TimeOrdered::new(Box::new(move || (u128::from(random.next()) << 64) | u128::from(random.next())))
+}
+
 pub(crate) struct Broker {
     pub(crate) shelf: Shelf,
     rules: Rules,
@@ -35,10 +41,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// A broker whose agents have paid in.
     pub(crate) fn new(fault: Option<Fault>, seed: u64, now_ms: i64) -> Result<Self, String> {
-        let mut random = Random::new(seed);
-        let source: Source = Box::new(move || (u128::from(random.next()) << 64) | u128::from(random.next()));
-        let mut broker =
-            Self { shelf: Shelf::new(None), rules: Rules::default(), ids: TimeOrdered::new(source), fault };
+        let mut broker = Self { shelf: Shelf::new(None), rules: Rules::default(), ids: ids(seed), fault };
         let bank = Actor::Operator(Owner::parse("bank").map_err(text)?);
         for index in 0..=AGENTS {
             let node = if index == AGENTS { Node::Thief } else { Node::Agent(index) };
@@ -56,6 +59,11 @@ impl Broker {
         broker.shelf = Shelf::new(fault);
         broker.shelf.memory = memory;
         Ok(broker)
+    }
+
+    /// Another process on the same books: it knows no id that the one before gave.
+    pub(crate) fn restart(&mut self, seed: u64) {
+        self.ids = ids(seed);
     }
 
     fn run(&mut self, request: Request) -> Result<Result<Outcome, Refusal>, String> {

@@ -14,8 +14,10 @@ pub(crate) enum Event {
     Wake { node: Node },
     /// Nobody has answered.
     Timeout { node: Node, call: u64 },
-    /// A node stops and starts again.
-    Restart { node: Node },
+    /// A node stops: what it had in memory is gone, and what is sent to it is lost.
+    Stop { node: Node },
+    /// It is there again.
+    Start { node: Node },
     /// A node's clock is set to be off by this, in milliseconds.
     Clock { node: Node, off: i64 },
     /// A node is cut off, or no more.
@@ -40,6 +42,7 @@ pub(crate) struct Network {
     queue: BinaryHeap<Reverse<(i64, u64)>>,
     events: BTreeMap<u64, Event>,
     cut: BTreeSet<Node>,
+    down: BTreeSet<Node>,
     next: u64,
 }
 
@@ -47,8 +50,9 @@ impl Network {
     pub(crate) fn new(now: i64, mut random: Random) -> Self {
         let weather =
             Weather { drops: random.below(15), doubles: random.below(20), delays: random.below(20) };
-        let (queue, events, cut) = (BinaryHeap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { now, random, weather, queue, events, cut, next: 0 }
+        let (queue, events, cut, down) =
+            (BinaryHeap::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { now, random, weather, queue, events, cut, down, next: 0 }
     }
 
     /// A number that was never given before.
@@ -95,13 +99,28 @@ impl Network {
         }
     }
 
-    /// What happens next; messages from and to those who are cut off do not arrive.
+    /// Stops a node, or starts it again.
+    pub(crate) fn stop(&mut self, node: Node, down: bool) {
+        if down {
+            self.down.insert(node);
+        } else {
+            self.down.remove(&node);
+        }
+    }
+
+    /// Whether a node is stopped.
+    pub(crate) fn is_down(&self, node: Node) -> bool {
+        self.down.contains(&node)
+    }
+
+    /// What happens next; messages from and to those who are cut off do not arrive, nor those to a node that is stopped.
     pub(crate) fn next(&mut self) -> Option<Event> {
         loop {
             let Reverse((at, number)) = self.queue.pop()?;
             self.now = self.now.max(at);
             match self.events.remove(&number)? {
-                Event::Arrive { from, to, .. } if self.cut.contains(&from) || self.cut.contains(&to) => {}
+                Event::Arrive { from, to, .. }
+                    if self.cut.contains(&from) || self.cut.contains(&to) || self.is_down(to) => {}
                 event => return Some(event),
             }
         }

@@ -105,7 +105,9 @@ impl World {
             net.after(first, Event::Wake { node });
             let at = net.random.between(0, BUSY);
             if node != Node::Thief && net.random.percent(40) {
-                net.after(at, Event::Restart { node });
+                net.after(at, Event::Stop { node });
+                let starts = net.random.between(200, 8000);
+                net.after(at + starts, Event::Start { node });
             }
             if net.random.percent(25) {
                 // Within what two clocks may differ by, and sometimes far beyond it.
@@ -153,15 +155,26 @@ impl World {
             Event::Arrive { from, to, message } => self.arrive(from, to, &message),
             Event::Wake { node } => self.wake(node),
             Event::Timeout { node, call } => self.timeout(node, call),
-            Event::Restart { node } => match node {
-                Node::Publisher(index) => self.sites.get_mut(index).map_or(Ok(()), Site::restart),
-                Node::Agent(index) => {
-                    self.agents.get_mut(index).into_iter().for_each(Reader::restart);
-                    Ok(())
+            Event::Stop { node } => {
+                self.net.stop(node, true);
+                match node {
+                    Node::Publisher(index) => self.sites.get_mut(index).map_or(Ok(()), Site::restart),
+                    Node::Agent(index) => {
+                        self.agents.get_mut(index).into_iter().for_each(Reader::restart);
+                        Ok(())
+                    }
+                    // Its books are on disk; where its ids come from is not, and what was under way is in its clients' hands.
+                    Node::Broker => {
+                        self.broker.restart(self.net.random.next());
+                        Ok(())
+                    }
+                    Node::Thief => Ok(()),
                 }
-                // The broker's books are on disk: what was under way is in its clients' hands.
-                Node::Broker | Node::Thief => Ok(()),
-            },
+            }
+            Event::Start { node } => {
+                self.net.stop(node, false);
+                Ok(())
+            }
             Event::Clock { node, off } => {
                 self.clocks.insert(node, off);
                 Ok(())
@@ -214,6 +227,7 @@ impl World {
     fn wake(&mut self, node: Node) -> Result<(), String> {
         let now = self.clock(node);
         let (signed, pause) = match node {
+            node if self.net.is_down(node) => (None, 2000),
             Node::Broker => {
                 self.broker.settle(now.as_millis())?;
                 (None, 5000)

@@ -20,6 +20,33 @@ fn a_seed_replays_byte_for_byte() {
     assert_ne!(trace(1).1, trace(2).1);
 }
 
+/// The time of a line of a trace, in milliseconds.
+fn time(line: &str) -> i64 {
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn who_is_stopped_hears_nothing_for_a_while() {
+    let mut broker = 0;
+    for seed in 1..=10 {
+        let (text, _) = trace(seed);
+        let lines: Vec<&str> = text.lines().collect();
+        let stops = |line: &&str| {
+            line.split_once(" Stop { node: ").map(|(_, node)| node.trim_end_matches(" }").to_owned())
+        };
+        for (at, node) in lines.iter().enumerate().filter_map(|(at, line)| Some((at, stops(line)?))) {
+            let start = format!("Start {{ node: {node} }}");
+            let length = lines[at..].iter().position(|line| line.ends_with(&start)).unwrap();
+            let meanwhile = &lines[at..at + length];
+            let heard = meanwhile.iter().find(|line| line.contains(&format!(" to: {node}, ")));
+            assert_eq!(heard, None, "seed {seed}: {node}");
+            assert!(time(lines[at + length]) >= time(lines[at]) + 200, "seed {seed}: {node}");
+            broker += usize::from(node == "Broker");
+        }
+    }
+    assert!(broker > 0, "the broker was never stopped");
+}
+
 #[test]
 fn good_worlds_hold() {
     for seed in 1..=5 {

@@ -63,6 +63,7 @@ fn broken_files_break_nothing() {
     sandbox
         .write("head.http", &format!("GET / HTTP/1.1\r\n{}\r\n", signed.exits(0).out.replace('\n', "\r\n")));
     let verify = format!("--now {NOW} --policy policy.json --manifest manifest.json");
+    let mut tried = 0_u64;
     for (file, command) in [
         ("policy.toml", "policy check mutant".to_owned()),
         ("policy.json", "policy check mutant".to_owned()),
@@ -85,6 +86,8 @@ fn broken_files_break_nothing() {
                 "seed {seed}: {command}: {}\n{run:#?}",
                 mutant.escape_ascii()
             );
+            tried += 1;
         }
     }
+    println!("{tried} broken files broke nothing");
 }

@@ -337,6 +337,7 @@ mod tests {
             assert!(GOOD.contains(from), "{from}");
             assert_eq!(code_of(&GOOD.replacen(from, to, 1)), code, "{from} -> {to}");
         }
+        assert_eq!(MAX_CLAIM_BYTES, 8192);
         assert_eq!(code_of(&format!("{GOOD:>9000}")), Code::HeaderTooLarge);
         assert_eq!(code_of("[]"), Code::JsonMalformed);
     }

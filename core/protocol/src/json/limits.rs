@@ -71,5 +71,7 @@ mod tests {
         let strings = [Limits::CLAIM, Limits::MANIFEST, Limits::JWKS, Limits::JWT, Limits::POLICY]
             .map(|limits| (limits.max_string, limits.max_number));
         assert_eq!(strings, [(4096, 32), (4096, 32), (8192, 32), (8192, 32), (4096, 32)]);
+        assert_eq!(figures(Limits::INTERCHANGE), (16_777_216, 64, 65_536, 1_048_576));
+        assert_eq!((Limits::INTERCHANGE.max_string, Limits::INTERCHANGE.max_number), (16_777_216, 1024));
     }
 }

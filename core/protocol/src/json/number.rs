@@ -142,6 +142,7 @@ mod tests {
 
     #[test]
     fn integers() {
+        assert_eq!(MAX_SAFE_INTEGER, 9_007_199_254_740_991);
         assert_eq!(
             Number::from_i64(MAX_SAFE_INTEGER).and_then(|number| number.as_i64()),
             Some(MAX_SAFE_INTEGER)

@@ -242,6 +242,7 @@ mod tests {
             ("daum x", false),
             ("ptst/1", true),
             ("ptst1", false),
+            ("robotic", true),
             ("é robot", true),
             ("é robot)", true),
             ("é robotic", false),

@@ -152,6 +152,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_kept_outlasts_what_is_pending() {
+        assert_eq!((MAX_PENDING_S, KEEP_S), (60, 65));
+    }
+
+    #[test]
     fn debug_shows_no_values() {
         let headers: [HeaderLine<'_>; 2] = [(b"cookie", b"TOPSECRET"), (b"x-imagxp-payment", b"TOPSECRET")];
         let request = Request { method: "GET", url: "/", headers: &headers, body_digest: None };

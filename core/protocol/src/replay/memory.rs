@@ -234,6 +234,11 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_is_a_minute_and_a_step_back_is_noticed_for_a_day() {
+        assert_eq!((BUCKET_MS, BEFORE_MS), (60_000, 86_400_000));
+    }
+
+    #[test]
     fn seen_until_expiry_whatever_the_time_of_the_second() {
         let store = MemoryReplayStore::default();
         assert!(store.is_empty());

@@ -106,6 +106,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_has_a_size_and_a_depth() {
+        assert_eq!((LIMITS.max_bytes, LIMITS.max_depth), (1_048_576, 16));
+    }
+
+    #[test]
     fn only_a_definite_word_decides() {
         use Redemption::{Accepted, Refused, Unavailable};
         let refused = |code: &str| {

@@ -1,0 +1,124 @@
+"""The report of `make soak` says what was measured, and nothing that was not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import campaigns
+import pytest
+import report
+from campaigns import CAMPAIGNS, ROWS, judged
+
+ONE = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 12 filtered out; finished in 3.10s\n"
+NONE = ONE.replace("1 passed", "0 passed")
+OWN: dict[str, Any] = {"pass": True, "seed_fault": False, "seed": 7, "figures": {"worlds": 10}, "wrong": []}
+
+
+def row(name: str, log: str, status: int = 0, own: dict[str, Any] | None = None) -> dict[str, Any]:
+    """With all rows beside it."""
+    return judged(name, log, status, 12, own, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "log", "figures"),
+    [
+        ("hot-signatures", f"999998 signatures by the tables and by both others: 1 good, 2 bad\n{ONE}", {"signatures": 999998}),
+        ("broker-model", f"test does_what ...       12 PAY ok\n 1500000 in all\n{ONE}", {"commands": 1500000}),
+        (
+            "audit-throughput",
+            f"200000 records of 900 bytes by 2 threads in 1s: 140000 a second; memory +3 KiB\n{ONE}",
+            {"per_second": 140000},
+        ),
+        ("exhaustion-c", "576 processes ended without memory\n6 passed, 0 failed\n", {"processes": 576, "tests": 6}),
+        (
+            "nginx",
+            "answers: {'200 -': 40, '401 time.expired': 2}\nzone: {}\n1 passed, 0 failed (9 s, grown by -3 KiB)\n",
+            {"answers": 42, "grown_kib": -3},
+        ),
+        (
+            "memory-node",
+            "1000000 verifications: heap -12 bytes, resident 40 bytes (1 2 KiB after each fifth)\n",
+            {"verifications": 1000000, "heap_bytes": -12},
+        ),
+        (
+            "reproducible",
+            f"{'ab' * 32}  libimagxp.so\n{'cd' * 32}  libimagxp.a\n",
+            {"artefacts": 2, "sha256": {"libimagxp.so": "ab" * 32, "libimagxp.a": "cd" * 32}},
+        ),
+        (
+            "memory-python",
+            "1000000 verdicts: grown by 4096 bytes\na-abi3-x.whl, 900 KiB\n2 passed in 9.1s\n",
+            {"verdicts": 1000000, "wheels_kib": {"a-abi3-x.whl": 900}, "tests": 2},
+        ),
+        (
+            "fuzz",
+            "json        12345 inputs,   120 in its corpus\nvisa         5 inputs,   1 in its corpus\n3 passed, 0 failed\n",
+            {"inputs": 12350, "tests": 3},
+        ),
+    ],
+)
+def test_figures_are_read_from_what_was_printed(name: str, log: str, figures: dict[str, Any]) -> None:
+    found = row(name, log)
+    assert found["pass"], found
+    assert figures.items() <= found["figures"].items()
+    assert found["figures"]["seconds"] == 12
+
+
+def test_a_test_that_was_renamed_is_a_failure() -> None:
+    found = row("broken-files", NONE * 3)
+    assert not found["pass"]
+    assert found["wrong"] == ["no test ran", "it did not say its figure: files", "it left no figures"]
+    # Another test ran, and what was to be counted was not.
+    assert not row("hot-signatures", ONE)["pass"]
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_silence_is_a_failure_of_each(name: str) -> None:
+    assert not row(name, "")["pass"]
+    assert not row(name, "", own={**OWN, "figures": {}})["pass"]
+    assert not row(name, "", own={**OWN, "figures": {"seconds": 3}})["pass"]
+
+
+def test_what_a_campaign_says_of_itself_counts() -> None:
+    assert row("simulation", "", own=OWN)["figures"] == {"worlds": 10, "seconds": 12}
+    bad = row("simulation", "", 1, own={**OWN, "pass": False, "wrong": ["seed 3"]})
+    assert (bad["pass"], bad["wrong"]) == (False, ["seed 3", "it ended with 1"])
+    # A row that says it passed, of a process that did not.
+    assert not row("simulation", "", 1, own=OWN)["pass"]
+    assert not row("exhaustion-c", "576 processes ended without memory\n5 passed, 1 failed\n")["pass"]
+    assert judged("models", "", 0, 1, OWN, ["miri"])["wrong"] == ["it did not write the row of miri"]
+
+
+def test_what_could_not_run_is_skipped_by_its_reason() -> None:
+    assert row("advisories", "SKIPPED: advisories: no database\n") == {"skipped": "advisories: no database"}
+    # One part of several that is skipped does not excuse the others.
+    assert not row("memory-python", "SKIPPED: the musllinux wheel\n1 passed in 2.0s\n")["pass"]
+    assert not row("advisories", "SKIPPED: advisories: no database\n", 1)["pass"]
+
+
+def test_the_report_fails_on_a_row_that_measured_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    (tmp_path / "simulation.json").write_text(json.dumps(OWN))
+    assert report.main() == 0
+    (tmp_path / "cross.json").write_text(json.dumps({**OWN, "figures": {"seconds": 300}}))
+    assert report.main() == 1
+    assert "FAIL  cross" in capsys.readouterr().out
+    (tmp_path / "cross.json").unlink()
+    monkeypatch.setattr("sys.argv", ["report.py", "--all"])
+    assert report.main() == 1
+    missing = json.loads((tmp_path / "report.json").read_text())["missing"]
+    assert set(missing) == ({*CAMPAIGNS} | {each for rows in ROWS.values() for each in rows}) - {"simulation"}
+
+
+def test_an_earlier_run_is_cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(campaigns, "REPORTS", tmp_path)
+    for name in ("endurance", "clock", "simulation"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", ["campaigns.py", "clear", "endurance"])
+    assert campaigns.main() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["simulation.json"]
