@@ -85,8 +85,9 @@ features="--features imagxp-fetch/async,imagxp-fetch/dnssec"
 everything="--workspace --exclude imagxp-python --exclude imagxp-swift-generate $features"
 
 # cargo_debug ARGUMENT...: cargo, for what is not optimised; in a run of everything, our own crates are linted and documented as they are compiled.
+# Not by a variable: a test that builds a release would inherit it.
 cargo_debug() {
-    RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} cargo "$@"
+    cargo "$@" ${IMAGXP_EVERYTHING:+--config "build.rustc-workspace-wrapper='$root/scripts/strict_rustc.sh'"}
 }
 
 # selected PACKAGE...: the words that select these, or everything.

@@ -272,12 +272,13 @@ lane_nginx() {
     step faults "the broker, killed again and again" faults
     step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step docs "code blocks of the documentation" docs
+    # The tests of Node, in the other lane, have ended by then.
+    step node_examples "examples on Node: Fastify and Next" node_examples
 }
 lane_bindings() {
     number=60
     step python "Python tests, types and stubs" python_tests
     step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
-    step node_examples "examples on Node: Fastify and Next" node_examples
     step edge "the edge: WebAssembly in Node, workerd and Deno" edge
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
     step cli "command line tests, and the broker as a running service" cli
