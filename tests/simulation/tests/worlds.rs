@@ -1,5 +1,5 @@
 //! A seed is a world, byte for byte; good worlds hold, and broken products are found.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use imagxp_simulation::{Fault, live};
 
