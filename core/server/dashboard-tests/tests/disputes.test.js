@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { enter, launch, open, picture } from "../support/browser.js";
-import { run } from "../support/program.js";
 import { town, visa } from "../support/seed.js";
 
 let place, browser, page;
