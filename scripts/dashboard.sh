@@ -41,7 +41,7 @@ tests() {
     export IMAGXP_CHROMIUM IMAGXP_BINARY="$target/debug/imagxp" IMAGXP_PICTURES="$pictures"
     [ $# -gt 0 ] || set -- tests/
     # One file at a time: each has a server and a browser of its own.
-    (cd "$package" && node --test --test-concurrency=1 --test-reporter=tap "$@" >"$target/dashboard-tests.tap") || {
+    (cd "$package" && node --test --test-timeout=600000 --test-concurrency=1 --test-reporter=tap "$@" >"$target/dashboard-tests.tap") || {
         grep -v '^ *ok ' "$target/dashboard-tests.tap" | tail -n 200
         die "tests of the dashboard fail"
     }

@@ -32,7 +32,7 @@ short() {
     "$venv/bin/python" -m pytest --quiet -p no:cacheprovider tests/faults
     proof kill-sqlite kill --kills 6
     proof kill-postgres kill --kills 5 --store postgres
-    proof kill-control kill --kills 12 --seed-fault
+    proof kill-control kill --kills 16 --seed-fault
     proof power-model power --cuts 6
     proof power-loop power --cuts 3 --disk loop
     proof power-control power --cuts 20 --seed-fault

@@ -71,7 +71,7 @@ fmt() {
 # The runner's closing lines are read by scripts/tally.py.
 tests() {
     build
-    (cd "$package" && RUST_BACKTRACE=0 node --test --test-reporter=spec test/*.test.mjs test/adapters/*.test.js)
+    (cd "$package" && RUST_BACKTRACE=0 node --test --test-timeout=600000 --test-reporter=spec test/*.test.mjs test/adapters/*.test.js)
 }
 
 bench() {

@@ -64,7 +64,7 @@ build() {
 tests() {
     build
     for example in "$fastify" "$next"; do
-        (cd "$example" && node --test --test-reporter=spec)
+        (cd "$example" && node --test --test-timeout=600000 --test-reporter=spec)
     done
 }
 

@@ -10,7 +10,6 @@ import collections
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -74,33 +73,27 @@ class Wrong(Exception):
     """The page cannot be made."""
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def ask_service():
     """The document of a service that runs for this one question."""
     program = TARGET / "debug" / "imagxp"
     if not program.is_file():
         raise Wrong(f"{program} is not built: cargo build -p imagxp-cli")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGXP_")}
-    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+b") as log:
-        port = free_port()
-        arguments = ["serve", "--dev", "--data", f"{folder}/data", "--issuer", ISSUER]
-        arguments += ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
-        service = subprocess.Popen([program, *arguments], stdout=log, stderr=log, env=environment)
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w") as log:
+        told = Path(folder) / "told"
+        arguments = ["--json", "serve", "--dev", "--data", f"{folder}/data", "--issuer", ISSUER]
+        arguments += ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+        with told.open("w") as stdout:
+            service = subprocess.Popen([program, *arguments], stdout=stdout, stderr=log, env=environment)
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while service.poll() is None and time.monotonic() < until:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=10) as answer:
+                # The first line says where it listens, once it does.
+                if (line := told.read_text()).endswith("\n"):
+                    with urllib.request.urlopen(f"http://{json.loads(line)['listen']}/openapi.json", timeout=60) as answer:
                         return json.load(answer)
-                except urllib.error.URLError:
-                    time.sleep(0.1)
-            log.seek(0)
-            raise Wrong(f"the service did not start:\n{log.read().decode(errors='replace')}")
+                time.sleep(0.1)
+            raise Wrong(f"the service did not start:\n{Path(log.name).read_text(errors='replace')}")
         finally:
             service.terminate()
             service.wait(timeout=30)

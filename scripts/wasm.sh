@@ -66,7 +66,7 @@ build() {
 
 tests() {
     build
-    (cd "$package" && node --test --test-reporter=tap tests/*.test.js >"$target/wasm-tests.tap") || {
+    (cd "$package" && node --test --test-timeout=600000 --test-reporter=tap tests/*.test.js >"$target/wasm-tests.tap") || {
         # Only what fails, whole.
         grep -v '^ok ' "$target/wasm-tests.tap" | tail -n 200
         die "tests of @imagxp/edge fail"

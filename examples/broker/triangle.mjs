@@ -1,6 +1,7 @@
 // A broker on this machine, an agent and a publisher: deposit, visa, redemption, feedback, statement. Needs `imagxp` on the path.
 
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -17,10 +18,21 @@ async function domain() {
   return { server, identity }
 }
 
-const [agent, site, free] = [await domain(), await domain(), await domain()]
-const listen = free.identity.agentId // its issuer is its address, so the broker's port must be known before
-free.server.close()
-await once(free.server, 'close')
+/** A port that nobody has at the moment, below those that systems hand out by themselves: nobody comes to have it by chance. */
+async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    const probe = createServer().listen(port, '127.0.0.1')
+    const free = await once(probe, 'listening').then(() => true, () => false)
+    if (!free) continue
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
+}
+
+const [agent, site] = [await domain(), await domain()]
+const listen = `127.0.0.1:${await freePort()}` // its issuer is its address, so the broker's port must be known before
 const data = await mkdtemp(join(tmpdir(), 'imagxp-'))
 const args = ['--json', 'serve', '--dev', '--listen', listen, '--admin-listen', '127.0.0.1:0', '--data', data]
 const service = spawn('imagxp', args, { stdio: ['ignore', 'pipe', 'ignore'] })

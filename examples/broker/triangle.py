@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
+import socket
 import subprocess
 import tempfile
 import threading
@@ -71,10 +74,18 @@ def satisfied(issuer: str, identity: Identity, url: str) -> None:
     print(visa["state"], statement["opening"], statement["closing"], len(statement["transfers"]))
 
 
+def free_port() -> int:
+    """A port that nobody has at the moment, below those that systems hand out by themselves: nobody comes to have it by chance."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def main() -> None:
     """The three of them."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as free:
-        listen = f"127.0.0.1:{free.server_port}"
+    listen = f"127.0.0.1:{free_port()}"  # its issuer is its address, so the broker's port must be known before
     command = ["imagxp", "--json", "serve", "--dev", "--listen", listen, "--admin-listen", "127.0.0.1:0", "--data"]
     (agent, end_agent), (site, end_site) = domain(), domain()
     origin = f"http://{site.agent_id}"

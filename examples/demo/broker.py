@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -61,7 +63,7 @@ class Broker:
     def serve(self, port: int, *settings: str) -> None:
         """Starts one process of the broker, and keeps the operator's token, which the first one shows."""
         command = [self.program, "serve", "--dev", "--data", str(self.folder / "broker"), "--issuer", self.issuer]
-        command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{free_port()}"]
+        command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
         for setting in ("money.assets=EUR:6", *settings):
             command += ["--set", setting]
         process = self.run(command, stdout=subprocess.PIPE)
@@ -145,6 +147,9 @@ def find_program() -> str:
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody has at the moment, below those that systems hand out by themselves: nobody comes to have it by chance."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from broker import Broker, free_port
@@ -60,9 +61,11 @@ class ScaledBroker(Broker):
         settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={data}"]
         self.run([found("postgres"), "-D", str(data / "data"), *settings], user=user)
         ready = [found("pg_isready"), "-q", "-h", str(data), "-U", "postgres", "-t", "10"]
-        for _ in range(200):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             if subprocess.run(ready, check=False, capture_output=True).returncode == 0:  # noqa: S603 (as above)
                 return f"host={data} user=postgres dbname=postgres"
+            time.sleep(0.02)
         raise RuntimeError("PostgreSQL does not start")
 
 

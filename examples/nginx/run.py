@@ -24,6 +24,10 @@ import imagxp
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ports import free_port  # noqa: E402 (its folder is on no path before)
+
 MODULE = Path(os.environ.get("IMAGXP_NGINX_MODULES", ROOT / "target" / "nginx")) / "modules-release" / "ngx_http_imagxp_module.so"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 PAGES = {"index.html": "a free page\n", "premium/report": "a priced page\n", "members/list": "a closed page\n"}
@@ -98,9 +102,7 @@ def main():
             "/jwks.json": json.dumps(keys).encode(),
         }
 
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         (folder / "policy.toml").write_text((HERE / "policy.toml").read_text().replace("http://127.0.0.1:8900", issuer))
         conf = (HERE / "nginx.conf").read_text()
         for mark, value in (("MODULE", MODULE), ("PORT", port), ("SNIPPETS", ROOT / "bindings" / "nginx" / "snippets")):

@@ -17,7 +17,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tools import ROOT, VERDICT, run
+from tools import ROOT, VERDICT, free_port, run
 
 SANITIZED = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wpedantic -Werror"
 ORIGIN = "https://pub.example"
@@ -147,9 +147,8 @@ def test_the_examples_build_and_run(examples, prefix):
 
 def test_verifies_a_reader_whose_manifest_is_served_by_the_command_line(site, prefix, tmp_path):
     program = prefix / "bin/imagxp"
-    # A free port; it may be taken before the program has it, which its first line would tell.
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        host = f"127.0.0.1:{free.getsockname()[1]}"
+    # It may be taken before the program has it, which its first line would tell.
+    host = f"127.0.0.1:{free_port()}"
     agent = Agent(prefix, tmp_path / "agent", host)
     (tmp_path / "manifest.json").write_bytes(agent.manifest)
     words = ["manifest", "serve", "--listen", host, "--agent-id", host, "--file", tmp_path / "manifest.json", "--allow-loopback"]
@@ -179,8 +178,7 @@ def test_the_readme_runs(examples, prefix, tmp_path):
     block = re.findall(r"```sh\n(.*?)```", (ROOT / "examples/c/README.md").read_text(), re.DOTALL)[1]
     for port in ("8402", "8000"):
         assert port in block
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            block = block.replace(port, str(free.getsockname()[1]))
+        block = block.replace(port, str(free_port()))
     # A second is enough for people.
     block = block.replace("sleep 1 ", "sleep 3 ")
     shutil.copy(examples / "server", tmp_path)

@@ -3,9 +3,16 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ports import free_port  # noqa: E402 (its folder is on no path before)
+
+__all__ = ["BUILT", "HEADER", "ROOT", "TARGET", "VERDICT", "WARNINGS", "abi", "free_port", "run"]
+
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 # What `scripts/package.sh trial` has built.
 BUILT = TARGET / "package"

@@ -1,18 +1,21 @@
 """A private nginx with the module: its own folder, free ports, stopped by its process id."""
 
-import contextlib
 import http.client
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ports import free_port  # noqa: E402 (its folder is on no path before)
+
 BUILT = Path(os.environ.get("IMAGXP_NGINX_MODULES", ROOT / "target" / "nginx"))
 MODULE = BUILT / "modules-release" / "ngx_http_imagxp_module.so"
 ASAN_MODULE = BUILT / "modules-asan" / "ngx_http_imagxp_module.so"
@@ -56,15 +59,6 @@ http {{
 {http}
 }}
 """
-
-
-def free_port():
-    """A port that nobody listened on a moment ago, below those that systems hand out: no other test's connection comes to have it."""
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_for(condition, what):

@@ -125,7 +125,7 @@ def test_an_answer_that_is_none(start, world, manifests, behave, status, code):
 @pytest.mark.parametrize("how", ["stall", "drip"])
 def test_a_server_that_stalls_holds_up_nobody_else(start, world, manifests, how):
     manifests.behave = getattr(manifests, how)
-    nginx = start(site(world, server=HURRIED.replace("1500ms", "3s")))
+    nginx = start(site(world, server=HURRIED.replace("1500ms", "10s")))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         begin = time.monotonic()
         waiting = [pool.submit(nginx.get, "/page", sign(world)) for _ in range(8)]

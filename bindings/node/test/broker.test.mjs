@@ -26,6 +26,7 @@ import {
   Redeemer,
   Wallet,
 } from '../index.mjs'
+import { freePort } from './ports.mjs'
 import { folder, rejectsCode, throwsCode, throwsType, warningsOf } from './support.mjs'
 
 const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
@@ -35,14 +36,6 @@ const LOOPBACK = { allowLoopback: true }
 let service
 let operator
 const servers = []
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  await new Promise((closed) => server.close(closed))
-  return port
-}
 
 /** Starts the broker on the data of `service`. */
 async function start() {
@@ -56,8 +49,8 @@ async function start() {
 before(async () => {
   assert.ok(existsSync(PROGRAM), 'the command line is not built: cargo build -p imagxp-cli')
   const data = await mkdtemp(join(tmpdir(), 'imagxp-'))
-  const [listen, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`]
-  const args = ['--json', 'serve', '--dev', '--data', data, '--listen', listen, '--admin-listen', admin]
+  const listen = `127.0.0.1:${await freePort()}`
+  const args = ['--json', 'serve', '--dev', '--data', data, '--listen', listen, '--admin-listen', '127.0.0.1:0']
   service = { args, data }
   await start()
   operator = BrokerClient.operator(service.issuer, service.token, LOOPBACK)

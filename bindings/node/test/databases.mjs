@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { openSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -83,16 +83,6 @@ export function authority(folder) {
     execFileSync('openssl', ['req', '-x509', ...fresh, ...more], { stdio: 'pipe' })
   }
   return { ca, chain, key }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** A Redis that writes everything to its disk, with more options. */

@@ -24,7 +24,8 @@ import {
   issueVisa,
   manifestUrl,
 } from '../index.mjs'
-import { authority, freePort, missing, postgres, redis } from './databases.mjs'
+import { authority, missing, postgres, redis } from './databases.mjs'
+import { freePort } from './ports.mjs'
 import { AGENT_UA, ORIGIN, SECRET, policy, rejectsCode, throwsCode, throwsType } from './support.mjs'
 
 const RACER = join(import.meta.dirname, 'racer.mjs')
@@ -51,6 +52,22 @@ async function patient(publisher, headers) {
     if (answer !== 'replay.store_error' || tries > 400) return answer
     await sleep(50)
   }
+}
+
+/** That a request is accepted which nobody has shown before. An insertion that was given up may have been done: it is our own. */
+async function acceptedFirst(store, publisher, headers) {
+  // PostgreSQL takes connections some time before it answers.
+  for (let tries = 0; tries < 400; tries += 1) {
+    const well = await store.check().then(
+      () => true,
+      () => false,
+    )
+    if (well) break
+    await sleep(50)
+  }
+  const answer = await code(publisher, headers)
+  if (answer !== 'replay.store_error') return assert.equal(answer, null)
+  assert.ok([null, 'replay.nonce_seen'].includes(await patient(publisher, headers)))
 }
 
 /** What each of two processes says of the same hundred requests. */
@@ -90,8 +107,8 @@ for (const [kind, start, Store] of [
 
     before(async () => {
       database = await start()
-      // PostgreSQL takes connections some time before it answers.
-      assert.equal(await patient(site(maker()()), signed()), null)
+      const store = maker()()
+      await acceptedFirst(store, site(store), signed())
     })
     after(() => database.end())
 
@@ -176,7 +193,7 @@ for (const [kind, start, Store] of [
         const store = new Store(own.address, { timeLimitMs: 2000 })
         const publisher = site(store)
         const accepted = signed()
-        assert.equal(await patient(publisher, accepted), null)
+        await acceptedFirst(store, publisher, accepted)
         await store.check()
         await own.crash()
         const begin = performance.now()
@@ -189,7 +206,7 @@ for (const [kind, start, Store] of [
         assert.match(error.message, /storage\.unavailable/)
         await own.start()
         assert.equal(await patient(site(store), accepted), 'replay.nonce_seen', 'what was accepted is remembered')
-        assert.equal(await patient(publisher, signed()), null)
+        await acceptedFirst(store, publisher, signed())
       } finally {
         await own.end()
       }
@@ -203,13 +220,14 @@ test('a Redis that hangs does not stop the loop', { skip: missing() }, async () 
   try {
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    const publisher = site(new RedisReplayStore(own.address, { timeLimitMs: 2000 }), { members: { unsigned: 'allow' } })
+    const store = new RedisReplayStore(own.address, { timeLimitMs: 2000 })
+    const publisher = site(store, { members: { unsigned: 'allow' } })
     const app = express().use(imagxp({ publisher }))
     app.use((request, response) => response.end('content'))
     server.on('request', app)
     const get = (pairs) => fetch(`http://127.0.0.1:${server.address().port}/a`, { headers: pairs })
     const headers = () => [...agent.sign('GET', `${ORIGIN}/a`, 'RAG_RETRIEVAL'), AGENT_UA]
-    assert.equal(await patient(publisher, signed()), null)
+    await acceptedFirst(store, publisher, signed())
     assert.equal((await get(headers())).status, 200)
     own.freeze(true)
     const begin = performance.now()
@@ -229,7 +247,7 @@ test('a Redis that hangs does not stop the loop', { skip: missing() }, async () 
     assert.equal(status, 503)
     assert.ok(took > 1000 && took < 4000, `${took} ms`)
     own.freeze(false)
-    assert.equal(await patient(publisher, signed()), null)
+    await acceptedFirst(store, publisher, signed())
   } finally {
     server.close()
     server.closeAllConnections()
@@ -249,9 +267,10 @@ test('Redis over TLS is believed by its authority only', { skip: missing() }, as
   )
   try {
     const url = `rediss://localhost:${port}`
-    const publisher = site(new RedisReplayStore(url, { caFile: ca, timeLimitMs: 10_000 }))
+    const believed = new RedisReplayStore(url, { caFile: ca, timeLimitMs: 10_000 })
+    const publisher = site(believed)
     const headers = signed()
-    assert.equal(await patient(publisher, headers), null)
+    await acceptedFirst(believed, publisher, headers)
     assert.equal(await code(publisher, headers), 'replay.nonce_seen')
     // Another authority, those of the Internet, and a name that is not the certificate's.
     for (const [address, caFile] of [

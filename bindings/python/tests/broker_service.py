@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from imagxp import BrokerClient
-from support import address, reserve
 
 REPOSITORY = Path(__file__).parents[3]
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from ports import free_port  # noqa: E402 (its folder is on no path before)
+
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug" / "imagxp"
 
 
@@ -30,11 +34,9 @@ class Service:
 def broker(folder: Path, issuer: str | None = None) -> Iterator[Service]:
     """Runs a broker inside the block; `issuer` is what others reach it by, through a proxy for example."""
     assert PROGRAM.exists(), "the command line is not built: cargo build -p imagxp-cli"
-    ports = [reserve(), reserve()]
-    listen, admin = map(address, ports)
-    for port in ports:
-        port.close()
-    command = [PROGRAM, "--json", "serve", "--dev", "--data", folder, "--listen", listen, "--admin-listen", admin]
+    port = free_port()
+    command = [PROGRAM, "--json", "serve", "--dev", "--data", folder]
+    command += ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
     if issuer is not None:
         command += ["--issuer", issuer]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGXP_")}
@@ -45,7 +47,7 @@ def broker(folder: Path, issuer: str | None = None) -> Iterator[Service]:
             line = process.stdout.readline()
             assert line, (folder / "log").read_text()
             told = json.loads(line)
-            yield Service(told["issuer"], told["operator_token"], int(listen.rpartition(":")[2]))
+            yield Service(told["issuer"], told["operator_token"], port)
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,6 +97,14 @@ def serving(app: Any, listener: socket.socket | None = None, **options: Any) -> 
         yield server
     finally:
         server.stop()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until something holds that another thread sees to."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "still waiting"
+        time.sleep(0.005)
 
 
 def reserve() -> socket.socket:

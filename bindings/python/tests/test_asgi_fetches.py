@@ -15,7 +15,7 @@ import pytest
 from asgi_site import Domain, Site, call, ok
 from imagxp import Fetcher, Identity, Policy, PrivateKey, Resolver
 from imagxp.asgi import ImagxpMiddleware
-from support import NameServer, address, reserve, respond, serving
+from support import NameServer, address, reserve, respond, serving, until
 
 
 def test_a_hundred_requests_fetch_the_manifest_once(domain: Domain) -> None:
@@ -41,8 +41,7 @@ def test_a_slow_manifest_does_not_stop_other_visitors(domain: Domain) -> None:
     with Site(unsigned="allow") as site:
         agent = threading.Thread(target=site.get, args=("/slow", domain.identity))
         agent.start()
-        while domain.fetched == 0:
-            time.sleep(0.005)
+        until(lambda: domain.fetched > 0)
         assert site.get("/quick").status_code == 200
         assert agent.is_alive(), "it waits until the deadline of 1.5 s"
         agent.join()
@@ -235,8 +234,9 @@ def test_closing_ends_fetches_and_the_middleware_works_on_another_loop(domain: D
 
     async def interrupted() -> None:
         waiting = asyncio.create_task(call(app, scope()))
-        while domain.fetched == 0:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while domain.fetched == 0:
+                await asyncio.sleep(0.01)
         await app.aclose()
         with pytest.raises(asyncio.CancelledError):
             await waiting

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import pickle
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from imagxp import Fetcher, FetchError, Identity, ImagxpError, Publisher, Resolver, is_public_address
-from support import MANIFEST_PATH, NameServer, policy, reserve, respond, serving, signed
+from support import MANIFEST_PATH, NameServer, policy, reserve, respond, serving, signed, until
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -300,12 +301,12 @@ def test_both_sides_of_a_fork() -> None:
     with serving(app, lifespan="off") as server, ThreadPoolExecutor(1) as threads:
         url = f"{server.origin}/m"
         parents = threads.submit(fetcher.get, url, "jwks")
-        while fetched == 0:
-            time.sleep(0.005)
+        until(lambda: fetched > 0)
         child = os.fork()
         if child == 0:
-            # Nothing of pytest's may run here.
+            # Nothing of pytest's may run here, and a child that hangs ends.
             try:
+                signal.alarm(60)
                 os._exit(0 if fetcher.get(url, "jwks").body == b"{}" else 1)
             finally:
                 os._exit(2)

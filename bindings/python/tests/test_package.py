@@ -31,7 +31,7 @@ def run(*command: str, cwd: Path = REPOSITORY, stdin: str = "", **environment: s
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

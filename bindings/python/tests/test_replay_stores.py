@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -153,8 +154,7 @@ def test_a_store_that_is_down_refuses_in_time_and_recovers(start: Any, agent: Id
         store: Store = kind(database.address, time_limit=2)
         site = publisher(store, agent)
         accepted = signed(agent)
-        # PostgreSQL takes connections some time before it answers.
-        assert patient(site, accepted) is None
+        assert accepted_first(store, site, accepted)
         store.check()
         database.crash()
         begin = time.monotonic()
@@ -168,7 +168,22 @@ def test_a_store_that_is_down_refuses_in_time_and_recovers(start: Any, agent: Id
         assert "storage.unavailable" in str(error.value)
         database.start()
         assert patient(site, accepted) == "replay.nonce_seen", "what was accepted is remembered"
-        assert patient(site, signed(agent)) is None
+        assert accepted_first(store, site, signed(agent))
+
+
+def accepted_first(store: Store, site: Publisher, headers: Any) -> bool:
+    """Whether a request is accepted that nobody has shown before. An insertion that was given up may have been done: it is our own."""
+    # PostgreSQL takes connections some time before it answers.
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ImagxpError):
+            store.check()
+            break
+        time.sleep(0.05)
+    answer = code(site, headers)
+    if answer == "replay.store_error":
+        return patient(site, headers) in (None, "replay.nonce_seen")
+    return answer is None
 
 
 def patient(site: Publisher, headers: Any) -> str | None:
@@ -184,8 +199,9 @@ def test_a_redis_that_hangs_stops_neither_threads_nor_the_loop(agent: Identity) 
         await respond(send, 200, b"content")
 
     with redis() as database:
-        site = publisher(RedisReplayStore(database.address, time_limit=2), agent, unsigned="allow")
-        assert patient(site, signed(agent)) is None
+        store = RedisReplayStore(database.address, time_limit=2)
+        site = publisher(store, agent, unsigned="allow")
+        assert accepted_first(store, site, signed(agent))
         with serving(ImagxpMiddleware(content, publisher=site), lifespan="off") as server:
             database.freeze(True)
             answers: list[tuple[int, float]] = []

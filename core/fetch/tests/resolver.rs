@@ -246,7 +246,8 @@ fn garbage_never_causes_a_fetch() {
 #[test]
 fn many_at_once_share_one_fetch() {
     let (fetcher, server, _names) = world(|stream, head| {
-        thread::sleep(Duration::from_millis(200));
+        // Longer than the slowest of the threads needs to ask, shorter than the deadline.
+        thread::sleep(Duration::from_millis(1000));
         serve(stream, head);
     });
     let (resolver, publisher) = (Resolver::new(fetcher), Arc::new(publisher("offline")));

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{HOME, Server, answer, world};
+use support::{HOME, Server, answer, until, world};
 
 const URL: &str = "https://bot.example.com/m";
 
@@ -80,9 +80,7 @@ fn thirty_two_in_flight() {
     let entered = Arc::clone(&inside);
     let server = Server::http(HOME, move |stream, _| {
         entered.fetch_add(1, Ordering::SeqCst);
-        while !open.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(5));
-        }
+        until("the gate", || open.load(Ordering::SeqCst));
         answer(stream, "200 OK", "", b"{}");
     });
     let fetcher = Fetcher::new(Options { allow_loopback: true, ..Options::default() }).unwrap();
@@ -95,9 +93,7 @@ fn thirty_two_in_flight() {
             // Whoever is refused is refused at once, while the others still wait; the last to be refused lets them go. Before that, a
             // thread that comes late would find a place that has become free.
             if refused.fetch_add(1, Ordering::SeqCst) == 7 {
-                while inside.load(Ordering::SeqCst) < 32 {
-                    thread::sleep(Duration::from_millis(5));
-                }
+                until("all others at the server", || inside.load(Ordering::SeqCst) >= 32);
                 release.store(true, Ordering::SeqCst);
             }
         }
@@ -138,21 +134,31 @@ fn within_a_runtime_it_still_works() {
 #[cfg(feature = "async")]
 #[test]
 fn a_leader_that_is_cancelled_strands_nobody() {
-    let (fetcher, server, _names) = world(|stream, _| {
-        thread::sleep(Duration::from_millis(1200));
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let (gate, cancel) = (Arc::clone(&cancelled), Arc::clone(&cancelled));
+    let (fetcher, server, _names) = world(move |stream, _| {
+        // The leader is not answered before it is cancelled.
+        until("the end of the leader", || gate.load(Ordering::SeqCst));
         answer(stream, "200 OK", "", b"{}");
     });
-    let leader = fetcher.clone();
+    let (leader, asked) = (fetcher.clone(), Arc::clone(&server.connections));
     let leading = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let short = Duration::from_millis(800);
-            tokio::time::timeout(short, leader.get_async(URL, Profile::JWKS)).await.unwrap_err()
+            let mut fetch = Box::pin(leader.get_async(URL, Profile::JWKS));
+            let mut going_on = async |millis| {
+                let answered = tokio::time::timeout(Duration::from_millis(millis), &mut fetch).await;
+                assert!(answered.is_err(), "{answered:?}");
+            };
+            while asked.load(Ordering::SeqCst) == 0 {
+                going_on(10).await;
+            }
+            // Until the other waits for it.
+            going_on(300).await;
         });
+        cancel.store(true, Ordering::SeqCst);
     });
-    while server.connections() == 0 {
-        thread::sleep(Duration::from_millis(2));
-    }
+    until("the leader at the server", || server.connections() > 0);
     // Another thread, another run-time.
     let begin = Instant::now();
     assert_eq!(fetcher.get(URL, Profile::JWKS).unwrap().body, b"{}");

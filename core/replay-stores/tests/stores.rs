@@ -227,26 +227,26 @@ fn a_dead_server_is_an_error_in_time_and_work_goes_on_when_it_is_back() {
     let store =
         SharedReplayStore::redis(&redis.url(), Options { time_limit: limit, ..Options::default() }).unwrap();
     let fresh = entry(1, 1, after(300));
-    assert_eq!(patient(&store, &fresh), Insert::Fresh);
+    assert_eq!(first(&store, &fresh), Insert::Fresh);
     let pid = rustix::process::Pid::from_raw(redis.pid().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     for number in 2..6 {
         let begin = Instant::now();
         assert_eq!(store.insert_if_absent(&entry(number, 1, after(300)), now()), Insert::Error);
         assert_eq!(store.seen(&fresh.key, now()), Seen::Error);
-        assert!(begin.elapsed() < 2 * limit + Duration::from_millis(400), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < SLOW, "{:?}", begin.elapsed());
     }
     // Whoever asks while it is known to be down does not wait: the callers make no queue.
     let begin = Instant::now();
     for number in 100..1100 {
         assert_eq!(store.insert_if_absent(&entry(number, 1, after(300)), now()), Insert::Error);
     }
-    assert!(begin.elapsed() < 2 * limit, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < SLOW, "{:?}", begin.elapsed());
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     assert_eq!(patient(&store, &fresh), Insert::Seen, "what was acknowledged is there");
     redis.restart();
     assert_eq!(patient(&store, &fresh), Insert::Seen, "after a crash as well");
-    assert_eq!(patient(&store, &entry(7, 1, after(300))), Insert::Fresh);
+    assert_eq!(first(&store, &entry(7, 1, after(300))), Insert::Fresh);
 }
 
 #[test]
@@ -257,15 +257,33 @@ fn a_postgres_that_crashes_forgets_nothing() {
     let options = Options { time_limit: limit, ..Options::default() };
     let store = SharedReplayStore::postgres(&address, options.clone()).unwrap();
     let fresh = entry(1, 1, after(300));
-    assert_eq!(patient(&store, &fresh), Insert::Fresh);
+    assert_eq!(first(&store, &fresh), Insert::Fresh);
     server.restart();
     assert_eq!(patient(&store, &fresh), Insert::Seen);
     let nowhere = address.replace("host=", "host=/nonexistent");
     let nowhere = SharedReplayStore::postgres(&nowhere, options).unwrap();
     let begin = Instant::now();
     assert_eq!(nowhere.insert_if_absent(&fresh, now()), Insert::Error);
-    assert!(begin.elapsed() < 2 * limit);
+    assert!(begin.elapsed() < SLOW, "{:?}", begin.elapsed());
     assert_eq!(nowhere.check().unwrap_err().code(), "storage.unavailable");
+}
+
+/// What two time limits take on a machine that has much else to do; a queue of a thousand of them is far longer.
+const SLOW: Duration = Duration::from_secs(4);
+
+/// The first insertion of an entry. One that was given up may have been done: what is there then is our own.
+fn first(store: &SharedReplayStore, entry: &ReplayEntry) -> Insert {
+    let begin = Instant::now();
+    while store.check().is_err() && begin.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    match store.insert_if_absent(entry, now()) {
+        Insert::Error => match patient(store, entry) {
+            Insert::Seen => Insert::Fresh,
+            answer => answer,
+        },
+        answer => answer,
+    }
 }
 
 /// Asks until there is an answer: connecting anew takes a moment.

@@ -36,6 +36,11 @@ impl Published {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(note.to_owned());
     }
 
+    /// Puts back what was taken and cannot be kept yet, unless there is a newer one.
+    fn put_back(&self, note: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(note);
+    }
+
     fn take(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -231,7 +236,10 @@ pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 }
             }
             Ok(None) => {}
-            Err(_) => tracing::warn!("the log cannot be compared now"),
+            Err(_) => {
+                tracing::warn!("the log cannot be compared now");
+                published.into_iter().for_each(|note| app.published.put_back(note));
+            }
         }
         round = round.wrapping_add(1);
         tokio::select! {

@@ -63,7 +63,8 @@ fn the_ledgers_own_clock_counts() {
             let begun = now();
             let done = ledger.submit_and_wait(deposit(&format!("b{number}"), now() + off)).unwrap();
             let at = done.transfers[0].created_at;
-            assert!((begun - 2..=now() + 2).contains(&at), "{off}: {at} is not about {begun}");
+            // The way to PostgreSQL's clock takes its time.
+            assert!((begun - 1000..=now() + 1000).contains(&at), "{off}: {at} is not about {begun}");
         }
         assert!(ledger.time(0).unwrap().abs_diff(now()) < 1000);
         assert!(ledger.audit_full().unwrap().is_sound());

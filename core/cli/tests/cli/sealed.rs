@@ -99,6 +99,7 @@ fn others_must_not_read_it() {
 fn a_terminal_does_not_echo() {
     use std::io::{Read, Write};
     use std::process::{Command, Stdio};
+    use std::sync::mpsc::RecvTimeoutError;
 
     let sandbox = Sandbox::new();
     let on_a_terminal = |args: &str, typed: &[(&str, &str)]| {
@@ -117,6 +118,14 @@ fn a_terminal_does_not_echo() {
                 return None;
             }
         };
+        // A command that asks for something else is not waited for without an end.
+        let script = rustix::process::Pid::from_child(&child);
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        let keeper = std::thread::spawn(move || {
+            if end.recv_timeout(std::time::Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+                let _ = rustix::process::kill_process(script, rustix::process::Signal::KILL);
+            }
+        });
         let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut shown = Vec::new();
         for (prompt, text) in typed {
@@ -129,7 +138,8 @@ fn a_terminal_does_not_echo() {
             keyboard.write_all(format!("{text}\n").as_bytes()).unwrap();
         }
         screen.read_to_end(&mut shown).unwrap();
-        drop(keyboard);
+        drop((keyboard, ended));
+        keeper.join().unwrap();
         Some((child.wait().unwrap().success(), String::from_utf8_lossy(&shown).into_owned()))
     };
     let typed = [("New passphrase: ", "hunter-22"), ("Again: ", "hunter-22")];

@@ -1,6 +1,6 @@
 //! Bytes that no client of ours would send.
 
-use crate::service::Service;
+use crate::service::{Service, soon};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -160,7 +160,7 @@ fn bodies_that_are_announced_and_do_not_come_keep_nobody_out() {
 fn a_full_queue_says_so_and_a_change_that_takes_too_long_may_have_happened() {
     use crate::deal::Deal;
     use crate::party::nonce;
-    let service = Service::start(&["--set", "limits.requests=1", "--set", "limits.handler_s=2"]);
+    let service = Service::start(&["--set", "limits.requests=1", "--set", "limits.handler_s=4"]);
     let deal = Deal::new(&service);
     let body = serde_json::json!({"to": deal.publisher.name(), "amount": "1"}).to_string();
     let pay = |key: &str| {
@@ -172,7 +172,12 @@ fn a_full_queue_says_so_and_a_change_that_takes_too_long_may_have_happened() {
     file.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::scope(|scope| {
         let paying: Vec<_> = keys.iter().map(|key| scope.spawn(|| pay(key))).collect();
-        std::thread::sleep(Duration::from_millis(700));
+        // All three are at work or in the queue before anybody else comes, and before the first of them has waited for too long.
+        soon("three payments at the gate", || {
+            let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
+            String::from_utf8_lossy(&metrics.0.body).contains("\nimagxp_http_requests_in_flight 3\n")
+        });
+        std::thread::sleep(Duration::from_millis(100));
         service.send("GET", "/openapi.json", &[], b"").refuses(503, "server.busy");
         let late: Vec<_> = paying.into_iter().map(|paying| paying.join().unwrap()).collect();
         for reply in &late {

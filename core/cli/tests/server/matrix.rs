@@ -31,11 +31,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let service = Service::start(&[]);
-        let add = |name: &str, role: &str| {
-            service.command(&["operator", "add", name, "--role", role]).trim().to_owned()
-        };
-        let (viewer, cashier) = (add("vic", "viewer"), add("cas", "cashier"));
-        std::thread::sleep(std::time::Duration::from_millis(2500));
+        let (viewer, cashier) = (service.operator("vic", "viewer"), service.operator("cas", "cashier"));
         let deal = Deal::new(&service);
         Self { stranger: Party::new(), viewer, cashier, deal, service }
     }
@@ -270,8 +266,7 @@ fn the_log_proves_itself() {
 fn a_second_admin_is_needed() {
     let world = World::new();
     let service = &world.service;
-    let other = service.command(&["operator", "add", "eve", "--role", "admin"]).trim().to_owned();
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let other = service.operator("eve", "admin");
     let agent = world.deal.agent.name();
     let body = json!({"debit": {"kind": "AVAILABLE", "owner": agent}, "credit": {"kind": "TREASURY"}, "amount": "1", "memo": "booked twice"});
     let id =

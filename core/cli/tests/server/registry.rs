@@ -2,12 +2,11 @@
 
 use crate::deal::Deal;
 use crate::party::nonce;
-use crate::service::Service;
+use crate::service::{Service, soon};
 use crate::support::Postgres;
 use imagxp::jwks::JwkSet;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// A PostgreSQL that speaks TLS, and the options with which a service reaches it.
 fn database(folder: &Path) -> Option<(Postgres, Vec<String>)> {
@@ -29,15 +28,6 @@ fn kids(service: &Service) -> Vec<String> {
     let keys = service.send("GET", "/.well-known/jwks.json", &[], b"");
     let set = JwkSet::parse(&keys.0.body).unwrap();
     set.keys().iter().map(|key| key.kid().unwrap().to_owned()).collect()
-}
-
-/// Waits until something holds: within seconds, as the guide says.
-fn soon(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "not within seconds: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 fn redeemed(deal: &Deal, service: &Service, visa: &str) -> Value {

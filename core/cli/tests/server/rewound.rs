@@ -174,3 +174,22 @@ fn another_history_in_place_of_the_log_is_refused() {
     until("another log is not noticed", || deposit(&rewound.service, "x3").0.status != 200);
     deposit(&rewound.service, "x4").refuses(503, "log.rewound");
 }
+
+/// What was published is kept within seconds, also when the log cannot be read just then.
+#[test]
+fn a_published_checkpoint_outlasts_a_reading_that_fails() {
+    let rewound = Rewound::new();
+    // The first round keeps one by itself, and the next such round is a minute later.
+    until("no checkpoint is kept", || rewound.kept() > 0);
+    deposit(&rewound.service, "b2").is(201);
+    let size = rewound.size();
+    let database = rusqlite::Connection::open(rewound.service.data().join("ledger.db")).unwrap();
+    database.busy_timeout(Duration::from_secs(10)).unwrap();
+    rewound.service.send("GET", "/v1/log/checkpoint", &[], b"");
+    database.execute_batch("ALTER TABLE head RENAME TO elsewhere").unwrap();
+    until("the log can still be read", || {
+        rewound.service.log.lock().unwrap().contains("the log cannot be compared now")
+    });
+    database.execute_batch("ALTER TABLE elsewhere RENAME TO head").unwrap();
+    until("the checkpoint is forgotten", || rewound.kept() >= size);
+}

@@ -31,6 +31,16 @@ pub(crate) struct Service {
     document: OnceLock<Value>,
 }
 
+/// Waits until something holds. The service looks for what commands have changed every two seconds.
+#[track_caller]
+pub(crate) fn soon(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not within seconds: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Two ports that were free a moment ago, below those that systems hand out by themselves: no other test's connection comes to have one.
 fn ports() -> (u16, u16) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -134,8 +144,13 @@ impl Service {
             }
         }));
         self.process = Some(process);
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let (tell, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut line);
+            let _ = tell.send(line);
+        });
+        let line = heard.recv_timeout(Duration::from_secs(120)).unwrap_or_default();
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
             std::thread::sleep(Duration::from_millis(200));
             panic!("the service did not start: {line} {}", self.end_of_log())
@@ -255,6 +270,19 @@ impl Service {
             ("idempotency-key", &key),
         ];
         self.send("POST", path, &headers, body.to_string().as_bytes())
+    }
+
+    /// Whether a token is an operator's, whatever he may do.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        self.get("/v1/session", token).0.status != 401
+    }
+
+    /// Adds an operator, and returns his token when it is taken.
+    #[track_caller]
+    pub(crate) fn operator(&self, name: &str, role: &str) -> String {
+        let token = self.command(&["operator", "add", name, "--role", role]).trim().to_owned();
+        soon("a new operator", || self.knows(&token));
+        token
     }
 
     /// Arguments for the next start.

@@ -1,12 +1,9 @@
 //! Operators' sessions end with the token with which they began, and when they are ended.
 
 use crate::service::Service;
-use std::time::Duration;
 
 fn add(service: &Service, role: &str) -> String {
-    let token = service.command(&["operator", "add", "ann", "--role", role]).trim().to_owned();
-    std::thread::sleep(Duration::from_millis(2500));
-    token
+    service.operator("ann", role)
 }
 
 fn log_in(service: &Service, token: &str) -> String {

@@ -1,6 +1,6 @@
 //! What surrounds the money: health, metrics, discovery, the document, keys, operators, configuration, the end.
 
-use crate::service::Service;
+use crate::service::{Service, soon};
 use imagxp::jwks::JwkSet;
 use std::process::Command;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn requests_have_names() {
         b"",
     );
     let id = reply.refuses(404, "route.not_found")["error"]["request_id"].as_str().unwrap().to_owned();
-    std::thread::sleep(Duration::from_millis(100));
+    soon("the request's line in the log", || service.log.lock().unwrap().contains(&id));
     let log = service.log.lock().unwrap().clone();
     let line = log.lines().find(|line| line.contains(&id)).unwrap();
     assert!(line.contains(trace) && line.contains("\"status\":404"), "{line}");
@@ -99,7 +99,7 @@ fn keys_rotate_while_the_service_runs() {
     };
     let before = published();
     let told = service.command(&["keys", "rotate"]);
-    std::thread::sleep(Duration::from_millis(2500));
+    soon("the new key", || published() != before);
     let after = published();
     assert_eq!((before.len(), after.len()), (1, 2), "{told}");
     assert!(after.contains(&before[0]) && told.starts_with(&after[1]), "{told} {after:?}");
@@ -108,9 +108,8 @@ fn keys_rotate_while_the_service_runs() {
 #[test]
 fn operators_come_and_go_while_the_service_runs() {
     let service = Service::start(&[]);
-    let token = service.command(&["operator", "add", "ann", "--role", "viewer"]).trim().to_owned();
+    let token = service.operator("ann", "viewer");
     assert!(token.starts_with("imagxp_op_"));
-    std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(service.get("/v1/session", &token).is(200)["name"], "ann");
     let login = service.send(
         "POST",
@@ -138,12 +137,11 @@ fn operators_come_and_go_while_the_service_runs() {
         .refuses(403, "auth.forbidden");
     service.send("DELETE", "/v1/session", &[("cookie", session), ("origin", &service.issuer)], b"").is(200);
     service.command(&["operator", "remove", "ann"]);
-    std::thread::sleep(Duration::from_millis(2500));
+    soon("the end of an operator", || !service.knows(&token));
     service.get("/v1/session", &token).refuses(401, "auth.token_invalid");
     service.send("GET", "/v1/session", &[("cookie", session)], b"").refuses(401, "auth.session_expired");
     // Another operator of the same name is another operator.
-    service.command(&["operator", "add", "ann"]);
-    std::thread::sleep(Duration::from_millis(2500));
+    service.operator("ann", "viewer");
     service.send("GET", "/v1/session", &[("cookie", session)], b"").refuses(401, "auth.session_expired");
 }
 

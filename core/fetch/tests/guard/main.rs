@@ -16,7 +16,7 @@ use imagxp_fetch::{Call, FetchFailure, Fetcher, Options, Profile};
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-use support::{Authority, HOME, NameServer, Reply, Server, Stream, answer, options, world};
+use support::{Authority, HOME, NameServer, Reply, Server, Stream, answer, options, until, world};
 
 const URL: &str = "https://bot.example.com/m";
 
@@ -153,9 +153,7 @@ fn tls_1_1_is_not_spoken() {
     let error = fetcher.get(URL, Profile::MANIFEST).unwrap_err();
     assert_eq!((error.failure, error.sent), (FetchFailure::Failed, false), "{error}");
     assert!(error.detail.starts_with("TLS: "), "{error}");
-    while server.heads().len() < 2 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("the alert", || server.heads().len() >= 2);
     let heads = server.heads();
     assert!(heads[1].ends_with("2, 70]"), "alert protocol_version: {heads:?}");
 }

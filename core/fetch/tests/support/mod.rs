@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Where servers of tests listen unless they say otherwise.
 pub(crate) const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
@@ -134,6 +135,16 @@ impl Server {
             }
         });
         Self { port, connections, heads }
+    }
+}
+
+/// Waits until something holds, which other threads see to.
+#[track_caller]
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "still waiting for {what}");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

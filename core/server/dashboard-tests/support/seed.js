@@ -1,7 +1,8 @@
 // A small town: who pays whom, and who is not content. Everything goes through the server's own API.
 
+import { freePort } from "../../../../bindings/node/test/ports.mjs";
 import { Party } from "./party.js";
-import { Server, freePort } from "./server.js";
+import { Server } from "./server.js";
 
 /** What strangers write where they may. */
 export const HOSTILE = {

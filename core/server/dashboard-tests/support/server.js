@@ -3,20 +3,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { binary } from "./program.js";
-
-export async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../../../bindings/node/test/ports.mjs";
+import { binary, run } from "./program.js";
 
 export class Server {
   constructor(policy, settings = []) {
@@ -54,6 +46,29 @@ export class Server {
   async close() {
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Adds an operator, and gives his token when the server has it: it looks every two seconds. */
+  async operator(name, role) {
+    const token = run(["operator", "add", name, "--role", role, "--data", this.data]).match(/imagxp_op_\S+/)[0];
+    await this.until(`the operator ${name}`, async () => (await this.status(token)) === 200);
+    return token;
+  }
+
+  /** What the server answers to whoever shows this token. */
+  async status(token) {
+    const response = await fetch(`${this.origin}/v1/session`, { headers: { authorization: `Bearer ${token}` } });
+    await response.arrayBuffer();
+    return response.status;
+  }
+
+  /** Waits until something holds. */
+  async until(what, holds) {
+    const deadline = performance.now() + 20_000;
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error(`still waiting for ${what}:\n${this.log.join("\n")}`);
+      await sleep(50);
+    }
   }
 
   /** An operator's request. */

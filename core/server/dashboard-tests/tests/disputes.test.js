@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { enter, launch, open, picture } from "../support/browser.js";
-import { run } from "../support/program.js";
 import { town, visa } from "../support/seed.js";
 
 let place, browser, page;
@@ -143,10 +142,8 @@ test("withheld payments and everything with feedback have lists of their own", a
 
 test("who may not decide has no buttons, and is told so", async () => {
   const jti = await visa(place, "1", "disputed");
-  const token = run(["operator", "add", "looker", "--role", "viewer", "--data", place.server.data]).match(/imagxp_op_\S+/)[0];
+  const token = await place.server.operator("looker", "viewer");
   page = await open(browser, place.server, { path: "#disputes" });
-  // The server looks for new operators every two seconds.
-  await page.waitForTimeout(2500);
   await enter(page, token);
   await page.locator(`[data-key="${jti}"]`).waitFor();
   assert.equal(await page.locator("#dispute-list button").count(), 0);

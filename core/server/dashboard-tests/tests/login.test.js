@@ -73,14 +73,13 @@ test("a right one is exchanged for a cookie that the page cannot read", async ()
 
 test("an operator who is removed is out, and the page says why", async () => {
   const { server } = place;
-  const token = run(["operator", "add", "leaver", "--role", "viewer", "--data", server.data]).match(/imagxp_op_\S+/)[0];
+  const token = await server.operator("leaver", "viewer");
   const page = await open(browser, server);
   page.allowed.push(/status of 401/);
-  await page.waitForTimeout(2500);
   await enter(page, token);
   await page.getByText("leaver, viewer").waitFor();
   run(["operator", "remove", "leaver", "--data", server.data]);
-  await page.waitForTimeout(2500);
+  await server.until("the end of an operator", async () => (await server.status(token)) === 401);
   // The page asks now and then by itself: on a slow machine it may have been told already.
   const out = page.locator("#login-error", { hasText: "auth.session_expired" });
   const money = page.getByRole("link", { name: "Money" });

@@ -32,6 +32,13 @@ struct Moment {
 }
 
 impl Moment {
+    /// This moment, by a clock that may be a network away. The steady one is looked at after the answer: what is counted on from here is then
+    /// behind the clock that was asked by as long as the answer was on its way, and neither ahead of it nor ahead of the next answer.
+    fn now(ask: impl FnOnce() -> Result<i64>) -> Result<Self> {
+        let wall = ask()?;
+        Ok(Self { wall, steady: steady_ms() })
+    }
+
     /// What the clock that counts should say at a later moment.
     const fn wall_at(self, steady: i64) -> i64 {
         self.wall.saturating_add(steady.saturating_sub(self.steady))
@@ -62,13 +69,13 @@ impl Watched {
         {
             return Ok(Reading { now_ms: trusted.wall_at(steady), refusal: None });
         }
-        let wall = sql.clock(wall_ms())?;
+        let now = Moment::now(|| sql.clock(wall_ms()))?;
         let row = sql.first("SELECT size, last_at FROM head", &[])?;
         let head = match row {
             Some(mut row) => Head { size: row.count()?, last_at: row.int()?, ..Head::default() },
             None => Head::default(),
         };
-        Ok(Reading { now_ms: wall, refusal: self.judge(Moment { wall, steady }, &head).err() })
+        Ok(Reading { now_ms: now.wall, refusal: self.judge(now, &head).err() })
     }
 
     /// An operator has said that it is right.
@@ -145,6 +152,24 @@ mod tests {
         for (at, off, expected) in steps {
             let now = Moment { wall: NOW + at * 1000 + off, steady: at * 1000 };
             assert_eq!(watch.judge(now, &head(NOW)).is_ok(), *expected, "{at} s, {off} ms of {steps:?}");
+        }
+    }
+
+    /// The clock that is asked is the steady one and some years, and it is a slow one.
+    #[test]
+    fn the_way_to_the_clock_puts_nobody_ahead_of_it() {
+        let way = || std::thread::sleep(std::time::Duration::from_millis(30));
+        let ask = || {
+            way();
+            let wall = NOW + steady_ms();
+            way();
+            Ok(wall)
+        };
+        for _ in 0..3 {
+            let moment = Moment::now(ask).unwrap();
+            let counted = moment.wall_at(steady_ms());
+            assert!(counted <= NOW + steady_ms(), "{moment:?}");
+            assert!(Moment::now(ask).unwrap().wall >= counted, "time has gone back");
         }
     }
 

@@ -57,11 +57,11 @@ impl Server {
         std::mem::replace(&mut self.folder, TempDir::new().unwrap())
     }
 
-    /// Waits until `ready` holds; fails with the log after ten seconds.
+    /// Waits until `ready` holds; fails with the log after a minute.
     pub(super) fn wait(&self, mut ready: impl FnMut() -> bool) {
         let begin = Instant::now();
         while !ready() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "it does not start:\n{}", self.log());
+            assert!(begin.elapsed() < Duration::from_secs(60), "it does not start:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
