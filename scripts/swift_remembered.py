@@ -3,9 +3,10 @@
 
 Usage: scripts/swift_remembered.py LIBRARY [--update]
 
-The generator is a function of the descriptions that uniffi puts into the library (the symbols UNIFFI_META_*), of bindings/swift/uniffi.toml, and
-of itself (its crates in Cargo.lock); compiling it takes longer than all of our crates together. Exits 0 when bindings/swift/remembered.sha256
-says that these gave the files in git, and 1, with the reason, when not. Standard library and `nm`.
+The generator is a function of the descriptions that uniffi puts into the library (the symbols UNIFFI_META_*), of
+bindings/swift/uniffi.toml, and of itself (its crates in Cargo.lock); compiling it takes longer than all of our crates together.
+Exits 0 when bindings/swift/remembered.sha256 says that these gave the files in git, and 1, with the reason, when not. Standard
+library and `nm`.
 """
 
 import ctypes

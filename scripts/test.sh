@@ -95,6 +95,8 @@ aws_lc() {
 # Whole programs, each one processor's work, while the other compiles.
 release() {
     cargo build --quiet --locked --release -p imagxp-ffi
+    # For a test of the library's, which has it built.
+    cargo build --quiet --locked --release -p imagxp-verifier
     cargo build --quiet --locked --release -p imagxp-bench
     scripts/fuzz.sh -b
 }
