@@ -296,7 +296,7 @@ lane_c() {
 }
 together lane_nginx lane_bindings lane_c
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
-step fuzz_bindings "fuzzing Python, Node and nginx, 3 s each" scripts/fuzz_bindings.sh -s 3
+step fuzz_bindings "fuzzing Python, Node and nginx, 10 s each, at once" scripts/fuzz_bindings.sh
 step demo "demo, and the same at scale" demo
 
 printf '\n== durations, and how long they computed\n'

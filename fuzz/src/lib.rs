@@ -7,6 +7,7 @@ pub mod world;
 use imagxp::agent::Identity;
 use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::{Policy, Publisher, Timestamp};
+use std::sync::LazyLock;
 
 /// The only origin of [`publisher`].
 pub const ORIGIN: &str = "https://example.org";
@@ -37,8 +38,15 @@ pub fn publisher() -> Publisher {
         r#"{{"version":1,"origins":["{ORIGIN}"],"unsigned":"deny","purposes":{{"RAG_RETRIEVAL":{{"allow":true}}}}}}"#
     );
     let publisher = Publisher::new(Policy::from_json(policy.as_bytes()).expect("a good policy"), [7; 16]);
-    let manifest = identity().manifest(None, &[]).expect("a good manifest");
-    let url = manifest.agent_id().manifest_url();
-    publisher.supply(&url, &manifest.to_json(), None, NOW).expect("a manifest that was just made");
+    introduce(&publisher);
     publisher
+}
+
+/// Gives the publisher the good agent's manifest.
+pub fn introduce(publisher: &Publisher) {
+    static MANIFEST: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
+        let manifest = identity().manifest(None, &[]).expect("a good manifest");
+        (manifest.agent_id().manifest_url(), manifest.to_json())
+    });
+    publisher.supply(&MANIFEST.0, &MANIFEST.1, None, NOW).expect("a manifest that was just made");
 }

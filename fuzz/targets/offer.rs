@@ -4,15 +4,17 @@
 use imagxp::agent::offer::{MAX_BROKERS, Offer, TrustedBroker};
 use imagxp::agent::spend::Purchase;
 use imagxp::agent::token_request::TokenAnswer;
-use imagxp::crypto::Algorithm;
+use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::policy::Money;
 use imagxp::resource::Resource;
 use imagxp::{AgentId, Purpose, Timestamp};
 use imagxp_fuzz::key;
 use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static SIGNER: LazyLock<PrivateKey> = LazyLock::new(|| key(Algorithm::Es256, 3));
 
 fuzz_target!(|data: &[u8]| {
-    let signer = key(Algorithm::Es256, 3);
     let price = match Offer::parse(data, false) {
         Ok(offer) => {
             assert!(!offer.price.amount.is_zero() && (1..=MAX_BROKERS).contains(&offer.brokers.len()));
@@ -39,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
         price,
     };
     let now = Timestamp::from_secs(1_800_000_000);
-    let thumbprint = signer.public_key().thumbprint();
+    let thumbprint = SIGNER.public_key().thumbprint();
     if let TokenAnswer::Visa(visa) = TokenAnswer::read(200, data, &purchase, thumbprint, now) {
         assert_eq!(*visa.price(), purchase.price);
         assert!(visa.exp() > now);
