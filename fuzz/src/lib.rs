@@ -42,11 +42,11 @@ pub fn publisher() -> Publisher {
     publisher
 }
 
-/// Gives the publisher the good agent's manifest.
+/// Gives the publisher the good agent's manifest, for longer than a claim is good for.
 pub fn introduce(publisher: &Publisher) {
     static MANIFEST: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
         let manifest = identity().manifest(None, &[]).expect("a good manifest");
         (manifest.agent_id().manifest_url(), manifest.to_json())
     });
-    publisher.supply(&MANIFEST.0, &MANIFEST.1, None, NOW).expect("a manifest that was just made");
+    publisher.supply(&MANIFEST.0, &MANIFEST.1, Some(600), NOW).expect("a manifest that was just made");
 }
