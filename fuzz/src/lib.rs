@@ -42,11 +42,11 @@ pub fn publisher() -> Publisher {
     publisher
 }
 
-/// Gives the publisher the good agent's manifest.
+/// Gives the publisher the good agent's manifest, which is good for longer than a request.
 pub fn introduce(publisher: &Publisher) {
     static MANIFEST: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
         let manifest = identity().manifest(None, &[]).expect("a good manifest");
         (manifest.agent_id().manifest_url(), manifest.to_json())
     });
-    publisher.supply(&MANIFEST.0, &MANIFEST.1, None, NOW).expect("a manifest that was just made");
+    publisher.supply(&MANIFEST.0, &MANIFEST.1, Some(3600), NOW).expect("a manifest that was just made");
 }
