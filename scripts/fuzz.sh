@@ -5,6 +5,8 @@
 #        scripts/fuzz.sh -b                    builds, and runs nothing
 #        scripts/fuzz.sh -1 SECONDS TARGET     one target that is built already
 #
+# A campaign (hours, or more than a minute each) runs the profile `release`, the seconds of `make test` run `short` (fuzz/Cargo.toml);
+# FUZZ_PROFILE names another. `-b` builds what `-s` or `-h` would.
 # Order: build; `canary`, a seeded fault, must be found; then for each target the regression inputs (fuzz/regressions/TARGET),
 # the seeds (fuzz/seeds/TARGET, and those that fuzz_seeds.py makes of tests/vectors) and what earlier runs found (fuzz/corpus-run/TARGET, not in git), and new inputs from those.
 # A crash is kept in fuzz/artifacts/TARGET; move it to fuzz/regressions/TARGET when it is mended.
@@ -31,20 +33,51 @@ all=$(find fuzz/targets -name '*.rs' ! -name canary.rs | sed 's,.*/,,; s,\.rs$,,
 targets=${*:-$all}
 
 host=$(rustc -vV | sed -n 's/^host: //p')
-bin=$target/fuzz/$host/release
+if [ -z "${FUZZ_PROFILE:-}" ]; then
+    if [ "$hours" = 0 ] && [ "$seconds" -le 60 ]; then FUZZ_PROFILE=short; else FUZZ_PROFILE=release; fi
+fi
+export FUZZ_PROFILE
+bin=$target/fuzz/$host/$FUZZ_PROFILE
+
+# libFuzzer, as the crate libfuzzer-sys brings it and once for all profiles. Its build script compiles 25 files that read the same
+# headers, which takes longer than all of our code; here they are one file. The two that have names in common with others stay apart.
+library() {
+    sources=$(cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml | python3 -c 'import json, os, sys
+print(*(os.path.dirname(one["manifest_path"]) for one in json.load(sys.stdin)["packages"] if one["name"] == "libfuzzer-sys"))')/libfuzzer
+    folder=$target/fuzz/libfuzzer
+    hash=$(hash_of "$sources" "$root/scripts/fuzz.sh")
+    export CUSTOM_LIBFUZZER_PATH="$folder/libfuzzer.a"
+    if [ -f "$CUSTOM_LIBFUZZER_PATH" ] && done_before libfuzzer "$hash"; then return 0; fi
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    apart='FuzzerFork FuzzerInterceptors'
+    for file in "$sources"/*.cpp; do
+        case " $apart " in
+        *" $(basename "$file" .cpp) "*) ;;
+        *) printf '#include "%s"\n' "$file" ;;
+        esac
+    done >"$folder/together.cpp"
+    for file in $apart; do ln -s "$sources/$file.cpp" "$folder/$file.cpp"; done
+    for file in together $apart; do
+        "${CXX:-c++}" -std=c++17 -O2 -fno-omit-frame-pointer -w -I "$sources" -c "$folder/$file.cpp" -o "$folder/$file.o"
+    done
+    ar rc "$CUSTOM_LIBFUZZER_PATH" "$folder"/*.o
+    mark_done libfuzzer "$hash"
+}
 
 # The flags are cargo-fuzz's. The sanitizer is an unstable flag, which RUSTC_BOOTSTRAP admits on a stable compiler; naming the
 # target keeps the flags away from build scripts and procedural macros. The targets themselves are compiled by clippy's driver: what
 # they are linked with need not be compiled a second time for its sake.
 build() {
+    library
     llvm="-Cllvm-args=-sanitizer-coverage"
     FUZZ_ROOT=$root
     FUZZ_COVERAGE="-Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table $llvm-trace-compares \
         $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0"
     export FUZZ_ROOT FUZZ_COVERAGE
     RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$root/scripts/fuzz_rustc.sh RUSTC_WORKSPACE_WRAPPER=clippy-driver CARGO_TARGET_DIR=$target/fuzz \
-        RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1" \
-        cargo build --quiet --locked --release --target "$host" --bins --manifest-path fuzz/Cargo.toml
+        RUSTFLAGS="--cfg fuzzing -Zsanitizer=address" \
+        cargo build --quiet --locked --profile "$FUZZ_PROFILE" --target "$host" --bins --manifest-path fuzz/Cargo.toml
 }
 
 # run TARGET SECONDS
@@ -60,8 +93,11 @@ run() {
     for folder in "fuzz/regressions/$name" "fuzz/seeds/$name" "$target/fuzz/seeds/$name"; do
         [ ! -d "$folder" ] || seeds="$seeds $folder"
     done
+    # The values of comparisons are worth their books in hours: in seconds they leave a sixth of the inputs, and less is reached.
+    values=0
+    [ "$FUZZ_PROFILE" = short ] || values=1
     # shellcheck disable=SC2086 # lists of words
-    if "$bin/$name" -max_total_time="$2" -timeout=10 -rss_limit_mb=3000 -max_len=16384 -use_value_profile=1 \
+    if "$bin/$name" -max_total_time="$2" -timeout=10 -rss_limit_mb=3000 -max_len=16384 -use_value_profile="$values" \
         -print_final_stats=1 -artifact_prefix="$artifacts/" $dictionary "$corpus" $seeds >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         # A target that is given time and runs nothing proves nothing.
