@@ -6,8 +6,9 @@ cd "$root"
 target=${CARGO_TARGET_DIR:-$root/target}
 venv=$root/.venv
 stamps=$target/stamps
-# One target folder and one interpreter for everything: pyo3 is rebuilt whenever the interpreter it finds changes.
-export CARGO_TARGET_DIR="$target" PYO3_PYTHON="$venv/bin/python" IMAGXP_PYTHON="$venv/bin/python"
+export CARGO_TARGET_DIR="$target" IMAGXP_PYTHON="$venv/bin/python"
+# The extension keeps to the stable ABI and links no libpython, so it is compiled without an interpreter: pyo3 would be built anew with each that it finds.
+export PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # Whoever compiles the addon leaves its types here (scripts/node.sh). The second makes cargo compile it again where that was not so.
 export NAPI_TYPE_DEF_TMP_FOLDER="$target/napi-types" NAPI_FORCE_BUILD_IMAGXP_NODE=scripts
@@ -82,7 +83,7 @@ mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 # anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
 # out, which changes no features, has a tool of its own, or is only built for release.
 features="--features imagxp-fetch/async,imagxp-fetch/dnssec"
-everything="--workspace --exclude imagxp-python --exclude imagxp-swift-generate $features"
+everything="--workspace --exclude imagxp-swift-generate $features"
 
 # cargo_debug ARGUMENT...: cargo, for what is not optimised; in a run of everything, our own crates are linted and documented as they are compiled.
 # Not by a variable: a test that builds a release would inherit it.

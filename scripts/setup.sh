@@ -66,17 +66,15 @@ extension() {
     python
     hash=$(hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml core/files/src core/files/Cargo.toml core/fetch/src core/fetch/Cargo.toml \
         core/replay-stores/src core/replay-stores/Cargo.toml core/database/src core/database/Cargo.toml \
-        bindings/python/src bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml)
+        bindings/python/src bindings/python/python bindings/python/Cargo.toml bindings/python/pyproject.toml scripts/python_extension.py)
     if done_before extension "$hash" && "$venv/bin/python" -c 'import imagxp' 2>/dev/null; then
         return 0
     fi
-    say "setup: maturin develop (the Python extension)"
-    # In a run of everything it is linted, too: cargo_debug, scripts/lib.sh.
-    RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} VIRTUAL_ENV="$venv" "$venv/bin/maturin" develop --quiet --locked \
-        --manifest-path bindings/python/Cargo.toml >"$target/maturin.log" 2>&1 || {
-        tail -n 40 "$target/maturin.log" >&2
-        die "the extension could not be built"
-    }
+    say "setup: the Python extension"
+    library=lib_imagxp.so
+    [ "$(uname)" != Darwin ] || library=lib_imagxp.dylib
+    debug_build imagxp-python
+    "$venv/bin/python" scripts/python_extension.py "$target/debug/$library"
     mark_done extension "$hash"
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Everything that must hold before a change is merged, in the order in which it is cheapest to know. Stops at the first failure; of the
-# steps that run side by side, all are done first.
+# Everything that must hold before a change is merged: three lanes of steps side by side, and what wants all processors after them. A step that
+# fails stops no other, but those that need it; it is shown whole, and named again at the end.
 #
 # Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
 # Each step's output is kept in target/test-logs and ends on the screen: the closing lines of one that passes, far more of one that fails.
@@ -194,6 +194,7 @@ step() {
         if [ "$status" = 0 ]; then tail -n 3 "$log"; else tail -n 150 "$log"; fi
     fi
     took=$(($(date +%s) - begin))
+    echo "$status" >"$logs/$name.ended"
     if [ "$status" != 0 ]; then
         echo "$heading" >>"$logs/failed"
         printf '\n== FAILED after %s s: %s\n' "$took" "$heading"
@@ -203,6 +204,21 @@ step() {
     processor
     printf -- '-- %s s, %s s of processor: %s\n' "$took" $((processor - before)) "$heading"
     printf '%5s s  %5s s  %s\n' "$took" $((processor - before)) "$heading" >>"$logs/times"
+}
+
+# after NAME...: waits for steps of other lanes; it fails when one of them has failed.
+after() {
+    for needed in "$@"; do
+        case " $wanted " in
+        *" $needed "* | "  ") ;;
+        *) continue ;;
+        esac
+        while [ ! -s "$logs/$needed.ended" ]; do sleep 1; done
+        [ "$(cat "$logs/$needed.ended")" = 0 ] || {
+            printf '\n== the rest of this lane was not begun: it needs %s\n' "$needed"
+            return 1
+        }
+    done
 }
 
 # together LANE LANE...: all at once; what the later ones say comes when they have ended. It fails when one of them does, and then names each
@@ -246,14 +262,22 @@ rm -rf "$logs"
 mkdir -p "$logs"
 step setup "set-up: only what is missing" scripts/setup.sh compiler rust crates
 offline_when_fetched
-# What comes over the network, one processor's work (optimising a whole program), and what waits, beside the compiler.
+
+# A lane is one processor's work, and some of a second one's. Nothing that is waited for (`after`) comes behind an `after` in its own lane.
 lane_rust() {
     step compile "all of ours compiled: clippy and rustdoc have no remark" compile
     step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
     step rust "Rust tests" rust
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
+    # What follows needs the bindings. The C tests copy what cargo has built, and no other lane compiles by then; conformance runs what they build.
+    after build || return 0
+    step c "C tests" c
+    step conformance "conformance: one table, and what each language signs verified in the others" conformance
+    step docs "code blocks of the documentation" docs
+    step package "the C package: installation, ABI, Debian packages, example server" package
 }
+# What comes over the network; whole programs, which optimise on one processor; the bindings.
 lane_release() {
     number=20
     step setup "set-up beside the compiler: tools, Python, Node, services, nginx, Swift, a browser" \
@@ -262,39 +286,29 @@ lane_release() {
     step deny "licences, bans and sources of dependencies" deny
     step release "the library as it ships, and the fuzz targets" release
     step bench "benchmarks: the harness, each row once, instructions" bench
-    # While Rust's tests run: what is compiled before them is there already.
     step build "libraries, command line and conformance runners" build
-}
-together lane_rust lane_release
-lane_nginx() {
-    number=40
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
     # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
-    step faults "the broker, killed again and again" faults
-    step dashboard "the dashboard in a headless browser, against the real server" dashboard
-    step docs "code blocks of the documentation" docs
-    # The tests of Node, in the other lane, have ended by then.
-    step node_examples "examples on Node: Fastify and Next" node_examples
-}
-lane_bindings() {
-    number=60
-    step python "Python tests, types and stubs" python_tests
     step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
+    step node_examples "examples on Node: Fastify and Next" node_examples
     step edge "the edge: WebAssembly in Node, workerd and Deno" edge
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
+}
+# Services, which wait as long as they compute.
+lane_services() {
+    number=40
+    after compile || return 0
+    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
     step cli "command line tests, and the broker as a running service" cli
-}
-lane_c() {
-    number=80
-    # Before conformance, whose runner in C it builds.
-    step c "C tests" c
-    step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
+    step faults "the broker, killed again and again" faults
+    step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step differential "5 000 requests before three verifiers that share no code" differential
-    step package "the C package: installation, ABI, Debian packages, example server" package
+    after build || return 0
+    step python "Python tests, types and stubs" python_tests
 }
-together lane_nginx lane_bindings lane_c
+together lane_rust lane_release lane_services
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step fuzz_bindings "fuzzing Python, Node and nginx, 10 s each, at once" scripts/fuzz_bindings.sh
 step demo "demo, and the same at scale" demo

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the wheels of `imagxp` for manylinux2014 and musllinux (abi3, CPython 3.11 and newer), looks at what they need of the system, and
-# tries the first one in an interpreter of its own. Prints where they are.
+# tries the first one in an interpreter of its own; then the source distribution, and what pip makes of it. Prints where they are.
 #
 # Usage: scripts/wheels.sh [setup]   `setup` installs what is missing, and stops
 set -eu
@@ -65,6 +65,26 @@ try() {
     (cd "$wheels" && "$wheels/clean/bin/python" -W error "$root/bindings/python/tests/smoke.py" 2>/dev/null)
 }
 
+# The source distribution, built far from the checkout, and without the network, as pip does it.
+from_source() {
+    say "== source distribution"
+    "$venv/bin/maturin" sdist --quiet --manifest-path bindings/python/Cargo.toml --out "$wheels/source" >"$wheels/source.log" 2>&1 || {
+        tail -n 40 "$wheels/source.log" >&2
+        die "maturin could not pack the source distribution"
+    }
+    away=$(mktemp -d)
+    trap 'rm -rf "$away"' EXIT
+    cp "$wheels"/source/imagxp-*.tar.gz "$away"
+    (cd "$away" && PATH="$venv/bin:$PATH" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/from-source" "$venv/bin/pip" wheel --quiet --no-index \
+        --no-build-isolation --no-deps imagxp-*.tar.gz) >"$wheels/source.log" 2>&1 || {
+        tail -n 40 "$wheels/source.log" >&2
+        die "the source distribution does not build"
+    }
+    wheel=$(find "$away" -name '*-abi3-*.whl')
+    try
+    say "the source distribution builds, and what comes of it works"
+}
+
 # Whether the Rust toolchain has a standard library for a target; one that can be had is fetched.
 has_target() {
     rustup target list --installed 2>/dev/null | grep -qx "$1" && return 0
@@ -85,4 +105,5 @@ if has_target "$musl"; then
 else
     skip "the musllinux wheel: this machine has no Rust standard library for $musl, and rustup cannot fetch it"
 fi
+from_source
 say "wheels: $wheels"
