@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Branches of the pipeline and of the ledger's state machine that no test takes, counted by LLVM; a ratchet: in no file may there be more.
+"""Branches and arms of the pipeline and of the ledger's state machine that no test takes, counted by LLVM; a ratchet: in no file may there be more.
+
+A branch is one side of an `if`, a `while`, `&&` or `||`. An arm is any other code that runs or does not: of a `match`, a closure, what is behind an
+early return (LLVM's regions); a `?` that never returns is none.
 
 Usage: scripts/coverage.py [--update] [--figures FILE] [--seed-fault]
   --update      writes scripts/coverage.json, when fewer are missed than before
@@ -46,6 +49,8 @@ TESTS = {
     "imagxp": ["--lib", *(f"--test={name}" for name in IMAGXP)],
     "imagxp-broker": [],
 }
+# The kind of region that is code: others are gaps, and what was skipped.
+CODE = 0
 # What takes long and no branch here needs.
 SKIPPED = ["hot::", "isbot"]
 
@@ -84,9 +89,38 @@ def run(seed_fault):
     return programs
 
 
+class Counted:
+    """What LLVM counts in one file. A place counts once, in whatever programs and for whatever types it was compiled: LLVM's own summary does
+    not add these up. What is generic and compiled for no type at all has none."""
+
+    def __init__(self, path):
+        self.lines = path.read_text().splitlines()
+        self.branches = {}
+        self.arms = {}
+
+    def branch(self, line, column, side, count):
+        place = (line, column, side)
+        self.branches[place] = self.branches.get(place, 0) + count
+
+    def arm(self, line, column, last, end, count):
+        if line == last and self.lines[line - 1][column - 1 : end - 1] == "?":
+            return
+        place = (line, column, last, end)
+        self.arms[place] = self.arms.get(place, 0) + count
+
+    def missed(self):
+        """The branches, and the outermost arms: what is inside of an arm that never runs does not run either."""
+        branches = sorted(place for place, count in self.branches.items() if not count)
+        never = sorted((place for place, count in self.arms.items() if not count), key=lambda place: (place[:2], [-each for each in place[2:]]))
+        arms = []
+        for place in never:
+            if not arms or place[2:] > arms[-1][2:]:
+                arms.append(place)
+        return branches, arms
+
+
 def measure(programs):
-    """Branches and missed ones by file. A branch is one place and one side of it, in whatever programs and for whatever types it was
-    compiled: LLVM's own summary does not add these up. What is generic and compiled for no type at all has no branches."""
+    """What was counted, by file."""
     profile = TARGET / "all.profdata"
     raw = [str(path) for path in (TARGET / "profiles").glob("*.profraw")]
     subprocess.run([tool("llvm-profdata"), "merge", "-sparse", "-o", str(profile), *raw], check=True)
@@ -94,17 +128,22 @@ def measure(programs):
     common = [programs[0], *objects, f"-instr-profile={profile}", *map(str, sorted(FILES))]
     export = subprocess.run([tool("llvm-cov"), "export", *common], capture_output=True, text=True, check=True)
     known = {str(path): str(path.relative_to(ROOT)) for path in FILES}
-    found = {name: {} for name in known.values()}
+    found = {name: Counted(ROOT / name) for name in known.values()}
     for function in json.loads(export.stdout)["data"][0]["functions"]:
+        names = [known.get(name) for name in function["filenames"]]
         for line, column, _, _, taken, not_taken, file, *_ in function.get("branches", []):
-            name = known.get(function["filenames"][file])
-            for side, count in (("true", taken), ("false", not_taken)) if name else ():
-                place = (line, column, side)
-                found[name][place] = found[name].get(place, 0) + count
-    missed = {name: sorted(place for place, count in places.items() if not count) for name, places in found.items()}
-    lines = [f"{name}:{line}:{column} is never {side}" for name in sorted(missed) for line, column, side in missed[name]]
-    (TARGET / "missed.txt").write_text("".join(f"{line}\n" for line in lines))
-    return {name: (len(places), len(missed[name])) for name, places in found.items()}
+            if names[file]:
+                found[names[file]].branch(line, column, "true", taken)
+                found[names[file]].branch(line, column, "false", not_taken)
+        for line, column, last, end, count, file, _, kind in function["regions"]:
+            if names[file] and kind == CODE:
+                found[names[file]].arm(line, column, last, end, count)
+    with (TARGET / "missed.txt").open("w") as missed:
+        for name, counted in sorted(found.items()):
+            branches, arms = counted.missed()
+            missed.writelines(f"{name}:{line}:{column} is never {side}\n" for line, column, side in branches)
+            missed.writelines(f"{name}:{line}:{column} never runs: {counted.lines[line - 1].strip()}\n" for line, column, *_ in arms)
+    return found
 
 
 def main():
@@ -117,22 +156,29 @@ def main():
         print("SKIPPED: no llvm-cov is installed (Debian: llvm-19): no branches were counted")
         return 0
     found = measure(run(arguments.seed_fault))
-    ratchet = json.loads(RATCHET.read_text()) if RATCHET.exists() else {}
-    wrong = [
-        f"{name}: {missed} branches are missed, and {ratchet.get(name, 0)} were"
-        for name, (_, missed) in found.items()
-        if missed > ratchet.get(name, 0)
-    ]
-    for name, (count, missed) in sorted(found.items()):
-        if count:
-            print(f"{name:44} {count:4} branches, {missed:3} missed: {(count - missed) / count:.1%}")
-    branches, missed = (sum(row[index] for row in found.values()) for index in (0, 1))
-    print(f"{branches} branches, {missed} missed: {(branches - missed) / max(branches, 1):.1%}; each in {TARGET / 'missed.txt'}")
+    ratchet = json.loads(RATCHET.read_text())
+    wrong = []
+    all_missed = {"branches": {}, "arms": {}}
+    total = {"branches": 0, "arms": 0}
+    for name, counted in sorted(found.items()):
+        row = []
+        for kind, missed, places in zip(total, counted.missed(), (counted.branches, counted.arms), strict=True):
+            total[kind] += len(places)
+            if missed:
+                all_missed[kind][name] = len(missed)
+            allowed = ratchet[kind].get(name, 0)
+            if len(missed) > allowed:
+                wrong.append(f"{name}: {len(missed)} {kind} are missed, and {allowed} were")
+            row.append(f"{len(places):4} {kind}, {len(missed):3} missed")
+        print(f"{name:44} {'; '.join(row)}")
+    missed = {kind: sum(all_missed[kind].values()) for kind in total}
+    for kind, count in total.items():
+        print(f"{count} {kind}, {missed[kind]} missed: {(count - missed[kind]) / max(count, 1):.1%}; each in {TARGET / 'missed.txt'}")
     if arguments.seed_fault:
         print("the seeded fault was noticed" if wrong else "error: the seeded fault was not noticed")
         return 0 if wrong else 1
     if arguments.update:
-        RATCHET.write_text(json.dumps({name: missed for name, (_, missed) in sorted(found.items()) if missed}, indent=1) + "\n")
+        RATCHET.write_text(json.dumps(all_missed, indent=1) + "\n")
         return 0
     for line in wrong:
         print(f"WRONG: {line}")
@@ -142,7 +188,7 @@ def main():
             "seed_fault": False,
             "seed": 0,
             "wrong": wrong,
-            "figures": {"branches": branches, "missed": missed},
+            "figures": {**total, **{f"{kind}_missed": count for kind, count in missed.items()}},
         }
         arguments.figures.write_text(json.dumps(row, indent=1) + "\n")
     return 1 if wrong else 0

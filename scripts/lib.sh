@@ -10,6 +10,8 @@ export CARGO_TARGET_DIR="$target" IMAGXP_PYTHON="$venv/bin/python"
 # The extension keeps to the stable ABI and links no libpython, so it is compiled without an interpreter: pyo3 would be built anew with each that it finds.
 export PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# A test that hangs is a failure, and says where.
+export PYTEST_ADDOPTS="-o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true"
 # Whoever compiles the addon leaves its types here (scripts/node.sh). The second makes cargo compile it again where that was not so.
 export NAPI_TYPE_DEF_TMP_FOLDER="$target/napi-types" NAPI_FORCE_BUILD_IMAGXP_NODE=scripts
 mkdir -p "$stamps" "$NAPI_TYPE_DEF_TMP_FOLDER"

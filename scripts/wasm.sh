@@ -2,7 +2,7 @@
 # @imagxp/edge: the WebAssembly module, its JavaScript, and their tests.
 #
 # Usage: scripts/wasm.sh setup    npm packages, and the toolchain for wasm32
-#        scripts/wasm.sh build    bindings/wasm/{generated,dist}; `build --update` rewrites the types, which are in git
+#        scripts/wasm.sh build    bindings/wasm/{generated,dist} and the notices; `build --update` rewrites the types, which are in git
 #        scripts/wasm.sh test     builds, then: Node, workerd, Deno, Next's responses, types, surface, size; and the example
 #        scripts/wasm.sh example  serves examples/edge-worker in workerd, and visits it
 set -eu
@@ -32,11 +32,15 @@ setup() {
 
 sources_hash() {
     hash_of Cargo.lock Cargo.toml core/protocol/src core/protocol/Cargo.toml bindings/wasm/src bindings/wasm/Cargo.toml \
-        bindings/wasm/generate bindings/wasm/ts bindings/wasm/tsconfig.json bindings/wasm/package-lock.json "$types" scripts/wasm_toolchain.sh
+        bindings/wasm/generate bindings/wasm/ts bindings/wasm/tsconfig.json bindings/wasm/package-lock.json "$types" scripts/wasm_toolchain.sh \
+        packaging LICENSE NOTICE
 }
 
 is_built() {
-    [ -f "$generated/imagxp.wasm" ] && [ -f "$generated/imagxp.js" ] && [ -f "$package/dist/index.js" ] && done_before wasm-built "$(sources_hash)"
+    for file in generated/imagxp.wasm generated/imagxp.js dist/index.js sbom.cdx.json; do
+        [ -f "$package/$file" ] || return 1
+    done
+    done_before wasm-built "$(sources_hash)"
 }
 
 build() {
@@ -61,6 +65,7 @@ build() {
         diff -u "$types" "$fresh/imagxp.d.ts" || die "bindings/wasm/generated/imagxp.d.ts is out of date: scripts/wasm.sh build --update"
     fi
     (cd "$package" && rm -rf dist && node_modules/.bin/tsc)
+    packaging/notices.sh imagxp-wasm "$package"
     mark_done wasm-built "$(sources_hash)"
 }
 

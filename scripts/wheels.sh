@@ -35,6 +35,11 @@ build() {
     }
     wheel=$(find "$wheels/$2" -name '*-abi3-*.whl')
     [ -n "$wheel" ] || die "maturin has built no abi3 wheel for $2"
+    # maturin writes what is linked into it.
+    "$venv/bin/python" -m zipfile -l "$wheel" >"$wheels/contents"
+    for name in sboms/imagxp-python.cyclonedx.json licenses/LICENSE licenses/NOTICE; do
+        grep -q "dist-info/$name" "$wheels/contents" || die "the wheel for $2 has no $name"
+    done
     say "$(basename "$wheel"), $(du -k "$wheel" | cut -f 1) KiB"
 }
 

@@ -3,6 +3,7 @@
 // Usage: node scripts/pack.mjs FOLDER [ADDON...]   writes FOLDER/*.tgz; an ADDON is a file named imagxp.<platform>.node
 //
 // The package names its platforms as optional dependencies only here: in the repository npm would look for them in the registry.
+// Each has the licence and the notice with it, an addon also those of what is linked into it, and a bill of materials.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,6 +13,9 @@ import { fileURLToPath } from 'node:url'
 
 const [folder, ...addons] = process.argv.slice(2)
 const root = fileURLToPath(new URL('..', import.meta.url))
+const repository = join(root, '..', '..')
+const LEGAL = ['LICENSE', 'NOTICE']
+const LINKED = ['third-party.txt', 'sbom.cdx.json']
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'))
 const write = (path, object) => writeFileSync(path, `${JSON.stringify(object, null, 2)}\n`)
 const platforms = readdirSync(join(root, 'npm')).map((name) => ({
@@ -38,6 +42,8 @@ try {
   const main = join(work, 'imagxp')
   mkdirSync(main)
   for (const name of [...manifest.files, 'README.md']) cpSync(join(root, name), join(main, name), { recursive: true })
+  for (const name of LEGAL) cpSync(join(repository, name), join(main, name))
+  manifest.files.push(...LEGAL)
   write(join(main, 'package.json'), manifest)
   pack(main)
 
@@ -47,6 +53,8 @@ try {
     const at = join(work, platform.name)
     cpSync(join(root, 'npm', platform.name), at, { recursive: true })
     cpSync(addon, join(at, basename(addon)))
+    execFileSync(join(repository, 'packaging', 'notices.sh'), ['imagxp-node', at])
+    write(join(at, 'package.json'), { ...platform.manifest, files: [...platform.manifest.files, ...LEGAL, ...LINKED] })
     pack(at)
   }
 } finally {

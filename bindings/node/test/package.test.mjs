@@ -128,6 +128,16 @@ test('what is published loads in both kinds of module, and type-checks', async (
     platforms.map((name) => `@imagxp/imagxp-${name}`).sort(),
   )
   assert.ok(!('scripts' in manifest) && !('devDependencies' in manifest), 'nothing runs at installation')
+  const [scoped] = await readdir(join(project, 'node_modules', '@imagxp'))
+  const addon = join(project, 'node_modules', '@imagxp', scoped)
+  for (const carried of [join(project, 'node_modules', 'imagxp'), addon]) {
+    for (const name of ['LICENSE', 'NOTICE']) {
+      assert.equal(await readFile(join(carried, name), 'utf8'), await readFile(join(REPOSITORY, name), 'utf8'))
+    }
+  }
+  assert.match(await readFile(join(addon, 'third-party.txt'), 'utf8'), /^ {2}napi \d/m)
+  const bill = await json(addon, 'sbom.cdx.json')
+  assert.ok(bill.bomFormat === 'CycloneDX' && bill.components.some(({ name }) => name === 'napi'))
 
   const options = { cwd: project }
   const esm = "import { Identity } from 'imagxp'; console.log(Identity.generate('a.example').agentId)"

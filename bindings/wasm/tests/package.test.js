@@ -94,5 +94,8 @@ test("what is packed can be installed: every file that is named is there", () =>
   const { exports, imports } = JSON.parse(read("../package.json"));
   const named = [exports, imports].flatMap((tree) => Object.values(tree)).flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)));
   for (const file of named) assert.ok(packed.has(file), file);
+  for (const file of ["LICENSE", "NOTICE", "third-party.txt", "sbom.cdx.json"]) assert.ok(packed.has(`./${file}`), file);
+  assert.match(read("../third-party.txt"), /^ {2}wasm-bindgen \d/m);
+  assert.ok(JSON.parse(read("../sbom.cdx.json")).components.some(({ name }) => name === "wasm-bindgen"));
   assert.deepEqual(files.map(({ path }) => path).filter((path) => /^(ts|src|tests|node_modules)\//.test(path)), []);
 });

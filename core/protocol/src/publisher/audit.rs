@@ -16,7 +16,8 @@ use crate::policy::Mode;
 use sha2::{Digest, Sha256};
 
 impl Run<'_> {
-    /// Records what was decided, if the sink wants it, and passes it on; a sink that fails leaves nothing decided.
+    /// Records what was decided, if the sink wants it, and passes it on; a sink that fails leaves nothing decided. A request whose body has not been
+    /// read is not decided: it is verified again with the digest that its claim asks for.
     pub(super) fn audit(
         &self,
         sink: &dyn AuditSink,
@@ -25,7 +26,9 @@ impl Run<'_> {
     ) -> Result<(), Refusal> {
         let waits = result.as_ref().is_err_and(|refusal| !refusal.needs.is_empty());
         let signed = matches!(self.facts.visitor, Visitor::VerifiedAgent | Visitor::InvalidAgent);
-        if waits || !(signed || sink.wants_unsigned()) {
+        let unread = self.request.body_digest.is_none()
+            && result.as_ref().is_err_and(|refusal| refusal.code == Code::ClaimDigestMismatch);
+        if waits || unread || !(signed || sink.wants_unsigned()) {
             return result;
         }
         let code = result.as_ref().err().map(|refusal| refusal.code);

@@ -1,7 +1,8 @@
-//! What a broker is shown of a verification that waits for its word (BROKER §2).
+//! What a broker is shown of a request (BROKER §2), before it is decided or after.
 
-use super::{NeedKind, Pending, Publisher, Verdict};
+use super::{NeedKind, PaymentState, Pending, Publisher, Verdict};
 use crate::directory::State;
+use crate::headers::HeaderLine;
 use crate::time::Timestamp;
 use crate::visa::Presented;
 use crate::{Error, Result};
@@ -12,10 +13,25 @@ impl Publisher {
     ///
     /// `usage.argument` when it waits for none, or when the manifest that lists the key is not at hand any more.
     pub fn presented(&self, verdict: &Verdict, pending: &Pending, now: Timestamp) -> Result<Presented> {
-        if !verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem) {
-            return Err(Error::argument("the verification waits for no broker"));
+        pending.with_request(|request| self.presented_of(verdict, request.headers, now))
+    }
+
+    /// The same of a request by its header lines: also one that was let in with a visa, which is redeemed later. A request need not bring its key
+    /// (PROTOCOL §1); then it is the one of the agent's manifest that the verdict names.
+    ///
+    /// `usage.argument` when the verdict neither waits for a broker nor lets a visa in, when there is no visa among the lines, or when the manifest
+    /// that lists the key is not at hand any more.
+    pub fn presented_of(
+        &self,
+        verdict: &Verdict,
+        headers: &[HeaderLine<'_>],
+        now: Timestamp,
+    ) -> Result<Presented> {
+        let waits = verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
+        if !waits && !(verdict.is_allowed() && verdict.payment.state == PaymentState::Visa) {
+            return Err(Error::argument("the verdict takes no visa, and waits for no broker"));
         }
-        let presented = pending.with_request(|request| Presented::of_request(request.headers))?;
+        let presented = Presented::of_request(headers)?;
         if !presented.lacks_key() {
             return Ok(presented);
         }

@@ -18,7 +18,10 @@ pub struct Request<'a> {
     pub url: &'a str,
     /// Every header line, in order, duplicates included.
     pub headers: &'a [HeaderLine<'a>],
-    /// The RFC 9530 digest of the body, from [`crate::digest::content_digest`], if there is a body.
+    /// The RFC 9530 digest of the body, from [`crate::digest::content_digest`]; `None` while the body has not been read.
+    ///
+    /// A claim that names a digest is then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body
+    /// and verify again. Who will not read it says so with an empty text, and that refusal is recorded.
     pub body_digest: Option<&'a str>,
 }
 
