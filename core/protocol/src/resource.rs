@@ -3,6 +3,7 @@
 mod plain;
 mod readings;
 
+pub(crate) use readings::few_path_readings;
 pub use readings::path_readings;
 
 use plain::OriginRef;
