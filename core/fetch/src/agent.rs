@@ -77,6 +77,9 @@ impl Agent {
     }
 
     /// Reads one page with GET; blocks. Pays at most once.
+    ///
+    /// Each request waits up to ten seconds for its turn while the fetcher has too many; then the read ends with `io.failed`, and nothing is
+    /// remembered about the site.
     pub fn read(&self, url: &str) -> Read {
         self.request("GET", url)
     }
@@ -132,7 +135,8 @@ impl Agent {
             Errand::Go(call, profile)
         };
         match action {
-            Action::FetchRobots { url } | Action::FetchPolicy { url } => get(url, Profile::DOCUMENT),
+            Action::FetchRobots { url } => get(url, Profile::ROBOTS),
+            Action::FetchPolicy { url } => get(url, Profile::DOCUMENT),
             Action::FetchManifest { url } => get(url, Profile::MANIFEST),
             Action::Send(send) => {
                 let lines = send.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -171,8 +175,13 @@ impl Journey {
         let action = match result {
             None => self.visit.step(&Event::Start, now, &nonce),
             Some(Err(error)) => {
-                let detail = error.to_string();
-                self.visit.step(&Event::Failed { sent: error.sent, detail: &detail }, now, &nonce)
+                let detail = &error.to_string();
+                let event = if error.is_busy() {
+                    Event::Busy { detail }
+                } else {
+                    Event::Failed { sent: error.sent, detail }
+                };
+                self.visit.step(&event, now, &nonce)
             }
             Some(Ok(answer)) => {
                 let event =
@@ -214,4 +223,49 @@ pub(crate) fn nonce() -> Result<String> {
 pub(crate) fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use imagxp::Purpose;
+    use imagxp::crypto::{Algorithm, PrivateKey};
+    use imagxp::publisher::FetchFailure;
+
+    fn agent() -> Agent {
+        let fill = &mut |bytes: &mut [u8]| {
+            bytes.fill(1);
+            Ok(())
+        };
+        let key = PrivateKey::generate(Algorithm::Es256, fill).unwrap();
+        let identity = Identity::parse("agent.example", key, false).unwrap();
+        let options = ReaderOptions::new(Purpose::Summary, "TestBot");
+        let fetcher = Fetcher::new(Options::default()).unwrap();
+        Agent::new(identity, options, Arc::new(Purse::in_memory([])), fetcher).unwrap()
+    }
+
+    /// How the fetch of robots.txt ended, and what the next read of the site does then.
+    fn after(failure: FetchFailure) -> (&'static str, bool) {
+        let agent = agent();
+        let begin = || {
+            let mut journey = agent.begin("GET", "https://pub.example/").unwrap();
+            let action = journey.advance(None).unwrap();
+            (journey, matches!(action, Action::FetchRobots { .. }))
+        };
+        let (mut journey, asks) = begin();
+        assert!(asks);
+        let Ok(Action::Refused(refusal)) = journey.advance(Some(Err(FetchError::new(failure, "full"))))
+        else {
+            panic!("it goes on")
+        };
+        assert!(refusal.report.steps[0].note.contains("full"), "{:?}", refusal.report);
+        (refusal.error.code(), begin().1)
+    }
+
+    #[test]
+    fn that_we_were_busy_says_nothing_about_the_site() {
+        assert_eq!(after(FetchFailure::Busy), ("io.failed", true));
+        assert_eq!(after(FetchFailure::Failed), ("robots.denied", false));
+    }
 }

@@ -21,6 +21,11 @@ impl FetchError {
         Self { failure, detail: detail.into(), sent: false, status: None }
     }
 
+    /// Whether nothing was sent because there are too many fetches already, which says nothing about the peer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.failure == FetchFailure::Busy && !self.sent
+    }
+
     pub(crate) fn with_sent(mut self, sent: bool) -> Self {
         self.sent = sent;
         self

@@ -170,7 +170,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
         let headers = headers.collect();
-        let body = if is_head { Vec::new() } else { read(response.into_body(), profile.max_body).await? };
+        let body = if is_head { Vec::new() } else { read(response.into_body(), profile).await? };
         Ok(Answer { status, headers, body, address, dnssec })
     });
     let mut connection = pin!(connection);
@@ -233,20 +233,25 @@ fn check(response: &Response<Incoming>, only_ok: bool) -> Result<(), FetchError>
     Ok(())
 }
 
-/// The body, as long as it stays within the limit.
-async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, FetchError> {
+/// The body, as long as it stays within the limit, or the part of it that does.
+async fn read(mut body: Incoming, profile: &Profile) -> Result<Vec<u8>, FetchError> {
+    let most = profile.max_body;
     let too_large = || FetchError::new(FetchFailure::Invalid, format!("the body has more than {most} bytes"));
-    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) && !profile.cuts_body {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| http(&error))?;
-        if let Some(data) = frame.data_ref() {
-            if data.len() > most.saturating_sub(bytes.len()) {
-                return Err(too_large());
+        let Some(data) = frame.data_ref() else { continue };
+        let room = most.saturating_sub(bytes.len());
+        match data.get(..room).filter(|_| data.len() > room) {
+            None => bytes.extend_from_slice(data),
+            Some(start) if profile.cuts_body => {
+                bytes.extend_from_slice(start);
+                break;
             }
-            bytes.extend_from_slice(data);
+            Some(_) => return Err(too_large()),
         }
     }
     Ok(bytes)

@@ -1,6 +1,6 @@
 //! Waiting for a turn: the fetcher's budget is for everybody who uses it.
 
-use crate::{Answer, Call, FetchError, FetchFailure, Fetcher, Profile};
+use crate::{Answer, Call, FetchError, Fetcher, Profile};
 use core::time::Duration;
 
 /// Ten seconds at most.
@@ -20,7 +20,7 @@ pub(crate) fn send(fetcher: &Fetcher, call: &Call, profile: Profile) -> Result<A
     result
 }
 
-/// Whether nothing was sent because there are too many fetches already.
+/// Whether there was no turn.
 pub(crate) fn is_busy(result: &Result<Answer, FetchError>) -> bool {
-    matches!(result, Err(error) if error.failure == FetchFailure::Busy && !error.sent)
+    matches!(result, Err(error) if error.is_busy())
 }

@@ -9,6 +9,8 @@ pub struct Profile {
     pub deadline: Duration,
     /// Bytes of the body.
     pub max_body: usize,
+    /// Whether a longer body is read so far and no further; else it is an error.
+    pub cuts_body: bool,
     /// Bytes of the status line and all header lines together; at least 8 KiB.
     pub max_header: usize,
     /// Header lines.
@@ -24,10 +26,11 @@ pub struct Profile {
 const KIB: usize = 1024;
 
 impl Profile {
-    /// An agent's manifest.
+    /// An agent's manifest; [`crate::Resolver`] reads as much of it as the publisher's limits say.
     pub const MANIFEST: Self = Self {
         deadline: Duration::from_millis(1500),
         max_body: 16 * KIB,
+        cuts_body: false,
         max_header: 16 * KIB,
         max_header_lines: 100,
         per_host: Some(2),
@@ -39,7 +42,7 @@ impl Profile {
     pub const JWKS: Self =
         Self { deadline: Duration::from_secs(3), max_body: 64 * KIB, any_port: true, ..Self::MANIFEST };
 
-    /// `robots.txt`, a policy, an RSL document.
+    /// A policy, an RSL document.
     pub const DOCUMENT: Self = Self {
         deadline: Duration::from_secs(5),
         max_body: 512 * KIB,
@@ -48,6 +51,10 @@ impl Profile {
         accept: "*/*",
         ..Self::MANIFEST
     };
+
+    /// `robots.txt`: of a long one the beginning counts (RFC 9309 §2.5), and a little more is read, which shows that it is longer than
+    /// [`imagxp::discovery::Robots`] reads.
+    pub const ROBOTS: Self = Self { cuts_body: true, ..Self::DOCUMENT };
 
     /// A page, or whatever an agent came for.
     pub const PAGE: Self = Self {

@@ -60,7 +60,8 @@ impl Resolver {
     /// manifest, `key.malformed` when it is no key set. `usage.argument`: a visa to redeem cannot be fetched.
     pub fn supply(&self, publisher: &Publisher, need: &Need, now: Timestamp) -> imagxp::Result<()> {
         let clock = Clock::new(now);
-        let profile = profile(need).ok_or_else(|| Error::argument("a visa to redeem is the caller's"))?;
+        let profile =
+            profile(publisher, need).ok_or_else(|| Error::argument("a visa to redeem is the caller's"))?;
         self.hand_over(publisher, need, self.fetcher.get(&need.url, profile), clock.now())
     }
 
@@ -90,9 +91,9 @@ impl Resolver {
 
     fn settle(&self, publisher: &Publisher, mut verification: Verification, clock: &Clock) -> Verification {
         for _ in 0..MAX_ROUNDS {
-            let Some(pending) = take_fetchable(&mut verification) else { break };
+            let Some(pending) = take_fetchable(publisher, &mut verification) else { break };
             for need in &verification.verdict.needs {
-                if let Some(profile) = profile(need) {
+                if let Some(profile) = profile(publisher, need) {
                     let _told =
                         self.hand_over(publisher, need, self.fetcher.get(&need.url, profile), clock.now());
                 }
@@ -111,9 +112,9 @@ impl Resolver {
         clock: &Clock,
     ) -> Verification {
         for _ in 0..MAX_ROUNDS {
-            let Some(pending) = take_fetchable(&mut verification) else { break };
+            let Some(pending) = take_fetchable(publisher, &mut verification) else { break };
             for need in &verification.verdict.needs {
-                if let Some(profile) = profile(need) {
+                if let Some(profile) = profile(publisher, need) {
                     let result = self.fetcher.get_async(&need.url, profile).await;
                     let _told = self.hand_over(publisher, need, result, clock.now());
                 }
@@ -168,16 +169,17 @@ impl Resolver {
 }
 
 /// What is pending, when every need of it can be fetched. A visa to redeem is for the caller.
-fn take_fetchable(verification: &mut Verification) -> Option<Pending> {
+fn take_fetchable(publisher: &Publisher, verification: &mut Verification) -> Option<Pending> {
     let needs = &verification.verdict.needs;
-    (!needs.is_empty() && needs.iter().all(|need| profile(need).is_some()))
+    (!needs.is_empty() && needs.iter().all(|need| profile(publisher, need).is_some()))
         .then(|| verification.pending.take())
         .flatten()
 }
 
-const fn profile(need: &Need) -> Option<Profile> {
+/// How a need is fetched; a manifest may be as long as the publisher reads.
+const fn profile(publisher: &Publisher, need: &Need) -> Option<Profile> {
     match need.kind {
-        NeedKind::Manifest => Some(Profile::MANIFEST),
+        NeedKind::Manifest => Some(Profile { max_body: publisher.limits().manifest(), ..Profile::MANIFEST }),
         NeedKind::Jwks => Some(Profile::JWKS),
         NeedKind::Redeem | NeedKind::Replay => None,
     }

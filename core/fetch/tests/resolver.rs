@@ -12,6 +12,7 @@ mod support;
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::amount::Amount;
 use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp::limits::Limits;
 use imagxp::policy::Money;
 use imagxp::publisher::{Publisher, Redemption, Request, Verification};
 use imagxp::visa::{NewVisa, issue};
@@ -226,6 +227,31 @@ fn a_broker_that_is_away_leaves_the_verdict_undecided() {
     let verification = verify(&resolver, &publisher, PAID, Some(&visa("visa-0003")));
     assert_eq!(code(&verification), Some("payment.jwks_unavailable"));
     assert_eq!(verification.verdict.outcome.as_str(), "undecided");
+}
+
+/// As much of a manifest is fetched as the publisher reads (PROTOCOL §14: 16 KiB, settable to 64).
+#[test]
+fn a_manifest_may_be_as_long_as_the_publishers_limit() {
+    let padded = |length: usize| {
+        let mut manifest = manifest(1);
+        manifest.resize(length, b' ');
+        manifest
+    };
+    for (length, limit, expected) in [
+        (16 << 10, None, None),
+        (20 << 10, None, Some("identity.manifest_invalid")),
+        (20 << 10, Some(20 << 10), None),
+        ((20 << 10) + 1, Some(20 << 10), Some("identity.manifest_invalid")),
+        (64 << 10, Some(usize::MAX), None),
+        (2 << 10, Some(1 << 10), Some("identity.manifest_invalid")),
+    ] {
+        let (fetcher, server, _names) = world(move |stream, _| answer(stream, "200 OK", "", &padded(length)));
+        let limits = limit.map_or(Limits::DEFAULT, |limit| Limits::DEFAULT.with_manifest(limit));
+        let publisher = publisher("offline").with_limits(limits);
+        let verification = verify(&Resolver::new(fetcher), &publisher, "https://pub.example/a", None);
+        assert_eq!(code(&verification), expected, "{length} of {limit:?} bytes");
+        assert_eq!(server.connections(), 1);
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub mod explain;
 pub mod feedback;
 mod freshness;
 pub mod headers;
+mod held;
 pub mod json;
 pub mod jwks;
 mod jwks_cache;

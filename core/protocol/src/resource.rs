@@ -3,12 +3,14 @@
 mod plain;
 mod readings;
 
+pub(crate) use readings::few_path_readings;
 pub use readings::path_readings;
 
 use plain::OriginRef;
 pub(crate) use plain::{ReadResource, ResourceRef};
 
 use crate::encoding::hex_value;
+use crate::held::Held;
 use core::fmt;
 
 /// A longer text is no URL, for us: as much as all headers of a request may be. Servers that are set up as usual refuse far shorter ones.
@@ -66,6 +68,12 @@ impl Origin {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+}
+
+impl Held for Origin {
+    fn held(&self) -> usize {
+        self.host.held()
     }
 }
 

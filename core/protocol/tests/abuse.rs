@@ -56,6 +56,19 @@ fn a_disguised_path_is_closed_in_every_reading() {
         let url = if url.starts_with('/') { url.to_owned() } else { format!("https://pub.example//{url}") };
         assert_eq!(unsigned(&publisher, &url).code, Some(Code::AuthRequired), "{url}");
     }
+    // A long path that servers may read in several ways is not read at all.
+    for (url, code) in [
+        (format!("/{}secret/x", "a/../".repeat(300)), Some(Code::AuthRequired)),
+        (format!("/{}public/x", "a/../".repeat(300)), Some(Code::AuthRequired)),
+        (format!("/{}public/x", "a/../".repeat(200)), None),
+        (format!("/{}secret/x", "a/../".repeat(200)), Some(Code::AuthRequired)),
+        (format!("/public/{}", "a/".repeat(1000)), None),
+        (format!("/secret/{}", "a/".repeat(1000)), Some(Code::AuthRequired)),
+        (format!("/public/x?{}", "a/../".repeat(300)), None),
+        (format!("/public/{}", "%C3%A9".repeat(160)), None),
+    ] {
+        assert_eq!(unsigned(&publisher, &url).code, code, "{url}");
+    }
     // A signed request pays the price of the dearest reading.
     for path in ["/premium/1", "/x//../premium/1", "/%70remium%2F1", "/premium/1/..%2f..%2ffree"] {
         let url = format!("https://pub.example{path}");

@@ -7,9 +7,12 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
+use imagxp::agent::reader::{Purse, Reader, ReaderOptions};
+use imagxp::agent::visit::{Action, Event};
 use imagxp::crypto::{Algorithm, HotKeys, PrivateKey};
 use imagxp::resource::path_readings;
 use imagxp::{Code, Purpose};
+use std::sync::Arc;
 
 /// The counters, which [`HotKeys::new`] names apart from the bound.
 const APART: usize = 128 << 10;
@@ -84,7 +87,7 @@ fn a_verdict_allocates_little() {
     assert!(most <= MOST, "{most} allocations");
 }
 
-/// A URL may have a score of readings, each a copy of it: nobody makes them for a request that nobody signed.
+/// A URL may have a score of readings, each a copy of it: nobody makes them for a signature that is none.
 #[test]
 fn a_forgery_has_no_readings_made_of_its_url() {
     let publisher = publisher(POLICY);
@@ -107,4 +110,62 @@ fn a_forgery_has_no_readings_made_of_its_url() {
     assert!(refused < 50_000, "{refused} bytes");
     // What is signed is heard in every reading.
     assert!(passed > 50_000, "{passed} bytes");
+}
+
+/// Nor for a visitor who does not sign: only a rule for visitors makes them, and of short paths only.
+#[test]
+fn a_visitor_has_few_readings_made_of_the_url() {
+    let ruled = POLICY.replace("\"paths\":[", "\"paths\":[{\"match\":\"/members/*\",\"unsigned\":\"deny\"},");
+    let open =
+        |json: &str| publisher(&json.replacen("{\"version\":1", "{\"version\":1,\"unsigned\":\"allow\"", 1));
+    let disguised = |count: usize| format!("/x%2Fy;z//{}", "a/../".repeat(count));
+    let denied = Some(Code::AuthRequired);
+    for (publisher, url, code) in [
+        (publisher(POLICY), disguised(1600), denied),
+        (open(POLICY), disguised(1600), None),
+        (publisher(&ruled), disguised(1600), denied),
+        (open(&ruled), disguised(200), None),
+        (open(&ruled), disguised(1600), denied),
+        (open(&ruled), format!("/{}", "a".repeat(8000)), None),
+    ] {
+        let mut visitor = Signed::read("nonce-0000000001");
+        visitor.headers.clear();
+        visitor.url = url;
+        let (verification, peak) =
+            visitor.act(|request| allocator::peak(|| publisher.verify(request, now())));
+        println!("{peak} bytes for {} bytes of path", visitor.url.len());
+        assert_eq!(verification.verdict.code, code);
+        assert!(peak < 32_000, "{peak} bytes");
+    }
+    let before = allocator::peak(|| path_readings(&disguised(1600)).unwrap().len());
+    assert!(before.0 >= 10 && before.1 > 64_000, "{before:?}");
+}
+
+/// A crawler may be led through a thousand names of one site, each with a robots.txt of 500 KiB that takes twenty times as much.
+#[test]
+fn what_an_agent_knows_of_sites_has_a_bound_in_bytes() {
+    const MOST: isize = 64 << 20;
+    let options = ReaderOptions::new(Purpose::RagRetrieval, "TestBot");
+    let reader = Reader::new(identity(1), options, Arc::new(Purse::in_memory([]))).unwrap();
+    let reader = Arc::new(reader);
+    let begin = |number: usize| {
+        let mut visit = reader.visit("GET", &format!("https://s{number}.example/"), None).unwrap();
+        let action = visit.step(&Event::Start, now(), "nonce-0000000001");
+        (visit, matches!(action, Action::FetchRobots { .. }))
+    };
+    let robots = "user-agent:a\nallow:/\n".repeat(24_000);
+    let before = allocator::live();
+    let mut one = 0;
+    for number in 0..6 {
+        let (mut visit, asks) = begin(number);
+        assert!(asks);
+        let answer = Event::Answered { status: 200, headers: &[], body: robots.as_bytes() };
+        assert!(matches!(visit.step(&answer, now(), "nonce-0000000002"), Action::FetchPolicy { .. }));
+        drop(visit);
+        let held = allocator::live() - before;
+        one = if number == 0 { held } else { one };
+        assert!(held <= MOST && !begin(number).1, "{held} bytes for {} sites", number + 1);
+    }
+    println!("{one} bytes for a robots.txt of {}", robots.len());
+    assert!(one * 6 > MOST && begin(0).1, "{one} bytes");
 }

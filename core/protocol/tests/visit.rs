@@ -1,11 +1,19 @@
 //! One read as a machine: where the policy is looked for (PROTOCOL §9). What reaches real servers is tested in `imagxp-fetch`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
 
 mod common;
 
 use common::world::*;
+use imagxp::agent::offer::TrustedBroker;
 use imagxp::agent::reader::{Purse, Reader, ReaderOptions, Receipts};
-use imagxp::agent::visit::{Action, Event};
+use imagxp::agent::spend::Caps;
+use imagxp::agent::visit::{Action, Event, PaymentState, Refusal, Visit};
 use imagxp::{Purpose, Timestamp};
 use std::sync::Arc;
 
@@ -162,4 +170,64 @@ fn robots_txt_is_asked_about_the_path_that_is_sent() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Ends a visit by there being no turn for what it asks for.
+fn no_turn(visit: &mut Visit) -> Box<Refusal> {
+    match visit.step(&Event::Busy { detail: "32 fetches are in flight" }, now(), NONCE) {
+        Action::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// That we were busy says nothing about the site: it is asked the same again at the next read, and not taken for closed for ten minutes.
+#[test]
+fn a_visit_that_has_no_turn_leaves_nothing_behind() {
+    let offer = br#"{"offer":{"price":"0.01","currency":"USD","purposes":["RAG_RETRIEVAL"],
+        "brokers":[{"issuer":"https://broker.example","token_endpoint":"https://broker.example/oauth/token"}]}}"#;
+    let brokers = vec![TrustedBroker::new("https://broker.example", false).unwrap()];
+    let options = ReaderOptions {
+        receipts: Receipts::Ignore,
+        brokers,
+        ..ReaderOptions::new(Purpose::RagRetrieval, "TestBot")
+    };
+    let purse = Purse::in_memory([Caps::new("USD", "1").unwrap()]);
+    let reader: Arc<Reader> = Reader::new(identity(1), options, Arc::new(purse)).unwrap().into();
+    let answered = |status, body| Event::Answered { status, headers: &[], body };
+    let begin = || {
+        let mut visit = reader.visit("GET", URL, None).unwrap();
+        let action = visit.step(&Event::Start, now(), NONCE);
+        (visit, action)
+    };
+
+    let (mut visit, action) = begin();
+    assert!(matches!(action, Action::FetchRobots { .. }));
+    let refusal = no_turn(&mut visit);
+    assert_eq!(refusal.error.code(), "io.failed");
+    assert_eq!((refusal.report.steps[0].what, refusal.report.steps.len()), ("robots", 1));
+    assert_eq!(refusal.report.steps[0].note, "not asked: 32 fetches are in flight");
+
+    let (mut visit, action) = begin();
+    assert!(matches!(action, Action::FetchRobots { .. }), "{action:?}");
+    let action = visit.step(&answered(404, b""), now(), NONCE);
+    assert!(matches!(action, Action::FetchPolicy { .. }));
+    assert_eq!(no_turn(&mut visit).error.code(), "io.failed");
+
+    let (mut visit, action) = begin();
+    assert!(
+        matches!(action, Action::FetchPolicy { .. }),
+        "robots.txt is known, and a policy is not: {action:?}"
+    );
+    let action = visit.step(&answered(404, b""), now(), NONCE);
+    assert!(matches!(action, Action::Send(_)));
+    assert_eq!(no_turn(&mut visit).error.code(), "io.failed");
+
+    let (mut visit, action) = begin();
+    assert!(matches!(action, Action::Send(_)), "{action:?}");
+    let action = visit.step(&answered(402, offer), now(), NONCE);
+    assert!(matches!(action, Action::RequestToken(_)), "{action:?}");
+    let refusal = no_turn(&mut visit);
+    assert_eq!((refusal.error.code(), refusal.report.payment.state), ("io.failed", PaymentState::Unpaid));
+    let books = reader.purse().spend().snapshot();
+    assert_eq!((books.spent("USD").to_string().as_str(), books.open().len()), ("0", 0));
 }

@@ -123,3 +123,21 @@ fn what_cannot_be_read_is_refused_before_anything_is_sent() {
         assert_eq!(refusal.error.code(), "robots.denied", "{url}");
     }
 }
+
+/// RFC 9309 §2.5: of a long file the beginning counts. What is at its end is not read, and no reason to stay away.
+#[test]
+fn of_a_robots_txt_without_end_the_beginning_counts() {
+    let broker = Broker::start(Manner::Good);
+    let long =
+        |lines: &str| format!("User-agent: *\nDisallow: /private\n{}{lines}", "# filled\n".repeat(80_000));
+    for (status, allowed, public) in [(200, false, true), (404, true, true), (500, false, false)] {
+        let body = long("User-agent: *\nDisallow: /\n");
+        assert!(body.len() > 600 * 1024);
+        let site = Site::start(&broker.server.origin, robots(status, &body));
+        let agent = agent(&broker);
+        assert_eq!(agent.read(&site.url("/private")).is_ok(), allowed, "{status}");
+        let read = agent.read(&site.url("/free"));
+        assert_eq!(read.as_ref().map(|page| page.status).ok(), public.then_some(200), "{status} {read:?}");
+        assert_eq!(site.server.lines()[0], "GET /robots.txt");
+    }
+}

@@ -1,6 +1,7 @@
 //! Whether a site may be crawled: its robots.txt, or what the lack of one means (RFC 9309 §2.3.1).
 
 use super::robots::Robots;
+use crate::held::Held;
 
 /// What is known about a site's `robots.txt`.
 #[derive(Clone, Debug)]
@@ -42,5 +43,11 @@ impl Access {
             Self::Rules(robots) => Some(robots),
             _ => None,
         }
+    }
+}
+
+impl Held for Access {
+    fn held(&self) -> usize {
+        self.robots().map_or(0, Robots::held)
     }
 }

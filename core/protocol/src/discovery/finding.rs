@@ -1,5 +1,6 @@
 //! What is wrong with, or worth knowing about, a text in which a site states its wishes.
 
+use crate::held::{self, Held};
 use crate::json::Object;
 use core::fmt;
 use std::borrow::Cow;
@@ -84,6 +85,12 @@ impl Finding {
         }
         object.insert("message", self.message.clone());
         object
+    }
+}
+
+impl Held for Finding {
+    fn held(&self) -> usize {
+        held::piece(self.message.len())
     }
 }
 

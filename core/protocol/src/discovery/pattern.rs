@@ -1,6 +1,7 @@
 //! Path patterns of robots.txt: `*`, a final `$`, longest match (RFC 9309 §2.2.2, §2.2.3).
 
 use crate::encoding::hex_value;
+use crate::held::Held;
 
 /// Longer paths are not compared: no server takes them, and no pattern that matters is longer.
 pub(super) const MAX_TARGET: usize = 8 * 1024;
@@ -55,6 +56,12 @@ impl Pattern {
             }
         }
         if self.anchored { rest.ends_with(last) } else { rest.contains(last) }
+    }
+}
+
+impl Held for Pattern {
+    fn held(&self) -> usize {
+        self.text.held()
     }
 }
 

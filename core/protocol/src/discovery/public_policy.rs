@@ -6,6 +6,7 @@
 use super::finding::quoted;
 use crate::amount::Amount;
 use crate::error::{Error, ErrorKind, Result};
+use crate::held::Held;
 use crate::json::{self, Limits, Object, Value};
 use crate::policy::{Money, PathPattern};
 use crate::purpose::Purpose;
@@ -222,6 +223,32 @@ impl PublicPolicy {
             payment_needed,
         };
         (terms, best.map(|(rank, _)| rank))
+    }
+}
+
+impl Held for PublicPolicy {
+    fn held(&self) -> usize {
+        let Self { origins, methods, brokers, purposes, price, paths, unsigned, .. } = self;
+        let texts = origins.held() + methods.held() + brokers.held() + unsigned.held();
+        texts + purposes.held() + price.held() + paths.held()
+    }
+}
+
+impl Held for PublicRule {
+    fn held(&self) -> usize {
+        self.price.held()
+    }
+}
+
+impl Held for PublicPath {
+    fn held(&self) -> usize {
+        self.pattern.held() + self.purposes.held() + self.price.held()
+    }
+}
+
+impl Held for PublicBroker {
+    fn held(&self) -> usize {
+        self.issuer.held() + self.token_endpoint.held()
     }
 }
 

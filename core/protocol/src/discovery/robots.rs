@@ -11,6 +11,7 @@
 use super::finding::{Finding, Findings, Level, SourceKind};
 use super::pattern::{MAX_TARGET, Pattern, target};
 use super::robots_text::Prepared;
+use crate::held::Held;
 use crate::resource::Resource;
 use robotstxt::RobotsParseHandler;
 
@@ -249,6 +250,30 @@ fn readings(path_and_query: &str) -> Option<Vec<String>> {
 fn token(value: &str) -> &str {
     let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
     end.and_then(|end| value.get(..end)).unwrap_or(value)
+}
+
+impl Held for Robots {
+    fn held(&self) -> usize {
+        self.groups.held() + self.findings.held()
+    }
+}
+
+impl Held for Group {
+    fn held(&self) -> usize {
+        self.agents.held() + self.rules.held() + self.directives.held()
+    }
+}
+
+impl Held for Rule {
+    fn held(&self) -> usize {
+        self.pattern.held() + self.words.held()
+    }
+}
+
+impl Held for Line {
+    fn held(&self) -> usize {
+        self.value.held() + self.words.held()
+    }
 }
 
 /// Collects what the crate reads into groups.

@@ -154,9 +154,12 @@ impl Rules {
     }
 
     pub(super) fn unsigned_at(&self, paths: &[String]) -> Unsigned {
-        let matches = |rule: &&Path| paths.iter().any(|path| rule.pattern.matches_loosely(path));
-        let matching = self.paths.iter().filter(matches).filter_map(|rule| rule.unsigned);
-        matching.fold(self.unsigned, Unsigned::max)
+        let matches = |rule: &Path| paths.iter().any(|path| rule.pattern.matches_loosely(path));
+        // Only what would be stricter is compared.
+        self.paths.iter().fold(self.unsigned, |strictest, rule| match rule.unsigned {
+            Some(unsigned) if unsigned > strictest && matches(rule) => unsigned,
+            _ => strictest,
+        })
     }
 
     pub(super) fn unsigned_strictest(&self) -> Unsigned {

@@ -2,6 +2,7 @@
 
 use super::policy_error;
 use crate::error::Result;
+use crate::held::Held;
 
 /// A checked pattern for a whole path.
 ///
@@ -106,6 +107,12 @@ impl PathPattern {
             }
         }
         pattern.get(p..).is_some_and(|rest| rest.iter().all(|&b| b == b'*'))
+    }
+}
+
+impl Held for PathPattern {
+    fn held(&self) -> usize {
+        self.text.held()
     }
 }
 

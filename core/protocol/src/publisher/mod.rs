@@ -178,6 +178,11 @@ impl Publisher {
         &self.policy
     }
 
+    /// The sizes that are accepted: whoever fetches a manifest need not read more than [`Limits::manifest`].
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Verifies one request, in exactly the order of PROTOCOL §5.
     ///
     /// When the verdict has `needs`, the verification is pending: fetch what they name, [`Publisher::supply`] it, then

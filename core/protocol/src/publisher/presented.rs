@@ -28,7 +28,8 @@ impl Publisher {
         now: Timestamp,
     ) -> Result<Presented> {
         let waits = verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
-        if !waits && !(verdict.is_allowed() && verdict.payment.state == PaymentState::Visa) {
+        let shown = waits || (verdict.is_allowed() && verdict.payment.state == PaymentState::Visa);
+        if !shown {
             return Err(Error::argument("the verdict takes no visa, and waits for no broker"));
         }
         let presented = Presented::of_request(headers)?;

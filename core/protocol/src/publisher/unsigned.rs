@@ -7,7 +7,11 @@ use super::verify::Run;
 use crate::code::Code;
 use crate::headers::RequestHeaders;
 use crate::policy::Unsigned;
-use crate::resource::path_readings;
+use crate::resource::few_path_readings;
+
+/// The longest path, in bytes, whose readings are made for somebody who has shown nothing: a name of 255 bytes, each of them escaped, and the
+/// folders that it is in. A longer one that servers may read in several ways is answered by the strictest rule there is.
+const MAX_READ_PATH: usize = 1024;
 
 impl BotList {
     /// Whether this looks like a browser: a User-Agent that is no bot's, a language, and fetch metadata.
@@ -28,10 +32,7 @@ impl BotList {
 impl Run<'_> {
     /// The whole verification of a visitor without a signature.
     pub(super) fn unsigned(&mut self, headers: &RequestHeaders<'_>) -> Result<(), Refusal> {
-        let rule = match path_readings(self.request.url) {
-            Some(paths) => self.publisher.policy.unsigned_at(&paths),
-            None => self.publisher.policy.unsigned_strictest(),
-        };
+        let rule = self.unsigned_rule();
         let browser = self.publisher.bots.is_browser(headers);
         self.facts.visitor = if browser { Visitor::UnsignedBrowser } else { Visitor::UnsignedClient };
         let allowed = match rule {
@@ -50,5 +51,16 @@ impl Run<'_> {
                 if browser { "looks like a browser (a guess)" } else { "does not look like a browser" };
             (expected.into(), received.into())
         })
+    }
+
+    /// What the policy says of visitors without a signature, here. Paths only tighten it: where none does, nobody asks which path this is.
+    fn unsigned_rule(&self) -> Unsigned {
+        let policy = &self.publisher.policy;
+        let strictest = policy.unsigned_strictest();
+        if strictest == policy.document().unsigned {
+            return strictest;
+        }
+        few_path_readings(self.request.url, MAX_READ_PATH)
+            .map_or(strictest, |paths| policy.unsigned_at(&paths))
     }
 }

@@ -12,6 +12,12 @@ use crate::encoding::hex_value;
 /// Nearly every target has one reading. One that has several, such as `/public//../premium/x`, must satisfy a policy in all of them:
 /// which one the server behind us chooses is not ours to guess. `None` for a path that cannot be read, or for more than [`MAX_URL_BYTES`].
 pub fn path_readings(target: &str) -> Option<Vec<String>> {
+    few_path_readings(target, MAX_URL_BYTES)
+}
+
+/// [`path_readings`] for a target that nobody vouches for: a score of readings, each a copy, are made of no path longer than `most` bytes.
+/// `None` also for such a path, unless all servers read it alike as it is written.
+pub(crate) fn few_path_readings(target: &str, most: usize) -> Option<Vec<String>> {
     if target.len() > MAX_URL_BYTES {
         return None;
     }
@@ -23,6 +29,9 @@ pub fn path_readings(target: &str) -> Option<Vec<String>> {
     };
     if has_one_reading(path) {
         return Some(vec![if path.is_empty() { "/".to_owned() } else { path.to_owned() }]);
+    }
+    if path.len() > most {
+        return None;
     }
     Resource::parse(target)?;
     let path = normalise(path)?;

@@ -51,6 +51,7 @@ impl Visit {
                 (Access::from_answer(*status, body), format!("status {status}"))
             }
             Event::Failed { detail, .. } => (Access::DisallowAll, format!("no answer: {detail}")),
+            Event::Busy { detail } => return Err(self.too_busy("robots", url, detail)),
             Event::Start => return Err(Error::argument("this is not what the visit waits for")),
         };
         let access = Arc::new(access);
@@ -119,6 +120,7 @@ impl Visit {
             },
             Event::Answered { status, .. } => format!("status {status}"),
             Event::Failed { detail, .. } => format!("no answer: {detail}"),
+            Event::Busy { detail } => return Err(self.too_busy("policy", url, detail)),
             Event::Start => return Err(Error::argument("this is not what the visit waits for")),
         };
         if !places.as_slice().is_empty() {

@@ -40,6 +40,11 @@ pub enum Event<'a> {
         /// Why, for the report.
         detail: &'a str,
     },
+    /// Nothing was sent, because too much else is under way here. Says nothing about the site, so nothing is remembered of it.
+    Busy {
+        /// With what, for the report.
+        detail: &'a str,
+    },
 }
 
 /// What to do next.
@@ -161,6 +166,11 @@ impl Visit {
                 self.page(*status, headers, body, now, nonce)
             }
             (State::Page, Event::Failed { sent, detail }) => self.unreached(*sent, detail),
+            (State::Page, Event::Busy { detail }) => {
+                self.return_visa();
+                let url = self.url.clone();
+                Err(self.too_busy("request", &url, detail))
+            }
             (State::Token(bargain), event) => self.token(*bargain, event, now, nonce),
             (State::Manifest(claimed), event) => self.manifest(*claimed, event, now),
             (State::Start | State::Page | State::Over, _) => {
@@ -288,6 +298,12 @@ impl Visit {
                 _ => "the publisher does not answer",
             },
         ))
+    }
+
+    /// What is said when there was no turn for a request to this place.
+    pub(super) fn too_busy(&mut self, what: &'static str, url: &str, detail: &str) -> Error {
+        self.report.note(what, url, format!("not asked: {detail}"));
+        Error::new(ErrorKind::Io, "too many fetches are under way here, so the site was not asked")
     }
 
     pub(super) fn return_visa(&mut self) {

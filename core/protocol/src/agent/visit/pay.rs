@@ -151,7 +151,8 @@ impl Visit {
                 self.report.note("token", &url, format!("status {status}"));
                 TokenAnswer::read(*status, body, &purchase, &key, now)
             }
-            Event::Failed { sent, detail } => {
+            Event::Failed { detail, .. } | Event::Busy { detail } => {
+                let sent = matches!(event, Event::Failed { sent: true, .. });
                 self.report.note("token", &url, format!("no answer: {detail}"));
                 if !sent && !again {
                     self.settle(&purchase, Settlement::Released);
