@@ -3,6 +3,7 @@
 use crate::auth::{Access, operations_mut};
 use crate::error::SetupError;
 use crate::problem::{ErrorBody, ErrorDetail};
+use crate::visas::token;
 use axum::http::Method;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
@@ -42,7 +43,7 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi, issuer: &str) ->
                 .security
                 .as_ref()
                 .is_some_and(|declared| declared.iter().any(|one| *one == Default::default()));
-            add_common(operation, public, method.is_safe());
+            add_common(operation, &path, public, method.is_safe());
         }
         // The router's form for the rest of a path is not OpenAPI's.
         document.paths.paths.insert(path.replace("{*", "{"), item);
@@ -63,7 +64,7 @@ fn name(method: &Method, path: &str) -> String {
 }
 
 /// What is answered before a handler is asked, or in its stead.
-fn add_common(operation: &mut Operation, public: bool, safe: bool) {
+fn add_common(operation: &mut Operation, path: &str, public: bool, safe: bool) {
     let mut common = vec![
         ("400", "something about the request is malformed"),
         ("405", "a name in the path that is another operation's, which has no such method"),
@@ -92,12 +93,14 @@ fn add_common(operation: &mut Operation, public: bool, safe: bool) {
     }
     // A verdict has a body of its own, the same as every other implementation of the pipeline answers with.
     let verdicts = operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "verify"));
+    // And the token endpoint answers as RFC 6749 §5.2 has it.
+    let error = if path == token::PATH { "OAuthError" } else { "ErrorBody" };
     for (status, description) in common {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
             let schema = if verdicts {
                 RefOr::T(ObjectBuilder::new().into())
             } else {
-                RefOr::Ref(Ref::from_schema_name("ErrorBody"))
+                RefOr::Ref(Ref::from_schema_name(error))
             };
             let content = Content::new(Some(schema));
             RefOr::T(

@@ -1,9 +1,10 @@
 //! What a publisher presents with a visa: a request of its holder, for this publisher, in time, and one for each visa.
 
 use crate::deal::Deal;
-use crate::party::{nonce, now};
+use crate::party::{Party, nonce, now};
 use crate::service::Service;
 use imagxp::agent::SignRequest;
+use imagxp::encoding::base64url_decode;
 use imagxp::{Purpose, Timestamp};
 use serde_json::{Value, json};
 
@@ -74,6 +75,57 @@ fn one_request_redeems_one_visa() {
     assert_eq!((&again["accepted"], &again["results"][0]["repeated"]), (&json!(1), &json!(true)), "{again}");
     assert_eq!(redeem(&service, &deal, &second, &headers)["error"]["code"], "visa.request_used");
     assert_eq!(deal.redeem(&service, &second)["accepted"], true);
+}
+
+/// The same nonce at two sites is two requests: each site has its own replay store, and each is paid.
+#[test]
+fn two_publishers_are_paid_for_one_nonce() {
+    let service = Service::start(&[]);
+    let first = Deal::new(&service);
+    let name = nonce();
+    let paid = |deal: &Deal| {
+        let (visa, _) = deal.buy(&service, "0.1");
+        let url = format!("{}/page", deal.origin());
+        let request = SignRequest::new("GET", &url, Purpose::Summary);
+        let signed = deal.agent.identity.sign(&request, now(), &name).unwrap();
+        let headers: Vec<_> =
+            signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        redeem(&service, deal, &visa, &headers)["accepted"] == true
+    };
+    assert!(paid(&first));
+    assert!(!paid(&first), "at one publisher it stands for one visa");
+    assert!(paid(&Deal { agent: first.agent, publisher: Party::new() }));
+}
+
+/// A batch that is larger than what its publisher may ever spend at once goes through, when nothing else was spent.
+#[test]
+fn a_large_batch_waits_its_turn_and_no_longer() {
+    let service = Service::start(&["--set", "limits.tenant_per_s=2"]);
+    let deal = Deal::new(&service);
+    let visas: Vec<_> = (0..8)
+        .map(|_| {
+            let (token, _) = deal.buy(&service, "0.1");
+            Deal::presented(&token, &deal.request(&token))
+        })
+        .collect();
+    let answer = deal.publisher.post(&service, "/v1/visas/redeem", &json!({"visas": visas})).is(200);
+    assert_eq!(answer["accepted"], 8, "{answer}");
+}
+
+/// A publisher takes a visa for some seconds after its end, and a claim by a clock that is ahead by as much as its policy lets it be.
+#[test]
+fn what_a_publisher_lets_in_at_the_last_moment_is_redeemed() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let page = format!("{}/page", deal.origin());
+    let (token, _) = deal.buy(&service, "0.1");
+    let claims = base64url_decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    let ends = serde_json::from_slice::<Value>(&claims).unwrap()["exp"].as_i64().unwrap();
+    for (after, accepted) in [(306, false), (305, true)] {
+        let headers = signed(&deal, &page, Purpose::Summary, Timestamp::from_secs(ends + after));
+        let result = redeem(&service, &deal, &token, &headers);
+        assert_eq!(result["accepted"], accepted, "{after}: {result}");
+    }
 }
 
 #[test]

@@ -145,6 +145,14 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     if !document.require_resource {
         remarks.push("`require_resource` is false: a claim without a resource is good for every page".into());
     }
+    if !document.payment.brokers.is_empty()
+        && !(document.require_resource && document.resource_match == super::ResourceMatch::Strict)
+    {
+        remarks.push(
+            "visas are taken for claims that do not name the page by its whole address: our broker redeems none of these, and such a read is not paid"
+                .into(),
+        );
+    }
     if document.identity == super::IdentityMode::KeyOnly {
         remarks.push("`identity: key_only` proves a key, not a domain: agents are whoever they say".into());
     }

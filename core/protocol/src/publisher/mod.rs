@@ -20,6 +20,7 @@ mod refusal;
 mod request;
 mod supply;
 mod unsigned;
+mod uses;
 mod verdict;
 mod verify;
 

@@ -1,8 +1,8 @@
 //! Step 11: the visa or ad proof (PROTOCOL §8).
 
-use super::nonce::insert_refusal;
 use super::refusal::Refusal;
-use super::request::{KEEP_S, Redemption};
+use super::request::Redemption;
+use super::uses::Use;
 use super::verdict::{Need, NeedKind, PaymentFacts, PaymentState, Warning};
 use super::verify::Run;
 use crate::claim::Claim;
@@ -13,15 +13,14 @@ use crate::freshness::{Lack, State};
 use crate::headers::RequestHeaders;
 use crate::jwks::JwkSet;
 use crate::policy::{Binding, Check, Decision};
-use crate::replay::{Insert, ReplayEntry, Seen};
-use crate::visa::{self, Checked, Expectation, LEEWAY_S, Opened, TokenClaims, TokenKind};
+use crate::visa::{self, Checked, Expectation, Opened, TokenClaims, TokenKind};
 use std::sync::Arc;
 
 /// An issuer as the policy configures it.
-struct Issuer {
-    issuer: String,
+pub(super) struct Issuer {
+    pub(super) issuer: String,
     jwks_uri: String,
-    binding: Binding,
+    pub(super) binding: Binding,
     check: Check,
     audience: Option<String>,
 }
@@ -156,12 +155,13 @@ impl Run<'_> {
         let opened = opened.ok_or_else(|| Refusal::new(Code::PaymentInvalidToken))?;
         let token = &opened.claims;
 
-        // A request that its rate will refuse must not cost a use: look before spending, take afterwards.
-        if !self.progress.use_counted {
-            self.take_rate(subject, decision, true)?;
+        // A request that its rate refuses must not cost a visa: it takes its share here, and not again at step 12.
+        self.take_rate(subject, decision)?;
+        // Counted after the broker's word: a visa that it could not be asked about is good for the next request.
+        if kind == TokenKind::Visa && issuer.check == Check::Redeem {
+            self.redeem(&issuer, token)?;
         }
         self.count_use(&issuer, token, subject)?;
-        self.redeem(&issuer, kind)?;
         if issuer.binding == Binding::Bearer {
             self.facts.warnings.push(Warning::PaymentBearer);
         }
@@ -271,67 +271,15 @@ impl Run<'_> {
         ours.flat_map(|origin| [origin.to_string(), origin.authority()]).collect()
     }
 
-    /// Counts one use of the token at this publisher. Each use is a key of its own in the replay store, `0 .. max_uses`, so that
-    /// insert-if-absent alone makes the count atomic, in every kind of store.
-    fn count_use(&mut self, issuer: &Issuer, token: &TokenClaims, subject: &str) -> Result<(), Refusal> {
-        let max = match (issuer.binding, token.max_uses) {
-            (_, Some(max)) => max,
-            (Binding::Agent, None) => 1,
-            // Plain bearer tokens are meant to be shown again until they expire.
-            (Binding::Bearer, None) => return Ok(()),
-        };
-        if self.progress.use_counted {
-            return Ok(());
-        }
-        let Some(jti) = token.jti.as_deref() else {
-            return Err(
-                Refusal::new(Code::PaymentInvalidToken).detail("max_uses without jti cannot be counted")
-            );
-        };
-        let publisher = self.publisher;
-        let key = |number: u32| publisher.keyer.token_use(&issuer.issuer, jti, number);
-        let expires_at = token.exp.saturating_add_secs(LEEWAY_S + KEEP_S);
-        if publisher.replay.forgotten(expires_at) {
-            return Err(Refusal::new(Code::PaymentExpired)
-                .detail("uses of that time have been forgotten: the clock has stepped back"));
-        }
-        let agent = publisher.keyer.agent(subject);
-        // Uses fill the numbers from below, so the first free one is found by bisection; once, or it would go past the one that it has asked for.
-        let (mut low, mut high) = self.progress.counting.map_or((0, max), |asked| (asked, asked));
-        let mut answer = Insert::Seen;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match publisher.replay.seen(&key(middle), self.now) {
-                Seen::Yes => low = middle + 1,
-                Seen::No => high = middle,
-                Seen::Error => {
-                    answer = Insert::Error;
-                    break;
-                }
-            }
-        }
-        while answer == Insert::Seen && low < max {
-            let entry = ReplayEntry { key: key(low), agent, expires_at };
-            answer = self.insert(&entry);
-            if answer == Insert::Later {
-                self.progress.counting = Some(low);
-            }
-            low += 1;
-        }
-        let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);
-        self.check(11, "payment: uses", refusal, || {
-            (format!("at most {max}"), format!("use {low}: {}", answer.as_str()))
-        })?;
-        self.progress.use_counted = true;
-        Ok(())
-    }
-
-    /// Asks for the broker's word where the policy wants it before the content is served.
-    fn redeem(&mut self, issuer: &Issuer, kind: TokenKind) -> Result<(), Refusal> {
-        if kind != TokenKind::Visa || issuer.check != Check::Redeem {
-            return Ok(());
-        }
+    /// Asks for the broker's word where the policy wants it before the content is served; not about a visa that is used up here.
+    fn redeem(&mut self, issuer: &Issuer, token: &TokenClaims) -> Result<(), Refusal> {
         let answer = self.progress.redemption;
+        if answer.is_none() {
+            let found = self.free_use(issuer, token)?;
+            if let Some(found) = found.filter(Use::is_none) {
+                self.judge_use(&found)?;
+            }
+        }
         let url = format!("{}/v1/visas/redeem", issuer.issuer.trim_end_matches('/'));
         let refusal = match answer {
             Some(Redemption::Accepted) => None,

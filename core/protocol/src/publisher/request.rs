@@ -73,6 +73,7 @@ pub(super) struct Progress {
     /// What such a store has answered so far, by key.
     pub(super) inserted: Vec<([u8; 16], Insert)>,
     pub(super) nonce_spent: bool,
+    pub(super) rate_taken: bool,
     pub(super) use_counted: bool,
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,

@@ -269,11 +269,11 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// Takes the agent's share of its rate; `dry` only looks.
-    pub(super) fn take_rate(&mut self, subject: &str, decision: &Decision, dry: bool) -> Result<(), Refusal> {
-        let Some(rate) = decision.rate else { return Ok(()) };
+    /// Takes the agent's share of its rate, once; an explanation only looks.
+    pub(super) fn take_rate(&mut self, subject: &str, decision: &Decision) -> Result<(), Refusal> {
+        let Some(rate) = decision.rate.filter(|_| !self.progress.rate_taken) else { return Ok(()) };
         let agent = self.publisher.keyer.agent(subject);
-        let taken = match rate::take(&*self.publisher.rates, &agent, rate, self.now, dry) {
+        let taken = match rate::take(&*self.publisher.rates, &agent, rate, self.now, self.is_dry()) {
             Ok(taken) => taken,
             Err(error) => return Err(Refusal::new(Code::PolicyError).detail(error.to_string())),
         };
@@ -287,7 +287,9 @@ impl<'r> Run<'r> {
             let received =
                 taken.map_or_else(|seconds| format!("too many: wait {seconds} s"), |()| "within it".into());
             (format!("a burst of {}, then {} in {} s", rate.requests, rate.requests, rate.per_s), received)
-        })
+        })?;
+        self.progress.rate_taken = true;
+        Ok(())
     }
 
     /// Step 12.
@@ -299,7 +301,7 @@ impl<'r> Run<'r> {
         decision: &Decision,
     ) -> Result<(), Refusal> {
         let publisher = self.publisher;
-        self.take_rate(subject, decision, self.is_dry())?;
+        self.take_rate(subject, decision)?;
         let Some(custom) = &publisher.custom else { return Ok(()) };
         // In every reading of the path, as the policy is: which one the server behind takes is not guessed.
         let refusal = paths.iter().find_map(|path| match custom.allows(claim, path) {

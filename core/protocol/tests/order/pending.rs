@@ -105,7 +105,7 @@ fn redemption_resumes_after_the_nonce() {
         let first = signed.start(&publisher, now());
         assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
         assert_eq!(first.verdict.needs[0].url, "https://broker.example/v1/visas/redeem");
-        assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 2);
+        assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 1, "the nonce");
         // What the broker is to be shown, with the key that signed.
         let mut pending = first.pending.unwrap();
         let presented = publisher.presented(&first.verdict, &pending, now()).unwrap();
@@ -118,8 +118,51 @@ fn redemption_resumes_after_the_nonce() {
         assert_eq!(publisher.presented(&refused, &pending, now()).unwrap_err().code(), "usage.argument");
         let second = publisher.resume(pending, now());
         assert_eq!(second.verdict.code, code);
-        assert!(!probe.take().contains(&"insert"), "nothing is spent twice");
+        // Nothing is spent twice, and a use is counted when the broker has said that it is paid.
+        let counted = probe.take().iter().filter(|call| **call == "insert").count();
+        assert_eq!(counted, usize::from(answer == Redemption::Accepted));
     }
+}
+
+fn with_visa(nonce: &str, token: &str) -> Signed {
+    let request = SignRequest {
+        payment: Some(token),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    Signed::new(&identity(1), &request, now(), nonce)
+}
+
+#[test]
+fn a_visa_that_its_broker_could_not_be_asked_about_is_good_for_the_next_request() {
+    let json = POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}");
+    let (publisher, _) = probed(&json);
+    let token = visa("jti-0001", |_| ());
+    for (number, answer, code) in
+        [(1, Redemption::Unavailable, Some(Code::PaymentRedeemUnavailable)), (2, Redemption::Accepted, None)]
+    {
+        let first = with_visa(&format!("nonce-000000000{number}"), &token).start(&publisher, now());
+        let mut pending = first.pending.unwrap();
+        pending.redeemed(answer);
+        assert_eq!(publisher.resume(pending, now()).verdict.code, code);
+    }
+    // And then it is used up: the broker is not asked again.
+    let third = with_visa("nonce-0000000003", &token).start(&publisher, now());
+    assert_eq!(third.verdict.code, Some(Code::PaymentAlreadyUsed));
+}
+
+#[test]
+fn requests_that_wait_for_their_brokers_together_are_refused_by_rate_before_anything_is_paid() {
+    let json = POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}");
+    let json = json.replacen('{', r#"{"rate":{"requests":1,"per_s":60},"#, 1);
+    let (publisher, _) = probed(&json);
+    let (one, two) = (visa("jti-0001", |_| ()), visa("jti-0002", |_| ()));
+    let first = with_visa("nonce-0000000001", &one).start(&publisher, now());
+    let second = with_visa("nonce-0000000002", &two).start(&publisher, now());
+    assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
+    assert_eq!(second.verdict.code, Some(Code::RateAgent));
+    let mut pending = first.pending.unwrap();
+    pending.redeemed(Redemption::Accepted);
+    assert_eq!(publisher.resume(pending, now()).verdict.code, None);
 }
 
 #[test]

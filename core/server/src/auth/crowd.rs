@@ -44,10 +44,11 @@ impl Crowd {
         Self(Arc::new(Inner { most, inside: Mutex::default(), per_s: f64::from(per_s), spent }))
     }
 
-    /// Lets a tenant give so many commands now; else the seconds after which it may.
+    /// Lets a tenant give so many commands now; else the seconds after which it may. A batch that is larger than what may ever be spent at once
+    /// waits until all of that has been regained, but for the command that its request was let in as.
     pub(crate) fn spend(&self, tenant: &str, commands: usize, now: Instant) -> Result<(), u64> {
         let most = self.0.per_s * BURST_S;
-        let commands = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)).min(most);
+        let commands = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)).min((most - 1.0).max(1.0));
         let mut spent = self.0.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let one = spent.get_or_insert_mut(tenant.to_owned(), || Spent { commands: 0.0, at: now });
         let regained = now.saturating_duration_since(one.at).as_secs_f64() * self.0.per_s;
@@ -93,10 +94,12 @@ mod tests {
     fn commands_are_counted_by_tenant_and_regained_with_time() {
         let crowd = Crowd::new(2, 10);
         let start = Instant::now();
-        assert_eq!(crowd.spend("a", 40, start), Ok(()));
+        assert_eq!((crowd.spend("a", 1, start), crowd.spend("a", 39, start)), (Ok(()), Ok(())));
         assert_eq!(crowd.spend("a", 1, start), Err(1));
         assert_eq!(crowd.spend("a", 25, start), Err(3));
-        assert_eq!(crowd.spend("b", 1000, start), Ok(()), "more than ever fits is what fits");
+        // As a request does that brings a batch: let in as one command, it gives the others.
+        assert_eq!((crowd.spend("b", 1, start), crowd.spend("b", 1000, start)), (Ok(()), Ok(())));
+        assert_eq!(crowd.spend("b", 1, start), Err(1), "more than ever fits is what fits");
         let later = start + std::time::Duration::from_secs(2);
         assert_eq!(crowd.spend("a", 20, later), Ok(()));
         assert_eq!(crowd.spend("a", 1, later), Err(1));

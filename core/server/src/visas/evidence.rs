@@ -7,11 +7,13 @@ use imagxp::crypto::{HotKeys, PublicKey, Signature};
 use imagxp::digest::sha256;
 use imagxp::encoding::{base64_decode, base64url_encode};
 use imagxp::json::{Number, Object, Value};
+use imagxp::visa::LEEWAY_S;
 use imagxp::{AgentId, Claim, Limits, Timestamp};
 use imagxp_broker::{Actor, Id, Owner, Reference, Refusal, RefusalCode, Request, UseAssertion};
 
-/// Seconds: how old a claim may be where it is shown (PROTOCOL §5), and how much clocks may differ.
+/// Seconds: how old a claim may be where it is shown, how far ahead at most (PROTOCOL §5), and how much clocks may differ.
 const PAST_S: i64 = 300;
+const FUTURE_S: i64 = 300;
 const SKEW_S: i64 = 60;
 /// Seconds: no visa for which a claim is in time can be redeemed so long after it. Visas live an hour at most.
 const KEPT_S: i64 = 2 * 3600;
@@ -22,6 +24,7 @@ pub(super) struct Evidence {
     /// The key that signed it.
     pub(super) key: PublicKey,
     agent: Owner,
+    publisher: Owner,
     nonce: String,
     time: Timestamp,
 }
@@ -68,7 +71,8 @@ impl Evidence {
         if claim.ts < issued.saturating_add_secs(-(PAST_S + SKEW_S)) {
             return Err(malformed("the request was signed before the visa was bought"));
         }
-        if claim.ts > ends.saturating_add_secs(SKEW_S) {
+        // As late as any publisher lets it in: with a visa that has just ended, by a clock that is ahead.
+        if claim.ts > ends.saturating_add_secs(LEEWAY_S + FUTURE_S) {
             return Err(malformed("the request was signed after the visa had ended"));
         }
         let purposes = visa.get("purposes").and_then(Value::as_array);
@@ -81,14 +85,16 @@ impl Evidence {
         Ok(Self {
             key,
             agent: Owner::parse(claim.agent_id.as_str())?,
+            publisher: publisher.clone(),
             nonce: claim.nonce().to_owned(),
             time: claim.ts,
         })
     }
 
-    /// The command that notes for which visa the request stands: the same again is answered again, another visa is refused.
+    /// The command that notes for which visa the request stands: the same again is answered again, another visa is refused. A nonce is one
+    /// publisher's: what the agent has asked of another site, with the same one, is another request.
     pub(super) fn note(&self, visa: Id, publisher: &Actor, now_ms: i64) -> Result<Request, Problem> {
-        let nonce = base64url_encode(&sha256(self.nonce.as_bytes()));
+        let nonce = base64url_encode(&sha256(format!("{} {}", self.publisher, self.nonce).as_bytes()));
         let command = UseAssertion {
             agent: self.agent.clone(),
             jti: Reference::parse(&format!("request:{nonce}"))?,

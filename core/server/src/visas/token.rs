@@ -114,7 +114,7 @@ pub(crate) async fn token(State(app): State<Arc<App>>, request: Request) -> Resp
 }
 
 /// The path of the token endpoint.
-const PATH: &str = "/oauth/token";
+pub(crate) const PATH: &str = "/oauth/token";
 
 /// A refusal in the form of the path on which it happened: OAuth's at the token endpoint, the service's own elsewhere.
 pub(crate) fn refused_at(path: &str, problem: Problem) -> Response {

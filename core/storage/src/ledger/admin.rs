@@ -55,13 +55,14 @@ impl Ledger {
                 if SqlReader(sql).head()?.check_clock(now_ms).is_err() {
                     return Ok(0);
                 }
+                // The condition stands outside as well: what was used again meanwhile is another row by then, and PostgreSQL asks only that again.
                 let mut gone = sql.execute(
-                    "DELETE FROM idempotency WHERE (actor, key) IN \
+                    "DELETE FROM idempotency WHERE expires_at <= $1 AND (actor, key) IN \
                      (SELECT actor, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                     &[now_ms.into(), limit(most)],
                 )?;
                 gone += sql.execute(
-                    "DELETE FROM once WHERE (scope, name) IN \
+                    "DELETE FROM once WHERE expires_at <= $1 AND (scope, name) IN \
                      (SELECT scope, name FROM once WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                     &[now_ms.into(), limit(most)],
                 )?;
