@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Branches and arms of the pipeline and of the ledger's state machine that no test takes, counted by LLVM; a ratchet: in no file may there be more.
+"""Branches and arms of the pipeline and of the ledger's state machine that no test takes, counted by LLVM; a ratchet: in no file
+may there be more.
 
-A branch is one side of an `if`, a `while`, `&&` or `||`. An arm is any other code that runs or does not: of a `match`, a closure, what is behind an
-early return (LLVM's regions); a `?` that never returns is none.
+A branch is one side of an `if`, a `while`, `&&` or `||`. An arm is any other code that runs or does not: of a `match`, a closure, what
+is behind an early return (LLVM's regions); a `?` that never returns is none.
 
 Usage: scripts/coverage.py [--update] [--figures FILE] [--seed-fault]
   --update      writes scripts/coverage.json, when fewer are missed than before
@@ -90,8 +91,8 @@ def run(seed_fault):
 
 
 class Counted:
-    """What LLVM counts in one file. A place counts once, in whatever programs and for whatever types it was compiled: LLVM's own summary does
-    not add these up. What is generic and compiled for no type at all has none."""
+    """What LLVM counts in one file. A place counts once, in whatever programs and for whatever types it was compiled: LLVM's own
+    summary does not add these up. What is generic and compiled for no type at all has none."""
 
     def __init__(self, path):
         self.lines = path.read_text().splitlines()
@@ -111,7 +112,8 @@ class Counted:
     def missed(self):
         """The branches, and the outermost arms: what is inside of an arm that never runs does not run either."""
         branches = sorted(place for place, count in self.branches.items() if not count)
-        never = sorted((place for place, count in self.arms.items() if not count), key=lambda place: (place[:2], [-each for each in place[2:]]))
+        never = [place for place, count in self.arms.items() if not count]
+        never.sort(key=lambda place: (place[:2], [-each for each in place[2:]]))
         arms = []
         for place in never:
             if not arms or place[2:] > arms[-1][2:]:
@@ -142,7 +144,9 @@ def measure(programs):
         for name, counted in sorted(found.items()):
             branches, arms = counted.missed()
             missed.writelines(f"{name}:{line}:{column} is never {side}\n" for line, column, side in branches)
-            missed.writelines(f"{name}:{line}:{column} never runs: {counted.lines[line - 1].strip()}\n" for line, column, *_ in arms)
+            missed.writelines(
+                f"{name}:{line}:{column} never runs: {counted.lines[line - 1].strip()}\n" for line, column, *_ in arms
+            )
     return found
 
 
@@ -173,10 +177,13 @@ def main():
         print(f"{name:44} {'; '.join(row)}")
     missed = {kind: sum(all_missed[kind].values()) for kind in total}
     for kind, count in total.items():
-        print(f"{count} {kind}, {missed[kind]} missed: {(count - missed[kind]) / max(count, 1):.1%}; each in {TARGET / 'missed.txt'}")
+        print(
+            f"{count} {kind}, {missed[kind]} missed: {(count - missed[kind]) / max(count, 1):.1%}; each in {TARGET / 'missed.txt'}"
+        )
     if arguments.seed_fault:
-        print("the seeded fault was noticed" if wrong else "error: the seeded fault was not noticed")
-        return 0 if wrong else 1
+        noticed = any(line.startswith("core/protocol/src/publisher/") and " branches are missed" in line for line in wrong)
+        print("the seeded fault was noticed" if noticed else "error: the seeded fault was not noticed")
+        return 0 if noticed else 1
     if arguments.update:
         RATCHET.write_text(json.dumps(all_missed, indent=1) + "\n")
         return 0

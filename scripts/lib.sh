@@ -63,6 +63,20 @@ cargo_tool() {
     rm -rf "$target/tools/build"
 }
 
+# tap_sum NAME FILE [MORE]: what a run of `node --test` counted that nothing failed in, and MORE tests beside it, in one line, which scripts/tally.py
+# reads: the runner's own closing lines would be counted as well. What was skipped says so, once.
+tap_sum() {
+    sed -n 's/^ *ok [0-9]* - \(.*\) # SKIP *\(.*\)/skipped: \1: \2/p' "$2"
+    counted=$(sed -n 's/^# pass //p' "$2")
+    say "$1: $((counted + ${3:-0})) passed, 0 failed, $(sed -n 's/^# skipped //p' "$2") skipped"
+}
+
+# deny_by_tool ARGUMENT...: cargo-deny about the workspace, and about fuzz/, which is none of its members.
+deny_by_tool() {
+    cargo deny --locked "$@"
+    cargo deny --locked --manifest-path fuzz/Cargo.toml "$@"
+}
+
 # Where this machine gets its Debian packages from; nothing when it is no Debian.
 debian_mirror() {
     mirror=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 2>/dev/null | sed -n 's/ Debian$//p' | head -n 1)

@@ -65,10 +65,11 @@ memory_python() {
 
 memory_node() { scripts/node.sh soak; }
 
-# Two builds are the same, and a difference would be seen.
+# Two builds are the same, and a difference would be seen: a build that fails has compared nothing.
 reproducible() {
     scripts/reproducible.sh --all
-    if scripts/reproducible.sh --seed-fault >/dev/null; then die "a changed source made the same library"; fi
+    said=$(scripts/reproducible.sh --seed-fault) && die "a changed source made the same library"
+    printf '%s\n' "$said" | grep -q '^libimagxp\.so differs between two builds$' || die "two builds were not compared"
 }
 
 simulation() { cargo run --quiet --release --locked -p imagxp-simulation -- --seeds 10000 --figures "$soak/simulation.json"; }
@@ -92,13 +93,14 @@ grade() {
 advisories() {
     cargo_tool cargo-deny
     PATH=$target/tools/bin:$PATH
-    cargo deny --locked check bans licenses sources
+    deny_by_tool check bans licenses sources
     if ! CARGO_NET_OFFLINE=false cargo deny fetch db >"$target/advisories.log" 2>&1; then
         cat "$target/advisories.log"
         skip "advisories: the database of RustSec cannot be fetched here"
         return 0
     fi
-    CARGO_NET_OFFLINE=false cargo deny --locked check advisories
+    export CARGO_NET_OFFLINE=false
+    deny_by_tool check advisories
 }
 
 fuzz() {
@@ -151,6 +153,9 @@ if [ $# = 0 ]; then
     complete=--all
 fi
 mkdir -p "$soak/logs"
+# Whatever is committed meanwhile: of this are the rows.
+IMAGXP_COMMIT=$($campaigns commit)
+export IMAGXP_COMMIT
 for name in "$@"; do
     $campaigns clear "$name"
     campaign "$name"

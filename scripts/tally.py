@@ -64,6 +64,8 @@ def self_test():
         ("341 passed in 46.41s", [341, 0, 0]),
         ("1 failed, 340 passed in 106.41s (0:01:46)", [340, 1, 0]),
         ("c: 7 passed, 0 failed, 1 skipped", [7, 0, 1]),
+        ("dashboard: 31 passed, 0 failed; pictures in target/dashboard", None),
+        ("skipped: a test of scripts/lib.sh tap_sum, which its sum counts: no browser", None),
         ("ℹ pass 71", [71, 0, 0]),
         ("ℹ fail 2", [0, 2, 0]),
         ("# cancelled 3", [0, 3, 0]),

@@ -4,7 +4,8 @@
 #
 # Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
 # Each step's output is kept in target/test-logs and ends on the screen: the closing lines of one that passes, far more of one that fails.
-# `VERBOSE=1 scripts/test.sh` shows all of it as it comes. The last line of all is `N passed, 0 failed, K skipped`.
+# `VERBOSE=1 scripts/test.sh` shows all of it as it comes. The last line of all is `N passed, 0 failed, K skipped`. A step that takes longer than
+# STEP_SECONDS (two hours) is ended, and has failed.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -19,11 +20,14 @@ compile() {
     cargo_debug build --quiet --locked $everything --lib --bins --tests --benches
 }
 
+# With it each test has a process and an end (.config/nextest.toml); without it, the step has one.
+have_nextest() { cargo nextest --version >/dev/null 2>&1; }
+
 # The tests beside two packages are steps of their own.
 rust() {
     # shellcheck disable=SC2086 # a list of words
     {
-        if cargo nextest --version >/dev/null 2>&1; then
+        if have_nextest; then
             cargo_debug nextest run --locked --no-fail-fast --status-level fail $everything \
                 -E 'not (kind(test) & (package(imagxp-cli) | package(imagxp-simulation)))'
             cargo_debug test --quiet --locked $everything --doc
@@ -36,11 +40,11 @@ rust() {
 }
 
 deny() {
+    scripts/deny.py
     if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --locked --offline check bans licenses sources
+        deny_by_tool --offline check bans licenses sources
     else
-        scripts/deny.py
-        skip "cargo-deny is not installed; scripts/deny.py has checked licences, bans and sources instead"
+        skip "cargo-deny is not installed; scripts/deny.py alone has checked licences, bans and sources"
     fi
 }
 
@@ -128,8 +132,17 @@ tests_of() {
     done
 }
 
-# shellcheck disable=SC2046,SC2086 # lists of words
-cli() { cargo_debug test --quiet --locked $everything $(tests_of core/cli); }
+# tests_beside PACKAGE FOLDER: the test programs of a package.
+tests_beside() {
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    if have_nextest; then
+        cargo_debug nextest run --locked --no-fail-fast --status-level fail $everything $(tests_of "$2") -E "package($1)"
+    else
+        cargo_debug test --quiet --locked $everything $(tests_of "$2")
+    fi
+}
+
+cli() { tests_beside imagxp-cli core/cli; }
 
 docs() { "$python" scripts/check_docs.py; }
 
@@ -144,8 +157,7 @@ grade() { "$python" tests/grade/run.py; }
 
 # A seed is a world, and seeded faults are found: its tests.
 simulation() {
-    # shellcheck disable=SC2046,SC2086 # lists of words
-    cargo_debug test --quiet --locked $everything $(tests_of tests/simulation)
+    tests_beside imagxp-simulation tests/simulation
     debug_build imagxp-simulation
     "$target/debug/imagxp-simulation" --seeds 200
 }
@@ -169,6 +181,23 @@ processor() {
     rm -f "$log.times"
 }
 
+# limited COMMAND...: a step's process, which is ended with all that it has started when it takes too long. It has a process group of its own
+# then, which does not hear what is sent to ours: that is passed on.
+limited() {
+    if ! have timeout; then
+        "$@"
+        return
+    fi
+    timeout -k 60 "${STEP_SECONDS:-7200}" "$@" &
+    process=$!
+    trap 'kill "$process"; exit 143' INT TERM
+    ended=0
+    wait "$process" || ended=$?
+    trap - INT TERM
+    [ "$ended" != 124 ] || say "ended: it took longer than ${STEP_SECONDS:-7200} s"
+    return "$ended"
+}
+
 # step NAME HEADING COMMAND...
 step() {
     name=$1
@@ -184,15 +213,18 @@ step() {
     processor
     before=$processor
     printf '\n== %s\n' "$heading"
+    # Where a Rust test says that it could not run (core/protocol/tests/common/skip.rs): its runner counts it as passed, and shows nothing of it.
+    skipped=${log%.log}.skipped
     # `set -e` does not reach into a condition: each step is a process.
     status=0
     if [ -n "${VERBOSE:-}" ]; then
-        { scripts/test.sh --run "$@" 2>&1 || echo $? >"$log.status"; } | tee "$log"
+        { limited env IMAGXP_SKIPPED="$skipped" scripts/test.sh --run "$@" 2>&1 || echo $? >"$log.status"; } | tee "$log"
         [ ! -e "$log.status" ] || status=$(cat "$log.status")
     else
-        scripts/test.sh --run "$@" >"$log" 2>&1 || status=$?
+        limited env IMAGXP_SKIPPED="$skipped" scripts/test.sh --run "$@" >"$log" 2>&1 || status=$?
         if [ "$status" = 0 ]; then tail -n 3 "$log"; else tail -n 150 "$log"; fi
     fi
+    [ ! -s "$skipped" ] || sort -u "$skipped" | sed 's/^/SKIPPED: /' | tee -a "$log"
     took=$(($(date +%s) - begin))
     echo "$status" >"$logs/$name.ended"
     if [ "$status" != 0 ]; then
@@ -206,19 +238,41 @@ step() {
     printf '%5s s  %5s s  %s\n' "$took" $((processor - before)) "$heading" >>"$logs/times"
 }
 
-# after NAME...: waits for steps of other lanes; it fails when one of them has failed.
+# after LANE NAME...: waits for steps of another lane; it fails when one of them has failed, or when the lane is over without it.
 after() {
+    lane=$1
+    shift
     for needed in "$@"; do
         case " $wanted " in
         *" $needed "* | "  ") ;;
         *) continue ;;
         esac
-        while [ ! -s "$logs/$needed.ended" ]; do sleep 1; done
-        [ "$(cat "$logs/$needed.ended")" = 0 ] || {
+        while [ ! -s "$logs/$needed.ended" ]; do
+            # The step ends before its lane does: so it is looked for once more.
+            if [ ! -e "$logs/$lane.runs" ] && [ ! -s "$logs/$needed.ended" ]; then
+                echo "$needed: its lane was over before it had ended" | tee -a "$logs/failed"
+                break
+            fi
+            sleep 1
+        done
+        [ "$(cat "$logs/$needed.ended" 2>/dev/null)" = 0 ] || {
             printf '\n== the rest of this lane was not begun: it needs %s\n' "$needed"
             return 1
         }
     done
+}
+
+# lane NAME: its steps, in a process of their own; however that ends, it is not said to run any more. What says so is there before any lane
+# begins and is removed, which a full disk allows too.
+lane() {
+    set +e
+    (
+        set -e
+        "$1"
+    )
+    ended=$?
+    rm -f "$logs/$1.runs"
+    exit "$ended"
 }
 
 # together LANE LANE...: all at once; what the later ones say comes when they have ended. It fails when one of them does, and then names each
@@ -226,16 +280,18 @@ after() {
 together() {
     # What runs in the background does not hear an interrupt from the keyboard by itself.
     trap 'trap - INT TERM; kill 0' INT TERM
-    first=$1
-    shift
+    for lane in "$@"; do : >"$logs/$lane.runs"; done
     going_on=yes
+    lane "$1" &
+    first=$!
+    shift
     others=
     for lane in "$@"; do
-        "$lane" >"$logs/$lane.txt" 2>&1 &
+        lane "$lane" >"$logs/$lane.txt" 2>&1 &
         others="$others $lane:$!"
     done
     failed=0
-    ("$first") || failed=1
+    wait "$first" || failed=1
     for lane in $others; do
         wait "${lane#*:}" || failed=1
         cat "$logs/${lane%:*}.txt"
@@ -243,7 +299,7 @@ together() {
     going_on=
     trap - INT TERM
     if [ "$failed" != 0 ] || [ -e "$logs/failed" ]; then
-        [ ! -e "$logs/failed" ] || sed 's/^/FAILED: /' "$logs/failed"
+        [ ! -e "$logs/failed" ] || sort -u "$logs/failed" | sed 's/^/FAILED: /'
         exit 1
     fi
 }
@@ -271,7 +327,7 @@ lane_rust() {
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
     # What follows needs the bindings. The C tests copy what cargo has built, and no other lane compiles by then; conformance runs what they build.
-    after build || return 0
+    after lane_release build || return 0
     step c "C tests" c
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step docs "code blocks of the documentation" docs
@@ -298,14 +354,15 @@ lane_release() {
 # Services, which wait as long as they compute.
 lane_services() {
     number=40
-    after compile || return 0
-    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
+    after lane_rust compile || return 0
+    # The brokers under faults, and their harness, are Python with the extension, which has been compiled and is only put in place.
+    step setup "set-up: waits for the other one; the Python extension" scripts/setup.sh tools python extension node services
     step cli "command line tests, and the broker as a running service" cli
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
     step faults "the broker, killed again and again" faults
     step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step differential "5 000 requests before three verifiers that share no code" differential
-    after build || return 0
+    after lane_release build || return 0
     step python "Python tests, types and stubs" python_tests
 }
 together lane_rust lane_release lane_services

@@ -2,6 +2,7 @@
 """The campaigns of scripts/soak.sh, what each must leave behind, and the one place where what they print is read.
 
 Usage: campaigns.py list                  their names, in the order in which they run
+       campaigns.py commit                what is checked out, as the rows name it
        campaigns.py clear NAME            removes what an earlier run of it has left: what failed then may hold now
        campaigns.py row NAME STATUS SECONDS   writes its row by its log and by how it ended; exit code 1 when it does not hold
 
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from check import REPORTS
+from check import REPORTS, commit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import tally
@@ -135,11 +136,20 @@ def judged(name: str, log: str, status: int, seconds: int, own: dict[str, Any] |
     return {**row, "pass": bool(row.get("pass")) and not wrong, "figures": {**figures, "seconds": seconds}, "wrong": wrong}
 
 
+def stamp(name: str) -> None:
+    """Each row of a campaign says of which commit it is."""
+    for path in (REPORTS / f"{each}.json" for each in (name, *ROWS.get(name, []))):
+        if path.exists():
+            path.write_text(json.dumps({"commit": commit(), **json.loads(path.read_text())}, indent=1) + "\n")
+
+
 def main() -> int:
     """See the usage."""
     match sys.argv[1:]:
         case ["list"]:
             print(" ".join(CAMPAIGNS))
+        case ["commit"]:
+            print(commit())
         case ["clear", name]:
             for each in (name, *ROWS.get(name, [])):
                 (REPORTS / f"{each}.json").unlink(missing_ok=True)
@@ -150,6 +160,7 @@ def main() -> int:
             absent = [each for each in ROWS.get(name, []) if not (REPORTS / f"{each}.json").exists()]
             row = judged(name, log, int(status), int(seconds), own, absent)
             path.write_text(json.dumps(row, indent=1) + "\n")
+            stamp(name)
             for line in row.get("wrong", []):
                 print(f"WRONG: {line}")
             return 0 if "skipped" in row or row["pass"] else 1

@@ -30,6 +30,7 @@ import check
 from server import ASSET, Victim, stage
 
 P99_S = 0.25
+ANSWER = "one of a hundred answers"
 SLOPE_MIB = 2.0
 # Idle connections, and headers that do not come, are ended after so long.
 HEADER_S = 60
@@ -211,14 +212,15 @@ def main() -> int:
     }
     if not took:
         found.append("nobody was answered")
-    found += check.timed("one of a hundred answers", p99 / 1000, P99_S)
+    found += check.timed(ANSWER, p99 / 1000, P99_S)
     if arguments.seconds >= 120 and grows > SLOPE_MIB:
         found.append(f"memory grows by {grows:.1f} MiB a minute; the bound is {SLOPE_MIB}")
     if bad:
         found.append(f"answers: {bad}")
     if any(who.startswith("quick") for who in load.shut_out):
         found.append(f"shut out: {dict(load.shut_out)}")
-    return check.conclude(arguments, found, figures)
+    # Two seconds in which nobody is answered are longer than a busy machine takes.
+    return check.conclude(arguments, found, figures, rf"^{ANSWER} took [1-9]")
 
 
 if __name__ == "__main__":

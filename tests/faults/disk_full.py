@@ -25,6 +25,7 @@ from server import AgentDomain, Victim, found, stage
 # Far more than the log that SQLite keeps before it writes pages back (8 MiB), so that it is the ballast that fills it.
 SMALL_MIB = {"sqlite": 48, "postgres": 96}
 GOES_ON_S = 30.0
+STAND_STILL = "with space, the clients do not go on"
 MAY_ANSWER = {
     "200",
     "201",
@@ -128,7 +129,7 @@ class Trial:
         goes_on = GOES_ON_S if self.comes_back else 3
         went = self._until(lambda: all(c.payments > p for c, p in zip(self.crowd.clients, payments, strict=True)), goes_on)
         if not went:
-            self.found.append(f"{number}: with space, the clients do not go on: {dict(self.crowd.answers)}")
+            self.found.append(f"{number}: {STAND_STILL}: {dict(self.crowd.answers)}")
 
     def _refused(self, before: object) -> bool:
         since = self.crowd.answers - before  # type: ignore[operator]
@@ -210,7 +211,7 @@ def main() -> int:
             "retries": crowd.retries,
             "answers": dict(crowd.answers),
         }
-    return check.conclude(arguments, trial.found, figures)
+    return check.conclude(arguments, trial.found, figures, STAND_STILL)
 
 
 if __name__ == "__main__":

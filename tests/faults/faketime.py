@@ -215,15 +215,15 @@ def main() -> int:
         campaign, served = live(arguments, arguments.seed + number, libraries[0], found)
         answers += campaign.answers
         passed += served
-    if arguments.seed_fault:
-        found = [line for line in found if "pass again" in line]
-    else:
+    if not arguments.seed_fault:
         kinds = {kind.rsplit(" ", 1)[0] for kind in answers}
         if passed < 20 * arguments.lives or not {"nginx fresh", "nginx again", "broker fresh", "broker again"} <= kinds:
             found.append(f"too little happened: {dict(answers)}")
     replays = sum(count for kind, count in answers.items() if " again " in kind)
     figures = {"days": arguments.lives, "steps": arguments.steps * arguments.lives, "passed": passed, "replays": replays}
-    return check.conclude(arguments, found, {**figures, "answers": dict(sorted(answers.items()))})
+    return check.conclude(
+        arguments, found, {**figures, "answers": dict(sorted(answers.items()))}, "^nginx let a request pass again"
+    )
 
 
 if __name__ == "__main__":

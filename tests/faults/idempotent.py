@@ -176,7 +176,7 @@ def main() -> int:
             "answers": dict(sum((sender.answers for sender in senders), Counter[str]())),
             "per_second": round(sent / took),
         }
-    return check.conclude(arguments, found, figures)
+    return check.conclude(arguments, found, figures, r"was new \d+ times|was answered with \['.+', '")
 
 
 if __name__ == "__main__":

@@ -10,14 +10,26 @@ broker's own audit is sound; it answers again within two seconds (with `--report
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import time
 from statistics import median
 
 import check
-from client import Crowd
-from server import AgentDomain, stage
+from client import MISCOUNTED, Crowd
+from server import STARTS_WITHIN_S, AgentDomain, stage
+
+# A restart, and one that came when the machine had much else to do.
+RESTART_S, BESIDE_OTHERS_S = 2.0, float(STARTS_WITHIN_S)
+
+
+def slow(arguments: argparse.Namespace, restarts: list[float]) -> list[str]:
+    """Whether restarts took too long: with `--report` each of them counts, beside all other tests the usual one."""
+    if not restarts:
+        return []
+    slowest = check.timed("the slowest restart", max(restarts), RESTART_S if arguments.report else BESIDE_OTHERS_S)
+    return slowest + check.timed("the usual restart", median(restarts), RESTART_S)
 
 
 def main() -> int:
@@ -39,7 +51,7 @@ def main() -> int:
             broker.kill()
             broker.restart()
         crowd.end()
-        found = crowd.wrong() + broker.audit() + broker.panics() + check.slow(arguments, broker.restarts)
+        found = crowd.wrong() + broker.audit() + broker.panics() + slow(arguments, broker.restarts)
         figures = {
             "kills": arguments.kills,
             "acknowledged": crowd.acknowledged,
@@ -47,7 +59,7 @@ def main() -> int:
             "usual_restart_s": round(median(broker.restarts), 2),
             "slowest_restart_s": round(broker.slowest, 2),
         }
-    return check.conclude(arguments, found, figures)
+    return check.conclude(arguments, found, figures, MISCOUNTED)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ installed into target/schemathesis when it is missing (needs the network the fir
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSION = "4.32.5"
 # A stream has no end.
 NOT = ("/v1/events",)
+# Whose refusals are not in the document of the seeded fault.
+UNDOCUMENTED = "/v1/visas/{jti}"
 
 
 def installed() -> Path | None:
@@ -53,7 +56,7 @@ def tested(program: Path, broker: Victim, token: str, arguments: object, folder:
     report = folder / "report.ndjson"
     document = broker.client.get(f"{broker.issuer}/openapi.json").raise_for_status().json()
     if arguments.seed_fault:  # type: ignore[attr-defined]
-        declared = document["paths"]["/v1/visas/{jti}"]["get"]["responses"]
+        declared = document["paths"][UNDOCUMENTED]["get"]["responses"]
         for status in [status for status in declared if status.startswith("4")]:
             del declared[status]
     written = folder / "openapi.json"
@@ -110,7 +113,8 @@ def main() -> int:
             if sum(statuses.values()) < arguments.requests / 2:
                 found.append(f"as {who}: only {sum(statuses.values())} requests")
         found += broker.audit() + broker.panics()
-    return check.conclude(arguments, found, figures)
+    seen = rf"(?s)GET {re.escape(UNDOCUMENTED)}\b.*Undocumented HTTP status code"
+    return check.conclude(arguments, found, figures, seen)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,14 @@ from typing import Protocol
 from uuid import uuid4
 
 import check
-from client import Crowd
+from client import MISCOUNTED, Crowd
 from disk import PowerCut, compiled
 from server import AgentDomain, Victim, stage
 
 LOOP_MIB = 96
 # Less than what the broker refuses as of the future.
 AHEAD_S = 45.0
+MADE_AGAIN = "a payment from before the cut was made again"
 
 
 class Disk(Protocol):
@@ -111,7 +112,7 @@ def answered_again(broker: Victim, crowd: Crowd, chance: random.Random) -> list[
     headers, body = chance.choice(heard)
     again = [*headers, ("idempotency-key", str(uuid4()))]
     response = broker.client.post(broker.issuer + "/v1/payments", headers=again, content=body)
-    return [f"a payment from before the cut was made again: {response.status_code}"] if response.is_success else []
+    return [f"{MADE_AGAIN}: {response.status_code}"] if response.is_success else []
 
 
 def main() -> int:
@@ -177,7 +178,7 @@ def main() -> int:
             "changes_in_the_air": sum(hung),
             "slowest_restart_s": round(broker.slowest, 2),
         }
-        status = check.conclude(arguments, found, figures)
+        status = check.conclude(arguments, found, figures, f"{MISCOUNTED}|{MADE_AGAIN}")
         # Whoever still asks finds nobody.
         for client in crowd.clients:
             client.ends.set()

@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "demo"))
 
 import httpx
-from broker import Broker, find_program, free_port
+from broker import STARTS_WITHIN_S, Broker, find_program, free_port
 from scale import ScaledBroker, found
 from town import AgentDomain, Town
 
@@ -119,4 +119,4 @@ def stage(store: str, *settings: str, kind: type[Victim] = Victim, timeout: floa
         yield Path(name), town, broker
 
 
-__all__ = ["ASSET", "AgentDomain", "Broker", "Town", "Victim", "found", "free_port", "stage"]
+__all__ = ["ASSET", "STARTS_WITHIN_S", "AgentDomain", "Broker", "Town", "Victim", "found", "free_port", "stage"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,58 @@ def test_the_report_fails_on_a_row_that_measured_nothing(
     assert report.main() == 1
     missing = json.loads((tmp_path / "report.json").read_text())["missing"]
     assert set(missing) == ({*CAMPAIGNS} | {each for rows in ROWS.values() for each in rows}) - {"simulation"}
+
+
+def test_rows_of_two_commits_are_no_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    monkeypatch.setattr(report, "NAMES", ["simulation", "cross"])
+    for name, commit in (("simulation", "abc"), ("cross", "abc")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**OWN, "commit": commit}))
+    monkeypatch.setattr("sys.argv", ["report.py", "--all"])
+    assert report.main() == 0
+    (tmp_path / "cross.json").write_text(json.dumps({**OWN, "commit": "def"}))
+    assert report.main() == 1
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    assert report.main() == 0
+    assert "the rows are of 2 commits" in capsys.readouterr().out
+    # One that does not say is of none of them.
+    (tmp_path / "cross.json").write_text(json.dumps(OWN))
+    monkeypatch.setattr("sys.argv", ["report.py", "--all"])
+    assert report.main() == 1
+
+
+def test_a_campaign_is_judged_by_its_own_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    (tmp_path / "mutants.json").write_text(json.dumps({**OWN, "pass": False}))
+    (tmp_path / "kill-sqlite.json").write_text(json.dumps(OWN))
+    monkeypatch.setattr("sys.argv", ["report.py", "kill-sqlite", "power-loop"])
+    assert report.main() == 0
+    assert set(json.loads((tmp_path / "report.json").read_text())) == {"mutants", "kill-sqlite"}
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    assert report.main() == 1
+
+
+def test_each_row_of_a_campaign_says_of_which_commit_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(campaigns, "REPORTS", tmp_path)
+    monkeypatch.setenv("IMAGXP_COMMIT", "abc")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "models.log").write_text("15 passed, 0 failed\n")
+    for name in ("models", "miri", "threadsanitizer"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(OWN))
+    monkeypatch.setattr("sys.argv", ["campaigns.py", "row", "models", "0", "12"])
+    assert campaigns.main() == 0
+    assert {path.stem: json.loads(path.read_text())["commit"] for path in tmp_path.glob("*.json")} == {
+        name: "abc" for name in ("models", "miri", "threadsanitizer")
+    }
+
+
+def test_the_campaigns_are_listed_before_anything_is_installed() -> None:
+    # Without site-packages: scripts/soak.sh asks the system's own interpreter.
+    program = Path(campaigns.__file__)
+    ran = subprocess.run([sys.executable, "-E", "-S", program, "list"], capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == list(CAMPAIGNS), ran.stderr
 
 
 def test_an_earlier_run_is_cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ def clean(tmp_path_factory):
     with_nginx = ["nginx"] if MODULE else []
     command = [str(ROOT / "scripts/package.sh"), "root", str(folder), *with_nginx]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if done.returncode == 3 and not (os.environ.get("CI") and os.geteuid() == 0 and shutil.which("dpkg")):
+    # On CI only the mirror may be out of reach: that is no fault of the packages.
+    demanded = os.environ.get("CI") and os.geteuid() == 0 and shutil.which("dpkg") and "could not be fetched" not in done.stderr
+    if done.returncode == 3 and not demanded:
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
     yield folder

@@ -25,6 +25,8 @@ mod sandbox;
 mod sealed;
 mod serve;
 mod sign;
+#[path = "../../../protocol/tests/common/skip.rs"]
+mod skip;
 mod streams;
 #[path = "../../../fetch/tests/agent/town.rs"]
 #[allow(dead_code, reason = "the little world of the agent's own tests; not all of it is needed here")]

@@ -114,7 +114,7 @@ fn a_terminal_does_not_echo() {
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {
-                println!("SKIPPED: no script: {error}");
+                crate::skip::skipped(&format!("no script: {error}"));
                 return None;
             }
         };

@@ -12,6 +12,8 @@ mod agent;
 mod http;
 mod publisher;
 mod signer;
+#[path = "../../../protocol/tests/common/skip.rs"]
+mod skip;
 mod verifier;
 
 use serde_json::Value;

@@ -72,7 +72,7 @@ fn a_second_time() {
 #[test]
 fn a_site_at_an_address_in_brackets() {
     let Ok(listener) = TcpListener::bind(("::1", 0)) else {
-        println!("SKIPPED: this machine has no IPv6");
+        crate::skip::skipped("this machine has no IPv6");
         return;
     };
     assert_lost(&grade_at(listener, Fault::None, &["--no-payment"]), &[]);

@@ -10,14 +10,15 @@
 mod postgres;
 mod redis;
 mod server;
+#[path = "../../../protocol/tests/common/skip.rs"]
+mod skip;
 
 pub use postgres::Postgres;
 pub use redis::Redis;
 
 /// What a missing program means: on CI a failure, elsewhere a test that is skipped aloud.
 pub fn missing(what: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{what} is not installed: run scripts/services.sh setup");
-    println!("SKIPPED: {what} is not installed (scripts/services.sh setup)");
+    skip::missing(&format!("{what} is not installed (scripts/services.sh setup)"));
 }
 
 /// A port that was free a moment ago, below those that systems hand out by themselves: no other test's connection comes to have it.
