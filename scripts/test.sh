@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that must hold before a change is merged: three lanes of steps side by side, and what wants all processors after them. A step that
+# Everything that must hold before a change is merged: four lanes of steps side by side, and what wants all processors after them. A step that
 # fails stops no other, but those that need it; it is shown whole, and named again at the end.
 #
 # Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
@@ -341,17 +341,12 @@ lane_release() {
     step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
     step deny "licences, bans and sources of dependencies" deny
     step release "the library as it ships, and the fuzz targets" release
-    step bench "benchmarks: the harness, each row once, instructions" bench
     step build "libraries, command line and conformance runners" build
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
     # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
-    step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
-    step node_examples "examples on Node: Fastify and Next" node_examples
-    step edge "the edge: WebAssembly in Node, workerd and Deno" edge
-    step swift "Swift: the package, its conformance runner and example, XCTest" swift
 }
-# Services, which wait as long as they compute.
+# Servers, which wait as long as they compute, here and in the next.
 lane_services() {
     number=40
     after lane_rust compile || return 0
@@ -359,13 +354,25 @@ lane_services() {
     step setup "set-up: waits for the other one; the Python extension" scripts/setup.sh tools python extension node services
     step cli "command line tests, and the broker as a running service" cli
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
-    step faults "the broker, killed again and again" faults
-    step dashboard "the dashboard in a headless browser, against the real server" dashboard
     step differential "5 000 requests before three verifiers that share no code" differential
     after lane_release build || return 0
     step python "Python tests, types and stubs" python_tests
+    step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
+    # After node, whose addon they copy.
+    step node_examples "examples on Node: Fastify and Next" node_examples
+    step edge "the edge: WebAssembly in Node, workerd and Deno" edge
 }
-together lane_rust lane_release lane_services
+lane_faults() {
+    number=60
+    after lane_rust compile || return 0
+    step setup "set-up: waits for the other one; the Python extension" scripts/setup.sh tools python extension node services
+    step faults "the broker, killed again and again" faults
+    step dashboard "the dashboard in a headless browser, against the real server" dashboard
+    after lane_release build || return 0
+    step bench "benchmarks: the harness, each row once, instructions" bench
+    step swift "Swift: the package, its conformance runner and example, XCTest" swift
+}
+together lane_rust lane_release lane_services lane_faults
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh
 step fuzz_bindings "fuzzing Python, Node and nginx, 10 s each, at once" scripts/fuzz_bindings.sh
 step demo "demo, and the same at scale" demo
