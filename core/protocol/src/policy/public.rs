@@ -145,9 +145,8 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     if !document.require_resource {
         remarks.push("`require_resource` is false: a claim without a resource is good for every page".into());
     }
-    if !document.payment.brokers.is_empty()
-        && !(document.require_resource && document.resource_match == super::ResourceMatch::Strict)
-    {
+    let names_the_page = document.require_resource && document.resource_match == super::ResourceMatch::Strict;
+    if !document.payment.brokers.is_empty() && !names_the_page {
         remarks.push(
             "visas are taken for claims that do not name the page by its whole address: our broker redeems none of these, and such a read is not paid"
                 .into(),
