@@ -1186,7 +1186,9 @@ imagxp_status imagxp_request_new(imagxp_slice method,
                                  imagxp_request **request,
                                  imagxp_error **err);
 
-// Tells the RFC 9530 digest of the request's body, from `imagxp_content_digest`; needed when the claim has a `content_digest`. Empty: none.
+// Tells the RFC 9530 digest of the request's body, from `imagxp_content_digest`. As long as it has not been told, a claim that has a
+// `content_digest` is refused with `IMAGXP_CLAIM_DIGEST_MISMATCH` before anything is spent, and without an audit record: read the body, tell
+// its digest, and verify again. Empty: the body will not be read; that refusal is recorded.
 imagxp_status imagxp_request_set_body_digest(imagxp_request *request,
                                              imagxp_slice digest,
                                              imagxp_error **err);

@@ -1,4 +1,4 @@
-//! Audit: records handed to the caller. Logs in files are written in Rust and Python.
+//! Audit: records handed to the caller. Logs in files are written in Rust, Python, Node and Swift.
 
 use crate::bytes::imagxp_slice;
 use core::ffi::{c_int, c_void};

@@ -115,7 +115,9 @@ pub unsafe extern "C" fn imagxp_request_new(
     })
 }
 
-/// Tells the RFC 9530 digest of the request's body, from `imagxp_content_digest`; needed when the claim has a `content_digest`. Empty: none.
+/// Tells the RFC 9530 digest of the request's body, from `imagxp_content_digest`. As long as it has not been told, a claim that has a
+/// `content_digest` is refused with `IMAGXP_CLAIM_DIGEST_MISMATCH` before anything is spent, and without an audit record: read the body, tell
+/// its digest, and verify again. Empty: the body will not be read; that refusal is recorded.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_request_set_body_digest(
     request: Option<&mut imagxp_request>,
@@ -123,8 +125,8 @@ pub extern "C" fn imagxp_request_set_body_digest(
     err: Option<&mut MaybeUninit<*mut imagxp_error>>,
 ) -> imagxp_status {
     boundary(err, || {
-        let digest = digest.optional("digest")?.map(str::to_owned);
-        need(request, "request")?.body_digest = digest;
+        let digest = digest.text("digest")?.to_owned();
+        need(request, "request")?.body_digest = Some(digest);
         Ok(())
     })
 }

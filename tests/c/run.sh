@@ -72,7 +72,9 @@ fi
 # The library with the seeded panic is never installed beside the release. In a run of everything (scripts/lib.sh) its dependencies are there.
 if [ -n "${IMAGXP_EVERYTHING:-}" ] && [ ! -d "$target/hooks/debug" ]; then
     mkdir -p "$target/hooks/debug"
-    for folder in .fingerprint build deps; do cp -al "$target/debug/$folder" "$target/hooks/debug/"; done
+    # What cargo writes in place is copied: a fingerprint that both share tells the one of the other's build. rustc and the linkers replace files.
+    cp -a "$target/debug/.fingerprint" "$target/debug/build" "$target/hooks/debug/"
+    cp -al "$target/debug/deps" "$target/hooks/debug/"
 fi
 # shellcheck disable=SC2086 # lists of words
 RUSTC_WORKSPACE_WRAPPER=${IMAGXP_EVERYTHING:+$root/scripts/strict_rustc.sh} \

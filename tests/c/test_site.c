@@ -116,6 +116,43 @@ static void a_site_keeps_rates_and_records_itself(void) {
     world_close(&world);
 }
 
+static void a_body_is_on_record_when_it_has_been_read_or_never_will_be(void) {
+    struct site site = {IMAGXP_TIME_NONE, 0, 0, 0, 0, 0};
+    struct world world;
+    imagxp_policy *policy = NULL;
+    imagxp_publisher_options *options = NULL;
+    imagxp_sign_request *what = NULL;
+    imagxp_headers *headers = NULL;
+    imagxp_bytes digest = {NULL, 0};
+    world_open(&world, FREE_POLICY, NULL);
+    imagxp_publisher_free(world.publisher);
+    OK(imagxp_policy_from_json(S(FREE_POLICY), &policy, &err));
+    OK(imagxp_publisher_options_new(&options, &err));
+    OK(imagxp_publisher_options_set_audit(options, &site, site_record, false, &err));
+    OK(imagxp_publisher_new(policy, none(), options, &world.publisher, &err));
+    world_supply(&world, NOW);
+    OK(imagxp_content_digest(S("body"), &digest, &err));
+    OK(imagxp_sign_request_new(S("GET"), S(PAGE), IMAGXP_PURPOSE_RAG_RETRIEVAL, &what, &err));
+    OK(imagxp_sign_request_set_content_digest(what, borrow(&digest), &err));
+    OK(imagxp_identity_sign(world.identity, what, NOW, none(), &headers, &err));
+    imagxp_request *request = received(headers, PAGE);
+    expect_code(&world, request, NOW, IMAGXP_CLAIM_DIGEST_MISMATCH);
+    CHECK(site.records == 0);
+    OK(imagxp_request_set_body_digest(request, none(), &err));
+    expect_code(&world, request, NOW, IMAGXP_CLAIM_DIGEST_MISMATCH);
+    CHECK(site.records == 1);
+    OK(imagxp_request_set_body_digest(request, borrow(&digest), &err));
+    expect_code(&world, request, NOW, IMAGXP_OK);
+    CHECK(site.records == 2);
+    imagxp_request_free(request);
+    imagxp_headers_free(headers);
+    imagxp_sign_request_free(what);
+    imagxp_bytes_free(&digest);
+    imagxp_publisher_options_free(options);
+    imagxp_policy_free(policy);
+    world_close(&world);
+}
+
 static void the_mode_is_the_servers(void) {
     struct world world;
     world_open(&world, FREE_POLICY, NULL);
@@ -179,6 +216,7 @@ int main(void) {
     static const struct test tests[] = {
         {"policies_are_read_from_files", policies_are_read_from_files},
         {"a_site_keeps_rates_and_records_itself", a_site_keeps_rates_and_records_itself},
+        {"a_body_is_on_record_when_it_has_been_read_or_never_will_be", a_body_is_on_record_when_it_has_been_read_or_never_will_be},
         {"the_mode_is_the_servers", the_mode_is_the_servers},
         {"numbers_have_names", numbers_have_names},
         {"ages_are_read", ages_are_read},

@@ -91,6 +91,14 @@ def test_the_names_and_what_they_need(packages):
     assert f" imagxp_publisher_verify@Base {version()}" in shlibs
 
 
+def test_each_package_says_what_is_linked_into_it(packages):
+    for name, path in packages.items():
+        crate = "imagxp-cli" if name == "imagxp" else "imagxp-ffi"
+        files = {line.split()[-1].removesuffix(".gz") for line in run("dpkg-deb", "-c", path).splitlines()}
+        for what in ("NOTICE", "third-party.txt", f"{crate}.cdx.json"):
+            assert f"./usr/share/doc/{name}/{what}" in files, (name, what)
+
+
 def test_the_list_of_symbols_is_checked(tmp_path):
     """A symbol that the library lacks, or that the list lacks, stops the build of the package."""
     listed = (ROOT / f"packaging/debian/libimagxp{abi()}.symbols").read_text()

@@ -202,6 +202,7 @@ void ngx_http_imagxp_spend(const uint8_t *key);
 
 /* body.c */
 ngx_int_t ngx_http_imagxp_body_read(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
+ngx_int_t ngx_http_imagxp_body_unread(imagxp_request *request, imagxp_error **error);
 ngx_int_t ngx_http_imagxp_body_digest(ngx_http_request_t *r, imagxp_request *request, imagxp_error **error);
 
 /* feedback.c */

@@ -47,6 +47,18 @@ ngx_http_imagxp_body_handler(ngx_http_request_t *r)
     ngx_http_core_run_phases(r);
 }
 
+/* The body will not be read: if the claim signs it, the refusal is final, and goes into the audit log. */
+ngx_int_t
+ngx_http_imagxp_body_unread(imagxp_request *request, imagxp_error **error)
+{
+    imagxp_slice  none;
+
+    none.ptr = NULL;
+    none.len = 0;
+
+    return imagxp_request_set_body_digest(request, none, error) == IMAGXP_OK ? NGX_OK : NGX_ERROR;
+}
+
 ngx_int_t
 ngx_http_imagxp_body_digest(ngx_http_request_t *r, imagxp_request *request, imagxp_error **error)
 {
@@ -62,7 +74,7 @@ ngx_http_imagxp_body_digest(ngx_http_request_t *r, imagxp_request *request, imag
     if (r->request_body != NULL) {
         if (r->request_body->temp_file != NULL) {
             /* Reading it would block; without a digest the claim does not match. */
-            return NGX_OK;
+            return ngx_http_imagxp_body_unread(request, error);
         }
 
         for (cl = r->request_body->bufs; cl != NULL; cl = cl->next) {

@@ -102,6 +102,7 @@ ngx_http_imagxp_passed_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_imagxp_verify(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 {
+    ngx_uint_t         unread;
     imagxp_error      *error;
     imagxp_status      status;
     imagxp_request    *request;
@@ -113,12 +114,15 @@ ngx_http_imagxp_verify(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    unread = 0;
+
     for ( ;; ) {
         error = NULL;
         request = ngx_http_imagxp_request(r, &error);
 
         if (request == NULL
-            || (ctx->body_read && ngx_http_imagxp_body_digest(r, request, &error) != NGX_OK))
+            || (ctx->body_read && ngx_http_imagxp_body_digest(r, request, &error) != NGX_OK)
+            || (unread && ngx_http_imagxp_body_unread(request, &error) != NGX_OK))
         {
             imagxp_request_free(request);
             ngx_http_imagxp_log_error(NGX_LOG_ERR, r->connection->log, "the request cannot be read", error);
@@ -135,7 +139,7 @@ ngx_http_imagxp_verify(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
             return NGX_ERROR;
         }
 
-        if (imagxp_verdict_code(verdict) == IMAGXP_CLAIM_DIGEST_MISMATCH && !ctx->body_read) {
+        if (imagxp_verdict_code(verdict) == IMAGXP_CLAIM_DIGEST_MISMATCH && !ctx->body_read && !unread) {
             /* The agent has signed the body too. The check of the digest comes before anything is spent. */
             switch (ngx_http_imagxp_body_read(r, ctx)) {
 
@@ -148,7 +152,9 @@ ngx_http_imagxp_verify(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 return NGX_DONE;
 
             case NGX_DECLINED:
-                break;
+                imagxp_verdict_free(verdict);
+                unread = 1;
+                continue;
 
             default:
                 imagxp_verdict_free(verdict);

@@ -5,8 +5,9 @@ import json
 import os
 import signal
 
+import imagxp
 from instance import wait_for
-from world import AGENT, BROWSER
+from world import AGENT, BASE, BROWSER, World
 
 
 def records(nginx):
@@ -33,6 +34,22 @@ def test_each_signed_request_leaves_one_line(start, world):
     assert len({one["trace_id"] for one in verdicts}) == 21
     document = (world.folder / "manifest.json").read_bytes()
     assert manifests[0]["sha256"] == hashlib.sha256(document).hexdigest()
+
+
+def test_a_signed_body_leaves_one_line(start, tmp_path):
+    world = World(tmp_path / "post", {**BASE, "methods": ["POST"]})
+    nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"))
+    # The first is read, the second would go to disk; a static file takes no POST: whoever gets 405 has passed.
+    for body, status in ((b"question", 405), (b"x" * 300_000, 400)):
+        headers = world.sign(method="POST", content_digest=imagxp.content_digest(body))
+        assert nginx.get("/page", headers, "POST", body).status == status
+    nginx.process.send_signal(signal.SIGQUIT)
+    nginx.process.wait(30)
+    verdicts = [one for one in records(nginx) if one["type"] == "verdict"]
+    assert [(one["outcome"], one.get("code"), "body_digest" in one) for one in verdicts] == [
+        ("allow", None, True),
+        ("deny", "claim.digest_mismatch", False),
+    ]
 
 
 def test_the_rest_is_written_when_a_worker_ends(start, world):

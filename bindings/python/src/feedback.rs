@@ -7,7 +7,7 @@ use crate::verdict::Verdict;
 use crate::{boundary, errors};
 use imagxp::feedback as core;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyFloat, PyTuple};
 
 /// What an agent thinks of what it got.
 #[pyclass(frozen, eq, module = "imagxp")]
@@ -40,8 +40,12 @@ impl Feedback {
         jti: Option<String>,
         content_sha256: Option<Sha256>,
     ) -> PyResult<Self> {
-        let text = quality_score.str()?;
-        let score = core::Score::parse(text.to_str()?)
+        let text = match quality_score.cast::<PyFloat>() {
+            // Rust writes the shortest decimal that reads back as this number, without an exponent.
+            Ok(number) => number.value().to_string(),
+            Err(_) => quality_score.str()?.to_str()?.to_owned(),
+        };
+        let score = core::Score::parse(&text)
             .ok_or_else(|| errors::argument(py, "the score is not 0 to 1 with at most six digits"))?;
         let reason = core::Reason::from_name(reason)
             .ok_or_else(|| errors::argument(py, &format!("`{reason}` is not a reason")))?;

@@ -14,7 +14,7 @@ pub(crate) struct Presented(pub(crate) broker::Presented);
 #[pymethods]
 impl Presented {
     /// The visa and the signature among the headers of a request that was verified. `public_key` is the agent's, where the request did not
-    /// bring it.
+    /// bring it: `Publisher.presented` finds it by the verdict.
     #[new]
     #[pyo3(signature = (headers, *, public_key = None))]
     fn new(py: Python<'_>, headers: Headers<'_>, public_key: Option<&PublicKey>) -> PyResult<Self> {

@@ -9,6 +9,7 @@ use crate::headers::Headers;
 use crate::json::{Document, Text};
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::presented::Presented;
 use crate::replay::{MemoryReplayStore, PythonStore};
 use crate::replay_stores;
 use crate::request::Received;
@@ -143,7 +144,9 @@ impl Publisher {
     /// Verifies one request.
     ///
     /// `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in
-    /// whatever form the framework has them. `body_digest`: `content_digest(body)` when there is a body.
+    /// whatever form the framework has them. `body_digest`: `content_digest(body)`; `None` while the body has not been read, and a claim that
+    /// names a digest is then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body and verify
+    /// again. Empty when it will not be read: that refusal is recorded.
     #[pyo3(signature = (method, url, headers, *, now = None, body_digest = None))]
     fn verify(
         &self,
@@ -186,6 +189,24 @@ impl Publisher {
         let now = time::or_now(now);
         let verification = boundary::compute(py, || self.inner.resume(pending, now))?;
         Verification::new(py, verification)
+    }
+
+    /// What a broker is shown of a request, by the verdict on it: one that waits for a broker's word (`BrokerClient.confirm`), or one that let a
+    /// visa in, which is redeemed later (`Redeemer.push`). The agent's key is named where the request did not bring it.
+    ///
+    /// `headers`: every line of that request. Raises `UsageError` (`usage.argument`) when the verdict neither waits for a broker nor lets a visa in,
+    /// when there is no visa among the lines, or when the manifest that lists the key is not at hand any more.
+    #[pyo3(signature = (verdict, headers, *, now = None))]
+    fn presented(
+        &self,
+        py: Python<'_>,
+        verdict: &Verdict,
+        headers: Headers<'_>,
+        now: Option<Time>,
+    ) -> PyResult<Presented> {
+        let now = time::or_now(now);
+        let lines = headers.lines();
+        boundary::call(py, || self.inner.presented_of(verdict.core(), &lines, now)).map(Presented)
     }
 
     /// Verifies without spending anything, and tells each step with what was expected and received.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import imagxp
 import pytest
+from asgi_site import Domain, Site, call
 from imagxp import AuditLog, Identity, PrivateKey, Publisher
 from imagxp.asgi import ImagxpMiddleware
 from support import NOW, knowing, policy, respond, serving, signed
@@ -118,3 +120,23 @@ def test_the_middleware_records(tmp_path: Path) -> None:
     assert report["verdicts"] == 1
     with pytest.raises(TypeError):
         ImagxpMiddleware(app, publisher=Publisher(policy()), audit=log)
+
+
+def test_a_signed_body_leaves_one_record(domain: Domain) -> None:
+    kept: list[dict[str, Any]] = []
+
+    def keep(body: bytes, manifest: bytes | None) -> None:
+        kept.append(json.loads(body))
+
+    with Site(methods=["GET", "POST"], middleware={"audit": keep, "max_body": 1000}) as site:
+        for body in (b"x" * 1000, b"x" * 1001):
+            site.get("/a", domain.identity, method="POST", content=body, content_digest=imagxp.content_digest(body))
+        # A connection has no body that could be read.
+        headers = domain.identity.sign("GET", site.origin + "/ws", "RAG_RETRIEVAL", content_digest=imagxp.content_digest(b""))
+        lines = [(name.encode(), value.encode()) for name, value in headers]
+        asyncio.run(call(site.app, {"type": "websocket", "path": "/ws", "raw_path": b"/ws", "headers": lines}))
+    assert [(one["outcome"], one.get("code"), "body_digest" in one) for one in kept] == [
+        ("allow", None, True),
+        ("deny", "claim.digest_mismatch", False),
+        ("deny", "claim.digest_mismatch", False),
+    ]

@@ -201,6 +201,27 @@ def test_the_middleware_hands_visas_to_a_redeemer_once(service: Service, agent: 
     assert sorted(states[:3]) == {"offline": ["ISSUED", "REDEEMED", "REDEEMED"], "redeem": ["REDEEMED"] * 3}[check]
 
 
+@pytest.mark.parametrize("check", ["offline", "redeem"])
+def test_an_agent_need_not_bring_its_key(service: Service, agent: Party, check: str) -> None:
+    redeemers: list[Redeemer] = []
+
+    def made(site: Site) -> Redeemer:
+        redeemers.append(Redeemer(site.client, lambda *_: None, interval=600))
+        return redeemers[0]
+
+    site = Site(service, check, redeemer=made)
+    with serving(site, site.server.listener, lifespan="off"):
+        url = f"{site.server.origin}/page"
+        visa = agent.client.issue(site.server.origin, "0.5", "USD", "SUMMARY")
+        whole = [*agent.identity.sign("GET", url, "SUMMARY", payment=visa["token"]), ("User-Agent", "test IMAGXP/1.0")]
+        headers = [(name, value) for name, value in whole if name != "x-imagxp-public-key"]
+        assert len(headers) == len(whole) - 1
+        answer = Fetcher(allow_loopback=True).send("GET", url, headers=headers)
+        assert answer.status == 200, answer.body
+        assert redeemers[0].close() == 0
+    assert agent.client.visa(visa["jti"])["state"] == "REDEEMED"
+
+
 def test_what_cannot_be_presented_is_reported(service: Service, agent: Party, caplog: pytest.LogCaptureFixture) -> None:
     with reserve() as nobody:
         gone = BrokerClient(f"http://127.0.0.1:{nobody.getsockname()[1]}", agent.identity, allow_loopback=True)

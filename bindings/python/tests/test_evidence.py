@@ -105,6 +105,11 @@ def test_feedback_counts_once(identity: Identity) -> None:
         bool(fresh)
 
 
+def test_a_score_is_a_number_however_python_prints_it() -> None:
+    for score, millionths in ((0.00005, 50), (0.000001, 1), (0.0, 0), (1.0, 1_000_000), (1, 1_000_000), (Decimal("5E-5"), 50)):
+        assert Feedback(URL, score, "OTHER").score_millionths == millionths
+
+
 def test_bad_feedback_is_refused(identity: Identity) -> None:
     publisher = knowing(identity)
     stranger = Identity.generate(identity.agent_id)
@@ -118,7 +123,7 @@ def test_bad_feedback_is_refused(identity: Identity) -> None:
     ):
         taken = publisher.feedback(value, now=NOW)
         assert (taken.verdict.code, taken.feedback) == (code, None)
-    for score in ("1.1", "-1", 2, 0.1234567, Decimal("1e-7"), float("nan"), "many", None, True):
+    for score in ("1.1", "-1", 2, 0.1234567, 5e-07, "5e-05", Decimal("1e-7"), float("nan"), "many", None, True):
         with pytest.raises(UsageError):
             Feedback(URL, score, "OTHER")  # type: ignore[arg-type]
     with pytest.raises(UsageError):

@@ -7,7 +7,7 @@ from typing import Any
 
 import imagxp
 import pytest
-from imagxp import Identity, PrivateKey, UsageError
+from imagxp import Identity, Presented, PrivateKey, UsageError
 from support import NOW, NOW_MS, ORIGIN, knowing, signed
 
 
@@ -82,6 +82,28 @@ def test_visas_are_redeemed_where_the_policy_says_so(agent: Identity, answer: An
         waiting.pending.redeemed("perhaps")  # type: ignore[arg-type]
     waiting.pending.redeemed(answer)
     assert publisher.resume(waiting.pending, now=NOW).verdict.code == code
+
+
+def test_a_broker_is_shown_the_key_that_the_request_did_not_bring(agent: Identity) -> None:
+    broker = PrivateKey.generate()
+    publisher = knowing(agent, **priced(broker, check="redeem"))
+    publisher.supply("https://broker.example/jwks", jwks(broker), now=NOW)
+    whole = signed(agent, payment=visa(broker, agent))
+    lines = [(name, value) for name, value in whole if name != "x-imagxp-public-key"]
+    assert len(lines) == len(whole) - 1
+    waiting = publisher.verify("GET", "/a", lines, now=NOW)
+    expected = Presented(lines, public_key=agent.public_key)
+    assert expected != Presented(lines)
+    assert publisher.presented(waiting.verdict, lines, now=NOW) == expected
+    assert waiting.pending is not None
+    waiting.pending.redeemed("accepted")
+    paid = publisher.resume(waiting.pending, now=NOW).verdict
+    assert publisher.presented(paid, lines, now=NOW) == expected
+    unpaid = publisher.verify("GET", "/a", signed(agent), now=NOW).verdict
+    for verdict, headers in ((unpaid, lines), (paid, signed(agent))):
+        with pytest.raises(UsageError) as caught:
+            publisher.presented(verdict, headers, now=NOW)
+        assert caught.value.code == "usage.argument"
 
 
 def test_tokens_are_verified(agent: Identity) -> None:

@@ -117,7 +117,9 @@ impl Publisher {
     /// Verifies one request.
     ///
     /// `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in order,
-    /// duplicates kept. `bodyDigest`: `contentDigest(body:)` when there is a body. Throws for a bug only: a refusal is a verdict.
+    /// duplicates kept. `bodyDigest`: `contentDigest(body:)`; nil while the body has not been read, and a claim that names a digest is
+    /// then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body and verify again.
+    /// Empty when it will not be read: that refusal is recorded. Throws for a bug only: a refusal is a verdict.
     #[uniffi::method(default(now = None, body_digest = None))]
     pub(crate) fn verify(
         &self,

@@ -13,7 +13,7 @@ pub(crate) struct ReceivedRequest {
     pub(crate) url: String,
     /// Every line, in order, duplicates kept.
     pub(crate) headers: Vec<Header>,
-    /// `contentDigest(body:)` when there is a body.
+    /// `contentDigest(body:)`; nil while the body has not been read, empty when it will not be: see `Publisher.verify`.
     #[uniffi(default = None)]
     pub(crate) body_digest: Option<String>,
 }

@@ -118,6 +118,33 @@ fn what_waits_is_recorded_when_it_is_decided() {
     assert_eq!((records.len(), records[0].time, records[0].decided), (1, now(), later));
 }
 
+#[test]
+fn a_body_that_is_not_read_yet_leaves_no_record() {
+    let (publisher, sink) = audited(POLICY, Memory::default());
+    let body = imagxp::digest::content_digest(b"body");
+    let ask =
+        SignRequest { content_digest: Some(&body), ..SignRequest::new("GET", URL, Purpose::RagRetrieval) };
+    let verify = |nonce: &str, digest: Option<&str>| {
+        let mut signed = Signed::new(&identity(1), &ask, now(), nonce);
+        signed.body_digest = digest.map(str::to_owned);
+        signed.verify(&publisher).code
+    };
+    let mismatch = Some(Code::ClaimDigestMismatch);
+    assert_eq!(verify("0123456789abcde0", None), mismatch);
+    assert!(sink.verdicts().is_empty(), "it comes again when its body has been read");
+    assert_eq!(verify("0123456789abcde0", Some(&body)), None);
+    // An empty digest: nobody will read it.
+    assert_eq!(verify("0123456789abcde1", Some("")), mismatch);
+    assert_eq!(verify("0123456789abcde2", Some("sha-256=:AAAA:")), mismatch);
+    let codes: Vec<_> = sink.verdicts().iter().map(|record| record.code).collect();
+    assert_eq!(codes, [None, mismatch, mismatch]);
+    let lines = sink.state.lock().unwrap().1.clone();
+    let lines = lines.into_iter().map(|line| String::from_utf8(line).unwrap());
+    let verdicts = lines.filter(|line| line.contains(r#""type":"verdict""#));
+    let known: Vec<_> = verdicts.map(|line| line.contains("body_digest")).collect();
+    assert_eq!(known, [true, false, true]);
+}
+
 /// A machine may boot in 1970, or in whatever year its battery left it: what was recorded by then is read all the same.
 #[test]
 fn a_record_of_any_time_is_read() {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ from ._imagxp import (
     Manifest,
     Need,
     Policy,
-    Presented,
     Publisher,
     Redeemer,
     Resolver,
@@ -71,6 +71,8 @@ _VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
 _FEEDBACK: Final = b"x-imagxp-feedback"
 _FEEDBACK_STATUS: Final = "x-imagxp-feedback-status"
 _TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
+# The digest of a body that nobody will read: a claim that signs one is refused for good, and the audit log says so.
+_UNREAD: Final = ""
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
 _MAX_ROUNDS: Final = 6
 
@@ -253,11 +255,12 @@ class Gate:
         # before the signature: a stranger can make us hold `max_body` bytes for as long as the server lets a body take.
         if verification.verdict.code == "claim.digest_mismatch":
             body: bytes | None = yield ReadBody(self.max_body)
+            digest = _UNREAD
             if body is None:
                 _LOG.info("a signed body has more than %d bytes", self.max_body)
             else:
-                digest: str = yield Call(lambda: content_digest(body), True)
-                verification = yield from self._verify(request, digest)
+                digest = yield Call(lambda: content_digest(body), True)
+            verification = yield from self._verify(request, digest)
         verdict = yield from self._complete(request, verification)
         extra = yield from self._take_feedback(request, verdict)
         headers = [*verdict.response_headers, *extra]
@@ -271,7 +274,7 @@ class Gate:
 
     def judge(self, request: Incoming) -> Generator[Step, Any, Verdict]:
         """The verdict alone, for connections that are no exchange of request and answer."""
-        return (yield from self._complete(request, (yield from self._verify(request, None))))
+        return (yield from self._complete(request, (yield from self._verify(request, _UNREAD))))
 
     def _current_manifest(self) -> Manifest:
         if isinstance(self._manifest, Rotation):
@@ -305,7 +308,8 @@ class Gate:
                 elif self.redeem is None:
                     pending.redeemed("unavailable")
                 elif isinstance(self.redeem, BrokerClient):
-                    pending.redeemed((yield Call(lambda need=need: self._confirm(request, need), waits=True)))  # type: ignore[misc]
+                    confirm = partial(self._confirm, request, verification.verdict, need)
+                    pending.redeemed((yield Call(confirm, waits=True)))
                 else:
                     visas = [value for name in _TOKEN_HEADERS for value in request.values(name)]
                     pending.redeemed((yield AskBroker(self.redeem, need, visas[0].strip().decode("ascii"))))
@@ -318,11 +322,11 @@ class Gate:
         """Hands a visa to the redeemer. The request has been decided; what fails here is the site's loss."""
         if self._redeemer is not None and verdict.is_allowed and verdict.payment.state == "visa":
             try:
-                self._redeemer.push(Presented(request.headers))
+                self._redeemer.push(self.publisher.presented(verdict, request.headers))
             except Exception:
                 _LOG.exception("a visa cannot be redeemed")
 
-    def _confirm(self, request: Incoming, need: Need) -> Redemption:
+    def _confirm(self, request: Incoming, verdict: Verdict, need: Need) -> Redemption:
         """What the broker says about the visa and the request that brought it."""
         broker = self.redeem
         assert isinstance(broker, BrokerClient)  # noqa: S101 (for the type checker: `_complete` has looked)
@@ -330,7 +334,7 @@ class Gate:
             _LOG.error("the visa is of a broker whose client the site does not have")
             return "unavailable"
         try:
-            return broker.confirm(Presented(request.headers))
+            return broker.confirm(self.publisher.presented(verdict, request.headers))
         except Exception:
             _LOG.exception("asking the broker failed")
             return "unavailable"

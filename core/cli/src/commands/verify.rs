@@ -9,7 +9,7 @@ use crate::{key_file, policy_file, time};
 use clap::ValueEnum;
 use imagxp::json::{Limits, Value, parse_object};
 use imagxp::publisher::{NeedKind, PaymentState, Publisher, Redemption, Verdict};
-use imagxp::{AgentId, ErrorKind, Policy, Timestamp};
+use imagxp::{AgentId, ErrorKind, Policy, Request, Timestamp};
 use imagxp_fetch::{Fetcher, Resolver};
 use imagxp_files::audit::AuditLog;
 use std::ffi::{OsStr, OsString};
@@ -106,9 +106,13 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let Prepared { publisher, request, now, audit } = self.inputs.prepare(context, Some(&self.audit))?;
         let resolver = self.fetch.then(|| resolver(&publisher)).transpose()?;
-        let mut verification = request.with(|request| match &resolver {
-            Some(resolver) => resolver.verify(&publisher, request, now),
-            None => publisher.verify(request, now),
+        let mut verification = request.with(|request| {
+            // A body that was not given will not be read: the refusal of a claim that names its digest is final, and is recorded.
+            let request = Request { body_digest: request.body_digest.or(Some("")), ..*request };
+            match &resolver {
+                Some(resolver) => resolver.verify(&publisher, &request, now),
+                None => publisher.verify(&request, now),
+            }
         });
         let wants_broker = verification.verdict.needs.iter().any(|need| need.kind == NeedKind::Redeem);
         if let (Some(answer), true, Some(mut pending)) =

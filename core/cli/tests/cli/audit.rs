@@ -15,6 +15,22 @@ fn recorded() -> Sandbox {
 }
 
 #[test]
+fn a_body_that_is_not_given_is_a_refusal_on_record() {
+    let sandbox = Sandbox::new();
+    sandbox.sh("keygen --out publisher.pem").exits(0);
+    sandbox.write("body.txt", "hello");
+    sandbox.sign("RAG_RETRIEVAL", "--method POST --body body.txt");
+    let mut request: Value = serde_json::from_str(&sandbox.read("request.json")).unwrap();
+    request.as_object_mut().unwrap().remove("body_digest");
+    sandbox.write("request.json", &request.to_string());
+    sandbox.judge("verify", "--audit log --audit-key publisher.pem").exits(1);
+    sandbox.judge("verify", "--audit log --audit-key publisher.pem --body body.txt").exits(0);
+    let lines = sandbox.sh("audit show log").exits(0).out;
+    assert_eq!(lines.matches("claim.digest_mismatch").count(), 1, "{lines}");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+}
+
+#[test]
 fn a_log_verifies_and_one_changed_byte_is_caught() {
     let sandbox = recorded();
     let text = sandbox.sh("audit verify log --key publisher.pem").exits(0).out;

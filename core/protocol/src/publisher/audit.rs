@@ -84,7 +84,8 @@ impl Run<'_> {
             warnings: &facts.warnings,
             method: self.request.method,
             url: self.request.url,
-            body_digest: self.request.body_digest,
+            // An empty one says that nobody will read the body.
+            body_digest: self.request.body_digest.filter(|digest| !digest.is_empty()),
             payload: payload.as_deref(),
             signature: signature.as_ref(),
             manifest,

@@ -27,7 +27,7 @@ pub(crate) fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
     wrong_url.url = "/posts/2".into();
     let mut wrong_method = good();
     wrong_method.method = "HEAD".into();
-    let digest = Signed::new(
+    let mut digest = Signed::new(
         &identity(1),
         &SignRequest {
             content_digest: Some("sha-256=:AAAA:"),
@@ -36,6 +36,7 @@ pub(crate) fn refusals() -> Vec<(Code, Signed, &'static [&'static str])> {
         now(),
         NONCE,
     );
+    digest.body_digest = Some(imagxp::digest::content_digest(b"another body"));
     let mut bad_signature = good();
     bad_signature.header_mut("x-imagxp-signature")[3] ^= 1;
     let premium = |payment: Option<&str>| {

@@ -3234,7 +3234,9 @@ public protocol PublisherProtocol: AnyObject, Sendable {
      * Verifies one request.
      *
      * `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in order,
-     * duplicates kept. `bodyDigest`: `contentDigest(body:)` when there is a body. Throws for a bug only: a refusal is a verdict.
+     * duplicates kept. `bodyDigest`: `contentDigest(body:)`; nil while the body has not been read, and a claim that names a digest is
+     * then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body and verify again.
+     * Empty when it will not be read: that refusal is recorded. Throws for a bug only: a refusal is a verdict.
      */
     func verify(method: String, url: String, headers: [Header], now: Timestamp?, bodyDigest: String?) throws  -> Verification
 
@@ -3439,7 +3441,9 @@ open func supplyFailure(url: String, failure: FetchFailure, now: Timestamp? = ni
      * Verifies one request.
      *
      * `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in order,
-     * duplicates kept. `bodyDigest`: `contentDigest(body:)` when there is a body. Throws for a bug only: a refusal is a verdict.
+     * duplicates kept. `bodyDigest`: `contentDigest(body:)`; nil while the body has not been read, and a claim that names a digest is
+     * then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body and verify again.
+     * Empty when it will not be read: that refusal is recorded. Throws for a bug only: a refusal is a verdict.
      */
 open func verify(method: String, url: String, headers: [Header], now: Timestamp? = nil, bodyDigest: String? = nil)throws  -> Verification  {
     return try  FfiConverterTypeVerification_lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
@@ -6628,7 +6632,7 @@ public struct ReceivedRequest: Equatable, Hashable {
      */
     public let headers: [Header]
     /**
-     * `contentDigest(body:)` when there is a body.
+     * `contentDigest(body:)`; nil while the body has not been read, empty when it will not be: see `Publisher.verify`.
      */
     public let bodyDigest: String?
 
@@ -6645,7 +6649,7 @@ public struct ReceivedRequest: Equatable, Hashable {
          * Every line, in order, duplicates kept.
          */headers: [Header],
         /**
-         * `contentDigest(body:)` when there is a body.
+         * `contentDigest(body:)`; nil while the body has not been read, empty when it will not be: see `Publisher.verify`.
          */bodyDigest: String? = nil) {
         self.method = method
         self.url = url
