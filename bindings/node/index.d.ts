@@ -599,7 +599,7 @@ export declare class Preferences {
 export declare class Presented {
   /**
    * The visa and the signature among the headers of a request that was verified. `publicKey` is the agent's, where the request did not
-   * bring it.
+   * bring it; `Publisher.presented` finds it by itself.
    */
   static ofRequest(headers: Headers, publicKey?: PublicKey): Presented
   /** The visa, which is as good as money. */
@@ -691,6 +691,14 @@ export declare class Publisher {
   resume(pending: Pending, options?: NowOptions): Verification
   /** Verifies without spending anything, and tells each step with what was expected and received. */
   explain(method: string, target: string, headers: Headers, options?: VerifyOptions): Explanation
+  /**
+   * What a broker is shown of a request: its visa and what was signed, with the key of the agent's manifest where the request did not bring it.
+   *
+   * `verdict`: of a request that waits for a broker, or that was let in with a visa; `headers`: its lines, as they were verified. Throws
+   * `usage.argument` for any other verdict, when there is no visa among the lines, or when the manifest that lists the key is not at hand
+   * any more.
+   */
+  presented(verdict: Verdict, headers: Headers, options?: NowOptions): Presented
   /**
    * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
    *

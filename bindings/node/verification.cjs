@@ -23,7 +23,7 @@ class Verification {
 }
 
 function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit }) {
-  const { explain, resume, verify, verifyBatch } = Publisher.prototype
+  const { explain, presented, resume, verify, verifyBatch } = Publisher.prototype
   const { send } = Fetcher.prototype
   const { fromHeaders } = SignedReceipt
   const { ofRequest } = Presented
@@ -79,6 +79,10 @@ function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit
 
     explain(method, target, headers, options) {
       return withHeaders(headers, (...lines) => explain.call(this, method, target, ...lines, options))
+    },
+
+    presented(verdict, headers, options) {
+      return withHeaders(headers, (...lines) => presented.call(this, verdict, ...lines, options))
     },
   })
 

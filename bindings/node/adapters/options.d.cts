@@ -5,6 +5,7 @@ import type {
   Identity,
   Need,
   Policy,
+  Presented,
   Publisher,
   Redeemer,
   Resolver,
@@ -25,10 +26,10 @@ export interface AdapterHooks {
   /** Fetches what verdicts need; its own by default. */
   resolver?: Resolver
   /**
-   * Asks a broker about a visa where the policy says `check: redeem`: its client, which shows it the signed request too, or a function;
-   * without it such visas are answered with 503.
+   * Asks a broker about a visa where the policy says `check: redeem`: its client, which shows it the signed request too, or a function,
+   * which gets both as `presented`; without it such visas are answered with 503.
    */
-  redeem?: BrokerClient | ((need: Need, visa: string) => Redemption | Promise<Redemption>)
+  redeem?: BrokerClient | ((need: Need, visa: string, presented: Presented) => Redemption | Promise<Redemption>)
   /**
    * Takes each visa that was accepted without asking its broker (`check: offline`), to redeem it soon after. `close` it before the process
    * ends.

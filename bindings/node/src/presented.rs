@@ -15,7 +15,7 @@ pub struct Presented(pub(crate) broker::Presented);
 #[napi]
 impl Presented {
     /// The visa and the signature among the headers of a request that was verified. `publicKey` is the agent's, where the request did not
-    /// bring it.
+    /// bring it; `Publisher.presented` finds it by itself.
     #[napi(
         configurable,
         writable,

@@ -13,6 +13,7 @@ use crate::json::Json;
 use crate::limits::Limits;
 use crate::options::options;
 use crate::policy::Policy;
+use crate::presented::Presented;
 use crate::replay::{JavaScriptStore, MemoryReplayStore};
 use crate::replay_stores::DistantStore;
 use crate::request::Received;
@@ -265,6 +266,29 @@ impl Publisher {
         let Some(lines) = received.lines() else { return Ok(None) };
         let (request, now) = (received.view(&lines), time::or_now(now));
         boundary::compute(|| Some(Explanation::new(self.inner.explain(&request, now))))
+    }
+
+    /// What a broker is shown of a request: its visa and what was signed, with the key of the agent's manifest where the request did not bring it.
+    ///
+    /// `verdict`: of a request that waits for a broker, or that was let in with a visa; `headers`: its lines, as they were verified. Throws
+    /// `usage.argument` for any other verdict, when there is no visa among the lines, or when the manifest that lists the key is not at hand
+    /// any more.
+    #[napi(
+        ts_args_type = "verdict: Verdict, headers: Headers, options?: NowOptions",
+        ts_return_type = "Presented"
+    )]
+    pub fn presented(
+        &self,
+        verdict: ClassInstance<Verdict>,
+        headers: Joined,
+        count: u32,
+        separator: u32,
+        options: Option<NowOptions>,
+    ) -> Result<Option<Presented>> {
+        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
+        let now = time::or_now(options.and_then(|options| options.now));
+        let presented = boundary::call(|| self.inner.presented_of(verdict.core(), &lines, now))?;
+        Ok(Some(Presented(presented)))
     }
 
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.

@@ -131,6 +131,11 @@ export interface Need {
 export interface ReplayEntry { key: string; agent: string; expiresAt: number }
 export type Insert = "fresh" | "seen" | "full" | "error";
 export type Redemption = "accepted" | "refused" | "unavailable";
+/** What a broker is shown of a request: a member of `visas` in `POST /v1/visas/redeem`. The visa is as good as money. */
+export interface Presented {
+    readonly visa: string;
+    readonly request?: { readonly payload: string; readonly signature: string; readonly public_key: string };
+}
 
 /** The result of a verification (PROTOCOL §6): plain, frozen data. */
 export interface Verdict {
@@ -372,7 +377,7 @@ export class Pending {
     /**
      * Records the store's answer to a `replay` need: `fresh`, `seen`, `full` or `error`.
      */
-    inserted(answer: Insert): void;
+    inserted(answer: Insert, options?: NowOptions): void;
     /**
      * Records the broker's answer to a `redeem` need: `accepted`, `refused` or `unavailable`.
      */
@@ -573,6 +578,13 @@ export class Publisher {
      * throws is written to the console and answered with 503.
      */
     constructor(policy: Policy, options?: PublisherOptions);
+    /**
+     * What a broker is shown of a request: its visa and what was signed, with the key of the agent's manifest where the request did not bring it.
+     *
+     * `verdict`: of a request that waits for a broker, or that was let in with a visa; `headers`: its lines, as they were verified. Throws
+     * `usage.argument` for any other verdict, when there is no visa among the lines, or when the manifest that lists the key is not at hand any more.
+     */
+    presented(verdict: Verdict, headers: HeaderLines, options?: NowOptions): Presented;
     /**
      * Takes up a pending verification where it stopped; only once.
      */
@@ -775,6 +787,12 @@ export function linkPolicyUrl(values: string[], page: string): string | undefine
 export function manifestUrl(agent_id: string, options?: LoopbackOptions): string;
 
 /**
+ * What a `Cache-Control` says, its lines joined by commas: the seconds of `max-age`, the least of them when there are several; 0 for what must not be
+ * stored; `undefined` when nothing is said. For `ts/fetch.ts`.
+ */
+export function maxAge(cache_control: string): number | undefined;
+
+/**
  * What `signAssertion` would sign, for a key that answers later.
  */
 export function prepareAssertion(identity: Identity, token_endpoint: string, options?: AssertionOptions): Prepared;
@@ -791,6 +809,12 @@ export function purposes(): string[];
  * `spend.broker_denied` when there is none.
  */
 export function readOffer(body: string | Uint8Array, options?: OfferOptions): Offer;
+
+/**
+ * What the answer to `POST /v1/visas/redeem`, by its status and its whole body, says of the one visa that was presented: `unavailable` for everything
+ * but a definite word.
+ */
+export function readRedemption(status: number, body: string | Uint8Array): Redemption;
 
 /**
  * Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute.

@@ -7,6 +7,7 @@ use crate::errors::{self, Thrown, raise};
 use crate::headers::Lines;
 use crate::options::{self, Options};
 use crate::policy::Policy;
+use crate::replay::DistantStore;
 use crate::request::Received;
 use crate::verification::{self, Pending};
 use crate::{explain, feedback, json, key, replay, verdict};
@@ -14,7 +15,7 @@ use imagxp::Timestamp;
 use imagxp::encoding::hex_decode;
 use imagxp::limits::Limits;
 use imagxp::publisher::{self as core_publisher, FeedbackVerification, FetchFailure};
-use imagxp::replay::{LaterReplayStore, MemoryReplayStore, ReplayEntry};
+use imagxp::replay::{MemoryReplayStore, ReplayEntry};
 use js_sys::{Array, Object, Reflect};
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
@@ -26,6 +27,7 @@ const MAX_REPLAY_ENTRIES: u32 = 200_000;
 #[wasm_bindgen]
 pub struct Publisher {
     inner: core_publisher::Publisher,
+    distant: Option<Arc<DistantStore>>,
 }
 
 #[wasm_bindgen]
@@ -61,8 +63,9 @@ impl Publisher {
             }
         };
         let mut inner = core_publisher::Publisher::new(policy.0.clone(), secret);
-        inner = if later {
-            inner.with_replay_store(Arc::new(LaterReplayStore))
+        let distant = later.then(|| Arc::new(DistantStore::new()));
+        inner = if let Some(store) = &distant {
+            inner.with_replay_store(Arc::<DistantStore>::clone(store))
         } else {
             let most = options.whole("maxReplayEntries")?.unwrap_or(MAX_REPLAY_ENTRIES);
             let most_entries = usize::try_from(most).unwrap_or(usize::MAX);
@@ -77,7 +80,7 @@ impl Publisher {
         if let Some(limits) = options.value("limits")? {
             inner = inner.with_limits(read_limits(limits)?);
         }
-        Ok(Self { inner })
+        Ok(Self { inner, distant })
     }
 
     /// Verifies one request.
@@ -93,7 +96,7 @@ impl Publisher {
         #[wasm_bindgen(unchecked_optional_param_type = "VerifyOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
         let (received, now) = read(method, url, &headers, options)?;
-        verification::to_js(self.inner.verify(&received.view(&received.lines()), now))
+        self.told(self.inner.verify(&received.view(&received.lines()), now))
     }
 
     /// Verifies many requests, in order, with the verdicts of one after the other: of two copies of one request the second is a replay.
@@ -114,7 +117,8 @@ impl Publisher {
         let lines: Vec<_> = requests.iter().map(Received::lines).collect();
         let requests: Vec<_> =
             requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
-        self.inner.verify_batch(&requests, now).into_iter().map(verification::to_js).collect()
+        let verified = self.inner.verify_batch(&requests, now);
+        verified.into_iter().map(|verification| self.told(verification)).collect()
     }
 
     /// Takes up a pending verification where it stopped; only once.
@@ -125,7 +129,7 @@ impl Publisher {
         #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
         let now = Options::new(options, &["now"])?.now()?;
-        verification::to_js(self.inner.resume(pending.take()?, now))
+        self.told(self.inner.resume(pending.take()?, now))
     }
 
     /// Verifies without spending anything, and tells each step with what was expected and received.
@@ -139,6 +143,23 @@ impl Publisher {
     ) -> Result<JsValue, Thrown> {
         let (received, now) = read(method, url, &headers, options)?;
         explain::to_js(&self.inner.explain(&received.view(&received.lines()), now))
+    }
+
+    /// What a broker is shown of a request: its visa and what was signed, with the key of the agent's manifest where the request did not bring it.
+    ///
+    /// `verdict`: of a request that waits for a broker, or that was let in with a visa; `headers`: its lines, as they were verified. Throws
+    /// `usage.argument` for any other verdict, when there is no visa among the lines, or when the manifest that lists the key is not at hand any more.
+    #[wasm_bindgen(unchecked_return_type = "Presented")]
+    pub fn presented(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Verdict")] verdict: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "HeaderLines")] headers: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
+    ) -> Result<JsValue, Thrown> {
+        let now = Options::new(options, &["now"])?.now()?;
+        let (verdict, headers) = (verdict::with_visa(&verdict)?, Lines::read(&headers)?);
+        let presented = self.inner.presented_of(&verdict, &headers.lines(), now).map_err(raise)?;
+        json::object(&presented.to_json().map_err(raise)?)
     }
 
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
@@ -198,6 +219,12 @@ impl Publisher {
             .ok_or_else(|| errors::argument(&format!("`{failure}` is not the name of a fetch failure")))?;
         let now = Options::new(options, &["now"])?.now()?;
         self.inner.supply_failure(url, failure, now).map_err(raise)
+    }
+}
+
+impl Publisher {
+    fn told(&self, verification: core_publisher::Verification) -> Result<JsValue, Thrown> {
+        verification::to_js(verification, self.distant.as_ref())
     }
 }
 

@@ -134,6 +134,11 @@ export interface Need {
 export interface ReplayEntry { key: string; agent: string; expiresAt: number }
 export type Insert = "fresh" | "seen" | "full" | "error";
 export type Redemption = "accepted" | "refused" | "unavailable";
+/** What a broker is shown of a request: a member of `visas` in `POST /v1/visas/redeem`. The visa is as good as money. */
+export interface Presented {
+  readonly visa: string;
+  readonly request?: { readonly payload: string; readonly signature: string; readonly public_key: string };
+}
 
 /** The result of a verification (PROTOCOL §6): plain, frozen data. */
 export interface Verdict {

@@ -1,12 +1,12 @@
 //! The result of a verification: the fixed structure of PROTOCOL §6.
 
-use crate::errors::Thrown;
+use crate::errors::{self, Thrown};
 use crate::{agent_id, json};
 use imagxp::Code;
 use imagxp::crypto::Thumbprint;
 use imagxp::json::{Object, Value};
-use imagxp::publisher::{Verdict, Visitor};
-use js_sys::{Object as JsObject, Reflect};
+use imagxp::publisher::{Need, NeedKind, Outcome, PaymentState, Verdict, Visitor};
+use js_sys::{Array, Object as JsObject, Reflect};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -26,6 +26,22 @@ pub(crate) fn carrier(value: &JsValue) -> Result<Option<Verdict>, Thrown> {
     let agent_id = text("agentId")?.map(|name| agent_id::parse(&name, true)).transpose()?;
     let key_id = text("keyId")?.as_deref().and_then(Thumbprint::parse);
     Ok(agent_id.map(|agent_id| Verdict::on_agent(agent_id, key_id)))
+}
+
+/// The verdict on a request with a visa, as far as the core asks about it to show the request to a broker; only a verified agent pays with one.
+pub(crate) fn with_visa(value: &JsValue) -> Result<Verdict, Thrown> {
+    let wrong = || errors::argument("the verdict takes no visa, and waits for no broker");
+    let member = |value: &JsValue, name: &str| Reflect::get(value, &name.into()).map_err(|_| wrong());
+    let text = |value: &JsValue, name: &str| member(value, name)?.as_string().ok_or_else(wrong);
+    let mut verdict = carrier(value).ok().flatten().ok_or_else(wrong)?;
+    verdict.outcome = Outcome::from_name(&text(value, "outcome")?).ok_or_else(wrong)?;
+    let state = text(&member(value, "payment")?, "state")?;
+    verdict.payment.state = PaymentState::from_name(&state).ok_or_else(wrong)?;
+    for need in member(value, "needs")?.dyn_ref::<Array>().ok_or_else(wrong)?.iter() {
+        let kind = NeedKind::from_name(&text(&need, "kind")?).ok_or_else(wrong)?;
+        verdict.needs.push(Need { kind, url: text(&need, "url")? });
+    }
+    Ok(verdict)
 }
 
 fn to_object(verdict: &Verdict) -> Object<'static> {

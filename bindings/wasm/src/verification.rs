@@ -1,20 +1,26 @@
 //! A verification, and one that waits for something.
 
 use crate::errors::{self, Thrown};
-use crate::{replay, verdict};
+use crate::options::Options;
+use crate::replay::{self, DistantStore};
+use crate::verdict;
 use core::cell::RefCell;
 use imagxp::publisher::{self, Redemption};
 use js_sys::{Object, Reflect};
+use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 
 /// A verification that waits for what its verdict's `needs` name. It can be resumed once.
 #[wasm_bindgen]
-pub struct Pending(RefCell<Option<publisher::Pending>>);
+pub struct Pending {
+    inner: RefCell<Option<publisher::Pending>>,
+    store: Option<Arc<DistantStore>>,
+}
 
 impl Pending {
     /// Takes what is to be resumed. Resuming twice would let one spent nonce pass two requests.
     pub(crate) fn take(&self) -> Result<publisher::Pending, Thrown> {
-        self.0.borrow_mut().take().ok_or_else(resumed)
+        self.inner.borrow_mut().take().ok_or_else(resumed)
     }
 }
 
@@ -31,14 +37,14 @@ impl Pending {
             "unavailable" => Redemption::Unavailable,
             _ => return Err(errors::argument("the answer is not one of accepted, refused, unavailable")),
         };
-        self.0.borrow_mut().as_mut().ok_or_else(resumed)?.redeemed(answer);
+        self.inner.borrow_mut().as_mut().ok_or_else(resumed)?.redeemed(answer);
         Ok(())
     }
 
     /// What the replay store has to insert, when there is a `replay` need.
     #[wasm_bindgen(getter, unchecked_return_type = "ReplayEntry | undefined")]
     pub fn insertion(&self) -> Result<JsValue, Thrown> {
-        let pending = self.0.borrow();
+        let pending = self.inner.borrow();
         match pending.as_ref().ok_or_else(resumed)?.insertion() {
             Some(entry) => replay::to_js(entry),
             None => Ok(JsValue::UNDEFINED),
@@ -49,9 +55,16 @@ impl Pending {
     pub fn inserted(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Insert")] answer: &str,
+        #[wasm_bindgen(unchecked_optional_param_type = "NowOptions")] options: JsValue,
     ) -> Result<(), Thrown> {
+        let now = Options::new(options, &["now"])?.now()?;
         let answer = replay::answer(answer)?;
-        self.0.borrow_mut().as_mut().ok_or_else(resumed)?.inserted(answer);
+        let mut pending = self.inner.borrow_mut();
+        let pending = pending.as_mut().ok_or_else(resumed)?;
+        if let Some((store, entry)) = self.store.as_ref().zip(pending.insertion()) {
+            store.answered(entry, answer, now);
+        }
+        pending.inserted(answer);
         Ok(())
     }
 }
@@ -61,9 +74,14 @@ fn resumed() -> Thrown {
 }
 
 /// `{verdict, pending}`: the verdict so far, and what to resume when it has needs.
-pub(crate) fn to_js(verification: publisher::Verification) -> Result<JsValue, Thrown> {
+pub(crate) fn to_js(
+    verification: publisher::Verification,
+    store: Option<&Arc<DistantStore>>,
+) -> Result<JsValue, Thrown> {
     let answer = Object::new();
-    let pending = verification.pending.map(|pending| Pending(RefCell::new(Some(pending))));
+    let pending = verification
+        .pending
+        .map(|pending| Pending { inner: RefCell::new(Some(pending)), store: store.map(Arc::clone) });
     Reflect::set(&answer, &"verdict".into(), &verdict::to_js(&verification.verdict)?)?;
     Reflect::set(&answer, &"pending".into(), &pending.map_or(JsValue::UNDEFINED, JsValue::from))?;
     Ok(answer.into())

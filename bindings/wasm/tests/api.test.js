@@ -74,8 +74,9 @@ test("a store that answers later is asked after the signature holds, and once", 
   const forged = request.map(([name, value]) => [name, name === "x-imagxp-signature" ? "ab".repeat(64) : value]);
   assert.equal(publisher.verify("GET", "/", forged).pending, undefined);
 
-  for (const [answer, outcome, expected] of [["fresh", "allow", null], ["seen", "deny", "replay.nonce_seen"], ["full", "undecided", "replay.store_full"], ["error", "undecided", "replay.store_error"]]) {
-    const { verdict, pending } = publisher.verify("GET", "/", request);
+  for (const [answer, outcome, expected] of [["full", "undecided", "replay.store_full"], ["error", "undecided", "replay.store_error"], ["fresh", "allow", null], ["seen", "deny", "replay.nonce_seen"]]) {
+    const asked = lines(identity);
+    const { verdict, pending } = publisher.verify("GET", "/", asked);
     assert.deepEqual([verdict.outcome, verdict.code, verdict.http], ["undecided", "replay.store_error", 503]);
     assert.deepEqual(verdict.needs, [{ kind: "replay", url: "" }]);
     assert.match(pending.insertion.key, /^[0-9a-f]{32}$/);
@@ -84,11 +85,60 @@ test("a store that answers later is asked after the signature holds, and once", 
     const resumed = publisher.resume(pending);
     assert.deepEqual([resumed.verdict.outcome, resumed.verdict.code, resumed.pending], [outcome, expected, undefined]);
     assert.throws(() => publisher.resume(pending), code("usage.argument"), "only once");
+    // What the store has is known here from then on, and nothing else.
+    const again = publisher.verify("GET", "/", asked);
+    assert.equal(again.pending === undefined, answer === "fresh" || answer === "seen");
+    if (again.pending === undefined) assert.equal(again.verdict.code, "replay.nonce_seen");
   }
   // Resumed without an answer it asks again.
   const { pending } = publisher.verify("GET", "/", request);
   assert.ok(publisher.resume(pending).pending.insertion);
   assert.throws(() => publisher.verify("GET", "/", request).pending.inserted("yes"), code("usage.argument"));
+});
+
+test("a broker is shown what a visa came with, of a verdict that takes it and of no other", () => {
+  const [broker, issuer] = [imagxp.PrivateKey.generate(), "https://broker.example"];
+  const identity = new imagxp.Identity(AGENT, imagxp.PrivateKey.generate());
+  const paid = {
+    ...POLICY,
+    purposes: { SUMMARY: { allow: true, price: { amount: "0.01", currency: "USD" } } },
+    payment: { required: true, brokers: [{ issuer, jwks_uri: `${issuer}/jwks.json` }] },
+  };
+  const publisher = new imagxp.Publisher(imagxp.Policy.fromJson(paid));
+  publisher.supply(imagxp.manifestUrl(AGENT), identity.manifest().toJson());
+  publisher.supply(`${issuer}/jwks.json`, { keys: [{ ...broker.publicKey.toJwk(), kid: broker.publicKey.thumbprint }] });
+  const terms = { issuer, audience: ORIGIN, agentId: AGENT, jkt: identity.keyId, jti: "visa-0001", amount: "0.01", currency: "USD" };
+  const visa = imagxp.issueVisa(broker, terms);
+  const signed = identity.sign("GET", `${ORIGIN}/`, "SUMMARY", { payment: visa });
+  const keyless = signed.filter(([name]) => name !== "x-imagxp-public-key");
+  assert.equal(keyless.length, signed.length - 1);
+  const { verdict } = publisher.verify("GET", "/", keyless);
+  assert.deepEqual([verdict.code, verdict.payment.state], [null, "visa"]);
+  const given = Object.fromEntries(signed);
+  const request = { payload: given["x-imagxp-payload"], signature: given["x-imagxp-signature"], public_key: given["x-imagxp-public-key"] };
+  for (const headers of [keyless, signed, new Headers(keyless)]) assert.deepEqual(publisher.presented(verdict, headers), { visa, request });
+
+  const unpaid = publisher.verify("GET", "/", lines(identity)).verdict;
+  assert.equal(unpaid.code, "payment.required");
+  for (const other of [unpaid, { ...verdict, payment: undefined }, { ...verdict, needs: [{}] }, { ...verdict, agentId: null }, {}, undefined, 5]) {
+    assert.throws(() => publisher.presented(other, keyless), code("usage.argument"), JSON.stringify(other));
+  }
+  assert.throws(() => publisher.presented(verdict, []), code("usage.argument"));
+  assert.throws(() => publisher.presented(verdict, 5), code("usage.argument"));
+  assert.throws(() => publisher.presented(verdict, keyless, { now: Date.now() + 2 * 86_400_000 }), code("usage.argument"), "the manifest is forgotten");
+});
+
+test("a broker's word is definite, or none", () => {
+  const refused = (code) => JSON.stringify({ results: [{ accepted: false, error: { code, message: "no" } }] });
+  for (const [status, body, word] of [
+    [200, '{"results":[{"accepted":true,"jti":"j"}]}', "accepted"],
+    [200, new TextEncoder().encode(refused("visa.state")), "refused"],
+    [200, refused("store.busy"), "unavailable"],
+    [200, "{", "unavailable"],
+    [503, '{"results":[{"accepted":true}]}', "unavailable"],
+    [65_736, '{"results":[{"accepted":true}]}', "unavailable"],
+  ]) assert.equal(imagxp.readRedemption(status, body), word);
+  assert.throws(() => imagxp.readRedemption(200, undefined), code("usage.argument"));
 });
 
 test("memory: the same request passes once", () => {
@@ -202,8 +252,9 @@ test("a hundred thousand verifications leave the memory as it was", () => {
   const rounds = (count) => {
     for (let number = 0; number < count; number += 1) {
       const { pending } = publisher.verify("GET", "/", good);
-      pending.inserted("fresh");
-      if (!publisher.resume(pending).verdict.isAllowed) throw new Error("refused");
+      // What is there would be remembered, and so refused without asking.
+      pending.inserted("full");
+      if (publisher.resume(pending).verdict.code !== "replay.store_full") throw new Error("another verdict");
       pending.free();
       for (let other = 0; other < 9; other += 1) publisher.verify("GET", "/", other % 2 ? forged : browser);
     }

@@ -89,6 +89,17 @@ test("what is refused costs no fetch and is told as busy; a kept copy and a fetc
   }
 });
 
+test("what an answer says of its age is read as everywhere", async () => {
+  for (const [line, age] of [["max-age=3600, max-age=60", 60], ['public, Max-Age="30"', 30], ["max-age=60, no-store", 0], ["max-age=1x", undefined], [undefined, undefined]]) {
+    const headers = line === undefined ? {} : { "cache-control": line };
+    const documents = new Documents(async () => new Response("{}", { headers }), undefined, false);
+    const told = [];
+    const publisher = { supply: (url, body, { maxAge }) => told.push(maxAge) };
+    await documents.supply(publisher, { kind: "manifest", url: "https://a.example/" }, false, () => undefined);
+    assert.deepEqual(told, [age], line);
+  }
+});
+
 test("who comes when everything is busy may come again in a moment", async (t) => {
   t.mock.method(console, "warn", () => undefined);
   const agents = new Map(Array.from({ length: 33 }, (_, number) => {

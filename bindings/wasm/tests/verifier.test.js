@@ -128,6 +128,66 @@ test("a visa of several uses is counted in a store that answers later, and redee
   }
 });
 
+test("a broker is shown the visa and the signed request, also of an agent that leaves its key out", async () => {
+  const bank = await broker();
+  try {
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment: { brokers: [{ ...bank.entry, check: "redeem" }] } });
+    const shown = [];
+    const redeem = async (need, visa, presented) => (shown.push([need.url, visa, presented]), "accepted");
+    const verifier = new imagxp.Verifier({ policy: rules, redeem });
+    for (const name of ["x-imagxp-public-key", "none"]) {
+      const visa = bank.visa(reader);
+      const lines = reader.sign("/", { payment: visa });
+      const verdict = await verifier.verifyRequest(request("/", lines.filter(([own]) => own !== name)));
+      assert.deepEqual([verdict.code, verdict.payment.state], [null, "visa"]);
+      const sent = Object.fromEntries(lines);
+      const signed = { payload: sent["x-imagxp-payload"], signature: sent["x-imagxp-signature"], public_key: sent["x-imagxp-public-key"] };
+      assert.deepEqual(shown.splice(0), [[`${bank.issuer}/v1/visas/redeem`, visa, { visa, request: signed }]]);
+    }
+  } finally {
+    await bank.close();
+  }
+});
+
+test("a visa of more uses than a request may ask the store about", async () => {
+  const bank = await broker();
+  try {
+    const entries = new Set();
+    let asked = 0;
+    const insertIfAbsent = async ({ key }) => ((asked += 1), entries.has(key) ? "seen" : (entries.add(key), "fresh"));
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment: { brokers: [bank.entry] } });
+    const isolate = () => new imagxp.Verifier({ policy: rules, secret: SECRET, replayStore: { insertIfAbsent } });
+    const [uses, payment] = [140, bank.visa(reader, { maxUses: 140 })];
+    const use = async (verifier) => (await verifier.verifyRequest(request("/", reader.sign("/", { payment })))).code;
+    const verifier = isolate();
+    for (let number = 0; number < uses; number += 1) assert.equal(await use(verifier), null, String(number));
+    assert.equal(await use(verifier), "payment.already_used");
+    assert.equal(asked, uses + 1 + uses, "a nonce each, and a use each");
+    // One that knows nothing of them learns in two requests.
+    const other = isolate();
+    assert.deepEqual([await use(other), await use(other)], ["replay.store_error", "payment.already_used"]);
+  } finally {
+    await bank.close();
+  }
+});
+
+test("a signed body leaves one audit record, read or not", async () => {
+  const records = [];
+  const audit = (record) => records.push(JSON.parse(record).code ?? null);
+  const verifier = new imagxp.Verifier({ policy: policy(), audit, maxBody: 100 });
+  const post = (body, said = body ?? "") => request("/", reader.sign("/", { method: "POST", contentDigest: imagxp.contentDigest(said) }), { method: "POST", body });
+  const used = post("x");
+  await used.text();
+  const slowly = async function* () {
+    for (let piece = 0; piece < 20; piece += 1) yield new Uint8Array(10);
+  };
+  const stream = new Request(post(undefined, new Uint8Array(200)), { body: ReadableStream.from(slowly()), duplex: "half" });
+  for (const [asked, status] of [[post("x".repeat(100)), 200], [post(undefined), 200], [post("x".repeat(101)), 400], [stream, 400], [post(undefined, "x"), 400], [used, 400]]) {
+    const answer = await verifier.handle(asked, page);
+    assert.deepEqual([answer.status, records.splice(0)], [status, [status === 200 ? null : "claim.digest_mismatch"]]);
+  }
+});
+
 test("a receipt by a key that lives in WebCrypto", async () => {
   const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
   const jwk = await crypto.subtle.exportKey("jwk", publicKey);

@@ -32,6 +32,7 @@ export {
   prepareAssertion,
   purposes,
   readOffer,
+  readRedemption,
   signAssertion,
   userAgent,
   verifyAssertion,
@@ -43,6 +44,6 @@ export {
 export type {
   Assertion, AssertionOptions, Broker, Claim, Code, DeliveryOptions, DiscoverOptions, Document, EmitOptions, Explanation, FeedbackOptions,
   FeedbackVerification, HeaderLines, Insert, LimitOptions, LoopbackOptions, ManifestKey, ManifestOptions, Need, NonceOptions, NowOptions,
-  Offer, OfferOptions, PublisherOptions, ReceiptOptions, Redemption, ReplayEntry, Sha256, SignOptions, Step, SupplyOptions,
+  Offer, OfferOptions, Presented, PublisherOptions, ReceiptOptions, Redemption, ReplayEntry, Sha256, SignOptions, Step, SupplyOptions,
   TakeFeedbackOptions, TakenFeedback, Time, TokenOptions, Verdict, Verification, VerifyOptions, VisaOptions,
 } from "../generated/imagxp.js";

@@ -1,12 +1,15 @@
 // Fetching one document by PROTOCOL §4's rules, as far as a host's `fetch` lets us: https only, no redirects, one deadline over the whole
 // exchange, a limit on the body while it is read, no content coding. Which address a name resolves to is the host's business.
 
+import "./init.js";
+import { maxAge } from "../generated/imagxp.js";
+
 /** Why there is no document; the names that `Publisher.supplyFailure` takes. */
 export type Failure = "failed" | "not_found" | "redirect" | "busy" | "invalid";
 
 export interface Fetched {
   body: Uint8Array;
-  /** `Cache-Control: max-age`, in seconds. */
+  /** What `Cache-Control` says, in seconds. */
   maxAge: number | undefined;
 }
 
@@ -74,7 +77,7 @@ async function exchanged(fetcher: typeof fetch, url: string, profile: Profile, s
   if (coding !== null && coding !== "identity") return refuse("invalid", "the answer has a content coding");
   const body = await readAtMost(response.body, profile.maxBytes);
   if (body === undefined) throw new FetchFailed("invalid", `more than ${profile.maxBytes} bytes`);
-  return { body, maxAge: maxAge(response.headers.get("cache-control")) };
+  return { body, maxAge: maxAge(response.headers.get("cache-control") ?? "") };
 }
 
 /** The whole stream, or nothing when it is longer; the rest is then not read. */
@@ -88,7 +91,8 @@ export async function readAtMost(stream: ReadableStream<Uint8Array> | null, most
     if (done) return concatenated(pieces, size);
     size += value.byteLength;
     if (size > most) {
-      await reader.cancel().catch(() => undefined);
+      // Not waited for: one half of a `tee` is cancelled when the other one is.
+      void reader.cancel().catch(() => undefined);
       return undefined;
     }
     pieces.push(value);
@@ -103,11 +107,4 @@ export function concatenated(pieces: readonly Uint8Array[], size: number): Uint8
     at += piece.byteLength;
   }
   return whole;
-}
-
-function maxAge(header: string | null): number | undefined {
-  const directives = (header ?? "").toLowerCase().split(",").map((directive) => directive.trim());
-  if (directives.some((directive) => directive === "no-store" || directive === "no-cache")) return 0;
-  const found = directives.map((directive) => /^max-age="?(\d{1,9})"?$/.exec(directive)).find((match) => match !== null);
-  return found === undefined ? undefined : Number(found[1]);
 }

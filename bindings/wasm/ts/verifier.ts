@@ -5,6 +5,7 @@ import {
   type Insert,
   type Need,
   Policy,
+  type Presented,
   PrivateKey,
   PublicKey,
   Publisher,
@@ -26,8 +27,11 @@ import type { ReplayStore } from "./replay.js";
 /** Where the public policy is served. */
 export const WELL_KNOWN_PATH = "/.well-known/imagxp-policy.json";
 
-/** Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa. */
-export type Redeem = (need: Need, visa: string) => Promise<Redemption>;
+/**
+ * Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a broker wants to see of the request, since a visa that is
+ * bound to a key counts only with what the key has signed: `{"visas":[presented]}` is the body to POST.
+ */
+export type Redeem = (need: Need, visa: string, presented: Presented) => Promise<Redemption>;
 /** Takes feedback that holds, and the verdict on it, which names the agent. */
 export type OnFeedback = (feedback: TakenFeedback, verdict: Verdict) => void | Promise<void>;
 /** Takes the receipt of an answer that had gone out before its hash was known. */
@@ -50,7 +54,7 @@ export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
   fetch?: typeof fetch;
   /** Keeps fetched documents for other isolates, for example a Workers KV namespace. */
   documents?: DocumentStore;
-  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. */
+  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. Other visas are yours to redeem. */
   redeem?: Redeem;
   /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
   identity?: SiteIdentity;
@@ -70,7 +74,7 @@ export interface Context {
 
 // Manifest, key set, redemption; a refresh may ask for one of the first two again.
 const MAX_FETCHES = 6;
-// A visa of many uses asks its store once for each use it has had.
+// A visa of many uses asks its store once for each use that this isolate does not know of.
 const MAX_INSERTIONS = 128;
 const VERDICT_PREFIX = "x-imagxp-verdict-";
 const FEEDBACK = "x-imagxp-feedback";
@@ -167,13 +171,11 @@ export class Verifier {
     const verification = publisher.verify(request.method, target, request.headers);
     // The check of the digest comes before anything is spent, so the request can be verified again with it. It also comes before the
     // signature: a stranger can make us hold `maxBody` bytes for as long as the platform lets a body take.
-    if (verification.verdict.code === "claim.digest_mismatch" && request.body !== null && !request.bodyUsed) {
+    if (verification.verdict.code === "claim.digest_mismatch") {
       verification.pending?.free();
-      const [read, kept] = request.body.tee();
-      const body = await readAtMost(read, this.#options.maxBody ?? 1024 * 1024);
-      const again = new Request(request, { body: kept, duplex: "half" } as RequestInit);
-      if (body === undefined) return { verdict: verification.verdict, request: again };
-      const bodyDigest = contentDigest(body);
+      const { body, request: again } = await readBody(request, this.#options.maxBody ?? 1024 * 1024);
+      // A body that is not held has no digest: then the refusal is final, and the audit log gets it.
+      const bodyDigest = body === undefined ? "" : contentDigest(body);
       const verdict = await this.#complete(again, publisher.verify(request.method, target, request.headers, { bodyDigest }), context);
       return { verdict, request: again };
     }
@@ -198,7 +200,7 @@ export class Verifier {
           return verdict;
         } else {
           for (const need of verdict.needs) {
-            if (need.kind === "redeem") pending.redeemed(await this.#redeem(need, request));
+            if (need.kind === "redeem") pending.redeemed(await this.#redeem(need, request, verdict));
             else await this.#documents.supply(publisher, need, fetched.has(need.url), (promise) => context.waitUntil?.(promise));
             fetched.add(need.url);
           }
@@ -224,11 +226,11 @@ export class Verifier {
     return "error";
   }
 
-  async #redeem(need: Need, request: Request): Promise<Redemption> {
-    const visa = request.headers.get("x-imagxp-payment") ?? request.headers.get("x-imagxp-credential");
-    if (this.#options.redeem === undefined || visa === null) return "unavailable";
+  async #redeem(need: Need, request: Request, verdict: Verdict): Promise<Redemption> {
+    if (this.#options.redeem === undefined) return "unavailable";
     try {
-      return await this.#options.redeem(need, visa);
+      const presented = this.#current().publisher.presented(verdict, request.headers);
+      return await this.#options.redeem(need, presented.visa, presented);
     } catch (error) {
       console.error("imagxp: asking the broker failed", error);
       return "unavailable";
@@ -313,6 +315,15 @@ interface Judged {
   verdict: Verdict;
   /** The request with its body, which may have been read meanwhile. */
   request: Request;
+}
+
+/** The body, unless it is longer or somebody has read it, and the request with its body again. A request without one has an empty one. */
+async function readBody(request: Request, most: number): Promise<{ body: Uint8Array | undefined; request: Request }> {
+  if (request.bodyUsed) return { body: undefined, request };
+  if (request.body === null) return { body: new Uint8Array(), request };
+  const [read, kept] = request.body.tee();
+  const body = await readAtMost(read, most);
+  return { body, request: new Request(request, { body: kept, duplex: "half" } as RequestInit) };
 }
 
 function readIdentity(site: SiteIdentity): Identity {

@@ -92,10 +92,13 @@ class AnsweredResponse {
     const bytes = this.#taken(chunk, encoding)
     if (bytes === null) return this.#own.write(chunk, encoding, callback)
     if (this.#state === 'waiting') {
-      this.#waiting.push([bytes, done])
-      if (this.#size <= this.#maxBody && this.#mayWait()) return true
+      if (this.#size <= this.#maxBody && this.#mayWait()) {
+        this.#waiting.push(bytes)
+        // It is taken: who waits for that before the next piece would wait for ever.
+        if (typeof done === 'function') process.nextTick(done)
+        return true
+      }
       this.#stream()
-      return !this.#response.writableNeedDrain
     }
     return this.#own.write(bytes, done)
   }
@@ -108,13 +111,9 @@ class AnsweredResponse {
     if (this.#state === 'waiting') {
       // The whole body is here: the receipt becomes a header.
       for (const [name, value] of this.#signed()) this.#response.setHeader(name, value)
-      const pieces = [...this.#waiting.map(([piece]) => piece), bytes]
-      const callbacks = [...this.#waiting.map(([, written]) => written), done].filter(
-        (one) => typeof one === 'function',
-      )
+      const pieces = [...this.#waiting, bytes]
       this.#pass()
-      const ended = callbacks.length > 0 ? () => callbacks.forEach((one) => one()) : undefined
-      return this.#own.end(pieces.length === 1 ? bytes : Buffer.concat(pieces), ended)
+      return this.#own.end(pieces.length === 1 ? bytes : Buffer.concat(pieces), done)
     }
     const trailers = this.#trailers ? this.#signed() : []
     this.#pass()
@@ -154,7 +153,7 @@ class AnsweredResponse {
     if (this.#trailers) response.setHeader('trailer', NAMES.join(', '))
     this.#state = 'streaming'
     this.#own.writeHead(response.statusCode)
-    for (const [bytes, done] of this.#waiting.splice(0)) this.#own.write(bytes, done)
+    for (const bytes of this.#waiting.splice(0)) this.#own.write(bytes)
   }
 
   #pass() {

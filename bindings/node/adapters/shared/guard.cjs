@@ -5,7 +5,6 @@ const {
   Fetcher,
   Identity,
   Policy,
-  Presented,
   Publisher,
   Redeemer,
   Resolver,
@@ -18,7 +17,6 @@ const { ReceiptMaker } = require('./receipt_maker.cjs')
 const { SingleFlight } = require('./single_flight.cjs')
 const { isPolicy, isPublicAddress, isRobots, target } = require('./target.cjs')
 
-const TOKEN_HEADERS = ['x-imagxp-payment', 'x-imagxp-credential']
 const FEEDBACK = 'x-imagxp-feedback'
 const REDEMPTIONS = new Set(['accepted', 'refused', 'unavailable'])
 const MEBIBYTE = 1024 * 1024
@@ -114,7 +112,8 @@ class Guard {
     if (verification.verdict.code === 'claim.digest_mismatch') {
       const { gone, body } = await request.readBody(this.#options.maxBody)
       if (gone) return null
-      if (body !== null) verification = this.#verify(request, contentDigest(body))
+      // A body that is not held has no digest: then the refusal is final, and the audit log gets it.
+      verification = this.#verify(request, body === null ? '' : contentDigest(body))
     }
     let asked = false
     // Manifest, key set, redemption; a refresh may ask for one of the first two again.
@@ -130,7 +129,7 @@ class Guard {
         fetched = true
         if (need.kind === 'redeem') {
           asked = true
-          pending.redeemed(await this.#redeem(request, need))
+          pending.redeemed(await this.#redeem(request, need, verdict))
         } else await this.#fetch(need)
       }
       if (fetched) rounds += 1
@@ -151,13 +150,15 @@ class Guard {
     })
   }
 
-  async #redeem(request, need) {
-    if (this.#options.redeem === undefined) return 'unavailable'
-    const visas = TOKEN_HEADERS.flatMap((name) => values(request.headers, name))
+  async #redeem(request, need, verdict) {
+    const { redeem } = this.#options
+    if (redeem === undefined) return 'unavailable'
     try {
-      const { redeem } = this.#options
+      const presented = this.#publisher.presented(verdict, request.headers)
       const redemption =
-        redeem instanceof BrokerClient ? await confirm(redeem, request, need) : await redeem(need, visas[0].trim())
+        redeem instanceof BrokerClient
+          ? await confirm(redeem, need, presented)
+          : await redeem(need, presented.visa, presented)
       if (REDEMPTIONS.has(redemption)) return redemption
       throw new TypeError('redeem answers accepted, refused or unavailable')
     } catch (error) {
@@ -171,7 +172,7 @@ class Guard {
     const { redeemer } = this.#options
     if (redeemer === undefined || !verdict.isAllowed || verdict.payment.state !== 'visa') return
     try {
-      redeemer.push(Presented.ofRequest(request.headers))
+      redeemer.push(this.#publisher.presented(verdict, request.headers))
     } catch (error) {
       this.report(error)
     }
@@ -257,11 +258,11 @@ function checked(options) {
 }
 
 /** What a broker says that wants to see the signed request too. */
-async function confirm(broker, request, need) {
+async function confirm(broker, need, presented) {
   if (!need.url.startsWith(`${broker.issuer}/`)) {
     throw new Error('the visa is of a broker whose client the site does not have')
   }
-  return broker.confirm(Presented.ofRequest(request.headers))
+  return broker.confirm(presented)
 }
 
 function mustBe(value, kind, name) {

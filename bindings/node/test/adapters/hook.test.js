@@ -4,9 +4,11 @@
 
 const assert = require('node:assert/strict')
 const { after, before } = require('node:test')
-const { Feedback, Publisher, feedbackHeader } = require('imagxp')
+const { BrokerClient, Feedback, Identity, Publisher, Redeemer, feedbackHeader } = require('imagxp')
 const { Broker, Domain, ask, until } = require('./support.js')
 const { everywhere, publish } = require('./site.js')
+
+const LOOPBACK = { allowLoopback: true }
 
 let domain
 let broker
@@ -69,12 +71,37 @@ everywhere({
       [undefined, 'payment.redeem_unavailable'],
     ].entries()) {
       const asked = []
-      const redeem = answer && ((need, visa) => (asked.push([need.kind, visa]), answer()))
+      const redeem = answer && ((need, visa, presented) => (asked.push([need.kind, visa, presented.visa]), answer()))
       const site = await publish(t, framework, { ...policy, options: { redeem } })
       const visa = broker.visa(site.origin, domain.identity, `visa-${number}000`)
       const found = await ask(site.origin, '/a', { identity: domain.identity, signed: { payment: visa } })
       assert.equal(found.code, code, found.text)
-      assert.deepEqual(asked, redeem === undefined ? [] : [['redeem', visa]])
+      assert.deepEqual(asked, redeem === undefined ? [] : [['redeem', visa, visa]])
+    }
+  },
+
+  async 'a broker is shown the key that a request leaves out'(t, framework) {
+    for (const check of ['redeem', 'offline']) {
+      let redeemer
+      const site = await publish(t, framework, {
+        price: { amount: '1', currency: 'EUR' },
+        payment: { brokers: [{ ...broker.policy.payment.brokers[0], check }] },
+        options: ({ address }) => {
+          const client = new BrokerClient(broker.issuer, Identity.generate(address, 'ES256', LOOPBACK), LOOPBACK)
+          redeemer = new Redeemer(client, () => {}, { intervalMs: 600_000 })
+          return { redeem: client, redeemer }
+        },
+      })
+      const payment = broker.visa(site.origin, domain.identity, `visa-${check}`)
+      const signed = await domain.identity.sign('GET', `${site.origin}/a`, 'RAG_RETRIEVAL', { payment })
+      const { 'x-imagxp-public-key': publicKey, ...headers } = Object.fromEntries(signed)
+      const found = await ask(site.origin, '/a', { headers })
+      assert.equal(found.status, 200, found.text)
+      assert.equal(await redeemer.close(10_000), 0)
+      assert.deepEqual(site.record.errors, [])
+      const [payload, signature] = [headers['x-imagxp-payload'], headers['x-imagxp-signature']]
+      const request = { payload, signature, public_key: publicKey }
+      assert.deepEqual(broker.presented.splice(0), [{ visa: payment, request }], check)
     }
   },
 

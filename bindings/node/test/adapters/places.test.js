@@ -175,6 +175,31 @@ test('heads in every form that Node takes', async (t) => {
   server.closeAllConnections()
 })
 
+test('a piece that waits for its receipt is taken, and the next one may come', async (t) => {
+  const { AnsweredResponse } = require('../../adapters/shared/answered_response.cjs')
+  const receipt = { sign: () => [['x-imagxp-provenance', 'p']] }
+  const { server, origin } = await Listener.open()
+  t.after(() => server.close())
+  server.on('request', async (request, response) => {
+    const size = Number(request.url.slice(1))
+    new AnsweredResponse(request, response, { headers: [], receipt, maxBody: 100, report: assert.fail }).attach()
+    response.setHeader('content-length', String(3 * size))
+    for (const encoding of [[], ['utf8'], []])
+      await new Promise((resolve) => response.write('x'.repeat(size), ...encoding, resolve))
+    await new Promise((resolve) => response.end(resolve))
+  })
+  // As much as may wait, and more.
+  for (const [size, found] of [
+    [30, 'p'],
+    [40, null],
+  ]) {
+    const answer = await fetch(`${origin}/${size}`, { signal: AbortSignal.timeout(10_000) })
+    const text = await answer.text()
+    assert.deepEqual([text.length, answer.headers.get('x-imagxp-provenance')], [3 * size, found])
+  }
+  server.closeAllConnections()
+})
+
 test('Hono without a Node server', async () => {
   const { Hono } = require('hono')
   const origin = 'https://pub.example'

@@ -137,6 +137,25 @@ everywhere({
     assert.equal(unbound.json.body, large, 'nothing is held that was not signed')
   },
 
+  async 'a signed body leaves one audit record, read or not'(t, framework) {
+    const records = []
+    const audit = (record) => records.push(JSON.parse(record).code ?? null)
+    const site = await publish(t, framework, { methods: ['POST'], options: { audit, maxBody: 100 } })
+    for (const [body, status, code] of [
+      ['x'.repeat(100), 200, null],
+      ['x'.repeat(101), 400, 'claim.digest_mismatch'],
+    ]) {
+      const answer = await ask(site.origin, '/a', {
+        identity: domain.identity,
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'text/plain' },
+        signed: { contentDigest: contentDigest(Buffer.from(body)) },
+      })
+      assert.deepEqual([answer.status, records.splice(0)], [status, [code]], answer.text)
+    }
+  },
+
   async 'a large signed body passes whole in observe mode'(t, framework) {
     const site = await publish(t, framework, { methods: ['POST'], mode: 'observe', options: { maxBody: 1000 } })
     const large = Array.from({ length: 60_000 }, (_, number) => String(number)).join(',')

@@ -57,7 +57,7 @@ class Domain {
   }
 }
 
-/** A broker: a key set, and a token endpoint that sells visas to agents who prove who they are. */
+/** A broker: a key set, a token endpoint that sells visas to agents who prove who they are, and an end to what is presented. */
 class Broker {
   static async open() {
     const broker = new Broker()
@@ -66,11 +66,18 @@ class Broker {
     broker.key = PrivateKey.generate()
     broker.fetched = 0
     broker.sold = 0
+    broker.presented = []
     const jwk = { ...broker.key.publicKey.toJwk(), kid: broker.key.publicKey.thumbprint }
     broker.listener.server.on('request', async (request, response) => {
       if (request.url === '/jwks') {
         broker.fetched += 1
         response.end(JSON.stringify({ keys: [jwk] }))
+        return
+      }
+      if (request.url === '/v1/visas/redeem') {
+        const { visas } = JSON.parse(await text(request))
+        broker.presented.push(...visas)
+        response.end(JSON.stringify({ results: visas.map(() => ({ accepted: true })) }))
         return
       }
       const form = new URLSearchParams(await text(request))

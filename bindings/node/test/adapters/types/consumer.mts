@@ -18,7 +18,7 @@ const options: AdapterOptions = {
   identity,
   onVerdict: (verdict, { method, target }) => console.log(method, target, verdict.code),
   onFeedback: async (feedback) => console.log(feedback.reason),
-  redeem: async (need, visa) => (need.url.length > visa.length ? 'accepted' : 'refused'),
+  redeem: async (need, visa, presented) => (need.url !== '' && presented.visa === visa ? 'accepted' : 'refused'),
   audit: (record, manifest) => console.log(record.length, manifest?.length),
 }
 // @ts-expect-error a policy or a publisher
