@@ -103,6 +103,7 @@ fn the_rust_column_is_true() {
         Publisher::with_replay_store,
         Pending::redeemed,
         Publisher::presented,
+        Publisher::presented_of,
         redeem_body,
         Redemption::of_answer,
         Pending::insertion,
