@@ -71,10 +71,13 @@ tap_sum() {
     say "$1: $((counted + ${3:-0})) passed, 0 failed, $(sed -n 's/^# skipped //p' "$2") skipped"
 }
 
-# deny_by_tool ARGUMENT...: cargo-deny about the workspace, and about fuzz/, which is none of its members.
+# deny_by_tool CHECK...: cargo-deny about the workspace, and about fuzz/, which is none of its members. There two versions of a crate are excused by
+# trees that only the workspace has; scripts/deny.py looks at both as one.
 deny_by_tool() {
-    cargo deny --locked "$@"
-    cargo deny --locked --manifest-path fuzz/Cargo.toml "$@"
+    # shellcheck disable=SC2086 # a word, or none
+    cargo deny --locked ${deny_offline:-} check "$@"
+    # shellcheck disable=SC2086
+    cargo deny --locked ${deny_offline:-} --manifest-path fuzz/Cargo.toml check --allow duplicate "$@"
 }
 
 # Where this machine gets its Debian packages from; nothing when it is no Debian.

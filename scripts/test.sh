@@ -42,7 +42,8 @@ rust() {
 deny() {
     scripts/deny.py
     if cargo deny --version >/dev/null 2>&1; then
-        deny_by_tool --offline check bans licenses sources
+        deny_offline=--offline
+        deny_by_tool bans licenses sources
     else
         skip "cargo-deny is not installed; scripts/deny.py alone has checked licences, bans and sources"
     fi

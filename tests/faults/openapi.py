@@ -78,8 +78,15 @@ def tested(program: Path, broker: Victim, token: str, arguments: object, folder:
     statuses: Counter[str] = Counter()
     for line in report.read_text().splitlines():
         statuses.update(found_in(json.loads(line)))
-    found = [] if ran.returncode == 0 else [ran.stdout[-3000:] + ran.stderr[-1000:]]
+    found = [] if ran.returncode == 0 else failures(ran.stdout) or [ran.stdout[-3000:] + ran.stderr[-1000:]]
     return found + ([f"{statuses['500']} answers were 500"] if statuses["500"] else []), statuses
+
+
+def failures(told: str) -> list[str]:
+    """What Schemathesis says of each operation that failed."""
+    section = re.search(r"(?ms)^=+ FAILURES =+$(.*?)^=+ [A-Z]+ =+$", told)
+    parts = re.split(r"(?m)^_+ (.+) _+$", section[1]) if section else []
+    return [f"{name}: {text.strip()}" for name, text in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 def found_in(event: object) -> list[str]:
@@ -113,7 +120,7 @@ def main() -> int:
             if sum(statuses.values()) < arguments.requests / 2:
                 found.append(f"as {who}: only {sum(statuses.values())} requests")
         found += broker.audit() + broker.panics()
-    seen = rf"(?s)GET {re.escape(UNDOCUMENTED)}\b.*Undocumented HTTP status code"
+    seen = rf"(?s): GET {re.escape(UNDOCUMENTED)}: .*Undocumented status code"
     return check.conclude(arguments, found, figures, seen)
 
 
