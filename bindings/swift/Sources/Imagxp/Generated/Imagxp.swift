@@ -12352,7 +12352,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_publisher_supply_failure() != 39481) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_publisher_verify() != 15227) {
+    if (uniffi_imagxp_swift_checksum_method_publisher_verify() != 13146) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_publisher_verify_batch() != 26184) {
