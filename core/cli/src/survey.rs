@@ -70,7 +70,7 @@ impl Survey {
     fn robots(&mut self, url: &str) {
         let mut url = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            match self.send("GET", &url) {
+            match self.send("GET", &url, Profile::ROBOTS) {
                 Ok(answer) => {
                     self.note(&url, &answer.status.to_string());
                     self.found.robots_status = Some(answer.status);
@@ -90,7 +90,7 @@ impl Survey {
     }
 
     fn page(&mut self, url: &str) {
-        match self.send("HEAD", url) {
+        match self.send("HEAD", url, Profile::DOCUMENT) {
             Ok(answer) => {
                 self.note(url, &answer.status.to_string());
                 self.found.headers = answer.headers;
@@ -137,10 +137,10 @@ impl Survey {
         }
     }
 
-    fn send(&self, method: &str, url: &str) -> Result<imagxp_fetch::Answer, FetchError> {
+    fn send(&self, method: &str, url: &str, profile: Profile) -> Result<imagxp_fetch::Answer, FetchError> {
         let headers = vec![("User-Agent".to_owned(), self.agent.clone())];
         let call = Call { method: method.to_owned(), url: url.to_owned(), headers, body: Vec::new() };
-        self.fetcher.send(&call, Profile::DOCUMENT)
+        self.fetcher.send(&call, profile)
     }
 
     fn note(&mut self, url: &str, result: &str) {
