@@ -24,7 +24,7 @@ wheels: ## Python wheels for manylinux2014 and musllinux, inspected, and the fir
 	@scripts/wheels.sh
 
 conformance: ## every vector set in every language, as one table
-	@scripts/test.sh setup build c conformance
+	@scripts/test.sh setup wasm build c conformance
 
 install: ## library, header, command line, manual pages: make install PREFIX=/usr/local DESTDIR= LIBDIR=lib
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh install

@@ -49,14 +49,14 @@ deny() {
     fi
 }
 
+# Each binding is built by its own script, with its own tool chain. The first has a target folder of its own: it waits for nobody.
+wasm() { scripts/wasm.sh build; }
+
 build() {
-    # Each binding is built by its own script, with its own tool chain. The first has a target folder of its own: it waits for nobody.
-    scripts/wasm.sh build
     debug_build
     scripts/setup.sh extension
     scripts/node.sh build
     scripts/swift.sh build
-    scripts/package.sh trial
 }
 
 c() { tests/c/run.sh; }
@@ -320,58 +320,60 @@ mkdir -p "$logs"
 step setup "set-up: only what is missing" scripts/setup.sh compiler rust crates
 offline_when_fetched
 
-# A lane is one processor's work, and some of a second one's. Nothing that is waited for (`after`) comes behind an `after` in its own lane.
+# A lane is one processor's work, and some of a second one's. What is waited for (`after`) waits for nothing that comes later.
 lane_rust() {
     step compile "all of ours compiled: clippy and rustdoc have no remark" compile
     step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
     step rust "Rust tests" rust
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
-    # What follows needs the bindings. The C tests copy what cargo has built, and no other lane compiles by then; conformance runs what they build.
-    after lane_release build || return 0
+    after lane_services build || return 0
+    after lane_release wasm release || return 0
+    # The C tests copy what cargo has built, and no other lane compiles by then; conformance runs what they build.
     step c "C tests" c
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step docs "code blocks of the documentation" docs
-    step package "the C package: installation, ABI, Debian packages, example server" package
 }
-# What comes over the network; whole programs, which optimise on one processor; the bindings.
+# What comes over the network; whole programs, which optimise on one processor; and what needs these only.
 lane_release() {
     number=20
     step setup "set-up beside the compiler: tools, Python, Node, services, nginx, Swift, a browser" \
         scripts/setup.sh tools python node services nginx swift dashboard
     step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
     step deny "licences, bans and sources of dependencies" deny
+    step wasm "WebAssembly" wasm
     step release "the library as it ships, and the fuzz targets" release
-    step build "libraries, command line and conformance runners" build
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
+    after lane_services build || return 0
     # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
+    step package "the C package: installation, ABI, Debian packages, example server" package
 }
 # Servers, which wait as long as they compute, here and in the next.
 lane_services() {
     number=40
     after lane_rust compile || return 0
-    # The brokers under faults, and their harness, are Python with the extension, which has been compiled and is only put in place.
-    step setup "set-up: waits for the other one; the Python extension" scripts/setup.sh tools python extension node services
+    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services nginx swift
+    step build "bindings, command line and conformance runners" build
     step cli "command line tests, and the broker as a running service" cli
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
     step differential "5 000 requests before three verifiers that share no code" differential
-    after lane_release build || return 0
     step python "Python tests, types and stubs" python_tests
     step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
     # After node, whose addon they copy.
     step node_examples "examples on Node: Fastify and Next" node_examples
+    after lane_release wasm || return 0
     step edge "the edge: WebAssembly in Node, workerd and Deno" edge
 }
 lane_faults() {
     number=60
-    after lane_rust compile || return 0
-    step setup "set-up: waits for the other one; the Python extension" scripts/setup.sh tools python extension node services
+    after lane_services build || return 0
+    # The brokers under faults, and their harness, are Python with the extension.
     step faults "the broker, killed again and again" faults
     step dashboard "the dashboard in a headless browser, against the real server" dashboard
-    after lane_release build || return 0
-    step bench "benchmarks: the harness, each row once, instructions" bench
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
+    after lane_release release || return 0
+    step bench "benchmarks: the harness, each row once, instructions" bench
 }
 together lane_rust lane_release lane_services lane_faults
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

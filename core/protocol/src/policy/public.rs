@@ -148,8 +148,7 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     let names_the_page = document.require_resource && document.resource_match == super::ResourceMatch::Strict;
     if !document.payment.brokers.is_empty() && !names_the_page {
         remarks.push(
-            "visas are taken for claims that do not name the page by its whole address: our broker redeems none of these, and such a read is not paid"
-                .into(),
+            "a broker pays only for claims with the page's whole address (`resource_match: strict`)".into(),
         );
     }
     if document.identity == super::IdentityMode::KeyOnly {

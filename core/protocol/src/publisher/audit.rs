@@ -24,14 +24,14 @@ impl Run<'_> {
         result: Result<(), Refusal>,
         trace_id: &[u8; 16],
     ) -> Result<(), Refusal> {
-        let waits = result.as_ref().is_err_and(|refusal| !refusal.needs.is_empty());
+        let refusal = result.as_ref().err();
+        let code = refusal.map(|refusal| refusal.code);
+        let unread = self.request.body_digest.is_none() && code == Some(Code::ClaimDigestMismatch);
+        let waits = unread || refusal.is_some_and(|refusal| !refusal.needs.is_empty());
         let signed = matches!(self.facts.visitor, Visitor::VerifiedAgent | Visitor::InvalidAgent);
-        let unread = self.request.body_digest.is_none()
-            && result.as_ref().is_err_and(|refusal| refusal.code == Code::ClaimDigestMismatch);
-        if waits || unread || !(signed || sink.wants_unsigned()) {
+        if waits || !(signed || sink.wants_unsigned()) {
             return result;
         }
-        let code = result.as_ref().err().map(|refusal| refusal.code);
         match self.record(code, trace_id, |record| sink.record(record)) {
             Ok(()) => result,
             Err(error) => Err(Refusal::new(Code::AuditUnavailable).detail(error.to_string())),

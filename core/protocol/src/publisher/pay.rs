@@ -2,7 +2,6 @@
 
 use super::refusal::Refusal;
 use super::request::Redemption;
-use super::uses::Use;
 use super::verdict::{Need, NeedKind, PaymentFacts, PaymentState, Warning};
 use super::verify::Run;
 use crate::claim::Claim;
@@ -13,7 +12,7 @@ use crate::freshness::{Lack, State};
 use crate::headers::RequestHeaders;
 use crate::jwks::JwkSet;
 use crate::policy::{Binding, Check, Decision};
-use crate::visa::{self, Checked, Expectation, Opened, TokenClaims, TokenKind};
+use crate::visa::{self, Checked, Expectation, Opened, TokenKind};
 use std::sync::Arc;
 
 /// An issuer as the policy configures it.
@@ -159,9 +158,13 @@ impl Run<'_> {
         self.take_rate(subject, decision)?;
         // Counted after the broker's word: a visa that it could not be asked about is good for the next request.
         if kind == TokenKind::Visa && issuer.check == Check::Redeem {
-            self.redeem(&issuer, token)?;
+            // Nor is it asked about one that is used up here.
+            if self.progress.redemption.is_none() {
+                self.count_use(&issuer, token, subject, true)?;
+            }
+            self.redeem(&issuer)?;
         }
-        self.count_use(&issuer, token, subject)?;
+        self.count_use(&issuer, token, subject, false)?;
         if issuer.binding == Binding::Bearer {
             self.facts.warnings.push(Warning::PaymentBearer);
         }
@@ -271,15 +274,9 @@ impl Run<'_> {
         ours.flat_map(|origin| [origin.to_string(), origin.authority()]).collect()
     }
 
-    /// Asks for the broker's word where the policy wants it before the content is served; not about a visa that is used up here.
-    fn redeem(&mut self, issuer: &Issuer, token: &TokenClaims) -> Result<(), Refusal> {
+    /// Asks for the broker's word where the policy wants it before the content is served.
+    fn redeem(&mut self, issuer: &Issuer) -> Result<(), Refusal> {
         let answer = self.progress.redemption;
-        if answer.is_none() {
-            let found = self.free_use(issuer, token)?;
-            if let Some(found) = found.filter(Use::is_none) {
-                self.judge_use(&found)?;
-            }
-        }
         let url = format!("{}/v1/visas/redeem", issuer.issuer.trim_end_matches('/'));
         let refusal = match answer {
             Some(Redemption::Accepted) => None,
