@@ -138,17 +138,14 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
     }
     if document.resource_match != super::ResourceMatch::Strict {
         remarks.push(
-            "`resource_match` is not strict: a request signed for another site or page may be accepted"
+            "`resource_match` is not strict: a request signed for another site or page may be accepted, and no broker pays for it"
                 .into(),
         );
     }
     if !document.require_resource {
-        remarks.push("`require_resource` is false: a claim without a resource is good for every page".into());
-    }
-    let names_the_page = document.require_resource && document.resource_match == super::ResourceMatch::Strict;
-    if !document.payment.brokers.is_empty() && !names_the_page {
         remarks.push(
-            "a broker pays only for claims with the page's whole address (`resource_match: strict`)".into(),
+            "`require_resource` is false: a claim without a resource is good for every page, and no broker pays for it"
+                .into(),
         );
     }
     if document.identity == super::IdentityMode::KeyOnly {
