@@ -170,11 +170,13 @@ def main():
             total[kind] += len(places)
             if missed:
                 all_missed[kind][name] = len(missed)
-            allowed = ratchet[kind].get(name, 0)
-            if len(missed) > allowed:
+            allowed = None if ratchet[kind] is None else ratchet[kind].get(name, 0)
+            if allowed is not None and len(missed) > allowed:
                 wrong.append(f"{name}: {len(missed)} {kind} are missed, and {allowed} were")
             row.append(f"{len(places):4} {kind}, {len(missed):3} missed")
         print(f"{name:44} {'; '.join(row)}")
+    for kind in (kind for kind, files in ratchet.items() if files is None):
+        print(f"SKIPPED: {kind} are counted and not judged: no ratchet has been written yet (--update)")
     missed = {kind: sum(all_missed[kind].values()) for kind in total}
     for kind, count in total.items():
         print(
