@@ -73,7 +73,7 @@ try() {
 # The source distribution, built far from the checkout, and without the network, as pip does it.
 from_source() {
     say "== source distribution"
-    "$venv/bin/maturin" sdist --quiet --manifest-path bindings/python/Cargo.toml --out "$wheels/source" >"$wheels/source.log" 2>&1 || {
+    "$venv/bin/maturin" sdist --manifest-path bindings/python/Cargo.toml --out "$wheels/source" >"$wheels/source.log" 2>&1 || {
         tail -n 40 "$wheels/source.log" >&2
         die "maturin could not pack the source distribution"
     }

@@ -48,7 +48,7 @@ impl Crowd {
     /// waits until all of that has been regained, but for the command that its request was let in as.
     pub(crate) fn spend(&self, tenant: &str, commands: usize, now: Instant) -> Result<(), u64> {
         let most = self.0.per_s * BURST_S;
-        let commands = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)).min((most - 1.0).max(1.0));
+        let commands = f64::from(u32::try_from(commands).unwrap_or(u32::MAX)).min(most - 1.0);
         let mut spent = self.0.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let one = spent.get_or_insert_mut(tenant.to_owned(), || Spent { commands: 0.0, at: now });
         let regained = now.saturating_duration_since(one.at).as_secs_f64() * self.0.per_s;
