@@ -42,11 +42,21 @@ trial() {
     offline_when_fetched
     cargo build --quiet --locked --release -p imagxp-ffi
     debug_build imagxp-cli
+    rm -rf "$target/package"
     mkdir -p "$target/package"
-    ln -f "$target/release/libimagxp.so" "$target/release/libimagxp.a" "$target/debug/imagxp" "$target/package/"
+    ln -f "$target/release/libimagxp.so" "$target/release/libimagxp.a" "$target/package/"
+    strip -o "$target/package/imagxp" "$target/debug/imagxp"
+    notices "$target/package"
 }
 
-# The whole tree below a prefix: stage FOLDER. IMAGXP_BUILT names the folder of libimagxp.so, libimagxp.a and imagxp.
+# notices FOLDER: what goes with every copy. The command line links whatever the library links, and more.
+notices() {
+    packaging/third_party.py imagxp-ffi imagxp-cli >"$1/third-party.txt"
+    for crate in imagxp-ffi imagxp-cli; do packaging/sbom.py "$crate" >"$1/$crate.cdx.json"; done
+}
+
+# The whole tree below a prefix: stage FOLDER. IMAGXP_BUILT names the folder of libimagxp.so, libimagxp.a and imagxp, and of their notices where
+# those have been written already.
 stage() {
     below=$1$prefix
     built=${IMAGXP_BUILT:-$target/release}
@@ -61,9 +71,11 @@ stage() {
     "$built/imagxp" completions fish >"$below/share/fish/vendor_completions.d/imagxp.fish"
     mkdir -p "$below/share/doc/imagxp"
     cp LICENSE NOTICE "$below/share/doc/imagxp/"
-    # The command line links whatever the library links, and more.
-    packaging/third_party.py imagxp-ffi imagxp-cli >"$below/share/doc/imagxp/third-party.txt"
-    for crate in imagxp-ffi imagxp-cli; do packaging/sbom.py "$crate" >"$below/share/doc/imagxp/$crate.cdx.json"; done
+    if [ -f "$built/third-party.txt" ]; then
+        cp "$built/third-party.txt" "$built"/*.cdx.json "$below/share/doc/imagxp/"
+    else
+        notices "$below/share/doc/imagxp"
+    fi
 }
 
 install() {

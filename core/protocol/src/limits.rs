@@ -76,11 +76,39 @@ impl Default for Limits {
 mod tests {
     use super::*;
 
+    const fn figures(limits: &Limits) -> [usize; 9] {
+        [
+            limits.payload_header(),
+            limits.key_header(),
+            limits.token(),
+            limits.header_lines(),
+            limits.header_bytes(),
+            limits.string(),
+            limits.resource(),
+            limits.manifest(),
+            limits.directory(),
+        ]
+    }
+
+    const fn all(value: usize) -> Limits {
+        Limits::DEFAULT
+            .with_payload_header(value)
+            .with_key_header(value)
+            .with_token(value)
+            .with_header_lines(value)
+            .with_header_bytes(value)
+            .with_string(value)
+            .with_resource(value)
+            .with_manifest(value)
+            .with_directory(value)
+    }
+
+    /// The two columns of PROTOCOL §14.
     #[test]
-    fn setters_clamp_to_the_caps() {
-        let limits = Limits::DEFAULT.with_payload_header(usize::MAX).with_token(1).with_directory(usize::MAX);
-        assert_eq!(limits.payload_header(), 16 * KIB);
-        assert_eq!(limits.token(), 1);
-        assert_eq!(limits.directory(), 100_000);
+    fn figures_and_caps() {
+        let defaults = [12_288, 512, 8192, 100, 32_768, 4096, 4096, 16_384, 10_000];
+        assert_eq!(figures(&Limits::default()), defaults);
+        assert_eq!(figures(&all(usize::MAX)), [16_384, 512, 16_384, 100, 65_536, 8192, 8192, 65_536, 100_000]);
+        assert_eq!(figures(&all(1)), [1; 9]);
     }
 }

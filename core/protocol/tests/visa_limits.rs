@@ -5,8 +5,10 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
-use imagxp::crypto::Algorithm;
+use imagxp::crypto::{Algorithm, PrivateKey};
 use imagxp::json::{Object, Value, object_to_canonical};
+use imagxp::jwks::JwkSet;
+use imagxp::token::{TokenExpectation, verify_token};
 use imagxp::visa::{MAX_USES, NewVisa, issue};
 use imagxp::{AgentId, Code, Publisher, Purpose, Verdict};
 
@@ -158,25 +160,50 @@ fn a_visa_that_is_too_small_says_in_which_way() {
     assert_eq!(shown(&publisher, 11, purpose("SUMMARY")), Some(Code::PaymentInvalidToken));
 }
 
-/// A set of a P-256 key without a use here, an Ed25519 key, and the broker's: a token that names none is tried with the P-256 ones.
-#[test]
-fn a_token_without_kid_is_tried_with_the_keys_of_its_algorithm() {
-    let publisher = publisher(POLICY);
-    let keys = [key(30, Algorithm::Es256), key(31, Algorithm::EdDsa), key(9, Algorithm::Es256)];
-    let jwk = |key: &imagxp::crypto::PrivateKey| {
+/// A key set of these keys, each under its thumbprint.
+fn set_of(keys: &[PrivateKey]) -> Vec<u8> {
+    let jwk = |key: &PrivateKey| {
         let mut jwk = key.public_key().to_jwk();
         jwk.insert("kid", key.public_key().thumbprint().as_str().to_owned());
         Value::Object(jwk)
     };
     let mut set = Object::new();
     set.insert("keys", keys.iter().map(jwk).collect::<Vec<_>>());
-    publisher.supply(JWKS_URL, &object_to_canonical(&set), None, now()).unwrap();
+    object_to_canonical(&set)
+}
+
+/// A set of a P-256 key without a use here, an Ed25519 key, and the broker's: a token that names none is tried with the P-256 ones.
+#[test]
+fn a_token_without_kid_is_tried_with_the_keys_of_its_algorithm() {
+    let publisher = publisher(POLICY);
+    let keys = [key(30, Algorithm::Es256), key(31, Algorithm::EdDsa), key(9, Algorithm::Es256)];
+    publisher.supply(JWKS_URL, &set_of(&keys), None, now()).unwrap();
     let nameless = verdict(&publisher, 1, |_| (), |header| drop(header.remove("kid")));
     assert_eq!(nameless.code, None);
     let ed25519 = keys[1].public_key().thumbprint().as_str().to_owned();
     let wrong = verdict(&publisher, 2, |_| (), |header| drop(header.insert("kid", ed25519)));
     assert_eq!(wrong.code, Some(Code::PaymentInvalidToken));
     assert_eq!(wrong.detail.as_deref(), Some("the key is not an ES256 key"));
+}
+
+/// Three of them, and no more: a visa, and a token for tools (PROTOCOL §8).
+#[test]
+fn a_token_without_kid_is_tried_with_three_keys() {
+    for (others, code) in [(2, None), (3, Some(Code::PaymentInvalidToken))] {
+        let publisher = publisher(POLICY);
+        let mut keys: Vec<_> = (0..others).map(|seed| key(30 + seed, Algorithm::Es256)).collect();
+        keys.push(key(9, Algorithm::Es256));
+        let set = set_of(&keys);
+        publisher.supply(JWKS_URL, &set, None, now()).unwrap();
+        let nameless = |header: &mut Object<'static>| drop(header.remove("kid"));
+        assert_eq!(verdict(&publisher, 1, |_| (), nameless).code, code, "{others} before it");
+        let token = token("jti-00000002", |_| (), nameless);
+        let set = JwkSet::parse(&set).unwrap();
+        let said = verify_token(token.as_bytes(), &set, &TokenExpectation::default(), now());
+        assert_eq!(said.err(), code, "{others} before it");
+        // Whoever names the key has it found, wherever it stands.
+        assert_eq!(verdict(&publisher, 3, |_| (), |_| ()).code, None, "{others} before it");
+    }
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl PostgresBackend {
         let config = address.config_mut();
         config.connect_timeout(options.time_limit).tcp_user_timeout(options.time_limit);
         config.application_name("imagxp-replay");
+        address.probe_silence();
         let server = Server { address, limit: options.time_limit, name: options.name.clone() };
         Self {
             server,

@@ -223,13 +223,35 @@ fn a_redis_that_would_evict_is_refused() {
 #[test]
 fn a_dead_server_is_an_error_in_time_and_work_goes_on_when_it_is_back() {
     let Some(mut redis) = Redis::start() else { return };
-    let limit = Duration::from_millis(500);
-    let store =
-        SharedReplayStore::redis(&redis.url(), Options { time_limit: limit, ..Options::default() }).unwrap();
-    let fresh = entry(1, 1, after(300));
-    assert_eq!(first(&store, &fresh), Insert::Fresh);
+    let store = impatient(SharedReplayStore::redis, &redis.url());
     let pid = rustix::process::Pid::from_raw(redis.pid().try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let fresh = silent(&store, &|signal| rustix::process::kill_process(pid, signal).unwrap());
+    redis.restart();
+    assert_eq!(patient(&store, &fresh), Insert::Seen, "after a crash as well");
+    assert_eq!(first(&store, &entry(7, 1, after(300))), Insert::Fresh);
+}
+
+#[test]
+fn a_dead_postgres_is_an_error_in_time_and_work_goes_on_when_it_is_back() {
+    let Some(server) = Postgres::start() else { return };
+    let store = impatient(SharedReplayStore::postgres, &server.database());
+    silent(&store, &|signal| server.signal(signal));
+    assert_eq!(first(&store, &entry(7, 1, after(300))), Insert::Fresh);
+}
+
+/// A store that waits half a second for an answer.
+fn impatient<E: std::fmt::Debug>(
+    at: fn(&str, Options) -> Result<SharedReplayStore, E>,
+    address: &str,
+) -> SharedReplayStore {
+    at(address, Options { time_limit: Duration::from_millis(500), ..Options::default() }).unwrap()
+}
+
+/// What a store says while its server is stopped, and afterwards; the entry that is there.
+fn silent(store: &SharedReplayStore, signal: &dyn Fn(rustix::process::Signal)) -> ReplayEntry {
+    let fresh = entry(1, 1, after(300));
+    assert_eq!(first(store, &fresh), Insert::Fresh);
+    signal(rustix::process::Signal::STOP);
     for number in 2..6 {
         let begin = Instant::now();
         assert_eq!(store.insert_if_absent(&entry(number, 1, after(300)), now()), Insert::Error);
@@ -242,11 +264,9 @@ fn a_dead_server_is_an_error_in_time_and_work_goes_on_when_it_is_back() {
         assert_eq!(store.insert_if_absent(&entry(number, 1, after(300)), now()), Insert::Error);
     }
     assert!(begin.elapsed() < SLOW, "{:?}", begin.elapsed());
-    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
-    assert_eq!(patient(&store, &fresh), Insert::Seen, "what was acknowledged is there");
-    redis.restart();
-    assert_eq!(patient(&store, &fresh), Insert::Seen, "after a crash as well");
-    assert_eq!(first(&store, &entry(7, 1, after(300))), Insert::Fresh);
+    signal(rustix::process::Signal::CONT);
+    assert_eq!(patient(store, &fresh), Insert::Seen, "what was acknowledged is there");
+    fresh
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod key_sets;
 mod pending;
 mod probe;
 mod refusals;

@@ -28,8 +28,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A network that swallows packets is found out in this time.
 const SILENCE: Duration = Duration::from_secs(10);
 
-const PROBE: Duration = Duration::from_secs(3);
-
 /// For the connection that writes: a process that hangs in a transaction must not hold up the others for long.
 const WRITER: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = warning; SET jit = off";
@@ -79,8 +77,6 @@ impl Postgres {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
         }
-        // While an answer is waited for nothing is sent that could go unacknowledged: only this finds out that the server is gone.
-        config.keepalives(true).keepalives_idle(SILENCE).keepalives_interval(PROBE).keepalives_retries(3);
         // Readers too: a copy lags, and what it does not know yet (an operator who is gone, the end of the log) would count again.
         if config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -88,6 +84,7 @@ impl Postgres {
         if config.get_application_name().is_none() {
             config.application_name("imagxp");
         }
+        address.probe_silence();
         let client = client(&address, settings)?;
         Ok(Self {
             address,

@@ -2,7 +2,7 @@
 
 use super::server::{Server, as_user, exists, find, is_root, numbers};
 use postgres::{Client, NoTls};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -138,6 +138,17 @@ impl Postgres {
         let mut client = Client::connect(&self.address("postgres"), NoTls).unwrap();
         client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         self.address(&name)
+    }
+
+    /// Sends a signal to the server and to each process of it. Whoever serves a connection is a child of the first.
+    pub fn signal(&self, signal: Signal) {
+        let first = self.server.as_ref().unwrap().pid();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
+        for pid in std::iter::once(first).chain(children.split_whitespace().map(|pid| pid.parse().unwrap())) {
+            let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+            // One that has just ended hears nothing.
+            let _ = kill_process(pid, signal);
+        }
     }
 
     /// Stops it at once, as in a crash, and starts it again on what it has kept.
