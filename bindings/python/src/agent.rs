@@ -200,6 +200,19 @@ impl Visit {
     ) -> PyResult<Action> {
         self.step(py, &Event::Failed { sent, detail }, now, nonce)
     }
+
+    /// Says that nothing was sent, because too much else is under way here. Nothing is remembered of the site: the next visit asks it the same
+    /// again. This one ends: `io.failed`.
+    #[pyo3(signature = (detail, *, now = None, nonce = None))]
+    fn busy(
+        &self,
+        py: Python<'_>,
+        detail: &str,
+        now: Option<Time>,
+        nonce: Option<String>,
+    ) -> PyResult<Action> {
+        self.step(py, &Event::Busy { detail }, now, nonce)
+    }
 }
 
 impl Visit {

@@ -4,6 +4,7 @@ use crate::feedback::Feedback;
 use crate::fetcher::Fetcher;
 use crate::identity::Identity;
 use crate::presented::Presented;
+use crate::redeemer::seconds;
 use crate::{boundary, errors, json, purpose, time};
 use imagxp::json::Object;
 use imagxp::publisher::Redemption;
@@ -124,10 +125,12 @@ impl BrokerClient {
         Ok(list)
     }
 
-    /// The broker's word on one visa: `accepted`, `refused` or `unavailable`, for `Pending.redeemed`.
-    #[pyo3(signature = (visa, /))]
-    fn confirm(&self, py: Python<'_>, visa: &Presented) -> PyResult<&'static str> {
-        Ok(match boundary::compute(py, || self.0.confirm(&visa.0))? {
+    /// The broker's word on one visa: `accepted`, `refused` or `unavailable`, for `Pending.redeemed`. It is asked twice at most, and `within`
+    /// so many seconds, whatever `attempts` says beyond that: a visitor waits.
+    #[pyo3(signature = (visa, /, *, within = 5.0))]
+    fn confirm(&self, py: Python<'_>, visa: &Presented, within: f64) -> PyResult<&'static str> {
+        let within = seconds(py, within)?;
+        Ok(match boundary::compute(py, || self.0.confirm_within(&visa.0, within))? {
             Redemption::Accepted => "accepted",
             Redemption::Refused => "refused",
             Redemption::Unavailable => "unavailable",

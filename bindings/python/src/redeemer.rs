@@ -96,7 +96,7 @@ fn tell(py: Python<'_>, on_outcome: &Py<PyAny>, outcome: Outcome) -> PyResult<()
     on_outcome.call1(py, (Presented(outcome.presented), result, error)).map(drop)
 }
 
-fn seconds(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
+pub(crate) fn seconds(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
     // A year and more is no time to wait; adding it to a clock must not overflow.
     let fits = Duration::try_from_secs_f64(seconds).ok().filter(|time| time.as_secs() < 366 * 86_400);
     fits.ok_or_else(|| errors::argument(py, "the seconds are not a number from 0 to a year"))

@@ -190,16 +190,20 @@ def test_visas_with_a_key_set_that_is_fetched_once(domain: Domain) -> None:
         ("accepted", None),
         ("refused", "payment.invalid_token"),
         (None, "payment.redeem_unavailable"),
-        (1, "payment.redeem_unavailable"),
+        (RuntimeError, "payment.redeem_unavailable"),
+        # Whatever is no word of a broker opens nothing, and is no fault that a visitor must see.
+        ("perhaps", "payment.redeem_unavailable"),
+        (True, "payment.redeem_unavailable"),
+        (["accepted"], "payment.redeem_unavailable"),
     ],
 )
 def test_visas_that_a_broker_must_confirm(domain: Domain, answer: Any, code: str | None) -> None:
     broker = PrivateKey.generate()
-    asked: list[tuple[str, str, str]] = []
+    asked: list[tuple[str, str, str, str]] = []
 
-    async def redeem(need: imagxp.Need, visa: str) -> Any:
-        asked.append((need.kind, need.url, visa))
-        if answer == 1:
+    async def redeem(need: imagxp.Need, visa: str, presented: imagxp.Presented) -> Any:
+        asked.append((need.kind, need.url, visa, presented.visa))
+        if answer is RuntimeError:
             raise ConnectionError("the broker is down")
         return answer
 
@@ -220,7 +224,8 @@ def test_visas_that_a_broker_must_confirm(domain: Domain, answer: Any, code: str
         )
         response = site.get("/a", domain.identity, payment=visa)
     assert response.json().get("error", {}).get("code") == code, response.text
-    assert asked == ([("redeem", "https://b.example/v1/visas/redeem", visa)] if answer is not None else [])
+    assert response.status_code == {None: 200, "payment.invalid_token": 402}.get(code, 503)
+    assert asked == ([("redeem", "https://b.example/v1/visas/redeem", visa, visa)] if answer is not None else [])
 
 
 def test_closing_ends_fetches_and_the_middleware_works_on_another_loop(domain: Domain) -> None:

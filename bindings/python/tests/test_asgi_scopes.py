@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import websockets.sync.client
 from asgi_site import Domain, Site, call, ok
-from imagxp import Policy, Publisher
+from imagxp import Identity, Policy, Publisher
 from imagxp.asgi import ImagxpMiddleware
 from websockets.exceptions import InvalidStatus
 
@@ -47,6 +47,25 @@ def test_scopes_that_a_server_may_make() -> None:
         assert sent[0]["status"] == status, scope
     with pytest.raises(ValueError, match="unknown ASGI scope"):
         asyncio.run(call(app, {"type": "carrier-pigeon", "path": "/"}))
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/.well-known/imagxp-policy.json", "/.well-known/imagxp-agent.json"])
+def test_announcements_are_at_the_root_of_the_origin(path: str) -> None:
+    document = {"version": 1, "origins": ["https://pub.example"], "unsigned": "deny"}
+    manifest = Identity.generate("pub.example").manifest()
+    app = ImagxpMiddleware(ok, Policy.from_dict(document), manifest=manifest)
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({"path": path}, 200),
+        ({"path": path, "root_path": "/"}, 200),
+        ({"path": f"/shop{path}"}, 401),
+        ({"path": f"/shop{path}", "root_path": "/shop"}, 401),
+        # Without the mount, as some servers and frameworks have it.
+        ({"path": path, "root_path": "/shop"}, 401),
+        ({"path": path, "root_path": "/shop", "raw_path": f"/shop{path}".encode()}, 401),
+    ]
+    for scope, status in cases:
+        sent = asyncio.run(call(app, {"type": "http", **scope}))
+        assert sent[0]["status"] == status, scope
 
 
 @pytest.mark.parametrize(

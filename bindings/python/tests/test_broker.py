@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import threading
@@ -21,6 +22,7 @@ from imagxp import (
     Feedback,
     Fetcher,
     Identity,
+    Need,
     Policy,
     Presented,
     Redeemer,
@@ -65,7 +67,7 @@ class Site(Party):
                 "brokers": [{"issuer": service.issuer, "jwks_uri": f"{service.issuer}/.well-known/jwks.json", "check": check}],
             },
         }
-        redeem = self.client if check == "redeem" and redeem is None else redeem
+        redeem = redeem(self) if redeem else self.client if check == "redeem" else None
         policy = Policy.from_dict(rules)
         redeemer = redeemer and redeemer(self)
         guarded = ImagxpMiddleware(self._content, policy, redeem=redeem, redeemer=redeemer)
@@ -150,6 +152,35 @@ def test_a_visa_that_the_broker_refuses_buys_nothing(service: Service, agent: Pa
         answer = Fetcher(allow_loopback=True).send("GET", f"{site.server.origin}/page", headers=headers)
         assert (answer.status, json.loads(answer.body)["error"]["code"]) == (402, "payment.invalid_token")
         assert site.brought == []
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("brings_key", [False, True])
+def test_a_callable_redeems_a_visa_that_is_bound_to_a_key(
+    service: Service, agent: Party, asynchronous: bool, brings_key: bool
+) -> None:
+    """The broker wants to see the signed request; the agent's key need not be in it."""
+
+    def made(site: Site) -> Any:
+        def redeem(need: Need, visa: str, presented: Presented) -> str:
+            assert (need.url, visa) == (f"{service.issuer}/v1/visas/redeem", presented.visa)
+            return site.client.confirm(presented)
+
+        async def aredeem(need: Need, visa: str, presented: Presented) -> str:
+            return await asyncio.to_thread(redeem, need, visa, presented)
+
+        return aredeem if asynchronous else redeem
+
+    site = Site(service, "redeem", redeem=made)
+    with serving(site, site.server.listener, lifespan="off"):
+        visa = agent.client.issue(site.server.origin, "0.5", "USD", "SUMMARY")
+        url = f"{site.server.origin}/page"
+        headers = [*agent.identity.sign("GET", url, "SUMMARY", payment=visa["token"]), ("User-Agent", "test IMAGXP/1.0")]
+        if not brings_key:
+            headers = [(name, value) for name, value in headers if name != "x-imagxp-public-key"]
+        answer = Fetcher(allow_loopback=True).send("GET", url, headers=headers)
+        assert answer.status == 200, answer.body
+    assert agent.client.visa(visa["jti"])["state"] == "REDEEMED"
 
 
 def test_visas_are_redeemed_in_the_background(service: Service, agent: Party) -> None:
@@ -255,6 +286,7 @@ def test_one_key_is_one_purchase(service: Service, agent: Party) -> None:
 
 
 def test_misuse(service: Service, agent: Party) -> None:
+    shown = Presented(agent.identity.sign("GET", "http://127.0.0.1:9/", "SUMMARY", payment="a.b.c"))
     for wrong in [
         lambda: BrokerClient("http://broker.example", agent.identity),
         lambda: BrokerClient(service.issuer, agent.identity),
@@ -267,6 +299,7 @@ def test_misuse(service: Service, agent: Party) -> None:
         lambda: agent.client.feedback(Feedback("https://pub.example/", "1", "OTHER")),
         lambda: service.operator.account(),
         lambda: Presented([("x-imagxp-payload", "p")]),
+        lambda: agent.client.confirm(shown, within=-1),
         lambda: Redeemer(agent.client, print, batch=0),
         lambda: Redeemer(agent.client, print, interval=-1),
         lambda: Redeemer(service.operator, print),

@@ -67,3 +67,23 @@ def test_a_synchronous_chain_of_django_under_asgi(agent: Identity) -> None:
         digest = imagxp.content_digest(body)
         signed = [*agent.sign("POST", ORIGIN + "/a", "RAG_RETRIEVAL", content_digest=digest), AGENT_UA]
         assert client.post(server.origin + "/a", headers=signed, content=body).json()["body"] == "words"
+
+
+def test_announcements_of_a_django_site_are_at_the_root_of_the_origin() -> None:
+    import django_site  # noqa: F401 (configures Django)
+    from django.http import HttpResponse
+    from django.test import AsyncRequestFactory, RequestFactory, override_settings
+    from imagxp.django import ImagxpMiddleware as Middleware
+
+    async def view(request: Any) -> HttpResponse:
+        return HttpResponse("in")
+
+    with override_settings(IMAGXP={"POLICY": {"version": 1, "origins": [ORIGIN], "unsigned": "deny"}}):
+        blocking = Middleware(lambda request: HttpResponse("in"))
+        asynchronous = Middleware(view)
+    for mount, status in (("", 200), ("/shop", 401)):
+        assert blocking(RequestFactory().get("/robots.txt", SCRIPT_NAME=mount)).status_code == status
+        # A server in front has cut the mount off, and the setting says so.
+        with override_settings(FORCE_SCRIPT_NAME=mount or None):
+            request = AsyncRequestFactory().get("/robots.txt")
+        assert asyncio.run(asynchronous(request)).status_code == status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,11 @@ from typing import Any
 
 import imagxp
 import pytest
-from imagxp import Identity
+from imagxp import Identity, SignedReceipt
 from imagxp.gate import ClientGone, Incoming
 from imagxp.wsgi import ImagxpMiddleware
 from imagxp.wsgi_environ import BodyReader, incoming, is_public, remove_verdicts
-from support import AGENT_UA, ORIGIN, knowing, policy
+from support import AGENT_UA, MANIFEST_PATH, ORIGIN, knowing, policy
 
 
 def environ(**changes: Any) -> dict[str, Any]:
@@ -102,6 +103,32 @@ def test_a_mount_that_the_client_has_chosen_opens_nothing(given: dict[str, str],
 
 
 @pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"PATH_INFO": "/robots.txt"}, "200 OK"),
+        ({"PATH_INFO": "/.well-known/imagxp-policy.json"}, "200 OK"),
+        ({"PATH_INFO": MANIFEST_PATH}, "200 OK"),
+        ({"SCRIPT_NAME": "/.well-known", "PATH_INFO": "/imagxp-policy.json"}, "200 OK"),
+        ({"SCRIPT_NAME": "/shop", "PATH_INFO": "/robots.txt"}, "401 Unauthorized"),
+        ({"SCRIPT_NAME": "/shop", "PATH_INFO": "/.well-known/imagxp-policy.json"}, "401 Unauthorized"),
+        ({"SCRIPT_NAME": "/shop", "PATH_INFO": MANIFEST_PATH}, "401 Unauthorized"),
+        # As gunicorn makes it of `GET /robots.txt` with `SCRIPT_NAME: /robots.txt`: it serves the application's root.
+        ({"SCRIPT_NAME": "/robots.txt", "PATH_INFO": "", "HTTP_SCRIPT_NAME": "/robots.txt"}, "401 Unauthorized"),
+    ],
+)
+def test_announcements_are_at_the_root_of_the_origin(given: dict[str, str], status: str) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"in"]
+
+    site = Identity.generate("pub.example")
+    guarded = ImagxpMiddleware(app, policy(unsigned="deny"), manifest=site.manifest())
+    answers: list[Any] = []
+    list(guarded(environ(RAW_URI=given.get("SCRIPT_NAME", "") + given["PATH_INFO"], **given), start(answers)))
+    assert answers[0][0] == status
+
+
+@pytest.mark.parametrize(
     ("server", "visitor", "public"),
     [
         ("127.0.0.1", "127.0.0.1", False),
@@ -147,9 +174,9 @@ def start(answers: list[Any]) -> Any:
     return start_response
 
 
-def with_receipts(app: Any, agent: Identity) -> ImagxpMiddleware:
+def with_receipts(app: Any, site: Identity | None = None) -> ImagxpMiddleware:
     """Around an application for browsers."""
-    site = Identity.generate("pub.example")
+    site = site or Identity.generate("pub.example")
     document = policy(unsigned="allow", provenance={"origin": "HUMAN"})
     return ImagxpMiddleware(app, document, identity=site, max_receipt_body=10)
 
@@ -166,7 +193,7 @@ def with_receipts(app: Any, agent: Identity) -> ImagxpMiddleware:
         ([b"", b"a"], "1", True),
     ],
 )
-def test_pieces_of_wsgi(chunks: list[bytes], length: str | None, receipt: bool, agent: Identity) -> None:
+def test_pieces_of_wsgi(chunks: list[bytes], length: str | None, receipt: bool) -> None:
     """Lists, generators that call `start_response` late, and lengths that lie."""
     closed = []
 
@@ -190,7 +217,7 @@ def test_pieces_of_wsgi(chunks: list[bytes], length: str | None, receipt: bool, 
         (lambda environ, start_response: Pieces(start_response), receipt and (bool(length) or not chunks)),
     ):
         answers: list[Any] = []
-        body = with_receipts(app, agent)(environ(HTTP_HOST="pub.example"), start(answers))
+        body = with_receipts(app)(environ(HTTP_HOST="pub.example"), start(answers))
         assert b"".join(body) == b"".join(chunks)
         ((status, headers, _),) = answers
         assert status == "200 OK"
@@ -199,7 +226,7 @@ def test_pieces_of_wsgi(chunks: list[bytes], length: str | None, receipt: bool, 
     assert closed == [True]
 
 
-def test_old_and_failing_applications_of_wsgi(agent: Identity) -> None:
+def test_old_and_failing_applications_of_wsgi() -> None:
     def writes(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [])(b"written")
         return [b"returned"]
@@ -213,15 +240,36 @@ def test_old_and_failing_applications_of_wsgi(agent: Identity) -> None:
         return [b"sorry"]
 
     answers: list[Any] = []
-    assert list(with_receipts(writes, agent)(environ(HTTP_HOST="pub.example"), start(answers))) == [b"returned"]
+    assert list(with_receipts(writes)(environ(HTTP_HOST="pub.example"), start(answers))) == [b"returned"]
     assert [answers[0][0], answers[1]] == ["200 OK", b"written"]
     answers = []
-    assert list(with_receipts(fails, agent)(environ(HTTP_HOST="pub.example"), start(answers))) == [b"sorry"]
+    assert list(with_receipts(fails)(environ(HTTP_HOST="pub.example"), start(answers))) == [b"sorry"]
     assert [status for status, _, _ in answers] == ["500 Internal Server Error"], "what waits is replaced"
 
 
+def test_a_receipt_is_of_the_answer_that_was_sent() -> None:
+    """An application that fails may begin again as long as nothing has been sent (PEP 3333)."""
+
+    def begins_again(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("content-length", "4")])
+        yield b"ab"
+        try:
+            raise RuntimeError("late")
+        except RuntimeError:
+            start_response("200 OK", [("content-length", "5")], sys.exc_info())
+        yield b"sorry"
+
+    site = Identity.generate("pub.example")
+    answers: list[Any] = []
+    assert b"".join(with_receipts(begins_again, site)(environ(HTTP_HOST="pub.example"), start(answers))) == b"sorry"
+    ((_, headers, _),) = answers
+    assert headers["content-length"] == "5"
+    receipt = SignedReceipt.from_headers(headers).verify(site.manifest())
+    receipt.check(url=ORIGIN + "/a", content_sha256=hashlib.sha256(b"sorry").digest())
+
+
 def test_wsgi_takes_plain_callbacks_only() -> None:
-    async def redeem(need: Any, visa: str) -> Any:
+    async def redeem(need: Any, visa: str, presented: Any) -> Any:
         return "accepted"
 
     class Feedback:

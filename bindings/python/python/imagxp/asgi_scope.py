@@ -19,7 +19,7 @@ _PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"
 
 def incoming(scope: Scope, method: str) -> Incoming:
     """The request of a scope."""
-    return Incoming(method, scope["path"], target(scope), scope["headers"], partial(is_public, scope))
+    return Incoming(method, _whole_path(scope), target(scope), scope["headers"], partial(is_public, scope))
 
 
 def is_public(scope: Scope) -> bool:
@@ -45,6 +45,13 @@ def reassembled(raw: bytes | None, served: tuple[str, ...], path: str, query: by
         # An absolute URL would bring an origin of the client's choice; no rule fits what is no path.
         return "*"
     return _ascii(raw) + (f"?{_ascii(query)}" if query else "")
+
+
+def _whole_path(scope: Scope) -> str:
+    """From the root of the origin: some servers and frameworks leave out of `path` where the application is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path if path == root or path.startswith(f"{root}/") else root + path
 
 
 def _ascii(raw: bytes) -> str:

@@ -40,6 +40,7 @@ SETTINGS: Final = {
     "PUBLISHER": "publisher",
     "RESOLVER": "resolver",
     "REDEEM": "redeem",
+    "MAX_REDEEMING": "max_redeeming",
     "REDEEMER": "redeemer",
     "MAX_BODY": "max_body",
     "IDENTITY": "identity",
@@ -166,8 +167,8 @@ def _loaded(name: str, value: Any) -> Any:
 def _incoming(request: HttpRequest) -> Incoming:
     scope = getattr(request, "scope", None)
     if scope is not None:
-        # Django joins lines of one name; the scope has them apart.
-        return asgi_scope.incoming(scope, scope["method"])
+        # Django joins lines of one name; the scope has them apart. The mount may be a setting (`FORCE_SCRIPT_NAME`).
+        return asgi_scope.incoming({**scope, "root_path": request.META["SCRIPT_NAME"]}, scope["method"])
     # Django has decoded both.
     paths = {name: request.META[name].encode().decode("latin-1") for name in ("SCRIPT_NAME", "PATH_INFO")}
     return wsgi_environ.incoming({**request.META, **paths})

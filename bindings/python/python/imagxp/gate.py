@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, TypedDict
 from urllib.parse import urlsplit
 
 from ._imagxp import (
@@ -23,6 +22,7 @@ from ._imagxp import (
     Manifest,
     Need,
     Policy,
+    Presented,
     Publisher,
     Redeemer,
     Resolver,
@@ -34,6 +34,7 @@ from ._imagxp import (
 from .answer import Answer
 from .errors import ImagxpError
 from .receipt import ReceiptDraft
+from .redemption import Redeem, Redemption, asking, checked
 
 __all__ = [
     "MANIFEST_PATH",
@@ -59,10 +60,6 @@ __all__ = [
 WELL_KNOWN_PATH: Final = "/.well-known/imagxp-policy.json"
 MANIFEST_PATH: Final = "/.well-known/imagxp-agent.json"
 
-Redemption = Literal["accepted", "refused", "unavailable"]
-Redeem = Callable[[Need, str], "Redemption | Awaitable[Redemption]"]
-"""Asks a broker about a visa: gets the need (its `url` is the broker's) and the visa. Asynchronous ones work with ASGI only. A
-[`BrokerClient`] in its place asks its broker, which wants to see the signed request too."""
 OnFeedback = Callable[[Feedback, Verdict], "object | Awaitable[object]"]
 """Takes feedback that holds, and the verdict on it, which names the agent. Asynchronous ones work with ASGI only."""
 
@@ -70,7 +67,6 @@ _LOG = logging.getLogger("imagxp")
 _VERDICT_PREFIX: Final = b"x-imagxp-verdict-"
 _FEEDBACK: Final = b"x-imagxp-feedback"
 _FEEDBACK_STATUS: Final = "x-imagxp-feedback-status"
-_TOKEN_HEADERS: Final = (b"x-imagxp-payment", b"x-imagxp-credential")
 # The digest of a body that nobody will read: a claim that signs one is refused for good, and the audit log says so.
 _UNREAD: Final = ""
 # Manifest, key set, redemption; a refresh may ask for one of the first two again.
@@ -87,6 +83,7 @@ class GateOptions(TypedDict, total=False):
     publisher: Publisher | None
     resolver: Resolver | None
     redeem: Redeem | BrokerClient | None
+    max_redeeming: int | None
     redeemer: Redeemer | None
     max_body: int
     identity: Identity | None
@@ -102,7 +99,7 @@ class Incoming:
 
     method: str
     path: str
-    """Decoded, as the application finds its way by it."""
+    """Decoded, from the root of the origin: below a mount the application finds its way by the rest of it."""
     target: str
     """Path and query as they came."""
     headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
@@ -154,11 +151,15 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class AskBroker:
-    """Ask the broker about this visa; the reply is a [`Redemption`]."""
+    """Ask the broker about this visa, which may take seconds; the reply is a [`Redemption`]."""
 
     redeem: Redeem
     need: Need
-    visa: str = field(repr=False)
+    presented: Presented
+
+    def ask(self) -> Redemption | Awaitable[Redemption]:
+        """Asks."""
+        return self.redeem(self.need, self.presented.visa, self.presented)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +190,13 @@ class Gate:
     """Verifies every request before the application sees it.
 
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
-    says `check: redeem`; without it such visas are answered with 503. `redeemer` takes each visa that was accepted without asking
+    says `check: redeem`; without it such visas are answered with 503, and so is every answer that is no [`Redemption`]. Unless it is
+    asynchronous, `max_redeeming` requests may wait for it, each in a thread: 32, and 4 under WSGI, where the threads are the server's and
+    some must be left; one more is answered with 503 at once. `redeemer` takes each visa that was accepted without asking
     its broker (`check: offline`). `max_body` bounds what is buffered of a body whose digest the
     agent has signed. A policy with `allow_loopback` is refused on any other address.
-    Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements.
+    Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements, at the root
+    of the origin.
 
     `identity` signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the
     publisher's own, where its manifest lies; with `manifest` that is served here. `max_receipt_body` bounds how much of an answer waits
@@ -207,6 +211,7 @@ class Gate:
         publisher: Publisher | None = None,
         resolver: Resolver | None = None,
         redeem: Redeem | BrokerClient | None = None,
+        max_redeeming: int | None = None,
         redeemer: Redeemer | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
@@ -219,10 +224,13 @@ class Gate:
             raise TypeError("give the audit log to the publisher")
         if (policy is None) == (publisher is None):
             raise TypeError("give either a policy or a publisher")
+        if max_redeeming is not None and max_redeeming < 1:
+            raise TypeError("max_redeeming is a number of requests, 1 or more")
         self.publisher = publisher if publisher is not None else Publisher(policy, audit=audit)  # type: ignore[arg-type]
         self.policy = self.publisher.policy
         self.resolver = resolver or Resolver(Fetcher(allow_loopback=self.policy.allow_loopback))
-        self.redeem = redeem
+        self.redeem = asking(redeem)
+        self.max_redeeming = max_redeeming
         self._redeemer = redeemer
         self.max_body = max_body
         self.on_feedback = on_feedback
@@ -302,17 +310,11 @@ class Gate:
             if pending is None:
                 break
             for need in verification.verdict.needs:
-                asked = asked or need.kind == "redeem"
-                if need.kind != "redeem":
-                    yield Fetch(need)
-                elif self.redeem is None:
-                    pending.redeemed("unavailable")
-                elif isinstance(self.redeem, BrokerClient):
-                    confirm = partial(self._confirm, request, verification.verdict, need)
-                    pending.redeemed((yield Call(confirm, waits=True)))
+                if need.kind == "redeem":
+                    asked = True
+                    pending.redeemed((yield from self._ask_broker(request, verification.verdict, need)))
                 else:
-                    visas = [value for name in _TOKEN_HEADERS for value in request.values(name)]
-                    pending.redeemed((yield AskBroker(self.redeem, need, visas[0].strip().decode("ascii"))))
+                    yield Fetch(need)
             verification = yield Call(lambda pending=pending: self.publisher.resume(pending), self._waits)  # type: ignore[misc]
         if not asked:
             self._present(request, verification.verdict)
@@ -326,15 +328,13 @@ class Gate:
             except Exception:
                 _LOG.exception("a visa cannot be redeemed")
 
-    def _confirm(self, request: Incoming, verdict: Verdict, need: Need) -> Redemption:
-        """What the broker says about the visa and the request that brought it."""
-        broker = self.redeem
-        assert isinstance(broker, BrokerClient)  # noqa: S101 (for the type checker: `_complete` has looked)
-        if not need.url.startswith(f"{broker.issuer}/"):
-            _LOG.error("the visa is of a broker whose client the site does not have")
+    def _ask_broker(self, request: Incoming, verdict: Verdict, need: Need) -> Generator[Step, Any, Redemption]:
+        """What the broker says about the visa and the request that brought it; whatever is no word of it opens nothing."""
+        if self.redeem is None:
             return "unavailable"
         try:
-            return broker.confirm(self.publisher.presented(verdict, request.headers))
+            presented = self.publisher.presented(verdict, request.headers)
+            return checked((yield AskBroker(self.redeem, need, presented)))
         except Exception:
             _LOG.exception("asking the broker failed")
             return "unavailable"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from .gate import Admission, Answer, AskBroker, Call, ClientGone, Fetch, Gate, Incoming, ReadBody, Step, TakeFeedback, supply
 from .gate_sync import is_asynchronous
+from .redemption import Turns
 
 __all__ = ["AsyncGate"]
 
-_LOG = logging.getLogger("imagxp")
 # More than the fetcher's own 32: whoever comes after those is told at once that it is busy, and waits in no queue.
 _THREADS: Final = 40
+# As many as one client's fetcher sends at a time.
+_REDEEMING: Final = 32
 
 ReadBodyAsync = Callable[[int], Awaitable[bytes | None]]
 
@@ -27,6 +28,9 @@ class AsyncGate:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self._threads: ThreadPoolExecutor | None = None
+        self._brokers: ThreadPoolExecutor | None = None
+        self._most = gate.max_redeeming or _REDEEMING
+        self._turns = Turns(self._most)
         self._flights = _Flights()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -47,10 +51,11 @@ class AsyncGate:
     async def aclose(self) -> None:
         """Ends fetches that run."""
         await self._flights.cancel()
-        if self._threads is not None:
-            threads, self._threads = self._threads, None
-            # What runs there ends by its own deadline.
-            threads.shutdown(wait=False)
+        pools, self._threads, self._brokers = (self._threads, self._brokers), None, None
+        for threads in pools:
+            if threads is not None:
+                # What runs there ends by its own deadline.
+                threads.shutdown(wait=False)
 
     async def _run(self, flow: Any, request: Incoming, read_body: ReadBodyAsync) -> Any:
         try:
@@ -75,15 +80,30 @@ class AsyncGate:
         if isinstance(step, Fetch):
             return await self._fetch(step)
         if isinstance(step, AskBroker):
-            try:
-                return await _called(step.redeem, step.need, step.visa)
-            except Exception:
-                _LOG.exception("asking the broker failed")
-                return "unavailable"
+            return await self._ask(step)
         if isinstance(step, ReadBody):
             return await read_body(step.limit)
         assert isinstance(step, TakeFeedback)  # noqa: S101 (for the type checker: there is no other step)
         return await _called(step.on_feedback, step.feedback, step.verdict)
+
+    async def _ask(self, step: AskBroker) -> Any:
+        if is_asynchronous(step.redeem):
+            # It takes no thread.
+            return await step.ask()  # type: ignore[misc]
+        if not self._turns.take():
+            return "unavailable"
+        try:
+            if self._brokers is None:
+                # The loop's own threads are for everybody: a broker that stalls must not have them.
+                self._brokers = ThreadPoolExecutor(self._most, thread_name_prefix="imagxp-broker")
+            asked = self._brokers.submit(step.ask)
+        except BaseException:
+            self._turns.give_back()
+            raise
+        # Whoever has waited may be gone before the thread is free again.
+        asked.add_done_callback(lambda _: self._turns.give_back())
+        answer = await asyncio.wrap_future(asked)
+        return await answer if inspect.isawaitable(answer) else answer
 
     async def _fetch(self, step: Fetch) -> None:
         loop = asyncio.get_running_loop()

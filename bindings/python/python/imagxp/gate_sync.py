@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from .gate import Admission, Answer, AskBroker, Call, ClientGone, Fetch, Gate, Incoming, ReadBody, Step, supply
+from .redemption import Turns
 
 __all__ = ["BlockingGate", "is_asynchronous"]
 
-_LOG = logging.getLogger("imagxp")
+# The threads are the server's, which may have no more than eight.
+_REDEEMING: Final = 4
 
 
 class BlockingGate:
@@ -25,6 +26,7 @@ class BlockingGate:
                 raise TypeError(f"an asynchronous {name} needs an asynchronous server")
         self.gate = gate
         self._flights = _Flights()
+        self._turns = Turns(gate.max_redeeming or _REDEEMING)
 
     def announce(self, request: Incoming) -> Answer | None:
         """What anybody gets: see [`Gate.announce`]."""
@@ -59,14 +61,18 @@ class BlockingGate:
         if isinstance(step, Fetch):
             return self._flights.run(step.need.url, lambda: supply(self.gate, step.need))
         if isinstance(step, AskBroker):
-            try:
-                return step.redeem(step.need, step.visa)
-            except Exception:
-                _LOG.exception("asking the broker failed")
-                return "unavailable"
+            return self._ask(step)
         if isinstance(step, ReadBody):
             return read_body(step.limit)
         return step.on_feedback(step.feedback, step.verdict)
+
+    def _ask(self, step: AskBroker) -> Any:
+        if not self._turns.take():
+            return "unavailable"
+        try:
+            return step.ask()
+        finally:
+            self._turns.give_back()
 
 
 class _Flights:

@@ -38,6 +38,10 @@ class ReceiptDraft:
         self._hash = hashlib.sha256()
         self._size = 0
 
+    def anew(self) -> ReceiptDraft:
+        """The draft of another answer to the same request, in place of this one."""
+        return ReceiptDraft(self._identity, self._verdict, url=self._url, origin=self._origin, max_body=self._max_body)
+
     def belongs_to(self, status: int, headers: Sequence[tuple[str, str]]) -> bool:
         """Whether this is a successful answer with a body of its own, and without a receipt."""
         # A part (206) must not be taken for the whole.

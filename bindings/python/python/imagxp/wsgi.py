@@ -119,7 +119,8 @@ class _Exchange:
         if draft is None or not draft.belongs_to(int(status[:3]), headers):
             self._held = None
             return self._start_response(status, headers, exc_info) if exc_info else self._start_response(status, headers)
-        self._held = _Held(self._start_response, draft, status, headers, exc_info)
+        # An answer that failed may begin again: what waited of it is not sent, and not signed.
+        self._held = _Held(self._start_response, draft.anew(), status, headers, exc_info)
         return self._held.write
 
     def body(self, chunks: Iterable[bytes]) -> Iterable[bytes]:

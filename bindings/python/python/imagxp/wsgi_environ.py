@@ -29,8 +29,10 @@ _BETWEEN_OBJECTS: Final = re.compile(r"(?<=\})\s*,\s*(?=\{)")
 
 def incoming(environ: Environ) -> Incoming:
     """The request of an environ."""
-    path = _bytes(environ.get("PATH_INFO", "")).decode("utf-8", "replace")
-    return Incoming(environ["REQUEST_METHOD"], path, target(environ), lines(environ), partial(is_public, environ))
+    requested = target(environ)
+    # What is announced is at the root of the origin, and nowhere where a client chose the mount.
+    path = "" if requested == "*" else _whole_path(environ).decode("utf-8", "replace")
+    return Incoming(environ["REQUEST_METHOD"], path, requested, lines(environ), partial(is_public, environ))
 
 
 def lines(environ: Environ) -> list[tuple[bytes, bytes]]:
@@ -66,7 +68,7 @@ def target(environ: Environ) -> str:
     if environ.get("SCRIPT_NAME") and "HTTP_SCRIPT_NAME" in environ:
         return "*"
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    path = _bytes(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).decode("utf-8", "surrogateescape")
+    path = _whole_path(environ).decode("utf-8", "surrogateescape")
     query = _bytes(environ.get("QUERY_STRING", ""))
     # As `unquote` decodes: what is no UTF-8 is compared as replaced.
     served = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -132,6 +134,10 @@ class _Chained(RawIOBase):
         chunk: bytes = self._rest.read(len(buffer))
         buffer[: len(chunk)] = chunk
         return len(chunk)
+
+
+def _whole_path(environ: Environ) -> bytes:
+    return _bytes(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
 
 
 def _apart(value: str) -> list[str]:
