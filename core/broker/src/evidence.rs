@@ -20,6 +20,9 @@ const AFTER_S: i64 = 305;
 /// Seconds: no visa for which a claim is in time can be redeemed so long after it. Visas live an hour at most.
 const KEPT_S: i64 = 7200;
 
+/// As much as any publisher may let in (PROTOCOL §14), whatever it has set itself.
+const LIMITS: Limits = Limits::DEFAULT.with_string(usize::MAX).with_resource(usize::MAX);
+
 /// The headers of an agent's request, as a publisher presents them.
 #[derive(Clone, Copy, Debug)]
 pub struct PresentedRequest<'a> {
@@ -57,7 +60,7 @@ impl Evidence {
         let stranger = |message: &'static str| Refusal::new(RefusalCode::VisaNotYours, message);
         let payload = base64_decode(request.payload.as_bytes())
             .ok_or_else(|| malformed("the request's payload is not base64"))?;
-        let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback)
+        let claim = Claim::parse(&payload, &LIMITS, loopback)
             .map_err(|_| malformed("the request's payload is no claim"))?;
         let key = PublicKey::from_spki_base64(request.public_key.as_bytes())
             .map_err(|_| malformed("the request's public key cannot be read"))?;

@@ -271,6 +271,19 @@ fn a_request_without_the_pages_address_is_no_evidence() {
     present(&bound(), Some(&claim(r#","resource":"https://pub.example/page""#)), PUB).unwrap();
 }
 
+/// A publisher may take longer addresses than by default, and is paid for them.
+#[test]
+fn a_request_is_as_long_as_any_publisher_may_let_it_be() {
+    let claim = |length: usize| {
+        let (ts, path) = (Timestamp::from_secs(BOUGHT), "a".repeat(length - "https://pub.example/".len()));
+        Headers::raw(&format!(
+            r#"{{"v":"1.1","agent_id":"{AGENT}","purpose":"SUMMARY","ts":"{ts}","nonce":"{NONCE}","resource":"https://pub.example/{path}"}}"#
+        ))
+    };
+    present(&bound(), Some(&claim(7_900)), PUB).unwrap();
+    assert_eq!(refusal(&bound(), &claim(8_200)), "visa.request: the request's payload is no claim");
+}
+
 /// A publisher lets in what was signed 300 s before it had it, and what a clock that is ahead has signed with a visa that has just ended.
 #[test]
 fn a_request_is_in_time_to_the_second() {
