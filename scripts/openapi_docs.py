@@ -32,7 +32,7 @@ WHO = {
     "operator_session": "an operator's session",
     "trusted_proxy": "a proxy of `verify.trusted`",
 }
-STATUS_OF = {"bad": 400, "unauthorized": 401, "forbidden_as": 403, "not_found": 404, "busy": 503}
+STATUS_OF = {"bad": 400, "unauthorized": 401, "not_found": 404, "busy": 503}
 NAMED = {
     "BAD_REQUEST": 400,
     "UNAUTHORIZED": 401,
@@ -217,7 +217,7 @@ def service_codes():
     """What the service itself refuses with: the literal codes of `Problem::…(…)` in core/server, their status and their first sentence."""
     string = r'"((?:[^"\\]|\\.)*)"'
     call = re.compile(
-        r"Problem::(bad|unauthorized|forbidden_as|not_found|busy|new)\(\s*"
+        r"Problem::(bad|unauthorized|not_found|busy|new)\(\s*"
         rf"(?:StatusCode::(\w+),\s*)?\"([a-z_]+\.[a-z_]+)\"(?:,\s*(?:format!\(\s*)?{string})?"
     )
     found = {}

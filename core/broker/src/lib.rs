@@ -15,6 +15,7 @@ mod correction;
 mod deposit;
 mod draft;
 mod event;
+mod evidence;
 mod id;
 pub mod idempotency;
 mod ledger;
@@ -47,6 +48,7 @@ pub use command::Command;
 pub use correction::{ApproveCorrection, Correct, RejectCorrection};
 pub use deposit::Deposit;
 pub use event::{Event, EventKind};
+pub use evidence::{Evidence, PresentedRequest};
 pub use id::{Id, Ids, TimeOrdered};
 pub use idempotency::{IdempotencyKey, IdempotencyRecord};
 pub use lock::{Bond, Lock, Slash, Unlock};
@@ -63,6 +65,6 @@ pub use store::{Changes, DueVisa, Keys, Loaded, LogCounts, Reader, Store, Sweep,
 pub use text::{Memo, Owner, Reference};
 pub use transfer::Transfer;
 pub use visa::{
-    Contest, Decide, Decision, Due, GiveFeedback, IssueVisa, Redeem, Visa, VisaFeedback, VisaState,
+    Contest, Decide, Decision, Due, GiveFeedback, IssueVisa, Redeem, Visa, VisaFeedback, VisaState, VisaToken,
 };
 pub use withdrawal::{PostWithdrawal, VoidWithdrawal, Withdraw};

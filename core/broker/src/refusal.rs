@@ -59,6 +59,10 @@ codes! {
     VisaExpired = "visa.expired", 410, "the visa has expired";
     VisaNotYours = "visa.not_yours", 403, "the visa was issued for somebody else";
     VisaWrongKey = "visa.wrong_key", 403, "the visa is bound to another key";
+    VisaRequest = "visa.request", 400, "the request that was presented with the visa does not stand for it";
+    VisaRequestUsed = "visa.request_used", 409, "the request was presented with another visa";
+    PaymentMalformed = "payment.malformed", 400, "the visa's token cannot be read";
+    PaymentInvalidToken = "payment.invalid_token", 400, "the visa's token is not one of this broker's";
 
     FeedbackAlreadyGiven = "feedback.already_given", 409, "feedback on this visa has been given";
     FeedbackWrongKey = "feedback.wrong_key", 403, "the feedback is not signed by the key that made the request";

@@ -80,11 +80,6 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "auth.forbidden", message)
     }
 
-    /// 403 with a code of its own.
-    pub(crate) fn forbidden_as(code: &'static str, message: &'static str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, code, message)
-    }
-
     /// 404. Also what a stranger is told of rows that are not his.
     pub(crate) fn not_found(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)

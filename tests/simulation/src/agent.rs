@@ -1,9 +1,10 @@
 //! An agent: reads, buys, pays and judges, and tries again when nobody answers.
 
-use crate::message::{Message, Node, Wire};
+use crate::broker::ends;
+use crate::manner::{Manner, sign};
+use crate::message::{Message, Node, Purchase, Wire};
 use crate::network::{Event, Network};
 use crate::people::{PUBLISHERS, origin, people};
-use imagxp::agent::SignRequest;
 use imagxp::feedback::{Feedback, Reason, Score};
 use imagxp::{Purpose, Timestamp};
 use imagxp_broker::Id;
@@ -18,14 +19,16 @@ const TRIES: u32 = 4;
 #[derive(Clone, Debug)]
 enum Task {
     Read { publisher: usize, premium: bool, visa: Option<(Id, String)>, tries: u32 },
-    Buy { publisher: usize, key: String, tries: u32 },
+    Buy { purchase: Purchase, key: String, tries: u32 },
 }
 
 pub(crate) struct Reader {
     node: Node,
     tasks: BTreeMap<u64, Task>,
-    /// Keys of purchases whose end is not known: on disk, as the spend file.
-    pub(crate) unsettled: BTreeMap<String, usize>,
+    /// The nonce of a request with a visa, and where it was used: elsewhere it is good once more (PROTOCOL §5).
+    nonce: (String, Vec<usize>),
+    /// Purchases whose end is not known, by their keys: on disk, as the spend file.
+    pub(crate) unsettled: BTreeMap<String, Purchase>,
     /// What it has bought: by the broker's own word.
     pub(crate) bought: BTreeMap<Id, usize>,
     /// What it has said of visas, in millionths.
@@ -34,40 +37,45 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(node: Node) -> Self {
-        let (tasks, unsettled, bought, judged) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { node, tasks, unsettled, bought, judged }
+        let (tasks, nonce, unsettled, bought, judged) = Default::default();
+        Self { node, tasks, nonce, unsettled, bought, judged }
     }
 
     /// What it was doing is forgotten; what it has paid for is not.
     pub(crate) fn restart(&mut self) {
         self.tasks.clear();
+        self.nonce = Default::default();
     }
 
     /// Something new to read, or a purchase to finish.
     pub(crate) fn wake(&mut self, now: Timestamp, net: &mut Network) -> Result<Option<Wire>, String> {
-        if let Some((key, publisher)) = self.unsettled.first_key_value().map(|(key, at)| (key.clone(), *at))
+        let first = self.unsettled.first_key_value().map(|(key, purchase)| (key.clone(), purchase.clone()));
+        if let Some((key, purchase)) = first
             && !self.tasks.values().any(|task| matches!(task, Task::Buy { .. }))
         {
-            self.buy(publisher, key, TRIES, net);
+            self.buy(purchase, key, TRIES, net);
             return Ok(None);
         }
         let publisher = net.random.place(PUBLISHERS);
         if net.random.percent(40) {
-            let key = net.random.uuid();
-            self.buy(publisher, key, TRIES, net);
+            let (key, purchase) = (net.random.uuid(), purchase(publisher, net));
+            self.buy(purchase, key, TRIES, net);
             return Ok(None);
         }
         let premium = net.random.percent(10);
         self.read(publisher, premium, None, TRIES, now, net).map(Some)
     }
 
-    fn buy(&mut self, publisher: usize, key: String, tries: u32, net: &mut Network) {
+    fn buy(&mut self, purchase: Purchase, key: String, tries: u32, net: &mut Network) {
         let call = net.number();
-        self.unsettled.insert(key.clone(), publisher);
-        net.send(self.node, Node::Broker, &Message::Buy { call, key: key.clone(), publisher });
+        self.unsettled.insert(key.clone(), purchase.clone());
+        net.send(
+            self.node,
+            Node::Broker,
+            &Message::Buy { call, key: key.clone(), purchase: purchase.clone() },
+        );
         net.after(PATIENCE, Event::Timeout { node: self.node, call });
-        self.tasks.insert(call, Task::Buy { publisher, key, tries });
+        self.tasks.insert(call, Task::Buy { purchase, key, tries });
     }
 
     fn read(
@@ -82,14 +90,34 @@ impl Reader {
         let page = net.random.below(50);
         let room = if premium { "premium" } else { "posts" };
         let url = format!("{}/{room}/{page}", origin(publisher));
-        let purpose = if net.random.percent(90) { Purpose::RagRetrieval } else { Purpose::CrawlTraining };
+        let purpose = match net.random.below(10) {
+            0 => Purpose::CrawlTraining,
+            1 => Purpose::Summary,
+            _ => Purpose::RagRetrieval,
+        };
+        let nonce = self.nonce(publisher, visa.is_some(), net);
         let token = visa.as_ref().map(|(_, token)| token.as_str());
-        let wire = sign(self.node, &url, purpose, token, now, &net.random.uuid())?;
+        let wire = sign(self.node, &url, purpose, token, now, &nonce, Manner::draw(&mut net.random))?;
         let call = net.number();
         net.send(self.node, Node::Publisher(publisher), &Message::Read { call, wire: wire.clone() });
         net.after(PATIENCE, Event::Timeout { node: self.node, call });
         self.tasks.insert(call, Task::Read { publisher, premium, visa, tries });
         Ok(wire)
+    }
+
+    /// A nonce that this publisher has not seen: mostly a new one.
+    fn nonce(&mut self, publisher: usize, pays: bool, net: &mut Network) -> String {
+        let (nonce, places) = &mut self.nonce;
+        let again = net.random.percent(if pays { 40 } else { 10 });
+        if again && !nonce.is_empty() && !places.contains(&publisher) {
+            places.push(publisher);
+            return nonce.clone();
+        }
+        let new = net.random.uuid();
+        if pays {
+            self.nonce = (new.clone(), vec![publisher]);
+        }
+        new
     }
 
     /// Takes an answer. What was signed because of it comes back.
@@ -108,11 +136,18 @@ impl Reader {
                 Ok(None)
             }
             Message::Sold { call, visa } => {
-                let Some(Task::Buy { publisher, key, .. }) = self.tasks.remove(call) else { return Ok(None) };
+                let Some(Task::Buy { purchase, key, .. }) = self.tasks.remove(call) else { return Ok(None) };
                 self.unsettled.remove(&key);
                 let Some((jti, token)) = visa else { return Ok(None) };
+                let (publisher, visa) = (purchase.publisher, Some((*jti, token.clone())));
                 self.bought.insert(*jti, publisher);
-                self.read(publisher, true, Some((*jti, token.clone())), TRIES, now, net).map(Some)
+                let Some(pause) = pause(token, now, net) else {
+                    return self.read(publisher, true, visa, TRIES, now, net).map(Some);
+                };
+                let call = net.number();
+                net.after(pause, Event::Timeout { node: self.node, call });
+                self.tasks.insert(call, Task::Read { publisher, premium: true, visa, tries: TRIES });
+                Ok(None)
             }
             Message::Page { call, http, code } => {
                 let Some(Task::Read { publisher, premium, visa, tries }) = self.tasks.remove(call) else {
@@ -142,8 +177,8 @@ impl Reader {
         net: &mut Network,
     ) -> Result<Option<Wire>, String> {
         match self.tasks.remove(&call) {
-            Some(Task::Buy { publisher, key, tries }) if tries > 0 => {
-                self.buy(publisher, key, tries - 1, net);
+            Some(Task::Buy { purchase, key, tries }) if tries > 0 => {
+                self.buy(purchase, key, tries - 1, net);
                 Ok(None)
             }
             Some(Task::Read { publisher, premium, visa, tries }) if tries > 0 => {
@@ -171,20 +206,23 @@ impl Reader {
     }
 }
 
-/// Signs a request as a node's agent.
-pub(crate) fn sign(
-    node: Node,
-    url: &str,
-    purpose: Purpose,
-    visa: Option<&str>,
-    now: Timestamp,
-    nonce: &str,
-) -> Result<Wire, String> {
-    let request = SignRequest { payment: visa, ..SignRequest::new("GET", url, purpose) };
-    let signed = people()?.identity(node)?.sign(&request, now, nonce).map_err(|error| error.to_string())?;
-    let lines = signed.iter().map(|(name, value)| (name, value.to_owned()));
-    let headers = std::iter::once(("user-agent", "reader IMAGXP/1.0".to_owned())).chain(lines).collect();
-    Ok(Wire { method: "GET", url: url.to_owned(), headers })
+/// What to buy: often a visa that ends soon, sometimes one of some purposes only, or for any key of the agent. The broker's visas are of one use.
+fn purchase(publisher: usize, net: &mut Network) -> Purchase {
+    let lifetime_s = if net.random.percent(40) { net.random.between(1, 20) } else { 600 };
+    let purposes: &[Purpose] = match net.random.below(5) {
+        0 => &[Purpose::RagRetrieval],
+        1 => &[Purpose::RagRetrieval, Purpose::Summary],
+        _ => &[],
+    };
+    let is_bound = net.random.percent(85);
+    Purchase { publisher, lifetime_s: u32::try_from(lifetime_s).unwrap_or(600), purposes, is_bound }
+}
+
+/// How long an agent keeps a visa that ends soon before it shows it: about until it ends, and some seconds beyond.
+fn pause(token: &str, now: Timestamp, net: &mut Network) -> Option<i64> {
+    let left = ends(token)?.saturating_sub(now.as_millis());
+    let pause = left.saturating_add(net.random.between(-3000, 6000));
+    ((0..30_000).contains(&pause) && net.random.percent(70)).then_some(pause)
 }
 
 /// Signs feedback as a node's agent.

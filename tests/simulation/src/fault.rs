@@ -1,9 +1,17 @@
 //! Faults of the product that can be seeded: a world that does not find them would find nothing.
 
-use imagxp::Timestamp;
+use crate::broker::{ends, text};
+use crate::message::Wire;
+use imagxp::encoding::base64_decode;
+use imagxp::headers::{PAYLOAD, PUBLIC_KEY, SIGNATURE};
+use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
+use imagxp::{Claim, Limits, Timestamp};
 use imagxp_broker::memory::Contradiction;
-use imagxp_broker::{Changes, Id, Keys, Loaded, Memory, Store, Visa, VisaState};
+use imagxp_broker::{
+    Changes, Command, Id, Idempotency, Keys, Loaded, Memory, PresentedRequest, Reference, Request, Store,
+    Visa, VisaState,
+};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -22,18 +30,65 @@ pub enum Fault {
     LosesWrites,
     /// The broker takes feedback from whoever signs it.
     TakesAnyFeedback,
+    /// The publisher presents requests as they came, also those without their key.
+    PresentsNoKey,
+    /// The broker takes two publishers' requests of one nonce for one.
+    NotesNonceAlone,
+    /// The broker refuses what was signed after the visa's end, although publishers let it in for some seconds.
+    RefusesLateClaims,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::ReplayStoreForgets,
         Self::TrustsAnyKey,
         Self::RedeemsTwice,
         Self::ForgetsKeys,
         Self::LosesWrites,
         Self::TakesAnyFeedback,
+        Self::PresentsNoKey,
+        Self::NotesNonceAlone,
+        Self::RefusesLateClaims,
     ];
+}
+
+/// What is presented of a request by whoever does not look its key up.
+pub(crate) fn as_it_came(wire: &Wire) -> String {
+    let (mut request, mut visa, mut body) = (Object::new(), Object::new(), Object::new());
+    for (member, name) in [("payload", PAYLOAD), ("signature", SIGNATURE), ("public_key", PUBLIC_KEY)] {
+        if let Some(value) = wire.value(name) {
+            request.insert(member, value);
+        }
+    }
+    visa.insert("visa", wire.visa().unwrap_or_default());
+    visa.insert("request", request);
+    body.insert("visas", vec![Value::Object(visa)]);
+    String::from_utf8_lossy(&object_to_canonical(&body)).into_owned()
+}
+
+fn claim(request: &PresentedRequest<'_>) -> Option<Claim> {
+    Claim::parse(&base64_decode(request.payload.as_bytes())?, &Limits::DEFAULT, false).ok()
+}
+
+/// The note of a request under its nonce, whosever it is.
+pub(crate) fn note_alone(
+    mut note: Request,
+    visa: Id,
+    request: &PresentedRequest<'_>,
+) -> Result<Request, String> {
+    let nonce = claim(request).ok_or("what was noted is no claim")?.nonce().to_owned();
+    if let Command::UseAssertion(command) = &mut note.command {
+        command.jti = Reference::parse(&format!("request:{nonce}")).map_err(text)?;
+    }
+    let key = Reference::parse(&format!("request:{visa}:{nonce}")).map_err(text)?;
+    note.idempotency = note.idempotency.map(|idempotency| Idempotency { key, ..idempotency });
+    Ok(note)
+}
+
+/// Whether a request was signed after the end of its visa.
+pub(crate) fn is_late(visa: &str, request: &PresentedRequest<'_>) -> bool {
+    claim(request).zip(ends(visa)).is_some_and(|(claim, ends)| claim.ts.as_millis() > ends)
 }
 
 /// A replay store that forgets when it is told to.

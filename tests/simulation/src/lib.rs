@@ -10,9 +10,12 @@
 mod agent;
 mod broker;
 mod fault;
+mod manner;
 mod message;
 mod network;
+mod payment;
 mod people;
+mod presentation;
 mod publisher;
 mod random;
 mod thief;

@@ -21,6 +21,7 @@ pub(crate) const PRICE: (u128, &str) = (50_000, "0.05");
 /// Everybody's keys. Made once: they are the same in every world.
 pub(crate) struct People {
     agents: Vec<Identity>,
+    publishers: Vec<Identity>,
     pub(crate) broker: PrivateKey,
     jwks: Vec<u8>,
 }
@@ -41,22 +42,28 @@ impl People {
             Identity::parse(&name, key(u8::try_from(index).unwrap_or(u8::MAX), algorithm)?, false)
         });
         let agents = agents.collect::<imagxp::Result<_>>()?;
+        let publishers = (0..PUBLISHERS).map(|index| {
+            let seed = u8::try_from(index).unwrap_or(u8::MAX).saturating_add(50);
+            Identity::parse(&format!("pub{index}.example"), key(seed, Algorithm::Es256)?, false)
+        });
+        let publishers = publishers.collect::<imagxp::Result<_>>()?;
         let broker = key(99, Algorithm::Es256)?;
         let mut jwk = broker.public_key().to_jwk();
         jwk.insert("kid", broker.public_key().thumbprint().as_str().to_owned());
         let mut set = imagxp::json::Object::new();
         set.insert("keys", vec![imagxp::json::Value::Object(jwk)]);
         let jwks = imagxp::json::object_to_canonical(&set);
-        Ok(Self { agents, broker, jwks })
+        Ok(Self { agents, publishers, broker, jwks })
     }
 
-    /// The identity of an agent or the thief.
+    /// The identity of an agent, a publisher or the thief.
     pub(crate) fn identity(&self, node: Node) -> Result<&Identity, String> {
-        let index = match node {
-            Node::Agent(index) => index,
-            _ => AGENTS,
+        let identity = match node {
+            Node::Agent(index) => self.agents.get(index),
+            Node::Publisher(index) => self.publishers.get(index),
+            _ => self.agents.get(AGENTS),
         };
-        self.agents.get(index).ok_or_else(|| "there is no such agent".to_owned())
+        identity.ok_or_else(|| "there is nobody of that name".to_owned())
     }
 
     /// Whose domain this is.

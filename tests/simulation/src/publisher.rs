@@ -1,15 +1,18 @@
 //! A publisher: the real verifier, whose fetches go through the bad network.
 
-use crate::broker::token_name;
-use crate::fault::{Fault, Forgetful};
+use crate::broker::{text, token_name};
+use crate::fault::{Fault, Forgetful, as_it_came};
 use crate::message::{Message, Node, Wire};
 use crate::network::{Event, Network};
 use crate::people::{ISSUER, JWKS, PRICE, origin, people};
-use imagxp::publisher::{FetchFailure, Pending, Verification};
+use crate::presentation::Presentation;
+use imagxp::publisher::{FetchFailure, PaymentState, Pending, Verification};
 use imagxp::replay::{MemoryReplayStore, ReplayStore};
+use imagxp::visa::{Redeemed, redeem_body};
 use imagxp::{Policy, Publisher, Request, Timestamp, Verdict};
 use imagxp_broker::Id;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// How long a fetch may take, in milliseconds.
@@ -26,14 +29,6 @@ struct Waiting {
     url: String,
 }
 
-/// A visa that has been shown here and not been redeemed yet.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    visa: String,
-    wire: Wire,
-    key: String,
-}
-
 pub(crate) struct Site {
     node: Node,
     index: usize,
@@ -45,8 +40,8 @@ pub(crate) struct Site {
     /// How often it was started; nonces in memory are good for one life.
     pub(crate) life: u64,
     waiting: BTreeMap<u64, Waiting>,
-    /// On disk, as the redeemer's spool.
-    pub(crate) shown: BTreeMap<Id, Shown>,
+    /// Visas that were shown here, and of which the broker has said nothing yet: on disk, as the redeemer's spool.
+    pub(crate) shown: BTreeMap<Id, Presentation>,
     asking: BTreeMap<u64, Id>,
 }
 
@@ -97,8 +92,7 @@ impl Site {
     ) -> Result<Option<(Wire, Verdict)>, String> {
         match message {
             Message::Read { call, wire } => {
-                let lines: Vec<(&[u8], &[u8])> =
-                    wire.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+                let lines = wire.lines();
                 let target = wire
                     .url
                     .strip_prefix("https://")
@@ -124,10 +118,13 @@ impl Site {
                 let verification = self.publisher.resume(waiting.pending, now);
                 Ok(self.go_on(waiting.from, waiting.call, waiting.wire, verification, net))
             }
-            Message::Redeemed { call, jti, .. } => {
+            Message::Redeemed { call, jti, refusal } => {
+                let refusal = refusal.map(|code| (code.to_owned(), String::new()));
+                let answer = Redeemed { accepted: refusal.is_none(), refusal, ..Redeemed::default() };
                 // Accepted or refused for good: either way it need not be asked again.
                 if let (Some(asked), Some(jti)) = (self.asking.remove(call), jti)
                     && asked == *jti
+                    && !answer.is_transient()
                 {
                     self.shown.remove(jti);
                 }
@@ -176,22 +173,35 @@ impl Site {
         Some((wire, verdict))
     }
 
-    /// Keeps a visa that paid for a read, to be redeemed.
-    pub(crate) fn keep(&mut self, wire: &Wire, net: &mut Network) {
-        let Some(visa) = wire.value("x-imagxp-payment") else { return };
-        if let Some(jti) = token_name(visa) {
-            let key = net.random.uuid();
-            let shown = Shown { visa: visa.to_owned(), wire: wire.clone(), key };
-            self.shown.entry(jti).or_insert(shown);
+    /// Keeps a visa that paid for a read, with the request that brought it, to be redeemed.
+    pub(crate) fn keep(
+        &mut self,
+        wire: &Wire,
+        verdict: &Verdict,
+        now: Timestamp,
+        net: &mut Network,
+    ) -> Result<(), String> {
+        let Some(jti) = wire.visa().and_then(token_name) else { return Ok(()) };
+        if verdict.payment.state != PaymentState::Visa {
+            return Ok(());
         }
+        let body = if self.fault == Some(Fault::PresentsNoKey) {
+            as_it_came(wire)
+        } else {
+            let presented = self.publisher.presented_of(verdict, &wire.lines(), now).map_err(text)?;
+            String::from_utf8(redeem_body(&[presented]).map_err(text)?).map_err(text)?
+        };
+        if let Entry::Vacant(place) = self.shown.entry(jti) {
+            place.insert(Presentation::new(self.node, self.node, net.random.uuid(), body)?);
+        }
+        Ok(())
     }
 
     /// Presents what has been kept, again and again until the broker has answered.
     pub(crate) fn wake(&mut self, net: &mut Network) {
-        for (jti, shown) in &self.shown {
+        for (jti, presentation) in &self.shown {
             let call = net.number();
-            let Shown { visa, wire, key } = shown.clone();
-            net.send(self.node, Node::Broker, &Message::Redeem { call, key, visa, wire });
+            net.send(self.node, Node::Broker, &Message::Redeem { call, presentation: presentation.clone() });
             net.after(BROKER_PATIENCE, Event::Timeout { node: self.node, call });
             self.asking.insert(call, *jti);
         }
@@ -210,10 +220,10 @@ fn publisher(index: usize, fault: Option<Fault>, store: &Arc<dyn ReplayStore>) -
     let (_, price) = PRICE;
     let policy = format!(
         r#"{{"version":1,"origins":["{}"],"identity":"{identity}","purposes":{{"RAG_RETRIEVAL":{{"allow":true}},
-        "CRAWL_TRAINING":{{"allow":false}}}},"paths":[{{"match":"/premium/*","price":{{"amount":"{price}","currency":"USD"}}}}],
+        "SUMMARY":{{"allow":true}},"CRAWL_TRAINING":{{"allow":false}}}},"paths":[{{"match":"/premium/*","price":{{"amount":"{price}","currency":"USD"}}}}],
         "payment":{{"brokers":[{{"issuer":"{ISSUER}","jwks_uri":"{JWKS}"}}]}}}}"#,
         origin(index)
     );
-    let policy = Policy::from_json(policy.as_bytes()).map_err(crate::broker::text)?;
+    let policy = Policy::from_json(policy.as_bytes()).map_err(text)?;
     Ok(Publisher::new(policy, [7; 16]).with_replay_store(Arc::clone(store)))
 }

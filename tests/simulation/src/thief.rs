@@ -1,10 +1,13 @@
 //! The thief: hears everything, and tries what can be tried with it.
 
-use crate::agent::{feedback, sign};
-use crate::broker::token_name;
-use crate::message::{Message, Node, Wire};
+use crate::agent::feedback;
+use crate::broker::{text, token_name};
+use crate::manner::{Manner, sign};
+use crate::message::{Message, Node, Purchase, Wire};
 use crate::network::Network;
 use crate::people::{PUBLISHERS, origin, people};
+use crate::presentation::Presentation;
+use imagxp::visa::{Presented, redeem_body};
 use imagxp::{Purpose, Timestamp};
 use imagxp_broker::Id;
 
@@ -15,7 +18,7 @@ const MEMORY: usize = 64;
 pub(crate) struct Thief {
     requests: Vec<Wire>,
     visas: Vec<(Id, String)>,
-    presented: Vec<(String, Wire)>,
+    presented: Vec<Presentation>,
     judgements: Vec<Vec<u8>>,
     own: Vec<(Id, String)>,
 }
@@ -26,14 +29,14 @@ impl Thief {
         match message {
             Message::Read { wire, .. } => {
                 keep(&mut self.requests, wire.clone());
-                if let Some(visa) = wire.value("x-imagxp-payment")
+                if let Some(visa) = wire.visa()
                     && let Some(jti) = token_name(visa)
                 {
                     keep(&mut self.visas, (jti, visa.to_owned()));
                 }
             }
             Message::Sold { visa: Some(visa), .. } => keep(&mut self.visas, visa.clone()),
-            Message::Redeem { visa, wire, .. } => keep(&mut self.presented, (visa.clone(), wire.clone())),
+            Message::Redeem { presentation, .. } => keep(&mut self.presented, presentation.clone()),
             Message::Feedback { body } => keep(&mut self.judgements, body.clone()),
             _ => {}
         }
@@ -58,7 +61,7 @@ impl Thief {
         let host = net.random.place(PUBLISHERS);
         let victim = Node::Publisher(host);
         let url = format!("{}/premium/{}", origin(host), net.random.below(9));
-        match net.random.below(8) {
+        match net.random.below(10) {
             // The same request again, to the same publisher and to others.
             0 | 1 => {
                 if let Some(wire) = pick(&self.requests, net) {
@@ -68,8 +71,7 @@ impl Thief {
             // Another's visa with a request of its own.
             2 => {
                 if let Some((_, visa)) = pick(&self.visas, net) {
-                    let wire =
-                        sign(Node::Thief, &url, Purpose::RagRetrieval, Some(&visa), now, &net.random.uuid())?;
+                    let wire = own(&url, &visa, now, net)?;
                     net.send(Node::Thief, victim, &Message::Read { call: 0, wire: wire.clone() });
                     return Ok(Some(wire));
                 }
@@ -84,17 +86,32 @@ impl Thief {
                     imagxp::agent::Identity::with_signer(name, std::sync::Arc::new(Borrowed(own.clone())));
                 let url = format!("{}/posts/{}", origin(host), net.random.below(9));
                 let request = imagxp::agent::SignRequest::new("GET", &url, Purpose::RagRetrieval);
-                let signed =
-                    forged.sign(&request, now, &net.random.uuid()).map_err(|error| error.to_string())?;
+                let signed = forged.sign(&request, now, &net.random.uuid()).map_err(text)?;
                 let headers = signed.iter().map(|(name, value)| (name, value.to_owned())).collect();
                 let wire = Wire { method: "GET", url, headers };
                 net.send(Node::Thief, victim, &Message::Read { call: 0, wire });
             }
-            // What a publisher presented, presented again: in the thief's name, under a new key.
+            // What a publisher presented, presented again: in the thief's name, under a new key, or as it was.
             4 => {
-                if let Some((visa, wire)) = pick(&self.presented, net) {
-                    let key = net.random.uuid();
-                    net.send(Node::Thief, Node::Broker, &Message::Redeem { call: 0, key, visa, wire });
+                if let Some(heard) = pick(&self.presented, net) {
+                    let presentation = if net.random.percent(70) {
+                        Presentation::new(Node::Thief, Node::Thief, net.random.uuid(), heard.body)?
+                    } else {
+                        heard
+                    };
+                    net.send(Node::Thief, Node::Broker, &Message::Redeem { call: 0, presentation });
+                }
+            }
+            // A request that was overheard, presented before its publisher does: in the thief's name and in the publisher's.
+            7 | 8 => {
+                let paid: Vec<&Wire> = self.requests.iter().filter(|wire| wire.visa().is_some()).collect();
+                if let Some(wire) = pick(&paid, net)
+                    && let Some(body) = body_of(wire)
+                {
+                    let at = (0..PUBLISHERS).find(|at| wire.url.starts_with(&origin(*at))).unwrap_or(host);
+                    let name = if net.random.percent(50) { Node::Thief } else { Node::Publisher(at) };
+                    let presentation = Presentation::new(name, Node::Thief, net.random.uuid(), body)?;
+                    net.send(Node::Thief, Node::Broker, &Message::Redeem { call: 0, presentation });
                 }
             }
             // Another's judgement again, and one of its own on another's visa.
@@ -113,17 +130,29 @@ impl Thief {
             _ => {
                 let Some((_, visa)) = pick(&self.own, net) else {
                     let (key, publisher) = (net.random.uuid(), net.random.place(PUBLISHERS));
-                    net.send(Node::Thief, Node::Broker, &Message::Buy { call: 0, key, publisher });
+                    let purchase = Purchase { publisher, lifetime_s: 600, purposes: &[], is_bound: true };
+                    net.send(Node::Thief, Node::Broker, &Message::Buy { call: 0, key, purchase });
                     return Ok(None);
                 };
-                let wire =
-                    sign(Node::Thief, &url, Purpose::RagRetrieval, Some(&visa), now, &net.random.uuid())?;
+                let wire = own(&url, &visa, now, net)?;
                 net.send(Node::Thief, victim, &Message::Read { call: 0, wire: wire.clone() });
                 return Ok(Some(wire));
             }
         }
         Ok(None)
     }
+}
+
+/// A request in the thief's own name, with whosever visa.
+fn own(url: &str, visa: &str, now: Timestamp, net: &mut Network) -> Result<Wire, String> {
+    let (nonce, manner) = (net.random.uuid(), Manner::draw(&mut net.random));
+    sign(Node::Thief, url, Purpose::RagRetrieval, Some(visa), now, &nonce, manner)
+}
+
+/// What a publisher would present of a request that brings a visa and its key.
+fn body_of(wire: &Wire) -> Option<String> {
+    let presented = Presented::of_request(&wire.lines()).ok()?;
+    String::from_utf8(redeem_body(&[presented]).ok()?).ok()
 }
 
 /// The thief's own key, under whatever name.

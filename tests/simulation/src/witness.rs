@@ -1,11 +1,12 @@
 //! Who knows what really happened, and says when something happened that must not: the invariants.
 
 use crate::agent::Reader;
-use crate::broker::{Broker, DEPOSIT, text, visa_name};
-use crate::message::{Node, Wire};
+use crate::broker::{Broker, DEPOSIT, ends, text, visa_name};
+use crate::message::{Message, Node, Wire};
+use crate::payment::Payments;
 use crate::people::{AGENTS, PRICE, PUBLISHERS, origin, owner};
 use crate::publisher::Site;
-use imagxp::Verdict;
+use imagxp::{Timestamp, Verdict};
 use imagxp_broker::{
     AccountKey, Asset, EventKind, Id, Kind, Reader as _, Visa, VisaFilter, VisaState, audit,
 };
@@ -28,8 +29,9 @@ pub(crate) struct Witness {
     paid: BTreeSet<(Node, u64, Id)>,
     /// What the broker has told publishers for good.
     redeemed: BTreeSet<Id>,
+    payments: Payments,
     head: u64,
-    /// How often each code was given, `ok` for what passed; and in which states visas ended.
+    /// How often each code was given, `ok` for what passed and `redeemed` for what was; in which states visas ended, and which were paid.
     pub(crate) codes: BTreeMap<&'static str, u64>,
 }
 
@@ -70,8 +72,8 @@ impl Witness {
         if !wire.url.contains("/premium/") {
             return Ok(());
         }
-        let jti =
-            wire.value("x-imagxp-payment").and_then(visa_name).ok_or("a premium page without a visa")?;
+        let token = wire.visa().ok_or("a premium page without a visa")?;
+        let (jti, ends) = visa_name(token).zip(ends(token)).ok_or("a visa that nobody signed")?;
         if !self.paid.insert((publisher, site.memory(), jti)) {
             return Err(format!("{publisher:?} took the visa {jti} twice"));
         }
@@ -81,11 +83,35 @@ impl Witness {
         if (&visa.agent, &visa.publisher) != (&whose, &whom) || visa.amount.units() < PRICE.0 {
             return Err(format!("{whom} took a visa of {} for {} from {whose}", visa.agent, visa.publisher));
         }
+        self.payments.taken(jti, publisher, ends);
+        Ok(())
+    }
+
+    /// The broker gave an answer: who has bought, and who is paid.
+    pub(crate) fn answered(
+        &mut self,
+        asked: &Message,
+        answer: &Message,
+        now: Timestamp,
+        broker: &mut Broker,
+    ) -> Result<(), String> {
+        match (asked, answer) {
+            (_, Message::Sold { visa: Some((jti, _)), .. }) => self.payments.sold(*jti, broker.settled.len()),
+            (Message::Redeem { presentation, .. }, Message::Redeemed { jti, refusal, .. }) => {
+                *self.codes.entry(refusal.unwrap_or("redeemed")).or_default() += 1;
+                let Some(jti) = *jti else { return Ok(()) };
+                self.payments.presented(jti, presentation.name, now.as_millis(), &broker.settled);
+                if refusal.is_none() {
+                    self.redeemed(presentation.name, jti, broker)?;
+                }
+            }
+            _ => {}
+        }
         Ok(())
     }
 
     /// The broker told a publisher that the money stands behind a visa.
-    pub(crate) fn redeemed(&mut self, to: Node, jti: Id, broker: &mut Broker) -> Result<(), String> {
+    fn redeemed(&mut self, to: Node, jti: Id, broker: &mut Broker) -> Result<(), String> {
         let visa = broker.shelf.memory.visa(jti).map_err(text)?;
         let visa = visa.ok_or_else(|| format!("{jti} was redeemed and is not there"))?;
         if visa.publisher != owner(to)? {
@@ -184,6 +210,8 @@ impl Witness {
     ) -> Result<(), String> {
         self.visas(broker, agents)?;
         let visas = broker.shelf.memory.visas(&VisaFilter::default(), None, usize::MAX).map_err(text)?;
+        let (paid, late) = self.payments.end(&visas)?;
+        self.codes.extend([("paid", paid), ("late", late)].into_iter().filter(|(_, count)| *count > 0));
         if let Some(open) = visas.iter().find(|visa| visa.state.is_open()) {
             return Err(format!("{} is still {}", open.jti, open.state.as_str()));
         }

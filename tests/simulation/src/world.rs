@@ -110,8 +110,12 @@ impl World {
                 net.after(at + starts, Event::Start { node });
             }
             if net.random.percent(25) {
-                // Within what two clocks may differ by, and sometimes far beyond it.
-                let off = if net.random.percent(70) { 20_000 } else { 900_000 };
+                // Within what two clocks may differ by, up to all of it, and sometimes far beyond it.
+                let off = match net.random.below(10) {
+                    0..4 => 20_000,
+                    4..7 => 60_000,
+                    _ => 900_000,
+                };
                 let off = net.random.between(-off, off);
                 net.after(at / 2, Event::Clock { node, off });
                 net.after(at / 2 + 15_000, Event::Clock { node, off: 0 });
@@ -194,9 +198,7 @@ impl World {
         match to {
             Node::Broker => {
                 let Some(answer) = self.broker.hear(from, message, now.as_millis())? else { return Ok(()) };
-                if let Message::Redeemed { jti: Some(jti), accepted: true, .. } = answer {
-                    self.witness.redeemed(from, jti, &mut self.broker)?;
-                }
+                self.witness.answered(message, &answer, now, &mut self.broker)?;
                 self.net.send(Node::Broker, from, &answer);
                 Ok(())
             }
@@ -216,10 +218,11 @@ impl World {
     }
 
     fn decided(&mut self, index: usize, decided: Option<(Wire, Verdict)>) -> Result<(), String> {
+        let now = self.clock(Node::Publisher(index));
         let (Some((wire, verdict)), Some(site)) = (decided, self.sites.get_mut(index)) else { return Ok(()) };
         self.witness.judged((Node::Publisher(index), site), &wire, &verdict, &mut self.broker)?;
         if verdict.is_allowed() {
-            site.keep(&wire, &mut self.net);
+            site.keep(&wire, &verdict, now, &mut self.net)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod issue;
 mod redeem;
 mod row;
 mod settle;
+mod token;
 
 pub use contest::Contest;
 pub use decide::{Decide, Decision};
@@ -16,3 +17,4 @@ pub use feedback::GiveFeedback;
 pub use issue::IssueVisa;
 pub use redeem::Redeem;
 pub use row::{Visa, VisaFeedback, VisaState};
+pub use token::VisaToken;

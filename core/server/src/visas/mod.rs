@@ -1,7 +1,6 @@
 //! Visas, from issue to settlement (BROKER §2).
 
 pub(crate) mod dispute;
-mod evidence;
 pub(crate) mod feedback;
 pub(crate) mod issue;
 pub(crate) mod purchase;

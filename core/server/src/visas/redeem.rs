@@ -1,6 +1,5 @@
 //! `POST /v1/visas/redeem`: a publisher presents the visas that agents have sent it, up to a thousand at a time.
 
-use super::evidence::Evidence;
 use crate::app::App;
 use crate::bank::{Once, count};
 use crate::body::json;
@@ -12,19 +11,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use imagxp::AgentId;
-use imagxp::crypto::{Jws, Thumbprint};
-use imagxp::json::{Value, object_to_canonical};
+use imagxp::crypto::Jws;
+use imagxp::json::object_to_canonical;
 use imagxp::publisher::Redemption;
 use imagxp::resource::Origin;
-use imagxp::visa::{Presented as Presentation, VISA_TYP};
-use imagxp_broker::{Actor, Id, Idempotency, Outcome, Owner, Redeem, Reference, Refusal, Request};
+use imagxp::visa::Presented as Presentation;
+use imagxp_broker::{
+    Actor, Evidence, Idempotency, Outcome, Owner, PresentedRequest, Redeem, Reference, Refusal, Request,
+    VisaToken,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Visas in one request.
 const MOST: usize = 1000;
-const MAX_VISA: usize = 8192;
 
 /// Visas to present.
 #[derive(Deserialize, ToSchema)]
@@ -49,11 +50,11 @@ pub(crate) struct PresentedVisa {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignedRequest {
     /// `x-imagxp-payload`.
-    pub(super) payload: String,
+    payload: String,
     /// `x-imagxp-signature`.
-    pub(super) signature: String,
+    signature: String,
     /// `x-imagxp-public-key`, or the key from the agent's manifest in the same form: base64 of its SPKI.
-    pub(super) public_key: String,
+    public_key: String,
 }
 
 /// What became of each visa, in their order.
@@ -127,7 +128,7 @@ pub(crate) async fn redeem(
     for checked in &checked {
         noted.push(match &checked.found {
             Ok((command, Some(evidence))) => {
-                Some(app.bank.ledger.submit(evidence.note(command.jti, &actor, now_ms)?))
+                Some(app.bank.ledger.submit(evidence.note(command.jti, now_ms)?))
             }
             _ => None,
         });
@@ -145,7 +146,7 @@ pub(crate) async fn redeem(
                 request.idempotency = numbered(&mutation.once, at)?;
                 app.bank.ledger.submit(request).map_err(Problem::from)
             }
-            (Ok(_), Err(refusal)) => Err(Evidence::refused(refusal)),
+            (Ok(_), Err(refusal)) => Err(Evidence::refused(refusal).into()),
             (Err(problem), _) => Err(problem),
         };
         waiting.push((checked.jti, submitted));
@@ -210,8 +211,8 @@ pub(crate) async fn for_proxy(app: &App, presented: &Presentation) -> Redemption
     let actor = Actor::Party(publisher);
     let redeem = async {
         if let Some(evidence) = evidence {
-            let note = evidence.note(command.jti, &actor, clock::now().as_millis())?;
-            app.bank.ledger.submit(note).map_err(Problem::from)?.await.map_err(Evidence::refused)?;
+            let note = evidence.note(command.jti, clock::now().as_millis())?;
+            app.bank.ledger.submit(note)?.await.map_err(Evidence::refused)?;
         }
         app.bank.command(command, actor.clone(), Once::default()).await
     };
@@ -224,7 +225,7 @@ pub(crate) async fn for_proxy(app: &App, presented: &Presentation) -> Redemption
 
 /// The publisher that a visa names. The pipeline has compared it with the policy's origins.
 fn audience(visa: &str, loopback: bool) -> Option<Owner> {
-    let jws = Jws::parse(visa.as_bytes(), MAX_VISA).ok()?;
+    let jws = VisaToken::parse(visa).ok()?;
     let claims = jws.claims().ok()?;
     let origin = Origin::parse(claims.get("aud")?.as_str()?, loopback).ok()?;
     Owner::parse(AgentId::of_origin(&origin, loopback)?.as_str()).ok()
@@ -249,9 +250,7 @@ fn read(
     presented: &PresentedVisa,
     jti: &mut Option<String>,
 ) -> Result<(Redeem, Option<Evidence>), Problem> {
-    let invalid = |message: &'static str| Problem::bad("payment.invalid_token", message);
-    let jws = Jws::parse(presented.visa.as_bytes(), MAX_VISA)
-        .map_err(|error| Problem::bad("payment.malformed", error.message()))?;
+    let jws = VisaToken::parse(&presented.visa)?;
     if jws.kid().is_some_and(|kid| keys.has_dropped(kid)) {
         tracing::warn!(%publisher, "a visa of a key that was dropped was presented");
         return Err(Problem::bad(
@@ -260,38 +259,13 @@ fn read(
         ));
     }
     let hot = app.identities.hot_keys();
-    if jws.typ() != Some(VISA_TYP) || !keys.has_signed(&jws, hot, clock::now()) {
-        return Err(invalid("the visa is not one that this broker has signed"));
-    }
-    let claims = jws.claims().map_err(|_| invalid("the visa has no claims"))?;
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    if text("iss") != Some(app.config.issuer.as_str()) {
-        return Err(invalid("the visa is another broker's"));
-    }
-    let id =
-        text("jti").and_then(|jti| Id::parse(jti).ok()).ok_or_else(|| invalid("the visa has no name"))?;
-    *jti = Some(id.to_string());
-    let jkt =
-        claims.get("cnf").and_then(Value::as_object).and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
-    let jkt = jkt.and_then(Thumbprint::parse);
-    let evidence = match (&presented.request, jkt) {
-        (None, None) => None,
-        (None, Some(_)) => {
-            return Err(Problem::forbidden_as(
-                "visa.wrong_key",
-                "the visa is bound to a key: present the agent's request with it",
-            ));
-        }
-        (Some(request), _) => {
-            let loopback = app.identities.allow_loopback();
-            Some(Evidence::read(request, &claims, publisher, loopback, hot)?)
-        }
-    };
-    let key = evidence.as_ref().map(|evidence| &evidence.key);
-    let request_jkt = key.map(|key| *key.thumbprint());
-    // Whoever holds one of our visas is no stranger.
-    if let Some(key) = key.filter(|_| request_jkt == jkt) {
-        hot.credit(key);
-    }
-    Ok((Redeem { jti: id, request_jkt }, evidence))
+    let has_signed = |jws: &Jws<'_>| keys.has_signed(jws, hot, clock::now());
+    let token = VisaToken::read(&jws, &app.config.issuer, has_signed)?;
+    *jti = Some(token.jti.to_string());
+    let request = presented.request.as_ref().map(|request| PresentedRequest {
+        payload: &request.payload,
+        signature: &request.signature,
+        public_key: &request.public_key,
+    });
+    Ok(token.presented(request.as_ref(), publisher, app.identities.allow_loopback(), hot)?)
 }

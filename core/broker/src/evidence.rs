@@ -1,28 +1,43 @@
 //! The agent's own request, which a publisher presents with a visa: proof that the holder asked for a page, of this publisher, at this
 //! time, for this purpose. One request stands for one visa.
 
-use super::redeem::SignedRequest;
-use crate::problem::Problem;
+use crate::actor::Actor;
+use crate::batch::Request;
+use crate::id::Id;
+use crate::once::UseAssertion;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::text::{Owner, Reference};
+use crate::visa::VisaToken;
 use imagxp::crypto::{HotKeys, PublicKey, Signature};
 use imagxp::digest::sha256;
 use imagxp::encoding::{base64_decode, base64url_encode};
-use imagxp::json::{Number, Object, Value};
-use imagxp::visa::LEEWAY_S;
 use imagxp::{AgentId, Claim, Limits, Timestamp};
-use imagxp_broker::{Actor, Id, Owner, Reference, Refusal, RefusalCode, Request, UseAssertion};
 
-/// Seconds: how old a claim may be where it is shown, how far ahead at most (PROTOCOL §5), and how much clocks may differ.
-const PAST_S: i64 = 300;
-const FUTURE_S: i64 = 300;
-const SKEW_S: i64 = 60;
+/// Seconds before a visa was bought: a claim is up to 300 s old where it is shown (PROTOCOL §5), and clocks differ by up to 60 s.
+const BEFORE_S: i64 = 360;
+/// Seconds after it has ended: publishers take it for 5 s more, by a clock that may be behind the agent's by 300 s at most.
+const AFTER_S: i64 = 305;
 /// Seconds: no visa for which a claim is in time can be redeemed so long after it. Visas live an hour at most.
-const KEPT_S: i64 = 2 * 3600;
+const KEPT_S: i64 = 7200;
+
+/// As much as any publisher may let in (PROTOCOL §14), whatever it has set itself.
+const LIMITS: Limits = Limits::DEFAULT.with_string(usize::MAX).with_resource(usize::MAX);
+
+/// The headers of an agent's request, as a publisher presents them.
+#[derive(Clone, Copy, Debug)]
+pub struct PresentedRequest<'a> {
+    /// `x-imagxp-payload`.
+    pub payload: &'a str,
+    /// `x-imagxp-signature`.
+    pub signature: &'a str,
+    /// `x-imagxp-public-key`, or the key from the agent's manifest in the same form: base64 of its SPKI.
+    pub public_key: &'a str,
+}
 
 /// A request that stands for a visa.
-#[derive(Debug)]
-pub(super) struct Evidence {
-    /// The key that signed it.
-    pub(super) key: PublicKey,
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    key: PublicKey,
     agent: Owner,
     publisher: Owner,
     nonce: String,
@@ -32,18 +47,20 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Reads a request that must be the visa's holder's, name a page of this publisher, and be in time and of a purpose for this visa.
     ///
-    /// Refusals: `visa.request`, `visa.not_yours`.
-    pub(super) fn read(
-        request: &SignedRequest,
-        visa: &Object<'_>,
+    /// No clock is asked: what a publisher may let in with the visa is in time here, however late it comes. `loopback` is the development
+    /// switch of PROTOCOL §2. Refusals: `visa.request`, `visa.not_yours`.
+    pub fn read(
+        request: &PresentedRequest<'_>,
+        visa: &VisaToken<'_>,
         publisher: &Owner,
         loopback: bool,
         hot: &HotKeys,
-    ) -> Result<Self, Problem> {
-        let malformed = |message: &'static str| Problem::bad("visa.request", message);
+    ) -> Result<Self, Refusal> {
+        let malformed = |message: &'static str| Refusal::new(RefusalCode::VisaRequest, message);
+        let stranger = |message: &'static str| Refusal::new(RefusalCode::VisaNotYours, message);
         let payload = base64_decode(request.payload.as_bytes())
             .ok_or_else(|| malformed("the request's payload is not base64"))?;
-        let claim = Claim::parse(&payload, &Limits::DEFAULT, loopback)
+        let claim = Claim::parse(&payload, &LIMITS, loopback)
             .map_err(|_| malformed("the request's payload is no claim"))?;
         let key = PublicKey::from_spki_base64(request.public_key.as_bytes())
             .map_err(|_| malformed("the request's public key cannot be read"))?;
@@ -54,32 +71,25 @@ impl Evidence {
         if !signed {
             return Err(malformed("the request is not signed by its key"));
         }
-        if visa.get("sub").and_then(Value::as_str) != Some(claim.agent_id.as_str()) {
-            return Err(Problem::forbidden_as("visa.not_yours", "the request is not the visa's holder's"));
+        if visa.text("sub") != Some(claim.agent_id.as_str()) {
+            return Err(stranger("the request is not the visa's holder's"));
         }
         let origin = claim.resource().and_then(|resource| resource.origin);
         let origin = origin.ok_or_else(|| malformed("the request does not name the page's whole address"))?;
         let host = AgentId::of_origin(&origin, loopback);
         if host.is_none_or(|host| host.as_str() != publisher.as_str()) {
-            return Err(Problem::forbidden_as("visa.not_yours", "the request was meant for somebody else"));
+            return Err(stranger("the request was meant for somebody else"));
         }
-        let time = |name: &str| {
-            let seconds = visa.get(name).and_then(Value::as_number).and_then(Number::as_i64);
-            seconds.map(Timestamp::from_secs).ok_or_else(|| malformed("the visa says no time"))
-        };
+        let time = |name: &str| visa.time(name).ok_or_else(|| malformed("the visa says no time"));
         let (issued, ends) = (time("iat")?, time("exp")?);
-        if claim.ts < issued.saturating_add_secs(-(PAST_S + SKEW_S)) {
+        if claim.ts.saturating_add_secs(BEFORE_S) < issued {
             return Err(malformed("the request was signed before the visa was bought"));
         }
         // As late as any publisher lets it in: with a visa that has just ended, by a clock that is ahead.
-        if claim.ts > ends.saturating_add_secs(LEEWAY_S + FUTURE_S) {
+        if claim.ts > ends.saturating_add_secs(AFTER_S) {
             return Err(malformed("the request was signed after the visa had ended"));
         }
-        let purposes = visa.get("purposes").and_then(Value::as_array);
-        let fits = |purposes: &[Value<'_>]| {
-            purposes.iter().any(|purpose| purpose.as_str() == Some(claim.purpose.as_str()))
-        };
-        if purposes.is_some_and(|purposes| !fits(purposes)) {
+        if !visa.is_for(claim.purpose) {
             return Err(malformed("the request is of a purpose for which the visa does not count"));
         }
         Ok(Self {
@@ -91,9 +101,14 @@ impl Evidence {
         })
     }
 
-    /// The command that notes for which visa the request stands: the same again is answered again, another visa is refused. A nonce is one
-    /// publisher's: what the agent has asked of another site, with the same one, is another request.
-    pub(super) fn note(&self, visa: Id, publisher: &Actor, now_ms: i64) -> Result<Request, Problem> {
+    /// The key that signed it.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The request that notes for which visa it stands, to be done before the visa moves: the same again is answered again, another visa is
+    /// refused ([`Evidence::refused`]). A nonce is one publisher's: what the agent has asked of another site, with the same one, is another request.
+    pub fn note(&self, visa: Id, now_ms: i64) -> Result<Request, Refusal> {
         let nonce = base64url_encode(&sha256(format!("{} {}", self.publisher, self.nonce).as_bytes()));
         let command = UseAssertion {
             agent: self.agent.clone(),
@@ -102,18 +117,14 @@ impl Evidence {
         };
         let key = Reference::parse(&format!("request:{visa}:{nonce}"))?;
         let about = sha256(format!("{} {visa} {nonce}", self.agent).as_bytes());
-        Ok(Request::new(command, publisher.clone(), now_ms).with_idempotency(key, about))
+        Ok(Request::new(command, Actor::Party(self.publisher.clone()), now_ms).with_idempotency(key, about))
     }
 
-    /// What the ledger's refusal of the note means.
-    pub(super) fn refused(refusal: Refusal) -> Problem {
-        if refusal.code() == RefusalCode::AssertionUsed {
-            return Problem::new(
-                axum::http::StatusCode::CONFLICT,
-                "visa.request_used",
-                "the request was presented with another visa",
-            );
+    /// What the ledger's refusal of the note means: `visa.request_used`, or what it was.
+    pub fn refused(refusal: Refusal) -> Refusal {
+        match refusal.code() {
+            RefusalCode::AssertionUsed => RefusalCode::VisaRequestUsed.into(),
+            _ => refusal,
         }
-        refusal.into()
     }
 }
