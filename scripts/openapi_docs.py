@@ -57,7 +57,7 @@ Made by `scripts/openapi_docs.py` from the service's own `/openapi.json` and fro
 * Money is written as decimal strings in the asset's units (`"10.00"`), never as numbers; times are RFC 3339 in UTC, in tokens seconds.
 * **Who may**: agents and publishers sign their requests with their own IMAGXP identity ([profile](protocol.md#signature)), or send
   `Authorization: Bearer` with an access token from `/oauth/token`. Operators send their token, `imagxp_op_…`, the same way. The role that
-  is named is the least that suffices: viewer, cashier, admin.
+  is named is the least that suffices: viewer, cashier, admin. A depositor books deposits and does nothing else; a viewer books none.
 * **Idempotency-Key** (1 to 255 visible ASCII characters) makes asking again safe: the same request is answered with what the first came
   to, another one with 409 `idempotency.mismatch`. A key counts for its caller only, for 24 hours at least.
 * Lists go on from `next_cursor` as `cursor`; both are opaque. Reads have an `ETag`.

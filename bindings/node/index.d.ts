@@ -247,7 +247,7 @@ export declare class BrokerClient {
   visa(jti: string): Promise<JsonObject>
   /** A page of visas, newest first: `{visas, next_cursor}`. */
   visas(options?: VisasOptions): Promise<JsonObject>
-  /** Redeems up to 1000 visas; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`. */
+  /** Redeems up to 1000 visas, of 2 MiB in all; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`. */
   redeem(visas: readonly Presented[], options?: KeyOptions): Promise<JsonObject[]>
   /** The broker's word on one visa, for `Pending.redeemed`. */
   confirm(visa: Presented): Promise<'accepted' | 'refused' | 'unavailable'>

@@ -185,7 +185,7 @@ impl BrokerClient {
         self.ask(env, move |client| client.visas(state.as_deref(), cursor.as_deref(), limit))
     }
 
-    /// Redeems up to 1000 visas; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`.
+    /// Redeems up to 1000 visas, of 2 MiB in all; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`.
     #[napi(
         ts_args_type = "visas: readonly Presented[], options?: KeyOptions",
         ts_return_type = "Promise<JsonObject[]>"

@@ -108,7 +108,7 @@ impl BrokerClient {
         dict(py, || self.0.visas(state, cursor, limit))
     }
 
-    /// Redeems up to 1000 visas; one dict for each, in their order: `{jti, accepted, amount, asset, repeated, error}`.
+    /// Redeems up to 1000 visas, of 2 MiB in all; one dict for each, in their order: `{jti, accepted, amount, asset, repeated, error}`.
     #[pyo3(signature = (visas, *, key = None))]
     fn redeem<'py>(
         &self,

@@ -28,25 +28,54 @@ const SWEEP: usize = 500;
 /// How much of a round goes into forgetting. It must outrun what a busy broker notes, and leave the ledger to those who pay.
 const SWEEP_FOR: Duration = Duration::from_millis(250);
 
+/// Between two attempts to check the whole ledger: doubled each time, from the first to the last.
+const AUDIT_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
+
 /// Checks the whole ledger once, beside the work, and refuses writes when an invariant does not hold.
-pub(crate) async fn audit(app: Arc<App>) {
-    let ledger = app.bank.ledger.clone();
+pub(crate) async fn audit(app: Arc<App>, stop: watch::Receiver<bool>) {
+    if check_until_answered(&app.bank.ledger, stop).await {
+        app.events.tell("status", &Status::of(&app));
+    }
+}
+
+/// While the store gives no answer it is asked again: a ledger that nobody has checked is not taken for one that holds. `false`: the service ends.
+async fn check_until_answered(ledger: &Ledger, mut stop: watch::Receiver<bool>) -> bool {
+    let [mut pause, longest] = AUDIT_AGAIN;
+    while !is_checked(ledger).await {
+        tokio::select! {
+            () = stopped(&mut stop) => return false,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = longest.min(pause.saturating_mul(2));
+    }
+    true
+}
+
+/// Checks the whole ledger; whether that came to an end.
+async fn is_checked(ledger: &Ledger) -> bool {
+    let own = ledger.clone();
     let audited = tokio::task::spawn_blocking(move || -> imagxp_storage::Result<()> {
-        let report = ledger.audit_full()?;
-        judge(&ledger, &report, "everything");
+        let report = own.audit_full()?;
+        judge(&own, &report, "everything");
         Ok(())
     });
     match audited.await {
-        Ok(Ok(())) => app.events.tell("status", &Status::of(&app)),
+        Ok(Ok(())) => true,
         // Rows that cannot be read are rows that do not hold.
         Ok(Err(error)) if error.kind() == ErrorKind::Damaged => {
-            app.bank.ledger.refuse_writes(broken("the ledger has rows that cannot be read"));
+            ledger.refuse_writes(broken("the ledger has rows that cannot be read"));
             tracing::error!(%error, "the ledger is broken: writes are refused");
             metrics::gauge!("imagxp_ledger_writable").set(0.0);
-            app.events.tell("status", &Status::of(&app));
+            true
         }
-        Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "the ledger cannot be checked now"),
-        Err(error) => tracing::error!(%error, "checking the ledger failed"),
+        Ok(Err(error)) => {
+            tracing::warn!(code = error.code(), %error, "the ledger cannot be checked now");
+            false
+        }
+        Err(error) => {
+            tracing::error!(%error, "checking the ledger failed");
+            false
+        }
     }
 }
 
@@ -275,5 +304,30 @@ pub(crate) async fn tell(app: Arc<App>, from: u64, mut stop: watch::Receiver<boo
         for event in &events {
             app.events.tell("ledger", &EventView::new(event));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imagxp_storage::{Address, Options};
+
+    /// All connections are in use when the service starts.
+    #[tokio::test]
+    async fn a_ledger_that_could_not_be_checked_is_checked_later() {
+        let options = Options { readers: 1, ..Options::default() };
+        let ledger = Ledger::open(&Address::Memory, options, 0).unwrap();
+        let held = ledger.read().unwrap();
+        let (stopper, stop) = watch::channel(false);
+        let mut checking = core::pin::pin!(check_until_answered(&ledger, stop.clone()));
+        // A reader waits two seconds for a connection.
+        let first = tokio::time::timeout(Duration::from_millis(2500), checking.as_mut()).await;
+        assert!(first.is_err(), "nobody asks again");
+        drop(held);
+        assert_eq!(tokio::time::timeout(Duration::from_secs(20), checking).await, Ok(true));
+        // The end of the service ends it.
+        ledger.close();
+        assert!(stopper.send(true).is_ok());
+        assert!(!check_until_answered(&ledger, stop).await);
     }
 }

@@ -70,7 +70,8 @@ async fn read(app: &App, request: Request) -> Result<(Request, Option<SemaphoreP
     if large && !may_be_somebody(app, &parts.headers) {
         return Ok((Request::from_parts(parts, Body::empty()), None));
     }
-    let reading = fill(body, limit, large.then_some(&app.intake), too_large);
+    let room = large.then_some((&app.intake, limits.body_bytes));
+    let reading = fill(body, limit, room, too_large);
     let (bytes, room) = match tokio::time::timeout(Duration::from_secs(seconds), reading).await {
         Ok(read) => read?,
         Err(_) => {
@@ -82,11 +83,12 @@ async fn read(app: &App, request: Request) -> Result<(Request, Option<SemaphoreP
     Ok((Request::from_parts(parts, Body::from(bytes)), room))
 }
 
-/// Reads a body to its end. Of a large one each byte takes its room when it has come: what is only announced keeps nobody out.
+/// Reads a body to its end. Of a large one each byte takes its room when it has come: what is only announced keeps nobody out. The first bytes,
+/// as many as any other body may have, take none: whoever presents one visa is let in however many large bodies do not end.
 async fn fill(
     mut body: Body,
     limit: usize,
-    intake: Option<&Intake>,
+    intake: Option<(&Intake, usize)>,
     too_large: impl Fn() -> Problem,
 ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Problem> {
     let (mut bytes, mut room) = (Vec::new(), None::<SemaphorePermit<'_>>);
@@ -95,8 +97,9 @@ async fn fill(
         if data.len() > limit.saturating_sub(bytes.len()) {
             return Err(too_large());
         }
-        if let Some(Intake(all)) = intake {
-            let more = all.try_acquire_many(u32::try_from(data.len()).unwrap_or(LARGE));
+        if let Some((Intake(all), free)) = intake {
+            let taken = bytes.len().saturating_add(data.len()).max(free) - bytes.len().max(free);
+            let more = all.try_acquire_many(u32::try_from(taken).unwrap_or(LARGE));
             let more =
                 more.map_err(|_| Problem::busy("server.busy", "too many large bodies are on their way", 1))?;
             match &mut room {
@@ -131,4 +134,26 @@ fn shows_somebody(headers: &HeaderMap) -> bool {
         || (headers.contains_key(imagxp::headers::PAYLOAD)
             && headers.contains_key(imagxp::headers::SIGNATURE))
         || cookie()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_room_what_is_small_is_read() {
+        let too_large = || Problem::bad("body.too_large", "");
+        let read = async |room: usize, size: usize| {
+            let intake = Intake(Semaphore::new(room));
+            let read = fill(Body::from(vec![b' '; size]), 1000, Some((&intake, 64)), too_large).await;
+            let left = intake.0.available_permits();
+            read.map(|(bytes, _room)| (bytes.len(), left)).map_err(|problem| problem.code)
+        };
+        // Strangers have all the room.
+        assert_eq!(read(0, 64).await, Ok((64, 0)));
+        assert_eq!(read(0, 65).await, Err("server.busy".into()));
+        assert_eq!(read(100, 80).await, Ok((80, 84)), "what is beyond takes room");
+        assert_eq!(read(100, 64 + 101).await, Err("server.busy".into()));
+        assert_eq!(read(2000, 1001).await, Err("body.too_large".into()));
+    }
 }

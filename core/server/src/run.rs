@@ -114,7 +114,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let public = tokio::spawn(public.serve(router, stop.clone()));
     let size = *app.bank.ledger.watch().borrow();
     let settling = tokio::spawn(background::settle(Arc::clone(&app), stop.clone()));
-    let auditing = tokio::spawn(background::audit(Arc::clone(&app)));
+    let auditing = tokio::spawn(background::audit(Arc::clone(&app), stop.clone()));
     let following = tokio::spawn(kept::follow(Arc::clone(&app), stop.clone()));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
     let watcher = tokio::spawn(watch_registry(Arc::clone(&app), stamp, noted, stop));

@@ -248,3 +248,42 @@ fn a_file_is_copied_while_the_ledger_works() {
     assert_eq!(memory.backup_file(&target).unwrap_err().code(), "storage.config");
     memory.close();
 }
+
+/// A ledger that was killed leaves its write-ahead log: SQLite would play it into whatever has the file's name next.
+#[test]
+fn what_another_ledger_left_beside_the_file_is_not_restored_into() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    let address = Address::Sqlite(path.clone());
+    let ledger = open(&address);
+    fill(&ledger);
+    let (text, backup) = (dump(&ledger).0, folder.path().join("backup.db"));
+    ledger.backup_file(&backup).unwrap();
+    ledger.submit_and_wait(deposit(1000)).unwrap();
+    let companion = |suffix: &str| folder.path().join(format!("ledger.db{suffix}"));
+    let wal = std::fs::read(companion("-wal")).unwrap();
+    assert!(!wal.is_empty());
+    ledger.close();
+    std::fs::remove_file(&path).unwrap();
+    for (suffix, left) in [("-wal", wal.as_slice()), ("-shm", &[]), ("-journal", &[])] {
+        std::fs::write(companion(suffix), left).unwrap();
+        for error in [
+            backup::restore_file(&backup, &path).unwrap_err(),
+            backup::restore(&address, &mut text.as_slice(), NOW).unwrap_err(),
+        ] {
+            assert_eq!(error.code(), "storage.not_empty", "{suffix}");
+            assert!(error.to_string().contains(&format!("ledger.db{suffix}")), "{error}");
+        }
+        assert!(!path.exists(), "{suffix}");
+        assert_eq!(std::fs::read(companion(suffix)).unwrap(), left, "nothing is removed either");
+        std::fs::remove_file(companion(suffix)).unwrap();
+    }
+    // Without them it is restored, and so is a dump into an empty ledger, whatever is its own.
+    backup::restore_file(&backup, &path).unwrap();
+    let address = Address::Sqlite(folder.path().join("empty.db"));
+    open(&address).close();
+    backup::restore(&address, &mut text.as_slice(), NOW).unwrap();
+    let ledger = open(&address);
+    assert!(ledger.audit_full().unwrap().is_sound());
+    ledger.close();
+}

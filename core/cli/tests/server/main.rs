@@ -11,6 +11,7 @@
 #[path = "../../../storage/tests/support/mod.rs"]
 mod support;
 
+mod batch;
 mod bond;
 mod client;
 mod command;

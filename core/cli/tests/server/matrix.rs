@@ -110,7 +110,7 @@ fn role_times_endpoint() {
         ("POST", "/issue-visa".into(), bodies.clone(), parties),
         ("POST", "/v1/visas/redeem".into(), bodies.clone(), parties),
         ("POST", "/v1/payments".into(), bodies.clone(), parties),
-        ("POST", "/v1/withdrawals".into(), bodies.clone(), [In, In, In, Out, In, In]),
+        ("POST", "/v1/withdrawals".into(), bodies.clone(), [In, In, In, Out, Out, In]),
         ("POST", format!("/v1/visas/{jti}/feedback"), bodies.clone(), [In, In, In, Out, Out, Out]),
         ("POST", format!("/v1/visas/{jti}/contest"), statement, [In, In, Unseen, Out, Out, Out]),
         ("POST", format!("/v1/visas/{jti}/decide"), bodies.clone(), admins),

@@ -92,7 +92,9 @@ impl BrokerClient {
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
         let document = again(self.effort, |left| {
             read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API.within(left))?)
-        })?;
+        });
+        // Reading changes nothing.
+        let document = document.map_err(|error| BrokerError { unknown: false, ..error })?;
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         if text("issuer") != *self.issuer {
             return Err(BrokerError::new("broker.answer", "the broker's metadata names another issuer"));

@@ -18,6 +18,28 @@ pub struct BrokerError {
     pub(super) transient: bool,
 }
 
+/// What the broker's ledger alone says, once it has looked for what was done under the key. Everything else (who asks, what the body says, a
+/// proxy's own refusals) may be said before that. `idempotency.mismatch` is not one of them: the key may have been used by an earlier attempt.
+const OF_THE_LEDGER: [&str; 17] = [
+    "account.insufficient",
+    "account.frozen",
+    "account.closed",
+    "account.not_empty",
+    "transfer.illegal",
+    "transfer.not_pending",
+    "transfer.already_resolved",
+    "visa.lifetime",
+    "visa.state",
+    "visa.expired",
+    "feedback.already_given",
+    "feedback.closed",
+    "contest.closed",
+    "actor.denied",
+    "admin.second_needed",
+    "log.continues",
+    "clock.dispute",
+];
+
 /// What an answer may be read to.
 const LIMITS: json::Limits =
     json::Limits { max_bytes: 64 * 1024, max_depth: 16, ..json::Limits::INTERCHANGE };
@@ -56,6 +78,18 @@ impl BrokerError {
     /// An answer that is not what the API promises: what became of the request is not known.
     pub(super) fn answer(message: impl Into<String>) -> Self {
         Self { unknown: true, ..Self::new("broker.answer", message) }
+    }
+
+    /// This error where an earlier attempt under the same key may have worked (`unknown`): that is forgotten only when the ledger says that it
+    /// has not.
+    pub(super) fn after(self, unknown: bool) -> Self {
+        let decided = self.status.is_some() && OF_THE_LEDGER.contains(&self.code.as_str());
+        Self { unknown: self.unknown || (unknown && !decided), ..self }
+    }
+
+    /// Whether the request was larger than somebody reads, the broker or a proxy before it: then the ledger has not seen it.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.status == Some(413)
     }
 
     /// The stable dotted code: the broker's own (`account.insufficient`, `visa.state` …), or `broker.unreachable` (no answer),
@@ -179,5 +213,47 @@ mod tests {
             "the server failed, perhaps after it paid"
         );
         assert!(!BrokerError::refused(500, None, b"").is_transient());
+    }
+
+    #[test]
+    fn only_the_ledger_says_that_an_earlier_attempt_did_nothing() {
+        let refused = |status: u16, code: &str| {
+            let body = format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#);
+            BrokerError::refused(status, None, body.as_bytes())
+        };
+        for code in OF_THE_LEDGER {
+            assert!(!refused(409, code).after(true).is_unknown(), "{code}");
+        }
+        for (status, code) in [
+            (400, "asset.unknown"),
+            (400, "text.malformed"),
+            (401, "time.expired"),
+            (401, "auth.token_invalid"),
+            (401, "assertion.used"),
+            (403, "auth.forbidden"),
+            (404, "route.not_found"),
+            (404, "account.not_found"),
+            (405, "method.not_allowed"),
+            (409, "idempotency.mismatch"),
+            (413, "body.too_large"),
+            (415, "body.not_json"),
+            (402, "payment_required"),
+        ] {
+            assert!(refused(status, code).after(true).is_unknown(), "{status} {code}");
+            assert!(!refused(status, code).after(false).is_unknown(), "{status} {code}");
+        }
+        // Of a proxy: no code, or no JSON.
+        for status in [400, 401, 402, 403, 404, 413] {
+            assert!(BrokerError::refused(status, None, b"<html>").after(true).is_unknown(), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_codes_of_the_ledger_are_the_broker_s() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../broker/src/refusal.rs");
+        let codes = std::fs::read_to_string(file).unwrap();
+        for code in OF_THE_LEDGER {
+            assert!(codes.contains(&format!(" = \"{code}\", ")), "{code}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Requests go through the guarded [`crate::Fetcher`], signed by the caller's own identity. Whatever changes something carries an
 //! `Idempotency-Key` that stays the same over retries: an answer that was lost is asked for again, and nothing is paid twice.
 
+mod batch;
 mod bond;
 mod client;
 mod confirm;
@@ -21,4 +22,4 @@ pub use error::BrokerError;
 pub use imagxp::visa::{Presented, Redeemed};
 pub use money::Period;
 pub use redeemer::{Outcome, Redeemer, RedeemerOptions, Tally};
-pub use visa::Want;
+pub use visa::{MAX_REDEEM_BYTES, Want};

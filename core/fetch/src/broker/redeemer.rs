@@ -1,12 +1,11 @@
 //! Redeeming in the background, in batches: a publisher serves first and presents its visas soon after (BROKER §2).
 
+use super::batch::Batch;
 use super::retry::pause;
-use super::visa::MOST_BYTES;
 use super::{BrokerClient, BrokerError, Presented, Redeemed};
 use crate::process::PerProcess;
 use core::fmt;
 use core::time::Duration;
-use imagxp::encoding::uuid_v4;
 use imagxp::visa::MAX_PRESENTED;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -227,12 +226,15 @@ impl Worker {
     fn run(&self) {
         let _end = End(&self.shared);
         while let Some(batch) = self.next() {
-            self.present(batch);
+            let mut batches = vec![batch];
+            while let Some(batch) = batches.pop() {
+                batches.extend(self.present(batch));
+            }
         }
     }
 
     /// Waits for a batch that is large or old enough; `None` in the end.
-    fn next(&self) -> Option<Vec<Presented>> {
+    fn next(&self) -> Option<Batch> {
         let mut state = self.shared.lock();
         loop {
             let age = state.queue.front().map(|(_, since)| since.elapsed());
@@ -250,55 +252,69 @@ impl Worker {
                 || state.hurry
                 || state.closing.is_some()
             {
-                return Some(take(&mut state.queue, self.options.batch));
+                return Some(Batch::take(&mut state.queue, self.options.batch));
             }
             state = self.shared.wait(state, left);
         }
     }
 
-    /// Presents one batch until each visa of it is reported. Key and body stay the same: what the broker did is not done again.
-    fn present(&self, batch: Vec<Presented>) {
-        let key = random_key();
-        let begun = Instant::now();
-        let mut reported = vec![false; batch.len()];
+    /// Presents one batch until each visa of it is reported, or returns the rest in smaller ones. Key and body stay the same: what the broker
+    /// did is not done again.
+    fn present(&self, mut batch: Batch) -> Vec<Batch> {
+        let mut reported = vec![false; batch.visas.len()];
+        let mut unknown = false;
         let mut attempt = 0;
         loop {
-            let (error, last) = match self.client.redeem(&batch, Some(&key)) {
+            let error = match self.client.present(&batch.visas, &batch.key) {
                 Ok(results) => {
-                    let ends = batch.iter().zip(results).zip(&mut reported);
+                    let ends = batch.visas.iter().zip(results).zip(&mut reported);
                     for ((presented, result), reported) in ends.filter(|(_, reported)| !**reported) {
                         if !result.is_transient() {
                             *reported = true;
-                            self.end(presented, Ok(result));
+                            self.end(presented, batch.judge(result));
                         }
                     }
                     if reported.iter().all(|reported| *reported) {
-                        return;
+                        return Vec::new();
                     }
-                    (
-                        BrokerError {
-                            transient: true,
-                            ..BrokerError::new("store.busy", "the broker could not decide")
-                        },
-                        false,
-                    )
+                    // Of those that wait some may have been done (`store.unknown`).
+                    BrokerError {
+                        transient: true,
+                        unknown: true,
+                        ..BrokerError::new("store.busy", "the broker could not decide")
+                    }
                 }
-                Err(error) => {
-                    let last = !error.is_transient();
-                    (error, last)
-                }
+                Err(error) => error.after(unknown),
             };
-            if last
-                || begun.elapsed() >= self.options.give_up
+            if error.is_too_large() {
+                let mut reported = reported.iter();
+                batch.visas.retain(|_| reported.next().is_none_or(|reported| !reported));
+                match batch.halve(unknown) {
+                    Ok([first, second]) => return vec![second, first],
+                    Err(alone) => {
+                        self.give_up(&alone, &[], error);
+                        return Vec::new();
+                    }
+                }
+            }
+            if !error.is_transient()
+                || batch.begun.elapsed() >= self.options.give_up
                 || !self.wait_before(attempt, error.retry_after)
             {
-                let error = BrokerError { key: Some(key), ..error };
-                for (presented, _) in batch.iter().zip(&reported).filter(|(_, reported)| !**reported) {
-                    self.end(presented, Err(error.clone()));
-                }
-                return;
+                self.give_up(&batch, &reported, error);
+                return Vec::new();
             }
+            unknown = error.unknown;
             attempt += 1;
+        }
+    }
+
+    /// Reports the visas of a batch that are not reported yet.
+    fn give_up(&self, batch: &Batch, reported: &[bool], error: BrokerError) {
+        let error = batch.failed(error);
+        let reported = reported.iter().copied().chain(core::iter::repeat(false));
+        for (presented, _) in batch.visas.iter().zip(reported).filter(|(_, reported)| !reported) {
+            self.end(presented, Err(error.clone()));
         }
     }
 
@@ -331,29 +347,6 @@ impl Worker {
         state.tally.waiting = state.tally.waiting.saturating_sub(1);
         self.shared.changed.notify_all();
     }
-}
-
-/// Up to `most` visas that fit into one request.
-fn take(queue: &mut VecDeque<(Presented, Instant)>, most: usize) -> Vec<Presented> {
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    while batch.len() < most
-        && let Some((next, _)) = queue.front()
-    {
-        bytes += next.size();
-        if bytes > MOST_BYTES && !batch.is_empty() {
-            break;
-        }
-        batch.extend(queue.pop_front().map(|(presented, _)| presented));
-    }
-    batch
-}
-
-fn random_key() -> String {
-    let mut random = [0; 16];
-    // Without randomness the visas' own states still keep them from being redeemed twice.
-    let _ = getrandom::fill(&mut random);
-    uuid_v4(random)
 }
 
 impl fmt::Debug for Redeemer {

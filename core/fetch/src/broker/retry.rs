@@ -39,18 +39,16 @@ pub(super) fn again<T>(
     let mut unknown = false;
     let mut attempt = 0;
     loop {
-        let mut error = match once(left()) {
+        let error = match once(left()) {
             Ok(value) => return Ok(value),
-            Err(error) => error,
+            Err(error) => error.after(unknown),
         };
         attempt += 1;
         let pause = pause(attempt - 1, error.retry_after);
         if !error.transient || attempt >= effort.attempts || pause >= left() {
-            // A definite answer under the same key speaks of the earlier attempts too.
-            error.unknown |= unknown && (error.transient || error.status.is_none());
             return Err(error);
         }
-        unknown |= error.unknown;
+        unknown = error.unknown;
         thread::sleep(pause);
     }
 }
@@ -72,9 +70,21 @@ mod tests {
         let mut answers = vec![Err(transient(false)), Err(transient(true))];
         let error = again::<()>(times(2), |_| answers.pop().unwrap()).unwrap_err();
         assert!(error.is_unknown());
-        let mut answers = vec![Err(BrokerError::refused(402, None, b"")), Err(transient(true))];
+        let poor = br#"{"error":{"code":"account.insufficient","message":"no"}}"#;
+        let mut answers = vec![Err(BrokerError::refused(402, None, poor)), Err(transient(true))];
         let error = again::<()>(times(5), |_| answers.pop().unwrap()).unwrap_err();
-        assert!(!error.is_unknown() && answers.is_empty(), "the broker says that it did not");
+        assert!(!error.is_unknown() && answers.is_empty(), "the ledger says that it did not");
+        // Whoever refuses before the ledger is asked does not know either, however many attempts lie between.
+        let clock = br#"{"error":{"code":"time.expired","message":"no"}}"#;
+        for (status, body) in [(401, &clock[..]), (403, b"<html>"), (404, b""), (413, b"")] {
+            let mut answers = vec![
+                Err(BrokerError::refused(status, None, body)),
+                Err(transient(false)),
+                Err(transient(true)),
+            ];
+            let error = again::<()>(times(5), |_| answers.pop().unwrap()).unwrap_err();
+            assert!(error.is_unknown() && answers.is_empty(), "{status}");
+        }
         let mut answers = vec![Ok(1), Err(transient(true))];
         assert_eq!(again(times(5), |_| answers.pop().unwrap()).unwrap(), 1);
     }

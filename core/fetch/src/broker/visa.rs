@@ -15,8 +15,8 @@ use imagxp::policy::Money;
 use imagxp::visa::{Presented, Redeemed, read_redeemed, redeem_body};
 use imagxp::{Error, Purpose};
 
-/// Bytes of one request, below what the broker reads.
-pub(super) const MOST_BYTES: usize = 3 * 1024 * 1024;
+/// Bytes of visas in one request: what a broker reads when nobody has told it otherwise (`limits.redeem_bytes`).
+pub const MAX_REDEEM_BYTES: usize = 2 * 1024 * 1024;
 
 /// A visa that an agent wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +97,34 @@ impl BrokerClient {
     /// Redeems up to 1 000 visas; each has its own result, in their order. Several requests share a few commits at the broker.
     ///
     /// What the broker cannot decide now is asked again under the same key; what it still cannot decide then is transient in its result.
+    ///
+    /// Errors: the broker's; `usage.argument` for none, for more than 1 000, and for a body of more than [`MAX_REDEEM_BYTES`], before anything
+    /// is sent: present fewer at once, or use a [`super::Redeemer`], which sees to that.
     pub fn redeem(&self, visas: &[Presented], key: Option<&str>) -> Result<Vec<Redeemed>, BrokerError> {
         self.identity()?;
         let body = redeem_body(visas)?;
+        if body.len() > MAX_REDEEM_BYTES {
+            let message = format!(
+                "{} visas take {} bytes, and a broker reads {MAX_REDEEM_BYTES}: present fewer at once",
+                visas.len(),
+                body.len()
+            );
+            return Err(Error::argument(message).into());
+        }
         let key = self.key(key)?;
+        self.redeem_bytes(&body, visas.len(), key)
+    }
+
+    /// The same for a batch that is made smaller when it is too large.
+    pub(super) fn present(&self, visas: &[Presented], key: &str) -> Result<Vec<Redeemed>, BrokerError> {
+        self.redeem_bytes(&redeem_body(visas)?, visas.len(), key.to_owned())
+    }
+
+    fn redeem_bytes(&self, body: &[u8], visas: usize, key: String) -> Result<Vec<Redeemed>, BrokerError> {
         let mut last = None;
         let redeemed = again(self.effort, |left| {
-            let answer = self.post_once("/v1/visas/redeem", &body, &key, left)?;
-            let results = read_redeemed(&answer, visas.len());
+            let answer = self.post_once("/v1/visas/redeem", body, &key, left)?;
+            let results = read_redeemed(&answer, visas);
             let results = results
                 .ok_or_else(|| BrokerError::answer("the broker's answer has not one result for each visa"))?;
             if results.iter().any(Redeemed::is_transient) {

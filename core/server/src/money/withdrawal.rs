@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewWithdrawal {
-    /// Whose; only operators name another than themselves.
+    /// Whose; owners need not name themselves, and only an admin names another.
     owner: Option<String>,
     /// How much, a decimal string.
     amount: String,
@@ -32,7 +32,7 @@ pub(crate) struct NewWithdrawal {
 /// Ask for a withdrawal: the amount is reserved until the bank has answered
 #[utoipa::path(
     post, path = "/v1/withdrawals", tag = "money", request_body = NewWithdrawal,
-    security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["cashier"]), ("operator_session" = ["cashier"])),
+    security(("imagxp_signature" = []), ("access_token" = []), ("operator_token" = ["admin"]), ("operator_session" = ["admin"])),
     params(("idempotency-key" = String, Header, description = "asked again, the same is answered")),
     responses((status = 201, description = "reserved: the pending transfer, whose id names the withdrawal", body = TransferView), (status = 200, description = "reserved before", body = TransferView), (status = 402, description = "the account does not hold enough", body = ErrorBody), (status = 404, body = ErrorBody))
 )]

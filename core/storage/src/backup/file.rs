@@ -26,7 +26,8 @@ impl Ledger {
     }
 }
 
-/// Copies a backup that [`Ledger::backup_file`] made to where a ledger is to be, which must not be there, and checks it. Blocks.
+/// Copies a backup that [`Ledger::backup_file`] made to where a ledger is to be, and checks it. Neither the ledger may be there nor what SQLite
+/// left of another one beside it (`-wal`, `-shm`, `-journal`). Blocks.
 ///
 /// Errors: `storage.not_empty`, `storage.backup`, `storage.damaged`.
 pub fn restore_file(backup: &Path, path: &Path) -> Result<Summary> {
@@ -36,17 +37,29 @@ pub fn restore_file(backup: &Path, path: &Path) -> Result<Summary> {
     copy(backup, path)
 }
 
-fn copy(source: &Path, path: &Path) -> Result<Summary> {
-    if path.exists() {
-        return Err(Error::new(
-            ErrorKind::NotEmpty,
-            format!("`{}` is there; nothing is overwritten", path.display()),
-        ));
+/// What SQLite keeps beside a file: it would be read into whatever has the file's name next.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Refuses what a ledger that did not end in order, or that still runs, has left beside its file. Error: `storage.not_empty`.
+pub(super) fn no_companions(path: &Path) -> Result<()> {
+    COMPANIONS.iter().try_for_each(|suffix| absent(&with_suffix(path, suffix)))
+}
+
+fn absent(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::NotEmpty, format!("`{}` is there; nothing is overwritten", path.display())))
+}
+
+fn copy(source: &Path, path: &Path) -> Result<Summary> {
+    absent(path)?;
+    no_companions(path)?;
     // Under another name until it has been checked: what has the right name is whole.
     let partial = with_suffix(path, ".partial");
     let remove = || {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
+        let _ = std::fs::remove_file(&partial);
+        for suffix in COMPANIONS {
             let _ = std::fs::remove_file(with_suffix(&partial, suffix));
         }
     };

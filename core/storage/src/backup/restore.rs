@@ -2,6 +2,7 @@
 
 use super::Summary;
 use super::dump::{FORMAT, VERSION, sound};
+use super::file::no_companions;
 use super::lines::{Read, bad, from_json};
 use super::table::{TABLES, Table};
 use crate::ledger::{Address, Options, open_writer};
@@ -18,10 +19,17 @@ use std::io::BufRead;
 const CHUNK: usize = 500;
 
 /// Restores a dump into a database that holds nothing, and checks it: every balance, every visa, every entry, and the root of the log, which
-/// is made again from the rows. All of it or nothing. Blocks.
+/// is made again from the rows. All of it or nothing. Where there is no SQLite file yet there may be nothing that another ledger left
+/// (`-wal`, `-shm`, `-journal`). Blocks.
 ///
 /// Errors: `storage.not_empty`, `storage.backup`, `storage.damaged`.
 pub fn restore(address: &Address, input: &mut dyn BufRead, now_ms: i64) -> Result<Summary> {
+    // Beside a file they are its own, and are read with it.
+    if let Address::Sqlite(path) = address
+        && !path.exists()
+    {
+        no_companions(path)?;
+    }
     let mut writer = open_writer(address, &Options::default(), now_ms)?;
     let sql = writer.sql()?;
     writing(sql, |sql| {

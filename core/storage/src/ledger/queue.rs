@@ -170,7 +170,7 @@ impl Ledger {
     }
 
     /// Refuses writes from now on, not reads: an invariant does not hold (BROKER §4). Writes are answered with this refusal. What was refused
-    /// with `log.rewound` is taken again from an accepted `AcceptLog` on.
+    /// with `log.rewound` is taken again from an accepted `AcceptLog` on; what was refused with `ledger.broken` stays refused with that.
     pub fn refuse_writes(&self, refusal: Refusal) {
         self.shared.gate.refuse(refusal);
     }
@@ -264,7 +264,12 @@ impl Gate {
     }
 
     fn refuse(&self, refusal: Refusal) {
-        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        let mut closed = self.closed.write().unwrap_or_else(PoisonError::into_inner);
+        let broken = |refusal: &Refusal| refusal.code() == RefusalCode::LedgerBroken;
+        // An operator accepts a log that has gone back, and not with it an invariant that does not hold.
+        if broken(&refusal) || !closed.as_ref().is_some_and(broken) {
+            *closed = Some(refusal);
+        }
     }
 
     pub(super) fn report(&self, error: &Error) {

@@ -4,6 +4,7 @@
 
 mod owner;
 mod place;
+mod refusing;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
