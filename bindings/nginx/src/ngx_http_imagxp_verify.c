@@ -312,8 +312,10 @@ ngx_http_imagxp_answer(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
         return ngx_http_imagxp_refuse(r, ctx);
     }
 
-    /* With `satisfy any` only a verdict that grants opens what others would close. */
-    if (conf->mode == NGX_HTTP_IMAGXP_OBSERVE || !imagxp_verdict_is_allowed(ctx->verdict)) {
+    /* With `satisfy any` an OK opens what others would close: a verified reader may, an unsigned visitor merely passes here. */
+    if (conf->mode == NGX_HTTP_IMAGXP_OBSERVE || !imagxp_verdict_is_allowed(ctx->verdict)
+        || imagxp_verdict_visitor(ctx->verdict) != IMAGXP_VISITOR_VERIFIED_AGENT)
+    {
         return NGX_DECLINED;
     }
 
