@@ -256,6 +256,9 @@ extern ngx_http_output_body_filter_pt    ngx_http_imagxp_next_body_filter;
 ngx_int_t ngx_http_imagxp_receipt_header(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
 ngx_int_t ngx_http_imagxp_receipt_body(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx, ngx_chain_t *in);
 
+/* lines.c */
+size_t ngx_http_imagxp_lines_append(ngx_fd_t fd, u_char *data, size_t len, ngx_file_uniq_t *torn, ngx_err_t *err);
+
 /* audit.c */
 ngx_http_imagxp_audit_t *ngx_http_imagxp_audit_open(ngx_conf_t *cf, ngx_str_t *file);
 int ngx_http_imagxp_audit_record(void *data, imagxp_slice record, imagxp_slice manifest);
