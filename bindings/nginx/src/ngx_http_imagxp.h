@@ -41,6 +41,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                  file;
+    u_char                     id[16];     /* of the file's name */
     imagxp_policy             *policy;
     imagxp_bytes               public_json;
 } ngx_http_imagxp_policy_t;
