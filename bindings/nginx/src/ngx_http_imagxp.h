@@ -23,8 +23,8 @@
 
 /* Manifest, key set, redemption; a refresh may ask for one of the first two again. */
 #define NGX_HTTP_IMAGXP_MAX_ROUNDS  6
-/* What one request can have spent: its nonce, uses of its visa, its feedback. */
-#define NGX_HTTP_IMAGXP_MAX_SPENT   8
+/* What one request can have spent: its nonce, uses of its visa, its feedback, and a share of its rate under each policy. */
+#define NGX_HTTP_IMAGXP_MAX_SPENT   16
 
 typedef struct ngx_http_imagxp_ctx_s    ngx_http_imagxp_ctx_t;
 typedef struct ngx_http_imagxp_fetch_s  ngx_http_imagxp_fetch_t;
@@ -102,6 +102,7 @@ struct ngx_http_imagxp_ctx_s {
     u_char                     spent[NGX_HTTP_IMAGXP_MAX_SPENT][16];
     ngx_uint_t                 nspent;      /* by sites before this one */
     ngx_uint_t                 nspent_now;  /* by this one, too */
+    imagxp_redemption          redemption;  /* what the broker has said of its visa; 0: it has not been asked */
 
     ngx_http_imagxp_fetch_t   *fetch;
     ngx_queue_t                queue;

@@ -245,6 +245,7 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     imagxp_status      status;
     imagxp_verdict    *verdict;
     imagxp_publisher  *publisher;
+    imagxp_redemption  answer;
 
     publisher = ngx_http_imagxp_publisher(ctx->site, r->connection->log);
 
@@ -255,7 +256,8 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 kind = imagxp_verdict_need(ctx->verdict, i);
                 url = ngx_http_imagxp_str(imagxp_verdict_need_url(ctx->verdict, i));
 
-                rc = ngx_http_imagxp_fetch_join(ctx, kind, &url);
+                answer = kind == IMAGXP_NEED_REDEEM ? ctx->redemption : 0;
+                rc = answer != 0 ? NGX_DECLINED : ngx_http_imagxp_fetch_join(ctx, kind, &url);
 
                 if (rc == NGX_AGAIN) {
                     ctx->fetched = 1;
@@ -267,7 +269,10 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 }
 
                 if (rc == NGX_DECLINED && kind == IMAGXP_NEED_REDEEM) {
-                    if (imagxp_verdict_redeemed(ctx->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL) != IMAGXP_OK) {
+                    /* A site before this one has asked about the visa, or nobody can. */
+                    answer = answer != 0 ? answer : IMAGXP_REDEMPTION_UNAVAILABLE;
+
+                    if (imagxp_verdict_redeemed(ctx->verdict, answer, NULL) != IMAGXP_OK) {
                         return NGX_ERROR;
                     }
 

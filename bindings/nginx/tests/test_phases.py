@@ -237,6 +237,14 @@ def test_two_sites_judge_one_request_and_its_nonce_is_spent_once(start, world):
     assert [nginx.get("/first", headers).status for _ in range(2)] == [200, 409]
 
 
+def test_two_sites_of_one_policy_count_a_request_once(start, tmp_path):
+    world = World(tmp_path / "rates", {**BASE, "rate": {"requests": 3, "per_s": 3600}})
+    nginx = start(world.http(locations=r"location ~ \.html$ { imagxp_audit_log {folder}/audit.jsonl; }"))
+    answers = [nginx.get("/", world.sign("/")) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200] * 3 + [429]
+    assert answers[0].body == b"hello\n"
+
+
 def test_subrequests_are_not_judged_again(start, world):
     world.write("html/ssi.html", '<!--#include virtual="/page" --><!--#include virtual="/closed/page" -->')
     nginx = start(world.http(location="ssi on;"))
