@@ -187,7 +187,7 @@ ngx_uint_t ngx_http_imagxp_documents_count(ngx_http_imagxp_zone_t *zone);
 void ngx_http_imagxp_document_put(ngx_http_imagxp_zone_t *zone, ngx_str_t *url, ngx_str_t *body, uint32_t max_age,
     int64_t now_ms);
 ngx_int_t ngx_http_imagxp_document_given(ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url);
-ngx_int_t ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms,
+ngx_int_t ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms, ngx_uint_t old,
     ngx_log_t *log);
 void ngx_http_imagxp_document_supplied(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t fetched_ms);
 

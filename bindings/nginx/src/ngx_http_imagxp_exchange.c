@@ -323,14 +323,18 @@ ngx_http_imagxp_exchange_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failu
     ngx_http_imagxp_fetch_end(fetch);
 }
 
-/* Tells the publisher that there is no document: an older one serves on for a while. */
+/* Tells the publisher that there is no document now: an older one, its own or another worker's, serves on for a while. */
 void
 ngx_http_imagxp_exchange_report(ngx_http_imagxp_site_t *site, ngx_str_t *url, imagxp_fetch_failure failure)
 {
+    int64_t        now;
     imagxp_error  *error;
 
+    now = ngx_http_imagxp_now();
+    (void) ngx_http_imagxp_document_supply(site, url, now, 1, ngx_cycle->log);
+
     if (imagxp_publisher_supply_failure(ngx_http_imagxp_publisher(site, ngx_cycle->log), ngx_http_imagxp_slice(url), failure,
-                                        ngx_http_imagxp_now(), &error)
+                                        now, &error)
         != IMAGXP_OK)
     {
         ngx_http_imagxp_log_error(NGX_LOG_ERR, ngx_cycle->log, "a failed fetch cannot be reported", error);

@@ -43,7 +43,7 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
             return rc;
         }
 
-        if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), r->connection->log) == NGX_OK) {
+        if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), 0, r->connection->log) == NGX_OK) {
             return NGX_OK;
         }
     }

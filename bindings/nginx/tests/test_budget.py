@@ -31,7 +31,8 @@ def sign(world, **more):
     return world.sign(origin="http://127.0.0.1", **more)
 
 
-def test_strangers_who_keep_the_fetches_busy_shut_out_nobody_who_is_known(start, world, manifests, tmp_path):
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_strangers_who_keep_the_fetches_busy_shut_out_nobody_who_is_known(start, world, manifests, tmp_path, reloaded):
     library = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
     if SANITIZED or library is None:
         pytest.skip("SKIPPED: the sanitizer takes the place of libfaketime" if SANITIZED else "SKIPPED: there is no libfaketime")
@@ -57,6 +58,9 @@ def test_strangers_who_keep_the_fetches_busy_shut_out_nobody_who_is_known(start,
     aside = tmp_path / "aside"
     aside.write_text("+90\n")
     aside.replace(clock)
+    if reloaded:
+        # The new worker has fetched nothing itself: what serves on is the zone's.
+        nginx.reload()
     strangers = [imagxp.Identity.generate(f"s{number}.example") for number in range(33)]
     waiting = []
     for stranger in strangers[:32]:
