@@ -23,8 +23,8 @@
 
 /* Manifest, key set, redemption; a refresh may ask for one of the first two again. */
 #define NGX_HTTP_IMAGXP_MAX_ROUNDS  6
-/* What one request can have spent: its nonce, uses of its visa, its feedback. */
-#define NGX_HTTP_IMAGXP_MAX_SPENT   8
+/* What one request can have spent: its nonce, uses of its visa, its feedback, and a share of its rate under each policy. */
+#define NGX_HTTP_IMAGXP_MAX_SPENT   16
 
 typedef struct ngx_http_imagxp_ctx_s    ngx_http_imagxp_ctx_t;
 typedef struct ngx_http_imagxp_fetch_s  ngx_http_imagxp_fetch_t;
@@ -41,6 +41,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                  file;
+    u_char                     id[16];     /* of the file's name */
     imagxp_policy             *policy;
     imagxp_bytes               public_json;
 } ngx_http_imagxp_policy_t;
@@ -101,6 +102,7 @@ struct ngx_http_imagxp_ctx_s {
     u_char                     spent[NGX_HTTP_IMAGXP_MAX_SPENT][16];
     ngx_uint_t                 nspent;      /* by sites before this one */
     ngx_uint_t                 nspent_now;  /* by this one, too */
+    imagxp_redemption          redemption;  /* what the broker has said of its visa; 0: it has not been asked */
 
     ngx_http_imagxp_fetch_t   *fetch;
     ngx_queue_t                queue;
@@ -185,7 +187,7 @@ ngx_uint_t ngx_http_imagxp_documents_count(ngx_http_imagxp_zone_t *zone);
 void ngx_http_imagxp_document_put(ngx_http_imagxp_zone_t *zone, ngx_str_t *url, ngx_str_t *body, uint32_t max_age,
     int64_t now_ms);
 ngx_int_t ngx_http_imagxp_document_given(ngx_http_imagxp_ctx_t *ctx, ngx_str_t *url);
-ngx_int_t ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms,
+ngx_int_t ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms, ngx_uint_t old,
     ngx_log_t *log);
 void ngx_http_imagxp_document_supplied(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t fetched_ms);
 
@@ -255,6 +257,9 @@ extern ngx_http_output_body_filter_pt    ngx_http_imagxp_next_body_filter;
 /* receipt.c */
 ngx_int_t ngx_http_imagxp_receipt_header(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
 ngx_int_t ngx_http_imagxp_receipt_body(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx, ngx_chain_t *in);
+
+/* lines.c */
+size_t ngx_http_imagxp_lines_append(ngx_fd_t fd, u_char *data, size_t len, ngx_file_uniq_t *torn, ngx_err_t *err);
 
 /* audit.c */
 ngx_http_imagxp_audit_t *ngx_http_imagxp_audit_open(ngx_conf_t *cf, ngx_str_t *file);

@@ -8,22 +8,27 @@
 #define STEPS  64
 
 static void ngx_http_imagxp_agent_rate_key(ngx_http_imagxp_site_t *site, const uint8_t *agent, u_char *key);
+static ngx_http_imagxp_agent_t *ngx_http_imagxp_agent_rate(ngx_http_imagxp_site_t *site, const u_char *key);
 static uint32_t ngx_http_imagxp_agent_slot(ngx_http_imagxp_sh_t *sh, int64_t now_us);
 
 int64_t
 ngx_http_imagxp_agent_arrival(void *data, const uint8_t *agent)
 {
-    u_char                   key[16];
-    int64_t                  arrival;
-    uint32_t                 index;
-    ngx_http_imagxp_site_t  *site = data;
+    u_char                    key[16];
+    int64_t                   arrival;
+    ngx_http_imagxp_site_t   *site = data;
+    ngx_http_imagxp_agent_t  *rate;
 
     ngx_http_imagxp_agent_rate_key(site, agent, key);
 
+    if (ngx_http_imagxp_own(key)) {
+        return IMAGXP_TIME_NONE;
+    }
+
     ngx_shmtx_lock(&site->zone->pool->mutex);
 
-    index = ngx_http_imagxp_agent_find(site->zone->sh, key, 0, 0);
-    arrival = index == NONE ? IMAGXP_TIME_NONE : site->zone->sh->agents[index].arrival;
+    rate = ngx_http_imagxp_agent_rate(site, key);
+    arrival = rate == NULL ? IMAGXP_TIME_NONE : rate->arrival;
 
     ngx_shmtx_unlock(&site->zone->pool->mutex);
 
@@ -33,46 +38,85 @@ ngx_http_imagxp_agent_arrival(void *data, const uint8_t *agent)
 int
 ngx_http_imagxp_agent_replace(void *data, const uint8_t *agent, int64_t before_us, int64_t after_us)
 {
-    int                      answer;
-    u_char                   key[16];
-    uint32_t                 index;
-    ngx_http_imagxp_sh_t    *sh;
-    ngx_http_imagxp_site_t  *site = data;
+    int                       answer;
+    u_char                    key[16];
+    ngx_http_imagxp_site_t   *site = data;
+    ngx_http_imagxp_agent_t  *rate;
 
-    sh = site->zone->sh;
     ngx_http_imagxp_agent_rate_key(site, agent, key);
+
+    if (ngx_http_imagxp_own(key)) {
+        /* Another site of the same policy has counted this request. */
+        return IMAGXP_RATE_REPLACED;
+    }
 
     ngx_shmtx_lock(&site->zone->pool->mutex);
 
-    index = ngx_http_imagxp_agent_find(sh, key, ngx_http_imagxp_now() * 1000, 1);
+    rate = ngx_http_imagxp_agent_rate(site, key);
 
-    if (index == NONE) {
+    if (rate == NULL) {
         answer = IMAGXP_RATE_ERROR;
 
-    } else if (sh->agents[index].arrival != before_us) {
+    } else if (rate->arrival != before_us) {
         answer = IMAGXP_RATE_CHANGED;
 
     } else {
-        sh->agents[index].arrival = after_us;
+        rate->arrival = after_us;
         answer = IMAGXP_RATE_REPLACED;
     }
 
     ngx_shmtx_unlock(&site->zone->pool->mutex);
 
+    if (answer == IMAGXP_RATE_REPLACED) {
+        ngx_http_imagxp_spend(key);
+    }
+
     return answer;
 }
 
-/* Rates are kept per policy: two policies may grant one agent different ones. */
+/* Where the agent's next time stands: in its own entry; without room for one, in that of all such agents under this policy, who count as one. */
+static ngx_http_imagxp_agent_t *
+ngx_http_imagxp_agent_rate(ngx_http_imagxp_site_t *site, const u_char *key)
+{
+    int64_t                   now_us;
+    uint32_t                  index;
+    const u_char             *id;
+    ngx_http_imagxp_sh_t     *sh;
+    ngx_http_imagxp_agent_t  *rate;
+
+    sh = site->zone->sh;
+    id = site->policy->id;
+    now_us = ngx_http_imagxp_now() * 1000;
+    index = ngx_http_imagxp_agent_find(sh, key, now_us, 1);
+
+    if (index != NONE) {
+        return &sh->agents[index];
+    }
+
+    rate = ngx_http_imagxp_zone_shared(sh) + 1 + ngx_http_imagxp_zone_slot(id, SHARED - 1);
+
+    if (ngx_memcmp(rate->key, id, 16) != 0) {
+
+        if (rate->arrival > now_us) {
+            /* Another policy's. */
+            return NULL;
+        }
+
+        rate->arrival = IMAGXP_TIME_NONE;
+        ngx_memcpy(rate->key, id, 16);
+    }
+
+    return rate;
+}
+
+/* Rates are kept per policy, by the name of its file: two policies may grant one agent different ones, and a reload changes what a file says. */
 static void
 ngx_http_imagxp_agent_rate_key(ngx_http_imagxp_site_t *site, const uint8_t *agent, u_char *key)
 {
-    ngx_uint_t    i;
-    imagxp_slice  hash;
-
-    hash = imagxp_policy_hash(site->policy->policy);
+    ngx_uint_t  i;
 
     for (i = 0; i < 16; i++) {
-        key[i] = agent[i] ^ hash.ptr[i];
+        key[i] = agent[i] ^ site->policy->id[i];
     }
 }
 
@@ -101,12 +145,29 @@ ngx_http_imagxp_agent_find(ngx_http_imagxp_sh_t *sh, const uint8_t *key, int64_t
         ngx_memcpy(agent->key, key, 16);
         agent->arrival = IMAGXP_TIME_NONE;
         agent->nonces = 0;
+        agent->late = ngx_http_imagxp_zone_shared(sh)->nonces != 0;
         agent->next = sh->agent_heads[slot];
         ngx_memory_barrier();
         sh->agent_heads[slot] = index;
     }
 
     return index;
+}
+
+/* How many entries say something. It only reads, and may be called without the mutex: a table of many may take a while. */
+ngx_uint_t
+ngx_http_imagxp_agent_count(ngx_http_imagxp_sh_t *sh, int64_t now_us)
+{
+    uint32_t    index;
+    ngx_uint_t  count;
+
+    count = 0;
+
+    for (index = 0; index < sh->agent_fresh && index < sh->agent_capacity; index++) {
+        count += sh->agents[index].nonces != 0 || sh->agents[index].arrival > now_us;
+    }
+
+    return count;
 }
 
 /* A place for an agent: one that was never used, or one of which nothing is known any more. */

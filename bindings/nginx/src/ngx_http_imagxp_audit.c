@@ -31,6 +31,7 @@ struct ngx_http_imagxp_audit_s {
     /* Where `writing` goes, and after a rotation where `filling` goes: each file has the manifests that its records name. */
     ngx_fd_t                   fd;
     ngx_fd_t                   old;
+    ngx_file_uniq_t            torn;
     ngx_err_t                  err;
     unsigned                   busy:1;
     unsigned                   failed:1;
@@ -321,25 +322,11 @@ static void
 ngx_http_imagxp_audit_write(void *data, ngx_log_t *log)
 {
     size_t                    done;
-    ssize_t                   n;
     ngx_http_imagxp_audit_t  *audit = data;
 
     (void) log;
 
-    done = 0;
-    audit->err = 0;
-
-    while (done < audit->writing.len) {
-        n = ngx_write_fd(audit->fd, audit->writing.data + done, audit->writing.len - done);
-
-        if (n <= 0) {
-            audit->err = n == 0 ? NGX_ENOSPC : ngx_errno;
-            break;
-        }
-
-        done += n;
-    }
-
+    done = ngx_http_imagxp_lines_append(audit->fd, audit->writing.data, audit->writing.len, &audit->torn, &audit->err);
     ngx_memmove(audit->writing.data, audit->writing.data + done, audit->writing.len - done);
     audit->writing.len -= done;
 }

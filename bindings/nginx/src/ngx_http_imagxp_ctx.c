@@ -1,6 +1,6 @@
 /*
  * A request's context: one per request, for one site after the other. It outlives internal redirects, and remembers what the request has
- * spent: who passes two sites has spent its nonce once.
+ * spent and what a broker has said of its visa: who passes two sites has spent its nonce once, and is paid for once.
  */
 
 #include "ngx_http_imagxp.h"

@@ -109,9 +109,12 @@ ngx_http_imagxp_document_put(ngx_http_imagxp_zone_t *zone, ngx_str_t *url, ngx_s
     ngx_shmtx_unlock(&zone->pool->mutex);
 }
 
-/* Hands a document that another worker has fetched to this worker's publisher: NGX_OK, or NGX_DECLINED when there is none that is new. */
+/*
+ * Hands a document that another worker has fetched to this worker's publisher: NGX_OK, or NGX_DECLINED when there is none that is new. One that
+ * is fresh no more is handed over where nothing newer can be had (`old`): the publisher knows how long it serves.
+ */
 ngx_int_t
-ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms, ngx_log_t *log)
+ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, int64_t now_ms, ngx_uint_t old, ngx_log_t *log)
 {
     u_char                       *body;
     int64_t                       fetched_ms, age_ms;
@@ -141,7 +144,7 @@ ngx_http_imagxp_document_supply(ngx_http_imagxp_site_t *site, ngx_str_t *url, in
         age_ms = now_ms - fetched_ms;
         fresh_s = max_age == IMAGXP_MAX_AGE_NONE ? MIN_AGE_S : ngx_min(ngx_max(max_age, 60), MAX_AGE_S);
 
-        if (age_ms >= 0 && age_ms < (int64_t) fresh_s * 1000 && fetched_ms > *ngx_http_imagxp_supplied(site, url)) {
+        if (age_ms >= 0 && (old || age_ms < (int64_t) fresh_s * 1000) && fetched_ms > *ngx_http_imagxp_supplied(site, url)) {
             /* Copied: parsing under the lock would hold up every worker. */
             body = ngx_alloc(cached->len, log);
 

@@ -13,6 +13,7 @@ static ngx_int_t ngx_http_imagxp_exchange_done(ngx_http_request_t *r, void *data
 static imagxp_fetch_failure ngx_http_imagxp_exchange_judge(ngx_http_request_t *r, ngx_int_t rc);
 static uint32_t ngx_http_imagxp_exchange_max_age(ngx_http_request_t *r);
 static void ngx_http_imagxp_exchange_redeemed(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer);
+static void ngx_http_imagxp_exchange_answer(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer);
 static void ngx_http_imagxp_exchange_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body, uint32_t max_age);
 
 /* The operator's location for such a fetch; when it is empty, `missing` says what would give it. */
@@ -268,7 +269,18 @@ ngx_http_imagxp_exchange_redeemed(ngx_http_imagxp_fetch_t *fetch, imagxp_redempt
         return;
     }
 
-    imagxp_verdict_redeemed(ngx_http_imagxp_fetch_first(fetch)->verdict, answer, NULL);
+    ngx_http_imagxp_exchange_answer(fetch, answer);
+}
+
+/* Kept as well for sites that judge the request after this one: under another key the broker would take them for somebody who comes too late. */
+static void
+ngx_http_imagxp_exchange_answer(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer)
+{
+    ngx_http_imagxp_ctx_t  *ctx;
+
+    ctx = ngx_http_imagxp_fetch_first(fetch);
+    ctx->redemption = answer;
+    imagxp_verdict_redeemed(ctx->verdict, answer, NULL);
     ngx_http_imagxp_fetch_end(fetch);
 }
 
@@ -300,25 +312,33 @@ ngx_http_imagxp_exchange_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body,
 void
 ngx_http_imagxp_exchange_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure)
 {
-    imagxp_error  *error;
-
     if (fetch->kind == IMAGXP_NEED_REDEEM) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "imagxp: %V does not answer", &fetch->url.url);
-        imagxp_verdict_redeemed(ngx_http_imagxp_fetch_first(fetch)->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL);
-        ngx_http_imagxp_fetch_end(fetch);
+        ngx_http_imagxp_exchange_answer(fetch, IMAGXP_REDEMPTION_UNAVAILABLE);
         return;
     }
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0, "imagxp: %V cannot be fetched", &fetch->url.url);
+    ngx_http_imagxp_exchange_report(fetch->site, &fetch->url.url, failure);
+    ngx_http_imagxp_fetch_end(fetch);
+}
 
-    if (imagxp_publisher_supply_failure(ngx_http_imagxp_publisher(fetch->site, ngx_cycle->log),
-                                        ngx_http_imagxp_slice(&fetch->url.url), failure, ngx_http_imagxp_now(), &error)
+/* Tells the publisher that there is no document now: an older one, its own or another worker's, serves on for a while. */
+void
+ngx_http_imagxp_exchange_report(ngx_http_imagxp_site_t *site, ngx_str_t *url, imagxp_fetch_failure failure)
+{
+    int64_t        now;
+    imagxp_error  *error;
+
+    now = ngx_http_imagxp_now();
+    (void) ngx_http_imagxp_document_supply(site, url, now, 1, ngx_cycle->log);
+
+    if (imagxp_publisher_supply_failure(ngx_http_imagxp_publisher(site, ngx_cycle->log), ngx_http_imagxp_slice(url), failure,
+                                        now, &error)
         != IMAGXP_OK)
     {
         ngx_http_imagxp_log_error(NGX_LOG_ERR, ngx_cycle->log, "a failed fetch cannot be reported", error);
     }
-
-    ngx_http_imagxp_fetch_end(fetch);
 }
 
 /* Ends a subrequest that has not ended by itself: a server that sends one byte a second must not keep it. */

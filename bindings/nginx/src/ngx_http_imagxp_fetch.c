@@ -27,7 +27,7 @@ static ngx_queue_t  ngx_http_imagxp_fetches;
 static ngx_uint_t   ngx_http_imagxp_nfetches;
 static ngx_uint_t   ngx_http_imagxp_nredeems;
 
-/* NGX_OK: supplied; NGX_AGAIN: the request waits and will run its phases again; NGX_DECLINED: nobody can fetch it now. */
+/* NGX_OK: supplied, or said to come later; NGX_AGAIN: the request waits and will run its phases again; NGX_DECLINED: nobody can fetch it now. */
 ngx_int_t
 ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url)
 {
@@ -43,7 +43,7 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
             return rc;
         }
 
-        if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), r->connection->log) == NGX_OK) {
+        if (ngx_http_imagxp_document_supply(ctx->site, url, ngx_http_imagxp_now(), 0, r->connection->log) == NGX_OK) {
             return NGX_OK;
         }
     }
@@ -62,7 +62,13 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
     if (fetch == NULL) {
         if (ngx_http_imagxp_fetch_is_busy(kind)) {
             ngx_log_error(NGX_LOG_WARN, r->connection->log, 0, "imagxp: %V is not fetched: too many fetches", url);
-            return NGX_DECLINED;
+
+            if (kind == IMAGXP_NEED_REDEEM) {
+                return NGX_DECLINED;
+            }
+
+            ngx_http_imagxp_exchange_report(ctx->site, url, IMAGXP_FETCH_BUSY);
+            return NGX_OK;
         }
 
         fetch = ngx_http_imagxp_fetch_start(ctx, kind, url);

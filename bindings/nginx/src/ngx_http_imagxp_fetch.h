@@ -31,6 +31,7 @@ ngx_str_t *ngx_http_imagxp_exchange_location(ngx_http_request_t *r, imagxp_need 
 void ngx_http_imagxp_exchange_begin(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *r);
 void ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch);
 void ngx_http_imagxp_exchange_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure);
+void ngx_http_imagxp_exchange_report(ngx_http_imagxp_site_t *site, ngx_str_t *url, imagxp_fetch_failure failure);
 void ngx_http_imagxp_exchange_abort(ngx_http_imagxp_fetch_t *fetch);
 
 #endif

@@ -9,6 +9,7 @@
 #define SWEEP       8
 #define SWEEP_FULL  4096
 
+static uint32_t ngx_http_imagxp_nonce_quota(ngx_http_imagxp_sh_t *sh, uint32_t owner);
 static void ngx_http_imagxp_nonce_link(ngx_http_imagxp_sh_t *sh, uint32_t index);
 static void ngx_http_imagxp_nonce_sweep(ngx_http_imagxp_sh_t *sh, int64_t now, ngx_uint_t limit);
 static void ngx_http_imagxp_nonce_drop(ngx_http_imagxp_sh_t *sh, uint32_t index);
@@ -30,9 +31,14 @@ ngx_http_imagxp_nonce_add(ngx_http_imagxp_sh_t *sh, const uint8_t *key, const ui
         ngx_http_imagxp_nonce_sweep(sh, now, SWEEP_FULL);
     }
 
-    owner = ngx_http_imagxp_agent_find(sh, agent, now * 1000000, 1);
+    owner = agent == NULL ? NONE : ngx_http_imagxp_agent_find(sh, agent, now * 1000000, 1);
 
-    if (owner == NONE || sh->agents[owner].nonces >= sh->max_per_agent) {
+    if (owner == NONE) {
+        /* That many others have been here is no reason to refuse it. */
+        owner = sh->agent_capacity;
+    }
+
+    if (sh->agents[owner].nonces >= ngx_http_imagxp_nonce_quota(sh, owner)) {
         return IMAGXP_INSERT_FULL;
     }
 
@@ -61,6 +67,25 @@ ngx_http_imagxp_nonce_add(ngx_http_imagxp_sh_t *sh, const uint8_t *key, const ui
     ngx_http_imagxp_nonce_link(sh, index);
 
     return IMAGXP_INSERT_FRESH;
+}
+
+/* One agent's share is never more than `max_per_agent`, wherever its nonces lie: half of it is shared ones, and then half is its own. */
+static uint32_t
+ngx_http_imagxp_nonce_quota(ngx_http_imagxp_sh_t *sh, uint32_t owner)
+{
+    uint32_t  half;
+
+    half = sh->max_per_agent / 2;
+
+    if (owner == sh->agent_capacity) {
+        return half;
+    }
+
+    if (sh->agents[owner].late && ngx_http_imagxp_zone_shared(sh)->nonces != 0) {
+        return sh->max_per_agent - half;
+    }
+
+    return sh->max_per_agent;
 }
 
 uint32_t

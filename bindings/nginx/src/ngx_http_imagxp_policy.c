@@ -3,6 +3,7 @@
  */
 
 #include "ngx_http_imagxp.h"
+#include <ngx_md5.h>
 #include <sys/random.h>
 
 #define MAX_POLICY_BYTES  (256 * 1024)
@@ -15,6 +16,7 @@ ngx_http_imagxp_policy_t *
 ngx_http_imagxp_policy_read(ngx_conf_t *cf, ngx_str_t *file)
 {
     size_t                        i;
+    ngx_md5_t                     md5;
     ngx_str_t                     text, message;
     ngx_uint_t                    n;
     imagxp_error                 *error;
@@ -50,6 +52,9 @@ ngx_http_imagxp_policy_read(ngx_conf_t *cf, ngx_str_t *file)
     }
 
     policy->file = *file;
+    ngx_md5_init(&md5);
+    ngx_md5_update(&md5, file->data, file->len);
+    ngx_md5_final(policy->id, &md5);
     cln->handler = ngx_http_imagxp_policy_free;
     cln->data = policy;
     *known = policy;

@@ -245,6 +245,7 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     imagxp_status      status;
     imagxp_verdict    *verdict;
     imagxp_publisher  *publisher;
+    imagxp_redemption  answer;
 
     publisher = ngx_http_imagxp_publisher(ctx->site, r->connection->log);
 
@@ -255,7 +256,8 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 kind = imagxp_verdict_need(ctx->verdict, i);
                 url = ngx_http_imagxp_str(imagxp_verdict_need_url(ctx->verdict, i));
 
-                rc = ngx_http_imagxp_fetch_join(ctx, kind, &url);
+                answer = kind == IMAGXP_NEED_REDEEM ? ctx->redemption : 0;
+                rc = answer != 0 ? NGX_DECLINED : ngx_http_imagxp_fetch_join(ctx, kind, &url);
 
                 if (rc == NGX_AGAIN) {
                     ctx->fetched = 1;
@@ -267,7 +269,10 @@ ngx_http_imagxp_complete(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
                 }
 
                 if (rc == NGX_DECLINED && kind == IMAGXP_NEED_REDEEM) {
-                    if (imagxp_verdict_redeemed(ctx->verdict, IMAGXP_REDEMPTION_UNAVAILABLE, NULL) != IMAGXP_OK) {
+                    /* A site before this one has asked about the visa, or nobody can. */
+                    answer = answer != 0 ? answer : IMAGXP_REDEMPTION_UNAVAILABLE;
+
+                    if (imagxp_verdict_redeemed(ctx->verdict, answer, NULL) != IMAGXP_OK) {
                         return NGX_ERROR;
                     }
 
@@ -312,8 +317,10 @@ ngx_http_imagxp_answer(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
         return ngx_http_imagxp_refuse(r, ctx);
     }
 
-    /* With `satisfy any` only a verdict that grants opens what others would close. */
-    if (conf->mode == NGX_HTTP_IMAGXP_OBSERVE || !imagxp_verdict_is_allowed(ctx->verdict)) {
+    /* With `satisfy any` an OK opens what others would close: a verified reader may, an unsigned visitor merely passes here. */
+    if (conf->mode == NGX_HTTP_IMAGXP_OBSERVE || !imagxp_verdict_is_allowed(ctx->verdict)
+        || imagxp_verdict_visitor(ctx->verdict) != IMAGXP_VISITOR_VERIFIED_AGENT)
+    {
         return NGX_DECLINED;
     }
 

@@ -3,7 +3,8 @@
  *
  * Two tables of fixed size, chained by index, under the zone's mutex; nothing is allocated after the start. A nonce lies in a chain of its
  * hash and in the list of the minute in which it may be forgotten. Each insertion forgets a few that have expired; what is live is
- * never evicted: a full table refuses. An agent's entry is free again when no nonce names it and its rate says nothing any more.
+ * never evicted: a full table refuses. An agent's entry is free again when no nonce names it and its rate says nothing any more. Agents that
+ * find none share a few, so that who comes late is let in as long as there is room for its nonce.
  *
  * A worker may be killed anywhere in here; nginx's master then opens the mutex. Entries are complete before one store links them, so the
  * worst is an entry that stays unused until the zone is made anew.
@@ -142,6 +143,7 @@ ngx_http_imagxp_zone_status(ngx_http_request_t *r)
     ngx_int_t                     rc;
     ngx_str_t                     type, text;
     ngx_http_imagxp_sh_t         *sh;
+    ngx_uint_t                    agents;
     ngx_http_complex_value_t      cv;
     ngx_http_imagxp_main_conf_t  *mcf;
 
@@ -157,18 +159,21 @@ ngx_http_imagxp_zone_status(ngx_http_request_t *r)
     mcf = ngx_http_get_module_main_conf(r, ngx_http_imagxp_module);
     sh = mcf->zone->sh;
 
-    text.data = ngx_pnalloc(r->pool, 512);
+    text.data = ngx_pnalloc(r->pool, 640);
     if (text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    agents = ngx_http_imagxp_agent_count(sh, ngx_http_imagxp_now() * 1000);
+
     ngx_shmtx_lock(&mcf->zone->pool->mutex);
 
-    p = ngx_snprintf(text.data, 512,
+    p = ngx_snprintf(text.data, 640,
                      "{\"zone\":\"%V\",\"size\":%uz,\"nonces\":%uD,\"nonces_max\":%uD,\"nonces_per_agent_max\":%uD,"
-                     "\"agents_max\":%uD,\"documents\":%ui,\"refused_full\":%uL}\n",
+                     "\"nonces_shared\":%uD,\"agents\":%ui,\"agents_max\":%uD,\"documents\":%ui,\"refused_full\":%uL}\n",
                      &mcf->zone->name, mcf->zone->shm->shm.size, sh->live, sh->capacity, sh->max_per_agent,
-                     sh->agent_capacity, ngx_http_imagxp_documents_count(mcf->zone), sh->refused);
+                     (uint32_t) ngx_http_imagxp_zone_shared(sh)->nonces, agents, sh->agent_capacity,
+                     ngx_http_imagxp_documents_count(mcf->zone), sh->refused);
 
     ngx_shmtx_unlock(&mcf->zone->pool->mutex);
 
@@ -208,19 +213,21 @@ ngx_http_imagxp_zone_make(ngx_http_imagxp_zone_t *zone)
         return NGX_ERROR;
     }
 
-    sh->capacity = (uint32_t) ngx_min((room - 4 * ngx_pagesize) / each, NONE - 1);
+    room -= 4 * ngx_pagesize + SHARED * sizeof(ngx_http_imagxp_agent_t);
+    sh->capacity = (uint32_t) ngx_min(room / each, NONE / 2);
     sh->agent_capacity = sh->capacity / 16 + 1;
     sh->max_per_agent = sh->capacity / 5;
 
     sh->nonces = ngx_slab_alloc(zone->pool, sh->capacity * sizeof(ngx_http_imagxp_nonce_t));
     sh->heads = ngx_slab_alloc(zone->pool, sh->capacity * sizeof(uint32_t));
-    sh->agents = ngx_slab_alloc(zone->pool, sh->agent_capacity * sizeof(ngx_http_imagxp_agent_t));
+    sh->agents = ngx_slab_alloc(zone->pool, (sh->agent_capacity + SHARED) * sizeof(ngx_http_imagxp_agent_t));
     sh->agent_heads = ngx_slab_alloc(zone->pool, sh->agent_capacity * sizeof(uint32_t));
 
     if (sh->nonces == NULL || sh->heads == NULL || sh->agents == NULL || sh->agent_heads == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_memzero(ngx_http_imagxp_zone_shared(sh), SHARED * sizeof(ngx_http_imagxp_agent_t));
     ngx_memset(sh->heads, 0xff, sh->capacity * sizeof(uint32_t));
     ngx_memset(sh->agent_heads, 0xff, sh->agent_capacity * sizeof(uint32_t));
 
@@ -244,6 +251,7 @@ ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
 {
     int64_t                   now;
     uint32_t                  i, index;
+    const u_char             *agent;
     ngx_uint_t                n;
     ngx_shm_zone_t           *shm;
     ngx_list_part_t          *part;
@@ -285,9 +293,9 @@ ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
         for (index = old->heads[i]; index != NONE; index = nonce->next) {
             nonce = &old->nonces[index];
 
-            if (ngx_http_imagxp_nonce_add(zone->sh, nonce->key, old->agents[nonce->agent].key, nonce->expires, now)
-                == IMAGXP_INSERT_FULL)
-            {
+            agent = nonce->agent == old->agent_capacity ? NULL : old->agents[nonce->agent].key;
+
+            if (ngx_http_imagxp_nonce_add(zone->sh, nonce->key, agent, nonce->expires, now) == IMAGXP_INSERT_FULL) {
                 /* It is too small for what is live: claims of that time are refused instead. */
                 ngx_http_imagxp_nonce_forget(zone->sh, nonce->expires);
             }

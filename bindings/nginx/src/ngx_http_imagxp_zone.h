@@ -12,6 +12,8 @@
 #define NONE     0xffffffffU
 #define MINUTES  128
 #define RANGES   8
+/* Entries behind those of agents, for agents that found no room: the first owns their nonces, each of the others is their rate under a policy. */
+#define SHARED   16
 
 typedef struct {
     u_char                     key[16];
@@ -24,7 +26,8 @@ typedef struct {
 typedef struct {
     u_char                     key[16];
     int64_t                    arrival;    /* of its next request, in microseconds since 1970 */
-    uint32_t                   nonces;
+    uint32_t                   nonces:31;
+    uint32_t                   late:1;     /* made when shared nonces were there: some may be its own */
     uint32_t                   next;
 } ngx_http_imagxp_agent_t;
 
@@ -71,7 +74,14 @@ ngx_http_imagxp_zone_slot(const uint8_t *key, uint32_t size)
     return (uint32_t) (((hash & 0xffffffff) * size) >> 32);
 }
 
-/* nonce.c */
+/* Who owns the nonces of agents that found no room. */
+static ngx_inline ngx_http_imagxp_agent_t *
+ngx_http_imagxp_zone_shared(ngx_http_imagxp_sh_t *sh)
+{
+    return &sh->agents[sh->agent_capacity];
+}
+
+/* nonce.c: without an agent it is a shared one */
 int ngx_http_imagxp_nonce_add(ngx_http_imagxp_sh_t *sh, const uint8_t *key, const uint8_t *agent, uint32_t expires,
     int64_t now);
 uint32_t ngx_http_imagxp_nonce_find(ngx_http_imagxp_sh_t *sh, const uint8_t *key);
@@ -79,5 +89,6 @@ void ngx_http_imagxp_nonce_forget(ngx_http_imagxp_sh_t *sh, int64_t time);
 
 /* agent.c */
 uint32_t ngx_http_imagxp_agent_find(ngx_http_imagxp_sh_t *sh, const uint8_t *key, int64_t now_us, ngx_uint_t make);
+ngx_uint_t ngx_http_imagxp_agent_count(ngx_http_imagxp_sh_t *sh, int64_t now_us);
 
 #endif

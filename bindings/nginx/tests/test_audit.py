@@ -3,9 +3,13 @@
 import hashlib
 import json
 import os
+import resource
 import signal
+import subprocess
+import time
 
 import imagxp
+import pytest
 from instance import wait_for
 from world import AGENT, BASE, BROWSER, World
 
@@ -105,6 +109,95 @@ def test_each_rotated_file_can_be_read_by_itself(start, world):
                 verdicts += 1
                 assert one["manifest"] in known, file.name
     assert verdicts == count + 1
+
+
+# A file that may not grow any further stands for a disk that is full, to the byte; who writes beyond is told so, not killed.
+TOLD = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]
+
+
+class Disk:
+    """An audit log on a disk that can be filled up for each worker on its own."""
+
+    def __init__(self, nginx, world):
+        self.nginx, self.world, self.passed = nginx, world, 0
+        self.log = nginx.folder / "audit.jsonl"
+
+    def ask(self):
+        """One request, counted when it has passed; whether it has."""
+        answer = self.nginx.get("/page", self.world.sign())
+        assert answer.status == 200 or answer.code == "audit.unavailable", answer
+        self.passed += answer.status == 200
+        return answer.status == 200
+
+    def fill(self, workers):
+        """From now on these workers can write a line and a half."""
+        wait_for(lambda: self.ask() and self.log.exists() and self.log.stat().st_size > 40_000, "a file larger than the others")
+        time.sleep(1)
+        text = self.log.read_bytes()
+        assert text.endswith(b"\n")
+        limit = len(text) + len(text.splitlines()[-1]) * 3 // 2
+        for worker in workers:
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        wait_for(lambda: not self.ask(), "a refusal")
+
+    def free(self):
+        """There is room again; what waited is written when the workers end."""
+        for worker in self.nginx.worker_ids():
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_for(self.ask, "an answer")
+        self.nginx.process.send_signal(signal.SIGQUIT)
+        self.nginx.process.wait(30)
+
+    def is_whole(self):
+        """Whether each line of the file can be read; for a moment, while a worker tries, one may not."""
+        text = self.log.read_text()
+        return text.endswith("\n") and all(is_record(line) for line in text.splitlines())
+
+
+def is_record(line):
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_full_disk_tears_no_line(start, world, workers, rotated):
+    nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), workers=workers, wrapper=TOLD)
+    disk = Disk(nginx, world)
+    # Of several workers some go on: what they write comes after what was cut off.
+    disk.fill(nginx.worker_ids()[: max(1, workers - 1)])
+    wait_for(disk.is_whole, "a log of whole lines")
+    for _ in range(10):
+        disk.ask()
+    wait_for(disk.is_whole, "a log of whole lines")
+    if rotated:
+        disk.log.rename(nginx.folder / "audit.1")
+        nginx.process.send_signal(signal.SIGUSR1)
+        wait_for(disk.log.exists, "the new file")
+    disk.free()
+    lines = [line for file in nginx.folder.glob("audit.*") for line in file.read_text().splitlines()]
+    assert all(is_record(line) for line in lines)
+    traces = [one["trace_id"] for one in map(json.loads, lines) if one["type"] == "verdict"]
+    assert len(set(traces)) == len(traces) == disk.passed
+
+
+def test_half_a_line_that_cannot_be_taken_back_stands_alone(start, world):
+    nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), wrapper=TOLD)
+    disk = Disk(nginx, world)
+    if subprocess.run(["chattr", "+a", disk.log], capture_output=True, check=False).returncode != 0:
+        pytest.skip("SKIPPED: no file here can be made append-only")
+    try:
+        disk.fill(nginx.worker_ids())
+        assert not disk.log.read_bytes().endswith(b"\n")
+        disk.free()
+        lines = disk.log.read_text().splitlines()
+    finally:
+        subprocess.run(["chattr", "-a", disk.log], check=True)
+    assert sum(not is_record(line) for line in lines) == 1
+    verdicts = [one for one in map(json.loads, filter(is_record, lines)) if one["type"] == "verdict"]
+    assert len(verdicts) == disk.passed
 
 
 def test_without_a_log_there_is_no_verdict(start, world):

@@ -135,6 +135,35 @@ def test_satisfy_any(start, world, others, headers, status):
         assert answer.code
 
 
+@pytest.mark.parametrize(
+    ("others", "headers", "status"),
+    [
+        ("deny all;", "browser", 403),
+        ("auth_basic x; auth_basic_user_file {users};", "browser", 401),
+        ("deny all; auth_basic x; auth_basic_user_file {users};", "browser", 401),
+        ("deny all; auth_basic x; auth_basic_user_file {users};", "user", 200),
+        ("deny all; auth_basic x; auth_basic_user_file {users};", "signed", 200),
+        ("allow 127.0.0.1; deny all;", "browser", 200),
+        ("", "browser", 200),
+        ("", "signed", 200),
+        ("", "client", 401),
+    ],
+)
+def test_satisfy_any_lets_nobody_in_for_being_allowed_here(start, world, others, headers, status):
+    # The policy lets browsers read this page unsigned; that is no leave to pass what others close.
+    users = world.write("users", "reader:{PLAIN}secret\n")
+    nginx = start(world.http(locations=f"location /page {{ satisfy any; {others.replace('{users}', str(users))} }}"))
+    sent = {
+        "signed": world.sign,
+        "browser": lambda: BROWSER,
+        "user": lambda: [*BROWSER, ("Authorization", "Basic cmVhZGVyOnNlY3JldA==")],
+        "client": list,
+    }[headers]()
+    answer = nginx.get("/page", sent)
+    assert answer.status == status, answer
+    assert (answer.body == b"a page\n") == (status == 200)
+
+
 @pytest.mark.parametrize(("headers", "status"), [("signed", 403), ("browser", 401)])
 def test_satisfy_all_needs_both(start, world, headers, status):
     nginx = start(world.http(locations="location /closed/ { deny all; }"))
@@ -206,6 +235,14 @@ def test_two_sites_judge_one_request_and_its_nonce_is_spent_once(start, world):
     assert (answer.status, answer.code) == (403, "policy.purpose_denied")
     headers = world.sign("/first", purpose="SUMMARY")
     assert [nginx.get("/first", headers).status for _ in range(2)] == [200, 409]
+
+
+def test_two_sites_of_one_policy_count_a_request_once(start, tmp_path):
+    world = World(tmp_path / "rates", {**BASE, "rate": {"requests": 3, "per_s": 3600}})
+    nginx = start(world.http(locations=r"location ~ \.html$ { imagxp_audit_log {folder}/audit.jsonl; }"))
+    answers = [nginx.get("/", world.sign("/")) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200] * 3 + [429]
+    assert answers[0].body == b"hello\n"
 
 
 def test_subrequests_are_not_judged_again(start, world):

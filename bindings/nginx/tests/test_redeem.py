@@ -34,7 +34,7 @@ LOCATIONS = """
 class Site:
     """A site, a real broker behind a front, and an agent with money."""
 
-    def __init__(self, folder, service, front, agents, *, timeout="30s", mode="enforce"):
+    def __init__(self, folder, service, front, agents, *, timeout="30s", mode="enforce", locations=""):
         self.front = front
         self.nginx = Nginx(folder / "nginx", "")
         self.origin = f"http://127.0.0.1:{self.nginx.port}"
@@ -63,7 +63,7 @@ class Site:
         self.world.write("html/.well-known/imagxp-agent.json", publisher.manifest().to_json())
         self.world.write("html/free/page", "free\n")
         server = LOCATIONS.format(domain=self.domain, world=self.world.folder, timeout=timeout, snippets="{snippets}")
-        text = self.world.http(server=server, mode=mode)
+        text = self.world.http(server=server, mode=mode, locations=locations)
         self.nginx.write("\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line))
         self.service = service
         service.operator.deposit(self.agent.agent_id, "10", reference=f"bank-{self.nginx.port}")
@@ -72,8 +72,8 @@ class Site:
     def visa(self):
         return self.client.issue(self.origin, "0.5", "USD", "SUMMARY")
 
-    def headers(self, visa, **more):
-        return self.world.sign("/page", purpose="SUMMARY", agent=self.agent, origin=self.origin, payment=visa["token"], **more)
+    def headers(self, visa, path="/page", **more):
+        return self.world.sign(path, purpose="SUMMARY", agent=self.agent, origin=self.origin, payment=visa["token"], **more)
 
     def state(self, visa):
         return self.client.visa(visa["jti"])["state"]
@@ -157,6 +157,24 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_the_visa_is_redeemed_onc
     assert len({(lines["idempotency-key"], body) for lines, body in front.asked}) == 1
     assert len({lines["x-imagxp-signature"] for lines, _ in front.asked}) == len(front.asked), "signed anew"
     assert site.state(visa) == "REDEEMED"
+
+
+@pytest.mark.parametrize("first", ["", "imagxp observe;"])
+def test_two_sites_of_one_request_ask_once(site, front, first):
+    # An index leads to a location whose records go elsewhere; the broker, asked by another verdict, would say that the visa is spent.
+    site = site(locations=f"location = / {{ {first} }} " + r"location ~ \.html$ { imagxp_audit_log {folder}/audit.jsonl; }")
+    visa = site.visa()
+    answer = site.nginx.get("/", site.headers(visa, "/"))
+    assert (answer.status, answer.body) == (200, b"hello\n"), (answer, site.nginx.errors())
+    assert len(front.asked) == 1
+    assert site.state(visa) == "REDEEMED"
+    # What it refuses, it refuses for both.
+    front.behave = lambda handler: handler.answer(
+        200, b'{"results":[{"accepted":false,"error":{"code":"visa.already_redeemed","message":"it is"}}]}'
+    )
+    refused = site.nginx.get("/", site.headers(site.visa(), "/"))
+    assert (refused.status, refused.code) == (402, "payment.invalid_token"), refused
+    assert len(front.asked) == 2
 
 
 @pytest.mark.parametrize(

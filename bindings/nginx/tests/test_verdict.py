@@ -1,6 +1,7 @@
 """What each kind of request is answered with: one block per line of a table, against one running nginx."""
 
 import base64
+import http.client
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -315,6 +316,20 @@ def test_a_signed_body_is_checked(site):
         # A static file takes no POST: whoever gets 405 has passed.
         assert answer.status == status, answer
     assert answer.code == "claim.digest_mismatch"
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_signed_body_that_does_not_tell_its_length_is_not_checked(site, length):
+    body = b'{"question":1}'
+    headers = dict(site.world.sign(method="POST", content_digest=imagxp.content_digest(body)))
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    # In chunks, unless it tells.
+    connection.request("POST", "/page", body if length else iter([body]), headers)
+    answer = connection.getresponse()
+    said = answer.read()
+    connection.close()
+    assert answer.status == (405 if length else 400)
+    assert length or json.loads(said)["error"]["code"] == "claim.digest_mismatch"
 
 
 def test_a_signed_body_that_would_go_to_disk_is_not_checked(site):

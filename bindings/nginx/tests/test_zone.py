@@ -95,6 +95,10 @@ def test_rates_are_shared_by_workers_and_survive_a_reload(start, tmp_path):
     assert statuses == [200] * 10 + [429] * 6
     nginx.reload()
     assert nginx.get("/page", world.sign()).status == 429
+    # So they do when the policy has changed.
+    world.write("policy.json", json.dumps({**BASE, "rate": {"requests": 9, "per_s": 3600}}))
+    nginx.reload()
+    assert nginx.get("/page", world.sign()).status == 429
 
 
 def test_uses_of_a_visa_are_counted_in_every_worker(start, tmp_path):
@@ -157,6 +161,50 @@ def test_a_full_zone_refuses_and_evicts_nothing(start, tmp_path):
     # Nothing of it was forgotten, and those who sign nothing do not notice.
     assert {nginx.get("/page", headers).status for headers in accepted[::17]} == {409}
     assert nginx.get("/page", BROWSER).status == 200
+
+
+def crowd(world, count):
+    """So many agents, and the directives that give their manifests."""
+    agents = [imagxp.Identity.generate(f"a{number}.example") for number in range(count)]
+    more = ""
+    for agent in agents:
+        world.write(f"{agent.agent_id}.json", agent.manifest().to_json())
+        more += f"imagxp_manifest_file {agent.agent_id} {world.folder}/{agent.agent_id}.json;\n"
+    return agents, more
+
+
+def test_more_agents_than_entries_share_what_is_left(start, tmp_path):
+    world = World(tmp_path / "crowd")
+    room = zone(start(world.http(zone="128k", locations=STATUS)))["agents_max"]
+    agents, more = crowd(world, room + 20)
+    nginx = start(world.http(zone="128k", more=more, locations=STATUS), workers=2)
+    sent = [world.sign(agent=agent) for agent in agents]
+    assert {nginx.get("/page", headers).status for headers in sent} == {200}
+    assert {nginx.get("/page", headers).status for headers in sent} == {409}
+    full = zone(nginx)
+    assert (full["agents"], full["nonces"], full["nonces_shared"], full["refused_full"]) == (room, room + 20, 20, 0)
+    # Together they have half of one agent's share, and take nothing from those who have a place.
+    share = full["nonces_per_agent_max"]
+    statuses = [nginx.get("/page", world.sign(agent=agents[-1])).status for _ in range(share // 2)]
+    assert statuses == [200] * (share // 2 - 20) + [503] * 20
+    assert nginx.get("/page", world.sign(agent=agents[0])).status == 200
+    # In a larger zone, to which they move, so it stays.
+    nginx.reload(world.http(zone="256k", more=more, locations=STATUS))
+    assert {nginx.get("/page", headers).status for headers in sent} == {409}
+    assert zone(nginx)["nonces_shared"] == share // 2
+    assert nginx.get("/page", world.sign(agent=agents[-1])).status == 200
+
+
+def test_agents_without_an_entry_share_a_rate(start, tmp_path):
+    world = World(tmp_path / "crowd", {**BASE, "rate": {"requests": 3, "per_s": 3600}})
+    room = zone(start(world.http(zone="128k", locations=STATUS)))["agents_max"]
+    # Each takes an entry for its nonces and one for its rate.
+    agents, more = crowd(world, room // 2 + 10)
+    nginx = start(world.http(zone="128k", more=more, locations=STATUS))
+    statuses = [nginx.get("/page", world.sign(agent=agent)).status for agent in agents]
+    served = room // 2 + 3
+    assert statuses == [200] * served + [429] * (len(agents) - served)
+    assert [nginx.get("/page", world.sign(agent=agents[0])).status for _ in range(3)] == [200, 200, 429]
 
 
 def test_expired_nonces_make_room(start, tmp_path):
