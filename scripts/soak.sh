@@ -53,8 +53,8 @@ faults() { scripts/faults.sh long; }
 
 # Ten minutes of load and 200 slow clients.
 nginx() {
-    scripts/nginx.sh setup
     scripts/nginx.sh soak 600
+    scripts/nginx.sh soak 20 --seed-fault
 }
 
 # A million verdicts in Python leave nothing behind; wheels.
@@ -75,15 +75,23 @@ reproducible() {
 simulation() { cargo run --quiet --release --locked -p imagxp-simulation -- --seeds 10000 --figures "$soak/simulation.json"; }
 
 # 100 000 requests before three verifiers.
-differential() { "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$soak/differential.json"; }
-
-cross() {
+differential() {
     cargo build --quiet --release --locked -p imagxp-conformance
+    "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$soak/differential.json"
+    "$venv/bin/python" tests/differential/compare.py --release --count 500 --show 0 --seed-fault
+}
+
+# The runners that tests/conformance/run starts.
+cross() {
+    debug_build imagxp-conformance
+    tests/c/run.sh conformance
     "$venv/bin/python" tests/conformance/cross.py --count 20000 rust c python
+    "$venv/bin/python" tests/conformance/cross.py --count 100 --seed-fault rust c python
 }
 
 # Every server, the slow case too.
 grade() {
+    debug_build imagxp-cli
     scripts/nginx.sh build
     scripts/node.sh build
     "$venv/bin/python" tests/grade/run.py --slow --figures "$soak/grade.json"
@@ -104,6 +112,8 @@ advisories() {
 }
 
 fuzz() {
+    scripts/node.sh build
+    scripts/nginx.sh build asan
     scripts/fuzz.sh -s "${FUZZ_SECONDS:-300}" -f "$soak/fuzz.json"
     scripts/fuzz_bindings.sh -s "${FUZZ_SECONDS:-300}" -f "$soak"
 }
@@ -145,12 +155,12 @@ for name in "$@"; do
     *) die "there is no campaign $name; there are: $all" ;;
     esac
 done
-scripts/setup.sh tools rust crates python extension node services
+scripts/setup.sh tools rust crates python extension node services nginx
 if [ $# = 0 ]; then
     rm -rf "$soak"
     # shellcheck disable=SC2086 # a list of words
     set -- $all
-    complete=--all
+    complete=yes
 fi
 mkdir -p "$soak/logs"
 # Whatever is committed meanwhile: of this are the rows.
@@ -161,4 +171,4 @@ for name in "$@"; do
     campaign "$name"
 done
 say "== the report: target/soak/report.json"
-"$venv/bin/python" tests/faults/report.py ${complete:-}
+"$venv/bin/python" tests/faults/report.py ${complete:+--all}
