@@ -84,7 +84,8 @@ def main():
             for client in clients:
                 client.start()
             memory, round_number = [], 0
-            while time.monotonic() < end:
+            # A fault needs a round before it, and one after.
+            while time.monotonic() < end or (fault and round_number < 2):
                 requests = folder / f"requests{round_number % 2}"
                 presign(world, requests, 20_000)
                 subprocess.run(
