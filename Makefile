@@ -44,7 +44,7 @@ lint: ## format, lints and purity, changing nothing
 fmt: ## formats Rust and Python
 	@scripts/setup.sh python && scripts/lint.sh fix
 
-fuzz: ## fuzzes every target in rounds of ten minutes: make fuzz HOURS=8
+fuzz: ## fuzzes every target and binding, in rounds: make fuzz HOURS=8
 	@scripts/fuzz.sh -h $(HOURS)
 
 soak: ## the long versions of everything, with mutants and coverage: hours; figures in target/soak/report.json

@@ -71,6 +71,7 @@ ledger() {
     scripts/bench_ledger.sh | tee "$target/bench/ledger.txt"
 }
 
+# shellcheck disable=SC2086 # a list of words, or nothing
 run() { python3 "$bench/run.py" ${BENCH_ARGUMENTS:-}; }
 
 plots() { python3 "$bench/plots.py"; }

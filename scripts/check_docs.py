@@ -5,7 +5,8 @@ Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of 
 each is a process of its own, and what it leaves running (its output in a file) ends with the page. `imagxp`, `@imagxp/edge` and Python
 are the ones that were built here, and C is compiled against include/ and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
-`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist.
+`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist,
+and be tests; each row of a table whose last column is for tests names one, or a program of Python, JavaScript or shell by its path alone.
 Standard library only.
 """
 
@@ -26,6 +27,11 @@ FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTAL
 NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
 EXCERPT = re.compile(r"<!-- excerpt of (\S+) -->\s*\Z")
 TEST_NAME = re.compile(r"`([\w./-]+\.(?:rs|py|c))::(\w+)`")
+PROGRAM = re.compile(r"`([\w./-]+\.(?:py|js|mjs|sh)|\.ci/run)`")
+# How the last column is called in which each row names what would fail.
+FOR_TESTS = ("test", "since when it cannot come back")
+# The attributes and comments above a function of Rust, and its name.
+RUST_FUNCTION = r"((?:^[ \t]*(?:#\[.*|//.*)\n)*)^[ \t]*(?:pub(?:\(\w+\))? )?(?:async )?fn {name}\b"
 SECONDS = 600
 
 
@@ -150,9 +156,31 @@ def missing_tests(text):
     """The tests that a text names as `path::name` and that do not exist."""
     for path, name in TEST_NAME.findall(text):
         file = ROOT / path
-        source = file.read_text() if file.is_file() else ""
-        if not re.search(rf"\b(?:fn|def|void) {name}\b", source):
+        if not is_test(path, name, file.read_text() if file.is_file() else ""):
             yield f"{path}::{name}"
+
+
+def is_test(path, name, source):
+    """Whether a file has this test, and its runner asks for it: a function that nobody calls proves nothing."""
+    if path.endswith(".rs"):
+        above = [match[1] for match in re.finditer(RUST_FUNCTION.format(name=name), source, re.MULTILINE)]
+        return any(re.search(r"#\[(?:\w+::)?test\b", text) and "#[ignore" not in text for text in above)
+    if path.endswith(".py"):
+        return name.startswith("test_") and re.search(rf"\bdef {name}\b", source) is not None
+    # In C it is called, or stands in a list, below.
+    return re.search(rf"\bvoid {name}\b", source) is not None and len(re.findall(rf"\b{name}\b", source)) > 1
+
+
+def bare_rows(text):
+    """The first cell of each row that names no test, in the tables whose last column is for them."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        header, _, *rows = ([cell.strip() for cell in row.strip("| ").split(" | ")] for row in table.splitlines())
+        if header[-1] not in FOR_TESTS:
+            continue
+        for row in rows:
+            programs = [path for path in PROGRAM.findall(row[-1]) if (ROOT / path).is_file()]
+            if not TEST_NAME.search(row[-1]) and not programs:
+                yield row[0]
 
 
 def self_test(languages):
@@ -177,8 +205,12 @@ def self_test(languages):
             except subprocess.TimeoutExpired as error:
                 sys.exit(f"check_docs.py waits for a block that fails at once: {error}")
             sys.exit("check_docs.py takes a failing block for a good one")
-    if list(missing_tests("`core/protocol/src/code.rs::table_is_consistent` `no/such.rs::test`")) != ["no/such.rs::test"]:
-        sys.exit("check_docs.py does not see that a test is missing")
+    named = "`core/protocol/src/code.rs::table_is_consistent` `core/protocol/src/code.rs::as_str` `no/such.rs::test`"
+    if list(missing_tests(named)) != ["core/protocol/src/code.rs::as_str", "no/such.rs::test"]:
+        sys.exit("check_docs.py does not see that a test is missing, or is none")
+    table = "| what | test |\n| --- | --- |\n| a | `scripts/test.sh` |\n| b | `a/b.rs::c` |\n| c | `scripts/lib.rs` |\n| d | `no.sh` |\n"
+    if list(bare_rows(table)) != ["c", "d"] or list(bare_rows(table.replace("| test |", "| figure |"))):
+        sys.exit("check_docs.py does not see that a row names no test")
     try:
         whole_program("no such line", "README.md")
     except Wrong:
@@ -196,6 +228,9 @@ def main():
         for name in missing:
             failed += 1
             print(f"FAILED {file.relative_to(ROOT)}: there is no test {name}")
+        for row in bare_rows(file.read_text()):
+            failed += 1
+            print(f"FAILED {file.relative_to(ROOT)}: no test is named for: {row}")
         with tempfile.TemporaryDirectory() as folder:
             for line, language, code, reason, excerpt in blocks(file.read_text()):
                 if language not in RUN:

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Fuzzes every target for a while, with AddressSanitizer, on stable Rust and without the tool cargo-fuzz.
 #
-# Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-h HOURS in all, in rounds] [-f FILE for figures] [TARGET...]
+# Usage: scripts/fuzz.sh [-s SECONDS per target, default 10] [-f FILE for figures] [TARGET...]
+#        scripts/fuzz.sh -h HOURS [TARGET...]  sets up, builds, and then so many whole hours of rounds, at most ten minutes for each target; the
+#                                              bindings too (scripts/fuzz_bindings.sh)
 #        scripts/fuzz.sh -b                    builds, and runs nothing
 #        scripts/fuzz.sh -1 SECONDS TARGET     one target that is built already
 #
@@ -25,7 +27,7 @@ while getopts bs:h:1:f: option; do
     1) one=$OPTARG ;;
     s) seconds=$OPTARG ;;
     h) hours=$OPTARG ;;
-    *) die "usage: scripts/fuzz.sh [-b] [-s SECONDS] [-h HOURS] [TARGET...]" ;;
+    *) die "usage: scripts/fuzz.sh [-b] [-s SECONDS] [-h HOURS] [-f FILE] [TARGET...]" ;;
     esac
 done
 shift $((OPTIND - 1))
@@ -75,8 +77,11 @@ build() {
     FUZZ_COVERAGE="-Cpasses=sancov-module $llvm-level=4 $llvm-inline-8bit-counters $llvm-pc-table $llvm-trace-compares \
         $llvm-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0"
     export FUZZ_ROOT FUZZ_COVERAGE
+    # fuzz/Cargo.toml denies warnings.
+    cap=
+    [ "${IMAGXP_WARNINGS:-$(warnings_level)}" = deny ] || cap=" --cap-lints warn"
     RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER=$root/scripts/fuzz_rustc.sh RUSTC_WORKSPACE_WRAPPER=clippy-driver CARGO_TARGET_DIR=$target/fuzz \
-        RUSTFLAGS="--cfg fuzzing -Zsanitizer=address" \
+        RUSTFLAGS="--cfg fuzzing -Zsanitizer=address$cap" \
         cargo build --quiet --locked --profile "$FUZZ_PROFILE" --target "$host" --bins --manifest-path fuzz/Cargo.toml
 }
 
@@ -142,22 +147,32 @@ fi
     skip "the fuzz targets are built for Linux only"
     exit 0
 }
+if [ "$hours" != 0 ]; then
+    scripts/setup.sh tools rust crates python extension node nginx
+    scripts/node.sh build
+    scripts/nginx.sh build asan
+fi
 build
 [ -z "$only_build" ] || exit 0
 rm -rf "$target/fuzz/seeds"
 python3 scripts/fuzz_seeds.py "$target/fuzz/seeds"
 canary
+# shellcheck disable=SC2086 # a list of words
+set -- $targets
 if [ "$hours" = 0 ]; then
     round "$seconds"
 else
+    # So many stretches, one after the other, has a round: the targets by as many as there are processors, and the bindings at once.
+    stretches=$((($# + $(nproc) - 1) / $(nproc) + 1))
     end=$(($(date +%s) + hours * 3600))
-    while [ "$(date +%s)" -lt "$end" ]; do
-        round 600
-        scripts/fuzz_bindings.sh -s 600
+    left=$((hours * 3600))
+    while each=$((left / stretches)) && [ "$each" -ge 10 ]; do
+        [ "$each" -le 600 ] || each=600
+        round "$each"
+        scripts/fuzz_bindings.sh -s "$each"
+        left=$((end - $(date +%s)))
     done
 fi
-# shellcheck disable=SC2086 # a list of words
-set -- $targets
 [ -z "$figures" ] || printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"targets": %s, "seconds_each": %s}, "wrong": []}\n' \
     "$#" "$seconds" >"$figures"
 say "$(($# + 1)) passed, 0 failed"

@@ -44,6 +44,7 @@ fails() {
 }
 
 fuzz_python() {
+    [ -x "$venv/bin/python" ] || die "there is no .venv: scripts/setup.sh extension"
     atheris=$target/atheris
     if [ ! -d "$atheris/atheris" ] && ! "$venv/bin/pip" install --quiet --no-deps --target "$atheris" atheris==3.0.0 >"$target/pip.log" 2>&1; then
         skip "atheris cannot be installed for this Python"
@@ -91,7 +92,8 @@ fuzz_nginx() {
 trap 'trap - INT TERM; kill 0' INT TERM
 say "seed      $seed"
 lanes=
-for name in ${*:-python node nginx}; do
+[ $# -gt 0 ] || set -- python node nginx
+for name in "$@"; do
     ("fuzz_$name") >"$logs/$name.out" 2>&1 &
     lanes="$lanes $name:$!"
 done

@@ -2,10 +2,12 @@
 # Sourced by every script here: where things are, how to say something, and what has been done before.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-cd "$root"
+cd "$root" || exit
 target=${CARGO_TARGET_DIR:-$root/target}
 venv=$root/.venv
 stamps=$target/stamps
+# What the checkouts of one machine share: roots of Debian, tools. Whoever makes something there holds a lock beside it.
+cache=${IMAGXP_CACHE:-/var/cache/imagxp}
 export CARGO_TARGET_DIR="$target" IMAGXP_PYTHON="$venv/bin/python"
 # The extension keeps to the stable ABI and links no libpython, so it is compiled without an interpreter: pyo3 would be built anew with each that it finds.
 export PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1
@@ -31,6 +33,21 @@ apt_install() {
     have apt-get || die "please install: $*"
     [ "$(id -u)" = 0 ] || die "please run: sudo apt-get install $*"
     say "setup: apt-get install $*"
+    mkdir -p "$cache"
+    status=0
+    (
+        # Another checkout would remove what says that nothing is to be started.
+        flock 7
+        apt_quietly "$@"
+    ) 7>"$cache/apt.lock" >"$target/apt.log" 2>&1 || status=$?
+    [ "$status" = 0 ] || {
+        tail -n 20 "$target/apt.log" >&2
+        die "apt-get could not install: $*"
+    }
+}
+
+# apt_quietly PACKAGE...: what apt_install does under its lock.
+apt_quietly() {
     policy=/usr/sbin/policy-rc.d
     ours=
     if [ ! -e "$policy" ]; then
@@ -43,16 +60,25 @@ apt_install() {
     echo 'create_main_cluster = false' >"$clusters"
     status=0
     {
-        apt-get update -q -o Acquire::Retries=3 &&
+        apt_update &&
             DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
                 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@"
-    } >"$target/apt.log" 2>&1 || status=$?
+    } || status=$?
     [ -z "$ours" ] || rm -f "$policy"
     rm -f "$clusters"
-    [ "$status" = 0 ] || {
-        tail -n 20 "$target/apt.log" >&2
-        die "apt-get could not install: $*"
-    }
+    return "$status"
+}
+
+# apt_update: the lists of packages. The lock of these is another than dpkg's, and apt has no option to wait for it: it is asked again for 300 s.
+apt_update() {
+    waited=0
+    until LC_ALL=C apt-get update -q -o Acquire::Retries=3 >"$target/apt-update.log" 2>&1; do
+        cat "$target/apt-update.log"
+        grep -q 'Could not get lock' "$target/apt-update.log" || return 1
+        [ "$waited" -lt 300 ] || return 1
+        sleep 5
+        waited=$((waited + 5))
+    done
 }
 
 # cargo_tool NAME: a program of crates.io that only campaigns need, unoptimised, in target/tools/bin.
@@ -102,7 +128,15 @@ mark_done() { printf '%s\n' "$2" >"$stamps/$1"; }
 # anyway (scripts/test.sh says so with IMAGXP_EVERYTHING), every command that does not optimise selects this, and filters its targets. What is left
 # out, which changes no features, has a tool of its own, or is only built for release.
 features="--features imagxp-fetch/async,imagxp-fetch/dnssec"
+# shellcheck disable=SC2034 # scripts/test.sh
 everything="--workspace --exclude imagxp-swift-generate $features"
+
+# Warnings fail a build by the compiler that they were last read with, which is the one that the benchmarks name; another has lints that nobody has
+# read, and shows them. `deny` or `warn`: scripts/strict_rustc.sh and scripts/fuzz.sh ask for it.
+known_rustc=$(sed -n 's/^ *"compiler": "rustc \([^ ]*\) .*/\1/p' tests/bench/instructions.json)
+warnings_level() {
+    if [ "$(rustc -V 2>/dev/null | cut -d ' ' -f 2)" = "$known_rustc" ]; then echo deny; else echo warn; fi
+}
 
 # cargo_debug ARGUMENT...: cargo, for what is not optimised; in a run of everything, our own crates are linted and documented as they are compiled.
 # Not by a variable: a test that builds a release would inherit it.

@@ -101,7 +101,8 @@ bench)
     ;;
 soak)
     build
-    IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/soak.py "${2:-600}"
+    shift
+    IMAGXP_NGINX_MODULES="$out" "$venv/bin/python" bindings/nginx/bench/soak.py "${@:-600}"
     ;;
 *) die "usage: scripts/nginx.sh setup|build|test|bench|soak" ;;
 esac

@@ -141,6 +141,16 @@ deb() {
     packaging/debian.sh "$@"
 }
 
+# unpack_debian [PACKAGE...]: into $cached, which is there when it is whole.
+unpack_debian() {
+    say "setup: unpacking a clean Debian $suite into $cached"
+    rm -rf "$cached.new"
+    # A mirror may be a snapshot whose index has run out; its signature is checked all the same.
+    mmdebstrap --quiet --mode=root --variant=essential --aptopt='Acquire::Check-Valid-Until "false"' \
+        ${1:+"--include=$*"} "$suite" "$cached.new" "deb $mirror $suite main" >"$target/debian.log" 2>&1 || return 1
+    mv "$cached.new" "$cached"
+}
+
 # root FOLDER [PACKAGE...]: a copy of a Debian of this machine's release that has its essential packages, and those named, and nothing
 # else. Made once, in $IMAGXP_CACHE; only that needs the network. Ends with 3 where it cannot be had.
 clean_root() {
@@ -151,22 +161,21 @@ clean_root() {
         exit 3
     }
     suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    cached=${IMAGXP_CACHE:-/var/cache/imagxp}/debian-$suite-essential$(printf '%s' "$*" | sed 's/^./-&/; s/ /-/g')
+    cached=$cache/debian-$suite-essential$(printf '%s' "$*" | sed 's/^./-&/; s/ /-/g')
     if [ ! -x "$cached/usr/bin/dpkg" ]; then
         [ "$(id -u)" = 0 ] || unobtainable "a clean Debian can only be made, and entered, by root"
         have mmdebstrap || unobtainable "there is no mmdebstrap"
         mirror=$(debian_mirror)
         [ -n "$mirror" ] || unobtainable "this machine is no Debian"
-        say "setup: unpacking a clean Debian $suite into $cached"
-        rm -rf "$cached.new"
-        mkdir -p "${cached%/*}"
-        # A mirror may be a snapshot whose index has run out; its signature is checked all the same.
-        mmdebstrap --quiet --mode=root --variant=essential --aptopt='Acquire::Check-Valid-Until "false"' \
-            ${1:+"--include=$*"} "$suite" "$cached.new" "deb $mirror $suite main" >"$target/debian.log" 2>&1 || {
+        mkdir -p "$cache"
+        # Two checkouts may want it at once.
+        exec 9>"$cached.lock"
+        flock 9
+        [ -x "$cached/usr/bin/dpkg" ] || unpack_debian "$@" || {
             tail -n 5 "$target/debian.log" >&2
             unobtainable "a clean Debian could not be fetched"
         }
-        mv "$cached.new" "$cached"
+        exec 9>&-
     fi
     cp -a "$cached" "$into"
 }

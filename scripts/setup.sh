@@ -7,7 +7,7 @@ set -eu
 
 # command, header or Python module that shows that a package is there : Debian package
 compiler="gcc:gcc g++:g++"
-tools="cmake:cmake valgrind:valgrind pkg-config:pkg-config faketime:faketime"
+tools="cmake:cmake valgrind:valgrind pkg-config:pkg-config faketime:faketime shellcheck:shellcheck"
 
 # What Rust needs to link, and its crates that are C.
 compiler() {
@@ -26,7 +26,6 @@ tools() {
         have "${tool%%:*}" || missing="$missing ${tool#*:}"
     done
     { have pkg-config && pkg-config --exists jansson; } || missing="$missing libjansson-dev"
-    python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     # shellcheck disable=SC2086 # a list of words
     apt_install $missing
 }
@@ -55,6 +54,8 @@ python() {
     [ -x "$venv/bin/python" ] && done_before python "$hash" && return 0
     say "setup: .venv with $(grep -c '==' "$requirements") pinned packages"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
+    # Debian keeps what a venv begins with in a package of its own.
+    python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --requirement "$requirements"
     rm -f "$stamps/extension"

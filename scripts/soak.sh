@@ -3,8 +3,9 @@
 #
 # Usage: scripts/soak.sh               all campaigns, in hours; the figures of an earlier run are deleted first
 #        scripts/soak.sh CAMPAIGN...   these, beside the figures of the others: an evening can be divided
-# A campaign that fails stops no other. Each leaves its figures in target/soak/NAME.json and what it said in target/soak/logs/NAME.log, where
-# tests/faults/campaigns.py reads what it has not written itself; tests/faults/report.py puts them together, and names the one that left none.
+# A campaign that fails stops no other. Each builds what it runs, and leaves its figures in target/soak/NAME.json and what it said in
+# target/soak/logs/NAME.log, where tests/faults/campaigns.py reads what it has not written itself; tests/faults/report.py puts them together, and
+# names the one that left none.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -20,7 +21,7 @@ mutation() {
 
 # A million signatures with tables, by p256 and by AWS-LC.
 hot_signatures() {
-    IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture
+    IMAGXP_SIGNATURES=1000000 cargo test --release --locked -p imagxp --lib hot::tests::tables_agree -- --nocapture hot::tests::a_wrong_table_is_found
 }
 
 # 40 days of wrong clocks, five million forged nonces, a million live ones, allocations of the core that fail, inputs that double.
@@ -40,7 +41,7 @@ doubling() {
 # What threads share, in 20 000 orders of the threads each.
 models() { scripts/models.sh 20000 "$soak"; }
 
-broken_files() { IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli broken_files -- --nocapture; }
+broken_files() { IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli --test cli broken_files -- --nocapture a_program_that_breaks_is_found; }
 
 # On a quiet machine: 100 000 records a second or more.
 audit_throughput() { SOAK=1 cargo test --release --locked -p imagxp-files --test audit_crash throughput -- --nocapture; }
@@ -53,8 +54,8 @@ faults() { scripts/faults.sh long; }
 
 # Ten minutes of load and 200 slow clients.
 nginx() {
-    scripts/nginx.sh setup
     scripts/nginx.sh soak 600
+    scripts/nginx.sh soak 20 --seed-fault
 }
 
 # A million verdicts in Python leave nothing behind; wheels.
@@ -75,15 +76,23 @@ reproducible() {
 simulation() { cargo run --quiet --release --locked -p imagxp-simulation -- --seeds 10000 --figures "$soak/simulation.json"; }
 
 # 100 000 requests before three verifiers.
-differential() { "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$soak/differential.json"; }
-
-cross() {
+differential() {
     cargo build --quiet --release --locked -p imagxp-conformance
+    "$venv/bin/python" tests/differential/compare.py --release --count 100000 --figures "$soak/differential.json"
+    "$venv/bin/python" tests/differential/compare.py --release --count 500 --show 0 --seed-fault
+}
+
+# The runners that tests/conformance/run starts.
+cross() {
+    debug_build imagxp-conformance
+    tests/c/run.sh conformance
     "$venv/bin/python" tests/conformance/cross.py --count 20000 rust c python
+    "$venv/bin/python" tests/conformance/cross.py --count 100 --seed-fault rust c python
 }
 
 # Every server, the slow case too.
 grade() {
+    debug_build imagxp-cli
     scripts/nginx.sh build
     scripts/node.sh build
     "$venv/bin/python" tests/grade/run.py --slow --figures "$soak/grade.json"
@@ -104,6 +113,8 @@ advisories() {
 }
 
 fuzz() {
+    scripts/node.sh build
+    scripts/nginx.sh build asan
     scripts/fuzz.sh -s "${FUZZ_SECONDS:-300}" -f "$soak/fuzz.json"
     scripts/fuzz_bindings.sh -s "${FUZZ_SECONDS:-300}" -f "$soak"
 }
@@ -145,12 +156,12 @@ for name in "$@"; do
     *) die "there is no campaign $name; there are: $all" ;;
     esac
 done
-scripts/setup.sh tools rust crates python extension node services
+scripts/setup.sh tools rust crates python extension node services nginx
 if [ $# = 0 ]; then
     rm -rf "$soak"
     # shellcheck disable=SC2086 # a list of words
     set -- $all
-    complete=--all
+    complete=yes
 fi
 mkdir -p "$soak/logs"
 # Whatever is committed meanwhile: of this are the rows.
@@ -161,4 +172,4 @@ for name in "$@"; do
     campaign "$name"
 done
 say "== the report: target/soak/report.json"
-"$venv/bin/python" tests/faults/report.py ${complete:-}
+"$venv/bin/python" tests/faults/report.py ${complete:+--all}

@@ -12,7 +12,6 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 suite=trixie
-cache=${IMAGXP_CACHE:-/var/cache/imagxp}
 debian=$cache/swift-$suite
 packages=swiftlang,libc6-dev,libstdc++-14-dev,gcc
 swift=$target/swift

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # lib.sh
 # Sourced after lib.sh: how Rust is compiled for wasm32-unknown-unknown on this machine. `wasm_toolchain` sets $wasm_cargo (the words
 # before the subcommand's own), exports what cargo needs, and says which toolchain it is; it fails when there is none.
 #
@@ -7,7 +7,6 @@
 # system in $IMAGXP_CACHE. Only the last needs the network, and only the first time.
 
 wasm=wasm32-unknown-unknown
-cache=${IMAGXP_CACHE:-/var/cache/imagxp}
 suite=forky
 debian=$cache/debian-$suite
 wasm_cargo=
@@ -26,9 +25,8 @@ has_std() { [ -n "$(find "$("$@" --print target-libdir --target $wasm)" -name 'l
 unpack_debian() {
     mirror=$(debian_mirror)
     [ -n "$mirror" ] || return 1
-    have mmdebstrap || {
-        apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap
-    } >"$target/apt.log" 2>&1 || return 1
+    # A process of its own: what apt says is no reason to end here.
+    have mmdebstrap || (apt_install mmdebstrap) || return 1
     say "setup: unpacking Debian's rustc for $wasm into $debian"
     rm -rf "$debian.new"
     mkdir -p "$cache"

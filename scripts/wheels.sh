@@ -6,7 +6,6 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-cache=${IMAGXP_CACHE:-/var/cache/imagxp}
 tools=$cache/wheel-tools
 wheels=$target/python-wheels
 requirements=bindings/python/requirements-wheels.txt
@@ -16,11 +15,17 @@ setup() {
     scripts/setup.sh rust crates python
     hash=$(hash_of "$requirements")
     [ "$(cat "$tools/stamp" 2>/dev/null || true)" = "$hash" ] && return 0
-    say "setup: $tools with zig and auditwheel"
     mkdir -p "$cache"
-    python3 -m venv --clear "$tools"
-    "$tools/bin/pip" install --quiet --requirement "$requirements"
-    echo "$hash" >"$tools/stamp"
+    # Two checkouts may want it at once.
+    exec 9>"$cache/wheel-tools.lock"
+    flock 9
+    if [ "$(cat "$tools/stamp" 2>/dev/null || true)" != "$hash" ]; then
+        say "setup: $tools with zig and auditwheel"
+        python3 -m venv --clear "$tools"
+        "$tools/bin/pip" install --quiet --requirement "$requirements"
+        echo "$hash" >"$tools/stamp"
+    fi
+    exec 9>&-
 }
 
 # build TARGET COMPATIBILITY: leaves the wheel's path in $wheel.

@@ -219,8 +219,21 @@ function attempt(call) {
     return undefined
   }
 }
-const isOurs = (error) =>
-  error instanceof imagxp.ImagxpError || error instanceof TypeError || error instanceof RangeError
+/** Ours have a code; of other classes there is one, a `TypeError` for an argument of the wrong type (bindings/node/src/errors.rs). */
+function isOurs(error) {
+  if (error instanceof imagxp.ImagxpError) return /^[a-z_]+\.[a-z_]+$/.test(error.code)
+  return error instanceof TypeError && error.code === 'usage.argument'
+}
+// What Node itself says about a mistake in our own JavaScript is no refusal.
+for (const mistake of [() => undefined.length, () => null(), () => new Array(-1), () => missing]) {
+  let isTaken = true
+  try {
+    attempt(mistake)
+  } catch {
+    isTaken = false
+  }
+  if (isTaken) throw new Error(`${mistake} is taken for a refusal`)
+}
 
 /** One input. */
 function act(made) {

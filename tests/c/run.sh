@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds libimagxp and everything that is written in C against it, and runs it in every way: as C11 and as C++17, shared and static,
 # under ASan+UBSan+LSan and under valgrind; then a seeded leak, which both must see, a seeded panic, and the examples.
-# `run.sh exhausted` builds only what it takes to fail each allocation behind the C ABI once, and does that (`make soak`).
+# `run.sh exhausted` builds only what it takes to fail each allocation behind the C ABI once, and does that (`make soak`); `run.sh conformance`
+# builds only the conformance runner.
 # Needs cargo, cmake, pkg-config, gcc with its sanitizers, g++, valgrind, jansson. Prints "N passed, 0 failed" or ends with 1.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -55,9 +56,21 @@ variant() {
     prefix=$2
     shift 2
     # A stale program must not pass for a test.
-    rm -rf "$build/$name"
-    PKG_CONFIG_PATH="$prefix/lib/pkgconfig" cmake -S "$here" -B "$build/$name" "$@" >"$build/log" 2>&1 &&
-        cmake --build "$build/$name" >>"$build/log" 2>&1 || { cat "$build/log" >&2; die "$name does not build"; }
+    rm -rf "${build:?}/$name"
+    {
+        PKG_CONFIG_PATH="$prefix/lib/pkgconfig" cmake -S "$here" -B "$build/$name" "$@" >"$build/log" 2>&1 &&
+            cmake --build "$build/$name" >>"$build/log" 2>&1
+    } || { cat "$build/log" >&2; die "$name does not build"; }
+}
+
+# The conformance runner, for tests/conformance/run c.
+runner() {
+    rm -rf "$build/conformance"
+    PKG_CONFIG_PATH="$build/prefix/lib/pkgconfig" \
+        one "conformance runner configures" cmake -S "$root/tests/conformance/c" -B "$build/conformance"
+    one "conformance runner builds" cmake --build "$build/conformance"
+    printf '{"id":1,"op":"host","name":"a.example"}\n{"id":2,"op":"nothing"}\n{"id":3' | "$root/tests/conformance/run" c >"$build/log"
+    one "conformance runner answers" grep -q '"id":2' "$build/log"
 }
 
 mkdir -p "$build"
@@ -68,6 +81,10 @@ if [ "${1:-}" = exhausted ]; then
     variant c11 "$build/prefix"
     one "memory that runs out: the seeded faults are noticed" "$build/c11/exhausted" --seed-fault
     exec "$build/c11/exhausted" --all
+fi
+if [ "${1:-}" = conformance ]; then
+    runner
+    exit
 fi
 # The library with the seeded panic is never installed beside the release. In a run of everything (scripts/lib.sh) its dependencies are there.
 if [ -n "${IMAGXP_EVERYTHING:-}" ] && [ ! -d "$target/hooks/debug" ]; then
@@ -136,12 +153,6 @@ if "$build/find_package/verify" "$data/policy.json" "$data/manifest.json" "$data
 fi
 one "examples: verify a bad request" grep -q "^401 time.future" "$build/log"
 
-# The conformance runner, for tests/conformance/run c.
-rm -rf "$build/conformance"
-PKG_CONFIG_PATH="$build/prefix/lib/pkgconfig" \
-    one "conformance runner configures" cmake -S "$root/tests/conformance/c" -B "$build/conformance"
-one "conformance runner builds" cmake --build "$build/conformance"
-printf '{"id":1,"op":"host","name":"a.example"}\n{"id":2,"op":"nothing"}\n{"id":3' | "$root/tests/conformance/run" c >"$build/log"
-one "conformance runner answers" grep -q '"id":2' "$build/log"
+runner
 
 echo "$passed passed, 0 failed"

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Cross-signing: random requests signed in each language and verified in every other one.
 
-Usage: cross.py [--count N] [--seed S] [language ...]       (1 000 each, all languages, a random seed that is printed)
+Usage: cross.py [--count N] [--seed S] [--seed-fault] [language ...]       (1 000 each, all languages, a random seed that is printed)
 
 Every request is signed with a P-256 or an Ed25519 key; ECDSA here is deterministic (RFC 6979), so all languages must also
 agree on every byte. Then each request is spoiled in one place, and every verifier must refuse it with the same code.
-Standard library only.
+`--seed-fault` has the last language overlook every such place: it is given the good requests. That must be noticed, and nothing else;
+it exits 0 only then. Standard library only.
 """
 
 import argparse
@@ -108,6 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("--seed-fault", action="store_true")
     parser.add_argument("languages", nargs="*", default=LANGUAGES)
     options = parser.parse_args()
     print(f"seed {options.seed}")
@@ -118,12 +120,14 @@ def main():
         manifests[case["key"]["kty"]] = manifest(case)
     cases = sign_cases(rng, options.count, private)
     signed = {language: ask(language, cases) for language in options.languages}
-    passed = failed = 0
+    passed = failed = others = 0
+    blind = options.languages[-1] if options.seed_fault else None
 
-    def count(ok, what):
-        nonlocal passed, failed
+    def count(ok, what, verifier=None):
+        nonlocal passed, failed, others
         passed, failed = passed + ok, failed + (not ok)
-        if not ok and failed <= 10:
+        others += not ok and (verifier is None or verifier != blind)
+        if not ok and failed <= 10 and not options.seed_fault:
             print("FAILED", what)
 
     first = options.languages[0]
@@ -154,17 +158,24 @@ def main():
             for case, answer in zip(verify, ask(verifier, verify), strict=False):
                 ok = answer.get("outcome") == "allow" and answer.get("agent_id") == AGENT
                 count(ok, f"signed in {signer}, verified in {verifier}: case {case['id']}: {json.dumps(answer)[:300]}")
-            answers = ask(verifier, spoiled)
+            answers = ask(verifier, verify if verifier == blind else spoiled)
             codes[verifier] = [answer.get("code") for answer in answers]
             for case, answer in zip(spoiled, answers, strict=False):
                 count(
                     refused(case, answer),
                     f"spoiled, signed in {signer}, verified in {verifier}: {json.dumps(answer)[:300]}: {json.dumps(case)[:900]}",
+                    verifier,
                 )
         for language in options.languages[1:]:
             count(
-                codes[language] == codes[options.languages[0]], f"{language} refuses with other codes than {options.languages[0]}"
+                codes[language] == codes[options.languages[0]],
+                f"{language} refuses with other codes than {options.languages[0]}",
+                language,
             )
+    if options.seed_fault:
+        noticed = failed == len(options.languages) * (options.count + 1) and not others
+        print("the seeded fault was noticed" if noticed else f"error: of {failed} failures {others} are not the seeded fault's")
+        sys.exit(0 if noticed else 1)
     print(f"{options.count} requests, each signed by and verified in: {' '.join(options.languages)}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)

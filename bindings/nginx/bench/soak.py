@@ -1,6 +1,8 @@
 """Load for a while, with slow clients beside it: memory stays flat, and every answer is one that was asked for.
 
-Usage: soak.py [seconds]
+Usage: soak.py [seconds] [--seed-fault]
+
+`--seed-fault` sends clients whose heads the workers must keep: that they grow must be noticed, and it exits 0 only then.
 """
 
 import contextlib
@@ -23,6 +25,8 @@ from world import World  # noqa: E402
 SLOW = 200
 # Memory may grow by this much after the first tenth: allocators breathe.
 SLACK_KB = 8192
+# Connections of the seeded fault, of 24 KiB each.
+HOARDED = 600
 
 
 def resident(process):
@@ -42,8 +46,20 @@ def slow(port, lines, end):
                 time.sleep(0.05)
 
 
+def hoarded(port):
+    """A connection whose head fills three of nginx's large buffers, and does not end."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.sendall(
+        b"GET /page HTTP/1.1\r\nHost: a\r\n" + b"".join(b"x-%d: %s\r\n" % (line, b"a" * 7000) for line in range(3))
+    )
+    return connection
+
+
 def main():
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+    words = [word for word in sys.argv[1:] if word != "--seed-fault"]
+    fault = "--seed-fault" in sys.argv
+    seconds = int(words[0]) if words else 600
+    hoard = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -68,7 +84,8 @@ def main():
             for client in clients:
                 client.start()
             memory, round_number = [], 0
-            while time.monotonic() < end:
+            # A fault needs a round before it, and one after.
+            while time.monotonic() < end or (fault and round_number < 2):
                 requests = folder / f"requests{round_number % 2}"
                 presign(world, requests, 20_000)
                 subprocess.run(
@@ -88,6 +105,8 @@ def main():
                 )
                 memory.append(sum(map(resident, nginx.worker_ids())))
                 round_number += 1
+                if fault and not hoard:
+                    hoard = [hoarded(nginx.port) for _ in range(HOARDED)]
             for client in clients:
                 client.join(60)
             zone = json.loads(nginx.get("/zone").body)
@@ -96,10 +115,15 @@ def main():
                 for line in log:
                     seen[line.strip()] = seen.get(line.strip(), 0) + 1
             crashed = nginx.crashed()
-    print(f"memory of the workers in KiB: {memory}\nanswers: {seen}\nzone: {zone}")
+    if not fault:
+        print(f"memory of the workers in KiB: {memory}\nanswers: {seen}\nzone: {zone}")
     unwanted = {what: count for what, count in seen.items() if what.startswith("5")}
     early = max(memory[: max(1, len(memory) // 10)])
     grown = memory[-1] - early
+    if fault:
+        noticed = grown > SLACK_KB and not crashed and not unwanted
+        print("the seeded fault was noticed" if noticed else f"error: {crashed}, {unwanted}, grown by {grown} KiB")
+        sys.exit(0 if noticed else 1)
     if crashed or unwanted or grown > SLACK_KB:
         sys.exit(f"FAILED: crashed {crashed}, unwanted answers {unwanted}, grown by {grown} KiB")
     print(f"1 passed, 0 failed ({seconds} s, grown by {grown} KiB)")

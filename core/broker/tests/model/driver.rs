@@ -28,14 +28,13 @@ struct Memories {
 /// How often each result occurred: a test that only refuses proves nothing.
 pub(crate) type Counts = BTreeMap<String, usize>;
 
-pub(crate) fn run<S>(world: &mut World<S>, draws: &[Draw], counts: &mut Counts)
+pub(crate) fn run<S>(world: &mut World<S>, mut reference: Reference, draws: &[Draw], counts: &mut Counts)
 where
     S: Store + Reader<Error = <S as Store>::Error>,
     <S as Store>::Error: Debug,
 {
     world.rules.assets = Assets::new([(Asset::USD, 6), (Asset::parse("EUR").unwrap(), 2)]).unwrap();
-    let (mut names, mut reference, mut memories) =
-        (Names::default(), Reference::default(), Memories::default());
+    let (mut names, mut memories) = (Names::default(), Memories::default());
     let mut waiting: Vec<(Draw, Request, Meaning)> = Vec::new();
     for (at, draw) in draws.iter().enumerate() {
         world.now = draw.time(world.now, &reference);

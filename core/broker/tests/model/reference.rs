@@ -59,6 +59,8 @@ pub(crate) struct Reference {
     pub(crate) frozen: BTreeSet<String>,
     pub(crate) closed: BTreeSet<String>,
     pub(crate) nonces: BTreeMap<(char, u8), i64>,
+    /// The seeded fault: what is voided stays pending.
+    pub(crate) keeps_voids: bool,
 }
 
 pub(crate) fn available(asset: &str, who: usize) -> String {
@@ -81,6 +83,7 @@ impl Reference {
                 Step::Single => (0, movement.amount),
                 Step::Pending => (movement.amount, 0),
                 Step::Post(of) => (-self.list[of].amount, movement.amount),
+                Step::Void(_) if self.keeps_voids => (0, 0),
                 Step::Void(of) => (-self.list[of].amount, 0),
             };
             let from = sums.entry(movement.from.clone()).or_default();

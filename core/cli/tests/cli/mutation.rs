@@ -1,6 +1,6 @@
 //! Broken files: whatever they contain, the program ends with one of its exit codes and says why.
 
-use crate::sandbox::{NOW, Sandbox};
+use crate::sandbox::{NOW, Run, Sandbox};
 
 /// xorshift64*: the same files in every run of the same seed.
 struct Random(u64);
@@ -46,6 +46,23 @@ impl Random {
     }
 }
 
+/// Whether the program has ended as it says it does: with one of its codes, and where a file was of no use, with a sentence.
+fn is_told(run: &Run) -> bool {
+    let told = run.code != 2 || (run.err.contains("error: ") && run.err.lines().count() <= 2);
+    (0..=3).contains(&run.code) && told
+}
+
+/// The seeded faults: a program that panics, one that a signal ends, and one that says nothing.
+#[test]
+fn a_program_that_breaks_is_found() {
+    let run = |code, err: &str| Run { code, out: String::new(), err: err.to_owned() };
+    let panicked = "thread 'main' panicked at src/main.rs:1:1:\nerror: out of range\nnote: run with `RUST_BACKTRACE=1`\n";
+    for broken in [run(101, panicked), run(-1, ""), run(134, "error: "), run(2, ""), run(2, panicked)] {
+        assert!(!is_told(&broken), "{broken:#?}");
+    }
+    assert!(is_told(&run(2, "error: not JSON\n")) && is_told(&run(0, "")));
+}
+
 /// `IMAGXP_MUTATIONS` sets how many files of each kind are tried, `IMAGXP_SEED` repeats a run.
 #[test]
 fn broken_files_break_nothing() {
@@ -80,12 +97,7 @@ fn broken_files_break_nothing() {
             let mutant = random.mutate(&original);
             std::fs::write(sandbox.path("mutant"), &mutant).unwrap();
             let run = sandbox.sh(&command);
-            let told = run.code != 2 || (run.err.contains("error: ") && run.err.lines().count() <= 2);
-            assert!(
-                (0..=3).contains(&run.code) && told,
-                "seed {seed}: {command}: {}\n{run:#?}",
-                mutant.escape_ascii()
-            );
+            assert!(is_told(&run), "seed {seed}: {command}: {}\n{run:#?}", mutant.escape_ascii());
             tried += 1;
         }
     }

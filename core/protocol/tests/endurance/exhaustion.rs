@@ -20,8 +20,16 @@ const HUGE: usize = 4 << 20;
 const HELD: usize = 2 << 20;
 /// What has no limit of its own, because its callers have one or read documents of their own: a part of the input's length, in bytes.
 /// Of a robots.txt the first half of a MiB counts, and each rule takes more than its text. A list of header lines is the test's own.
-const PROPORTIONAL: [(&str, usize); 7] =
-    [("base64", 2), ("pem", 2), ("json", 40), ("jcs", 40), ("aipref", 2), ("head", 3), ("robots", 4)];
+const PROPORTIONAL: [(&str, usize); 8] = [
+    ("base64", 2),
+    ("pem", 2),
+    ("digest", 2),
+    ("json", 40),
+    ("jcs", 40),
+    ("aipref", 2),
+    ("head", 3),
+    ("robots", 4),
+];
 
 #[test]
 fn huge_inputs_are_refused_before_memory_is_asked_for() {
@@ -114,6 +122,15 @@ const OPERATIONS: [Operation; 7] = [
     }),
 ];
 
+/// The seeded fault: who gets no memory for the reasons against a request knows none.
+const CARELESS: Operation = ("careless", || {
+    Box::new(|| {
+        let mut reasons: Vec<u8> = Vec::new();
+        let is_known = std::hint::black_box(&mut reasons).try_reserve(64).is_ok();
+        if is_known { "refused" } else { "allowed" }.to_owned()
+    })
+});
+
 /// Runs one operation in a process of its own: what it said, or nothing when it ended as a process without memory does.
 fn child(operation: &str, number: usize) -> Option<(String, bool)> {
     let done = Command::new(std::env::current_exe().unwrap())
@@ -142,11 +159,35 @@ fn child(operation: &str, number: usize) -> Option<(String, bool)> {
 fn one_allocation_fails() {
     let told = std::env::var("IMAGXP_EXHAUSTED").unwrap();
     let (name, number) = told.split_once(' ').unwrap();
-    let act = OPERATIONS.iter().find(|(known, _)| *known == name).unwrap().1();
+    let act = OPERATIONS.iter().chain([&CARELESS]).find(|(known, _)| *known == name).unwrap().1();
     allocator::fail_at(number.parse().unwrap());
     let answer = act();
     let reached = !allocator::fail_at(0);
     println!("\nanswer {} {answer}", if reached { "reached" } else { "beyond" });
+}
+
+/// Lets allocations of an operation fail, one in each process, the first `most` of them and some later ones: how many processes have ended, and
+/// how many did without that memory what they do with it.
+fn tried(name: &str, whole: &str, most: usize) -> (u64, u64) {
+    let (mut ended, mut survived, mut number) = (0, 0, 1);
+    loop {
+        match child(name, number) {
+            None => ended += 1,
+            Some((answer, true)) => {
+                assert_eq!(answer, whole, "{name} without its allocation {number}");
+                survived += 1;
+            }
+            Some((_, false)) => return (ended, survived),
+        }
+        // The first ones, and from then on further and further apart.
+        number += if number < most { 1 } else { number / most };
+    }
+}
+
+#[test]
+#[should_panic(expected = "careless without its allocation 1")]
+fn a_verdict_without_memory_is_found() {
+    tried("careless", "refused", 6);
 }
 
 #[test]
@@ -165,20 +206,9 @@ fn without_memory_there_is_no_verdict_and_no_damage() {
             _ => whole.clone(),
         };
         assert_eq!(whole, expected, "{name}");
-        let mut number = 1;
-        loop {
-            match child(name, number) {
-                None => ended += 1,
-                Some((answer, true)) => {
-                    // What did without that memory did the same.
-                    assert_eq!(answer, whole, "{name} without its allocation {number}");
-                    survived += 1;
-                }
-                Some((_, false)) => break,
-            }
-            // The first ones, and from then on further and further apart.
-            number += if number < most { 1 } else { number / most };
-        }
+        let (gone, did_without) = tried(name, &whole, most);
+        ended += gone;
+        survived += did_without;
     }
     assert!(ended > 20, "only {ended} processes have ended without memory");
     figures(

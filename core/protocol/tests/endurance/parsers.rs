@@ -1,19 +1,26 @@
-//! Every parser that a stranger's bytes reach, with the shapes of input that would be the dearest for a careless one.
+//! Every parser of the core that a stranger's bytes reach, with the shapes of input that would be the dearest for a careless one.
+//!
+//! Two are other crates': the raw head of a request (core/cli/src/head.rs) and the key file (core/files/src/key_file.rs, 64 KiB at most). Both are
+//! fuzzed (fuzz/targets).
 
 use crate::common::world::*;
 use imagxp::agent::offer::Offer;
+use imagxp::agent::spend::Purchase;
+use imagxp::agent::token_request::TokenAnswer;
 use imagxp::audit::{Entry, Evidence, Frame, SignedCheckpoint};
 use imagxp::claim::Claim;
-use imagxp::crypto::{Jws, PublicKey, Signature};
+use imagxp::crypto::{Algorithm, Jws, PrivateKey, PublicKey, Signature, Thumbprint};
+use imagxp::digest::digests_agree;
 use imagxp::discovery::{Preferences, PublicPolicy, Robots, Rsl, Sources, link};
 use imagxp::encoding::{base64_decode, base64url_decode, hex_decode};
 use imagxp::feedback::SignedFeedback;
 use imagxp::json::{self, canonicalize};
 use imagxp::jwks::JwkSet;
 use imagxp::manifest::MAX_MANIFEST_BYTES;
+use imagxp::policy::Money;
 use imagxp::provenance::SignedReceipt;
 use imagxp::resource::{Resource, path_readings};
-use imagxp::{AgentId, Limits, Manifest, Policy, Publisher, Request, Timestamp};
+use imagxp::{AgentId, Limits, Manifest, Policy, Publisher, Purpose, Request, Timestamp};
 use std::hint::black_box;
 use std::sync::LazyLock;
 
@@ -69,9 +76,27 @@ const JSON: [Shape; 9] = [
 static PUBLISHER: LazyLock<Publisher> = LazyLock::new(|| publisher(POLICY));
 static AGENT_ID: LazyLock<AgentId> = LazyLock::new(|| AgentId::parse(AGENT, false).unwrap());
 
+static THUMBPRINT: LazyLock<Thumbprint> =
+    LazyLock::new(|| *key(1, Algorithm::Es256).public_key().thumbprint());
+static PURCHASE: LazyLock<Purchase> = LazyLock::new(|| Purchase {
+    id: "purchase-00000001".to_owned(),
+    agent_id: AGENT_ID.clone(),
+    issuer: "https://broker.example".to_owned(),
+    audience: "https://pub.example".to_owned(),
+    purpose: Purpose::RagRetrieval,
+    price: Money { amount: imagxp::amount::Amount::parse("0.01").unwrap(), currency: "USD".into() },
+});
+
 /// What was read is not left out by the compiler.
 fn taken<T>(value: T) {
     drop(black_box(value));
+}
+
+/// A broker's answer to somebody who pays: what it gives, and what it refuses.
+fn token_answer(bytes: &[u8]) {
+    for status in [200, 400] {
+        taken(TokenAnswer::read(status, bytes, &PURCHASE, &THUMBPRINT, now()));
+    }
 }
 
 /// Lines of a request's head, which a server has split already.
@@ -87,7 +112,7 @@ fn head(bytes: &[u8]) {
 }
 
 #[rustfmt::skip] // a line for each parser
-pub(crate) const PARSERS: [Parser; 27] = [
+pub(crate) const PARSERS: [Parser; 30] = [
     Parser { name: "json", read: |bytes| taken(json::parse(bytes, &json::Limits::INTERCHANGE)), shapes: &JSON },
     Parser { name: "jcs", read: |bytes| taken(canonicalize(bytes, &json::Limits::INTERCHANGE)), shapes: &JSON },
     Parser { name: "claim", read: |bytes| taken(Claim::parse(bytes, &Limits::DEFAULT, false)), shapes: &[
@@ -109,6 +134,11 @@ pub(crate) const PARSERS: [Parser; 27] = [
     ] },
     Parser { name: "pem", read: |bytes| taken(PublicKey::from_pem(text(bytes))), shapes: &[
         ("lines", |size| filled("-----BEGIN PUBLIC KEY-----\n", "QUJD\n", "-----END PUBLIC KEY-----\n", size)), ("begins", |size| filled("", "-----BEGIN ", "", size)),
+    ] },
+    Parser { name: "private-key", read: |bytes| taken((PrivateKey::from_pkcs8_der(bytes).is_ok(), PrivateKey::from_pem(text(bytes)).is_ok())), shapes: &[
+        ("sequences", |size| filled("", "0\u{1}", "", size)), ("octets", |size| filled("0\u{7f}\u{2}\u{1}\0", "\u{4}\u{1}\0", "", size)),
+        ("lines", |size| filled("-----BEGIN PRIVATE KEY-----\n", "QUJD\n", "-----END PRIVATE KEY-----\n", size)),
+        ("blocks", |size| filled("", "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n", "", size)),
     ] },
     Parser { name: "signature", read: |bytes| taken((Signature::from_hex(bytes), Signature::from_ecdsa_der(bytes))), shapes: &[
         ("hex", |size| filled("", "a", "", size)), ("der", |size| filled("0\u{2}", "\u{2}\u{1}", "", size)),
@@ -160,6 +190,15 @@ pub(crate) const PARSERS: [Parser; 27] = [
     ] },
     Parser { name: "offer", read: |bytes| taken(Offer::parse(bytes, false)), shapes: &[
         ("brokers", |size| numbered(r#"{"price":{"amount":"1","currency":"USD"},"brokers":["#, |number| format!(r#"{{"issuer":"https://b{number}.example"}},"#), "]}", size)),
+    ] },
+    Parser { name: "token-answer", read: token_answer, shapes: &[
+        ("members", |size| numbered("{\"token_type\":\"Bearer\",", |number| format!("\"k{number}\":0,"), "}", size)),
+        ("token", |size| filled("{\"token_type\":\"Bearer\",\"access_token\":\"eyJhbGciOiJFUzI1NiJ9.", "QUJD", ".QUJD\"}", size)),
+        ("error", |size| filled("{\"error\":{\"code\":\"", "a.", "\"}}", size)),
+    ] },
+    Parser { name: "digest", read: |bytes| taken(digests_agree(text(bytes), text(bytes))), shapes: &[
+        ("members", |size| numbered("", |number| format!("a{number}=:QUJD:,"), "", size)), ("commas", |size| filled("", ",", "", size)),
+        ("value", |size| filled("sha-256=:", "QUJD", ":", size)), ("name", |size| filled("", "a", "=:QUJD:", size)),
     ] },
     Parser { name: "feedback", read: |bytes| taken(SignedFeedback::parse(bytes)), shapes: &[("payload", |size| filled("{\"payload\":\"", "QUJD", "\",\"signature\":\"00\"}", size))] },
     Parser { name: "receipt", read: |bytes| taken(SignedReceipt::parse(bytes, &[b'1'; 128])), shapes: &[("base64", |size| filled("eyJh", "QUJD", "", size)), ("json", |size| filled("{\"a\":\"", "b", "\"}", size))] },

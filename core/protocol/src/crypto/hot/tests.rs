@@ -118,6 +118,13 @@ fn tables_agree_with_p256_and_aws_lc() {
     println!("{} signatures by the tables and by both others: {good} good, {bad} bad", good + bad);
 }
 
+/// The seeded fault: instead of the generator's, the table of a key.
+#[test]
+#[should_panic(expected = "assertion `left == right` failed")]
+fn a_wrong_table_is_found() {
+    agree(1, 100, &table(&verifying(&Scalar::from(2_u32)), GENERATOR));
+}
+
 fn agree(seed: u64, count: u64, generator: &Table) -> (u64, u64) {
     let mut stream = Stream(seed);
     let (mut good, mut bad) = (0, 0);
