@@ -921,14 +921,27 @@ export declare class Verdict {
   toBytes(): Buffer
 }
 
-/** One read as a machine without I/O, for HTTP clients of one's own. Each answer is handed back once, in order. */
+/**
+ * One read as a machine without I/O, for HTTP clients of one's own. Each answer is handed back once, in order.
+ *
+ * With a wallet in a file a payment is written and synced before the step returns. `answeredAsync` and `failedAsync` do that away from the
+ * event loop, one step at a time: another one meanwhile is an error with the code `usage.argument`.
+ */
 export declare class Visit {
   /** The first thing to do. */
   start(options?: StepOptions | undefined | null): Action
-  /** Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example). */
+  /**
+   * Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example). Headers and body must match: a
+   * robots.txt or policy with a `Content-Encoding` counts as one that cannot be had, and `fetch` decodes a body without taking that line
+   * off.
+   */
   answered(status: number, headers: Headers, body: Text, options?: StepOptions): Action
+  /** The same away from the event loop. */
+  answeredAsync(status: number, headers: Headers, body: Text, options?: StepOptions): Promise<Action>
   /** Says that no answer came. */
   failed(detail: string, options?: FailedOptions | undefined | null): Action
+  /** The same away from the event loop. */
+  failedAsync(detail: string, options?: FailedOptions | undefined | null): Promise<Action>
 }
 
 /**

@@ -27,7 +27,7 @@ function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit
   const { send } = Fetcher.prototype
   const { fromHeaders } = SignedReceipt
   const { ofRequest } = Presented
-  const { answered } = Visit.prototype
+  const { answered, answeredAsync } = Visit.prototype
 
   const methods = (type, found) => {
     for (const [name, value] of Object.entries(found)) {
@@ -95,6 +95,10 @@ function install({ Fetcher, Presented, Publisher, Resolver, SignedReceipt, Visit
   methods(Visit.prototype, {
     answered(status, headers, body, options) {
       return withHeaders(headers, (...lines) => answered.call(this, status, ...lines, body, options))
+    },
+
+    async answeredAsync(status, headers, body, options) {
+      return withHeaders(headers, (...lines) => answeredAsync.call(this, status, ...lines, body, options))
     },
   })
 

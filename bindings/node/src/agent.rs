@@ -1,5 +1,10 @@
 //! The agent as a client, and one read of it as a machine without I/O.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "header lines cross as three arguments, and are one in JavaScript"
+)]
+
 use crate::headers::Joined;
 use crate::identity::{Identity, random_uuid};
 use crate::js::{Anything, ClassInstance, JsBoolean, JsNumber, JsString, List, Text};
@@ -17,7 +22,7 @@ use imagxp_fetch::{Fetcher, Options};
 use napi::bindgen_prelude::{Buffer, PromiseRaw, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, TryLockError};
 
 options! {
     /// How an agent reads.
@@ -154,7 +159,7 @@ impl Agent {
         let digest = options.and_then(|options| options.content_digest);
         let reader = self.0.reader();
         let visit = boundary::call(|| reader.visit(&method, &url, digest.as_deref()))?;
-        Ok(Visit(Mutex::new(visit)))
+        Ok(Visit(Arc::new(Mutex::new(visit))))
     }
 }
 
@@ -210,8 +215,11 @@ impl Page {
 }
 
 /// One read as a machine without I/O, for HTTP clients of one's own. Each answer is handed back once, in order.
+///
+/// With a wallet in a file a payment is written and synced before the step returns. `answeredAsync` and `failedAsync` do that away from the
+/// event loop, one step at a time: another one meanwhile is an error with the code `usage.argument`.
 #[napi]
-pub struct Visit(Mutex<visit::Visit>);
+pub struct Visit(Arc<Mutex<visit::Visit>>);
 
 #[napi]
 impl Visit {
@@ -222,7 +230,9 @@ impl Visit {
         self.step(&Event::Start, now, nonce)
     }
 
-    /// Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example).
+    /// Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example). Headers and body must match: a
+    /// robots.txt or policy with a `Content-Encoding` counts as one that cannot be had, and `fetch` decodes a body without taking that line
+    /// off.
     #[napi(
         ts_args_type = "status: number, headers: Headers, body: Text, options?: StepOptions",
         ts_return_type = "Action"
@@ -236,12 +246,33 @@ impl Visit {
         body: Text,
         options: Option<StepOptions>,
     ) -> Result<Option<Action>> {
-        let Some(lines) = headers.lines(count, separator) else { return Ok(None) };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let headers: Vec<_> = lines.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        let Some(headers) = texts(&headers, count, separator) else { return Ok(None) };
         let (now, nonce) = options.map_or((None, None), |options| (options.now, options.nonce));
         let event = Event::Answered { status: status.whole("status")?, headers: &headers, body: &body.0 };
         self.step(&event, now, nonce).map(Some)
+    }
+
+    /// The same away from the event loop.
+    #[napi(
+        ts_args_type = "status: number, headers: Headers, body: Text, options?: StepOptions",
+        ts_return_type = "Promise<Action>"
+    )]
+    pub fn answered_async(
+        &self,
+        env: Env,
+        status: JsNumber,
+        headers: Joined,
+        count: u32,
+        separator: u32,
+        body: Text,
+        options: Option<StepOptions>,
+    ) -> Result<Option<PromiseRaw<'static, Action>>> {
+        let Some(headers) = texts(&headers, count, separator) else { return Ok(None) };
+        let (now, nonce) = options.map_or((None, None), |options| (options.now, options.nonce));
+        let status = status.whole("status")?;
+        let step = self.later(now, nonce);
+        let work = move || step(&Event::Answered { status, headers: &headers, body: &body.0 });
+        worker::run(&env, work, done).map(Some)
     }
 
     /// Says that no answer came.
@@ -252,18 +283,60 @@ impl Visit {
         let sent = sent.is_none_or(|flag| flag.0);
         self.step(&Event::Failed { sent, detail: &detail }, now, nonce)
     }
+
+    /// The same away from the event loop.
+    #[napi(ts_return_type = "Promise<Action>")]
+    pub fn failed_async(
+        &self,
+        env: Env,
+        detail: JsString,
+        options: Option<FailedOptions>,
+    ) -> Result<PromiseRaw<'static, Action>> {
+        let (sent, now, nonce) =
+            options.map_or((None, None, None), |options| (options.sent, options.now, options.nonce));
+        let sent = sent.is_none_or(|flag| flag.0);
+        let step = self.later(now, nonce);
+        worker::run(&env, move || step(&Event::Failed { sent, detail: &detail }), done)
+    }
 }
 
 impl Visit {
     fn step(&self, event: &Event<'_>, now: Option<Time>, nonce: Option<JsString>) -> Result<Action> {
-        let now = time::or_now(now);
-        boundary::call(|| {
-            let nonce = nonce.map_or_else(random_uuid, |nonce| Ok(nonce.0))?;
-            let mut visit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(visit.step(event, now, &nonce))
-        })
-        .map(Action)
+        boundary::call(|| self.later(now, nonce)(event)).map(Action)
     }
+
+    /// One step, on whatever thread.
+    fn later(
+        &self,
+        now: Option<Time>,
+        nonce: Option<JsString>,
+    ) -> impl FnOnce(&Event<'_>) -> imagxp::Result<visit::Action> + Send + use<> {
+        let (visit, now) = (Arc::clone(&self.0), time::or_now(now));
+        move |event| {
+            let nonce = nonce.map_or_else(random_uuid, |nonce| Ok(nonce.0))?;
+            // A step elsewhere may wait for this thread, for a signer in JavaScript: this one must not wait for that.
+            let mut visit = match visit.try_lock() {
+                Ok(visit) => visit,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(imagxp::Error::argument("a step of this visit is under way"));
+                }
+            };
+            Ok(visit.step(event, now, &nonce))
+        }
+    }
+}
+
+/// What a step on another thread led to.
+fn done(stepped: imagxp::Result<visit::Action>) -> Result<Action> {
+    stepped.map(Action).map_err(|error| errors::raise(&error))
+}
+
+/// Header lines as text, when there are `count` names and values.
+fn texts(headers: &Joined, count: u32, separator: u32) -> Option<Vec<(String, String)>> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let lines = headers.lines(count, separator)?;
+    Some(lines.into_iter().map(|(name, value)| (text(name), text(value))).collect())
 }
 
 /// What to do next in a visit.
@@ -319,7 +392,9 @@ impl Action {
         let lines = match &self.0 {
             visit::Action::Send(send) => &send.headers,
             visit::Action::RequestToken(request) => &request.headers,
-            _ => return Vec::new(),
+            visit::Action::Done(_) | visit::Action::Refused(_) => return Vec::new(),
+            // What is fetched for the machine itself is read as it comes.
+            _ => return vec![("accept-encoding".to_owned(), "identity".to_owned())],
         };
         lines.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }

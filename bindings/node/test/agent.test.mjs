@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { createPrivateKey, sign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
@@ -193,6 +194,54 @@ test('the machine without I/O', () => {
   const done = new Agent(inMemory, 'SUMMARY', 'TestBot', { discover: false }).visit('GET', `${ORIGIN}/free`)
   done.start({ nonce: 'a-nonce-of-32-characters-0123456', now: Date.now() })
   assert.equal(done.answered(200, { 'content-type': 'text/plain' }, 'body').kind, 'done')
+})
+
+test('a step of a visit away from the event loop', async (t) => {
+  const path = join(await folder(t), 'books')
+  const wallet = new Wallet([caps()], { path })
+  let signed = 0
+  let visit = null
+  const signer = (message) => {
+    signed += 1
+    // The step that asks for this signature holds the visit, and waits for this thread.
+    if (visit !== null) throwsCode(() => visit.failed('meanwhile'), 'usage.argument')
+    return sign('sha256', message, native)
+  }
+  const identity = Identity.external('reader.example', key.publicKey, signer, { der: true })
+  const agent = new Agent(identity, 'SUMMARY', 'TestBot', {
+    wallet,
+    brokers: ['https://broker.example'],
+    discover: false,
+  })
+  const begun = agent.visit('GET', `${ORIGIN}/paid`)
+  assert.equal(begun.start().kind, 'send')
+  visit = begun
+  signed = 0
+  const offer = {
+    price: '0.01',
+    currency: 'USD',
+    purposes: ['SUMMARY'],
+    brokers: [{ issuer: 'https://broker.example', token_endpoint: 'https://broker.example/oauth/token' }],
+  }
+  const asked = visit.answeredAsync(402, [], JSON.stringify({ offer }))
+  assert.equal(signed, 0, 'the loop goes on, and is what calls the signer')
+  assert.equal((await asked).kind, 'request_token')
+  assert.ok(signed > 0)
+  assert.match(await readFile(path, 'utf8'), /"phase":"reserved"/)
+  const last = await visit.failedAsync('the line broke')
+  assert.deepEqual([last.kind, last.error.code], ['refused', 'spend.unknown'])
+  assert.match(await readFile(path, 'utf8'), /"phase":"unknown"/)
+  assert.equal((await visit.failedAsync('once more', { sent: false })).error.code, 'usage.argument', 'it is over')
+  await assert.rejects(visit.answeredAsync('200', [], ''), TypeError)
+  await assert.rejects(visit.answeredAsync(200, 7, ''), TypeError)
+})
+
+test('what is fetched for a visit is asked for as it is', () => {
+  const visit = new Agent(inMemory, 'SUMMARY', 'TestBot').visit('GET', `${ORIGIN}/free`)
+  const first = visit.start()
+  assert.deepEqual([first.kind, first.headers], ['fetch_robots', [['accept-encoding', 'identity']]])
+  const refused = visit.answered(200, { 'Content-Encoding': 'gzip' }, 'User-agent: *\nAllow: /\n')
+  assert.deepEqual([refused.kind, refused.error.code, refused.headers], ['refused', 'robots.denied', []])
 })
 
 test('misuse of an agent', async () => {

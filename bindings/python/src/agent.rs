@@ -171,7 +171,9 @@ impl Visit {
         self.step(py, &Event::Start, now, nonce)
     }
 
-    /// Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example).
+    /// Hands an answer back; `body` may be empty where nobody reads it (a page without receipts, for example). Headers and body must match: a
+    /// robots.txt or policy with a `Content-Encoding` counts as one that cannot be had, so leave that line out where your client has decoded
+    /// the body.
     #[pyo3(signature = (status, headers, body, *, now = None, nonce = None))]
     fn answered(
         &self,
@@ -256,13 +258,18 @@ impl Action {
             report: None,
             error: None,
         };
+        // What is fetched for the machine itself is read as it comes.
+        let fetch = |kind, url| {
+            let line = ("accept-encoding".to_owned(), "identity".to_owned());
+            Self { headers: vec![line], ..plain(kind, url) }
+        };
         let owned = |lines: Vec<(&'static str, String)>| {
             lines.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         };
         Ok(match action {
-            visit::Action::FetchRobots { url } => plain("fetch_robots", url),
-            visit::Action::FetchPolicy { url } => plain("fetch_policy", url),
-            visit::Action::FetchManifest { url } => plain("fetch_manifest", url),
+            visit::Action::FetchRobots { url } => fetch("fetch_robots", url),
+            visit::Action::FetchPolicy { url } => fetch("fetch_policy", url),
+            visit::Action::FetchManifest { url } => fetch("fetch_manifest", url),
             visit::Action::Send(send) => {
                 Self { method: send.method, headers: owned(send.headers), ..plain("send", send.url) }
             }

@@ -83,6 +83,10 @@ impl Caps {
 ///
 /// With `path` the books are kept in a file, durably and before each payment, and one process at a time holds it: `ImagxpError` with
 /// the code `io.failed` otherwise. Without, they are gone with the process, and so are the caps of a day.
+///
+/// After a fork (`multiprocessing` on Linux forked by default until Python 3.14) the child cannot pay from its parent's file: `io.failed`.
+/// Without a file each process has books of its own, and may spend as much as all of its caps. Make the wallet in each process, with its
+/// part of the caps and a path of its own.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Wallet(pub(crate) Arc<Purse>);
 

@@ -198,25 +198,25 @@ class Aiohttp(Client):
 
 
 class Httpx(Client):
-    """`httpx.Client`."""
+    """`httpx.Client`, which follows redirects as the others do."""
 
     def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
         auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
-        with httpx.Client(auth=auth, trust_env=False, timeout=10) as client:
+        with httpx.Client(auth=auth, trust_env=False, timeout=10, follow_redirects=True) as client:
             answers = [client.request(method, url, content=body, headers=headers) for method, url in asked]
         self.reasons += [answer.extensions.get("imagxp") for answer in answers]
         return [(answer.status_code, answer.content) for answer in answers]
 
 
 class HttpxAsync(Client):
-    """`httpx.AsyncClient`."""
+    """`httpx.AsyncClient`, which follows redirects as the others do."""
 
     def ask(self, *asked: tuple[str, str], body: bytes | None = None, headers: Any = None) -> list[tuple[int, bytes]]:
         return asyncio.run(self._ask(*asked, body=body, headers=headers))
 
     async def _ask(self, *asked: tuple[str, str], body: bytes | None, headers: Any) -> list[tuple[int, bytes]]:
         auth = HttpxImagxpAuth(self.agent, "SUMMARY", **self.options)
-        async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=10, follow_redirects=True) as client:
             answers = [await client.request(method, url, content=body, headers=headers) for method, url in asked]
         self.reasons += [answer.extensions.get("imagxp") for answer in answers]
         return [(answer.status_code, answer.content) for answer in answers]

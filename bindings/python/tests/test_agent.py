@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -220,6 +222,42 @@ def test_spending_survives_in_a_file(reader: Identity, broker: Broker, site: Sit
     assert (len(broker.keys), len(set(broker.keys)), wallet.spent("USD")) == (2, 1, "0.01")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_does_not_pay_from_its_parents_file(tmp_path: Path) -> None:
+    """It inherits the lock with the open file: both would spend the caps, and write over each other's books."""
+    path = tmp_path / "spend.json"
+    wallet = Wallet([Caps("USD", "1", total="2")], path=path)
+    terms = {"agent_id": "a.example", "issuer": "https://broker.example", "audience": "https://pub.example"}
+    terms |= {"purpose": "SUMMARY", "amount": "1", "currency": "USD"}
+    assert wallet.reserve("purchase-0000000000000001", **terms) is None
+    written = path.read_bytes()
+    child = os.fork()
+    if child == 0:
+        # Nothing of pytest's may run here, and a child that hangs ends.
+        try:
+            signal.alarm(60)
+            refused = []
+            for act in (
+                lambda: wallet.reserve("purchase-0000000000000002", **terms),
+                lambda: wallet.settle("purchase-0000000000000001", "released"),
+            ):
+                try:
+                    act()
+                except ImagxpError as error:
+                    refused.append((error.code, "fork" in str(error)))
+            # Books of its own are its own.
+            own = Wallet([Caps("USD", "1")], path=tmp_path / "child.json")
+            own.reserve("purchase-0000000000000002", **terms)
+            os._exit(0 if refused == [("io.failed", True)] * 2 else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert path.read_bytes() == written
+    wallet.settle("purchase-0000000000000001", "spent")
+    assert (wallet.reserve("purchase-0000000000000003", **terms), wallet.spent("USD")) == (None, "2")
+
+
 def test_threads_share_one_agent(reader: Identity, broker: Broker, site: Site) -> None:
     wallet = Wallet([caps()])
     ours = agent(reader, broker, wallet)
@@ -332,6 +370,7 @@ def test_a_visit_says_what_to_do(reader: Identity) -> None:
     visit = ours.visit("GET", "https://pub.example/a")
     action = visit.start()
     assert (action.kind, action.url) == ("fetch_robots", "https://pub.example/robots.txt")
+    assert action.headers == [("accept-encoding", "identity")]
     action = visit.answered(404, [], b"")
     assert (action.kind, action.url) == ("fetch_policy", "https://pub.example/.well-known/imagxp-policy.json")
     action = visit.failed("no answer")

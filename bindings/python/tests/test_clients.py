@@ -7,7 +7,21 @@ from typing import Any
 
 import imagxp
 import pytest
-from clients import Aiohttp, Broker, Client, Recorder, RequestsAdapter, RequestsAuth, claim, header, is_good, offer, ours
+from clients import (
+    Aiohttp,
+    Broker,
+    Client,
+    Httpx,
+    HttpxAsync,
+    Recorder,
+    RequestsAdapter,
+    RequestsAuth,
+    claim,
+    header,
+    is_good,
+    offer,
+    ours,
+)
 from imagxp import Caps, Identity, ReadError, UsageError, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
@@ -158,6 +172,23 @@ def test_a_second_402_ends_it(agent: Identity, server: Recorder, broker: Broker,
     client = kind(agent, wallet=Wallet([Caps("EUR", "0.05")]), brokers=[broker.origin], allow_loopback=True)
     assert client.ask(("GET", server.origin + "/p"))[0][0] == 402
     assert (len(server.requests), len(broker.sold)) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", [RequestsAdapter, Aiohttp, Httpx, HttpxAsync])
+def test_a_visa_that_a_redirect_was_paid_with_is_spent(
+    agent: Identity, server: Recorder, broker: Broker, kind: type[Client]
+) -> None:
+    """Whatever is found where it leads."""
+    server.answers = {"/a": [(402, offer(broker))], "/b": [(404, b"gone")] * 2, "/p": [(402, offer(broker))]}
+    server.moved = {"/a": "/b"}
+    wallet = Wallet([Caps("EUR", "0.05")])
+    client = kind(agent, wallet=wallet, brokers=[broker.origin], allow_loopback=True)
+    assert client.ask(("GET", server.origin + "/a")) == [(404, b"gone")]
+    assert len(broker.sold) == 1
+    assert client.ask(("GET", server.origin + "/p")) == [(200, b"ok")]
+    assert len(broker.sold) == 2, "another is bought"
+    first, second = server.asked("/a")[1], server.asked("/p")[1]
+    assert header(first, "x-imagxp-payment") != header(second, "x-imagxp-payment")
 
 
 @paying

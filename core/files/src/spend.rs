@@ -1,7 +1,8 @@
 //! What an agent has spent, in a file that outlives the process (PROTOCOL §8; [`imagxp::agent::spend`]).
 //!
 //! Every step is written whole and synced before it returns, so a reservation is on the disk before any broker is asked. One process at a
-//! time holds the file: what a dead one had under way must be told from what a living one has.
+//! time holds the file: what a dead one had under way must be told from what a living one has. A child made by a fork would inherit the
+//! lock with the open file, so the books know whose they are.
 
 use crate::atomic::{self, Existing};
 use imagxp::agent::spend::{Caps, Purchase, Reserved, Settlement, Spend, SpendStore};
@@ -20,6 +21,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 pub struct SpendFile {
     path: PathBuf,
     books: Mutex<Spend>,
+    /// Who opened them.
+    process: u32,
     /// Its lock ends with it, however the process ends.
     _lock: File,
 }
@@ -29,6 +32,9 @@ impl SpendFile {
     ///
     /// What was under way when the last process ended is unknown from here on, and counts as spent. A lock file, `<name>.lock`, lies beside
     /// it. Error: `io.failed` when another process holds the books, and when they cannot be read: they are never begun anew over old ones.
+    ///
+    /// After a fork the books are the parent's: in the child [`SpendStore::reserve`] and [`SpendStore::settle`] are `io.failed`. It opens
+    /// others, under another name.
     pub fn open(path: &Path, caps: impl IntoIterator<Item = Caps>) -> Result<Self> {
         let lock = lock(path)?;
         let old = read(path).map_err(|error| failed(path, "cannot be read", error))?;
@@ -40,7 +46,8 @@ impl SpendFile {
             })?,
         };
         books.abandon();
-        let file = Self { path: path.to_owned(), books: Mutex::new(books.with_caps(caps)), _lock: lock };
+        let books = Mutex::new(books.with_caps(caps));
+        let file = Self { path: path.to_owned(), books, process: std::process::id(), _lock: lock };
         // A file that cannot be written is found out now, and not when money is about to leave.
         file.write(&file.books())?;
         Ok(file)
@@ -48,6 +55,18 @@ impl SpendFile {
 
     fn books(&self) -> MutexGuard<'_, Spend> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before the mutex: a thread that held it at the fork never lets it go in the child.
+    fn check(&self) -> Result<()> {
+        if self.process == std::process::id() {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(Error::new(
+            ErrorKind::Io,
+            format!("`{path}` was opened by another process: after a fork each opens books of its own"),
+        ))
     }
 
     fn write(&self, books: &Spend) -> Result<()> {
@@ -58,6 +77,7 @@ impl SpendFile {
 
 impl SpendStore for SpendFile {
     fn reserve(&self, purchase: &Purchase, now: Timestamp) -> Result<Reserved> {
+        self.check()?;
         let mut books = self.books();
         let mut next = books.clone();
         let reserved = next.reserve(purchase, now)?;
@@ -67,6 +87,7 @@ impl SpendStore for SpendFile {
     }
 
     fn settle(&self, id: &str, settlement: Settlement) -> Result<()> {
+        self.check()?;
         let mut books = self.books();
         // What happened, happened: the next step writes it down if this one cannot.
         books.settle(id, settlement);
@@ -195,6 +216,21 @@ mod tests {
         assert!(error.message().contains("in use"), "{error}");
         drop(file);
         SpendFile::open(&path, [caps()]).unwrap();
+    }
+
+    /// What a forked child has is as if another process had opened it (`bindings/python/tests/test_agent.py` forks).
+    #[test]
+    fn books_of_another_process_pay_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spend.json");
+        let mut file = SpendFile::open(&path, [caps()]).unwrap();
+        file.reserve(&purchase(1), NOW).unwrap();
+        let written = fs::read(&path).unwrap();
+        file.process = file.process.wrapping_add(1);
+        let refused = file.reserve(&purchase(2), NOW).unwrap_err();
+        assert!(refused.code() == "io.failed" && refused.message().contains("fork"), "{refused}");
+        assert_eq!(file.settle(&purchase(1).id, Settlement::Spent).unwrap_err().code(), "io.failed");
+        assert_eq!(fs::read(&path).unwrap(), written);
     }
 
     #[test]

@@ -13,9 +13,13 @@ use common::world::*;
 use imagxp::agent::offer::TrustedBroker;
 use imagxp::agent::reader::{Purse, Reader, ReaderOptions, Receipts};
 use imagxp::agent::spend::Caps;
-use imagxp::agent::visit::{Action, Event, PaymentState, Refusal, Visit};
+use imagxp::agent::visit::{Action, Event, PaymentState, Refusal, Step, Visit};
+use imagxp::agent::wallet::Fare;
+use imagxp::amount::Amount;
+use imagxp::policy::Money;
 use imagxp::{Purpose, Timestamp};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const NONCE: &str = "0123456789abcdef";
 
@@ -172,6 +176,41 @@ fn robots_txt_is_asked_about_the_path_that_is_sent() {
     }
 }
 
+/// The rules are those of the bytes that came: in a content coding they cannot be read. A client that decodes takes the line off.
+#[test]
+fn a_robots_txt_in_a_content_coding_cannot_be_had() {
+    for (name, value, good) in [
+        ("Content-Encoding", "gzip", false),
+        ("content-encoding", "", false),
+        ("content-encoding", " Identity ", true),
+        ("content-language", "gzip", true),
+    ] {
+        let mut visit = reader().visit("GET", URL, None).unwrap();
+        visit.step(&Event::Start, now(), NONCE);
+        let headers = [(name.to_owned(), value.to_owned())];
+        let robots = Event::Answered { status: 200, headers: &headers, body: b"User-agent: *\nAllow: /\n" };
+        match visit.step(&robots, now(), NONCE) {
+            Action::Refused(refusal) => {
+                assert_eq!((refusal.error.code(), good), ("robots.denied", false), "{name}: {value}");
+                let note = &refusal.report.steps[0].note;
+                assert!(note.starts_with("status 200, in a content coding"), "{note}");
+            }
+            Action::FetchPolicy { .. } => {
+                assert!(good, "{name}: {value}");
+                // A policy is advice: in a coding it is like none, and that is told.
+                let headers = [("Content-Encoding".to_owned(), "br".to_owned())];
+                let policy = Event::Answered { status: 200, headers: &headers, body: b"{}" };
+                assert!(matches!(visit.step(&policy, now(), NONCE), Action::Send(_)));
+                let page = visit.step(&answer(200, b""), now(), NONCE);
+                let Action::Done(report) = page else { panic!("{page:?}") };
+                let told = |step: &Step| step.note == "status 200, in a content coding; no policy";
+                assert!(report.steps.iter().any(told), "{report:?}");
+            }
+            action => panic!("{action:?}"),
+        }
+    }
+}
+
 /// Ends a visit by there being no turn for what it asks for.
 fn no_turn(visit: &mut Visit) -> Box<Refusal> {
     match visit.step(&Event::Busy { detail: "32 fetches are in flight" }, now(), NONCE) {
@@ -180,19 +219,71 @@ fn no_turn(visit: &mut Visit) -> Box<Refusal> {
     }
 }
 
-/// That we were busy says nothing about the site: it is asked the same again at the next read, and not taken for closed for ten minutes.
-#[test]
-fn a_visit_that_has_no_turn_leaves_nothing_behind() {
-    let offer = br#"{"offer":{"price":"0.01","currency":"USD","purposes":["RAG_RETRIEVAL"],
-        "brokers":[{"issuer":"https://broker.example","token_endpoint":"https://broker.example/oauth/token"}]}}"#;
+const OFFER: &[u8] = br#"{"offer":{"price":"0.01","currency":"USD","purposes":["RAG_RETRIEVAL"],
+    "brokers":[{"issuer":"https://broker.example","token_endpoint":"https://broker.example/oauth/token"}]}}"#;
+
+fn answer(status: u16, body: &[u8]) -> Event<'_> {
+    Event::Answered { status, headers: &[], body }
+}
+
+/// Pays what [`OFFER`] asks for.
+fn payer(discover: bool) -> Arc<Reader> {
     let brokers = vec![TrustedBroker::new("https://broker.example", false).unwrap()];
     let options = ReaderOptions {
         receipts: Receipts::Ignore,
         brokers,
+        discover,
         ..ReaderOptions::new(Purpose::RagRetrieval, "TestBot")
     };
     let purse = Purse::in_memory([Caps::new("USD", "1").unwrap()]);
-    let reader: Arc<Reader> = Reader::new(identity(1), options, Arc::new(purse)).unwrap().into();
+    Reader::new(identity(1), options, Arc::new(purse)).unwrap().into()
+}
+
+/// Whoever shares the wallet does not take a visa between its arrival and its first use: the one who paid would be told that it is no good.
+#[test]
+fn who_buys_a_visa_uses_it() {
+    let reader = payer(false);
+    // Its readings take a while, which is time for the thief.
+    let url = format!("https://pub.example/{}", "%41/".repeat(500));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let thief = threads.spawn(|| {
+            let identity = reader.identity();
+            let fare = Fare {
+                agent_id: identity.agent_id(),
+                key_id: identity.public_key().thumbprint(),
+                audience: "https://pub.example",
+                purpose: Purpose::RagRetrieval,
+                paths: &[],
+                price: &Money { amount: Amount::parse("0.01").unwrap(), currency: "USD".into() },
+            };
+            let mut taken = 0;
+            while !over.load(Ordering::Relaxed) {
+                taken += usize::from(reader.purse().wallet().take(&fare, |_| true, now()).is_some());
+            }
+            taken
+        });
+        let read = |number: usize| {
+            let mut visit = reader.visit("GET", &url, None).unwrap();
+            visit.step(&Event::Start, now(), NONCE);
+            let asked = visit.step(&answer(402, OFFER), now(), &format!("purchase-{number:08}"));
+            assert!(matches!(asked, Action::RequestToken(_)), "{asked:?}");
+            let token = visa(&format!("visa-{number:08}"), |_| ());
+            let token = format!(r#"{{"access_token":"{token}","token_type":"Bearer"}}"#);
+            let sent = visit.step(&answer(200, token.as_bytes()), now(), NONCE);
+            visit.step(&answer(200, b"page"), now(), NONCE);
+            matches!(sent, Action::Send(_))
+        };
+        let used = (0..40).filter(|&number| read(number)).count();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!((used, thief.join().unwrap()), (40, 0));
+    });
+}
+
+/// That we were busy says nothing about the site: it is asked the same again at the next read, and not taken for closed for ten minutes.
+#[test]
+fn a_visit_that_has_no_turn_leaves_nothing_behind() {
+    let reader = payer(true);
     let answered = |status, body| Event::Answered { status, headers: &[], body };
     let begin = || {
         let mut visit = reader.visit("GET", URL, None).unwrap();
@@ -224,7 +315,7 @@ fn a_visit_that_has_no_turn_leaves_nothing_behind() {
 
     let (mut visit, action) = begin();
     assert!(matches!(action, Action::Send(_)), "{action:?}");
-    let action = visit.step(&answered(402, offer), now(), NONCE);
+    let action = visit.step(&answered(402, OFFER), now(), NONCE);
     assert!(matches!(action, Action::RequestToken(_)), "{action:?}");
     let refusal = no_turn(&mut visit);
     assert_eq!((refusal.error.code(), refusal.report.payment.state), ("io.failed", PaymentState::Unpaid));

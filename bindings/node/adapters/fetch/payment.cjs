@@ -41,7 +41,7 @@ class Payment {
 
   /** Says what came of the paid request. */
   async used(status) {
-    await this.#visit?.answered(status, [], NOTHING)
+    await this.#visit?.answered(status, [], NOTHING) // nothing is written
   }
 
   /** Says that no answer came: the visa is kept for another time. */
@@ -61,7 +61,8 @@ class Payment {
     const { url, method, purpose } = this.#sending
     const visit = this.#site.agents.of(purpose).visit(method, url)
     await visit.start()
-    let action = await visit.answered(402, [], body)
+    // Books in a file are synced: not on the event loop.
+    let action = await visit.answeredAsync(402, [], body)
     if (action.kind === 'request_token') action = await this.#token(visit, action)
     if (action.kind === 'send') {
       this.#visit = visit
@@ -77,14 +78,14 @@ class Payment {
       const { signal } = patience
       const response = await this.#fetch(url, { method, headers, body, redirect: 'manual', signal })
       answer = await readWeb(response, MAX_OFFER_BYTES)
-      if (answer.body !== null) return visit.answered(response.status, [...response.headers], answer.body)
+      if (answer.body !== null) return await visit.answeredAsync(response.status, [...response.headers], answer.body)
     } catch (error) {
       // `fetch` does not say whether the request was sent.
-      return visit.failed(String(error?.cause?.message ?? error?.message ?? error))
+      return await visit.failedAsync(String(error?.cause?.message ?? error?.message ?? error))
     } finally {
       patience.end()
     }
-    return visit.failed('the answer of the broker is too long or has been cut off')
+    return await visit.failedAsync('the answer of the broker is too long or has been cut off')
   }
 }
 

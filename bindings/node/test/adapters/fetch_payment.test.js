@@ -4,8 +4,11 @@
 
 const assert = require('node:assert/strict')
 const { once } = require('node:events')
+const { mkdtemp, rm } = require('node:fs/promises')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
 const { after, before, beforeEach, describe, test } = require('node:test')
-const { Caps, Identity, Wallet } = require('imagxp')
+const { Caps, Identity, Visit, Wallet } = require('imagxp')
 const { wrapFetch } = require('imagxp/fetch')
 const { Recorder, Town, claim } = require('./fetching.js')
 const { Listener } = require('./support.js')
@@ -162,6 +165,27 @@ describe('a publisher that wants money', () => {
     await assert.rejects(read(`${site.origin}/paid/1`, { signal: controller.signal }), { name: 'AbortError' })
     assert.deepEqual(asked, [`${site.origin}/paid/1`])
     assert.deepEqual([wallet.open.length, wallet.spent('EUR')], [0, '0'])
+  })
+
+  test('the books are written away from the event loop', async (t) => {
+    const site = await town.publish()
+    const folder = await mkdtemp(join(tmpdir(), 'imagxp-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const wallet = new Wallet([new Caps('EUR', '0.10')], { path: join(folder, 'books') })
+    const steps = []
+    for (const name of ['answered', 'failed']) {
+      const step = Visit.prototype[name]
+      t.mock.method(Visit.prototype, name, function (...given) {
+        steps.push([name, given[0]])
+        return step.apply(this, given)
+      })
+    }
+    const read = town.reader({ wallet, brokers: [town.broker.pinned] })
+    assert.equal((await read(`${site.origin}/paid/1`)).status, 200)
+    assert.deepEqual(steps, [['answered', 200]], 'only what came of the visa, which is written nowhere')
+    const gone = town.reader({ wallet, brokers: [[town.broker.issuer, 'http://127.0.0.1:1/oauth/token']] })
+    await assert.rejects(gone(`${site.origin}/paid/2`), { code: 'spend.unknown' })
+    assert.deepEqual([steps.length, wallet.spent('EUR')], [1, '0.1'])
   })
 
   test('a visa is kept when the paid request gets no answer', async () => {

@@ -1,6 +1,7 @@
 // What a user of ECMAScript modules writes, compiled with `strict`: types only, it is not run.
 
 import {
+  Action,
   Agent,
   AuditLog,
   Caps,
@@ -82,6 +83,8 @@ export async function read(key: PrivateKey): Promise<Buffer> {
     wallet,
     brokers: ['https://b.example'],
   })
+  const next: Promise<Action> = agent.visit('GET', 'https://pub.example/').answeredAsync(402, [], '{}')
+  void next
   try {
     return (await agent.read('https://pub.example/')).body
   } catch (error) {

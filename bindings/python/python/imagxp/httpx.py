@@ -138,7 +138,7 @@ class ImagxpAuth(httpx.Auth):
             response: httpx.Response = yield sent
             if paying is not None:
                 # Whether the visa was used; a client that failed gives it back.
-                yield Call(partial(paying.visit.answered, response.status_code, [], b""))
+                yield Call(partial(paying.visit.answered, _first_hop(request, response).status_code, [], b""))
                 paying = None
             mine = response.status_code == 402 and not asked and response.request is request
             if mine and self._client.wallet is not None:
@@ -266,6 +266,11 @@ def _without_ours(headers: httpx.Headers) -> httpx.Headers:
     """A copy without what the protocol speaks of: we alone say it, once."""
     kept = [(name, value) for name, value in httpx.Headers(headers).raw if not name.lower().startswith(_PREFIX)]
     return httpx.Headers(kept)
+
+
+def _first_hop(sent: httpx.Request, response: httpx.Response) -> httpx.Response:
+    """The answer to what was sent, where the client went on by itself. The history begins with what this flow was answered before."""
+    return next((hop for hop in reversed([*response.history, response]) if hop.request is sent), response)
 
 
 def _redirected(sent: httpx.Request, response: httpx.Response) -> httpx.Request | None:

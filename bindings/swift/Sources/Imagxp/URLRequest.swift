@@ -69,12 +69,15 @@ extension Publisher {
 extension Action {
     /// What to send, for `.fetchRobots`, `.fetchPolicy`, `.fetchManifest`, `.send` and `.requestToken`; nil in the end.
     ///
-    /// Redirects must not be followed: see `NoRedirects`.
+    /// Redirects must not be followed: see `NoRedirects`. It asks for a body without content coding: a receipt speaks of the bytes that come,
+    /// and a robots.txt that is handed back with a `Content-Encoding` counts as one that cannot be had. `URLSession` decodes a body and leaves
+    /// that line, so take it off.
     public var request: URLRequest? {
         guard kind != .done, kind != .refused, let url = URL(string: url) else { return nil }
         var request = URLRequest(url: url)
         request.httpMethod = method
         for header in headers { request.setValue(header.value, forHTTPHeaderField: header.name) }
+        request.setValue("identity", forHTTPHeaderField: "Accept-Encoding")
         if !body.isEmpty { request.httpBody = body }
         return request
     }

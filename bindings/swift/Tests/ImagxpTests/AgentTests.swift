@@ -15,6 +15,7 @@ final class AgentTests: XCTestCase {
         XCTAssertEqual(action.kind, .fetchRobots)
         XCTAssertEqual(action.url, "\(origin)/robots.txt")
         XCTAssertEqual(action.request?.url?.absoluteString, action.url)
+        XCTAssertEqual(action.request?.value(forHTTPHeaderField: "Accept-Encoding"), "identity")
         action = try visit.answered(status: 200, headers: [], body: Data("User-agent: *\nAllow: /\n".utf8), now: now)
         while action.kind == .fetchPolicy {
             action = try visit.answered(status: 404, headers: [], body: Data(), now: now)

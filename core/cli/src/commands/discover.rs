@@ -1,4 +1,4 @@
-//! `imagxp discover`: what a site asks, in whichever words, and what our agent would do. A strict linter of all of them.
+//! `imagxp discover`: what a site asks, in whichever words, and what that advises. A strict linter of all of them.
 
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -131,13 +131,14 @@ fn shown(preferences: &Preferences, asked: &[String], purpose: Option<Purpose>) 
 }
 
 fn one(text: &mut String, preferences: &Preferences, report: &PurposeReport) {
-    let agent = match report.advice {
-        Advice::GoAhead => "reads",
-        Advice::MeetConditions => "reads when the conditions are met",
-        Advice::NoPreference => "reads: nothing is said about it",
-        Advice::Refrain => "does not read",
+    // What an agent itself keeps is less (docs/discovery.md), so this is no word about what it does.
+    let advice = match report.advice {
+        Advice::GoAhead => "read",
+        Advice::MeetConditions => "read when the conditions are met",
+        Advice::NoPreference => "read: nothing is said about it",
+        Advice::Refrain => "do not read",
     };
-    let _ = writeln!(text, "{}: {}; our agent {agent}", report.purpose, report.state.as_str());
+    let _ = writeln!(text, "{}: {}; advice: {advice}", report.purpose, report.state.as_str());
     for condition in &report.conditions {
         let _ = writeln!(text, "  condition: {condition}");
     }

@@ -35,8 +35,8 @@ fn what_a_policy_emits_is_read_back() {
         arguments.extend(["--header", line]);
     }
     let run = sandbox.run(arguments.clone()).exits(0);
-    assert!(run.out.contains("CRAWL_TRAINING: disallowed; our agent does not read\n"), "{run:#?}");
-    assert!(run.out.contains("SUMMARY: allowed; our agent reads\n"), "{run:#?}");
+    assert!(run.out.contains("CRAWL_TRAINING: disallowed; advice: do not read\n"), "{run:#?}");
+    assert!(run.out.contains("SUMMARY: allowed; advice: read\n"), "{run:#?}");
     assert!(
         run.out.contains("  disallow: robots:5: Content-Usage: Content-Usage: / train-ai=n, ai-use=y\n"),
         "{run:#?}"

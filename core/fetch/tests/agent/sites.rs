@@ -141,3 +141,19 @@ fn of_a_robots_txt_without_end_the_beginning_counts() {
         assert_eq!(site.server.lines()[0], "GET /robots.txt");
     }
 }
+
+/// PROTOCOL §4: no content coding. Rules that cannot be read are not the same as none.
+#[test]
+fn a_compressed_robots_txt_closes_the_site() {
+    let broker = Broker::start(Manner::Good);
+    for (coding, allowed) in [("gzip", false), (" Br", false), ("identity, gzip", false), ("Identity", true)]
+    {
+        let reply = Reply::new(200, &b"\x1f\x8b\x08\x00"[..]).with("content-encoding", coding);
+        let hook: Hook = Box::new(move |seen, _| (seen.target == "/robots.txt").then(|| Some(reply.clone())));
+        let site = Site::start(&broker.server.origin, hook);
+        let read = agent(&broker).read(&site.url("/free"));
+        let code = read.as_ref().map_err(|refusal| refusal.error.code()).map(|page| page.status);
+        assert_eq!(code, if allowed { Ok(200) } else { Err("robots.denied") }, "{coding}");
+        assert_eq!(site.server.pages(), usize::from(allowed), "{coding}");
+    }
+}

@@ -30,7 +30,7 @@ const LIMITS: json::Limits = json::Limits {
 pub struct Offer {
     /// The price; never zero.
     pub price: Money,
-    /// The purposes that it buys, as far as they are known here.
+    /// The purposes that it buys, as far as they are known here; empty when the offer names none, and buys any.
     pub purposes: Vec<Purpose>,
     /// Who may be paid, in the publisher's order; at least one.
     pub brokers: Vec<OfferedBroker>,
@@ -55,7 +55,8 @@ pub struct TrustedBroker {
 impl Offer {
     /// Reads the body of a 402 answer: `{"error": …, "offer": {price, currency, purposes, brokers: [{issuer, token_endpoint}]}}`.
     ///
-    /// Unknown members are ignored. `allow_loopback` admits http for loopback hosts, for development. Error: `offer.malformed`.
+    /// Unknown members are ignored. `allow_loopback` admits http for loopback hosts, for development. Error: `offer.malformed`, also for an
+    /// offer that is only for purposes of a later version.
     pub fn parse(body: &[u8], allow_loopback: bool) -> Result<Self> {
         let body = json::parse_object(body, &LIMITS)
             .map_err(|error| malformed(format!("the 402 answer is not acceptable JSON: {}", error.code())))?;
@@ -172,6 +173,10 @@ fn purposes(offer: &Object<'_>) -> Result<Vec<Purpose>> {
             purposes.push(purpose);
         }
     }
+    // An empty list stands for any purpose.
+    if purposes.is_empty() && !list.is_empty() {
+        return Err(malformed("the offer is not for any purpose that is known here"));
+    }
     Ok(purposes)
 }
 
@@ -216,6 +221,7 @@ mod tests {
         assert_eq!(offer.price.currency, "USD");
         assert_eq!(offer.purposes, [Purpose::Summary]);
         assert_eq!(offer.brokers[0].token_endpoint, "https://broker.example/oauth/token");
+        assert_eq!(read(&GOOD.replace("\"SUMMARY\",\"LATER\"", "")).unwrap().purposes, []);
     }
 
     #[test]
@@ -235,6 +241,7 @@ mod tests {
             ("\"USD\"", "[\"USD\"]"),
             ("[\"SUMMARY\",\"LATER\"]", "\"SUMMARY\""),
             ("[\"SUMMARY\",\"LATER\"]", "[1]"),
+            ("[\"SUMMARY\",\"LATER\"]", "[\"LATER\"]"),
             ("\"https://broker.example\"", "\"http://broker.example\""),
             ("\"https://broker.example\"", "\"https://user@broker.example\""),
             ("\"https://broker.example\"", "\"javascript:alert(1)\""),

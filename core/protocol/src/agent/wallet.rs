@@ -7,7 +7,7 @@ use crate::policy::Money;
 use crate::purpose::Purpose;
 use crate::time::Timestamp;
 
-/// The most visas that are kept; the one that ends first leaves.
+/// The most visas that are kept; of too many a used-up one leaves, else the one that ends first.
 pub const MAX_VISAS: usize = 1024;
 
 /// A visa is not sent in its last seconds: it would expire under way.
@@ -50,7 +50,7 @@ impl Wallet {
         self.visas.retain(|own| own.exp > now && !is_same(own, &visa));
         if self.visas.len() >= MAX_VISAS
             && let Some(first) =
-                (0..self.visas.len()).min_by_key(|&index| self.visas.get(index).map(Visa::exp))
+                (0..self.visas.len()).min_by_key(|&at| self.visas.get(at).map(|own| (own.uses > 0, own.exp)))
         {
             self.visas.swap_remove(first);
         }
@@ -106,4 +106,56 @@ fn is_good_for(visa: &Visa, fare: &Fare<'_>) -> bool {
             .paths
             .as_ref()
             .is_none_or(|limits| fare.paths.iter().all(|path| limits.iter().any(|limit| limit.matches(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::Amount;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn visa(number: usize, uses: u32, lifetime_s: i64) -> Visa {
+        Visa {
+            token: String::new(),
+            issuer: "https://broker.example".into(),
+            audience: "https://pub.example".into(),
+            jti: format!("visa-{number}"),
+            agent_id: AgentId::parse("agent.example", false).unwrap(),
+            key_id: Thumbprint::parse(&"A".repeat(43)).unwrap(),
+            price: Money { amount: Amount::parse("1").unwrap(), currency: "USD".into() },
+            purposes: None,
+            paths: None,
+            exp: NOW.saturating_add_secs(lifetime_s),
+            uses,
+        }
+    }
+
+    fn kept(wallet: &Wallet, number: usize) -> bool {
+        wallet.visas.iter().any(|own| own.jti == format!("visa-{number}"))
+    }
+
+    /// What can still be used was paid for.
+    #[test]
+    fn of_too_many_a_used_up_one_leaves_first() {
+        let mut wallet = Wallet::new();
+        let put = |wallet: &mut Wallet, number, uses, lifetime_s| {
+            wallet.put(visa(number, uses, lifetime_s), NOW);
+        };
+        for number in 0..MAX_VISAS {
+            let (uses, lifetime_s) = match number {
+                7 => (0, 3600),
+                8 => (0, 3000),
+                9 => (1, 60),
+                _ => (1, 600),
+            };
+            put(&mut wallet, number, uses, lifetime_s);
+        }
+        put(&mut wallet, MAX_VISAS, 1, 600);
+        assert!(!kept(&wallet, 8) && kept(&wallet, 7) && kept(&wallet, 9));
+        put(&mut wallet, MAX_VISAS + 1, 1, 600);
+        assert!(!kept(&wallet, 7) && kept(&wallet, 9), "however long it would have lasted");
+        put(&mut wallet, MAX_VISAS + 2, 1, 600);
+        assert!(!kept(&wallet, 9) && wallet.len() == MAX_VISAS, "then the one that ends first");
+    }
 }

@@ -42,6 +42,13 @@ pub(crate) fn cases() -> Vec<Value> {
             None,
             good.clone(),
         ),
+        case(
+            "only-unknown-purposes",
+            "an empty list would stand for any purpose",
+            set("purposes", json!(["LATER"])),
+            None,
+            malformed.clone(),
+        ),
         case("number", "a price is a string", set("price", json!(0.01)), None, malformed.clone()),
         case("exponent", "no exponents", set("price", json!("1e400")), None, malformed.clone()),
         case("negative", "no signs", set("price", json!("-1")), None, malformed.clone()),

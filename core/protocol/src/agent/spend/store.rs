@@ -18,7 +18,8 @@ pub trait SpendStore: Send + Sync {
     fn snapshot(&self) -> Spend;
 }
 
-/// Books in memory: they are gone with the process, and so are its caps of a day.
+/// Books in memory: they are gone with the process, and so are its caps of a day. After a fork each process has books of its own, and may
+/// spend as much as all of its caps.
 #[derive(Debug, Default)]
 pub struct MemorySpend(Mutex<Spend>);
 

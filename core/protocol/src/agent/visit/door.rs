@@ -47,6 +47,10 @@ impl Visit {
                 }
                 (Access::DisallowAll, format!("status {status}, which leads nowhere"))
             }
+            // What cannot be read must not be taken for a file without rules.
+            Event::Answered { status: status @ 200..=299, headers, .. } if is_coded(headers) => {
+                (Access::DisallowAll, format!("status {status}, in a content coding"))
+            }
             Event::Answered { status, body, .. } => {
                 (Access::from_answer(*status, body), format!("status {status}"))
             }
@@ -109,6 +113,9 @@ impl Visit {
         nonce: &str,
     ) -> Next {
         let note = match event {
+            Event::Answered { status: 200, headers, .. } if is_coded(headers) => {
+                "status 200, in a content coding".to_owned()
+            }
             Event::Answered { status: 200, body, .. } => match PublicPolicy::parse(body) {
                 Ok(policy) if policy.speaks_for(&self.url) => {
                     let policy = Arc::new(policy);
@@ -170,6 +177,12 @@ pub(super) type Places = std::vec::IntoIter<(Announced, String)>;
 /// The link of an earlier answer.
 fn announced(url: String) -> Link {
     Link { url, policy: true, license: false, media_type: None, words: String::new() }
+}
+
+/// Whether the body is in a content coding (RFC 9110 §8.4), which PROTOCOL §4 forbids. `imagxp-fetch` hands none in; others may.
+fn is_coded(headers: &[(String, String)]) -> bool {
+    let is_plain = |value: &str| value.trim_ascii().eq_ignore_ascii_case("identity");
+    headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("content-encoding") && !is_plain(value))
 }
 
 /// Whether a policy says no in so many words. Its silence is no answer: a rule for single agents, which is not public, may allow.

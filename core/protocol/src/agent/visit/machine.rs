@@ -28,9 +28,10 @@ pub enum Event<'a> {
     Answered {
         /// Its status.
         status: u16,
-        /// Its header lines, in order.
+        /// Its header lines, in order. They must match the body: a robots.txt or policy with a `Content-Encoding` counts as one that cannot be
+        /// had, so a client that has decoded the body takes that line off.
         headers: &'a [(String, String)],
-        /// Its whole body.
+        /// Its whole body. A receipt speaks of the bytes that came, not of what they decode to.
         body: &'a [u8],
     },
     /// No answer came.

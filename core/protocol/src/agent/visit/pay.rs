@@ -5,7 +5,7 @@ use super::report::{Payment, PaymentState};
 use crate::agent::offer::{Offer, OfferedBroker};
 use crate::agent::spend::{Purchase, Reserved, Settlement};
 use crate::agent::token_request::{TokenAnswer, TokenRequest, Visa};
-use crate::agent::wallet::Fare;
+use crate::agent::wallet::{Fare, Wallet};
 use crate::code::Code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, Value};
@@ -45,14 +45,15 @@ impl Visit {
         if !offer.purposes.is_empty() && !offer.purposes.contains(&purpose) {
             return Err(Error::new(ErrorKind::Offer, format!("the offer is not for {purpose}")));
         }
-        match self.take_visa(&offer, now) {
+        let held = self.take_visa(&mut self.reader.purse().wallet(), &offer, now);
+        match held {
             Some(visa) => self.send_paid(visa, PaymentState::Reused, now, nonce),
             None => self.buy(offer, false, now, nonce),
         }
     }
 
     /// A visa from the wallet that is good for this read at this price.
-    fn take_visa(&self, offer: &Offer, now: Timestamp) -> Option<Visa> {
+    fn take_visa(&self, wallet: &mut Wallet, offer: &Offer, now: Timestamp) -> Option<Visa> {
         let options = self.reader.options();
         let identity = self.reader.identity();
         let paths = path_readings(&self.resource.path)?;
@@ -68,7 +69,14 @@ impl Visit {
             offer.brokers.iter().any(|broker| broker.issuer == issuer)
                 && options.brokers.iter().any(|broker| broker.issuer() == issuer)
         };
-        self.reader.purse().wallet().take(&fare, accepted, now)
+        wallet.take(&fare, accepted, now)
+    }
+
+    /// Puts what was bought into the wallet and takes a use at once: whoever shares the wallet must not take it in between.
+    fn keep_visa(&self, bought: Visa, offer: &Offer, now: Timestamp) -> Option<Visa> {
+        let mut wallet = self.reader.purse().wallet();
+        wallet.put(bought, now);
+        self.take_visa(&mut wallet, offer, now)
     }
 
     fn send_paid(&mut self, visa: Visa, state: PaymentState, now: Timestamp, nonce: &str) -> Next {
@@ -165,9 +173,8 @@ impl Visit {
         match answer {
             TokenAnswer::Visa(visa) => {
                 self.settle(&purchase, Settlement::Spent);
-                self.reader.purse().wallet().put(*visa, now);
                 self.bought = !again;
-                match self.take_visa(&offer, now) {
+                match self.keep_visa(*visa, &offer, now) {
                     Some(visa) => self.send_paid(visa, PaymentState::Bought, now, nonce),
                     // An earlier purchase was for another price, purpose or path, and is a visa in the wallet now.
                     None if again => self.buy(offer, true, now, nonce),
