@@ -28,6 +28,7 @@ fn the_rust_column_is_true_of_this_crate() {
         broker::BrokerClient::visas,
         broker::BrokerClient::redeem,
         broker::BrokerClient::confirm,
+        broker::BrokerClient::confirm_within,
         broker::Presented::of_request,
         broker::BrokerClient::feedback,
         broker::BrokerClient::contest,

@@ -6,6 +6,7 @@
 
 mod bond;
 mod client;
+mod confirm;
 mod error;
 mod log;
 mod money;

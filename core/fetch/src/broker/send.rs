@@ -1,7 +1,7 @@
 //! One request to a broker's API: signed anew for each sending, or with an operator's token.
 
 use super::BrokerError;
-use crate::patience::send;
+use crate::patience::send_within;
 use crate::{Answer, Call, Fetcher, Profile};
 use core::time::Duration;
 use imagxp::agent::{Identity, SignRequest};
@@ -72,7 +72,7 @@ impl Caller {
             lines.push(("idempotency-key".to_owned(), key.to_owned()));
         }
         let (method, url, body) = (errand.method.to_owned(), errand.url.clone(), errand.body.to_vec());
-        read(&send(fetcher, &Call { method, url, headers: lines, body }, API.within(left))?)
+        read(&send_within(fetcher, &Call { method, url, headers: lines, body }, API, left)?)
     }
 }
 

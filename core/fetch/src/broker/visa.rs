@@ -12,7 +12,6 @@ use imagxp::amount::Amount;
 use imagxp::feedback::Feedback;
 use imagxp::json::Object;
 use imagxp::policy::Money;
-use imagxp::publisher::Redemption;
 use imagxp::visa::{Presented, Redeemed, read_redeemed, redeem_body};
 use imagxp::{Error, Purpose};
 
@@ -122,14 +121,6 @@ impl BrokerClient {
             // Some of them have been decided: the caller is told what is known.
             (Err(_), Some(results)) => Ok(results),
             (Err(error), None) => Err(BrokerError { key: Some(key), ..error }),
-        }
-    }
-
-    /// The broker's word on one visa, for policies with `check: redeem` ([`imagxp::publisher::Pending::redeemed`]).
-    pub fn confirm(&self, visa: &Presented) -> Redemption {
-        match self.redeem(core::slice::from_ref(visa), None) {
-            Ok(results) => results.first().map_or(Redemption::Unavailable, Redeemed::redemption),
-            Err(_) => Redemption::Unavailable,
         }
     }
 
