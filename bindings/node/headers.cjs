@@ -24,6 +24,28 @@ function fromPairs(pairs) {
   return list
 }
 
+/**
+ * A Web `Headers` has joined the lines of one name with comma and space. Ours never contain a comma, except feedback that is raw JSON, so
+ * the lines are taken apart again, and the core refuses duplicates as it does everywhere.
+ */
+function apart(name, value) {
+  if (!value.includes(',') || !name.toLowerCase().startsWith('x-imagxp-')) return [value]
+  // Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
+  return value.split(value.startsWith('{') ? /(?<=\})[ \t]*,[ \t]*(?=\{)/ : ',')
+}
+
+function fromHeaders(headers) {
+  const list = []
+  for (const [name, value] of headers) {
+    for (const line of apart(name, value)) list.push(name, line)
+  }
+  return list
+}
+
+function isHeaders(headers) {
+  return Object.prototype.toString.call(headers) === '[object Headers]'
+}
+
 function fromObject(object) {
   const list = []
   for (const name of Object.keys(object)) {
@@ -49,6 +71,7 @@ function parts(headers) {
   if (typeof headers !== 'object' || headers === null || headers instanceof Uint8Array) {
     throw wrong('headers: expected rawHeaders, pairs, Headers or an object')
   }
+  if (isHeaders(headers)) return fromHeaders(headers)
   return typeof headers[Symbol.iterator] === 'function' ? fromPairs(headers) : fromObject(headers)
 }
 
@@ -71,4 +94,4 @@ function rejoined(list) {
   throw wrong('headers: every ASCII character occurs in them')
 }
 
-module.exports = { NEWLINE, parts, rejoined, withHeaders, wrong }
+module.exports = { NEWLINE, apart, parts, rejoined, withHeaders, wrong }

@@ -17,7 +17,7 @@ export type Json = object | string | Uint8Array
 export type List<T> = readonly T[]
 /**
  * Every header line of a request or an answer: `req.rawHeaders` (names and values in turn), pairs, `Headers` of the Web, a `Map`, or a
- * plain object. Only the first two show a line that came twice.
+ * plain object. Only the first two show a line that came twice; a `Headers` shows it of our own headers, which have no commas.
  */
 export type Headers =
   | readonly string[]
@@ -249,7 +249,10 @@ export declare class BrokerClient {
   visas(options?: VisasOptions): Promise<JsonObject>
   /** Redeems up to 1000 visas, of 2 MiB in all; one result for each, in their order: `{jti, accepted, amount, asset, repeated, error}`. */
   redeem(visas: readonly Presented[], options?: KeyOptions): Promise<JsonObject[]>
-  /** The broker's word on one visa, for `Pending.redeemed`. */
+  /**
+   * The broker's word on one visa, for `Pending.redeemed`: asked for twice at most, within five seconds. 16 visas are asked about at once
+   * in a process, and 64 wait for their turn; for others it is `unavailable` at once.
+   */
   confirm(visa: Presented): Promise<'accepted' | 'refused' | 'unavailable'>
   /**
    * Says what a visa was worth: 0.5 and better releases the money, less withholds it. Signs the feedback, which names the visa (`jti`)
@@ -700,7 +703,8 @@ export declare class Publisher {
    */
   presented(verdict: Verdict, headers: Headers, options?: NowOptions): Presented
   /**
-   * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+   * Verifies the value of `x-imagxp-feedback`, or the body of a POST. A string is taken as UTF-8; the value of a header is Latin-1 in Node:
+   * `Buffer.from(value, 'latin1')` where it may have others than ASCII.
    *
    * When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `replay` is done by
    * `FeedbackVerification.insert`; then call this again with `inserted`.

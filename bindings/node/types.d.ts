@@ -17,7 +17,7 @@ export type Json = object | string | Uint8Array
 export type List<T> = readonly T[]
 /**
  * Every header line of a request or an answer: `req.rawHeaders` (names and values in turn), pairs, `Headers` of the Web, a `Map`, or a
- * plain object. Only the first two show a line that came twice.
+ * plain object. Only the first two show a line that came twice; a `Headers` shows it of our own headers, which have no commas.
  */
 export type Headers =
   | readonly string[]

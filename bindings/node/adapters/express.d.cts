@@ -13,5 +13,8 @@ declare global {
   }
 }
 
-/** Middleware for Express 4 and 5: the verdict is `req.imagxp`; a refused request is answered here. Use it first. */
+/**
+ * Middleware for Express 4 and 5, and for what calls functions like Express does (connect, a server of `node:http`): the verdict is
+ * `req.imagxp`; a refused request is answered here. Use it first.
+ */
 export declare function imagxp(options: AdapterOptions): RequestHandler

@@ -291,7 +291,8 @@ impl Publisher {
         Ok(Some(Presented(presented)))
     }
 
-    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST. A string is taken as UTF-8; the value of a header is Latin-1 in Node:
+    /// `Buffer.from(value, 'latin1')` where it may have others than ASCII.
     ///
     /// When the verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `replay` is done by
     /// `FeedbackVerification.insert`; then call this again with `inserted`.

@@ -2,6 +2,7 @@
 //! libuv's pool, which files and names of the whole process wait for.
 
 use crate::boundary;
+use crate::lane::{Lane, Turn};
 use napi::bindgen_prelude::{PromiseRaw, ToNapiValue};
 use napi::{Env, JsValue, Result};
 use std::collections::VecDeque;
@@ -35,17 +36,46 @@ where
     T: Send + 'static,
     V: ToNapiValue + 'static,
 {
-    let (deferred, promise) = env.create_deferred()?;
-    let promise = PromiseRaw::new(env.raw(), promise.raw());
-    let job = move || {
-        let done = boundary::catch(work);
-        deferred.resolve(move |_| finish(done.map_err(|panicked| panicked.raise())?));
-    };
-    start(Box::new(job));
+    let (turn, promise) = prepare(env, |_| work(), finish)?;
+    start(Box::new(move || turn(true)));
     Ok(promise)
 }
 
-fn start(job: Job) {
+/// The same in a lane: `work` is told whether it has its turn there. If not, it is done on the thread of JavaScript, and must not wait.
+pub(crate) fn run_in<T, V>(
+    lane: &'static Lane,
+    env: &Env,
+    work: impl FnOnce(bool) -> T + Send + 'static,
+    finish: impl FnOnce(T) -> Result<V> + Send + 'static,
+) -> Result<PromiseRaw<'static, V>>
+where
+    T: Send + 'static,
+    V: ToNapiValue + 'static,
+{
+    let (turn, promise) = prepare(env, work, finish)?;
+    lane.enter(turn);
+    Ok(promise)
+}
+
+fn prepare<T, V>(
+    env: &Env,
+    work: impl FnOnce(bool) -> T + Send + 'static,
+    finish: impl FnOnce(T) -> Result<V> + Send + 'static,
+) -> Result<(Turn, PromiseRaw<'static, V>)>
+where
+    T: Send + 'static,
+    V: ToNapiValue + 'static,
+{
+    let (deferred, promise) = env.create_deferred()?;
+    let promise = PromiseRaw::new(env.raw(), promise.raw());
+    let turn = move |has_turn| {
+        let done = boundary::catch(|| work(has_turn));
+        deferred.resolve(move |_| finish(done.map_err(|panicked| panicked.raise())?));
+    };
+    Ok((Box::new(turn), promise))
+}
+
+pub(crate) fn start(job: Job) {
     let mut queue = lock();
     queue.jobs.push_back(job);
     if queue.idle >= queue.jobs.len() || queue.threads >= MAX_THREADS {

@@ -561,13 +561,14 @@ export class Publisher {
      */
     explain(method: string, url: string, headers: HeaderLines, options?: VerifyOptions): Explanation;
     /**
-     * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+     * Verifies the value of `x-imagxp-feedback`, or the body of a POST. A string is taken as UTF-8; the value of a header is Latin-1, one
+     * character per byte, so give its bytes where it may have others than ASCII.
      *
      * `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
      * verdict needs a manifest, fetch it, `supply` it and call this again. When `insertion` is there, ask the replay store to insert it, and
      * call this again with `inserted: [insertion, answer]`.
      */
-    feedback(value: string, options?: TakeFeedbackOptions): FeedbackVerification;
+    feedback(value: string | Uint8Array, options?: TakeFeedbackOptions): FeedbackVerification;
     /**
      * A publisher.
      *

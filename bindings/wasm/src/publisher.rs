@@ -162,7 +162,8 @@ impl Publisher {
         json::object(&presented.to_json().map_err(raise)?)
     }
 
-    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
+    /// Verifies the value of `x-imagxp-feedback`, or the body of a POST. A string is taken as UTF-8; the value of a header is Latin-1, one
+    /// character per byte, so give its bytes where it may have others than ASCII.
     ///
     /// `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
     /// verdict needs a manifest, fetch it, `supply` it and call this again. When `insertion` is there, ask the replay store to insert it, and
@@ -170,20 +171,21 @@ impl Publisher {
     #[wasm_bindgen(unchecked_return_type = "FeedbackVerification")]
     pub fn feedback(
         &self,
-        value: &str,
+        #[wasm_bindgen(unchecked_param_type = "string | Uint8Array")] value: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "TakeFeedbackOptions")] options: JsValue,
     ) -> Result<JsValue, Thrown> {
+        let value = json::bytes(&value)?;
         let options = Options::new(options, &["carrier", "inserted", "now"])?;
         let now = options.now()?;
         let carrier =
             options.value("carrier")?.map(|carrier| verdict::carrier(&carrier)).transpose()?.flatten();
         let inserted = options.list("inserted")?;
         let taken = match inserted.as_slice() {
-            [] => self.inner.feedback(value.as_bytes(), carrier.as_ref(), now),
+            [] => self.inner.feedback(&value, carrier.as_ref(), now),
             [entry, answer] => {
                 let answer = replay::answer(&answer.as_string().unwrap_or_default())?;
                 let entry = read_entry(entry.clone())?;
-                self.inner.feedback_inserted(value.as_bytes(), carrier.as_ref(), &entry, answer, now)
+                self.inner.feedback_inserted(&value, carrier.as_ref(), &entry, answer, now)
             }
             _ => return Err(errors::argument("`inserted` is not an entry and an answer")),
         };

@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { PACKAGE, agent, exchange, policy } from "./support.js";
+import * as imagxp from "../dist/index.js";
+import { ORIGIN, OTHERS, PACKAGE, agent, exchange, policy } from "./support.js";
 
 let reader;
 let child;
@@ -55,11 +56,21 @@ test("allowed, replayed, denied, unsigned", async () => {
   assert.equal(reader.state.fetches, 1);
 });
 
+test("feedback in raw JSON, with more than ASCII", async () => {
+  const opinion = new imagxp.Feedback(`${ORIGIN}/é`, 1, "HIGH_QUALITY").sign(reader.identity);
+  const answer = await exchange(port, "/", [...reader.sign("/"), ["x-imagxp-feedback", opinion]]);
+  assert.deepEqual([answer.status, answer.header("x-imagxp-feedback-status")], [200, "accepted"]);
+});
+
 test("two lines of one header, over a raw socket", async () => {
   const [userAgent, payload, signature, publicKey] = reader.sign("/");
   for (const twice of [payload, signature, publicKey]) {
     const answer = await exchange(port, "/", [userAgent, payload, signature, publicKey, twice]);
     assert.deepEqual([answer.status, answer.code()], [400, "header.duplicate"], twice[0]);
+  }
+  for (const [one, other] of OTHERS) {
+    const answer = await exchange(port, "/", [userAgent, payload, signature, publicKey, one, other]);
+    assert.deepEqual([answer.status, answer.code(), answer.header("x-imagxp-feedback-status")], [400, "header.duplicate", undefined], one[0]);
   }
   assert.equal((await exchange(port, "/", [userAgent, payload, signature, publicKey])).status, 200);
 });

@@ -15,6 +15,11 @@ import * as imagxp from "../dist/index.js";
 export const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 export const ORIGIN = "https://pub.example";
 export const SECRET = "00112233445566778899aabbccddeeff";
+/** Two lines of each header that a good request need not have, base64 and JSON. */
+export const OTHERS = [
+  ...["payment", "credential", "proof", "feedback", "agent-id", "alg", "something"].map((end) => [[`x-imagxp-${end}`, "eyJhIjoxfQ"], [`X-Imagxp-${end}`, "other"]]),
+  [["x-imagxp-feedback", '{"a":{},"b":1}'], ["x-imagxp-feedback", '{"a":1,"b":2}']],
+];
 const LOOPBACK = { allowLoopback: true };
 
 /** A server on a free loopback port; `close` ends it and its connections. */

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { NextRequest, NextResponse } from "next/server.js";
 import * as imagxp from "../dist/index.js";
+import { withImagxp } from "../dist/deno.js";
 import { imagxpProxy } from "../dist/next.js";
 import { ORIGIN, SECRET, agent, broker, policy } from "./support.js";
 
@@ -51,6 +52,81 @@ test("verifyRequest gives the verdict, and leaves the request as it is", async (
   const posted = request("/a", lines, { method: "POST", body });
   assert.equal((await verifier.verifyRequest(posted)).outcome, "allow");
   assert.equal(await posted.text(), body, "it was hashed, and can still be read");
+});
+
+test("verifyRequest copies no body, unless its digest was signed, and keeps nothing of a copy that it does not read", async () => {
+  const verifier = new imagxp.Verifier({ policy: policy({ unsigned: "allow" }), maxBody: 100 });
+  let [cancelled, pulled] = [false, 0];
+  const upload = (lines) => {
+    const body = new ReadableStream({
+      pull: (controller) => { controller.enqueue(new Uint8Array(1000).fill((pulled += 1))); },
+      cancel: () => { cancelled = true; },
+    }, { highWaterMark: 0 });
+    return request("/a", lines, { method: "POST", body, duplex: "half" });
+  };
+  const unsigned = upload([["user-agent", "curl/8"]]);
+  const { body } = unsigned;
+  unsigned.clone = () => assert.fail("it is copied");
+  assert.equal((await verifier.verifyRequest(unsigned)).outcome, "allow");
+  assert.deepEqual([unsigned.body === body, pulled], [true, 0]);
+  // A signed one that is longer than is held: once the application has gone, nobody keeps what is left of it.
+  const lines = reader.sign("/a", { method: "POST", contentDigest: imagxp.contentDigest("x") });
+  const large = upload(lines);
+  assert.equal((await verifier.verifyRequest(large)).code, "claim.digest_mismatch");
+  const stream = large.body.getReader();
+  assert.equal((await stream.read()).value[0], 1, "from the beginning");
+  await stream.cancel();
+  assert.equal(cancelled, true);
+});
+
+test("two lines of one header that a Headers has joined", async () => {
+  const taken = [];
+  const verifier = new imagxp.Verifier({ policy: policy(), onFeedback: (feedback) => taken.push(feedback) });
+  const ask = async (headers) => {
+    const answer = await verifier.handle(request("/", headers), page);
+    const code = answer.status === 200 ? null : (await answer.json()).error.code;
+    return [answer.status, code, answer.headers.get("x-imagxp-feedback-status")];
+  };
+  // Those of bindings/python/tests/test_servers.py.
+  for (const end of ["payload", "signature", "public-key", "payment", "credential", "proof", "feedback", "agent-id", "alg", "something"]) {
+    const name = `x-imagxp-${end}`;
+    const headers = new Headers(reader.sign("/"));
+    const value = headers.get(name) ?? "eyJhIjoxfQ";
+    for (const [first, second] of [[value, value], [value, "other"], ["", value], [value, ""]]) {
+      const twice = new Headers(headers);
+      twice.delete(name);
+      twice.append(name, first);
+      twice.append(name.toUpperCase(), second);
+      assert.deepEqual(await ask(twice), [400, "header.duplicate", null], name);
+    }
+    assert.deepEqual(await ask(headers), [200, null, null], `${name}: nothing was spent`);
+  }
+  // Feedback that is raw JSON has commas of its own.
+  const opinion = () => new imagxp.Feedback(`${ORIGIN}/é`, 1, "HIGH_QUALITY").sign(reader.identity);
+  const wire = (text) => Buffer.from(text).toString("latin1");
+  const [one, other] = [wire(opinion()), wire(opinion())];
+  for (const pair of [[one, other], [one, one], ['{"a":{},"b":1}', one], [imagxp.feedbackHeader(opinion()), one]]) {
+    const headers = new Headers(reader.sign("/"));
+    for (const line of pair) headers.append("x-imagxp-feedback", line);
+    assert.deepEqual(await ask(headers), [400, "header.duplicate", null]);
+  }
+  assert.deepEqual(taken, []);
+  assert.deepEqual(await ask([...reader.sign("/"), ["x-imagxp-feedback", one]]), [200, null, "accepted"]);
+  assert.equal(taken.length, 1);
+});
+
+test("Deno: the switch for development lets in nobody from another machine, whatever Host says", async () => {
+  const handler = withImagxp(page, { policy: policy() });
+  const from = async (remoteAddr) => (await quietly(() => handler(request("/", reader.sign("/")), { remoteAddr }))).status;
+  for (const hostname of ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1", "1127.0.0.1"]) {
+    assert.equal(await from({ transport: "tcp", hostname, port: 1 }), 500, hostname);
+  }
+  for (const hostname of ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"]) {
+    assert.equal(await from({ transport: "tcp", hostname, port: 1 }), 200, hostname);
+  }
+  assert.deepEqual([await from({ transport: "unix", path: "/run/site" }), await from(undefined)], [200, 200]);
+  const elsewhere = withImagxp(page, { policy: policy({ allow_loopback: false, unsigned: "allow" }) });
+  assert.equal((await elsewhere(request("/", []), { remoteAddr: { hostname: "192.0.2.7" } })).status, 200);
 });
 
 test("a document store: other isolates find what one has fetched, and a new key is fetched all the same", async () => {
@@ -144,6 +220,51 @@ test("a broker is shown the visa and the signed request, also of an agent that l
       const signed = { payload: sent["x-imagxp-payload"], signature: sent["x-imagxp-signature"], public_key: sent["x-imagxp-public-key"] };
       assert.deepEqual(shown.splice(0), [[`${bank.issuer}/v1/visas/redeem`, visa, { visa, request: signed }]]);
     }
+  } finally {
+    await bank.close();
+  }
+});
+
+test("a visa that was let in without asking its broker is handed on, to be redeemed", async () => {
+  const bank = await broker();
+  try {
+    const payment = { brokers: [{ ...bank.entry, check: "offline" }] };
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment });
+    const shown = [];
+    const verifier = new imagxp.Verifier({ policy: rules, onVisa: (presented, { payment: { jti } }) => { shown.push([presented, jti]); } });
+    const lines = reader.sign("/", { payment: bank.visa(reader, { jti: "visa-offline" }) });
+    const sent = Object.fromEntries(lines);
+    // The key is the manifest's where the request does not bring it.
+    const answer = await verifier.handle(request("/", lines.filter(([name]) => name !== "x-imagxp-public-key")), page);
+    assert.equal(answer.status, 200);
+    const signed = { payload: sent["x-imagxp-payload"], signature: sent["x-imagxp-signature"], public_key: sent["x-imagxp-public-key"] };
+    assert.deepEqual(shown.splice(0), [[{ visa: sent["x-imagxp-payment"], request: signed }, "visa-offline"]]);
+    // Not again, not for what is free or refused.
+    assert.equal((await verifier.handle(request("/", lines), page)).status, 409);
+    assert.equal((await verifier.handle(request("/", reader.sign("/", { payment: sent["x-imagxp-payment"] })), page)).status, 402);
+    assert.deepEqual(shown, []);
+    assert.equal((await verifier.verifyRequest(request("/", reader.sign("/", { payment: bank.visa(reader) })))).code, null);
+    assert.equal(shown.length, 1);
+
+    const redeem = async () => "accepted";
+    const asking = new imagxp.Verifier({ policy: { ...rules, payment: { brokers: [{ ...bank.entry, check: "redeem" }] } }, redeem, onVisa: (presented) => { shown.push(presented); } });
+    assert.equal((await asking.handle(request("/", reader.sign("/", { payment: bank.visa(reader) })), page)).status, 200);
+    assert.equal(shown.length, 1, "that one is redeemed");
+
+    // What fails is said, and changes nothing; who can keep it running does not wait for it.
+    for (const onVisa of [() => { throw new Error("on purpose"); }, async () => { throw new Error("on purpose"); }]) {
+      const failing = new imagxp.Verifier({ policy: rules, onVisa });
+      const said = await quietly(async (said) => {
+        assert.equal((await failing.handle(request("/", reader.sign("/", { payment: bank.visa(reader) })), page)).status, 200);
+        return said;
+      });
+      assert.match(said.join(), /not redeemed.*on purpose/);
+    }
+    const waiting = [];
+    const slow = new imagxp.Verifier({ policy: rules, onVisa: () => new Promise(() => undefined) });
+    const context = { waitUntil: (promise) => { waiting.push(promise); } };
+    assert.equal((await slow.handle(request("/", reader.sign("/", { payment: bank.visa(reader) })), page, context)).status, 200);
+    assert.ok(waiting.length >= 1);
   } finally {
     await bank.close();
   }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as imagxp from "../dist/index.js";
-import { ORIGIN, REPLAY, SECRET, agent, broker, exchange, policy, serve, workerd } from "./support.js";
+import { ORIGIN, OTHERS, REPLAY, SECRET, agent, broker, exchange, policy, serve, workerd } from "./support.js";
 
 const WORKER = fileURLToPath(new URL("fixtures/worker.js", import.meta.url));
 const BROWSER = [["user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"], ["accept-language", "en"], ["sec-fetch-mode", "navigate"], ["sec-fetch-dest", "document"], ["sec-fetch-site", "none"]];
@@ -161,6 +161,15 @@ test("an answer that was fetched elsewhere gets the headers too", async () => {
   assert.ok(answer.header("x-imagxp-provenance"));
 });
 
+test("two lines of one header over a raw socket", async () => {
+  const lines = reader.sign("/x");
+  for (const [one, other] of OTHERS) {
+    const answer = await get("/x", [...lines, one, other]);
+    assert.deepEqual([answer.status, answer.code(), answer.header("x-imagxp-feedback-status")], [400, "header.duplicate", undefined], one[0]);
+  }
+  assert.equal((await get("/x", lines)).status, 200);
+});
+
 test("malformed headers over a raw socket are refused with their code", async () => {
   const [userAgent, payload, signature, publicKey] = reader.sign("/x");
   const visa = ["x-imagxp-payment", bank.visa(reader)];
@@ -226,6 +235,12 @@ test("feedback is taken once", async () => {
     const taken = (await exchange(port, "/feedback", reader.sign("/feedback"))).json();
     assert.deepEqual(taken.map(({ scoreMillionths, reason }) => [scoreMillionths, reason]), [[250_000, "INACCURATE"]]);
   }
+});
+
+test("feedback in raw JSON, with more than ASCII", async () => {
+  const opinion = new imagxp.Feedback(`${ORIGIN}/é`, 1, "HIGH_QUALITY").sign(reader.identity);
+  const answer = await exchange(ports.two, "/page", [...reader.sign("/page"), ["x-imagxp-feedback", opinion]]);
+  assert.deepEqual([answer.status, answer.header("x-imagxp-feedback-status")], [200, "accepted"]);
 });
 
 test("a manifest that stalls costs its own reader a 503, and nobody else anything", async () => {

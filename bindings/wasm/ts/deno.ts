@@ -5,11 +5,18 @@ import { Verifier, type VerifierOptions } from "./verifier.js";
 
 export * from "./index.js";
 
-/** Verifies every request before the handler sees it; the verdict comes as the last argument, and is `verdictOf(request)`. */
+/**
+ * Verifies every request before the handler sees it; the verdict comes as the last argument, and is `verdictOf(request)`. With a policy that
+ * has `allow_loopback`, requests that come from another machine are refused, where `info.remoteAddr` tells.
+ */
 export function withImagxp<Info = unknown>(
   handler: (request: Request, info: Info, verdict: Verdict) => Response | Promise<Response>,
   options: VerifierOptions,
 ): (request: Request, info: Info) => Promise<Response> {
   const verifier = new Verifier(options);
-  return (request, info) => verifier.handle(request, (passed, verdict) => handler(passed, info, verdict));
+  return (request, info) => {
+    const remote = (info as { remoteAddr?: { hostname?: unknown } } | undefined)?.remoteAddr?.hostname;
+    const remoteAddress = typeof remote === "string" ? remote : undefined;
+    return verifier.handle(request, (passed, verdict) => handler(passed, info, verdict), { remoteAddress });
+  };
 }

@@ -18,7 +18,9 @@ function* lines(headers: HeaderLines): Generator<readonly [string, string]> {
     const isJoined = Object.prototype.toString.call(headers) === "[object Headers]";
     for (const pair of headers as Iterable<readonly [string, string]>) {
       if (!Array.isArray(pair) || pair.length !== 2) throw notHeaders();
-      yield* isJoined ? apart(pair as unknown as readonly [string, string]) : [pair as unknown as readonly [string, string]];
+      const [name, value] = pair as unknown as readonly [string, string];
+      if (isJoined) for (const line of apart(name, value)) yield [name, line];
+      else yield [name, value];
     }
     return;
   }
@@ -30,13 +32,28 @@ function* lines(headers: HeaderLines): Generator<readonly [string, string]> {
 }
 
 /**
- * A `Headers` has joined the lines of one name with comma and space. No header of ours has a comma in it, but for feedback in JSON, where a
- * second line is not JSON any more: the others are taken apart again, so that a second line is refused and not overlooked.
+ * A `Headers` has joined the lines of one name with comma and space. Ours never contain a comma, except feedback that is raw JSON, so the
+ * lines are taken apart again, and the core refuses duplicates as it does everywhere.
  */
-function* apart([name, value]: readonly [string, string]): Generator<readonly [string, string]> {
-  const lower = name.toLowerCase();
-  if (!lower.startsWith("x-imagxp-") || lower === "x-imagxp-feedback") yield [name, value];
-  else for (const line of value.split(/,[ \t]*/)) yield [name, line];
+export function apart(name: string, value: string): string[] {
+  if (!value.includes(",") || !name.toLowerCase().startsWith("x-imagxp-")) return [value];
+  // Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
+  return value.split(value.startsWith("{") ? /(?<=\})[ \t]*,[ \t]*(?=\{)/ : ",");
+}
+
+/** A value as it came over the wire: its text is Latin-1, one character per byte; or UTF-8, where a platform has read it as that. */
+export function bytes(value: string): Uint8Array {
+  const latin = Uint8Array.from(value, (character) => character.charCodeAt(0));
+  return /^[\0-\xff]*$/.test(value) && isUtf8(latin) ? latin : new TextEncoder().encode(value);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function notHeaders(): ImagxpError {

@@ -17,9 +17,10 @@ import {
   type Verification,
   contentDigest,
 } from "./core.js";
+import { type ReadBody, copied, taken } from "./body.js";
 import { type DocumentStore, Documents } from "./documents.js";
 import { ImagxpError } from "./errors.js";
-import { readAtMost } from "./fetch.js";
+import { apart, bytes } from "./headers.js";
 import { generation } from "./instance.js";
 import { type ReceiptOf, addReceipt } from "./receipt.js";
 import type { ReplayStore } from "./replay.js";
@@ -32,6 +33,11 @@ export const WELL_KNOWN_PATH = "/.well-known/imagxp-policy.json";
  * bound to a key counts only with what the key has signed: `{"visas":[presented]}` is the body to POST.
  */
 export type Redeem = (need: Need, visa: string, presented: Presented) => Promise<Redemption>;
+/**
+ * Takes what a broker wants to see of a request that was let in with a visa without asking (`check: offline`): who lets it in has to redeem it
+ * soon, or is never paid. `{"visas":[presented, …]}`, a thousand at most, is the body to POST.
+ */
+export type OnVisa = (presented: Presented, verdict: Verdict) => void | Promise<void>;
 /** Takes feedback that holds, and the verdict on it, which names the agent. */
 export type OnFeedback = (feedback: TakenFeedback, verdict: Verdict) => void | Promise<void>;
 /** Takes the receipt of an answer that had gone out before its hash was known. */
@@ -54,8 +60,10 @@ export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
   fetch?: typeof fetch;
   /** Keeps fetched documents for other isolates, for example a Workers KV namespace. */
   documents?: DocumentStore;
-  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. Other visas are yours to redeem. */
+  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. */
   redeem?: Redeem;
+  /** Takes the other visas (`check: offline`), which are yours to redeem. */
+  onVisa?: OnVisa;
   /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
   identity?: SiteIdentity;
   onReceipt?: OnReceipt;
@@ -70,6 +78,8 @@ export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
 export interface Context {
   /** Keeps a promise running when the answer has been given. */
   waitUntil?(promise: Promise<unknown>): void;
+  /** The address that the request came from, where the platform tells: a policy with `allow_loopback` is for loopback only. */
+  remoteAddress?: string | undefined;
 }
 
 // Manifest, key set, redemption; a refresh may ask for one of the first two again.
@@ -121,8 +131,7 @@ export class Verifier {
 
   /** Verifies one request: fetches and asks what the verdict needs. The request's body is not touched; throws only what is a bug. */
   async verifyRequest(request: Request, context: Context = {}): Promise<Verdict> {
-    // A body that has to be hashed is read from a copy: the caller's stays whole.
-    const { verdict } = await this.#judge(request.body === null ? request : (request.clone() as Request), context);
+    const { verdict } = await this.#judge(request, context, copied);
     return verdict;
   }
 
@@ -138,7 +147,7 @@ export class Verifier {
     let judged: Judged;
     let extra: [string, string][];
     try {
-      judged = await this.#judge(request, context);
+      judged = await this.#judge(request, context, taken);
       extra = await this.#takeFeedback(judged.request, judged.verdict, context);
     } catch (error) {
       // Whatever it is, it must not become a way in.
@@ -161,10 +170,11 @@ export class Verifier {
     return this.#receipt(passed, verdict, response, context);
   }
 
-  async #judge(request: Request, context: Context): Promise<Judged> {
+  /** `read` is how a body is read whose digest was signed; of any other nothing is touched. */
+  async #judge(request: Request, context: Context, read: ReadBody): Promise<Judged> {
     const { publisher } = this.#current();
     const url = new URL(request.url);
-    if (this.#policy.allowLoopback && !["localhost", "127.0.0.1", "[::1]"].includes(url.hostname)) {
+    if (this.#policy.allowLoopback && (!["localhost", "127.0.0.1", "[::1]"].includes(url.hostname) || isOutside(context.remoteAddress))) {
       throw new ImagxpError("usage.policy", "the policy has allow_loopback, which is for development; this is another host");
     }
     const target = url.pathname + url.search;
@@ -173,7 +183,7 @@ export class Verifier {
     // signature: a stranger can make us hold `maxBody` bytes for as long as the platform lets a body take.
     if (verification.verdict.code === "claim.digest_mismatch") {
       verification.pending?.free();
-      const { body, request: again } = await readBody(request, this.#options.maxBody ?? 1024 * 1024);
+      const { body, request: again } = await read(request, this.#options.maxBody ?? 1024 * 1024);
       // A body that is not held has no digest: then the refusal is final, and the audit log gets it.
       const bodyDigest = body === undefined ? "" : contentDigest(body);
       const verdict = await this.#complete(again, publisher.verify(request.method, target, request.headers, { bodyDigest }), context);
@@ -189,6 +199,7 @@ export class Verifier {
     let verification = first;
     let fetches = 0;
     let insertions = 0;
+    let asked = false;
     while (verification.pending !== undefined) {
       const { pending, verdict } = verification;
       try {
@@ -200,8 +211,10 @@ export class Verifier {
           return verdict;
         } else {
           for (const need of verdict.needs) {
-            if (need.kind === "redeem") pending.redeemed(await this.#redeem(need, request, verdict));
-            else await this.#documents.supply(publisher, need, fetched.has(need.url), (promise) => context.waitUntil?.(promise));
+            if (need.kind === "redeem") {
+              asked = true;
+              pending.redeemed(await this.#redeem(need, request, verdict));
+            } else await this.#documents.supply(publisher, need, fetched.has(need.url), (promise) => context.waitUntil?.(promise));
             fetched.add(need.url);
           }
         }
@@ -210,7 +223,18 @@ export class Verifier {
         pending.free();
       }
     }
+    if (!asked) await this.#present(request, verification.verdict, context);
     return verification.verdict;
+  }
+
+  /** Hands on a visa that was taken without asking its broker. The request has been decided; what fails here is the site's loss. */
+  async #present(request: Request, verdict: Verdict, context: Context): Promise<void> {
+    const { onVisa } = this.#options;
+    if (onVisa === undefined || !verdict.isAllowed || verdict.payment.state !== "visa") return;
+    const hand = async (): Promise<void> => onVisa(this.#current().publisher.presented(verdict, request.headers), verdict);
+    const handed = hand().catch((error: unknown) => console.error("imagxp: a visa was not taken, and is not redeemed", error));
+    if (context.waitUntil === undefined) await handed;
+    else context.waitUntil(handed);
   }
 
   async #insert(entry: ReplayEntry): Promise<Insert> {
@@ -239,8 +263,10 @@ export class Verifier {
 
   /** What came in `x-imagxp-feedback`. It never decides about the request that carries it. */
   async #takeFeedback(request: Request, carrier: Verdict, context: Context): Promise<[string, string][]> {
-    const value = request.headers.get(FEEDBACK);
-    if (this.#options.onFeedback === undefined || value === null) return [];
+    const given = request.headers.get(FEEDBACK);
+    // Two lines of it are a refusal already.
+    if (this.#options.onFeedback === undefined || given === null || apart(FEEDBACK, given).length !== 1) return [];
+    const value = bytes(given);
     const { publisher } = this.#current();
     let taken = publisher.feedback(value, { carrier });
     for (const need of taken.verdict.needs.filter((need) => need.kind === "manifest")) {
@@ -317,13 +343,9 @@ interface Judged {
   request: Request;
 }
 
-/** The body, unless it is longer or somebody has read it, and the request with its body again. A request without one has an empty one. */
-async function readBody(request: Request, most: number): Promise<{ body: Uint8Array | undefined; request: Request }> {
-  if (request.bodyUsed) return { body: undefined, request };
-  if (request.body === null) return { body: new Uint8Array(), request };
-  const [read, kept] = request.body.tee();
-  const body = await readAtMost(read, most);
-  return { body, request: new Request(request, { body: kept, duplex: "half" } as RequestInit) };
+/** Whether it is an address that is not loopback; a Unix socket has none. */
+function isOutside(address: string | undefined): boolean {
+  return typeof address === "string" && !/^(?:::ffff:)?127\.|^::1$/.test(address);
 }
 
 function readIdentity(site: SiteIdentity): Identity {

@@ -183,12 +183,14 @@ class Guard {
     const given = values(request.headers, FEEDBACK)
     if (this.#options.onFeedback === undefined || given.length !== 1) return []
     const carrier = verdict.visitor === 'verified_agent' ? verdict : undefined
-    let taken = this.#publisher.feedback(given[0], { carrier })
+    // From the wire it is Latin-1, one character per byte.
+    const value = Buffer.from(given[0], 'latin1')
+    let taken = this.#publisher.feedback(value, { carrier })
     for (let rounds = 0; taken.verdict.needs.length > 0 && rounds < MAX_ROUNDS; rounds += 1) {
       const [need] = taken.verdict.needs
       if (need.kind === 'replay') await taken.insert()
       else await this.#fetch(need)
-      taken = this.#publisher.feedback(given[0], { carrier, inserted: taken })
+      taken = this.#publisher.feedback(value, { carrier, inserted: taken })
     }
     let status = taken.verdict.code ?? 'accepted'
     if (taken.feedback !== null) {

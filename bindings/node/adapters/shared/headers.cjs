@@ -1,5 +1,7 @@
 'use strict'
 
+const { apart } = require('../../headers.cjs')
+
 const VERDICT_PREFIX = 'x-imagxp-verdict-'
 
 /** Whether a request header speaks of verdicts, also for those who read `_` as `-`. */
@@ -7,11 +9,11 @@ function speaksOfVerdicts(name) {
   return name.toLowerCase().replaceAll('_', '-').startsWith(VERDICT_PREFIX)
 }
 
-/** The values of a header in `req.rawHeaders` (names and values in turn) or in Web `Headers`. */
+/** The values of a header of ours, line by line, in `req.rawHeaders` (names and values in turn) or in Web `Headers`. */
 function values(headers, name) {
   if (!Array.isArray(headers)) {
     const value = headers.get(name)
-    return value === null ? [] : [value]
+    return value === null ? [] : apart(name, value)
   }
   return headers.filter((_, at) => at % 2 === 1 && headers[at - 1].toLowerCase() === name)
 }

@@ -50,8 +50,12 @@ everywhere({
       'feedback never decides about the request that carries it',
     )
     assert.equal(status(await send('OTHER')), 'internal.invariant')
+    // As it is, and not in ASCII alone: over HTTP each byte is a character.
+    const accented = await new Feedback(`${site.origin}/é`, '0.25', 'INACCURATE').sign(domain.identity)
+    const raw = await ask(site.origin, '/a', { headers: { 'x-imagxp-feedback': accented.toString('latin1') } })
+    assert.deepEqual([raw.status, status(raw)], [200, 'accepted'])
     assert.equal(status(await ask(site.origin, '/a', { headers: { 'x-imagxp-feedback': '!' } })), 'feedback.malformed')
-    assert.deepEqual(taken, [250_000, 250_000])
+    assert.deepEqual(taken, [250_000, 250_000, 250_000])
     assert.deepEqual(
       site.record.errors.map(({ message }) => message),
       ['on purpose'],

@@ -57,7 +57,10 @@ class Domain {
   }
 }
 
-/** A broker: a key set, a token endpoint that sells visas to agents who prove who they are, and an end to what is presented. */
+/**
+ * A broker: a key set, a token endpoint that sells visas to agents who prove who they are, and an end to what is presented; while it is
+ * `stalled` it takes what is presented, and says nothing.
+ */
 class Broker {
   static async open() {
     const broker = new Broker()
@@ -67,6 +70,7 @@ class Broker {
     broker.fetched = 0
     broker.sold = 0
     broker.presented = []
+    broker.stalled = false
     const jwk = { ...broker.key.publicKey.toJwk(), kid: broker.key.publicKey.thumbprint }
     broker.listener.server.on('request', async (request, response) => {
       if (request.url === '/jwks') {
@@ -77,6 +81,7 @@ class Broker {
       if (request.url === '/v1/visas/redeem') {
         const { visas } = JSON.parse(await text(request))
         broker.presented.push(...visas)
+        if (broker.stalled) return
         response.end(JSON.stringify({ results: visas.map(() => ({ accepted: true })) }))
         return
       }

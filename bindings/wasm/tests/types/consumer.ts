@@ -30,6 +30,7 @@ publisher.verify("GET", "/", [], { then: 1 });
 const serve: (request: Request, info: unknown) => Promise<Response> = forDeno(() => new Response(), { policy: {} });
 const verifier = new Verifier({ policy: {}, identity: { agentId: "pub.example", publicKey: "", sign: async (message) => message } });
 new Verifier({ policy: {}, redeem: async (need, visa, { request }) => (request?.public_key === visa ? "refused" : "accepted") });
+new Verifier({ policy: {}, onVisa: async ({ visa }, { payment }) => console.log(visa, payment.jti) });
 const seen: Promise<Verdict> = verifier.verifyRequest(new Request("https://pub.example/"));
 const error: string = new ImagxpError("usage.argument", "x").code;
 // @ts-expect-error a proxy makes no receipts
