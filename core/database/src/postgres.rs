@@ -77,7 +77,11 @@ impl PostgresAddress {
     /// Lets a connection end whose server is gone while an answer is waited for: nothing is sent then that could go unacknowledged, and only
     /// probes find out. They begin after ten seconds of silence; three of them, three seconds apart, are enough.
     pub fn probe_silence(&mut self) {
-        self.config.keepalives(true).keepalives_idle(SILENCE).keepalives_interval(PROBE).keepalives_retries(3);
+        self.config
+            .keepalives(true)
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(PROBE)
+            .keepalives_retries(3);
     }
 
     /// Connects. Blocks. Errors: `storage.tls`, `storage.unavailable`.

@@ -108,7 +108,10 @@ mod tests {
     fn figures_and_caps() {
         let defaults = [12_288, 512, 8192, 100, 32_768, 4096, 4096, 16_384, 10_000];
         assert_eq!(figures(&Limits::default()), defaults);
-        assert_eq!(figures(&all(usize::MAX)), [16_384, 512, 16_384, 100, 65_536, 8192, 8192, 65_536, 100_000]);
+        assert_eq!(
+            figures(&all(usize::MAX)),
+            [16_384, 512, 16_384, 100, 65_536, 8192, 8192, 65_536, 100_000]
+        );
         assert_eq!(figures(&all(1)), [1; 9]);
     }
 }
