@@ -30,8 +30,8 @@ function fromPairs(pairs) {
  */
 function apart(name, value) {
   if (!value.includes(',') || !name.toLowerCase().startsWith('x-imagxp-')) return [value]
-  // Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
-  return value.split(value.startsWith('{') ? /(?<=\})[ \t]*,[ \t]*(?=\{)/ : ',')
+  // Behind a JSON object; within one that is feedback a brace and a comma are followed by a name.
+  return value.split(value.startsWith('{') ? /(?<=\})[ \t]*,(?![ \t]*")/ : ',')
 }
 
 function fromHeaders(headers) {

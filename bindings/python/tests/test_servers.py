@@ -275,11 +275,12 @@ def test_feedback(site: Site) -> None:
     raw = Feedback(site.origin + "/b", "1", "HIGH_QUALITY").sign(agent).decode()
     assert "," in raw, "JSON with commas is no joined line"
     assert site.ask("/a", [*site.signed("/a"), ("x-imagxp-feedback", raw)]).headers["x-imagxp-feedback-status"] == "accepted"
-    lines = "".join(f"{key}: {text}\n" for key, text in site.signed("/a"))
-    answer = site.raw(
-        f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{lines}x-imagxp-feedback: {raw}\nx-imagxp-feedback: {raw}\n\n"
-    )
-    assert b"header.duplicate" in answer
+    for second in (raw, imagxp.feedback_header(signed), ""):
+        lines = "".join(f"{key}: {text}\n" for key, text in site.signed("/a"))
+        answer = site.raw(
+            f"GET /a HTTP/1.1\nHost: x\nConnection: close\n{lines}x-imagxp-feedback: {raw}\nx-imagxp-feedback: {second}\n\n"
+        )
+        assert b"header.duplicate" in answer, second
     assert [(given.url, by) for given, by in site.feedback] == [(site.origin + path, agent.agent_id) for path in ("/a", "/b")]
 
 

@@ -37,8 +37,8 @@ function* lines(headers: HeaderLines): Generator<readonly [string, string]> {
  */
 export function apart(name: string, value: string): string[] {
   if (!value.includes(",") || !name.toLowerCase().startsWith("x-imagxp-")) return [value];
-  // Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
-  return value.split(value.startsWith("{") ? /(?<=\})[ \t]*,[ \t]*(?=\{)/ : ",");
+  // Behind a JSON object; within one that is feedback a brace and a comma are followed by a name.
+  return value.split(value.startsWith("{") ? /(?<=\})[ \t]*,(?![ \t]*")/ : ",");
 }
 
 /** A value as it came over the wire: its text is Latin-1, one character per byte; or UTF-8, where a platform has read it as that. */

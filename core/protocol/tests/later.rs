@@ -5,10 +5,12 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
+use imagxp::crypto::Algorithm;
 use imagxp::feedback::{Feedback, Reason, Score};
+use imagxp::manifest::ManifestKey;
 use imagxp::publisher::Pending;
 use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
-use imagxp::{Code, Publisher, Purpose, Timestamp};
+use imagxp::{AgentId, Code, Manifest, Publisher, Purpose, Timestamp};
 use std::sync::Arc;
 
 /// Looks at once, inserts later.
@@ -130,6 +132,14 @@ fn a_broker_is_shown_a_key_as_long_as_the_manifest_is_at_hand() {
     let tomorrow = now().saturating_add_secs(2 * 86_400);
     let gone = publisher.presented(&waits.verdict, &pending, tomorrow).unwrap_err();
     assert!(gone.to_string().contains("not at hand"), "{gone}");
+    let mut ended = ManifestKey::new(key(1, Algorithm::Es256).public_key().clone());
+    ended.not_after = Some(now().saturating_add_secs(-1));
+    let ended = Manifest::new(AgentId::parse(AGENT, false).unwrap(), None, vec![ended]).unwrap();
+    publisher.supply(MANIFEST_URL, &ended.to_json(), None, now()).unwrap();
+    assert!(
+        publisher.presented(&waits.verdict, &pending, now()).is_ok(),
+        "it was good when the request came"
+    );
     publisher.supply(MANIFEST_URL, &manifest(&[2]), None, now()).unwrap();
     let exchanged = publisher.presented(&waits.verdict, &pending, now()).unwrap_err();
     assert!(exchanged.to_string().contains("does not list the key"), "{exchanged}");

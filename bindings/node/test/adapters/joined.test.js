@@ -65,6 +65,8 @@ test('feedback that is raw JSON has commas of its own', async () => {
     [one, one],
     [`{"a":{},"b":1}`, one],
     [feedbackHeader(opinion()), one],
+    [one, feedbackHeader(opinion())],
+    [one, ''],
   ]) {
     const headers = signed()
     for (const line of lines) headers.append('x-imagxp-feedback', line)

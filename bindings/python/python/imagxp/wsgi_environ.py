@@ -23,8 +23,8 @@ Environ = dict[str, Any]
 
 _OURS: Final = "HTTP_X_IMAGXP_"
 _CHUNK: Final = 64 * 1024
-# Between two JSON objects; within one that is feedback no brace is followed by a comma and another brace.
-_BETWEEN_OBJECTS: Final = re.compile(r"(?<=\})\s*,\s*(?=\{)")
+# Behind a JSON object; within one that is feedback a brace and a comma are followed by a name.
+_BEHIND_AN_OBJECT: Final = re.compile(r"(?<=\})\s*,(?!\s*\")")
 
 
 def incoming(environ: Environ) -> Incoming:
@@ -141,7 +141,7 @@ def _whole_path(environ: Environ) -> bytes:
 
 
 def _apart(value: str) -> list[str]:
-    return _BETWEEN_OBJECTS.split(value) if value.lstrip().startswith("{") else value.split(",")
+    return _BEHIND_AN_OBJECT.split(value) if value.lstrip().startswith("{") else value.split(",")
 
 
 def _bytes(text: str) -> bytes:

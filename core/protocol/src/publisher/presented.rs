@@ -40,8 +40,10 @@ impl Publisher {
         let Some(State::Fresh(manifest) | State::Stale(manifest)) = known else {
             return Err(Error::argument("the agent's manifest is not at hand any more"));
         };
-        let key = manifest.keys_at(now).find(|key| verdict.key_id.as_ref() == Some(key.thumbprint()));
-        key.map(|key| presented.with_key(key))
+        // Also one that ended a moment ago: it was there when the request came.
+        let key =
+            manifest.keys().iter().find(|entry| verdict.key_id.as_ref() == Some(entry.key.thumbprint()));
+        key.map(|entry| presented.with_key(&entry.key))
             .ok_or_else(|| Error::argument("the agent's manifest does not list the key any more"))
     }
 }
