@@ -94,7 +94,11 @@ impl SpendStore for SpendFile {
         self.write(&books)
     }
 
+    /// In the child of a fork: the parent's as they were then, or empty books when somebody wrote at that moment.
     fn snapshot(&self) -> Spend {
+        if self.check().is_err() {
+            return self.books.try_lock().map_or_else(|_| Spend::default(), |books| books.clone());
+        }
         self.books().clone()
     }
 }

@@ -214,3 +214,20 @@ impl Open {
 fn unavailable(error: ::postgres::Error) -> Error {
     Error::new(ErrorKind::Unavailable, "postgresql does not answer as it should").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_vanishes_is_found_out() {
+        let address = PostgresAddress::parse("host=db sslmode=require", None, None).unwrap();
+        let mut probing = address.clone();
+        probing.probe_silence();
+        let backend = PostgresBackend::new(address, &Options::default());
+        let (ours, probes) = (backend.server.address.config(), probing.config());
+        assert!(ours.get_keepalives());
+        assert_eq!(ours.get_keepalives_idle(), probes.get_keepalives_idle());
+        assert_eq!(ours.get_keepalives_interval(), probes.get_keepalives_interval());
+    }
+}

@@ -50,9 +50,8 @@ impl Batch {
 
     /// What is reported of a visa. That it is redeemed already says nothing when this may have been done under an earlier key.
     pub(super) fn judge(&self, result: Redeemed) -> Result<Redeemed, BrokerError> {
-        let redeemed = |code: &str| matches!(code, "visa.state" | "visa.request_used");
         match (&self.before, &result.refusal) {
-            (Some(before), Some((code, message))) if redeemed(code) => Err(BrokerError {
+            (Some(before), Some((code, message))) if code == "visa.state" => Err(BrokerError {
                 unknown: true,
                 key: Some(before.clone()),
                 ..BrokerError::new(code.clone(), message.clone())
@@ -147,6 +146,7 @@ mod tests {
             assert_eq!((error.code(), error.idempotency_key()), ("visa.state", Some(key.as_str())));
             assert!(error.is_unknown());
             assert!(half.judge(refused("visa.expired")).is_ok());
+            assert!(half.judge(refused("visa.request_used")).is_ok(), "another visa had the request");
             assert!(half.judge(Redeemed { accepted: true, ..Redeemed::default() }).is_ok());
             let error = half.failed(too_large());
             assert_eq!((error.is_unknown(), error.idempotency_key()), (true, Some(key.as_str())));

@@ -4,8 +4,9 @@ use super::error::BrokerError;
 use super::retry::{Effort, again};
 use super::send::{API, Caller, Errand, read};
 use crate::agent::nonce;
+use crate::patience::send_within;
 use crate::target::Target;
-use crate::{Call, Fetcher, patience};
+use crate::{Call, Fetcher};
 use core::fmt;
 use core::time::Duration;
 use imagxp::Error;
@@ -91,7 +92,7 @@ impl BrokerClient {
         }
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
         let document = again(self.effort, |left| {
-            read(&patience::send(&self.fetcher, &Call::get(url.as_str()), API.within(left))?)
+            read(&send_within(&self.fetcher, &Call::get(url.as_str()), API, left)?)
         });
         // Reading changes nothing.
         let document = document.map_err(|error| BrokerError { unknown: false, ..error })?;

@@ -31,7 +31,7 @@ impl BrokerClient {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::broker::send::API;
     use crate::{Call, Fetcher, Options};
@@ -44,7 +44,9 @@ mod tests {
     use std::time::Instant;
 
     /// A broker that does this with each connection, and how many there were.
-    fn broker(mut act: impl FnMut(TcpStream) + Send + 'static) -> (String, Arc<AtomicUsize>) {
+    pub(in crate::broker) fn broker(
+        mut act: impl FnMut(TcpStream) + Send + 'static,
+    ) -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let taken = Arc::new(AtomicUsize::new(0));
@@ -64,7 +66,7 @@ mod tests {
         broker(move |stream| held.push(stream))
     }
 
-    fn client(issuer: &str) -> BrokerClient {
+    pub(in crate::broker) fn client(issuer: &str) -> BrokerClient {
         let options = Options { allow_loopback: true, ..Options::default() };
         let fill = &mut |bytes: &mut [u8]| {
             getrandom::fill(bytes).unwrap();
@@ -119,5 +121,8 @@ mod tests {
         }
         let passed = timed(|visa| client.confirm_within(visa, Duration::from_millis(300)));
         assert!(passed < Duration::from_secs(3), "{passed:?}");
+        let begun = Instant::now();
+        assert!(client.with_deadline(Duration::from_millis(300)).endpoints().is_err());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
 }

@@ -86,6 +86,8 @@ struct State {
     hurry: bool,
     /// Until when it may still be tried; then the thread ends.
     closing: Option<Instant>,
+    /// Why nothing more is sent once that time has passed: a broker that is gone is asked once, whatever waits.
+    gone: Option<BrokerError>,
     ended: bool,
 }
 
@@ -262,11 +264,16 @@ impl Worker {
     /// did is not done again.
     fn present(&self, mut batch: Batch) -> Vec<Batch> {
         let mut reported = vec![false; batch.visas.len()];
+        if let Some(error) = self.gone() {
+            self.give_up(&batch, &reported, error);
+            return Vec::new();
+        }
         let mut unknown = false;
         let mut attempt = 0;
         loop {
             let error = match self.client.present(&batch.visas, &batch.key) {
                 Ok(results) => {
+                    self.shared.lock().gone = None;
                     let ends = batch.visas.iter().zip(results).zip(&mut reported);
                     for ((presented, result), reported) in ends.filter(|(_, reported)| !**reported) {
                         if !result.is_transient() {
@@ -301,12 +308,21 @@ impl Worker {
                 || batch.begun.elapsed() >= self.options.give_up
                 || !self.wait_before(attempt, error.retry_after)
             {
+                self.shared.lock().gone = error.is_transient().then(|| error.clone());
                 self.give_up(&batch, &reported, error);
                 return Vec::new();
             }
             unknown = error.unknown;
             attempt += 1;
         }
+    }
+
+    /// Why what has not been sent yet is not sent any more.
+    fn gone(&self) -> Option<BrokerError> {
+        let state = self.shared.lock();
+        let over = state.closing.is_some_and(|end| end <= Instant::now());
+        let gone = state.gone.clone().filter(|_| over);
+        gone.map(|error| BrokerError { unknown: false, ..error })
     }
 
     /// Reports the visas of a batch that are not reported yet.
@@ -357,3 +373,6 @@ impl fmt::Debug for Redeemer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@ use super::client::{BrokerClient, path_part, query};
 use super::error::BrokerError;
 use super::retry::again;
 use super::send;
+use crate::Call;
 use crate::agent::{TOKEN, nonce, now};
-use crate::{Call, patience};
+use crate::patience::send_within;
 use imagxp::agent::spend::Purchase;
 use imagxp::agent::token_request::{TokenAnswer, TokenRequest, Visa};
 use imagxp::amount::Amount;
@@ -60,7 +61,7 @@ impl BrokerClient {
                 headers,
                 body: request.body.into_bytes(),
             };
-            let answer = patience::send(&self.fetcher, &call, TOKEN.within(left))?;
+            let answer = send_within(&self.fetcher, &call, TOKEN, left)?;
             send::check(&answer)?;
             let thumbprint = identity.public_key().thumbprint();
             match TokenAnswer::read(answer.status, &answer.body, &purchase, thumbprint, now()) {

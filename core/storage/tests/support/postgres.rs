@@ -142,13 +142,13 @@ impl Postgres {
 
     /// Sends a signal to the server and to each process of it. Whoever serves a connection is a child of the first.
     pub fn signal(&self, signal: Signal) {
+        // One that has just ended hears nothing.
+        let send = |pid: i32| _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
         let first = self.server.as_ref().unwrap().pid();
+        // First, so that it starts no more of them.
+        send(first.try_into().unwrap());
         let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
-        for pid in std::iter::once(first).chain(children.split_whitespace().map(|pid| pid.parse().unwrap())) {
-            let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
-            // One that has just ended hears nothing.
-            let _ = kill_process(pid, signal);
-        }
+        children.split_whitespace().for_each(|pid| send(pid.parse().unwrap()));
     }
 
     /// Stops it at once, as in a crash, and starts it again on what it has kept.

@@ -33,6 +33,8 @@ impl Server {
             let _ = stopped.recv();
             // A crash: what is acknowledged must be on the disk by then, and there is no state to save.
             let _ = kill_process(Pid::from_child(&child), signal);
+            // One that a test has stopped hears it then.
+            let _ = kill_process(Pid::from_child(&child), Signal::CONT);
             let _ = child.wait();
         });
         let pid = pid.recv().unwrap();
