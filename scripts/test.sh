@@ -357,7 +357,6 @@ lane_release() {
     step nginx "nginx module: black-box suite, sanitizers, valgrind, golden vectors" nginx
     # After nginx, whose module it grades too.
     step grade "our own servers and signers before the grader" grade
-    step package "the C package: installation, ABI, Debian packages, example server" package
 }
 # Servers, which wait as long as they compute, here and in the next.
 lane_services() {
@@ -384,6 +383,7 @@ lane_faults() {
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
     after lane_release release || return 0
     step bench "benchmarks: the harness, each row once, instructions" bench
+    step package "the C package: installation, ABI, Debian packages, example server" package
 }
 together lane_rust lane_release lane_services lane_faults
 step fuzz "fuzz targets, 10 s each" scripts/fuzz.sh

@@ -155,7 +155,7 @@ class AskBroker:
 
     redeem: Redeem
     need: Need
-    presented: Presented
+    presented: Presented = field(repr=False)
 
     def ask(self) -> Redemption | Awaitable[Redemption]:
         """Asks."""
