@@ -28,7 +28,7 @@ ngx_http_imagxp_agent_arrival(void *data, const uint8_t *agent)
     ngx_shmtx_lock(&site->zone->pool->mutex);
 
     rate = ngx_http_imagxp_agent_rate(site, key);
-    arrival = rate == NULL ? IMAGXP_TIME_NONE : rate->arrival;
+    arrival = rate->arrival;
 
     ngx_shmtx_unlock(&site->zone->pool->mutex);
 
@@ -54,10 +54,7 @@ ngx_http_imagxp_agent_replace(void *data, const uint8_t *agent, int64_t before_u
 
     rate = ngx_http_imagxp_agent_rate(site, key);
 
-    if (rate == NULL) {
-        answer = IMAGXP_RATE_ERROR;
-
-    } else if (rate->arrival != before_us) {
+    if (rate->arrival != before_us) {
         answer = IMAGXP_RATE_CHANGED;
 
     } else {
@@ -74,15 +71,19 @@ ngx_http_imagxp_agent_replace(void *data, const uint8_t *agent, int64_t before_u
     return answer;
 }
 
-/* Where the agent's next time stands: in its own entry; without room for one, in that of all such agents under this policy, who count as one. */
+/*
+ * Where the agent's next time stands: in its own entry; without room for one, in that of all such agents under this policy, who count as one.
+ * There are few of those; policies that find none share another's.
+ */
 static ngx_http_imagxp_agent_t *
 ngx_http_imagxp_agent_rate(ngx_http_imagxp_site_t *site, const u_char *key)
 {
     int64_t                   now_us;
-    uint32_t                  index;
+    uint32_t                  index, slot;
+    ngx_uint_t                i;
     const u_char             *id;
     ngx_http_imagxp_sh_t     *sh;
-    ngx_http_imagxp_agent_t  *rate;
+    ngx_http_imagxp_agent_t  *rate, *rates, *unused;
 
     sh = site->zone->sh;
     id = site->policy->id;
@@ -93,20 +94,30 @@ ngx_http_imagxp_agent_rate(ngx_http_imagxp_site_t *site, const u_char *key)
         return &sh->agents[index];
     }
 
-    rate = ngx_http_imagxp_zone_shared(sh) + 1 + ngx_http_imagxp_zone_slot(id, SHARED - 1);
+    rates = ngx_http_imagxp_zone_shared(sh) + 1;
+    slot = ngx_http_imagxp_zone_slot(id, SHARED - 1);
+    unused = NULL;
 
-    if (ngx_memcmp(rate->key, id, 16) != 0) {
+    for (i = 0; i < SHARED - 1; i++) {
+        rate = &rates[(slot + i) % (SHARED - 1)];
 
-        if (rate->arrival > now_us) {
-            /* Another policy's. */
-            return NULL;
+        if (ngx_memcmp(rate->key, id, 16) == 0) {
+            return rate;
         }
 
-        rate->arrival = IMAGXP_TIME_NONE;
-        ngx_memcpy(rate->key, id, 16);
+        if (unused == NULL && rate->arrival <= now_us) {
+            unused = rate;
+        }
     }
 
-    return rate;
+    if (unused == NULL) {
+        return &rates[slot];
+    }
+
+    unused->arrival = IMAGXP_TIME_NONE;
+    ngx_memcpy(unused->key, id, 16);
+
+    return unused;
 }
 
 /* Rates are kept per policy, by the name of its file: two policies may grant one agent different ones, and a reload changes what a file says. */

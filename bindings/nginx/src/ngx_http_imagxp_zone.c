@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_imagxp_zone_make(ngx_http_imagxp_zone_t *zone);
 static void ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone);
+static void ngx_http_imagxp_zone_carry_nonce(ngx_http_imagxp_sh_t *sh, ngx_http_imagxp_sh_t *old,
+    ngx_http_imagxp_nonce_t *nonce, int64_t now);
 
 ngx_int_t
 ngx_http_imagxp_zone_init(ngx_shm_zone_t *shm_zone, void *data)
@@ -251,8 +253,7 @@ ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
 {
     int64_t                   now;
     uint32_t                  i, index;
-    const u_char             *agent;
-    ngx_uint_t                n;
+    ngx_uint_t                n, shared;
     ngx_shm_zone_t           *shm;
     ngx_list_part_t          *part;
     ngx_http_imagxp_sh_t     *old;
@@ -289,18 +290,46 @@ ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
     ngx_memcpy(zone->sh->forgotten, old->forgotten, sizeof(old->forgotten));
     zone->sh->nforgotten = old->nforgotten;
 
-    for (i = 0; i < old->capacity; i++) {
-        for (index = old->heads[i]; index != NONE; index = nonce->next) {
-            nonce = &old->nonces[index];
+    /* Shared ones last: an agent that was there before them has a whole share, and may have used it. */
+    for (shared = 0; shared < 2; shared++) {
+        for (i = 0; i < old->capacity; i++) {
+            for (index = old->heads[i]; index != NONE; index = nonce->next) {
+                nonce = &old->nonces[index];
 
-            agent = nonce->agent == old->agent_capacity ? NULL : old->agents[nonce->agent].key;
-
-            if (ngx_http_imagxp_nonce_add(zone->sh, nonce->key, agent, nonce->expires, now) == IMAGXP_INSERT_FULL) {
-                /* It is too small for what is live: claims of that time are refused instead. */
-                ngx_http_imagxp_nonce_forget(zone->sh, nonce->expires);
+                if ((nonce->agent == old->agent_capacity) == shared) {
+                    ngx_http_imagxp_zone_carry_nonce(zone->sh, old, nonce, now);
+                }
             }
         }
     }
 
     ngx_shmtx_unlock(&from->pool->mutex);
+}
+
+static void
+ngx_http_imagxp_zone_carry_nonce(ngx_http_imagxp_sh_t *sh, ngx_http_imagxp_sh_t *old, ngx_http_imagxp_nonce_t *nonce,
+    int64_t now)
+{
+    uint32_t                  index;
+    const u_char             *key;
+    ngx_http_imagxp_agent_t  *agent;
+
+    agent = nonce->agent == old->agent_capacity ? NULL : &old->agents[nonce->agent];
+    key = agent == NULL ? NULL : agent->key;
+
+    if (ngx_http_imagxp_nonce_add(sh, nonce->key, key, nonce->expires, now) == IMAGXP_INSERT_FULL) {
+        /* It is too small for what is live: claims of that time are refused instead. */
+        ngx_http_imagxp_nonce_forget(sh, nonce->expires);
+    }
+
+    if (agent == NULL || !agent->late) {
+        return;
+    }
+
+    /* Some of those that follow may be its own. */
+    index = ngx_http_imagxp_agent_find(sh, key, now * 1000000, 0);
+
+    if (index != NONE) {
+        sh->agents[index].late = 1;
+    }
 }

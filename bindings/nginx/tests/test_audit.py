@@ -1,5 +1,6 @@
 """The audit log: a JSON line for each signed request, manifests before them, and no verdict without its record."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import resource
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import imagxp
 import pytest
@@ -122,6 +124,10 @@ class Disk:
         self.nginx, self.world, self.passed = nginx, world, 0
         self.log = nginx.folder / "audit.jsonl"
 
+    def workers(self):
+        """All of them: the first answers before the last is there."""
+        return wait_for(lambda: len(now := self.nginx.worker_ids()) == self.nginx.workers and now, "the workers")
+
     def ask(self):
         """One request, counted when it has passed; whether it has."""
         answer = self.nginx.get("/page", self.world.sign())
@@ -148,6 +154,10 @@ class Disk:
         self.nginx.process.send_signal(signal.SIGQUIT)
         self.nginx.process.wait(30)
 
+    def only_grows(self, only):
+        """From now on the log may only grow, or no longer only that; whether this can be had here."""
+        return subprocess.run(["chattr", "+a" if only else "-a", self.log], capture_output=True, check=False).returncode == 0
+
     def is_whole(self):
         """Whether each line of the file can be read; for a moment, while a worker tries, one may not."""
         text = self.log.read_text()
@@ -167,7 +177,7 @@ def test_a_full_disk_tears_no_line(start, world, workers, rotated):
     nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), workers=workers, wrapper=TOLD)
     disk = Disk(nginx, world)
     # Of several workers some go on: what they write comes after what was cut off.
-    disk.fill(nginx.worker_ids()[: max(1, workers - 1)])
+    disk.fill(disk.workers()[: max(1, workers - 1)])
     wait_for(disk.is_whole, "a log of whole lines")
     for _ in range(10):
         disk.ask()
@@ -186,18 +196,63 @@ def test_a_full_disk_tears_no_line(start, world, workers, rotated):
 def test_half_a_line_that_cannot_be_taken_back_stands_alone(start, world):
     nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), wrapper=TOLD)
     disk = Disk(nginx, world)
-    if subprocess.run(["chattr", "+a", disk.log], capture_output=True, check=False).returncode != 0:
+    if not disk.only_grows(True):
         pytest.skip("SKIPPED: no file here can be made append-only")
     try:
-        disk.fill(nginx.worker_ids())
+        disk.fill(disk.workers())
         assert not disk.log.read_bytes().endswith(b"\n")
         disk.free()
         lines = disk.log.read_text().splitlines()
     finally:
-        subprocess.run(["chattr", "-a", disk.log], check=True)
+        assert disk.only_grows(False)
     assert sum(not is_record(line) for line in lines) == 1
     verdicts = [one for one in map(json.loads, filter(is_record, lines)) if one["type"] == "verdict"]
     assert len(verdicts) == disk.passed
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_half_a_line_of_another_worker_stands_alone(start, world, reloaded):
+    nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), workers=2, wrapper=TOLD)
+    disk = Disk(nginx, world)
+    if not disk.only_grows(True):
+        pytest.skip("SKIPPED: no file here can be made append-only")
+    workers = first, second = disk.workers()
+    try:
+        # One leaves half a line, and then stands still; the next line is another's.
+        stand_still(second)
+        disk.fill([first])
+        assert not disk.log.read_bytes().endswith(b"\n")
+        stand_still(first)
+        resource.prlimit(first, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        if reloaded:
+            nginx.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(set(nginx.worker_ids()) - set(workers)) == 2, "new workers")
+        else:
+            os.kill(second, signal.SIGCONT)
+        wait_for(lambda: disk.ask() and disk.log.read_bytes().endswith(b"\n"), "a line of another worker")
+        go_on(workers)
+        disk.free()
+        lines = disk.log.read_text().splitlines()
+    finally:
+        go_on(workers)
+        assert disk.only_grows(False)
+    assert sum(not is_record(line) for line in lines) == 1
+    verdicts = [one for one in map(json.loads, filter(is_record, lines)) if one["type"] == "verdict"]
+    assert len(verdicts) == disk.passed
+
+
+def stand_still(worker):
+    """It takes no request any more; one that it took while the signal was on its way would wait for ever."""
+    os.kill(worker, signal.SIGSTOP)
+    stat = Path(f"/proc/{worker}/stat")
+    wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", "a worker that stands still")
+
+
+def go_on(workers):
+    """Those that stand still, and are there, work again."""
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
 
 
 def test_without_a_log_there_is_no_verdict(start, world):

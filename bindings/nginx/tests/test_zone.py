@@ -207,6 +207,67 @@ def test_agents_without_an_entry_share_a_rate(start, tmp_path):
     assert [nginx.get("/page", world.sign(agent=agents[0])).status for _ in range(3)] == [200, 200, 429]
 
 
+def test_agents_without_an_entry_share_a_rate_under_each_policy(start, tmp_path):
+    world = World(tmp_path / "crowd", {**BASE, "rate": {"requests": 3, "per_s": 3600}})
+    room = zone(start(world.http(zone="128k", locations=STATUS)))["agents_max"]
+    agents, more = crowd(world, room // 2 + 3)
+    # There are places for 15 policies. What the file of the site's own says, the others say as well.
+    locations = STATUS
+    for number in range(15):
+        world.write(f"policy{number}.json", (world.folder / "policy.json").read_bytes())
+        locations += f"location = /{number} {{ imagxp_policy {world.folder}/policy{number}.json; try_files /page =404; }}\n"
+    nginx = start(world.http(zone="128k", more=more, locations=locations))
+    assert {nginx.get("/page", world.sign(agent=agent)).status for agent in agents} == {200}
+    late = agents[-2:] * 2
+    assert [nginx.get("/page", world.sign(agent=agent)).status for agent in late] == [429] * 4
+    for number in range(15):
+        statuses = [nginx.get(f"/{number}", world.sign(f"/{number}", agent=agent)).status for agent in late]
+        # Who finds no place shares another policy's, and has to wait, but is not told that something is broken.
+        assert statuses == ([200] * 3 + [429] if number < 14 else [429] * 4), number
+
+
+def shares(start, world, *sizes):
+    """How many nonces one agent may have in zones of these sizes, and how many agents have an entry in the first."""
+    found = [zone(start(world.http(zone=size, locations=STATUS))) for size in sizes]
+    return [one["nonces_per_agent_max"] for one in found], found[0]["agents_max"]
+
+
+# In which order nonces move is chance: by a hash whose key each zone has drawn.
+@pytest.mark.parametrize("draw", range(3))
+def test_a_crowded_zone_that_is_enlarged_refuses_nobody(start, tmp_path, draw):
+    world = World(tmp_path / "crowd")
+    (share, larger), room = shares(start, world, "128k", "160k")
+    agents, more = crowd(world, room + 1)
+    nginx = start(world.http(zone="128k", more=more, locations=STATUS), workers=2)
+    # Some have more than half of what will be a share, and a late one has all that is there for those.
+    each = larger // 2 + 10
+    assert share // 2 < each < share
+    signers = [*agents[:5] * each, *agents[5:room], *agents[room:] * (share // 2)]
+    sent = [world.sign(agent=agent) for agent in signers]
+    assert {nginx.get("/page", headers).status for headers in sent} == {200}
+    nginx.reload(world.http(zone="160k", more=more, locations=STATUS))
+    found = zone(nginx)
+    assert (found["nonces"], found["nonces_shared"], found["nonces_per_agent_max"]) == (len(sent), share // 2, larger)
+    assert nginx.get("/page", world.sign()).status == 200
+    assert {nginx.get("/page", headers).status for headers in sent[::17]} == {409}
+
+
+def test_a_zone_that_is_enlarged_gives_nobody_more_than_a_share(start, tmp_path):
+    world = World(tmp_path / "crowd")
+    (_, larger, largest), room = shares(start, world, "128k", "160k", "192k")
+    agents, more = crowd(world, room + 1)
+    nginx = start(world.http(zone="128k", more=more, locations=STATUS))
+    assert {nginx.get("/page", world.sign(agent=agent)).status for agent in agents} == {200}
+    # The last has found no entry. Where it finds one, what it has among the shared ones counts as half of its share.
+    had = 0
+    for size, share in (("160k", larger), ("192k", largest)):
+        nginx.reload(world.http(zone=size, more=more, locations=STATUS))
+        assert zone(nginx)["nonces_shared"] == 1
+        own = share - share // 2 - had
+        assert [nginx.get("/page", world.sign(agent=agents[-1])).status for _ in range(own + 1)] == [200] * own + [503]
+        had += own
+
+
 def test_expired_nonces_make_room(start, tmp_path):
     # A claim at the edge of its window keeps its nonce for a minute and a bit; here the window is two seconds.
     world = World(tmp_path / "short", {**BASE, "clock": {"past_s": 1, "future_s": 60}})
