@@ -24,7 +24,7 @@ Environ = dict[str, Any]
 _OURS: Final = "HTTP_X_IMAGXP_"
 _CHUNK: Final = 64 * 1024
 # Behind a JSON object; within one that is feedback a brace and a comma are followed by a name.
-_BEHIND_AN_OBJECT: Final = re.compile(r"(?<=\})\s*,(?!\s*\")")
+_BEHIND_AN_OBJECT: Final = re.compile(r"(?<=\})\s*,(?!\s*\")\s*")
 
 
 def incoming(environ: Environ) -> Incoming:
