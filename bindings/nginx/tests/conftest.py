@@ -2,12 +2,21 @@
 
 import pytest
 from instance import Nginx
+from servers import Manifests
 from world import World
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def manifests():
+    """A server of manifests that ends with the test."""
+    server = Manifests()
+    yield server
+    server.close()
 
 
 @pytest.fixture

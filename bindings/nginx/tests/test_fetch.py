@@ -21,13 +21,6 @@ HURRIED = "imagxp_manifest_timeout 1500ms;" + REQUESTS.replace("{snippets}", "{s
 
 
 @pytest.fixture
-def manifests():
-    server = Manifests()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def world(tmp_path, manifests):
     world = World(tmp_path / "world", LOOPBACK)
     name = f"127.0.0.1:{manifests.port}"

@@ -58,5 +58,6 @@ pub mod token;
 pub mod verdict;
 pub mod verification;
 pub mod visa;
+pub mod visit;
 pub mod wallet;
 mod worker;
