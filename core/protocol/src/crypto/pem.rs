@@ -26,7 +26,8 @@ pub(super) fn decode(text: &str, labels: &[&'static str]) -> Result<(&'static st
         let end = ["-----END ", label, DASHES].concat();
         let (body, after) = after.split_once(end.as_str()).ok_or_else(broken)?;
         rest = after;
-        if label == "ENCRYPTED PRIVATE KEY" || body.contains("ENCRYPTED") {
+        // Of the header `Proc-Type: 4,ENCRYPTED` (RFC 1421): base64 has the word too, and no comma.
+        if label == "ENCRYPTED PRIVATE KEY" || body.contains(",ENCRYPTED") {
             return Err(malformed("the PEM key is encrypted; decrypt it first"));
         }
         if let Some(known) = labels.iter().find(|known| **known == label) {
@@ -137,6 +138,14 @@ mod tests {
             let (_, der) = decode(text, &LABELS).unwrap();
             assert_eq!(*encode("PRIVATE KEY", &der), text);
         }
+    }
+
+    /// Found by the fuzz target `key`.
+    #[test]
+    fn a_word_in_base64_is_no_encryption() {
+        let text = "-----BEGIN PRIVATE KEY-----\nbno2SpwtENCRYPTED/9O8qlx\n-----END PRIVATE KEY-----\n";
+        let (_, der) = decode(text, &LABELS).unwrap();
+        assert_eq!(*encode("PRIVATE KEY", &der), text);
     }
 
     proptest! {
