@@ -145,7 +145,7 @@ def receipt_of(start, world, policy, claimed, host):
     lines = [*world.agent.sign("GET", claimed, "RAG_RETRIEVAL"), ("User-Agent", "test IMAGXP/1.0"), ("Host", host)]
     head = "".join(f"{name}: {value}\r\n" for name, value in lines)
     raw = nginx.raw(f"GET /page HTTP/1.1\r\nConnection: close\r\n{head}\r\n".encode(), wait=False)
-    head, _, body = raw.partition(b"\r\n\r\n")
+    head = raw.partition(b"\r\n\r\n")[0]
     assert head.startswith(b"HTTP/1.1 200"), raw
     headers = [tuple(line.decode().split(": ", 1)) for line in head.split(b"\r\n")[1:]]
     if "x-imagxp-provenance" not in dict(headers):
