@@ -4,6 +4,8 @@
 
 #include "ngx_http_imagxp.h"
 
+static ngx_str_t ngx_http_imagxp_served_origin(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx);
+static ngx_uint_t ngx_http_imagxp_names_host(ngx_http_request_t *r, ngx_str_t *origin);
 static ngx_int_t ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
 
 enum {
@@ -83,34 +85,23 @@ ngx_http_imagxp_add_variables(ngx_conf_t *cf)
     return NGX_OK;
 }
 
-/* The absolute URL of what is served, as receipts name it; empty when no configured origin is known to have been asked. */
+/*
+ * The absolute URL of what is served, as receipts name it; empty when no configured origin is known to have been asked. Path and query are those
+ * that came: what the agent has signed need not be what it asked for ("resource_match": "off").
+ */
 ngx_str_t
 ngx_http_imagxp_resource(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 {
     u_char                      *p;
     ngx_str_t                    origin, url;
-    imagxp_slice                 resource;
     ngx_http_imagxp_loc_conf_t  *conf;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
-    resource = imagxp_verdict_resource(ctx->verdict);
-
-    if (resource.len != 0 && resource.ptr[0] != '/') {
-        return ngx_http_imagxp_str(resource);
-    }
+    origin = conf->origin.len != 0 ? conf->origin : ngx_http_imagxp_served_origin(r, ctx);
 
     ngx_str_null(&url);
-    origin = conf->origin;
 
-    if (origin.len == 0) {
-        origin = ngx_http_imagxp_str(imagxp_policy_origin(ctx->site->policy->policy, 0));
-
-        if (imagxp_policy_origin(ctx->site->policy->policy, 1).len != 0) {
-            return url;
-        }
-    }
-
-    if (r->unparsed_uri.len == 0 || r->unparsed_uri.data[0] != '/') {
+    if (origin.len == 0 || r->unparsed_uri.len == 0 || r->unparsed_uri.data[0] != '/') {
         return url;
     }
 
@@ -123,6 +114,74 @@ ngx_http_imagxp_resource(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     }
 
     return url;
+}
+
+/* The policy's only origin, or the one that Host names, or else the agent; none when the two name different ones. */
+static ngx_str_t
+ngx_http_imagxp_served_origin(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
+{
+    size_t        i;
+    ngx_str_t     origin, first, named, claimed, none;
+    imagxp_slice  resource;
+
+    resource = imagxp_verdict_resource(ctx->verdict);
+
+    ngx_str_null(&first);
+    ngx_str_null(&named);
+    ngx_str_null(&claimed);
+    ngx_str_null(&none);
+
+    for (i = 0; /* void */ ; i++) {
+        origin = ngx_http_imagxp_str(imagxp_policy_origin(ctx->site->policy->policy, i));
+
+        if (origin.len == 0) {
+            break;
+        }
+
+        if (i == 0) {
+            first = origin;
+        }
+
+        if (ngx_http_imagxp_names_host(r, &origin)) {
+            named = origin;
+        }
+
+        if (resource.len > origin.len && resource.ptr[origin.len] == '/' && ngx_memcmp(resource.ptr, origin.data, origin.len) == 0) {
+            claimed = origin;
+        }
+    }
+
+    if (i == 1) {
+        return first;
+    }
+
+    if (named.len == 0) {
+        return claimed;
+    }
+
+    return (claimed.len == 0 || claimed.data == named.data) ? named : none;
+}
+
+/* Whether the request came to this origin, by its line and by Host. */
+static ngx_uint_t
+ngx_http_imagxp_names_host(ngx_http_request_t *r, ngx_str_t *origin)
+{
+    u_char     *authority;
+    size_t      len;
+    ngx_str_t  *host, *server;
+
+    if (r->headers_in.host == NULL) {
+        return 0;
+    }
+
+    authority = ngx_strlchr(origin->data, origin->data + origin->len, '/') + 2;
+    len = origin->data + origin->len - authority;
+    host = &r->headers_in.host->value;
+    server = &r->headers_in.server;
+
+    return host->len == len && ngx_strncasecmp(authority, host->data, len) == 0
+           && server->len <= len && ngx_strncasecmp(authority, server->data, server->len) == 0
+           && (server->len == len || authority[server->len] == ':');
 }
 
 static ngx_int_t

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import json
 import subprocess
 
 import imagxp
@@ -134,6 +135,44 @@ def test_a_proxied_answer(start, world, site, upstream):  # noqa: F811 (the fixt
     )
     answer = nginx.get("/x?y=1", world.sign("/x?y=1"))
     verify(world, answer.headers, "https://pub.example/x?y=1", answer.body)
+
+
+def receipt_of(start, world, policy, claimed, host):
+    """The URL of the receipt for `/page` that is asked for with a claim."""
+    world.write("off.json", json.dumps({**BASE, "provenance": {"origin": "HUMAN"}, **policy}))
+    text = world.http(server=f"imagxp_provenance_key {world.folder}/key.pem;").replace("policy.json", "off.json")
+    nginx = start(text)
+    lines = [*world.agent.sign("GET", claimed, "RAG_RETRIEVAL"), ("User-Agent", "test IMAGXP/1.0"), ("Host", host)]
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    raw = nginx.raw(f"GET /page HTTP/1.1\r\nConnection: close\r\n{head}\r\n".encode(), wait=False)
+    head = raw.partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 200"), raw
+    headers = [tuple(line.decode().split(": ", 1)) for line in head.split(b"\r\n")[1:]]
+    if "x-imagxp-provenance" not in dict(headers):
+        return None
+    return imagxp.SignedReceipt.from_headers(headers).verify(world.publisher.manifest()).url
+
+
+@pytest.mark.parametrize("claimed", ["https://pub.example/other", "https://elsewhere.example/page"])
+def test_a_claim_that_nobody_compares_is_not_what_a_receipt_says(start, world, site, claimed):
+    assert receipt_of(start, world, {"resource_match": "off"}, claimed, "pub.example") == "https://pub.example/page"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "host", "url"),
+    [
+        ("https://pub.example", "pub.example", "https://pub.example/page"),
+        ("https://pub.example", "PUB.example", "https://pub.example/page"),
+        # Some proxies tell a name of their own.
+        ("https://pub.example", "inner.example", "https://pub.example/page"),
+        # Which of the two was served?
+        ("https://pub.example", "other.example", None),
+        ("https://other.example", "pub.example", None),
+    ],
+)
+def test_of_several_origins_the_one_that_was_asked(start, world, site, claimed, host, url):
+    several = {"origins": ["https://pub.example", "https://other.example"]}
+    assert receipt_of(start, world, several, f"{claimed}/page", host) == url
 
 
 def test_an_assembled_page(site, world):

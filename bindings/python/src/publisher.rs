@@ -16,20 +16,43 @@ use crate::request::Received;
 use crate::time::{self, Time};
 use crate::verdict::Verdict;
 use crate::verification::{Pending, Verification};
-use crate::{boundary, key};
+use crate::{boundary, key, purpose};
 use imagxp::publisher::{self as core, FetchFailure};
 use imagxp::{Error, ErrorKind, Request};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A site that verifies its readers; shared between threads without locks.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Publisher {
-    pub(crate) inner: core::Publisher,
+    inner: core::Publisher,
     policy: Py<Policy>,
     may_wait: bool,
+    /// The process that makes the trace ids: one that was forked begins anew, or two would make the same.
+    process: AtomicU32,
+}
+
+impl Publisher {
+    /// The core's, in this process.
+    pub(crate) fn core(&self) -> &core::Publisher {
+        let process = std::process::id();
+        if self.process.load(Ordering::Acquire) != process {
+            // Without entropy the process alone keeps them apart.
+            self.inner.begin_traces(first_trace().unwrap_or_else(|_| u64::from(process) << 32));
+            self.process.store(process, Ordering::Release);
+        }
+        &self.inner
+    }
+}
+
+/// Where trace ids begin: processes that share a secret begin with different numbers.
+fn first_trace() -> imagxp::Result<u64> {
+    let mut random = [0; 8];
+    key::entropy(&mut random)?;
+    Ok(u64::from_le_bytes(random))
 }
 
 /// A rule of the publisher's own, written in Python.
@@ -87,7 +110,9 @@ impl Publisher {
             })?,
         };
         let mut may_wait = false;
-        let mut inner = core::Publisher::new(policy.get().0.as_ref().clone(), secret);
+        let first_trace = boundary::call(py, first_trace)?;
+        let mut inner =
+            core::Publisher::new(policy.get().0.as_ref().clone(), secret).with_first_trace(first_trace);
         if let Some(store) = shared {
             // It waits for a server, and so must not run in an event loop.
             may_wait = true;
@@ -126,7 +151,7 @@ impl Publisher {
         if let Some(limits) = limits {
             inner = inner.with_limits(limits.0);
         }
-        Ok(Self { inner, policy, may_wait })
+        Ok(Self { inner, policy, may_wait, process: AtomicU32::new(std::process::id()) })
     }
 
     /// The policy.
@@ -146,8 +171,10 @@ impl Publisher {
     /// `url`: the request target (`/path?query`); its origin is the policy's, never a `Host` header's. `headers`: every line, in
     /// whatever form the framework has them. `body_digest`: `content_digest(body)`; `None` while the body has not been read, and a claim that
     /// names a digest is then refused with `claim.digest_mismatch`, before anything is spent and without an audit record: read the body and verify
-    /// again. Empty when it will not be read: that refusal is recorded.
-    #[pyo3(signature = (method, url, headers, *, now = None, body_digest = None))]
+    /// again. Empty when it will not be read: that refusal is recorded. `purposes`: what is asked for is there for these only, whatever the policy
+    /// allows beyond them; any other is refused before a visa is spent.
+    #[pyo3(signature = (method, url, headers, *, now = None, body_digest = None, purposes = Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn verify(
         &self,
         py: Python<'_>,
@@ -156,12 +183,14 @@ impl Publisher {
         headers: Headers<'_>,
         now: Option<Time>,
         body_digest: Option<PyBackedStr>,
+        purposes: Vec<PyBackedStr>,
     ) -> PyResult<Verification> {
         let now = time::or_now(now);
+        let purposes = purposes.iter().map(|name| purpose::parse(py, name)).collect::<PyResult<Vec<_>>>()?;
         let received = Received { method, url, headers, body_digest };
         let lines = received.lines();
         let request = received.view(&lines);
-        let verification = boundary::compute(py, || self.inner.verify(&request, now))?;
+        let verification = boundary::compute(py, || self.core().verify_for(&request, &purposes, now))?;
         Verification::new(py, verification)
     }
 
@@ -178,7 +207,7 @@ impl Publisher {
         let lines: Vec<_> = requests.iter().map(Received::lines).collect();
         let requests: Vec<_> =
             requests.iter().zip(&lines).map(|(received, lines)| received.view(lines)).collect();
-        let verifications = boundary::compute(py, || self.inner.verify_batch(&requests, now))?;
+        let verifications = boundary::compute(py, || self.core().verify_batch(&requests, now))?;
         verifications.into_iter().map(|verification| Verification::new(py, verification)).collect()
     }
 
@@ -187,7 +216,7 @@ impl Publisher {
     fn resume(&self, py: Python<'_>, pending: &Pending, now: Option<Time>) -> PyResult<Verification> {
         let pending = pending.take(py)?;
         let now = time::or_now(now);
-        let verification = boundary::compute(py, || self.inner.resume(pending, now))?;
+        let verification = boundary::compute(py, || self.core().resume(pending, now))?;
         Verification::new(py, verification)
     }
 
@@ -206,7 +235,7 @@ impl Publisher {
     ) -> PyResult<Presented> {
         let now = time::or_now(now);
         let lines = headers.lines();
-        boundary::call(py, || self.inner.presented_of(verdict.core(), &lines, now)).map(Presented)
+        boundary::call(py, || self.core().presented_of(verdict.core(), &lines, now)).map(Presented)
     }
 
     /// Verifies without spending anything, and tells each step with what was expected and received.
@@ -224,7 +253,7 @@ impl Publisher {
         let received = Received { method, url, headers, body_digest };
         let lines = received.lines();
         let request = received.view(&lines);
-        Ok(Explanation::new(boundary::compute(py, || self.inner.explain(&request, now))?))
+        Ok(Explanation::new(boundary::compute(py, || self.core().explain(&request, now))?))
     }
 
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
@@ -241,7 +270,7 @@ impl Publisher {
     ) -> PyResult<FeedbackVerification> {
         let now = time::or_now(now);
         let carrier = carrier.map(Verdict::core);
-        let taken = boundary::compute(py, || self.inner.feedback(&value.0, carrier, now))?;
+        let taken = boundary::compute(py, || self.core().feedback(&value.0, carrier, now))?;
         FeedbackVerification::new(py, taken)
     }
 
@@ -258,7 +287,7 @@ impl Publisher {
         now: Option<Time>,
     ) -> PyResult<()> {
         let now = time::or_now(now);
-        boundary::call(py, || self.inner.supply(url, &body.0, max_age, now))
+        boundary::call(py, || self.core().supply(url, &body.0, max_age, now))
     }
 
     /// Reports that a URL from `needs` could not be fetched: `failed`, `not_found`, `redirect`, `address_denied`, `busy`, `invalid`.
@@ -268,7 +297,7 @@ impl Publisher {
             errors::argument(py, &format!("`{failure}` is not the name of a fetch failure"))
         })?;
         let now = time::or_now(now);
-        boundary::call(py, || self.inner.supply_failure(url, failure, now))
+        boundary::call(py, || self.core().supply_failure(url, failure, now))
     }
 
     /// Verifies each once and tells how many nanoseconds the core took for all of them: what a benchmark compares [`Self::verify`] with.
@@ -286,7 +315,7 @@ impl Publisher {
             let begin = std::time::Instant::now();
             for headers in &requests {
                 let request = Request { method, url, headers, body_digest: None };
-                drop(std::hint::black_box(self.inner.verify(&request, now.0)));
+                drop(std::hint::black_box(self.core().verify(&request, now.0)));
             }
             u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
         })

@@ -12,7 +12,7 @@ use pyo3::types::PyDict;
 /// Redeems in batches from a thread of its own, which starts with the first visa: a publisher serves first and presents soon after.
 ///
 /// Each visa that `push` took is reported once: `on_outcome(presented, result, error)` on that thread, with the dict of `BrokerClient.redeem`
-/// or a `BrokerError`. `batch` visas or `interval` seconds make a batch; `give_up` seconds without an answer end in an error. What waits is in
+/// or an `ImagxpError`: nearly always a `BrokerError`; a `SignerError` when the key could not sign until then. `batch` visas or `interval` seconds make a batch; `give_up` seconds without an answer end in an error. What waits is in
 /// memory: `close` it before the process ends. After a fork the child's queue is empty.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Redeemer(broker::Redeemer);
@@ -43,6 +43,12 @@ impl Redeemer {
             });
         };
         call(py, || broker::Redeemer::new(client.0.clone(), options, report)).map(Self)
+    }
+
+    /// The broker whose visas it presents.
+    #[getter]
+    fn issuer(&self) -> &str {
+        self.0.issuer()
     }
 
     /// Takes a visa. Raises `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`.

@@ -45,7 +45,7 @@ impl Resolver {
         let now = time::or_now(now);
         let lines = headers.lines();
         let request = Request { method, url, headers: &lines, body_digest };
-        let verification = boundary::compute(py, || self.0.verify(&publisher.inner, &request, now))?;
+        let verification = boundary::compute(py, || self.0.verify(publisher.core(), &request, now))?;
         Verification::new(py, verification)
     }
 
@@ -60,7 +60,7 @@ impl Resolver {
     ) -> PyResult<Verification> {
         let pending = pending.take(py)?;
         let now = time::or_now(now);
-        let verification = boundary::compute(py, || self.0.resume(&publisher.inner, pending, now))?;
+        let verification = boundary::compute(py, || self.0.resume(publisher.core(), pending, now))?;
         Verification::new(py, verification)
     }
 
@@ -70,7 +70,7 @@ impl Resolver {
     #[pyo3(signature = (publisher, need, *, now = None))]
     fn supply(&self, py: Python<'_>, publisher: &Publisher, need: &Need, now: Option<Time>) -> PyResult<()> {
         let now = time::or_now(now);
-        boundary::call(py, || self.0.supply(&publisher.inner, &need.0, now))
+        boundary::call(py, || self.0.supply(publisher.core(), &need.0, now))
     }
 
     fn __repr__(&self) -> &'static str {

@@ -13,6 +13,7 @@ from django.urls import re_path
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     DEBUG=False,
     LOGGING_CONFIG=None,
     MIDDLEWARE=["imagxp.django.ImagxpMiddleware"],

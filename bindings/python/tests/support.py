@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from imagxp import Identity, Policy, Publisher
+from imagxp import Identity, Policy, PrivateKey, Publisher, issue_visa
 
 NOW = "2026-03-01T12:00:00.000Z"
 NOW_MS = 1_772_366_400_000
@@ -52,6 +52,38 @@ def signed(identity: Identity, path: str = "/a", purpose: str = "RAG_RETRIEVAL",
 def fresh(identity: Identity, path: str, purpose: str) -> dict[str, str]:
     """The headers of a good request that is signed now."""
     return dict(signed(identity, path, purpose, now=None))
+
+
+class Bank:
+    """A broker whose keys a publisher is told; every page costs five cents."""
+
+    def __init__(self, issuer: str = "https://broker.example") -> None:
+        self.issuer = issuer
+        self.key = PrivateKey.generate()
+        self.sold = 0
+
+    def members(self, check: str) -> dict[str, Any]:
+        """What a policy says of it."""
+        broker = {"issuer": self.issuer, "jwks_uri": self.issuer + "/jwks.json", "check": check}
+        return {"price": {"amount": "0.05", "currency": "EUR"}, "payment": {"brokers": [broker]}}
+
+    def introduce(self, publisher: Publisher) -> None:
+        """Hands its keys to a publisher."""
+        key = self.key.public_key
+        publisher.supply(self.issuer + "/jwks.json", {"keys": [{**key.to_jwk(), "kid": key.thumbprint}]})
+
+    def visa(self, agent: Identity) -> str:
+        """For one read of any page."""
+        self.sold += 1
+        return issue_visa(
+            self.key,
+            issuer=self.issuer,
+            audience=ORIGIN,
+            agent_id=agent.agent_id,
+            jti=f"visa-{self.sold:06}",
+            amount="0.05",
+            currency="EUR",
+        )
 
 
 class Server:

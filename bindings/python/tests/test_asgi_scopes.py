@@ -12,6 +12,8 @@ import websockets.sync.client
 from asgi_site import Domain, Site, call, ok
 from imagxp import Identity, Policy, Publisher
 from imagxp.asgi import ImagxpMiddleware
+from imagxp.asgi_scope import target
+from support import knowing, signed
 from websockets.exceptions import InvalidStatus
 
 
@@ -47,6 +49,46 @@ def test_scopes_that_a_server_may_make() -> None:
         assert sent[0]["status"] == status, scope
     with pytest.raises(ValueError, match="unknown ASGI scope"):
         asyncio.run(call(app, {"type": "carrier-pigeon", "path": "/"}))
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        # hypercorn's `--root-path`, FastAPI's `root_path`, Django's `FORCE_SCRIPT_NAME`: a proxy has cut the mount off.
+        ({"path": "/a", "raw_path": b"/a"}, "/api/a"),
+        ({"path": "/a b", "raw_path": b"/%61%20b"}, "/api/%61%20b"),
+        ({"path": "/a b"}, "/api/a%20b"),
+        ({"path": "/a", "raw_path": b"/elsewhere"}, "/api/a"),
+        ({"path": "/apiary", "raw_path": b"/apiary"}, "/api/apiary"),
+        ({"path": "/a", "raw_path": b"/a", "root_path": "/\u00e9/"}, "/%C3%A9/a"),
+        # Nothing was cut off.
+        ({"path": "/api/a", "raw_path": b"/api/%61"}, "/api/%61"),
+        ({"path": "/api/a", "raw_path": b"/a"}, "/api/a"),
+        ({"path": "/a", "raw_path": b"/api/%61"}, "/api/%61"),
+        ({"path": "/api"}, "/api"),
+        ({"path": "/a", "root_path": "/"}, "/a"),
+        # What is no path becomes none.
+        ({"path": ""}, "*"),
+        ({"path": "http://evil.example/a", "raw_path": b"http://evil.example/a"}, "*"),
+    ],
+)
+def test_what_is_verified_is_what_was_asked_for(scope: dict[str, Any], expected: str) -> None:
+    assert target({"root_path": "/api", **scope}) == expected
+    assert target({"root_path": "/api", **scope, "query_string": b"q=%2F"}) == f"{expected}?q=%2F".replace("*?q=%2F", "*")
+
+
+def test_behind_a_proxy_that_cuts_the_mount_off(agent: Identity) -> None:
+    publisher = knowing(agent, now=None, unsigned="allow", paths=[{"match": "/api/private/*", "unsigned": "deny"}])
+    app = ImagxpMiddleware(ok, publisher=publisher)
+
+    def ask(path: str, headers: Any = ()) -> int:
+        lines = [(name.encode(), value.encode()) for name, value in headers]
+        scope = {"type": "http", "path": path, "raw_path": path.encode(), "root_path": "/api", "headers": lines}
+        return int(asyncio.run(call(app, scope))[0]["status"])
+
+    assert ask("/private/a") == 401, "closed is closed"
+    assert ask("/open") == 200
+    assert ask("/private/a", signed(agent, "/api/private/a", now=None)) == 200, "and an agent signs what it asked for"
 
 
 @pytest.mark.parametrize("path", ["/robots.txt", "/.well-known/imagxp-policy.json", "/.well-known/imagxp-agent.json"])

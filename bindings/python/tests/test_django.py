@@ -69,6 +69,51 @@ def test_a_synchronous_chain_of_django_under_asgi(agent: Identity) -> None:
         assert client.post(server.origin + "/a", headers=signed, content=body).json()["body"] == "words"
 
 
+def test_a_django_site_whose_mount_was_cut_off(agent: Identity) -> None:
+    import django_site  # noqa: F401 (configures Django)
+    from django.http import HttpResponse
+    from django.test import AsyncRequestFactory, override_settings
+    from imagxp.django import ImagxpMiddleware as Middleware
+
+    async def view(request: Any) -> HttpResponse:
+        return HttpResponse("in")
+
+    publisher = knowing(agent, now=None, unsigned="allow", paths=[{"match": "/shop/private", "unsigned": "deny"}])
+    with override_settings(IMAGXP={"PUBLISHER": publisher}):
+        middleware = Middleware(view)
+    with override_settings(FORCE_SCRIPT_NAME="/shop"):
+        stranger = AsyncRequestFactory().get("/private")
+        good = AsyncRequestFactory().get("/private", headers=fresh(agent, "/shop/private", "RAG_RETRIEVAL"))
+    assert [asyncio.run(middleware(request)).status_code for request in (stranger, good)] == [401, 200]
+
+
+def test_callables_leave_no_database_connection_behind(agent: Identity, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ASGI they run in threads where no request begins or ends: a connection that the server has cut would stay for ever."""
+    import django_site
+    from django.core.handlers.asgi import ASGIHandler
+    from django.db import connection, connections
+    from django.test import override_settings
+
+    monkeypatch.setitem(connections.settings["default"], "NAME", str(tmp_path / "db"))
+    django_site.use(asynchronous=True)
+    opened: list[Any] = []
+
+    def on_feedback(feedback: Any, verdict: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        opened.append(connections["default"])
+        assert opened[-1].connection is not None
+
+    publisher = knowing(agent, now=None)
+    with override_settings(IMAGXP={"PUBLISHER": publisher, "ON_FEEDBACK": on_feedback}):
+        handler = ASGIHandler()
+    feedback = imagxp.feedback_header(imagxp.Feedback(ORIGIN + "/a", "1", "HIGH_QUALITY").sign(agent))
+    with serving(handler, reserve(), lifespan="off") as server, httpx.Client(trust_env=False) as client:
+        answer = client.get(server.origin + "/a", headers={**fresh(agent, "/a", "RAG_RETRIEVAL"), "x-imagxp-feedback": feedback})
+    assert answer.headers["x-imagxp-feedback-status"] == "accepted"
+    assert [each.connection for each in opened] == [None]
+
+
 def test_announcements_of_a_django_site_are_at_the_root_of_the_origin() -> None:
     import django_site  # noqa: F401 (configures Django)
     from django.http import HttpResponse

@@ -12,7 +12,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from imagxp import Identity, UsageError, Verdict
 from imagxp import fastapi as imagxp_fastapi
-from support import AGENT_UA, BROWSER, ORIGIN, PURPOSES, fresh, knowing, policy, reserve, serving
+from support import AGENT_UA, BROWSER, ORIGIN, PURPOSES, Bank, fresh, knowing, policy, reserve, serving, signed
 
 
 @contextmanager
@@ -59,6 +59,46 @@ def test_a_body_that_fastapi_has_read_already_is_still_checked(agent: Identity) 
         assert post(b'{"word": "yes"}', b'{"word": "yes"}').json() == f"yes by {agent.agent_id}"
         changed = post(b'{"word": "yes"}', b'{"word": "not"}')
         assert (changed.status_code, changed.json()["error"]["code"]) == (400, "claim.digest_mismatch")
+
+
+def test_a_purpose_that_an_operation_refuses_costs_no_visa(agent: Identity) -> None:
+    bank, asked = Bank(), []
+
+    async def redeem(need: Any, visa: str, presented: Any) -> str:
+        asked.append(visa)
+        return "accepted"
+
+    app = FastAPI(openapi_url=None)
+    publisher = knowing(agent, now=None, purposes={**PURPOSES, "QUOTATION": {}}, **bank.members("redeem"))
+    bank.introduce(publisher)
+    site = imagxp_fastapi.Imagxp(app, publisher=publisher, everywhere=False, redeem=redeem)
+    app.get("/summary", dependencies=[Depends(site.purpose("SUMMARY"))])(lambda: "in")
+    visa = bank.visa(agent)
+    with serving(app, reserve(), lifespan="off") as server, httpx.Client(base_url=server.origin, trust_env=False) as client:
+
+        def read(purpose: str) -> httpx.Response:
+            return client.get("/summary", headers=dict(signed(agent, "/summary", purpose, now=None, payment=visa)))
+
+        other = read("QUOTATION")
+        assert (other.status_code, other.json()["error"]["code"], asked) == (403, "policy.purpose_denied", [])
+        assert (read("SUMMARY").json(), asked) == ("in", [visa])
+
+
+def test_below_a_mount_a_refusal_is_the_answer(agent: Identity, caplog: pytest.LogCaptureFixture) -> None:
+    bank = Bank()
+    app, mounted = FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+    publisher = knowing(agent, now=None, purposes=PURPOSES, **bank.members("offline"))
+    site = imagxp_fastapi.Imagxp(app, publisher=publisher, everywhere=False)
+    for each, path in ((app, "/page"), (mounted, "/page")):
+        each.get(path)(lambda verdict=Depends(site): "in")  # noqa: B008 (as FastAPI has it)
+    app.mount("/inner", mounted)
+    with serving(app, reserve(), lifespan="off") as server, httpx.Client(base_url=server.origin, trust_env=False) as client:
+        for path in ("/page", "/inner/page"):
+            refused = client.get(path, headers=fresh(agent, path, "SUMMARY"))
+            assert (refused.status_code, refused.json()["offer"]["price"]) == (402, "0.05"), path
+            assert refused.headers["cache-control"] == "no-store"
+            assert int(refused.headers["content-length"]) == len(refused.content)
+    assert not caplog.records
 
 
 def test_fastapi_needs_its_application() -> None:

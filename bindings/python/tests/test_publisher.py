@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import sys
 import threading
 import time
@@ -237,6 +239,42 @@ def test_limits(agent: Identity) -> None:
 def test_secrets_are_16_bytes(secret: bytes) -> None:
     with pytest.raises(UsageError):
         Publisher(policy(), secret=secret)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_processes_that_share_a_secret_make_traces_of_their_own(agent: Identity) -> None:
+    def trace(publisher: Publisher) -> str:
+        return publisher.verify("GET", "/a", [], now=NOW).verdict.trace_id
+
+    ours = knowing(agent)
+    assert trace(ours) != trace(knowing(agent)), "as in two workers, which have the same secret"
+    # A server that loads the application before it forks (`gunicorn --preload`).
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # Nothing of pytest's may run here, and a child that hangs ends.
+        try:
+            signal.alarm(60)
+            os.write(writer, trace(ours).encode())
+            os._exit(0)
+        finally:
+            os._exit(2)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        theirs = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(theirs) == 32
+    assert theirs != trace(ours)
+
+
+def test_purposes_of_one_page(agent: Identity) -> None:
+    publisher = knowing(agent)
+    for purposes, code in ((["SUMMARY", "QUOTATION"], "policy.purpose_denied"), (("RAG_RETRIEVAL",), None), ((), None)):
+        assert publisher.verify("GET", "/a", signed(agent), now=NOW, purposes=purposes).verdict.code == code
+    with pytest.raises(UsageError, match="`FUN` is not a purpose"):
+        publisher.verify("GET", "/a", [], purposes=["FUN"])
+    with pytest.raises(TypeError):
+        publisher.verify("GET", "/a", [], purposes="SUMMARY")
 
 
 def test_body_digests(agent: Identity) -> None:

@@ -1,4 +1,4 @@
-"""While a broker is asked about a visa (`check: redeem`): others are served, and what is no word of a broker opens nothing."""
+"""Who waits for brokers and strangers, and who gets which visa: others are served, and what is no word of a broker opens nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import imagxp
 import pytest
-from imagxp import BrokerClient, Need, Presented
+from imagxp import BrokerClient, Identity, Need, Presented, Redeemer
 from imagxp.gate import Gate
 from publishing import Site, World
-from support import BROWSER, policy, serving, until
+from support import AGENT_UA, BROWSER, address, policy, reserve, serving, until
 
 KINDS = ["asgi", "wsgi"]
 
@@ -84,6 +85,76 @@ def test_a_broker_that_stalls_holds_up_nobody_else(
     assert caplog.text.count("requests wait for brokers already") == 4
 
 
+def test_strangers_whose_manifests_do_not_come_hold_up_nobody_else(world: Stalled) -> None:
+    """Under WSGI the threads are the server's: four may wait for what strangers' domains do not send."""
+    silent = [reserve() for _ in range(7)]
+    strangers = [Identity.generate(address(listener), allow_loopback=True) for listener in silent]
+    site = Site(world, "wsgi")
+
+    def ask(stranger: Identity) -> tuple[int, str | None]:
+        signed = [*stranger.sign("GET", site.origin + "/a", "RAG_RETRIEVAL"), AGENT_UA]
+        return reason(site.ask("/a", signed))
+
+    with site.server, ThreadPoolExecutor(4) as readers:
+        assert site.read("/a").status_code == 200
+        waiting = [readers.submit(ask, stranger) for stranger in strangers[:4]]
+        connections = [listener.accept()[0] for listener in silent[:4]]
+        # There is no turn left, and nobody waits for one.
+        assert [ask(stranger) for stranger in strangers[4:]] == [(503, "identity.fetch_busy")] * 3
+        assert site.read("/a").status_code == 200, "who is known is not shut out"
+        # Nor is a key set that a known agent's visa needs.
+        assert reason(site.read("/premium/a", payment=world.visa(site.origin))) == (200, None)
+        assert [each.result() for each in waiting] == [(503, "identity.fetch_failed")] * 4
+        # The turns are free again: this one is waited for.
+        time.sleep(2)
+        assert ask(strangers[4]) == (503, "identity.fetch_failed")
+    for connection in (*connections, *silent):
+        connection.close()
+
+
+def test_each_redeemer_gets_the_visas_of_its_broker(world: Stalled, caplog: pytest.LogCaptureFixture) -> None:
+    other = World()
+    with serving(other, other.listener, lifespan="off"):
+        brokers = [{"issuer": each.issuer, "jwks_uri": each.issuer + "/jwks.json", "check": "offline"} for each in (world, other)]
+        both: dict[str, Redeemer] = {}
+
+        def made(issuer: str, site: Site) -> Redeemer:
+            return Redeemer(BrokerClient(issuer, site.identity, allow_loopback=True), lambda *_: None, interval=600)
+
+        def one(site: Site) -> dict[str, Any]:
+            both["one"] = made(world.issuer, site)
+            return {"redeemer": both["one"]}
+
+        def each(site: Site) -> dict[str, Any]:
+            both.update({issuer: made(issuer, site) for issuer in (world.issuer, other.issuer)})
+            return {"redeemer": {issuer: both[issuer] for issuer in (world.issuer, other.issuer)}}
+
+        def visa_of(broker: World, site: Site) -> str:
+            # The agent is of the first world, whoever sells.
+            return imagxp.issue_visa(
+                broker.bank,
+                issuer=broker.issuer,
+                audience=site.origin,
+                agent_id=world.agent.agent_id,
+                jti=f"visa-{time.monotonic_ns()}",
+                amount="0.05",
+                currency="EUR",
+                allow_loopback=True,
+            )
+
+        for more in (one, each):
+            site = Site(world, "wsgi", more=more, payment={"brokers": brokers})
+            with site.server:
+                for broker in (world, other, other):
+                    assert site.read("/premium/a", payment=visa_of(broker, site)).status_code == 200
+        assert both["one"].tally["waiting"] == 1
+        assert caplog.text.count(f"visas of {other.issuer} are accepted and not redeemed") == 1
+        assert [both[issuer].tally["waiting"] for issuer in (world.issuer, other.issuer)] == [1, 2]
+        assert both["one"].issuer == world.issuer
+        with pytest.raises(TypeError, match="presents to"):
+            Gate(policy(), redeemer={other.issuer: both["one"]})
+
+
 @pytest.mark.parametrize("adapter", KINDS)
 def test_as_many_wait_as_the_site_says(world: Stalled, adapter: str) -> None:
     answer, asking = threading.Event(), threading.Semaphore(0)
@@ -130,7 +201,8 @@ def test_a_callable_that_takes_too_little_is_told_at_once() -> None:
         with pytest.raises(TypeError):
             Gate(policy(), redeem=wrong)  # type: ignore[arg-type]
     for count in (0, -1):
-        with pytest.raises(TypeError, match="max_redeeming"):
-            Gate(policy(), max_redeeming=count)
+        for name in ("max_redeeming", "max_fetching"):
+            with pytest.raises(TypeError, match=name):
+                Gate(policy(), **{name: count})  # type: ignore[arg-type]
     for right in (lambda *given: "accepted", lambda need, visa, presented, more=None: "accepted", None):
         Gate(policy(), redeem=right)

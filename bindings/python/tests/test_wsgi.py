@@ -166,6 +166,24 @@ def test_bodies_of_wsgi() -> None:
         read(b"half", CONTENT_LENGTH="8")
 
 
+def test_a_body_that_was_begun_is_read_once() -> None:
+    lines = b"one\ntwo\nthree"
+
+    def after(act: Any, keep: int = 20) -> tuple[bytes | None, bytes]:
+        given = environ(**{"wsgi.input": io.BytesIO(lines), "CONTENT_LENGTH": str(len(lines))})
+        reader = BodyReader(given, keep)
+        act(given["wsgi.input"])
+        return reader(20), given["wsgi.input"].read()
+
+    assert after(lambda body: None) == (lines, lines)
+    assert after(lambda body: body.read()) == (lines, b"")
+    assert after(lambda body: body.read(2)) == (lines, lines[2:])
+    assert after(lambda body: body.readline()) == (lines, b"two\nthree")
+    assert after(lambda body: body.readlines(1)) == (lines, b"two\nthree")
+    assert after(lambda body: list(body)) == (lines, b"")
+    assert after(lambda body: body.read(5), keep=4) == (None, lines[5:]), "more was read than is kept"
+
+
 def start(answers: list[Any]) -> Any:
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
         answers.append((status, dict(headers), exc_info))

@@ -82,7 +82,11 @@ impl Publisher {
             }
             None => made_up()?,
         };
-        let mut inner = boundary::compute(|| core::Publisher::new(policy.0.as_ref().clone(), secret))?;
+        // Processes that share a secret make trace ids from different numbers.
+        let first_trace = u64::from_le_bytes(made_up()?);
+        let mut inner = boundary::compute(|| {
+            core::Publisher::new(policy.0.as_ref().clone(), secret).with_first_trace(first_trace)
+        })?;
         inner = match (memory, replay_store) {
             (None, None) => inner,
             (Some(memory), None) => inner.with_replay_store(memory.0.clone()),
@@ -232,8 +236,8 @@ impl core::CustomPolicy for SwiftRule {
     }
 }
 
-fn made_up() -> Result<[u8; 16], ImagxpError> {
-    let mut secret = [0; 16];
-    entropy(&mut secret)?;
-    Ok(secret)
+fn made_up<const BYTES: usize>() -> Result<[u8; BYTES], ImagxpError> {
+    let mut random = [0; BYTES];
+    entropy(&mut random)?;
+    Ok(random)
 }

@@ -37,6 +37,7 @@ fn the_rust_column_is_true_of_this_crate() {
         broker::BrokerClient::transfers,
         broker::BrokerClient::statement,
         broker::BrokerClient::deposit,
+        broker::Redeemer::issuer,
         broker::Redeemer::push,
         broker::Redeemer::tally,
         broker::Redeemer::flush,

@@ -257,3 +257,17 @@ fn the_page_that_came_is_judged_and_not_the_one_that_was_signed() {
         assert_eq!(request.verify(&publisher).code, code, "{signed} at {came}");
     }
 }
+
+#[test]
+fn processes_that_share_a_secret_begin_with_numbers_of_their_own() {
+    // As after a fork: the same secret, the same number, the same time.
+    let (parent, child) = (publisher(POLICY), publisher(POLICY));
+    let trace = |publisher: &Publisher| Signed::read("nonce-0000000001").verify(publisher).trace_id;
+    assert_eq!(trace(&parent), trace(&child));
+    child.begin_traces(1 << 40);
+    let traces = [&parent, &parent, &child, &child].map(trace);
+    let different: std::collections::BTreeSet<_> = traces.iter().collect();
+    assert_eq!(different.len(), traces.len());
+    let other = know(Publisher::new(policy(POLICY), [7; 16]).with_first_trace(1 << 41));
+    assert!(!traces.contains(&trace(&other)));
+}

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NoReturn, Protocol, Self, TypeAlias, final
 
-from .errors import BrokerError, ImagxpError
+from .errors import ImagxpError
 from .replay import ReplayStore
 from .sign import SignOptions
 
@@ -270,13 +270,15 @@ class Redeemer:
     def __new__(
         cls,
         client: BrokerClient,
-        on_outcome: Callable[[Presented, dict[str, Any] | None, BrokerError | None], object],
+        on_outcome: Callable[[Presented, dict[str, Any] | None, ImagxpError | None], object],
         *,
         capacity: int = 10_000,
         batch: int = 500,
         interval: float = 5.0,
         give_up: float = 3600.0,
     ) -> Redeemer: ...
+    @property
+    def issuer(self) -> str: ...
     def push(self, presented: Presented, /) -> None: ...
     @property
     def tally(self) -> dict[str, int]: ...
@@ -676,6 +678,7 @@ class Publisher:
         *,
         now: _Time | None = None,
         body_digest: str | None = None,
+        purposes: Sequence[str] = ...,
     ) -> Verification: ...
     def verify_batch(
         self,

@@ -9,7 +9,7 @@ in threads, so that the event loop goes on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final, Unpack
 
 from ._imagxp import Policy, Publisher, Verdict
@@ -47,7 +47,8 @@ class ImagxpMiddleware:
     log or other Python code that may wait, requests are verified in a worker thread and the event loop goes on.
 
     `everywhere=False` verifies a request only when the application asks: `await scope["imagxp.ask"]()` gives an `Admission`, or the
-    `Answer` to send instead. Websockets, which have no answer to send, then pass without a verdict.
+    `Answer` to send instead; `["imagxp.ask"](["SUMMARY"])` refuses every other purpose, before a visa is spent. Websockets, which have
+    no answer to send, then pass without a verdict.
     """
 
     def __init__(
@@ -138,10 +139,10 @@ class _Exchange:
         self.scope = {**_passed_on(scope), "imagxp.ask": self.ask, "imagxp.gate": gate.gate}
         self.receive = self._body.receive
 
-    async def ask(self) -> Answer | Admission:
-        """Whether the request may go on; asked again, it says the same."""
+    async def ask(self, purposes: Sequence[str] = ()) -> Answer | Admission:
+        """Whether the request may go on, for one of these purposes; asked again, it says the same."""
         if self._outcome is None:
-            outcome = await self._gate.admit(self._request, self._body.read)
+            outcome = await self._gate.admit(self._request, self._body.read, purposes)
             self._outcome = outcome
             if isinstance(outcome, Admission):
                 self.scope["imagxp"] = outcome.verdict

@@ -31,16 +31,19 @@ def is_public(scope: Scope) -> bool:
 
 
 def target(scope: Scope) -> str:
-    """The request target as it came: path and query. The origin is the policy's business."""
-    path: str = scope["path"]
-    return reassembled(scope.get("raw_path"), (path, scope.get("root_path", "") + path), path, scope.get("query_string", b""))
+    """The request target as it came to the origin: path and query. The origin is the policy's business."""
+    path, whole, raw = scope["path"], _whole_path(scope), scope.get("raw_path")
+    if raw is not None and whole != path and unquote(_ascii(raw)) == path:
+        # Someone before us has cut the mount off, as `root_path` says: agents sign what they asked for, and rules are written for that.
+        raw = _quoted(whole.removesuffix(path)) + raw
+    return reassembled(raw, whole, whole, scope.get("query_string", b""))
 
 
-def reassembled(raw: bytes | None, served: tuple[str, ...], path: str, query: bytes) -> str:
+def reassembled(raw: bytes | None, served: str, path: str, query: bytes) -> str:
     """The raw path if it means what is served, otherwise the path that is served; with the query."""
-    if raw is None or unquote(_ascii(raw)) not in served:
+    if raw is None or unquote(_ascii(raw)) != served:
         # Someone before us changed the path: what is verified must be what is served.
-        raw = quote(path, safe=_PATH_SAFE, errors="surrogateescape").encode("ascii")
+        raw = _quoted(path)
     if not raw.startswith(b"/"):
         # An absolute URL would bring an origin of the client's choice; no rule fits what is no path.
         return "*"
@@ -51,7 +54,12 @@ def _whole_path(scope: Scope) -> str:
     """From the root of the origin: some servers and frameworks leave out of `path` where the application is mounted."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
-    return path if path == root or path.startswith(f"{root}/") else root + path
+    # What is no path becomes none by a mount before it.
+    return root + path if path.startswith("/") and path != root and not path.startswith(f"{root}/") else path
+
+
+def _quoted(path: str) -> bytes:
+    return quote(path, safe=_PATH_SAFE, errors="surrogateescape").encode("ascii")
 
 
 def _ascii(raw: bytes) -> str:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from os import PathLike
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ._extra import missing
 
@@ -20,6 +20,7 @@ try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
+    from django.db import close_old_connections
     from django.http import HttpRequest, HttpResponse, StreamingHttpResponse, UnreadablePostError
     from django.http.response import HttpResponseBase
     from django.utils.module_loading import import_string
@@ -35,6 +36,9 @@ from .receipt import ReceiptDraft
 
 __all__ = ["SETTINGS", "ImagxpMiddleware"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 SETTINGS: Final = {
     "POLICY": "policy",
     "PUBLISHER": "publisher",
@@ -42,6 +46,7 @@ SETTINGS: Final = {
     "REDEEM": "redeem",
     "MAX_REDEEMING": "max_redeeming",
     "REDEEMER": "redeemer",
+    "MAX_FETCHING": "max_fetching",
     "MAX_BODY": "max_body",
     "IDENTITY": "identity",
     "MANIFEST": "manifest",
@@ -71,7 +76,7 @@ class ImagxpMiddleware:
         gate = _configured()
         is_async = iscoroutinefunction(get_response)
         self._blocking = None if is_async else BlockingGate(gate)
-        self._async = AsyncGate(gate) if is_async else None
+        self._async = AsyncGate(gate, _with_connections) if is_async else None
         self._gate = gate
         if is_async:
             markcoroutinefunction(self)
@@ -115,7 +120,7 @@ class ImagxpMiddleware:
         outcome: Answer | Admission | None
 
         async def body(limit: int) -> bytes | None:
-            return await asyncio.to_thread(_body, request, limit)
+            return await _in_thread(_body, request, limit)
 
         try:
             arrived = _incoming(request)
@@ -134,11 +139,28 @@ class ImagxpMiddleware:
         _add(response, outcome.headers)
         draft = _draft(outcome, response)
         if draft is not None and isinstance(response, StreamingHttpResponse):
-            gathered = _gathered_async(response, draft) if response.is_async else asyncio.to_thread(_gathered, response, draft)
+            gathered = _gathered_async(response, draft) if response.is_async else _in_thread(_gathered, response, draft)
             draft = draft if await gathered else None
         if draft is not None and draft.waits:
-            return await asyncio.to_thread(_with_receipt, response, draft)
+            return await _in_thread(_with_receipt, response, draft)
         return _with_receipt(response, draft)
+
+
+def _with_connections(call: Callable[P, R]) -> Callable[P, R]:
+    """Django closes what is dead of a thread's database connections where a request begins and ends; in threads of ours none does."""
+
+    def calling(*arguments: P.args, **named: P.kwargs) -> R:
+        close_old_connections()
+        try:
+            return call(*arguments, **named)
+        finally:
+            close_old_connections()
+
+    return calling
+
+
+async def _in_thread(call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    return await asyncio.to_thread(_with_connections(call), *arguments, **named)
 
 
 def _configured() -> Gate:

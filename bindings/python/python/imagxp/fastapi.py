@@ -32,7 +32,7 @@ __all__ = ["Imagxp", "Refused"]
 
 
 class Refused(Exception):
-    """A request that is answered before its path operation runs; `Imagxp` has a handler for it."""
+    """A request that is answered before its path operation runs; `Imagxp` has a handler for it, in mounted applications too."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -65,7 +65,11 @@ class Imagxp:
         return await _verdict(request, ())
 
     def purpose(self, *purposes: str) -> Callable[[Request], Awaitable[Verdict]]:
-        """A dependency that lets only verified agents pass who came for one of these; in observe mode everybody."""
+        """A dependency that lets only verified agents pass who came for one of these; in observe mode everybody.
+
+        Where not everything is verified before, the others are refused before a visa is spent; with `everywhere=True` name the purposes of
+        what has a price in the policy's `paths`. Of several dependencies the first one names them.
+        """
         wanted = checked(purposes)
 
         async def verified(request: Request) -> Verdict:
@@ -79,8 +83,11 @@ async def _verdict(request: Request, purposes: tuple[str, ...]) -> Verdict:
     if "imagxp.ask" not in scope:
         raise RuntimeError("Imagxp is not around this application: Imagxp(app, policy)")
     gate: Gate = scope["imagxp.gate"]
+    # A mounted application has handlers of its own, and answers 500 to what none of them takes.
+    handlers, _ = scope.get("starlette.exception_handlers", ({}, {}))
+    handlers.setdefault(Refused, _answer)
     try:
-        outcome = await scope["imagxp.ask"]()
+        outcome = await scope["imagxp.ask"](purposes)
     except ClientGone as error:
         raise Refused(Answer(400, [("content-length", "0")], b"")) from error
     refusal = outcome if isinstance(outcome, Answer) else outcome.refusal(gate, request.method, purposes)

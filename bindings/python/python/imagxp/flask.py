@@ -78,7 +78,9 @@ class Imagxp:
     def verified(self, *purposes: str) -> Callable[[Callable[P, R]], Callable[P, R | flask.Response]]:
         """A decorator: only requests that the policy allows reach the view.
 
-        With `purposes` only verified agents that came for one of them do; in observe mode everything does.
+        With `purposes` only verified agents that came for one of them do; in observe mode everything does. Where not everything is verified
+        before, the others are refused before a visa is spent; with `everywhere=True` name the purposes of what has a price in the policy's
+        `paths`. Of several such decorators the outermost names them.
         """
         wanted = checked(purposes)
 
@@ -101,7 +103,7 @@ def _refusal(purposes: tuple[str, ...]) -> Answer | None:
         raise RuntimeError("Imagxp is not around this application: Imagxp(app, policy)")
     gate: Gate = environ["imagxp.gate"]
     try:
-        outcome = environ["imagxp.ask"]()
+        outcome = environ["imagxp.ask"](purposes)
     except ClientGone:
         return Answer(400, [("content-length", "0")], b"")
     return outcome if isinstance(outcome, Answer) else outcome.refusal(gate, flask.request.method, purposes)

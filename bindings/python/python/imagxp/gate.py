@@ -7,10 +7,9 @@ they wait, and in nothing else.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
-from urllib.parse import urlsplit
 
 from ._imagxp import (
     AuditLog,
@@ -33,8 +32,8 @@ from ._imagxp import (
 )
 from .answer import Answer
 from .errors import ImagxpError
-from .receipt import ReceiptDraft
-from .redemption import Redeem, Redemption, asking, checked
+from .receipt import ReceiptDraft, served_url
+from .redemption import Redeem, Redeemers, Redemption, asking, checked
 
 __all__ = [
     "MANIFEST_PATH",
@@ -84,7 +83,8 @@ class GateOptions(TypedDict, total=False):
     resolver: Resolver | None
     redeem: Redeem | BrokerClient | None
     max_redeeming: int | None
-    redeemer: Redeemer | None
+    redeemer: Redeemer | Mapping[str, Redeemer] | None
+    max_fetching: int | None
     max_body: int
     identity: Identity | None
     manifest: Manifest | Rotation | None
@@ -131,6 +131,10 @@ class Admission:
             return None
         if self.verdict.visitor != "verified_agent":
             return Answer.error(method, "auth.required", [("www-authenticate", "IMAGXP")])
+        if self.verdict.payment.state in ("visa", "ads"):
+            _LOG.error(
+                "a visa was spent before its purpose was refused: name the purposes of what has a price in the policy's paths"
+            )
         return Answer.error(method, "policy.purpose_denied")
 
 
@@ -192,9 +196,10 @@ class Gate:
     Give a `policy` for a publisher of its own, or a `publisher` that is shared. `redeem` asks brokers about visas where the policy
     says `check: redeem`; without it such visas are answered with 503, and so is every answer that is no [`Redemption`]. Unless it is
     asynchronous, `max_redeeming` requests may wait for it, each in a thread: 32, and 4 under WSGI, where the threads are the server's and
-    some must be left; one more is answered with 503 at once. `redeemer` takes each visa that was accepted without asking
-    its broker (`check: offline`). `max_body` bounds what is buffered of a body whose digest the
-    agent has signed. A policy with `allow_loopback` is refused on any other address.
+    some must be left; one more is answered with 503 at once. `redeemer` takes each visa of its broker that was accepted without asking
+    (`check: offline`); a mapping has one for each issuer. Under WSGI `max_fetching` requests may wait for the documents of agents who are
+    not known, and as many for brokers' key sets: 4; one more is answered with 503 at once. `max_body` bounds what is buffered of a body
+    whose digest the agent has signed. A policy with `allow_loopback` is refused on any other address.
     Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements, at the root
     of the origin.
 
@@ -212,7 +217,8 @@ class Gate:
         resolver: Resolver | None = None,
         redeem: Redeem | BrokerClient | None = None,
         max_redeeming: int | None = None,
-        redeemer: Redeemer | None = None,
+        redeemer: Redeemer | Mapping[str, Redeemer] | None = None,
+        max_fetching: int | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
         manifest: Manifest | Rotation | None = None,
@@ -224,14 +230,16 @@ class Gate:
             raise TypeError("give the audit log to the publisher")
         if (policy is None) == (publisher is None):
             raise TypeError("give either a policy or a publisher")
-        if max_redeeming is not None and max_redeeming < 1:
-            raise TypeError("max_redeeming is a number of requests, 1 or more")
+        for name, most in (("max_redeeming", max_redeeming), ("max_fetching", max_fetching)):
+            if most is not None and most < 1:
+                raise TypeError(f"{name} is a number of requests, 1 or more")
         self.publisher = publisher if publisher is not None else Publisher(policy, audit=audit)  # type: ignore[arg-type]
         self.policy = self.publisher.policy
         self.resolver = resolver or Resolver(Fetcher(allow_loopback=self.policy.allow_loopback))
         self.redeem = asking(redeem)
         self.max_redeeming = max_redeeming
-        self._redeemer = redeemer
+        self.max_fetching = max_fetching
+        self._redeemers = Redeemers(redeemer)
         self.max_body = max_body
         self.on_feedback = on_feedback
         self._public = self.policy.public_json()
@@ -256,9 +264,12 @@ class Gate:
             return Answer(*manifest.response(request.method, request.path, condition))
         return None
 
-    def admit(self, request: Incoming) -> Generator[Step, Any, Answer | Admission]:
-        """What becomes of one request. Whoever does the steps answers 500 when one of them raises."""
-        verification = yield from self._verify(request, None)
+    def admit(self, request: Incoming, purposes: Sequence[str] = ()) -> Generator[Step, Any, Answer | Admission]:
+        """What becomes of one request. Whoever does the steps answers 500 when one of them raises.
+
+        With `purposes` what is asked for is there for those only: an agent that came for another is refused before its visa is spent.
+        """
+        verification = yield from self._verify(request, None, purposes)
         # The check of the digest comes before anything is spent, so the request can be verified again with it. It also comes
         # before the signature: a stranger can make us hold `max_body` bytes for as long as the server lets a body take.
         if verification.verdict.code == "claim.digest_mismatch":
@@ -268,7 +279,7 @@ class Gate:
                 _LOG.info("a signed body has more than %d bytes", self.max_body)
             else:
                 digest = yield Call(lambda: content_digest(body), True)
-            verification = yield from self._verify(request, digest)
+            verification = yield from self._verify(request, digest, purposes)
         verdict = yield from self._complete(request, verification)
         extra = yield from self._take_feedback(request, verdict)
         headers = [*verdict.response_headers, *extra]
@@ -295,11 +306,11 @@ class Gate:
         assert self._manifest is not None  # noqa: S101 (for the type checker: `announce` has looked)
         return self._manifest
 
-    def _verify(self, request: Incoming, digest: str | None) -> Generator[Step, Any, Verification]:
+    def _verify(self, request: Incoming, digest: str | None, purposes: Sequence[str] = ()) -> Generator[Step, Any, Verification]:
         if self._allow_loopback and request.is_public():
             raise RuntimeError("the policy has allow_loopback, which is for development; this server listens on another address")
         verify, arguments = self.publisher.verify, (request.method, request.target, request.headers)
-        verification: Verification = yield Call(lambda: verify(*arguments, body_digest=digest), self._waits)
+        verification: Verification = yield Call(lambda: verify(*arguments, body_digest=digest, purposes=purposes), self._waits)
         return verification
 
     def _complete(self, request: Incoming, verification: Verification) -> Generator[Step, Any, Verdict]:
@@ -322,9 +333,13 @@ class Gate:
 
     def _present(self, request: Incoming, verdict: Verdict) -> None:
         """Hands a visa to the redeemer. The request has been decided; what fails here is the site's loss."""
-        if self._redeemer is not None and verdict.is_allowed and verdict.payment.state == "visa":
+        if (
+            verdict.is_allowed
+            and verdict.payment.state == "visa"
+            and (redeemer := self._redeemers.of(verdict.payment.issuer or ""))
+        ):
             try:
-                self._redeemer.push(self.publisher.presented(verdict, request.headers))
+                redeemer.push(self.publisher.presented(verdict, request.headers))
             except Exception:
                 _LOG.exception("a visa cannot be redeemed")
 
@@ -365,23 +380,11 @@ class Gate:
         """Where a receipt belongs, the beginning of one."""
         if self._identity is None or self._origin is None or request.method == "HEAD":
             return None
-        url = self._url(request, verdict, self._identity)
+        host = next((value.decode("latin-1") for value in request.values(b"host")), "")
+        url = served_url(self._identity, self.policy.origins, host, request.target, verdict)
         if url is None:
             return None
         return ReceiptDraft(self._identity, verdict, url=url, origin=self._origin, max_body=self._max_receipt_body)
-
-    def _url(self, request: Incoming, verdict: Verdict, identity: Identity) -> str | None:
-        """The absolute URL that is served, if it is on the host whose manifest has our key."""
-        url = verdict.resource
-        if url is None or url.startswith("/"):
-            # Unsigned: among our own origins, and only among them, `Host` may choose.
-            host = next((value.decode("latin-1").lower() for value in request.values(b"host")), "")
-            origins = [origin for origin in self.policy.origins if origin.partition("://")[2] == host]
-            url = origins[0] + request.target if origins and request.target.startswith("/") else None
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        return url if identity.agent_id in (parts.hostname, parts.netloc) else None
 
 
 def supply(gate: Gate, need: Need) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from .gate import Admission, Answer, AskBroker, Call, ClientGone, Fetch, Gate, Incoming, ReadBody, Step, TakeFeedback, supply
 from .gate_sync import is_asynchronous
-from .redemption import Turns
+from .redemption import WAITING_FOR_BROKERS, Turns
 
 __all__ = ["AsyncGate"]
 
@@ -23,14 +23,18 @@ ReadBodyAsync = Callable[[int], Awaitable[bytes | None]]
 
 
 class AsyncGate:
-    """Does what a [`Gate`] says. What waits is done in threads, so that the event loop goes on."""
+    """Does what a [`Gate`] says. What waits is done in threads, so that the event loop goes on.
 
-    def __init__(self, gate: Gate) -> None:
+    `around` wraps what calls the site's own code there, for frameworks that keep something for each thread.
+    """
+
+    def __init__(self, gate: Gate, around: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda call: call) -> None:
         self.gate = gate
+        self._around = around
         self._threads: ThreadPoolExecutor | None = None
         self._brokers: ThreadPoolExecutor | None = None
         self._most = gate.max_redeeming or _REDEEMING
-        self._turns = Turns(self._most)
+        self._turns = Turns(self._most, WAITING_FOR_BROKERS)
         self._flights = _Flights()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -39,9 +43,9 @@ class AsyncGate:
         answer: Answer | None = await self._run(self.gate.announce(request), request, _no_body)
         return answer
 
-    async def admit(self, request: Incoming, read_body: ReadBodyAsync) -> Answer | Admission:
+    async def admit(self, request: Incoming, read_body: ReadBodyAsync, purposes: Sequence[str] = ()) -> Answer | Admission:
         """What becomes of one request; `read_body` raises [`ClientGone`] when there is nobody to answer."""
-        outcome: Answer | Admission = await self._run(self.gate.admit(request), request, read_body)
+        outcome: Answer | Admission = await self._run(self.gate.admit(request, purposes), request, read_body)
         return outcome
 
     async def judge(self, request: Incoming) -> Any:
@@ -76,7 +80,7 @@ class AsyncGate:
 
     async def _do(self, step: Step, read_body: ReadBodyAsync) -> Any:
         if isinstance(step, Call):
-            return await asyncio.to_thread(step.act) if step.waits else step.act()
+            return await asyncio.to_thread(self._around(step.act)) if step.waits else step.act()
         if isinstance(step, Fetch):
             return await self._fetch(step)
         if isinstance(step, AskBroker):
@@ -84,7 +88,7 @@ class AsyncGate:
         if isinstance(step, ReadBody):
             return await read_body(step.limit)
         assert isinstance(step, TakeFeedback)  # noqa: S101 (for the type checker: there is no other step)
-        return await _called(step.on_feedback, step.feedback, step.verdict)
+        return await self._called(step.on_feedback, step.feedback, step.verdict)
 
     async def _ask(self, step: AskBroker) -> Any:
         if is_asynchronous(step.redeem):
@@ -96,7 +100,7 @@ class AsyncGate:
             if self._brokers is None:
                 # The loop's own threads are for everybody: a broker that stalls must not have them.
                 self._brokers = ThreadPoolExecutor(self._most, thread_name_prefix="imagxp-broker")
-            asked = self._brokers.submit(step.ask)
+            asked = self._brokers.submit(self._around(step.ask))
         except BaseException:
             self._turns.give_back()
             raise
@@ -104,6 +108,13 @@ class AsyncGate:
         asked.add_done_callback(lambda _: self._turns.give_back())
         answer = await asyncio.wrap_future(asked)
         return await answer if inspect.isawaitable(answer) else answer
+
+    async def _called(self, callback: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a coroutine function in the loop, any other in a thread."""
+        if is_asynchronous(callback):
+            return await callback(*arguments)
+        result = await asyncio.to_thread(self._around(callback), *arguments)
+        return await result if inspect.isawaitable(result) else result
 
     async def _fetch(self, step: Fetch) -> None:
         loop = asyncio.get_running_loop()
@@ -147,14 +158,6 @@ class _Flights:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _called(callback: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a coroutine function in the loop, any other in a thread."""
-    if is_asynchronous(callback):
-        return await callback(*arguments)
-    result = await asyncio.to_thread(callback, *arguments)
-    return await result if inspect.isawaitable(result) else result
 
 
 async def _no_body(_limit: int) -> bytes | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
 from .gate import Admission, Answer, AskBroker, Call, ClientGone, Fetch, Gate, Incoming, ReadBody, Step, supply
-from .redemption import Turns
+from .redemption import WAITING_FOR_BROKERS, Turns
 
 __all__ = ["BlockingGate", "is_asynchronous"]
 
 # The threads are the server's, which may have no more than eight.
 _REDEEMING: Final = 4
+_FETCHING: Final = 4
+_WAITING_FOR_DOCUMENTS: Final = "nothing is fetched for a request: %d wait for documents already"
 
 
 class BlockingGate:
@@ -26,16 +28,21 @@ class BlockingGate:
                 raise TypeError(f"an asynchronous {name} needs an asynchronous server")
         self.gate = gate
         self._flights = _Flights()
-        self._turns = Turns(gate.max_redeeming or _REDEEMING)
+        self._turns = Turns(gate.max_redeeming or _REDEEMING, WAITING_FOR_BROKERS)
+        # Strangers choose whose manifest is fetched, and how slowly it comes: key sets, which known agents need, have turns of their own.
+        most = gate.max_fetching or _FETCHING
+        self._fetching = {kind: Turns(most, _WAITING_FOR_DOCUMENTS) for kind in ("manifest", "jwks")}
 
     def announce(self, request: Incoming) -> Answer | None:
         """What anybody gets: see [`Gate.announce`]."""
         answer: Answer | None = self._run(self.gate.announce(request), request, _no_body)
         return answer
 
-    def admit(self, request: Incoming, read_body: Callable[[int], bytes | None]) -> Answer | Admission:
+    def admit(
+        self, request: Incoming, read_body: Callable[[int], bytes | None], purposes: Sequence[str] = ()
+    ) -> Answer | Admission:
         """What becomes of one request; `read_body` raises [`ClientGone`] when there is nobody to answer."""
-        outcome: Answer | Admission = self._run(self.gate.admit(request), request, read_body)
+        outcome: Answer | Admission = self._run(self.gate.admit(request, purposes), request, read_body)
         return outcome
 
     def _run(self, flow: Any, request: Incoming, read_body: Callable[[int], bytes | None]) -> Any:
@@ -59,12 +66,23 @@ class BlockingGate:
         if isinstance(step, Call):
             return step.act()
         if isinstance(step, Fetch):
-            return self._flights.run(step.need.url, lambda: supply(self.gate, step.need))
+            return self._fetch(step)
         if isinstance(step, AskBroker):
             return self._ask(step)
         if isinstance(step, ReadBody):
             return read_body(step.limit)
         return step.on_feedback(step.feedback, step.verdict)
+
+    def _fetch(self, step: Fetch) -> None:
+        # Whoever waits for another's fetch holds a thread, too.
+        turns = self._fetching[step.need.kind]
+        if not turns.take():
+            self.gate.publisher.supply_failure(step.need.url, "busy")
+            return
+        try:
+            self._flights.run(step.need.url, lambda: supply(self.gate, step.need))
+        finally:
+            turns.give_back()
 
     def _ask(self, step: AskBroker) -> Any:
         if not self._turns.take():

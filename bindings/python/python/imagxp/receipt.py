@@ -6,12 +6,29 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import urlsplit
 
 from ._imagxp import Identity, Receipt, Verdict
 
-__all__ = ["ReceiptDraft"]
+__all__ = ["ReceiptDraft", "served_url"]
 
 _LOG = logging.getLogger("imagxp")
+
+
+def served_url(identity: Identity, origins: Sequence[str], host: str, target: str, verdict: Verdict) -> str | None:
+    """The absolute URL of what is served, if it is on the host whose manifest has our key; `None` when nobody can tell which it is.
+
+    Path and query are those that came: what the agent has signed need not be what it asked for (`resource_match: off`). Among our own
+    origins, and only among them, `Host` may choose, or else the agent, where something before us has changed `Host`.
+    """
+    named = next((origin for origin in origins if origin.partition("://")[2] == host.lower()), None)
+    resource = verdict.resource or ""
+    signed = next((origin for origin in origins if resource.startswith(f"{origin}/")), None)
+    origin = named or signed
+    if origin is None or (signed is not None and signed != origin) or not target.startswith("/"):
+        return None
+    parts = urlsplit(origin)
+    return origin + target if identity.agent_id in (parts.hostname, parts.netloc) else None
 
 
 class ReceiptDraft:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
-from ._imagxp import BrokerClient, Need, Presented
+from ._imagxp import BrokerClient, Need, Presented, Redeemer
 
-__all__ = ["Redeem", "Redemption", "Turns", "asking", "checked"]
+__all__ = ["Redeem", "Redeemers", "Redemption", "Turns", "asking", "checked"]
 
 Redemption = Literal["accepted", "refused", "unavailable"]
 Redeem = Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
@@ -19,6 +19,7 @@ Redeem = Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
 with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker."""
 
 _LOG = logging.getLogger("imagxp")
+WAITING_FOR_BROKERS: Final = "a visa is not asked about: %d requests wait for brokers already"
 _WORDS: Final[dict[str, Redemption]] = {"accepted": "accepted", "refused": "refused", "unavailable": "unavailable"}
 
 
@@ -48,18 +49,39 @@ def checked(answer: Any) -> Redemption:
     return word
 
 
-class Turns:
-    """So many requests may wait for brokers at one time; whoever gets a turn gives it back."""
+class Redeemers:
+    """What takes the visas that were accepted without asking their brokers (`check: offline`): one redeemer for each broker."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, redeemer: Redeemer | Mapping[str, Redeemer] | None) -> None:
+        given = redeemer if isinstance(redeemer, Mapping) else {redeemer.issuer: redeemer} if redeemer is not None else {}
+        for issuer, each in given.items():
+            if issuer.rstrip("/") != each.issuer:
+                raise TypeError(f"the redeemer for {issuer} presents to {each.issuer}")
+        self._by_issuer = {each.issuer: each for each in given.values()}
+        self._missed: set[str] = set()
+
+    def of(self, issuer: str) -> Redeemer | None:
+        """The one that presents to this broker. That there is none for visas that the site takes is logged, once for each broker."""
+        found = self._by_issuer.get(issuer.rstrip("/"))
+        if found is None and self._by_issuer and issuer not in self._missed:
+            self._missed.add(issuer)
+            _LOG.error("visas of %s are accepted and not redeemed: the site has no redeemer for this broker", issuer)
+        return found
+
+
+class Turns:
+    """So many requests may wait for one thing at one time; whoever gets a turn gives it back."""
+
+    def __init__(self, most: int, why: str) -> None:
         self._most = most
+        self._why = why
         self._left = threading.BoundedSemaphore(most)
 
     def take(self) -> bool:
         """Whether there is a turn; waits for none."""
         if self._left.acquire(blocking=False):
             return True
-        _LOG.warning("a visa is not asked about: %d requests wait for brokers already", self._most)
+        _LOG.warning(self._why, self._most)
         return False
 
     def give_back(self) -> None:

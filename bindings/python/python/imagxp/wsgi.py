@@ -8,9 +8,9 @@ is fetched in the thread of the request. What WSGI hides is said in [`imagxp.wsg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Unpack
+from typing import Any, Final, Protocol, Unpack
 
 from ._imagxp import Policy, Publisher
 from .gate import (
@@ -34,6 +34,7 @@ __all__ = ["WELL_KNOWN_PATH", "ImagxpMiddleware", "OnFeedback", "Redeem", "Redem
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
 Headers = list[tuple[str, str]]
 Write = Callable[[bytes], object]
+_PAYLOAD: Final = b"x-imagxp-payload"
 
 
 class StartResponse(Protocol):
@@ -51,7 +52,7 @@ class ImagxpMiddleware:
     Everything beside the application is said in [`imagxp.gate.Gate`]; callbacks are plain functions.
 
     `everywhere=False` verifies a request only when the application asks: `environ["imagxp.ask"]()` gives an `Admission`, or the `Answer`
-    to give instead.
+    to give instead; `["imagxp.ask"](["SUMMARY"])` refuses every other purpose, before a visa is spent.
     """
 
     def __init__(
@@ -74,7 +75,9 @@ class ImagxpMiddleware:
             request = incoming(environ)
             answer = self._gate.announce(request)
             if answer is None:
-                exchange = _Exchange(self._gate, request, environ, start_response)
+                # The application may read a body before it asks.
+                keep = 0 if self._everywhere or not request.values(_PAYLOAD) else self._gate.gate.max_body
+                exchange = _Exchange(self._gate, request, environ, start_response, keep)
                 answer = exchange.ask() if self._everywhere else None
         except ClientGone:
             # Nobody reads this.
@@ -91,21 +94,22 @@ class ImagxpMiddleware:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, gate: BlockingGate, request: Incoming, environ: Environ, start_response: StartResponse) -> None:
+    def __init__(self, gate: BlockingGate, request: Incoming, environ: Environ, start_response: StartResponse, keep: int) -> None:
         self._gate = gate
         self._request = request
         self._environ = environ
         self._start_response = start_response
+        self._read_body = BodyReader(environ, keep)
         self._outcome: Answer | Admission | None = None
         self._held: _Held | None = None
         remove_verdicts(environ)
         environ["imagxp.ask"] = self.ask
         environ["imagxp.gate"] = gate.gate
 
-    def ask(self) -> Answer | Admission:
-        """Whether the request may go on; asked again, it says the same."""
+    def ask(self, purposes: Sequence[str] = ()) -> Answer | Admission:
+        """Whether the request may go on, for one of these purposes; asked again, it says the same."""
         if self._outcome is None:
-            self._outcome = self._gate.admit(self._request, BodyReader(self._environ))
+            self._outcome = self._gate.admit(self._request, self._read_body, purposes)
             if isinstance(self._outcome, Admission):
                 self._environ["imagxp.verdict"] = self._outcome.verdict
         return self._outcome

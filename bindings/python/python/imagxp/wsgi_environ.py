@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, Final
@@ -72,21 +73,26 @@ def target(environ: Environ) -> str:
     query = _bytes(environ.get("QUERY_STRING", ""))
     # As `unquote` decodes: what is no UTF-8 is compared as replaced.
     served = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return reassembled(_bytes(raw).partition(b"?")[0] if raw else None, (served,), path, query)
+    return reassembled(_bytes(raw).partition(b"?")[0] if raw else None, served, path, query)
 
 
 class BodyReader:
     """Reads an environ's body, and leaves it there for the application.
 
-    Raises [`ClientGone`] when the client stops in the middle. Gives `None` for more than `limit` bytes, of which none are lost.
+    Raises [`ClientGone`] when the client stops in the middle. Gives `None` for more than `limit` bytes, of which none are lost. With `keep`
+    the application may have read of it before: that is kept, up to so many bytes.
     """
 
-    def __init__(self, environ: Environ) -> None:
+    def __init__(self, environ: Environ, keep: int = 0) -> None:
         self._environ = environ
+        self._kept = _Kept(environ["wsgi.input"], keep) if keep else None
+        if self._kept is not None:
+            environ["wsgi.input"] = self._kept
 
     def __call__(self, limit: int) -> bytes | None:
         """The body."""
-        environ, stream = self._environ, self._environ["wsgi.input"]
+        environ, kept = self._environ, self._kept
+        stream = environ["wsgi.input"] if kept is None else kept.source
         declared: str = environ.get("CONTENT_LENGTH") or ""
         if declared and not (declared.isascii() and declared.isdigit()):
             return None
@@ -98,7 +104,10 @@ class BodyReader:
             wanted = limit + 1
         else:
             return b""
-        body = b""
+        begun = b"" if kept is None else kept.begun
+        if begun is None:
+            return None
+        body = bytes(begun)
         while len(body) < wanted:
             try:
                 chunk = stream.read(min(wanted - len(body), _CHUNK))
@@ -109,11 +118,45 @@ class BodyReader:
             body += chunk
         if declared and len(body) < wanted:
             raise ClientGone
-        if len(body) > limit:
-            environ["wsgi.input"] = BufferedReader(_Chained(body, stream))
-            return None
-        environ["wsgi.input"] = BytesIO(body)
-        return body
+        unread = body[len(begun) :]
+        rest = BufferedReader(_Chained(unread, stream)) if len(body) > limit else BytesIO(unread)
+        if kept is None:
+            environ["wsgi.input"] = rest
+        else:
+            kept.source = rest
+        return body if len(body) <= limit else None
+
+
+class _Kept:
+    """An input of which is kept what the application has read."""
+
+    def __init__(self, source: Any, limit: int) -> None:
+        self.source = source
+        self.begun: bytearray | None = bytearray()
+        """What the application has read; `None` when that is more than is kept."""
+        self._limit = limit
+
+    def read(self, *size: int) -> bytes:
+        return self._keep(self.source.read(*size))
+
+    def readline(self, *size: int) -> bytes:
+        return self._keep(self.source.readline(*size))
+
+    def readlines(self, *hint: int) -> list[bytes]:
+        lines: list[bytes] = self.source.readlines(*hint)
+        self._keep(b"".join(lines))
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _keep(self, chunk: bytes) -> bytes:
+        if self.begun is not None:
+            self.begun += chunk
+            if len(self.begun) > self._limit:
+                self.begun = None
+        return chunk
 
 
 class _Chained(RawIOBase):

@@ -32,6 +32,12 @@ final class PublisherTests: XCTestCase {
         XCTAssertEqual(verdict.record.body(), verdict.body())
     }
 
+    func testPublishersThatShareASecretMakeTracesOfTheirOwn() throws {
+        let secret = Data(repeating: 7, count: 16)
+        let traces = try (0..<3).map { _ in try Publisher(policy: policy(), secret: secret).judge([]).traceId }
+        XCTAssertEqual(Set(traces).count, 3)
+    }
+
     func testARefusalIsAVerdict() throws {
         let identity = try agent()
         let publisher = try knowing(identity)

@@ -67,13 +67,16 @@ pub(super) mod tests {
     }
 
     pub(in crate::broker) fn client(issuer: &str) -> BrokerClient {
-        let options = Options { allow_loopback: true, ..Options::default() };
         let fill = &mut |bytes: &mut [u8]| {
             getrandom::fill(bytes).unwrap();
             Ok(())
         };
         let key = PrivateKey::generate(Algorithm::Es256, fill).unwrap();
-        let identity = Identity::parse("pub.example", key, false).unwrap();
+        client_of(issuer, Identity::parse("pub.example", key, false).unwrap())
+    }
+
+    pub(in crate::broker) fn client_of(issuer: &str, identity: Identity) -> BrokerClient {
+        let options = Options { allow_loopback: true, ..Options::default() };
         BrokerClient::new(issuer, identity, Fetcher::new(options).unwrap()).unwrap()
     }
 

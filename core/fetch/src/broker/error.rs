@@ -2,6 +2,7 @@
 
 use crate::FetchError;
 use core::fmt;
+use imagxp::ErrorKind;
 use imagxp::json::{self, Value};
 use imagxp::publisher::FetchFailure;
 
@@ -163,7 +164,9 @@ impl From<FetchError> for BrokerError {
 
 impl From<imagxp::Error> for BrokerError {
     fn from(error: imagxp::Error) -> Self {
-        Self::new(error.code(), error.message())
+        // A key's holder that could not be asked may answer the next time; nothing was sent.
+        let transient = error.kind() == ErrorKind::Signer;
+        Self { transient, ..Self::new(error.code(), error.message()) }
     }
 }
 

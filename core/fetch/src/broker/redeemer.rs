@@ -108,6 +108,11 @@ impl Redeemer {
         Ok(Self { client, options, report: Arc::new(report), shared: PerProcess::new() })
     }
 
+    /// The broker whose visas it presents.
+    pub fn issuer(&self) -> &str {
+        self.client.issuer()
+    }
+
     /// Takes a visa. Errors: `redeemer.full`, `redeemer.closed`, `usage.argument`: the visa was *not* taken.
     pub fn push(&self, presented: Presented) -> Result<(), BrokerError> {
         presented.to_json()?;

@@ -42,6 +42,7 @@ use crate::explain::Explanation;
 use crate::jwks_cache::JwksCache;
 use crate::limits::Limits;
 use crate::policy::{Mode, Policy};
+use crate::purpose::Purpose;
 use crate::replay::{Keyer, MemoryReplayStore, ReplayStore};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::time::Timestamp;
@@ -155,6 +156,11 @@ impl Publisher {
         self
     }
 
+    /// Goes on with trace ids from another number: for a process that was forked, and would otherwise make those of its parent.
+    pub fn begin_traces(&self, number: u64) {
+        self.counter.store(number, Ordering::Relaxed);
+    }
+
     /// Adds a rule of the publisher's own.
     #[must_use]
     pub fn with_custom_policy(mut self, custom: Arc<dyn CustomPolicy>) -> Self {
@@ -188,8 +194,15 @@ impl Publisher {
     /// When the verdict has `needs`, the verification is pending: fetch what they name, [`Publisher::supply`] it, then
     /// [`Publisher::resume`]. Nothing that has been spent is spent again.
     pub fn verify(&self, request: &Request<'_>, now: Timestamp) -> Verification {
+        self.verify_for(request, &[], now)
+    }
+
+    /// [`Publisher::verify`] for a page that is there for some purposes only, whatever the policy allows beyond them. Any other is refused at step
+    /// 10 with `policy.purpose_denied`, before a visa is spent. None named: all that the policy allows.
+    pub fn verify_for(&self, request: &Request<'_>, purposes: &[Purpose], now: Timestamp) -> Verification {
+        let progress = request::Progress { purposes: purposes.to_vec(), ..request::Progress::default() };
         let trace_id = self.keyer.trace(self.counter.fetch_add(1, Ordering::Relaxed), now);
-        verify::run(self, request, now, now, request::Progress::default(), trace_id)
+        verify::run(self, request, now, now, progress, trace_id)
     }
 
     /// Takes up a pending verification where it stopped. The claim's time is judged by when the request came, not by `now`; after more

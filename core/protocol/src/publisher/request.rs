@@ -4,6 +4,7 @@ use super::Verdict;
 use super::kept::Kept;
 use crate::crypto::Thumbprint;
 use crate::headers::HeaderLine;
+use crate::purpose::Purpose;
 use crate::replay::{Insert, ReplayEntry};
 use crate::time::Timestamp;
 
@@ -66,6 +67,8 @@ pub const KEEP_S: i64 = MAX_PENDING_S + 5;
 /// What has been spent already, and what has been learned meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
+    /// For which purposes what was asked for is there, when not for all that the policy allows: step 10 refuses the others.
+    pub(super) purposes: Vec<Purpose>,
     /// Whose signature of these very bytes has been found good: it is not checked twice.
     pub(super) signed_by: Option<Thumbprint>,
     /// What a replay store that answers later has been asked.
@@ -78,6 +81,13 @@ pub(super) struct Progress {
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,
     pub(super) redemption: Option<Redemption>,
+}
+
+impl Progress {
+    /// Whether what was asked for is there for this purpose.
+    pub(super) fn serves(&self, purpose: Purpose) -> bool {
+        self.purposes.is_empty() || self.purposes.contains(&purpose)
+    }
 }
 
 /// A verification that waits for something; it owns a copy of what it needs of its request, which cookies are not a part of.

@@ -206,7 +206,10 @@ impl<'r> Run<'r> {
             purpose: claim.purpose,
             paths: &paths,
         };
-        let decision = self.publisher.policy.evaluate(&question);
+        let mut decision = self.publisher.policy.evaluate(&question);
+        if decision.refusal.is_none() && !self.progress.serves(claim.purpose) {
+            decision.refusal = Some(Code::PolicyPurposeDenied);
+        }
         self.payment_ready(&headers, &claim, &decision)?;
 
         self.spend_nonce(&claim, &subject, nonce_key)?;

@@ -6,6 +6,7 @@ mod common;
 mod key_sets;
 mod pending;
 mod probe;
+mod purposes;
 mod refusals;
 
 use common::world::*;

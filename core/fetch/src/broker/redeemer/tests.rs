@@ -1,8 +1,12 @@
-//! When a redeemer is closed.
+//! When a redeemer is closed, and when its key cannot sign.
 
-use super::super::confirm::tests::{broker, client};
+use super::super::confirm::tests::{broker, client, client_of};
 use super::*;
-use std::sync::atomic::Ordering;
+use imagxp::agent::Identity;
+use imagxp::crypto::{Algorithm, PrivateKey, PublicKey, Signature, Signer};
+use imagxp::{AgentId, ErrorKind};
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
 fn who_closes_waits_for_a_broker_that_is_gone_once() {
@@ -25,4 +29,48 @@ fn who_closes_waits_for_a_broker_that_is_gone_once() {
     let told: Vec<_> = told.try_iter().map(|result| result.unwrap_err().is_unknown()).collect();
     assert_eq!(told.len(), 5);
     assert!(!told[1..].contains(&true), "what was not sent was not redeemed");
+}
+
+/// A key whose holder cannot be asked the first time.
+struct Away(PrivateKey, AtomicU32);
+
+impl Signer for Away {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> imagxp::Result<Signature> {
+        match self.1.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(imagxp::Error::new(ErrorKind::Signer, "the KMS is away")),
+            _ => Ok(self.0.sign(message)),
+        }
+    }
+}
+
+#[test]
+fn a_signer_that_failed_is_asked_again() {
+    let (issuer, asked) = broker(|mut stream| {
+        let mut request = Vec::new();
+        while !request.ends_with(b"}") {
+            let mut piece = [0; 4096];
+            let read = stream.read(&mut piece).unwrap();
+            request.extend_from_slice(&piece[..read]);
+        }
+        let body = r#"{"results":[{"jti":"visa-0001","accepted":true,"amount":"1","asset":"USD","repeated":false}]}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    let key = PrivateKey::generate(Algorithm::Es256, &mut |bytes| {
+        bytes.fill(1);
+        Ok(())
+    });
+    let signer = Arc::new(Away(key.unwrap(), AtomicU32::new(0)));
+    let identity = Identity::with_signer(AgentId::parse("pub.example", false).unwrap(), signer);
+    let client = client_of(&issuer, identity);
+    let options = RedeemerOptions { interval: Duration::ZERO, ..RedeemerOptions::default() };
+    let redeemer = Redeemer::new(client, options, |_| ()).unwrap();
+    assert_eq!(redeemer.issuer(), issuer);
+    redeemer.push(Presented::bearer("a.b.c")).unwrap();
+    assert!(redeemer.flush(Duration::from_secs(20)));
+    assert_eq!((redeemer.tally().accepted, redeemer.tally().failed), (1, 0));
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
