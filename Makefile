@@ -24,7 +24,7 @@ wheels: ## Python wheels for manylinux2014 and musllinux, inspected, and the fir
 	@scripts/wheels.sh
 
 conformance: ## every vector set in every language, as one table
-	@scripts/test.sh setup wasm build c conformance
+	@VERBOSE=1 scripts/test.sh conformance
 
 install: ## library, header, command line, manual pages: make install PREFIX=/usr/local DESTDIR= LIBDIR=lib
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' scripts/package.sh install
@@ -36,10 +36,10 @@ package: ## the Debian packages, in target/deb
 	@scripts/package.sh setup && scripts/package.sh deb
 
 sbom: ## a bill of materials (CycloneDX) of each artefact, in target/sbom
-	@mkdir -p target/sbom && for crate in $$(packaging/sbom.py --list); do packaging/sbom.py $$crate >target/sbom/$$crate.cdx.json || exit 1; done; ls target/sbom
+	@scripts/setup.sh rust crates && mkdir -p target/sbom && for crate in $$(packaging/sbom.py --list); do packaging/sbom.py $$crate >target/sbom/$$crate.cdx.json || exit 1; done; ls target/sbom
 
 lint: ## format, lints and purity, changing nothing
-	@scripts/test.sh setup lint compile
+	@scripts/test.sh lint compile
 
 fmt: ## formats Rust and Python
 	@scripts/setup.sh python && scripts/lint.sh fix
@@ -59,5 +59,5 @@ vectors: ## rewrites what is generated: header, vectors, schema
 docs: ## the core's documentation, in target/doc
 	@cargo doc --locked --no-deps -p imagxp
 
-clean: ## removes what was built; fuzz corpora stay
-	@rm -rf target .venv fuzz/artifacts
+clean: ## removes what was built; fuzz corpora stay, and inputs that crashed
+	@rm -rf target .venv

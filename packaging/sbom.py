@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes a bill of materials (CycloneDX 1.6, JSON) of what is linked into one artefact: sbom.py CRATE >FILE
+"""Writes a bill of materials (CycloneDX 1.6, JSON) of what is linked into one artefact: sbom.py CRATE [--target TRIPLE]... >FILE
 
-`--list` names the crates. The same sources give the same bytes: there is no time in it, and its serial number is made of its content.
-Standard library only.
+Without a target it is of what is linked on this machine; that of imagxp-wasm, of what is linked for the edge. `--list` names the crates.
+The same sources give the same bytes: there is no time in it, and its serial number is made of its content. Standard library only.
 """
 
 import json
@@ -12,7 +12,7 @@ import tomllib
 import uuid
 from pathlib import Path
 
-from crates import graph, metadata, order
+from crates import graph, metadata, order, read_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 # What is shipped: the artefact's name and its kind in CycloneDX, by crate.
@@ -48,9 +48,9 @@ def component(package, hashes):
     return one
 
 
-def bill(crate):
+def bill(crate, targets):
     name, kind = ARTEFACTS[crate]
-    hashes, known, linked = checksums(), metadata(), graph(crate)
+    hashes, known, linked = checksums(), metadata(), graph(crate, targets)
     one = {key: component(known[key], hashes) for key in sorted(linked)}
     root = next(key for key in one if key[0] == crate)
     document = {
@@ -72,9 +72,10 @@ def main():
     if sys.argv[1:] == ["--list"]:
         print("\n".join(ARTEFACTS))
         return
-    if len(sys.argv) != 2 or sys.argv[1] not in ARTEFACTS:
+    crates, targets = read_arguments(sys.argv[1:])
+    if len(crates) != 1 or crates[0] not in ARTEFACTS:
         sys.exit(f"{__doc__}\nCRATE is one of {', '.join(ARTEFACTS)}.")
-    print(json.dumps(bill(sys.argv[1]), indent=2, ensure_ascii=False))
+    print(json.dumps(bill(crates[0], targets), indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

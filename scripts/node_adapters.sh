@@ -28,7 +28,7 @@ install() {
         return 0
     fi
     say "setup: npm install (examples/$name)"
-    # Not `npm ci`: see scripts/node.sh.
+    # Not `npm ci`: see scripts/wasm.sh.
     (cd "$1" && quietly "$name-npm" npm install --no-save --ignore-scripts --no-audit --no-fund)
     mark_done "$name" "$hash"
 }

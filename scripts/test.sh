@@ -2,12 +2,13 @@
 # Everything that must hold before a change is merged: four lanes of steps side by side, and what wants all processors after them. A step that
 # fails stops no other, but those that need it; it is shown whole, and named again at the end.
 #
-# Usage: scripts/test.sh [STEP...]   only these steps, for example `scripts/test.sh lint rust`
+# Usage: scripts/test.sh [STEP...]   only these steps and what they need (scripts/needs.sh), for example `scripts/test.sh lint rust`
 # Each step's output is kept in target/test-logs and ends on the screen: the closing lines of one that passes, far more of one that fails.
 # `VERBOSE=1 scripts/test.sh` shows all of it as it comes. The last line of all is `N passed, 0 failed, K skipped`. A step that takes longer than
 # STEP_SECONDS (two hours) is ended, and has failed.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/needs.sh"
 
 logs=$target/test-logs
 python=$venv/bin/python
@@ -61,18 +62,12 @@ build() {
     scripts/swift.sh build
 }
 
-c() { tests/c/run.sh; }
-
 # mypy and stubtest run inside: bindings/python/tests/test_package.py.
 python_tests() {
     (cd bindings/python && "$python" -m pytest --quiet -p no:cacheprovider tests)
 }
 
 node_tests() { scripts/node.sh test; }
-
-node_examples() { scripts/node_adapters.sh test; }
-
-edge() { scripts/wasm.sh test; }
 
 swift() { scripts/swift.sh test; }
 
@@ -173,8 +168,6 @@ differential() {
     "$python" tests/differential/compare.py --seed 1 --count 5000
     "$python" tests/differential/compare.py --seed 1 --count 500 --show 0 --seed-fault
 }
-
-dashboard() { scripts/dashboard.sh test; }
 
 # The long forms are in scripts/faults.sh. What each proof would have to notice is seeded, too.
 faults() { scripts/faults.sh short; }
@@ -326,27 +319,34 @@ if have flock; then
 fi
 rm -rf "$logs"
 mkdir -p "$logs"
-step setup "set-up: only what is missing" scripts/setup.sh compiler rust crates
-offline_when_fetched
+parts="compiler rust crates"
+needed=
+[ -z "$wanted" ] || with_needs
+# shellcheck disable=SC2086 # lists of words
+{
+    step setup "set-up: only what is missing" scripts/setup.sh $parts
+    offline_when_fetched
+    [ -z "$needed" ] || step made "what the steps need that were named" made $needed
+}
 
 # A lane is one processor's work, and some of a second one's. What is waited for (`after`) waits for nothing that comes later.
 lane_rust() {
     step compile "all of ours compiled: clippy and rustdoc have no remark" compile
-    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services
+    step lane_setup "set-up: waits for the other one" scripts/setup.sh tools python node services
     step rust "Rust tests" rust
     step aws_lc "the other back end, AWS-LC: signatures, Wycheproof, vectors" aws_lc
     step generated "generated files are up to date" scripts/generated.sh
     after lane_services build || return 0
     after lane_release wasm release || return 0
     # The C tests copy what cargo has built, and no other lane compiles by then; conformance runs what they build.
-    step c "C tests" c
+    step c "C tests" tests/c/run.sh
     step conformance "conformance: one table, and what each language signs verified in the others" conformance
     step docs "code blocks of the documentation" docs
 }
 # What comes over the network; whole programs, which optimise on one processor; and what needs these only.
 lane_release() {
     number=20
-    step setup "set-up beside the compiler: tools, Python, Node, services, nginx, Swift, a browser" \
+    step lane_setup "set-up beside the compiler: tools, Python, Node, services, nginx, Swift, a browser" \
         scripts/setup.sh tools python node services nginx swift dashboard
     step lint "format, lints of Python and shell, purity of the core" scripts/lint.sh
     step deny "licences, bans and sources of dependencies" deny
@@ -362,7 +362,7 @@ lane_release() {
 lane_services() {
     number=40
     after lane_rust compile || return 0
-    step setup "set-up: waits for the other one" scripts/setup.sh tools python node services nginx swift
+    step lane_setup "set-up: waits for the other one" scripts/setup.sh tools python node services nginx swift
     step build "bindings, command line and conformance runners" build
     step cli "command line tests, and the broker as a running service" cli
     step simulation "200 seeded worlds of broker, publishers, agents and a thief" simulation
@@ -370,16 +370,16 @@ lane_services() {
     step python "Python tests, types and stubs" python_tests
     step node "Node: the addon, its adapters in real frameworks, types, package" node_tests
     # After node, whose addon they copy.
-    step node_examples "examples on Node: Fastify and Next" node_examples
+    step node_examples "examples on Node: Fastify and Next" scripts/node_adapters.sh test
     after lane_release wasm || return 0
-    step edge "the edge: WebAssembly in Node, workerd and Deno" edge
+    step edge "the edge: WebAssembly in Node, workerd and Deno" scripts/wasm.sh test
 }
 lane_faults() {
     number=60
     after lane_services build || return 0
     # The brokers under faults, and their harness, are Python with the extension.
     step faults "the broker, killed again and again" faults
-    step dashboard "the dashboard in a headless browser, against the real server" dashboard
+    step dashboard "the dashboard in a headless browser, against the real server" scripts/dashboard.sh test
     step swift "Swift: the package, its conformance runner and example, XCTest" swift
     after lane_release release || return 0
     step bench "benchmarks: the harness, each row once, instructions" bench

@@ -9,6 +9,8 @@ set -eu
 tools=$cache/wheel-tools
 wheels=$target/python-wheels
 requirements=bindings/python/requirements-wheels.txt
+# What is linked into a wheel; the source distribution has nothing linked into it, and is packed without.
+notices=bindings/python/NOTICE-third-party.txt
 machine=$(uname -m)
 
 setup() {
@@ -32,19 +34,24 @@ setup() {
 build() {
     say "== $2"
     mkdir -p "$wheels/$2"
+    packaging/third_party.py imagxp-python --target "$1" >"$notices"
     # zig is found as a module of the interpreter that is first on the path.
     PATH="$tools/bin:$PATH" "$venv/bin/maturin" build --quiet --release --locked --zig --target "$1" --compatibility "$2" \
         --interpreter "$venv/bin/python" --manifest-path bindings/python/Cargo.toml --out "$wheels/$2" >"$wheels/$2.log" 2>&1 || {
         tail -n 40 "$wheels/$2.log" >&2
         die "maturin could not build the wheel for $2"
     }
+    rm -f "$notices"
     wheel=$(find "$wheels/$2" -name '*-abi3-*.whl')
     [ -n "$wheel" ] || die "maturin has built no abi3 wheel for $2"
-    # maturin writes what is linked into it.
+    # maturin writes what is linked into it. The blank ends the name.
     "$venv/bin/python" -m zipfile -l "$wheel" >"$wheels/contents"
-    for name in sboms/imagxp-python.cyclonedx.json licenses/LICENSE licenses/NOTICE; do
-        grep -q "dist-info/$name" "$wheels/contents" || die "the wheel for $2 has no $name"
+    for name in sboms/imagxp-python.cyclonedx.json licenses/LICENSE licenses/NOTICE licenses/NOTICE-third-party.txt; do
+        grep -q "dist-info/$name " "$wheels/contents" || die "the wheel for $2 has no $name"
     done
+    rm -rf "$wheels/unpacked"
+    "$venv/bin/python" -m zipfile -e "$wheel" "$wheels/unpacked"
+    grep -q '^  pyo3 ' "$wheels"/unpacked/*.dist-info/licenses/NOTICE-third-party.txt || die "the wheel for $2 does not name what is linked into it"
     say "$(basename "$wheel"), $(du -k "$wheel" | cut -f 1) KiB"
 }
 
@@ -105,6 +112,7 @@ setup
 [ "${1:-}" != setup ] || exit 0
 rm -rf "$wheels"
 mkdir -p "$wheels"
+trap 'rm -f "$root/$notices"' EXIT
 build "$machine-unknown-linux-gnu" manylinux2014
 judge "manylinux_2_17_$machine"
 try

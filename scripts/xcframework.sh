@@ -1,6 +1,6 @@
 #!/bin/sh
 # The Rust half of the Swift package for Apple platforms: bindings/swift/build/ImagxpFFI.xcframework (macOS, iOS, its simulator).
-# Needs macOS with Xcode, and rustup for the targets that are missing.
+# With the notices of what is linked into it, and a bill of materials. Needs macOS with Xcode, and rustup for the targets that are missing.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -59,4 +59,8 @@ xcodebuild -create-xcframework \
     -library "$build/ios/libimagxp_swift.a" -headers "$headers" \
     -library "$build/simulator/libimagxp_swift.a" -headers "$headers" \
     -output "$build/ImagxpFFI.xcframework"
+targets=
+for architecture in $macos $ios $simulator; do targets="$targets --target $architecture"; done
+# shellcheck disable=SC2086 # a list of words
+packaging/notices.sh imagxp-swift "$build/ImagxpFFI.xcframework" $targets
 say "$build/ImagxpFFI.xcframework"

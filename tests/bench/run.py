@@ -1,6 +1,8 @@
 """Every row of the bars in one interleaved run: a table, and target/bench/report.json. `make bench` builds what it needs.
 
 Usage: run.py [--rounds N] [--only PREFIX] [--scale SHARE] [--rows-only]
+
+`--rows-only` is for `make test`: that each row still runs. It writes no report: what `make bench` has measured stays.
 """
 
 from __future__ import annotations
@@ -65,6 +67,18 @@ def judge(bars: list[Bar], medians: dict[str, float], missing: dict[str, str]) -
     return rows
 
 
+def absent(bars: list[Bar], rows: set[str]) -> list[str]:
+    """The rows that bars are about and the core's worker, which is always built, does not have: they have other names now."""
+    wanted = {name.removeprefix("core:") for bar in bars for name in bar.series() if name.startswith("core:")}
+    return sorted(wanted - rows)
+
+
+def commit() -> str:
+    """What is measured, as every report names it."""
+    command = [sys.executable, str(ROOT / "tests" / "faults" / "campaigns.py"), "commit"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def simulate(name: str, scale: float) -> dict[str, object]:
     """One report of the core's worker, in a process of its own, whose memory is its own."""
     print(f"simulation: {name}", file=sys.stderr, flush=True)
@@ -85,17 +99,20 @@ def replay(figures: dict[str, object]) -> list[report.Row]:
 
 
 def main() -> int:
-    """Measures, judges, writes. Bars that are not met are said, and fail nobody: this is a report, of one machine at one time."""
+    """Measures, judges, writes. Bars that are not met are said, and fail nobody: this is a report, of one machine at one time. A bar
+    about a row that is gone fails: nobody would ever meet it or miss it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--only", default="", help="rows whose names begin so")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full length of simulations")
-    parser.add_argument("--rows-only", action="store_true", help="no simulations")
+    parser.add_argument("--rows-only", action="store_true", help="no simulations, no report")
     arguments = parser.parse_args()
     workers, missing = start()
     if "core" not in workers:
         sys.exit(f"error: {missing['core']}")
     bars = [bar for bar in [*BARS, *refusals(workers["core"].rows)] if bar.name.startswith(arguments.only)]
+    if gone := absent(bars, workers["core"].rows):
+        sys.exit(f"error: bars are about rows that the core's worker does not have: {' '.join(gone)}")
     wanted = {name for bar in bars for name in bar.series()}
     if not arguments.only:
         wanted |= {f"{worker.name}:{row}" for worker in workers.values() for row in worker.rows}
@@ -107,10 +124,10 @@ def main() -> int:
         worker.stop()
     rows = judge(bars, medians, missing)
     simulations: dict[str, object] = {}
-    path = TARGET / "bench" / "report.json"
-    # What has been measured is kept even if a simulation takes longer than somebody waits.
-    report.write(path, rows, medians, simulations)
+    path, facts = TARGET / "bench" / "report.json", {"rounds": arguments.rounds, "commit": commit()}
     if not arguments.rows_only:
+        # What has been measured is kept even if a simulation takes longer than somebody waits.
+        report.write(path, rows, medians, simulations, facts)
         for name in ("replay", "zipf", "attack", "agents", "memory"):
             figures = simulate(name, arguments.scale)
             simulations[name] = figures
@@ -118,7 +135,8 @@ def main() -> int:
     if not arguments.only:
         rows += [*elsewhere.nginx(TARGET / "bench"), *elsewhere.ledger(TARGET / "bench", medians), *elsewhere.size(TARGET)]
     print(report.table(rows))
-    report.write(path, rows, medians, simulations)
+    if not arguments.rows_only:
+        report.write(path, rows, medians, simulations, facts)
     return 0
 
 

@@ -12,7 +12,10 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[1] / "scripts"))
 
+import instructions  # noqa: E402 (its folder is on no path before)
+import run  # noqa: E402
 from harness import bars, elsewhere, report  # noqa: E402 (its folder is on no path before)
 from harness.interleave import Series, measure  # noqa: E402
 from harness.worker import Worker  # noqa: E402
@@ -87,11 +90,47 @@ def test_the_report() -> None:
     assert text.endswith("1 bars met, 1 not met, 1 skipped")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench" / "report.json"
-        report.write(path, rows, {"core:b": 41.0}, {})
+        report.write(path, rows, {"core:b": 41.0}, {}, {"rounds": 41, "commit": "abc"})
         said = json.loads(path.read_text())
     keys = {"name", "ours_ns", "peer", "peer_ns", "ratio", "bar", "pass"}
     assert all(keys <= set(row) for row in said["rows"])
     assert said["rows"][0]["pass"] is False
+    assert (said["rounds"], said["commit"]) == (41, "abc")
+
+
+def test_only_a_whole_run_writes_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`make test` runs each row once: that is no measurement, and what `make bench` has measured stays."""
+    monkeypatch.setattr(run, "TARGET", tmp_path)
+    monkeypatch.setattr(run, "COMMANDS", {"core": ([sys.executable, "-c", FAKE], HERE)})
+    monkeypatch.setattr(run, "BARS", [bars.at_most("x", "core:quick", "core:slow", 1)])
+    monkeypatch.setattr(run, "simulate", lambda name, scale: {"ns_each": 1, "longest_pause_ns": 1, "nonces": 1, "bytes": 1})
+    path = tmp_path / "bench" / "report.json"
+    monkeypatch.setattr("sys.argv", ["run.py", "--rounds", "3", "--rows-only"])
+    assert run.main() == 0
+    assert not path.exists()
+    monkeypatch.setattr("sys.argv", ["run.py", "--rounds", "3"])
+    assert run.main() == 0
+    said = json.loads(path.read_text())
+    assert said["rounds"] == 3
+    assert said["commit"]
+
+
+def test_a_bar_about_a_row_that_is_gone_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be skipped for ever."""
+    monkeypatch.setattr(run, "COMMANDS", {"core": ([sys.executable, "-c", FAKE], HERE)})
+    monkeypatch.setattr(run, "BARS", [bars.at_most("x", "core:renamed", "core:slow", 1)])
+    monkeypatch.setattr("sys.argv", ["run.py", "--rounds", "1", "--rows-only"])
+    with pytest.raises(SystemExit, match=r"does not have: renamed$"):
+        run.main()
+
+
+def test_a_path_whose_instructions_nobody_counts_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where all are asked for, each of the numbers is compared."""
+    known = {"part/parse": 100, "part/renamed": 100}
+    assert instructions.judge({"part/parse": 100}, known, whole=True) == (1, 1)
+    assert "part/renamed" in capsys.readouterr().out
+    assert instructions.judge({"part/parse": 100}, known, whole=False) == (1, 0)
+    assert instructions.judge({"part/parse": 106, "part/renamed": 100}, known, whole=True) == (1, 1)
 
 
 def test_rows_of_other_programs() -> None:

@@ -1,4 +1,4 @@
-"""How every proof here ends: figures, what was wrong, and whether a seeded fault was seen.
+"""How every proof here ends: figures, what was wrong, and whether a seeded fault was seen; or why it could not run.
 
 Standard library only: scripts/soak.sh reads the list of campaigns before anything is installed.
 """
@@ -53,18 +53,32 @@ def conclude(arguments: argparse.Namespace, found: list[str], figures: dict[str,
         passed = any(re.search(seen, line) for line in found)
         said = "was seen" if passed else "was NOT seen, but what is above" if found else "was NOT seen"
         print(f"the seeded fault {said}", flush=True)
+    note(arguments, {"pass": passed, "seed": arguments.seed, "figures": figures, "wrong": found[:20]})
+    return 0 if passed else 1
+
+
+def note(arguments: argparse.Namespace, row: dict[str, Any]) -> None:
+    """Writes the row of a proof, where one is asked for."""
     if arguments.report:
         REPORTS.mkdir(parents=True, exist_ok=True)
-        row = {
-            "pass": passed,
-            "seed_fault": arguments.seed_fault,
-            "seed": arguments.seed,
-            "commit": commit(),
-            "figures": figures,
-            "wrong": found[:20],
-        }
-        (REPORTS / f"{arguments.report}.json").write_text(json.dumps(row, indent=1) + "\n")
-    return 0 if passed else 1
+        whole = {**row, "seed_fault": arguments.seed_fault, "commit": commit()}
+        (REPORTS / f"{arguments.report}.json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def skipped(arguments: argparse.Namespace, reason: str) -> int:
+    """Says that this machine cannot run the proof, and never could: exit code 0, and a row that is no proof."""
+    print(f"SKIPPED: {reason}", flush=True)
+    note(arguments, {"skipped": reason})
+    return 0
+
+
+def missing(arguments: argparse.Namespace, reason: str) -> int:
+    """The same of what the set-up installs: on CI (`CI=true`) a failure, as there everything must be there."""
+    if os.environ.get("CI") != "true":
+        return skipped(arguments, reason)
+    print(f"WRONG: {reason}", flush=True)
+    note(arguments, {"pass": False, "seed": arguments.seed, "figures": {}, "wrong": [reason]})
+    return 1
 
 
 def timed(what: str, took: float, bound: float) -> list[str]:

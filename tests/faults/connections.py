@@ -186,8 +186,7 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most < 2 * arguments.connections:
-        print(f"SKIPPED: {most} open files are not enough for {arguments.connections} connections")
-        return 0
+        return check.skipped(arguments, f"{most} open files are not enough for {arguments.connections} connections")
     with stage("sqlite", f"limits.header_s={HEADER_S}") as (_, _, broker):
         load = Load(broker, arguments.seed)
         asyncio.run(load.run(arguments))

@@ -184,8 +184,7 @@ def main() -> int:
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
-        print("SKIPPED: a small disk needs root")
-        return 0
+        return check.skipped(arguments, "a small disk needs root")
     with stage(arguments.store, kind=Small, timeout=15) as (_, town, broker):
         crowd = Crowd(broker, [AgentDomain(town).identity for _ in range(arguments.clients)])
         crowd.start()

@@ -206,8 +206,7 @@ def main() -> int:
     arguments = parser.parse_args()
     libraries = sorted(str(path) for path in Path("/").glob(LIBRARIES.lstrip("/")))
     if not libraries:
-        print("SKIPPED: libfaketime is not installed (Debian: faketime)")
-        return 0
+        return check.missing(arguments, "libfaketime is not installed (Debian: faketime)")
     found: list[str] = []
     answers: Counter[str] = Counter()
     passed = 0

@@ -107,8 +107,7 @@ def main() -> int:
     arguments = parser.parse_args()
     program = installed()
     if program is None:
-        print(f"SKIPPED: schemathesis {VERSION} cannot be installed")
-        return 0
+        return check.missing(arguments, f"schemathesis {VERSION} cannot be installed")
     with stage("sqlite") as (folder, town, broker):
         agent = AgentDomain(town).identity
         broker.deposit(agent.agent_id, "1000000")

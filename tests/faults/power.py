@@ -127,11 +127,9 @@ def main() -> int:
     with stage("sqlite") as (folder, town, broker):
         library = compiled(folder)
         if library is None:
-            print("SKIPPED: power cuts need Linux and a C compiler")
-            return 0
+            return check.missing(arguments, "power cuts need Linux and a C compiler")
         if arguments.disk == "loop" and (os.geteuid() != 0 or not Path("/dev/loop-control").exists()):
-            print("SKIPPED: power cuts of a loop device need root and loop devices")
-            return 0
+            return check.skipped(arguments, "power cuts of a loop device need root and loop devices")
         boot = folder / "boot"
         broker.environment = {"LD_PRELOAD": str(library), "DISK_FOLDER": str(broker.data), "DISK_BOOT": str(boot)}
         if arguments.seed_fault:

@@ -5,7 +5,7 @@ A row that was skipped is said to be, with its reason, and counts as passed by n
 is a row that has only the time it took: the names are in campaigns.py, and `--all` (scripts/soak.sh) asks for all of them.
 Each row says of which commit it is. Rows of several are said to be; `--all` refuses them.
 
-Usage: report.py [--all | NAME...]   with names: only these rows are printed and judged; the file has all of them
+Usage: report.py [--all | NAME...]   with names: only these rows are printed and judged, and each must be there; the file has all
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
     every = "--all" in sys.argv
     named = [word for word in sys.argv[1:] if word != "--all"]
     rows = {path.stem: json.loads(path.read_text()) for path in sorted(REPORTS.glob("*.json")) if path.stem != "report"}
-    missing = [name for name in NAMES if name not in rows] if every else []
+    missing = [name for name in (NAMES if every else named) if name not in rows]
     (REPORTS / "report.json").write_text(json.dumps({**rows, "missing": missing} if missing else rows, indent=1) + "\n")
     if named:
         rows = {name: row for name, row in rows.items() if name in named}

@@ -141,11 +141,24 @@ def test_a_campaign_is_judged_by_its_own_rows(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(report, "REPORTS", tmp_path)
     (tmp_path / "mutants.json").write_text(json.dumps({**OWN, "pass": False}))
     (tmp_path / "kill-sqlite.json").write_text(json.dumps(OWN))
+    (tmp_path / "power-loop.json").write_text(json.dumps({"skipped": "no loop devices"}))
     monkeypatch.setattr("sys.argv", ["report.py", "kill-sqlite", "power-loop"])
     assert report.main() == 0
-    assert set(json.loads((tmp_path / "report.json").read_text())) == {"mutants", "kill-sqlite"}
+    assert set(json.loads((tmp_path / "report.json").read_text())) == {"mutants", "kill-sqlite", "power-loop"}
     monkeypatch.setattr("sys.argv", ["report.py"])
     assert report.main() == 1
+
+
+def test_a_row_that_was_asked_for_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    (tmp_path / "kill-sqlite.json").write_text(json.dumps(OWN))
+    monkeypatch.setattr("sys.argv", ["report.py", "kill-sqlite", "power-loop"])
+    assert report.main() == 1
+    said = capsys.readouterr().out
+    assert "FAIL  power-loop" in said
+    assert said.endswith("1 passed, 1 failed, 0 skipped\n")
 
 
 def test_each_row_of_a_campaign_says_of_which_commit_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

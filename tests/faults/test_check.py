@@ -8,7 +8,7 @@ from pathlib import Path
 
 import check
 import pytest
-from check import conclude
+from check import conclude, missing, skipped
 
 SEEN = r" has \S+, and \S+ were acknowledged$"
 LOST = "agent-1.example has 0.03, and 0.04 were acknowledged"
@@ -40,6 +40,25 @@ def test_a_proof_and_its_control(
     assert conclude(arguments(seed_fault), found, {"kills": 3}, SEEN) == status
     row = json.loads((tmp_path / "proof.json").read_text())
     assert (row["pass"], row["commit"]) == (status == 0, "abc")
+
+
+@pytest.mark.parametrize("seed_fault", [False, True])
+def test_what_cannot_run_writes_a_row_and_on_ci_only_what_no_set_up_installs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed_fault: bool
+) -> None:
+    monkeypatch.setattr(check, "REPORTS", tmp_path)
+    monkeypatch.setenv("IMAGXP_COMMIT", "abc")
+    for ci, ends, status in [("", skipped, 0), ("", missing, 0), ("true", skipped, 0), ("true", missing, 1)]:
+        monkeypatch.setenv("CI", ci)
+        (tmp_path / "proof.json").unlink(missing_ok=True)
+        assert ends(arguments(seed_fault), "no such library") == status
+        row = json.loads((tmp_path / "proof.json").read_text())
+        assert row["commit"] == "abc"
+        if status:
+            assert (row["pass"], row["wrong"]) == (False, ["no such library"])
+        else:
+            assert row["skipped"] == "no such library"
+        assert ("SKIPPED: no such library\n" in capsys.readouterr().out) == (status == 0)
 
 
 def test_the_commit_is_that_which_is_checked_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,16 @@
-"""What scripts/ does when a machine is not as expected: a package is missing, somebody else is at work, the compiler is a newer one."""
+"""What scripts/ does when a machine is not as expected: a package is missing, somebody else is at work, the compiler is a newer one, or
+nothing has been built yet."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)"
@@ -79,3 +84,112 @@ def test_a_compiler_that_nobody_has_read_the_warnings_of_fails_nothing(tmp_path:
         assert library(tmp_path, "warnings_level").stdout == f"{level}\n"
         program(tmp_path, "clippy-driver", 'echo "$*"')
         assert run(tmp_path, "scripts/strict_rustc.sh", "a", IMAGXP_WARNINGS=level).stdout == f"{words}\n"
+
+
+def checkout(folder: Path, *scripts: str) -> tuple[Path, Path]:
+    """A checkout with these scripts, in which everything else that they start is noted and not done; and where it is noted."""
+    root, asked = folder / "checkout", folder / "asked"
+    (root / "scripts").mkdir(parents=True)
+    (root / "tests" / "bench").mkdir(parents=True)
+    (root / "bindings" / "python").mkdir(parents=True)
+    for name in ("scripts/lib.sh", "scripts/needs.sh", "scripts/tally.py", "tests/bench/instructions.json", *scripts):
+        shutil.copy(ROOT / name, root / name)
+    others = ("setup", "lint", "node", "swift", "wasm", "nginx", "faults", "fuzz_bindings")
+    for name in (".venv/bin/python", "tests/c/run.sh", *(f"scripts/{name}.sh" for name in others)):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            program(path.parent, path.name, f'echo "${{0##*/}} $*" >>{asked}')
+    program(folder, "cargo", f'echo "cargo $1" >>{asked}')
+    return root, asked
+
+
+FIRST = "setup.sh compiler rust crates"
+BINDINGS = ["cargo build", "setup.sh extension", "node.sh build", "swift.sh build", "wasm.sh build"]
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "then"),
+    [
+        ("lint", [f"{FIRST} tools python"], "lint.sh "),
+        ("python", [f"{FIRST} tools python services", "cargo build", "setup.sh extension"], "python -m pytest "),
+        (
+            "conformance",
+            [f"{FIRST} tools python node swift", *BINDINGS, "run.sh conformance"],
+            "python tests/conformance/table.py",
+        ),
+        ("docs", [f"{FIRST} tools python node swift", "cargo build", *BINDINGS], "python scripts/check_docs.py"),
+        ("nginx", [f"{FIRST} tools python nginx", "setup.sh extension"], "nginx.sh test"),
+        ("grade", [f"{FIRST} python node nginx", *BINDINGS[:3], "nginx.sh build"], "python tests/grade/run.py"),
+        ("differential", [f"{FIRST} python node", "cargo build"], "python -m pytest "),
+        ("faults", [f"{FIRST} tools python services nginx", "cargo build", "setup.sh extension"], "faults.sh short"),
+        (
+            "fuzz_bindings",
+            [f"{FIRST} python node nginx", "setup.sh extension", "node.sh build", "nginx.sh build asan"],
+            "fuzz_bindings.sh ",
+        ),
+    ],
+)
+def test_a_step_that_is_named_judges_what_is_built_then(tmp_path: Path, step: str, before: list[str], then: str) -> None:
+    """An earlier build would be judged else, and in a fresh clone there is none; and no more is installed than it takes."""
+    root, asked = checkout(tmp_path, "scripts/test.sh")
+    done = run(tmp_path, str(root / "scripts" / "test.sh"), step)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = asked.read_text().splitlines()
+    assert lines[: len(before)] == before
+    assert lines[len(before)].startswith(then), lines
+
+
+def test_each_step_says_what_it_needs(tmp_path: Path) -> None:
+    """One that does not, or that is misspelt, would run nothing of what it takes."""
+    steps = set(re.findall(r"^ *step (\w+) ", (ROOT / "scripts" / "test.sh").read_text(), re.MULTILINE)) - {"lane_setup", "made"}
+    assert len(steps) > 25
+    words = f"for step in {' '.join(sorted(steps))}; do needs $step >/dev/null || echo $step; done"
+    assert library(tmp_path, f". scripts/needs.sh && {words}").stdout == ""
+    root, asked = checkout(tmp_path, "scripts/test.sh")
+    done = run(tmp_path, str(root / "scripts" / "test.sh"), "lint", "pyhton")
+    assert done.returncode == 1
+    assert "there is no step pyhton" in done.stderr
+    assert not asked.exists()
+
+
+def test_a_proof_that_is_misspelt_is_a_failure(tmp_path: Path) -> None:
+    """It would run nothing, and say nothing."""
+    for form in ("short", "long"):
+        root, asked = checkout(tmp_path / form, "scripts/faults.sh")
+        command = str(root / "scripts" / "faults.sh")
+        done = run(tmp_path / form, command, form, "kill-sqlite", "kil", IMAGXP_COMMIT="abc")
+        assert done.returncode == 1
+        assert "there is no proof kil\n" in done.stderr
+        assert run(tmp_path / form, command, form, "kill-sqlite", IMAGXP_COMMIT="abc").returncode == 0
+        assert any(line.startswith("python tests/faults/kill.py --kills ") for line in asked.read_text().splitlines())
+
+
+def test_an_xcframework_carries_the_notices_of_all_its_platforms(tmp_path: Path) -> None:
+    """Whoever links it hands them on; nobody can make one here but by name."""
+    root, asked = checkout(tmp_path, "scripts/xcframework.sh")
+    for name in ("ImagxpFFI.h", "module.modulemap"):
+        sources = Path("bindings/swift/Sources/ImagxpFFI")
+        (root / sources).mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / sources / name, root / sources / name)
+    (root / "packaging").mkdir()
+    program(root / "packaging", "notices.sh", f'echo "${{0##*/}} $*" >>{asked}')
+    program(tmp_path, "uname", "echo Darwin")
+    for name in ("xcodebuild", "lipo", "rustup"):
+        program(tmp_path, name, "exit 0")
+    assert run(tmp_path, str(root / "scripts" / "xcframework.sh")).returncode == 0
+    platforms = ("aarch64-apple-darwin", "x86_64-apple-darwin", "aarch64-apple-ios", "aarch64-apple-ios-sim", "x86_64-apple-ios")
+    folder = root / "bindings" / "swift" / "build" / "ImagxpFFI.xcframework"
+    targets = " ".join(f"--target {platform}" for platform in platforms)
+    assert asked.read_text().splitlines()[-1] == f"notices.sh imagxp-swift {folder} {targets}"
+
+
+def test_make_installs_and_removes_no_more_than_it_says(tmp_path: Path) -> None:
+    """What crashed a fuzz target is no build; a format needs no database and no browser."""
+
+    def lines(target: str) -> str:
+        return run(tmp_path, "make", "-n", "--no-print-directory", target).stdout
+
+    assert lines("lint") == "scripts/test.sh lint compile\n"
+    assert lines("sbom").startswith("scripts/setup.sh rust crates && ")
+    assert lines("clean") == "rm -rf target .venv\n"

@@ -19,6 +19,11 @@ BLOCKS = [
 TOML, PAID = re.findall(r"^```toml\n(.*?)^```$", PAGES[0].read_text(), re.MULTILINE | re.DOTALL)
 
 
+def test_each_file_of_the_module_is_in_the_table():
+    named = set(re.findall(r"`(?:src/ngx_http_imagxp|…)_(\w+)\.c`", PAGES[1].read_text()))
+    assert named == {path.stem.removeprefix("ngx_http_imagxp_") for path in (ROOT / "bindings/nginx/src").glob("*.c")}
+
+
 def test_there_are_blocks():
     assert len(BLOCKS) >= 6
 

@@ -3,7 +3,7 @@
 // Usage: node scripts/pack.mjs FOLDER [ADDON...]   writes FOLDER/*.tgz; an ADDON is a file named imagxp.<platform>.node
 //
 // The package names its platforms as optional dependencies only here: in the repository npm would look for them in the registry.
-// Each has the licence and the notice with it, an addon also those of what is linked into it, and a bill of materials.
+// Each has the licence and the notice with it, an addon also those of what is linked into it on its platform, and a bill of materials.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -23,6 +23,13 @@ const platforms = readdirSync(join(root, 'npm')).map((name) => ({
   manifest: read(join(root, 'npm', name, 'package.json')),
 }))
 
+// What the package of each platform is compiled for: `linux-x64-gnu` for `x86_64-unknown-linux-gnu`.
+function platformOf(triple) {
+  const [machine, , system, environment] = triple.split('-')
+  const parts = [{ windows: 'win32' }[system] ?? system, { x86_64: 'x64', aarch64: 'arm64' }[machine], environment]
+  return parts.filter(Boolean).join('-')
+}
+
 function pack(from) {
   // npm reports the name of what it made.
   const made = execFileSync('npm', ['pack', '--json', '--pack-destination', resolve(folder)], {
@@ -35,7 +42,7 @@ function pack(from) {
 mkdirSync(folder, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'imagxp-pack-'))
 try {
-  const { private: _, devDependencies: __, napi: ___, ...manifest } = read(join(root, 'package.json'))
+  const { private: _, devDependencies: __, napi: built, ...manifest } = read(join(root, 'package.json'))
   manifest.optionalDependencies = Object.fromEntries(
     platforms.map(({ manifest: { name, version } }) => [name, version]),
   )
@@ -50,10 +57,12 @@ try {
   for (const addon of addons) {
     const platform = platforms.find(({ manifest: { main: file } }) => file === basename(addon))
     if (platform === undefined) throw new Error(`${addon} is for no platform`)
+    const triple = built.targets.find((target) => platformOf(target) === platform.name)
+    if (triple === undefined) throw new Error(`nothing is built for ${platform.name}`)
     const at = join(work, platform.name)
     cpSync(join(root, 'npm', platform.name), at, { recursive: true })
     cpSync(addon, join(at, basename(addon)))
-    execFileSync(join(repository, 'packaging', 'notices.sh'), ['imagxp-node', at])
+    execFileSync(join(repository, 'packaging', 'notices.sh'), ['imagxp-node', at, '--target', triple])
     write(join(at, 'package.json'), { ...platform.manifest, files: [...platform.manifest.files, ...LEGAL, ...LINKED] })
     pack(at)
   }

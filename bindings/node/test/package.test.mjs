@@ -162,6 +162,23 @@ test('what is published loads in both kinds of module, and type-checks', async (
   await ok(tool('tsc'), ['-p', project])
 })
 
+test('each addon has the notices of what is linked on its platform, wherever it is packed', async (t) => {
+  const platforms = ['win32-x64-msvc', 'linux-arm64-gnu']
+  const at = await folder(t)
+  const addons = platforms.map((name) => join(at, `imagxp.${name}.node`))
+  for (const addon of addons) await writeFile(addon, 'packed, and loaded by nobody')
+  const { project } = await installed(t, addons)
+  for (const name of platforms) {
+    const carried = join(project, 'node_modules', '@imagxp', `imagxp-${name}`)
+    const bill = await json(carried, 'sbom.cdx.json')
+    const named = [
+      /^ {2}windows-\S+ \d/m.test(await readFile(join(carried, 'third-party.txt'), 'utf8')),
+      bill.components.some((component) => component.name.startsWith('windows-')),
+    ]
+    assert.deepEqual(named, [name.startsWith('win32'), name.startsWith('win32')], name)
+  }
+})
+
 test('a missing addon is named', async (t) => {
   const { project } = await installed(t, [])
   const program = "try { require('imagxp') } catch (error) { console.log(error.code, error.message) }"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,114 +13,10 @@ from urllib.parse import parse_qs
 import httpx
 import imagxp
 import pytest
-from imagxp import Agent, Caps, Identity, ImagxpError, PrivateKey, Publisher, ReadError, UsageError, Wallet
-from imagxp.asgi import ImagxpMiddleware
+from imagxp import Agent, Caps, Identity, ImagxpError, ReadError, UsageError, Wallet
 from imagxp.httpx import ImagxpAuth
-from support import SECRET, Server, policy, respond, serving
-
-FORM = "application/x-www-form-urlencoded"
-
-
-class Broker:
-    """A token endpoint that verifies each client assertion against the agent's manifest and keeps its word per Idempotency-Key."""
-
-    def __init__(self, agent: Identity) -> None:
-        self.agent = agent
-        self.key = PrivateKey.generate()
-        self.keys: list[str] = []
-        self.jtis: set[str] = set()
-        self.kept: dict[str, str] = {}
-        self.manner: Callable[[str], tuple[int, bytes] | None] | None = None
-        self.slow = 0.0
-        self.changes: dict[str, Any] = {}
-        self.server = Server(self, lifespan="off")
-
-    @property
-    def issuer(self) -> str:
-        return self.server.origin
-
-    @property
-    def jwks(self) -> bytes:
-        return json.dumps({"keys": [{**self.key.public_key.to_jwk(), "kid": self.key.public_key.thumbprint}]}).encode()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        while (message := await receive()).get("more_body") or message.get("body"):
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        assert (scope["method"], scope["path"]) == ("POST", "/oauth/token")
-        assert headers["content-type"] == FORM
-        form = {name: values[0] for name, values in parse_qs(body.decode(), strict_parsing=True).items()}
-        assert form["grant_type"] == "client_credentials"
-        assert imagxp.assertion_agent(form["client_assertion"]) == self.agent.agent_id
-        asked = imagxp.verify_assertion(form["client_assertion"], self.agent.manifest(), f"{self.issuer}/oauth/token")
-        assert asked.jti not in self.jtis
-        self.jtis.add(asked.jti)
-        key = headers["idempotency-key"]
-        self.keys.append(key)
-        known = key in self.kept
-        if not known:
-            values = {
-                "issuer": self.issuer,
-                "audience": form["resource"],
-                "agent_id": asked.agent_id,
-                "jkt": asked.key_id,
-                "jti": key,
-                "amount": form["amount"],
-                "currency": form["currency"],
-                "purposes": [form["purposes"]],
-            }
-            self.kept[key] = imagxp.issue_visa(self.key, **{**values, **self.changes})
-        if self.manner is not None and (answer := self.manner(key)) is not None:
-            await respond(send, answer[0], answer[1], [(b"content-length", str(len(answer[1])).encode())])
-            return
-        if not known and self.slow:
-            await asyncio.sleep(self.slow)
-        answer_body = json.dumps({"access_token": self.kept[key], "token_type": "Bearer", "expires_in": 600}).encode()
-        length = [(b"content-length", str(len(answer_body)).encode())]
-        await respond(send, 200, answer_body, [(b"content-type", b"application/json"), *length])
-
-
-class Site:
-    """A publisher behind the middleware; `/paid` costs 0.01 USD."""
-
-    def __init__(self, agent: Identity, broker: Broker) -> None:
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        self.served: list[str] = []
-        self.server = Server(self, lifespan="off")
-        rules = policy(
-            origins=[self.server.origin],
-            allow_loopback=True,
-            purposes={"SUMMARY": {}},
-            paths=[{"match": "/paid*", "price": {"amount": "0.01", "currency": "USD"}}],
-            payment={"brokers": [{"issuer": broker.issuer, "jwks_uri": f"{broker.issuer}/jwks.json"}]},
-        )
-        publisher = Publisher(rules, secret=SECRET)
-        publisher.supply(imagxp.manifest_url(agent.agent_id), agent.manifest().to_json())
-        publisher.supply(f"{broker.issuer}/jwks.json", broker.jwks)
-        self.app = ImagxpMiddleware(self._content, publisher=publisher)
-
-    @property
-    def pages(self) -> int:
-        return sum("x-imagxp-payload" in headers for _, headers in self.requests)
-
-    def url(self, path: str) -> str:
-        return self.server.origin + path
-
-    async def _content(self, scope: Any, receive: Any, send: Any) -> None:
-        self.served.append(scope["path"])
-        await respond(send, 200, f"content of {scope['path']}".encode())
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.requests.append((scope["path"], {name.decode(): value.decode() for name, value in scope["headers"]}))
-        if scope["path"] == "/robots.txt":
-            await respond(send, 200, b"User-agent: *\nDisallow: /private\n")
-        elif scope["path"].startswith("/.well-known/"):
-            await respond(send, 404, b"")
-        else:
-            await self.app(scope, receive, send)
+from market import Broker, Site, caps
+from support import respond, serving
 
 
 @pytest.fixture
@@ -142,10 +36,6 @@ def site(reader: Identity, broker: Broker) -> Iterator[Site]:
     site = Site(reader, broker)
     with serving(site, site.server.listener, lifespan="off"):
         yield site
-
-
-def caps(**more: str) -> Caps:
-    return Caps("USD", "0.05", **{"per_day": "0.1", **more})
 
 
 def agent(reader: Identity, broker: Broker, wallet: Wallet, **options: Any) -> Agent:
@@ -220,42 +110,6 @@ def test_spending_survives_in_a_file(reader: Identity, broker: Broker, site: Sit
     page = agent(reader, broker, wallet).read(site.url("/paid"))
     assert page.status == 200
     assert (len(broker.keys), len(set(broker.keys)), wallet.spent("USD")) == (2, 1, "0.01")
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_does_not_pay_from_its_parents_file(tmp_path: Path) -> None:
-    """It inherits the lock with the open file: both would spend the caps, and write over each other's books."""
-    path = tmp_path / "spend.json"
-    wallet = Wallet([Caps("USD", "1", total="2")], path=path)
-    terms = {"agent_id": "a.example", "issuer": "https://broker.example", "audience": "https://pub.example"}
-    terms |= {"purpose": "SUMMARY", "amount": "1", "currency": "USD"}
-    assert wallet.reserve("purchase-0000000000000001", **terms) is None
-    written = path.read_bytes()
-    child = os.fork()
-    if child == 0:
-        # Nothing of pytest's may run here, and a child that hangs ends.
-        try:
-            signal.alarm(60)
-            refused = []
-            for act in (
-                lambda: wallet.reserve("purchase-0000000000000002", **terms),
-                lambda: wallet.settle("purchase-0000000000000001", "released"),
-            ):
-                try:
-                    act()
-                except ImagxpError as error:
-                    refused.append((error.code, "fork" in str(error)))
-            # Books of its own are its own.
-            own = Wallet([Caps("USD", "1")], path=tmp_path / "child.json")
-            own.reserve("purchase-0000000000000002", **terms)
-            os._exit(0 if refused == [("io.failed", True)] * 2 else 1)
-        finally:
-            os._exit(2)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert path.read_bytes() == written
-    wallet.settle("purchase-0000000000000001", "spent")
-    assert (wallet.reserve("purchase-0000000000000003", **terms), wallet.spent("USD")) == (None, "2")
 
 
 def test_threads_share_one_agent(reader: Identity, broker: Broker, site: Site) -> None:
@@ -417,23 +271,3 @@ def test_misuse(reader: Identity) -> None:
         imagxp.read_offer(b"{}")
     with pytest.raises(TypeError):
         Wallet().__reduce__()
-
-
-def test_wallets_of_those_who_pay_by_themselves(reader: Identity) -> None:
-    wallet = Wallet([caps(total="0.06")])
-    terms: dict[str, Any] = {
-        "agent_id": reader.agent_id,
-        "issuer": "https://broker.example",
-        "audience": "https://pub.example",
-        "purpose": "SUMMARY",
-        "amount": "0.05",
-        "currency": "USD",
-    }
-    assert wallet.reserve("purchase-00000001", **terms) is None
-    wallet.settle("purchase-00000001", "unknown")
-    assert wallet.reserve("purchase-00000002", **terms) == "purchase-00000001"
-    wallet.settle("purchase-00000001", "spent")
-    with pytest.raises(ImagxpError, match=r"spend\.limit"):
-        wallet.reserve("purchase-00000002", **terms)
-    with pytest.raises(UsageError):
-        wallet.settle("purchase-00000001", "lost")

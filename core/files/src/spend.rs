@@ -222,7 +222,7 @@ mod tests {
         SpendFile::open(&path, [caps()]).unwrap();
     }
 
-    /// What a forked child has is as if another process had opened it (`bindings/python/tests/test_agent.py` forks).
+    /// What a forked child has is as if another process had opened it (`bindings/python/tests/test_wallet.py` forks).
     #[test]
     fn books_of_another_process_pay_nothing() {
         let folder = tempfile::tempdir().unwrap();

@@ -35,11 +35,13 @@ def amount(value: object, unit: object) -> str:
     return f"{number / 1000:.2f} µs" if number < 1e6 else f"{number / 1e6:.2f} ms"
 
 
-def write(path: Path, rows: list[Row], series: dict[str, float], simulations: dict[str, object]) -> None:
-    """Rows, what they were made from, and where."""
+def write(
+    path: Path, rows: list[Row], series: dict[str, float], simulations: dict[str, object], facts: dict[str, object]
+) -> None:
+    """Rows, what they were made from, where, and the facts of the run: of how many rounds and of which commit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-    content = {"rows": rows, "series_ns": series, "simulations": simulations, "machine": machine}
+    content = {**facts, "rows": rows, "series_ns": series, "simulations": simulations, "machine": machine}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
