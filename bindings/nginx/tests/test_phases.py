@@ -83,7 +83,13 @@ def test_a_proxied_upstream_gets_our_verdict_and_nobody_elses(start, world, upst
     )
     got = {name.lower(): value for name, value in json.loads(nginx.get("/page", world.sign()).body)}
     # The second is the former name of the first.
-    for name, value in (("agent-id", AGENT), ("agent", AGENT), ("code", "ok"), ("outcome", "allow"), ("purpose", "RAG_RETRIEVAL")):
+    for name, value in (
+        ("agent-id", AGENT),
+        ("agent", AGENT),
+        ("code", "ok"),
+        ("outcome", "allow"),
+        ("purpose", "RAG_RETRIEVAL"),
+    ):
         assert got[f"x-imagxp-verdict-{name}"] == value, name
     forged = [("X-Imagxp-Verdict-Agent", "evil.example"), ("x-imagxp-verdict-other", "1"), ("X-Kept", "yes")]
     got = json.loads(nginx.get("/page", world.sign() + forged).body)
