@@ -1161,7 +1161,7 @@ imagxp_status imagxp_publisher_supply(const imagxp_publisher *publisher,
                                       int64_t now_ms,
                                       imagxp_error **err);
 
-// Reports that a URL from a verdict's needs could not be fetched. It is remembered for 60 s.
+// Reports that a URL from a verdict's needs could not be fetched. It is remembered for 60 s, `IMAGXP_FETCH_BUSY` for 2 s.
 imagxp_status imagxp_publisher_supply_failure(const imagxp_publisher *publisher,
                                               imagxp_slice url,
                                               imagxp_fetch_failure failure,

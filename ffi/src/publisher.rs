@@ -156,7 +156,7 @@ pub extern "C" fn imagxp_publisher_supply(
     })
 }
 
-/// Reports that a URL from a verdict's needs could not be fetched. It is remembered for 60 s.
+/// Reports that a URL from a verdict's needs could not be fetched. It is remembered for 60 s, `IMAGXP_FETCH_BUSY` for 2 s.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_publisher_supply_failure(
     publisher: Option<&imagxp_publisher>,

@@ -170,6 +170,7 @@ void ngx_http_imagxp_log_error(ngx_uint_t level, ngx_log_t *log, const char *wha
 
 /* zone.c */
 ngx_int_t ngx_http_imagxp_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+ngx_int_t ngx_http_imagxp_zone_move(ngx_cycle_t *cycle);
 const u_char *ngx_http_imagxp_zone_secret(ngx_http_imagxp_zone_t *zone);
 int ngx_http_imagxp_zone_insert(void *data, const uint8_t *key, const uint8_t *agent, int64_t expires_at_ms,
     int64_t now_ms);

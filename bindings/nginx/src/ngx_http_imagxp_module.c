@@ -76,7 +76,7 @@ ngx_module_t  ngx_http_imagxp_module = {
     ngx_http_imagxp_commands,              /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_imagxp_zone_move,             /* init module */
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */

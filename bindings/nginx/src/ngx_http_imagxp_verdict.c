@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variab
 enum {
     IMAGXP_VAR_OUTCOME,
     IMAGXP_VAR_CODE,
+    IMAGXP_VAR_VERDICT_CODE,
     IMAGXP_VAR_HTTP,
     IMAGXP_VAR_DETAIL,
     IMAGXP_VAR_WOULD_DENY,
@@ -32,6 +33,7 @@ enum {
 static ngx_http_variable_t  ngx_http_imagxp_variables[] = {
     { ngx_string("imagxp_outcome"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_OUTCOME, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("imagxp_code"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_CODE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("imagxp_verdict_code"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_VERDICT_CODE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("imagxp_http"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_HTTP, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("imagxp_detail"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_DETAIL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("imagxp_would_deny"), NULL, ngx_http_imagxp_variable, IMAGXP_VAR_WOULD_DENY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -216,8 +218,14 @@ ngx_http_imagxp_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, ui
         break;
 
     case IMAGXP_VAR_CODE:
+    case IMAGXP_VAR_VERDICT_CODE:
         code = ctx->error ? IMAGXP_INTERNAL_INVARIANT : imagxp_verdict_code(verdict);
-        value = ngx_http_imagxp_str(imagxp_status_name(code));
+
+        if (code == IMAGXP_OK && data == IMAGXP_VAR_VERDICT_CODE) {
+            ngx_str_set(&value, "ok");
+        } else {
+            value = ngx_http_imagxp_str(imagxp_status_name(code));
+        }
         break;
 
     case IMAGXP_VAR_HTTP:

@@ -17,19 +17,28 @@ static ngx_str_t  ngx_http_imagxp_well_known = ngx_string("/.well-known/imagxp-p
 ngx_int_t
 ngx_http_imagxp_access_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    ngx_http_imagxp_ctx_t       *ctx;
-    ngx_http_imagxp_loc_conf_t  *conf;
+    ngx_int_t                     rc;
+    ngx_http_imagxp_ctx_t        *ctx;
+    ngx_http_imagxp_loc_conf_t   *conf;
+    ngx_http_imagxp_main_conf_t  *mcf;
 
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
-
-    if (conf->mode == NGX_HTTP_IMAGXP_OFF || r != r->main) {
+    if (r != r->main) {
         return NGX_DECLINED;
     }
 
-    /* Whatever becomes of the request: an error page or another module may pass it on, too. */
-    if (conf->strip_headers && ngx_http_imagxp_strip_headers(r) != NGX_OK) {
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_imagxp_module);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
+
+    /*
+     * Whatever becomes of the request: an error page or another module may pass it on, too. Also where nobody is judged: an application
+     * that believes these headers has more than one location.
+     */
+    if (mcf->zone != NULL && conf->strip_headers && ngx_http_imagxp_strip_headers(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (conf->mode == NGX_HTTP_IMAGXP_OFF) {
+        return NGX_DECLINED;
     }
 
     ctx = ngx_http_imagxp_ctx(r);

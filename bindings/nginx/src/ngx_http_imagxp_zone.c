@@ -14,9 +14,11 @@
 #include <sys/random.h>
 
 #define MIN_SIZE  (64 * 4096)
+/* For how long a zone that has moved takes nothing: longer than a request lives that came before. */
+#define MOVED_S   900
 
 static ngx_int_t ngx_http_imagxp_zone_make(ngx_http_imagxp_zone_t *zone);
-static void ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone);
+static ngx_http_imagxp_zone_t *ngx_http_imagxp_zone_former(ngx_http_imagxp_zone_t *zone);
 static void ngx_http_imagxp_zone_carry_nonce(ngx_http_imagxp_sh_t *sh, ngx_http_imagxp_sh_t *old,
     ngx_http_imagxp_nonce_t *nonce, int64_t now);
 
@@ -47,7 +49,57 @@ ngx_http_imagxp_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    ngx_http_imagxp_zone_carry(zone);
+    return NGX_OK;
+}
+
+/*
+ * nginx makes a zone whose size has changed anew; what the old one held is still true, so it moves. Rates begin anew. It moves when the
+ * reload can no more fail: until then the old zone is the one that counts. Afterwards the workers that end add nothing to it, which the new
+ * ones would not know. That has an end: should the master die here, the old workers go on, with all that they had.
+ */
+ngx_int_t
+ngx_http_imagxp_zone_move(ngx_cycle_t *cycle)
+{
+    int64_t                       now;
+    uint32_t                      i, index;
+    ngx_uint_t                    shared;
+    ngx_http_imagxp_sh_t         *sh, *old;
+    ngx_http_imagxp_zone_t       *from;
+    ngx_http_imagxp_nonce_t      *nonce;
+    ngx_http_imagxp_main_conf_t  *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_imagxp_module);
+    from = mcf == NULL || mcf->zone == NULL ? NULL : ngx_http_imagxp_zone_former(mcf->zone);
+
+    if (from == NULL) {
+        return NGX_OK;
+    }
+
+    sh = mcf->zone->sh;
+    old = from->sh;
+    now = ngx_time();
+
+    ngx_shmtx_lock(&from->pool->mutex);
+    old->moved = now;
+    ngx_shmtx_unlock(&from->pool->mutex);
+
+    /* Nobody adds or forgets a nonce any more: nobody has to wait while they are copied. */
+    ngx_memcpy(sh->secret, old->secret, sizeof(old->secret));
+    ngx_memcpy(sh->forgotten, old->forgotten, sizeof(old->forgotten));
+    sh->nforgotten = old->nforgotten;
+
+    /* Shared ones last: an agent that was there before them has a whole share, and may have used it. */
+    for (shared = 0; shared < 2; shared++) {
+        for (i = 0; i < old->capacity; i++) {
+            for (index = old->heads[i]; index != NONE; index = nonce->next) {
+                nonce = &old->nonces[index];
+
+                if ((nonce->agent == old->agent_capacity) == shared) {
+                    ngx_http_imagxp_zone_carry_nonce(sh, old, nonce, now);
+                }
+            }
+        }
+    }
 
     return NGX_OK;
 }
@@ -77,7 +129,13 @@ ngx_http_imagxp_zone_insert(void *data, const uint8_t *key, const uint8_t *agent
 
     ngx_shmtx_lock(&zone->pool->mutex);
 
-    answer = ngx_http_imagxp_nonce_add(zone->sh, key, agent, (uint32_t) expires, now_ms / 1000);
+    if (zone->sh->moved != 0 && now_ms / 1000 - zone->sh->moved < MOVED_S) {
+        /* The zone of the new workers does not hear of it. */
+        answer = IMAGXP_INSERT_ERROR;
+
+    } else {
+        answer = ngx_http_imagxp_nonce_add(zone->sh, key, agent, (uint32_t) expires, now_ms / 1000);
+    }
 
     if (answer == IMAGXP_INSERT_FULL) {
         zone->sh->refused++;
@@ -247,63 +305,30 @@ ngx_http_imagxp_zone_make(ngx_http_imagxp_zone_t *zone)
     return NGX_OK;
 }
 
-/* nginx makes a zone whose size has changed anew; what the old one held is still true. Rates begin anew. */
-static void
-ngx_http_imagxp_zone_carry(ngx_http_imagxp_zone_t *zone)
+/* The zone of this name in the configuration that is being replaced, unless it is the same memory. */
+static ngx_http_imagxp_zone_t *
+ngx_http_imagxp_zone_former(ngx_http_imagxp_zone_t *zone)
 {
-    int64_t                   now;
-    uint32_t                  i, index;
-    ngx_uint_t                n, shared;
-    ngx_shm_zone_t           *shm;
-    ngx_list_part_t          *part;
-    ngx_http_imagxp_sh_t     *old;
-    ngx_http_imagxp_zone_t   *from;
-    ngx_http_imagxp_nonce_t  *nonce;
+    ngx_uint_t               n;
+    ngx_shm_zone_t          *shm;
+    ngx_list_part_t         *part;
+    ngx_http_imagxp_zone_t  *former;
 
-    from = NULL;
-
-    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part; part != NULL && from == NULL; part = part->next) {
+    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part; part != NULL; part = part->next) {
         shm = part->elts;
 
         for (n = 0; n < part->nelts; n++) {
-            if (shm[n].tag == &ngx_http_imagxp_module && shm[n].data != zone && shm[n].data != NULL
-                && shm[n].shm.name.len == zone->name.len
-                && ngx_strncmp(shm[n].shm.name.data, zone->name.data, zone->name.len) == 0
-                && ((ngx_http_imagxp_zone_t *) shm[n].data)->sh != NULL)
+            former = shm[n].tag == &ngx_http_imagxp_module ? shm[n].data : NULL;
+
+            if (former != NULL && former->sh != NULL && former->sh != zone->sh && former->name.len == zone->name.len
+                && ngx_strncmp(former->name.data, zone->name.data, zone->name.len) == 0)
             {
-                from = shm[n].data;
-                break;
+                return former;
             }
         }
     }
 
-    if (from == NULL) {
-        return;
-    }
-
-    old = from->sh;
-    now = ngx_time();
-
-    ngx_shmtx_lock(&from->pool->mutex);
-
-    ngx_memcpy(zone->sh->secret, old->secret, sizeof(old->secret));
-    ngx_memcpy(zone->sh->forgotten, old->forgotten, sizeof(old->forgotten));
-    zone->sh->nforgotten = old->nforgotten;
-
-    /* Shared ones last: an agent that was there before them has a whole share, and may have used it. */
-    for (shared = 0; shared < 2; shared++) {
-        for (i = 0; i < old->capacity; i++) {
-            for (index = old->heads[i]; index != NONE; index = nonce->next) {
-                nonce = &old->nonces[index];
-
-                if ((nonce->agent == old->agent_capacity) == shared) {
-                    ngx_http_imagxp_zone_carry_nonce(zone->sh, old, nonce, now);
-                }
-            }
-        }
-    }
-
-    ngx_shmtx_unlock(&from->pool->mutex);
+    return NULL;
 }
 
 static void

@@ -40,6 +40,7 @@ typedef struct {
 struct ngx_http_imagxp_sh_s {
     u_char                     secret[16];
     void                      *documents;
+    int64_t                    moved;      /* when a larger or smaller zone took its place; 0: it is the one */
 
     uint32_t                   capacity;
     uint32_t                   live;

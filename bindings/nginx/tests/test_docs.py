@@ -47,6 +47,20 @@ def test_a_configuration_is_accepted(tmp_path, page, number, text):
     assert good, said
 
 
+def test_a_verdict_has_the_names_that_the_broker_gives_it():
+    snippet = re.findall(r"^proxy_set_header (\S+)", (SNIPPETS / "imagxp-proxy.conf").read_text(), re.MULTILINE)
+    broker = re.findall(r'"(x-imagxp-verdict-[a-z-]+)"', (ROOT / "core/server/src/forward.rs").read_text())
+    # One name is its own: the former one of -agent-id.
+    assert {name.lower() for name in snippet} - set(broker) == {"x-imagxp-verdict-agent"}
+    assert "X-Imagxp-Verdict-Agent-Id" in snippet
+
+
+@pytest.mark.parametrize(("page", "number", "text"), BLOCKS, ids=[f"{page}-{number}" for page, number, _ in BLOCKS])
+def test_a_site_that_judges_reads_long_lines(page, number, text):
+    judges = re.search(r"^ *imagxp (enforce|observe);$", text, re.MULTILINE) is not None
+    assert ("\nlarge_client_header_buffers 4 16k;\n" in text) == judges
+
+
 def test_the_example_runs():
     environment = {**os.environ, "IMAGXP_NGINX_MODULES": str(BUILT)}
     done = subprocess.run(

@@ -41,6 +41,14 @@ def upstream():
     server.server_close()
 
 
+def test_a_claim_may_take_twelve_kibibytes(start, world):
+    # As the guide has it; nginx's own lines have 8 KiB.
+    signed = world.sign(context={"notes": ["x" * 4000, "y" * 3000]})
+    assert 8192 < len(dict(signed)["x-imagxp-payload"]) < 12 * 1024
+    assert start(world.http(more="large_client_header_buffers 4 16k;")).get("/page", signed).status == 200
+    assert start(world.http()).get("/page", signed).status == 400
+
+
 def test_observe_lets_pass_and_says_what_would_have_been(start, world):
     nginx = start(world.http(mode="observe", location="add_header x-would $imagxp_would_deny$imagxp_code always;"))
     answer = nginx.get("/closed/page", BROWSER)
@@ -73,6 +81,16 @@ def test_a_proxied_upstream_gets_our_verdict_and_nobody_elses(start, world, upst
             f"location /kept {{ imagxp_strip_headers off; proxy_pass http://127.0.0.1:{upstream}; }}",
         )
     )
+    got = {name.lower(): value for name, value in json.loads(nginx.get("/page", world.sign()).body)}
+    # The second is the former name of the first.
+    for name, value in (
+        ("agent-id", AGENT),
+        ("agent", AGENT),
+        ("code", "ok"),
+        ("outcome", "allow"),
+        ("purpose", "RAG_RETRIEVAL"),
+    ):
+        assert got[f"x-imagxp-verdict-{name}"] == value, name
     forged = [("X-Imagxp-Verdict-Agent", "evil.example"), ("x-imagxp-verdict-other", "1"), ("X-Kept", "yes")]
     got = json.loads(nginx.get("/page", world.sign() + forged).body)
     values = [value for name, value in got if name.lower() == "x-imagxp-verdict-agent"]
@@ -94,6 +112,29 @@ def test_a_refusal_that_is_passed_on_carries_no_verdict_of_the_visitors_own(star
     locations = f"location /any {{ satisfy any; allow 127.0.0.1; deny all; proxy_pass http://127.0.0.1:{upstream}; }}"
     got = json.loads(start(world.http(locations=locations)).get("/any", [*BROWSER, forged]).body)
     assert not any("verdict" in name.lower() for name, _ in got)
+
+
+@pytest.mark.parametrize(("more", "kept"), [("", False), ("imagxp_strip_headers off;", True)])
+def test_where_nobody_is_judged_nobody_speaks_of_a_verdict(start, world, upstream, more, kept):
+    # In a location, in a server of its own, and behind the page of an error.
+    proxied = f"{more} proxy_pass http://127.0.0.1:{upstream};"
+    nginx = start(
+        world.http(
+            locations=f"location /off {{ imagxp off; {proxied} }} location = /lost {{ imagxp off; error_page 404 /off; return 404; }}"
+        )
+        + f"    server {{ listen 127.0.0.1:{{port}}; server_name other.example; location / {{ {proxied} }} }}"
+    )
+    forged = [("X-Imagxp-Verdict-Agent-Id", "evil.example"), ("x-imagxp-verdict-outcome", "allow"), ("X-Kept", "yes")]
+    for path, host in (("/off", None), ("/lost", None), ("/page", "other.example")):
+        got = json.loads(nginx.get(path, [*BROWSER, *forged], host=host).body)
+        assert ["X-Kept", "yes"] in got
+        assert sum("verdict" in name.lower() for name, _ in got) == (2 if kept else 0), path
+
+
+def test_without_a_zone_requests_pass_as_they_are(start, world, upstream):
+    nginx = start(f"server {{ listen 127.0.0.1:{{port}}; location / {{ proxy_pass http://127.0.0.1:{upstream}; }} }}")
+    got = json.loads(nginx.get("/", [("x-imagxp-verdict-outcome", "allow")]).body)
+    assert ["x-imagxp-verdict-outcome", "allow"] in got
 
 
 def test_underscores_cannot_forge_a_verdict(start, world, upstream):

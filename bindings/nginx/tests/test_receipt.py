@@ -7,6 +7,7 @@ import subprocess
 
 import imagxp
 import pytest
+from instance import Nginx
 from test_phases import upstream  # noqa: F401 (a fixture)
 from world import AGENT, BASE, BROWSER, World
 
@@ -91,6 +92,28 @@ def test_a_large_file_has_its_receipt_in_a_trailer(site, world):
     body, trailers = chunked(raw)
     assert body == (world.folder / "html/large").read_bytes()
     verify(world, trailers, "https://pub.example/large", body)
+
+
+@pytest.mark.parametrize("path", ["/page", "/large"])
+def test_an_agent_that_requires_receipts_reads_it(tmp_path, path):
+    world = World(tmp_path / "world")
+    http = world.http(
+        server=f"imagxp_provenance_key {world.folder}/key.pem;",
+        locations="location = /.well-known/imagxp-agent.json { imagxp off; }",
+    )
+    nginx = Nginx(tmp_path / "nginx", http)
+    name = f"127.0.0.1:{nginx.port}"
+    publisher = imagxp.Identity.generate(name, allow_loopback=True)
+    publisher.save(world.folder / "key.pem")
+    policy = {**BASE, "origins": [f"http://{name}"], "allow_loopback": True, "provenance": {"origin": "HUMAN"}}
+    world.write("policy.json", json.dumps(policy))
+    world.write("html/.well-known/imagxp-agent.json", publisher.manifest().to_json())
+    agent = imagxp.Agent(world.agent, "RAG_RETRIEVAL", "TestBot", receipts="require", allow_loopback=True)
+    with nginx:
+        page = agent.read(f"http://{name}{path}")
+    assert page.body == (world.folder / f"html{path}").read_bytes()
+    assert page.report["receipt"]["state"] == "verified"
+    assert nginx.crashed() == []
 
 
 def test_http_1_0_has_no_trailers(site, world):

@@ -4,10 +4,11 @@ import concurrent.futures
 import json
 import os
 import signal
+import socket
 
 import imagxp
 import pytest
-from instance import wait_for
+from instance import SECONDS, wait_for
 from world import AGENT, BASE, BROWSER, World
 
 STATUS = "location = /zone { imagxp off; imagxp_zone_status; }"
@@ -45,6 +46,49 @@ def test_a_replay_is_caught_across_a_reload(start, world, size):
     assert (zone(nginx)["nonces_max"] == capacity) == (size == "1m")
     assert zone(nginx)["nonces"] == 50
     assert {nginx.get("/page", headers).status for headers in before} == {409}
+    assert nginx.get("/page", world.sign()).status == 200
+
+
+def test_what_an_old_worker_accepts_is_not_forgotten(start, tmp_path):
+    world = World(tmp_path / "post", {**BASE, "methods": ["GET", "HEAD", "POST"]})
+    nginx = start(world.http())
+    body = b"signed"
+    headers = world.sign(method="POST", content_digest=imagxp.content_digest(body))
+    head = "POST /page HTTP/1.1\r\nHost: pub.example\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in [*headers, ("Content-Length", len(body))])
+    with socket.create_connection(("127.0.0.1", nginx.port), timeout=SECONDS) as late:
+        late.sendall(head.encode() + b"\r\n")
+        # It waits for the body, before its nonce is spent, while all that was spent moves.
+        assert late.recv(100).startswith(b"HTTP/1.1 100 ")
+        nginx.reload(world.http(zone="2m"))
+        late.sendall(body)
+        answer = b""
+        while piece := late.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 503 "), answer
+    assert b'"replay.store_error"' in answer
+    # It is good for another try, and for one. (A static file takes no POST: whoever gets 405 has passed.)
+    assert [nginx.get("/page", headers, "POST", body).status for _ in range(2)] == [405, 409]
+
+
+def test_a_reload_that_fails_moves_nothing(start, world):
+    nginx = start(world.http(locations=STATUS), workers=2)
+    before = [world.sign() for _ in range(10)]
+    assert {nginx.get("/page", headers).status for headers in before} == {200}
+    workers = nginx.worker_ids()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # What fails comes after the zone has been made.
+        nginx.write(world.http(zone="2m", server=f"listen 127.0.0.1:{taken.getsockname()[1]};", locations=STATUS))
+        nginx.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "still could not bind" in nginx.errors(), "the end of the reload")
+    assert nginx.get("/page", world.sign()).status == 200
+    assert {nginx.get("/page", headers).status for headers in before} == {409}
+    assert nginx.worker_ids() == workers
+    # This emergency is the test's.
+    (nginx.folder / "error.log").write_text("")
+    # And so it is with the next one, which does not fail.
+    nginx.reload(world.http(zone="2m", locations=STATUS))
+    assert zone(nginx)["nonces"] == 11
     assert nginx.get("/page", world.sign()).status == 200
 
 

@@ -2,11 +2,13 @@
 
 use crate::error::ImagxpError;
 use crate::identity::{Identity, random_uuid};
+use crate::replay::{ReplayAnswer, ReplayInsertion};
 use crate::verdict::Verdict;
 use crate::{boundary, digest, time};
 use imagxp::feedback as core;
+use imagxp::replay::{Insert, ReplayEntry};
 use imagxp::{Error, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use imagxp::feedback::Reason as FeedbackReason;
 
@@ -103,6 +105,37 @@ pub(crate) fn feedback_header(feedback: &[u8]) -> String {
     core::header_value(feedback)
 }
 
+/// Feedback that waits for a replay store which answered `.later`.
+#[derive(uniffi::Object)]
+pub(crate) struct FeedbackInsertion {
+    entry: ReplayEntry,
+    answer: Mutex<Option<Insert>>,
+}
+
+#[uniffi::export]
+impl FeedbackInsertion {
+    /// What the store has to insert.
+    pub(crate) fn entry(&self) -> ReplayInsertion {
+        ReplayInsertion::of(&self.entry)
+    }
+
+    /// Records what the store answered; nil when it failed, and `.later` is no answer. Then call `Publisher.feedback` again, with this.
+    pub(crate) fn inserted(&self, answer: Option<ReplayAnswer>) {
+        let mut kept = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(answer.map_or(Insert::Error, ReplayAnswer::core));
+    }
+}
+
+impl FeedbackInsertion {
+    /// Takes the answer: once, because one insertion is one feedback.
+    pub(crate) fn take(&self) -> Result<(ReplayEntry, Insert), ImagxpError> {
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer =
+            answer.ok_or_else(|| ImagxpError::argument("the insertion has no answer, or has counted"))?;
+        Ok((self.entry, answer))
+    }
+}
+
 /// The result of `Publisher.feedback`: a verdict on the feedback, and the feedback itself when it holds.
 #[derive(uniffi::Record)]
 pub(crate) struct FeedbackVerification {
@@ -110,6 +143,8 @@ pub(crate) struct FeedbackVerification {
     pub(crate) verdict: Verdict,
     /// What it says; only when the verdict allows.
     pub(crate) feedback: Option<Feedback>,
+    /// What the replay store has to insert, when it answered `.later` and the verdict needs `.replay`.
+    pub(crate) insertion: Option<Arc<FeedbackInsertion>>,
 }
 
 impl FeedbackVerification {
@@ -123,6 +158,9 @@ impl FeedbackVerification {
             agent_id: feedback.agent_id.map(|agent| agent.to_string()),
             ts: feedback.signed_at.map(|(ts, _)| ts),
         });
-        Self { verdict: Verdict::of(verification.verdict), feedback }
+        let insertion = verification
+            .insertion
+            .map(|entry| Arc::new(FeedbackInsertion { entry, answer: Mutex::default() }));
+        Self { verdict: Verdict::of(verification.verdict), feedback, insertion }
     }
 }

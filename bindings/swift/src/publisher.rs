@@ -4,7 +4,7 @@ use crate::audit::{AuditLog, AuditSink, SwiftSink};
 use crate::claim::Claim;
 use crate::error::ImagxpError;
 use crate::explain::Explanation;
-use crate::feedback::FeedbackVerification;
+use crate::feedback::{FeedbackInsertion, FeedbackVerification};
 use crate::headers::Header;
 use crate::key::entropy;
 use crate::limits::Limits;
@@ -188,16 +188,25 @@ impl Publisher {
     /// Verifies the value of `x-imagxp-feedback`, or the body of a POST.
     ///
     /// `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
-    /// verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
-    #[uniffi::method(default(carrier = None, now = None))]
+    /// verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `.replay` is told in the
+    /// result's `insertion`: when that has its answer, call this again with it as `inserted`, which counts once; else throws `usage.argument`.
+    #[uniffi::method(default(carrier = None, now = None, inserted = None))]
     pub(crate) fn feedback(
         &self,
         value: &[u8],
         carrier: Option<Verdict>,
         now: Option<Timestamp>,
+        inserted: Option<Arc<FeedbackInsertion>>,
     ) -> Result<FeedbackVerification, ImagxpError> {
         let carrier = carrier.as_ref().map(|verdict| &verdict.record.0);
-        boundary::compute(|| FeedbackVerification::of(self.inner.feedback(value, carrier, time::or_now(now))))
+        let told = inserted.map(|insertion| insertion.take()).transpose()?;
+        let now = time::or_now(now);
+        boundary::compute(|| {
+            FeedbackVerification::of(match told {
+                Some((entry, answer)) => self.inner.feedback_inserted(value, carrier, &entry, answer, now),
+                None => self.inner.feedback(value, carrier, now),
+            })
+        })
     }
 
     /// Hands in the body that a URL from `needs` answered with, and its `Cache-Control: max-age` in seconds if it had one.

@@ -34,7 +34,8 @@ pub(crate) enum ReplayAnswer {
     Seen,
     /// The store, or the agent's share of it, is full; nothing was stored and nothing evicted.
     Full,
-    /// The answer comes by `Pending.inserted`, after something asynchronous: the verdict is undecided until then, and needs `.replay`.
+    /// The answer comes by `Pending.inserted` or `FeedbackInsertion.inserted`, after something asynchronous: the verdict is undecided until
+    /// then, and needs `.replay`.
     Later,
 }
 
@@ -47,6 +48,12 @@ pub(crate) struct ReplayInsertion {
     pub(crate) agent: Vec<u8>,
     /// Until when the key must be kept.
     pub(crate) expires_at: Timestamp,
+}
+
+impl ReplayInsertion {
+    pub(crate) fn of(entry: &ReplayEntry) -> Self {
+        Self { key: entry.key.to_vec(), agent: entry.agent.to_vec(), expires_at: entry.expires_at }
+    }
 }
 
 impl ReplayAnswer {

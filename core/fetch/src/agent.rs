@@ -39,7 +39,7 @@ pub struct Agent {
 pub struct Page {
     /// The status.
     pub status: u16,
-    /// Header lines in their order, names in lower case.
+    /// Header lines in their order, names in lower case; behind them a provenance receipt that came as a trailer.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,

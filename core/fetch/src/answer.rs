@@ -29,7 +29,7 @@ impl Call {
 pub struct Answer {
     /// The status: 200 from [`crate::Fetcher::get`], any from [`crate::Fetcher::send`].
     pub status: u16,
-    /// Header lines in their order, names in lower case.
+    /// Header lines in their order, names in lower case; behind them a provenance receipt that came as a trailer.
     pub headers: Vec<(String, String)>,
     /// The body, within the profile's limit.
     pub body: Vec<u8>,

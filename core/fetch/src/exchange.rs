@@ -15,6 +15,7 @@ use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use imagxp::headers::{PROVENANCE, PROVENANCE_SIG};
 use imagxp::publisher::FetchFailure;
 use rustls::ClientConfig;
 use std::io::ErrorKind;
@@ -166,11 +167,9 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         progress.enter(READING);
         check(&response, only_ok)?;
         let status = response.status().as_u16();
-        let headers = response.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        let headers = headers.collect();
-        let body = if is_head { Vec::new() } else { read(response.into_body(), profile).await? };
+        let mut headers: Vec<_> = response.headers().iter().map(line).collect();
+        let body =
+            if is_head { Vec::new() } else { read(response.into_body(), profile, &mut headers).await? };
         Ok(Answer { status, headers, body, address, dnssec })
     });
     let mut connection = pin!(connection);
@@ -205,7 +204,14 @@ fn request(outgoing: Outgoing) -> Result<Request<Full<Bytes>>, FetchError> {
     let host = HeaderValue::from_str(&outgoing.target.authority)
         .map_err(|_| FetchError::new(FetchFailure::Invalid, "the host cannot be written"))?;
     headers.insert(header::HOST, host);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let connection = if outgoing.only_ok {
+        "close"
+    } else {
+        // The receipt of a long body comes behind it. Many a server and proxy keeps that from whoever does not say this (RFC 9110 §6.5.1).
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        "close, te"
+    };
+    headers.insert(header::CONNECTION, HeaderValue::from_static(connection));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.extend(outgoing.headers);
     Ok(request)
@@ -233,8 +239,13 @@ fn check(response: &Response<Incoming>, only_ok: bool) -> Result<(), FetchError>
     Ok(())
 }
 
-/// The body, as long as it stays within the limit, or the part of it that does.
-async fn read(mut body: Incoming, profile: &Profile) -> Result<Vec<u8>, FetchError> {
+/// The body, as long as it stays within the limit, or the part of it that does. A receipt in its trailers joins the header lines, also
+/// where these have one: whoever reads them refuses two. No other trailer does: none can change what a header line has said.
+async fn read(
+    mut body: Incoming,
+    profile: &Profile,
+    headers: &mut Vec<(String, String)>,
+) -> Result<Vec<u8>, FetchError> {
     let most = profile.max_body;
     let too_large = || FetchError::new(FetchFailure::Invalid, format!("the body has more than {most} bytes"));
     if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) && !profile.cuts_body {
@@ -243,7 +254,11 @@ async fn read(mut body: Incoming, profile: &Profile) -> Result<Vec<u8>, FetchErr
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| http(&error))?;
-        let Some(data) = frame.data_ref() else { continue };
+        let Some(data) = frame.data_ref() else {
+            let trailers = frame.trailers_ref().into_iter().flatten().map(line);
+            headers.extend(trailers.filter(|(name, _)| matches!(name.as_str(), PROVENANCE | PROVENANCE_SIG)));
+            continue;
+        };
         let room = most.saturating_sub(bytes.len());
         match data.get(..room).filter(|_| data.len() > room) {
             None => bytes.extend_from_slice(data),
@@ -255,6 +270,10 @@ async fn read(mut body: Incoming, profile: &Profile) -> Result<Vec<u8>, FetchErr
         }
     }
     Ok(bytes)
+}
+
+fn line((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+    (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// What hyper says: an answer that breaks the rules of HTTP or the limits is invalid, the rest may work another time.

@@ -71,10 +71,10 @@ extension Action {
     ///
     /// Redirects must not be followed: see `NoRedirects`. It asks for a body without content coding: a receipt speaks of the bytes that come,
     /// and a robots.txt that is handed back with a `Content-Encoding` counts as one that cannot be had. `URLSession` decodes a body and leaves
-    /// that line, so take it off.
+    /// that line, so take it off. No answer of a cache will do: what was signed, or paid for, has to be asked for.
     public var request: URLRequest? {
         guard kind != .done, kind != .refused, let url = URL(string: url) else { return nil }
-        var request = URLRequest(url: url)
+        var request = URLRequest(url: url, cachePolicy: .reloadIgnoringLocalCacheData)
         request.httpMethod = method
         for header in headers { request.setValue(header.value, forHTTPHeaderField: header.name) }
         request.setValue("identity", forHTTPHeaderField: "Accept-Encoding")
@@ -87,7 +87,8 @@ extension Action {
 ///
 ///     let session = URLSession(configuration: .ephemeral, delegate: NoRedirects(), delegateQueue: nil)
 ///
-/// A signature and a visa are made for one URL; `URLSession` would carry them to wherever a server points.
+/// A signature and a visa are made for one URL; `URLSession` would carry them to wherever a server points. A background session follows
+/// redirects by itself and asks no delegate: send nothing signed by one.
 public final class NoRedirects: NSObject, URLSessionTaskDelegate {
     /// Answers every redirect with nil: the answer that redirects is the answer.
     public func urlSession(

@@ -478,6 +478,26 @@ int8_t uniffi_imagxp_swift_fn_method_robots_allows(uint64_t ptr, RustBuffer prod
 RustBuffer uniffi_imagxp_swift_fn_method_robots_policy_urls(uint64_t ptr, RustBuffer product_token, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CLONE_FEEDBACKINSERTION
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CLONE_FEEDBACKINSERTION
+uint64_t uniffi_imagxp_swift_fn_clone_feedbackinsertion(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FREE_FEEDBACKINSERTION
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_FREE_FEEDBACKINSERTION
+void uniffi_imagxp_swift_fn_free_feedbackinsertion(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACKINSERTION_ENTRY
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACKINSERTION_ENTRY
+RustBuffer uniffi_imagxp_swift_fn_method_feedbackinsertion_entry(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACKINSERTION_INSERTED
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_FEEDBACKINSERTION_INSERTED
+void uniffi_imagxp_swift_fn_method_feedbackinsertion_inserted(uint64_t ptr, RustBuffer answer, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CLONE_IDENTITY
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_CLONE_IDENTITY
 uint64_t uniffi_imagxp_swift_fn_clone_identity(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -890,7 +910,7 @@ RustBuffer uniffi_imagxp_swift_fn_method_publisher_explain(uint64_t ptr, RustBuf
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_FEEDBACK
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_FEEDBACK
-RustBuffer uniffi_imagxp_swift_fn_method_publisher_feedback(uint64_t ptr, ForeignBytes value, RustBuffer carrier, RustBuffer now, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_imagxp_swift_fn_method_publisher_feedback(uint64_t ptr, ForeignBytes value, RustBuffer carrier, RustBuffer now, RustBuffer inserted, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_FN_METHOD_PUBLISHER_MAY_WAIT
@@ -1829,6 +1849,18 @@ uint16_t uniffi_imagxp_swift_checksum_method_robots_allows(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_ROBOTS_POLICY_URLS
 #define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_ROBOTS_POLICY_URLS
 uint16_t uniffi_imagxp_swift_checksum_method_robots_policy_urls(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_FEEDBACKINSERTION_ENTRY
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_FEEDBACKINSERTION_ENTRY
+uint16_t uniffi_imagxp_swift_checksum_method_feedbackinsertion_entry(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_FEEDBACKINSERTION_INSERTED
+#define UNIFFI_FFIDEF_UNIFFI_IMAGXP_SWIFT_CHECKSUM_METHOD_FEEDBACKINSERTION_INSERTED
+uint16_t uniffi_imagxp_swift_checksum_method_feedbackinsertion_inserted(void
 
 );
 #endif

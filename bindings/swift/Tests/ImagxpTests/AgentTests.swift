@@ -23,6 +23,7 @@ final class AgentTests: XCTestCase {
         XCTAssertEqual(action.kind, .send)
         let request = try XCTUnwrap(action.request)
         XCTAssertEqual(request.httpMethod, "GET")
+        XCTAssertEqual(request.cachePolicy, .reloadIgnoringLocalCacheData)
         XCTAssertTrue(try knowing(identity).verify(request, now: now).verdict.isAllowed)
         action = try visit.answered(status: 200, headers: [], body: Data("content".utf8), now: now)
         XCTAssertEqual(action.kind, .done)

@@ -92,6 +92,33 @@ final class ReplayStoreTests: XCTestCase {
         XCTAssertEqual(try publisher.judge(signed(identity)).code, "time.expired")
     }
 
+    func testFeedbackWithAStoreThatAnswersLater() throws {
+        let identity = try agent()
+        let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .later)))
+        let feedback = Feedback(url: "\(origin)/a", scoreMillionths: 1_000_000, reason: .highQuality)
+        let value = try feedback.sign(identity: identity, now: now)
+        let ends: [(ReplayAnswer?, String?)] = [
+            (.fresh, nil), (.seen, "replay.nonce_seen"), (.full, "replay.store_full"), (nil, "replay.store_error"),
+            (.later, "replay.store_error"),
+        ]
+        for (answer, code) in ends {
+            let waiting = try publisher.feedback(value: value, now: now)
+            XCTAssertEqual(waiting.verdict.needs.map(\.kind), [.replay])
+            XCTAssertNil(waiting.feedback)
+            let insertion: FeedbackInsertion = try XCTUnwrap(waiting.insertion)
+            XCTAssertEqual([insertion.entry().key.count, insertion.entry().agent.count], [16, 16])
+            XCTAssertGreaterThan(insertion.entry().expiresAt, now)
+            expect("usage.argument") { try publisher.feedback(value: value, now: now, inserted: insertion) }
+            insertion.inserted(answer: answer)
+            let taken = try publisher.feedback(value: value, now: now, inserted: insertion)
+            XCTAssertEqual(taken.verdict.code, code)
+            XCTAssertEqual(taken.feedback == nil, code != nil)
+            XCTAssertNil(taken.insertion)
+            // One insertion is one feedback.
+            expect("usage.argument") { try publisher.feedback(value: value, now: now, inserted: insertion) }
+        }
+    }
+
     func testAStoreThatAnswersLater() async throws {
         // A store behind a network: it cannot answer on the thread that verifies.
         actor Remote {

@@ -26,11 +26,13 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// Lines behind the body, which is sent in chunks then.
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        Self { status, headers: Vec::new(), body: body.into(), trailers: Vec::new() }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -116,17 +118,34 @@ fn receive(stream: &mut TcpStream) -> Option<Seen> {
 }
 
 fn send(stream: &mut TcpStream, method: &str, reply: &Reply) {
-    let mut head = format!(
-        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
-        reply.status,
-        reply.body.len()
-    );
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+    let chunked = !reply.trailers.is_empty();
+    let length = if chunked {
+        "transfer-encoding: chunked".to_owned()
+    } else {
+        format!("content-length: {}", reply.body.len())
+    };
+    let mut bytes = format!("HTTP/1.1 {} X\r\n{length}\r\nconnection: close\r\n", reply.status).into_bytes();
+    put(&mut bytes, &reply.headers);
+    if method != "HEAD" && chunked {
+        for piece in reply.body.chunks(4) {
+            bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            bytes.extend_from_slice(piece);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n");
+        put(&mut bytes, &reply.trailers);
+    } else if method != "HEAD" {
+        bytes.extend_from_slice(&reply.body);
     }
-    head.push_str("\r\n");
-    let body: &[u8] = if method == "HEAD" { b"" } else { &reply.body };
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    let _ = stream.write_all(&bytes);
+}
+
+/// Lines, and the empty one behind them.
+fn put(bytes: &mut Vec<u8>, lines: &[(String, String)]) {
+    for (name, value) in lines {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
 }
 
 /// A name and its value of a form.

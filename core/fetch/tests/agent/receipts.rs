@@ -8,12 +8,18 @@ fn site(
     broker: &Broker,
     make: impl Fn(&str, &str, &[u8]) -> Vec<(String, String)> + Send + Sync + 'static,
 ) -> Site {
+    answering(broker, move |origin, target, body| Reply {
+        headers: make(origin, target, body),
+        ..Reply::new(200, body)
+    })
+}
+
+fn answering(broker: &Broker, make: impl Fn(&str, &str, &[u8]) -> Reply + Send + Sync + 'static) -> Site {
     Site::start(
         &broker.server.origin,
         Box::new(move |seen, origin| {
             seen.header("x-imagxp-payload")?;
-            let body = b"content";
-            Some(Some(Reply { status: 200, headers: make(origin, &seen.target, body), body: body.to_vec() }))
+            Some(Some(make(origin, &seen.target, b"content")))
         }),
     )
 }
@@ -74,5 +80,38 @@ fn half_a_receipt_and_two_receipts() {
             keep.iter().map(|&index| lines[index].clone()).collect()
         });
         assert_eq!(agent(&broker).read(&site.url("/free")).unwrap().report.receipt.as_str(), state);
+    }
+}
+
+#[test]
+fn a_receipt_may_come_behind_the_body() {
+    let broker = Broker::start(Manner::Good);
+    // Which of the two lines are in the head, and which behind the body.
+    for (head, behind, end) in [
+        (&[][..], &[0, 1][..], "verified"),
+        (&[0, 1], &[0, 1], "provenance.malformed"),
+        (&[], &[0, 1, 1], "provenance.malformed"),
+        (&[], &[0], "provenance.missing"),
+    ] {
+        let site = answering(&broker, move |origin, target, body| {
+            let lines = receipt(origin, target, body, 5);
+            let those = |indices: &[usize]| indices.iter().map(|&index| lines[index].clone()).collect();
+            let other =
+                [("set-cookie".to_owned(), "a=b".to_owned()), ("location".to_owned(), "/".to_owned())];
+            let trailers = [those(behind), other.to_vec()].concat();
+            Reply { headers: those(head), trailers, ..Reply::new(200, body) }
+        });
+        let strict = ReaderOptions { receipts: Receipts::Require, ..options(&broker) };
+        match agent_with(strict, purse()).read(&site.url("/free")) {
+            Ok(page) => {
+                assert_eq!((page.report.receipt.as_str(), page.body.as_slice()), (end, &b"content"[..]));
+                let others = page.headers.iter().find(|(name, _)| name == "set-cookie" || name == "location");
+                assert_eq!(others, None, "a trailer says what only a head may say");
+            }
+            Err(refusal) => assert_eq!(refusal.error.code(), end),
+        }
+        let seen = site.server.seen();
+        let page = seen.iter().find(|seen| seen.target == "/free").unwrap();
+        assert_eq!((page.header("te"), page.header("connection")), (Some("trailers"), Some("close, te")));
     }
 }

@@ -263,7 +263,7 @@ fn serve(publisher: &Publisher, origin: &str, request: &Seen) -> Reply {
     let mut reply = if verdict.is_allowed() {
         let body = format!("content of {}", request.target).into_bytes();
         let headers = receipt(origin, &request.target, &body, 5);
-        Reply { status: 200, headers, body }
+        Reply { headers, ..Reply::new(200, body) }
     } else {
         Reply::new(verdict.http, verdict.body())
     };

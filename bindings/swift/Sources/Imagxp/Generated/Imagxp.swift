@@ -1000,6 +1000,152 @@ public func FfiConverterTypeAuditLog_lower(_ value: AuditLog) -> UInt64 {
 
 
 /**
+ * Feedback that waits for a replay store which answered `.later`.
+ */
+public protocol FeedbackInsertionProtocol: AnyObject, Sendable {
+
+    /**
+     * What the store has to insert.
+     */
+    func entry()  -> ReplayInsertion
+
+    /**
+     * Records what the store answered; nil when it failed, and `.later` is no answer. Then call `Publisher.feedback` again, with this.
+     */
+    func inserted(answer: ReplayAnswer?)
+
+}
+/**
+ * Feedback that waits for a replay store which answered `.later`.
+ */
+open class FeedbackInsertion: FeedbackInsertionProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_imagxp_swift_fn_clone_feedbackinsertion(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_imagxp_swift_fn_free_feedbackinsertion(handle, $0) }
+    }
+
+
+
+
+    /**
+     * What the store has to insert.
+     */
+open func entry() -> ReplayInsertion  {
+    return try!  FfiConverterTypeReplayInsertion_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_feedbackinsertion_entry(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Records what the store answered; nil when it failed, and `.later` is no answer. Then call `Publisher.feedback` again, with this.
+     */
+open func inserted(answer: ReplayAnswer?)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_imagxp_swift_fn_method_feedbackinsertion_inserted(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypeReplayAnswer.lower(answer),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFeedbackInsertion: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = FeedbackInsertion
+
+    public static func lift(_ handle: UInt64) throws -> FeedbackInsertion {
+        return FeedbackInsertion(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: FeedbackInsertion) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FeedbackInsertion {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: FeedbackInsertion, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFeedbackInsertion_lift(_ handle: UInt64) throws -> FeedbackInsertion {
+    return try FfiConverterTypeFeedbackInsertion.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFeedbackInsertion_lower(_ value: FeedbackInsertion) -> UInt64 {
+    return FfiConverterTypeFeedbackInsertion.lower(value)
+}
+
+
+
+
+
+
+/**
  * A domain name and the key that signs for it. Its description shows the public key only. Shared between tasks without locks.
  */
 public protocol IdentityProtocol: AnyObject, Sendable {
@@ -3199,9 +3345,10 @@ public protocol PublisherProtocol: AnyObject, Sendable {
      * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
      *
      * `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
-     * verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+     * verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `.replay` is told in the
+     * result's `insertion`: when that has its answer, call this again with it as `inserted`, which counts once; else throws `usage.argument`.
      */
-    func feedback(value: Data, carrier: Verdict?, now: Timestamp?) throws  -> FeedbackVerification
+    func feedback(value: Data, carrier: Verdict?, now: Timestamp?, inserted: FeedbackInsertion?) throws  -> FeedbackVerification
 
     /**
      * Whether verifying may wait: for Swift code (a replay store, a rule, a sink), or for the disk of an audit log.
@@ -3350,9 +3497,10 @@ open func explain(method: String, url: String, headers: [Header], now: Timestamp
      * Verifies the value of `x-imagxp-feedback`, or the body of a POST.
      *
      * `carrier`: the verdict on the request that carried it; without it the feedback must name its agent, time and nonce. When the
-     * verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent.
+     * verdict has needs, fetch the manifest, `supply` it and call this again: nothing has been spent. A need of `.replay` is told in the
+     * result's `insertion`: when that has its answer, call this again with it as `inserted`, which counts once; else throws `usage.argument`.
      */
-open func feedback(value: Data, carrier: Verdict? = nil, now: Timestamp? = nil)throws  -> FeedbackVerification  {
+open func feedback(value: Data, carrier: Verdict? = nil, now: Timestamp? = nil, inserted: FeedbackInsertion? = nil)throws  -> FeedbackVerification  {
     return try  FfiConverterTypeFeedbackVerification_lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
         uniffiCallStatus in
         FfiConverterByRefBytes.lower(value) { valueFb in
@@ -3360,7 +3508,8 @@ open func feedback(value: Data, carrier: Verdict? = nil, now: Timestamp? = nil)t
             self.uniffiCloneHandle(),
         valueFb,
         FfiConverterOptionTypeVerdict.lower(carrier),
-        FfiConverterOptionTypeTimestamp.lower(now),uniffiCallStatus
+        FfiConverterOptionTypeTimestamp.lower(now),
+        FfiConverterOptionTypeFeedbackInsertion.lower(inserted),uniffiCallStatus
     )
         }
 })
@@ -5577,6 +5726,10 @@ public struct FeedbackVerification {
      * What it says; only when the verdict allows.
      */
     public let feedback: Feedback?
+    /**
+     * What the replay store has to insert, when it answered `.later` and the verdict needs `.replay`.
+     */
+    public let insertion: FeedbackInsertion?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -5586,9 +5739,13 @@ public struct FeedbackVerification {
          */verdict: Verdict,
         /**
          * What it says; only when the verdict allows.
-         */feedback: Feedback?) {
+         */feedback: Feedback?,
+        /**
+         * What the replay store has to insert, when it answered `.later` and the verdict needs `.replay`.
+         */insertion: FeedbackInsertion?) {
         self.verdict = verdict
         self.feedback = feedback
+        self.insertion = insertion
     }
 
 
@@ -5608,13 +5765,15 @@ public struct FfiConverterTypeFeedbackVerification: FfiConverterRustBuffer {
         return
             try FeedbackVerification(
                 verdict: FfiConverterTypeVerdict.read(from: &buf),
-                feedback: FfiConverterOptionTypeFeedback.read(from: &buf)
+                feedback: FfiConverterOptionTypeFeedback.read(from: &buf),
+                insertion: FfiConverterOptionTypeFeedbackInsertion.read(from: &buf)
         )
     }
 
     public static func write(_ value: FeedbackVerification, into buf: inout [UInt8]) {
         FfiConverterTypeVerdict.write(value.verdict, into: &buf)
         FfiConverterOptionTypeFeedback.write(value.feedback, into: &buf)
+        FfiConverterOptionTypeFeedbackInsertion.write(value.insertion, into: &buf)
     }
 }
 
@@ -9343,7 +9502,8 @@ public enum ReplayAnswer: Equatable, Hashable, CaseIterable {
      */
     case full
     /**
-     * The answer comes by `Pending.inserted`, after something asynchronous: the verdict is undecided until then, and needs `.replay`.
+     * The answer comes by `Pending.inserted` or `FeedbackInsertion.inserted`, after something asynchronous: the verdict is undecided until
+     * then, and needs `.replay`.
      */
     case later
 
@@ -10579,6 +10739,30 @@ fileprivate struct FfiConverterOptionTypeAuditLog: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeAuditLog.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeFeedbackInsertion: FfiConverterRustBuffer {
+    typealias SwiftType = FeedbackInsertion?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeFeedbackInsertion.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeFeedbackInsertion.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -12211,6 +12395,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_robots_policy_urls() != 10975) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_imagxp_swift_checksum_method_feedbackinsertion_entry() != 12614) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_imagxp_swift_checksum_method_feedbackinsertion_inserted() != 8412) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_imagxp_swift_checksum_method_identity_agent_id() != 24948) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -12334,7 +12524,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_publisher_explain() != 44342) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_publisher_feedback() != 41275) {
+    if (uniffi_imagxp_swift_checksum_method_publisher_feedback() != 36850) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_publisher_may_wait() != 22555) {
