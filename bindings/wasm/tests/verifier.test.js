@@ -7,6 +7,7 @@ import { NextRequest, NextResponse } from "next/server.js";
 import * as imagxp from "../dist/index.js";
 import { withImagxp } from "../dist/deno.js";
 import { imagxpProxy } from "../dist/next.js";
+import { withImagxp as forWorkers } from "../dist/workers.js";
 import { ORIGIN, SECRET, agent, broker, policy } from "./support.js";
 
 const HOST = "http://localhost:3000";
@@ -39,6 +40,117 @@ test("options that cannot work are refused when the site starts", () => {
   assert.throws(() => new imagxp.Verifier({ policy: policy({ provenance: undefined }), identity }), code("usage.argument"));
   assert.throws(() => new imagxp.Verifier({ policy: policy(), identity: { ...identity, privateKey: "{}" } }), code("key.malformed"));
   assert.throws(() => imagxpProxy(NextResponse, { policy: policy(), identity }), code("usage.argument"));
+});
+
+test("an option that is misspelt, or of another kind, is refused when the site starts", async () => {
+  const rules = policy();
+  const wrong = {
+    "no options": undefined,
+    "replaystore": { policy: rules, replaystore: { insertIfAbsent: () => "fresh" }, secret: SECRET },
+    "custompolicy": { policy: rules, custompolicy: () => false },
+    "prefix, which is Node's": { policy: rules, prefix: "/shop" },
+    "a name of every object": { policy: rules, constructor: 1 },
+    "a secret of 15 bytes": { policy: rules, secret: new Uint8Array(15) },
+    "a secret of 30 digits": { policy: rules, secret: SECRET.slice(2) },
+    "a secret of 32 letters": { policy: rules, secret: "z".repeat(32) },
+    "a rule that is no function": { policy: rules, customPolicy: true },
+    "an audit that is no function": { policy: rules, audit: {} },
+    "a hook that is no function": { policy: rules, onFeedback: [] },
+    "a redeemer that is no function": { policy: rules, redeem: {} },
+    "a store without insertIfAbsent": { policy: rules, replayStore: { insert: () => "fresh" }, secret: SECRET },
+    "a store without a secret": { policy: rules, replayStore: { insertIfAbsent: () => "fresh" } },
+    "documents that cannot be put": { policy: rules, documents: { get: async () => null } },
+    "a size in words": { policy: rules, maxBody: "1 MiB" },
+    "half a byte": { policy: rules, maxReceiptBody: 0.5 },
+    "no number": { policy: rules, maxReplayEntries: Number.NaN },
+    "a limit that there is not": { policy: rules, limits: { payload: 1 } },
+    "a limit in words": { policy: rules, limits: { payloadHeader: "1" } },
+    "an identity's slip": { policy: rules, identity: { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem(), loopback: true } },
+    "a signer that is no function": { policy: rules, identity: { agentId: "pub.example", publicKey: {}, sign: "KMS" } },
+  };
+  for (const [name, options] of Object.entries(wrong)) {
+    const refused = code("usage.argument");
+    assert.throws(() => new imagxp.Verifier(options), refused, name);
+    assert.throws(() => withImagxp(page, options), refused, name);
+    if (options !== undefined) assert.throws(() => imagxpProxy(NextResponse, options), refused, name);
+    // A Worker has its bindings with its first request.
+    const worker = forWorkers({ fetch: page }, () => options);
+    await assert.rejects(worker.fetch(request("/", reader.sign("/")), {}, {}), refused, name);
+  }
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  const all = { secret: SECRET, limits: { payloadHeader: 4096 }, maxBody: 0, maxReplayEntries: 10, audit: () => {}, customPolicy: () => true, fetch, identity };
+  new imagxp.Verifier({ policy: rules, ...all, documents: undefined, onVisa: undefined });
+  new imagxp.Verifier({ policy: JSON.stringify(rules), secret: new Uint8Array(16) });
+  for (const own of [{ onReceipt: () => {} }, { maxReceiptBody: 10 }]) {
+    assert.throws(() => imagxpProxy(NextResponse, { policy: rules, ...own }), code("usage.argument"), Object.keys(own)[0]);
+  }
+});
+
+test("the query is compared as it came", async () => {
+  const site = new imagxp.Verifier({ policy: policy() });
+  const pairs = [["/a?q='x'", "/a?q='x'"], ["/a?q='x'", "/a?q=%27x%27"], ["/a?q=%27x%27", "/a?q='x'"], ["/a?", "/a?"], ["/a?#b", "/a?"]];
+  for (const [requested, signed] of pairs) {
+    const verdict = await site.verifyRequest(request(requested, reader.sign(signed)));
+    assert.equal(verdict.code, null, `${requested}, signed as ${signed}`);
+  }
+  assert.equal((await site.verifyRequest(request("/a", reader.sign("/a?")))).code, "claim.resource_mismatch");
+});
+
+test("the application gets the very request, and may answer nothing when it was upgraded", async () => {
+  const asked = request("/", reader.sign("/"));
+  let same;
+  const upgrade = withImagxp((passed, info, verdict) => { same = [passed === asked, imagxp.verdictOf(passed) === verdict]; }, { policy: policy() });
+  assert.equal(await upgrade(asked, {}), undefined);
+  assert.deepEqual(same, [true, true]);
+  // What only we may say is never passed on.
+  await upgrade(request("/", [...reader.sign("/"), ["x-imagxp-verdict-admin", "1"]]), {});
+  assert.equal(same[0], false);
+});
+
+test("a receipt is for what is served, whatever was signed", async () => {
+  const identity = { agentId: "localhost:3000", privateKey: imagxp.PrivateKey.generate().toPem(), allowLoopback: true };
+  const rules = (more) => policy({ origins: [ORIGIN, HOST], ...more });
+  const urlOf = async (verifier, claimed) => {
+    const lines = reader.identity.sign("GET", claimed, "SUMMARY");
+    const answer = await verifier.handle(request("/a?b", [["user-agent", "Test IMAGXP/1.0"], ...lines]), page);
+    assert.equal(answer.status, 200, await answer.clone().text());
+    return answer.headers.has("x-imagxp-provenance") ? imagxp.SignedReceipt.fromHeaders(answer.headers).receipt.url : null;
+  };
+  // Nobody has compared what was signed.
+  const off = new imagxp.Verifier({ policy: rules({ resource_match: "off" }), identity });
+  for (const claimed of [`${HOST}/other`, `${ORIGIN}/a?b`, `${HOST}/a?b`]) assert.equal(await urlOf(off, claimed), `${HOST}/a?b`);
+  const strict = new imagxp.Verifier({ policy: rules(), identity });
+  assert.equal(await urlOf(strict, `${HOST}/a?b`), `${HOST}/a?b`);
+  // Its page is another's.
+  const ofOther = new imagxp.Verifier({ policy: rules(), identity: { ...identity, agentId: "pub.example", allowLoopback: false } });
+  assert.deepEqual([await urlOf(strict, `${ORIGIN}/a?b`), await urlOf(ofOther, `${ORIGIN}/a?b`)], [null, null]);
+});
+
+test("what has a receipt is not to be compressed, and what the program has encoded gets none", async () => {
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  const caching = async (verifier, headers, body = "page", status = 200) => {
+    const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body, { headers, status }));
+    await answer.arrayBuffer();
+    return [answer.headers.has("x-imagxp-provenance"), answer.headers.get("cache-control")];
+  };
+  const site = new imagxp.Verifier({ policy: policy(), identity });
+  assert.deepEqual(await caching(site, {}), [true, "no-transform"]);
+  assert.deepEqual(await caching(site, { "cache-control": "private, max-age=60" }), [true, "private, max-age=60, no-transform"]);
+  assert.deepEqual(await caching(site, { "cache-control": "No-Transform, private" }), [true, "No-Transform, private"]);
+  assert.deepEqual(await caching(site, { "content-encoding": "identity" }), [true, "no-transform"]);
+  assert.deepEqual(await caching(site, { "content-encoding": "gzip" }), [false, null]);
+  assert.deepEqual(await caching(site, {}, "no", 404), [false, null]);
+  assert.deepEqual(await caching(new imagxp.Verifier({ policy: policy() }), {}), [false, null]);
+  // A stream's comes at its end, when the head is gone.
+  const slowly = async function* () {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    yield new Uint8Array(10);
+  };
+  assert.deepEqual(await caching(site, {}, ReadableStream.from(slowly())), [false, null]);
+  const told = [];
+  const later = new imagxp.Verifier({ policy: policy(), identity, onReceipt: (lines) => { told.push(lines); } });
+  assert.deepEqual(await caching(later, {}, ReadableStream.from(slowly())), [false, "no-transform"]);
+  assert.equal(told.length, 1);
 });
 
 test("verifyRequest gives the verdict, and leaves the request as it is", async () => {
@@ -268,6 +380,22 @@ test("a visa that was let in without asking its broker is handed on, to be redee
     assert.ok(waiting.length >= 1);
   } finally {
     await bank.close();
+  }
+});
+
+test("visas of two brokers are told apart by their issuer", async () => {
+  const banks = [await broker(), await broker()];
+  try {
+    const payment = { brokers: banks.map(({ entry }) => ({ ...entry, check: "offline" })) };
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment });
+    const queues = {};
+    const onVisa = (presented, verdict) => { (queues[verdict.payment.issuer] ??= []).push(presented.visa); };
+    const verifier = new imagxp.Verifier({ policy: rules, onVisa });
+    const visas = banks.map((bank) => bank.visa(reader));
+    for (const visa of visas) assert.equal((await verifier.handle(request("/", reader.sign("/", { payment: visa })), page)).status, 200);
+    assert.deepEqual(queues, { [banks[0].issuer]: [visas[0]], [banks[1].issuer]: [visas[1]] });
+  } finally {
+    await Promise.all(banks.map((bank) => bank.close()));
   }
 });
 
