@@ -1,4 +1,4 @@
-// The verifier in Node, with real fetches on loopback: kept documents, stores that fail, brokers, keys that sign elsewhere; and Next's own
+// The verifier in Node, with real fetches on loopback: kept documents, stores that fail, brokers; and Next's own
 // responses.
 
 import assert from "node:assert/strict";
@@ -7,8 +7,7 @@ import { NextRequest, NextResponse } from "next/server.js";
 import * as imagxp from "../dist/index.js";
 import { withImagxp } from "../dist/deno.js";
 import { imagxpProxy } from "../dist/next.js";
-import { withImagxp as forWorkers } from "../dist/workers.js";
-import { ORIGIN, SECRET, agent, broker, policy } from "./support.js";
+import { ORIGIN, SECRET, agent, broker, policy, quietly } from "./support.js";
 
 const HOST = "http://localhost:3000";
 let reader;
@@ -16,75 +15,8 @@ let reader;
 before(async () => { reader = await agent(); });
 after(() => reader.close());
 
-const code = (expected) => (error) => error instanceof imagxp.ImagxpError && error.code === expected;
 const request = (target, lines, init = {}) => new Request(HOST + target, { ...init, headers: lines });
 const page = () => new Response("page");
-
-/** What a test expects to be logged is not shown. */
-async function quietly(act) {
-  const { error, warn } = console;
-  const said = [];
-  console.error = console.warn = (...values) => said.push(values.join(" "));
-  try {
-    return await act(said);
-  } finally {
-    Object.assign(console, { error, warn });
-  }
-}
-
-test("options that cannot work are refused when the site starts", () => {
-  assert.throws(() => new imagxp.Verifier({ policy: { version: 1 } }), code("usage.policy"));
-  const replayStore = { insertIfAbsent: () => "fresh" };
-  assert.throws(() => new imagxp.Verifier({ policy: policy(), replayStore }), code("usage.argument"));
-  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
-  assert.throws(() => new imagxp.Verifier({ policy: policy({ provenance: undefined }), identity }), code("usage.argument"));
-  assert.throws(() => new imagxp.Verifier({ policy: policy(), identity: { ...identity, privateKey: "{}" } }), code("key.malformed"));
-  assert.throws(() => imagxpProxy(NextResponse, { policy: policy(), identity }), code("usage.argument"));
-});
-
-test("an option that is misspelt, or of another kind, is refused when the site starts", async () => {
-  const rules = policy();
-  const wrong = {
-    "no options": undefined,
-    "replaystore": { policy: rules, replaystore: { insertIfAbsent: () => "fresh" }, secret: SECRET },
-    "custompolicy": { policy: rules, custompolicy: () => false },
-    "prefix, which is Node's": { policy: rules, prefix: "/shop" },
-    "a name of every object": { policy: rules, constructor: 1 },
-    "a secret of 15 bytes": { policy: rules, secret: new Uint8Array(15) },
-    "a secret of 30 digits": { policy: rules, secret: SECRET.slice(2) },
-    "a secret of 32 letters": { policy: rules, secret: "z".repeat(32) },
-    "a rule that is no function": { policy: rules, customPolicy: true },
-    "an audit that is no function": { policy: rules, audit: {} },
-    "a hook that is no function": { policy: rules, onFeedback: [] },
-    "a redeemer that is no function": { policy: rules, redeem: {} },
-    "a store without insertIfAbsent": { policy: rules, replayStore: { insert: () => "fresh" }, secret: SECRET },
-    "a store without a secret": { policy: rules, replayStore: { insertIfAbsent: () => "fresh" } },
-    "documents that cannot be put": { policy: rules, documents: { get: async () => null } },
-    "a size in words": { policy: rules, maxBody: "1 MiB" },
-    "half a byte": { policy: rules, maxReceiptBody: 0.5 },
-    "no number": { policy: rules, maxReplayEntries: Number.NaN },
-    "a limit that there is not": { policy: rules, limits: { payload: 1 } },
-    "a limit in words": { policy: rules, limits: { payloadHeader: "1" } },
-    "an identity's slip": { policy: rules, identity: { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem(), loopback: true } },
-    "a signer that is no function": { policy: rules, identity: { agentId: "pub.example", publicKey: {}, sign: "KMS" } },
-  };
-  for (const [name, options] of Object.entries(wrong)) {
-    const refused = code("usage.argument");
-    assert.throws(() => new imagxp.Verifier(options), refused, name);
-    assert.throws(() => withImagxp(page, options), refused, name);
-    if (options !== undefined) assert.throws(() => imagxpProxy(NextResponse, options), refused, name);
-    // A Worker has its bindings with its first request.
-    const worker = forWorkers({ fetch: page }, () => options);
-    await assert.rejects(worker.fetch(request("/", reader.sign("/")), {}, {}), refused, name);
-  }
-  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
-  const all = { secret: SECRET, limits: { payloadHeader: 4096 }, maxBody: 0, maxReplayEntries: 10, audit: () => {}, customPolicy: () => true, fetch, identity };
-  new imagxp.Verifier({ policy: rules, ...all, documents: undefined, onVisa: undefined });
-  new imagxp.Verifier({ policy: JSON.stringify(rules), secret: new Uint8Array(16) });
-  for (const own of [{ onReceipt: () => {} }, { maxReceiptBody: 10 }]) {
-    assert.throws(() => imagxpProxy(NextResponse, { policy: rules, ...own }), code("usage.argument"), Object.keys(own)[0]);
-  }
-});
 
 test("the query is compared as it came", async () => {
   const site = new imagxp.Verifier({ policy: policy() });
@@ -105,52 +37,6 @@ test("the application gets the very request, and may answer nothing when it was 
   // What only we may say is never passed on.
   await upgrade(request("/", [...reader.sign("/"), ["x-imagxp-verdict-admin", "1"]]), {});
   assert.equal(same[0], false);
-});
-
-test("a receipt is for what is served, whatever was signed", async () => {
-  const identity = { agentId: "localhost:3000", privateKey: imagxp.PrivateKey.generate().toPem(), allowLoopback: true };
-  const rules = (more) => policy({ origins: [ORIGIN, HOST], ...more });
-  const urlOf = async (verifier, claimed) => {
-    const lines = reader.identity.sign("GET", claimed, "SUMMARY");
-    const answer = await verifier.handle(request("/a?b", [["user-agent", "Test IMAGXP/1.0"], ...lines]), page);
-    assert.equal(answer.status, 200, await answer.clone().text());
-    return answer.headers.has("x-imagxp-provenance") ? imagxp.SignedReceipt.fromHeaders(answer.headers).receipt.url : null;
-  };
-  // Nobody has compared what was signed.
-  const off = new imagxp.Verifier({ policy: rules({ resource_match: "off" }), identity });
-  for (const claimed of [`${HOST}/other`, `${ORIGIN}/a?b`, `${HOST}/a?b`]) assert.equal(await urlOf(off, claimed), `${HOST}/a?b`);
-  const strict = new imagxp.Verifier({ policy: rules(), identity });
-  assert.equal(await urlOf(strict, `${HOST}/a?b`), `${HOST}/a?b`);
-  // Its page is another's.
-  const ofOther = new imagxp.Verifier({ policy: rules(), identity: { ...identity, agentId: "pub.example", allowLoopback: false } });
-  assert.deepEqual([await urlOf(strict, `${ORIGIN}/a?b`), await urlOf(ofOther, `${ORIGIN}/a?b`)], [null, null]);
-});
-
-test("what has a receipt is not to be compressed, and what the program has encoded gets none", async () => {
-  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
-  const caching = async (verifier, headers, body = "page", status = 200) => {
-    const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body, { headers, status }));
-    await answer.arrayBuffer();
-    return [answer.headers.has("x-imagxp-provenance"), answer.headers.get("cache-control")];
-  };
-  const site = new imagxp.Verifier({ policy: policy(), identity });
-  assert.deepEqual(await caching(site, {}), [true, "no-transform"]);
-  assert.deepEqual(await caching(site, { "cache-control": "private, max-age=60" }), [true, "private, max-age=60, no-transform"]);
-  assert.deepEqual(await caching(site, { "cache-control": "No-Transform, private" }), [true, "No-Transform, private"]);
-  assert.deepEqual(await caching(site, { "content-encoding": "identity" }), [true, "no-transform"]);
-  assert.deepEqual(await caching(site, { "content-encoding": "gzip" }), [false, null]);
-  assert.deepEqual(await caching(site, {}, "no", 404), [false, null]);
-  assert.deepEqual(await caching(new imagxp.Verifier({ policy: policy() }), {}), [false, null]);
-  // A stream's comes at its end, when the head is gone.
-  const slowly = async function* () {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    yield new Uint8Array(10);
-  };
-  assert.deepEqual(await caching(site, {}, ReadableStream.from(slowly())), [false, null]);
-  const told = [];
-  const later = new imagxp.Verifier({ policy: policy(), identity, onReceipt: (lines) => { told.push(lines); } });
-  assert.deepEqual(await caching(later, {}, ReadableStream.from(slowly())), [false, "no-transform"]);
-  assert.equal(told.length, 1);
 });
 
 test("verifyRequest gives the verdict, and leaves the request as it is", async () => {
@@ -436,56 +322,6 @@ test("a signed body leaves one audit record, read or not", async () => {
     const answer = await verifier.handle(asked, page);
     assert.deepEqual([answer.status, records.splice(0)], [status, [status === 200 ? null : "claim.digest_mismatch"]]);
   }
-});
-
-test("a receipt by a key that lives in WebCrypto", async () => {
-  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
-  const jwk = await crypto.subtle.exportKey("jwk", publicKey);
-  const sign = (message) => crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, privateKey, message);
-  const verifier = new imagxp.Verifier({ policy: policy(), identity: { agentId: "pub.example", publicKey: jwk, sign } });
-  const manifest = imagxp.Identity.external("pub.example", imagxp.PublicKey.fromJwk(jwk)).manifest();
-  for (const [body, headers] of [["page", {}], ["page", { "content-length": "4" }], [null, {}]]) {
-    const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body, { headers }));
-    const bytes = await answer.arrayBuffer();
-    const contentSha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    const receipt = imagxp.SignedReceipt.fromHeaders(answer.headers).verify(manifest);
-    receipt.check({ url: `${ORIGIN}/`, contentSha256, agentId: reader.identity.agentId });
-  }
-  // Errors, what has no content, and a part, which must not be taken for the whole, get none.
-  for (const [body, status] of [["no", 404], [null, 204], ["part", 206]]) {
-    const made = () => new Response(body, { status });
-    const answer = await verifier.handle(request("/", reader.sign("/")), made);
-    assert.deepEqual([answer.status, answer.headers.get("x-imagxp-provenance")], [status, null]);
-  }
-});
-
-test("a key that does not sign: the answer goes out without a receipt", async () => {
-  const publicKey = imagxp.PrivateKey.generate().publicKey.toJwk();
-  for (const sign of [() => Promise.reject(new Error("the KMS is down")), () => new Uint8Array(3)]) {
-    const verifier = new imagxp.Verifier({ policy: policy(), identity: { agentId: "pub.example", publicKey, sign } });
-    for (const body of ["page", null]) {
-      await quietly(async (said) => {
-        const answer = await verifier.handle(request("/", reader.sign("/")), () => new Response(body));
-        assert.deepEqual([answer.status, await answer.text()], [200, body ?? ""]);
-        assert.equal(answer.headers.get("x-imagxp-provenance"), null);
-        assert.match(said.join(), /without its receipt/);
-      });
-    }
-  }
-});
-
-test("a stream that nobody reads to its end is let go", async () => {
-  let cancelled = false;
-  const endless = new ReadableStream({
-    pull: (controller) => new Promise((resolve) => setTimeout(() => resolve(cancelled || controller.enqueue(new Uint8Array(10))), 5)),
-    cancel: () => { cancelled = true; },
-  });
-  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
-  const answer = await new imagxp.Verifier({ policy: policy(), identity }).handle(request("/", reader.sign("/")), () => new Response(endless));
-  const stream = answer.body.getReader();
-  assert.equal((await stream.read()).value.byteLength, 10);
-  await stream.cancel();
-  assert.equal(cancelled, true);
 });
 
 test("what the site's own code throws is the site's", async () => {
