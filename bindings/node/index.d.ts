@@ -553,6 +553,8 @@ export declare class Policy {
   get origins(): Array<string>
   /** `enforce` or `observe`. */
   get mode(): 'enforce' | 'observe'
+  /** How the resource of a claim is compared with the request: `strict`, `path` or `off`. */
+  get resourceMatch(): 'strict' | 'path' | 'off'
   /** Whether loopback origins and agents are admitted: for development only. */
   get allowLoopback(): boolean
   /** What the policy says of the content: `HUMAN`, `SYNTHETIC`, `HYBRID`, or nothing. */
@@ -753,6 +755,8 @@ export declare class Receipt {
 export declare class Redeemer {
   /** A redeemer for a publisher's client. */
   constructor(client: BrokerClient, onOutcome: (presented: Presented, result: JsonObject | null, error: BrokerError | null) => unknown, options?: RedeemerOptions)
+  /** The broker's origin, to whom everything is presented that is pushed: only its own visas belong here. */
+  get issuer(): string
   /** Takes a visa. Throws a `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`. */
   push(presented: Presented): void
   /** How many visas have come to what. */
@@ -1460,9 +1464,9 @@ export interface PublisherOptions {
   limits?: Limits
   /**
    * A log, or a function that takes the record's JSON and the manifest in force (or `null`), both bytes, and keeps them before it
-   * returns. What it throws is `audit.unavailable` (503).
+   * returns. What it throws is `audit.unavailable` (503), and so is a promise.
    */
-  audit?: AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void)
+  audit?: AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void | undefined)
 }
 
 /** What `Rotation.publish` takes. */

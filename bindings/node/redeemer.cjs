@@ -26,6 +26,10 @@ const backgroundRedeemer = (Native) =>
       watching = true
     }
 
+    get issuer() {
+      return super.issuer
+    }
+
     get tally() {
       return super.tally
     }

@@ -6,5 +6,5 @@ export const proxy = imagxpProxy(options)
 
 export const config = {
   // Everything but what Next serves for pages, our own manifest, and the handlers that are wrapped themselves.
-  matcher: ['/((?!_next/|favicon.ico|articles/|premium/|echo|stream|\\.well-known/imagxp-agent.json).*)'],
+  matcher: ['/((?!_next/|favicon\\.ico$|articles/|premium/|echo$|stream$|\\.well-known/imagxp-agent\\.json$).*)'],
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, get } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -164,6 +164,9 @@ test('a refused page', async () => {
     [403, 'policy.purpose_denied', 'no-store'],
   )
   assert.equal((await ask('/no/such/page', { unsigned: true })).status, 401)
+  // What the matcher leaves out has an end, and its dots are dots.
+  for (const path of ['/echoes', '/streams', '/faviconXico', '/favicon.ico.html', '/.well-known/imagxp-agent.json5'])
+    assert.equal((await ask(path, { unsigned: true })).status, 401, path)
   assert.equal((await ask('/no/such/page')).status, 404)
   const head = await ask('/', { unsigned: true, method: 'HEAD' })
   assert.deepEqual([head.status, head.bytes.length], [401, 0])
@@ -213,6 +216,36 @@ test('an article, with a receipt', async () => {
   assert.deepEqual([head.status, head.headers.get('x-imagxp-provenance')], [200, null])
   assert.equal((await ask('/articles/1', { purpose: 'CRAWL_TRAINING' })).status, 403)
   assert.equal((await ask('/articles/1', { unsigned: true })).status, 401)
+})
+
+test('a receipt is over what is sent, also to who could be sent it compressed', async () => {
+  const path = `/articles/${'long'.repeat(1000)}`
+  const options = {
+    headers: { ...BROWSER, 'accept-encoding': 'gzip' },
+  }
+  // Not by `fetch`, which would decode it.
+  const { headers, bytes } = await new Promise((resolve, reject) => {
+    const asked = get(site + path, options, (response) => {
+      const pieces = []
+      response
+        .on('data', (piece) => pieces.push(piece))
+        .on('end', () => resolve({ headers: response.headers, bytes: Buffer.concat(pieces) }))
+    })
+    asked.on('error', reject)
+  })
+  assert.match(headers['cache-control'], /no-transform/)
+  const { receipt } = SignedReceipt.fromHeaders(Object.entries(headers))
+  receipt.check({
+    url: site + path,
+    contentSha256: createHash('sha256').update(bytes).digest(),
+  })
+})
+
+test('an apostrophe in a query, which Next escapes', async () => {
+  for (const path of ["/?q='a'", "/articles/1?q='a'"]) {
+    const answer = await raw(`GET ${path} HTTP/1.1\nHost: x\nConnection: close\nUser-Agent: bot\n${lines(path)}\n`)
+    assert.equal(answer.status, 200, answer.text)
+  }
 })
 
 test('a stream has no receipt, and is not held back', async () => {

@@ -1,7 +1,7 @@
 'use strict'
 
 const { Guard } = require('./shared/guard.cjs')
-const { asked, passOn } = require('./shared/node_http.cjs')
+const { asked, letGo, passOn } = require('./shared/node_http.cjs')
 const { served } = require('./shared/target.cjs')
 
 /**
@@ -19,6 +19,7 @@ function imagxp(options) {
       if (decision.gone || response.headersSent) return
       if (decision.answer !== undefined) {
         const { status, headers, body } = decision.answer
+        letGo(request)
         response.writeHead(status, headers.flat()).end(body)
         return
       }

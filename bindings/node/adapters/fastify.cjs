@@ -2,7 +2,7 @@
 
 const plugin = require('fastify-plugin')
 const { Guard } = require('./shared/guard.cjs')
-const { asked, passOn } = require('./shared/node_http.cjs')
+const { asked, letGo, passOn } = require('./shared/node_http.cjs')
 
 /**
  * Plugin for Fastify 5: the verdict is `request.imagxp`; a refused request is answered here. Register it first: its hook is for the
@@ -22,6 +22,7 @@ const imagxp = plugin(
       }
       if (decision.answer !== undefined) {
         const { status, headers, body } = decision.answer
+        letGo(request.raw)
         reply.code(status)
         for (const [name, value] of headers) reply.header(name, value)
         return reply.send(body)

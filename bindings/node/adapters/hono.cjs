@@ -4,7 +4,7 @@ const { Guard } = require('./shared/guard.cjs')
 const { stripIncoming, stripped } = require('./shared/headers.cjs')
 const { AnsweredResponse } = require('./shared/answered_response.cjs')
 const { served } = require('./shared/target.cjs')
-const { dress, pathOf, readWeb } = require('./shared/web.cjs')
+const { discard, dress, pathOf, readWeb } = require('./shared/web.cjs')
 
 /** Middleware for Hono: the verdict is `c.get('imagxp')`; a refused request is answered here. Use it first. */
 function imagxp(options) {
@@ -13,6 +13,7 @@ function imagxp(options) {
   return async function imagxpMiddleware(c, next) {
     // Behind @hono/node-server: header lines as they came, and an answer that may have trailers.
     const { incoming, outgoing } = c.env ?? {}
+    let isLeft = false
     const decision = await guard.decide({
       method: c.req.method,
       url: urlOf(c.req.raw, incoming),
@@ -22,11 +23,15 @@ function imagxp(options) {
       readBody: async (max) => {
         const { gone, body, replay } = await readWeb(c.req.raw, max)
         if (replay !== undefined) c.req.raw = new Request(c.req.raw, { body: replay, duplex: 'half' })
+        isLeft = body === null && !gone
         return { gone, body }
       },
     })
     if (decision.gone) return new Response(null, { status: 400 })
-    if (decision.answer !== undefined) return decision.answer.toResponse(c.req.method)
+    if (decision.answer !== undefined) {
+      if (isLeft) discard(c.req.raw.body)
+      return decision.answer.toResponse(c.req.method)
+    }
 
     const headers = stripped(c.req.raw.headers)
     if (headers !== null) c.req.raw = new Request(c.req.raw, { headers })
@@ -38,7 +43,10 @@ function imagxp(options) {
       return next()
     }
     await next()
-    c.res = await dress(c.res, decision, guard)
+    const dressed = await dress(c.res, decision, guard)
+    // Otherwise Hono would put the old one's headers over ours.
+    c.res = undefined
+    c.res = dressed
     return undefined
   }
 }

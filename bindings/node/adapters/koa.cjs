@@ -1,7 +1,7 @@
 'use strict'
 
 const { Guard } = require('./shared/guard.cjs')
-const { asked, passOn } = require('./shared/node_http.cjs')
+const { asked, letGo, passOn } = require('./shared/node_http.cjs')
 const { served } = require('./shared/target.cjs')
 
 /** Middleware for Koa: the verdict is `ctx.state.imagxp`; a refused request is answered here. Use it first. */
@@ -16,6 +16,7 @@ function imagxp(options) {
     }
     if (decision.answer !== undefined) {
       const { status, headers, body } = decision.answer
+      letGo(context.req)
       context.status = status
       context.body = body
       for (const name of ['content-type', 'content-length']) context.remove(name)

@@ -19,8 +19,11 @@ export type AdapterOptions = AdapterHooks &
     | { publisher: Publisher; policy?: undefined; audit?: undefined }
   )
 
-/** Keeps each decided verdict: a log, or a function that gets the record and, once per version, the manifest. */
-export type Audit = AuditLog | ((record: Buffer, manifest: Buffer | null) => unknown)
+/**
+ * Keeps each decided verdict: a log, or a function that gets the record and, with each record, the manifest in force (`null` where there is
+ * none), and has kept them when it returns: a promise is refused, and the request is answered with 503.
+ */
+export type Audit = AuditLog | ((record: Buffer, manifest: Buffer | null) => void | undefined)
 
 export interface AdapterHooks {
   /** Fetches what verdicts need; its own by default. */
@@ -31,10 +34,10 @@ export interface AdapterHooks {
    */
   redeem?: BrokerClient | ((need: Need, visa: string, presented: Presented) => Redemption | Promise<Redemption>)
   /**
-   * Takes each visa that was accepted without asking its broker (`check: offline`), to redeem it soon after. `close` it before the process
-   * ends.
+   * Takes each visa that was accepted without asking its broker (`check: offline`), to redeem it soon after: the redeemer of that broker, or
+   * those of several by their issuers. `onError` is told once of each issuer that has none. `close` them before the process ends.
    */
-  redeemer?: Redeemer
+  redeemer?: Redeemer | ReadonlyMap<string, Redeemer> | Readonly<Record<string, Redeemer>>
   /** How many bytes of a body whose digest the agent has signed are held to check it; 1 MiB by default. */
   maxBody?: number
   /**

@@ -106,6 +106,16 @@ impl Policy {
         }
     }
 
+    /// How the resource of a claim is compared with the request: `strict`, `path` or `off`.
+    #[napi(getter, ts_return_type = "'strict' | 'path' | 'off'")]
+    pub fn resource_match(&self) -> &'static str {
+        match self.0.document().resource_match {
+            imagxp::policy::ResourceMatch::Strict => "strict",
+            imagxp::policy::ResourceMatch::Path => "path",
+            imagxp::policy::ResourceMatch::Off => "off",
+        }
+    }
+
     /// Whether loopback origins and agents are admitted: for development only.
     #[napi(getter)]
     pub fn allow_loopback(&self) -> bool {

@@ -45,8 +45,8 @@ options! {
         /// The protocol's defaults unless given.
         limits: Option<ClassInstance<Limits>>,
         /// A log, or a function that takes the record's JSON and the manifest in force (or `null`), both bytes, and keeps them before it
-        /// returns. What it throws is `audit.unavailable` (503).
-        #[napi(ts_type = "AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void)")]
+        /// returns. What it throws is `audit.unavailable` (503), and so is a promise.
+        #[napi(ts_type = "AuditLog | ((record: Uint8Array, manifest: Uint8Array | null) => void | undefined)")]
         audit: Option<Anything>,
     }
 }
@@ -141,7 +141,11 @@ impl Publisher {
                 Ok(secret)
             })?,
         };
-        let mut inner = core::Publisher::new(policy.0.as_ref().clone(), secret);
+        let mut first = [0; 8];
+        boundary::call(|| key::entropy(&mut first))?;
+        // Processes that share a secret, and threads of one, name their verdicts from another number on.
+        let mut inner = core::Publisher::new(policy.0.as_ref().clone(), secret)
+            .with_first_trace(u64::from_ne_bytes(first));
         if let Some(store) = &distant {
             inner = inner.with_replay_store(Arc::<DistantStore>::clone(store));
         } else if let Some(store) = options.replay_store {

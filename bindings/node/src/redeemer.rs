@@ -49,7 +49,10 @@ type Told = FnArgs<(Presented, Option<JsonObject>, Option<Unknown<'static>>)>;
 /// `BrokerError`. What that throws, or a promise of it rejects with, becomes a process warning. What waits is in memory and keeps no process alive by itself: `close` it before
 /// the process ends. A process that ends because it has nothing left to do closes it by itself, within 30 seconds.
 #[napi]
-pub struct Redeemer(Arc<broker::Redeemer>);
+pub struct Redeemer {
+    inner: Arc<broker::Redeemer>,
+    issuer: String,
+}
 
 #[napi]
 impl Redeemer {
@@ -73,20 +76,27 @@ impl Redeemer {
                 let _told = home.visit(move || tell(&on_outcome, outcome));
             }
         };
+        let issuer = client.0.issuer().to_owned();
         let redeemer = broker::Redeemer::new(client.0.clone(), bounds(options)?, report);
-        redeemer.map(|redeemer| Self(Arc::new(redeemer))).map_err(|error| raise(&error))
+        redeemer.map(|redeemer| Self { inner: Arc::new(redeemer), issuer }).map_err(|error| raise(&error))
+    }
+
+    /// The broker's origin, to whom everything is presented that is pushed: only its own visas belong here.
+    #[napi(getter)]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// Takes a visa. Throws a `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`.
     #[napi]
     pub fn push(&self, presented: ClassInstance<Presented>) -> Result<()> {
-        boundary::compute(|| self.0.push(presented.0.clone()))?.map_err(|error| raise(&error))
+        boundary::compute(|| self.inner.push(presented.0.clone()))?.map_err(|error| raise(&error))
     }
 
     /// How many visas have come to what.
     #[napi(getter)]
     pub fn tally(&self) -> Result<Tally> {
-        let tally = boundary::compute(|| self.0.tally())?;
+        let tally = boundary::compute(|| self.inner.tally())?;
         Ok(Tally {
             waiting: count(tally.waiting),
             accepted: count(tally.accepted),
@@ -98,7 +108,7 @@ impl Redeemer {
     /// Presents now what waits; `false` when something still waits after so many milliseconds, 30 000 unless given.
     #[napi(ts_args_type = "withinMs?: number", ts_return_type = "Promise<boolean>")]
     pub fn flush(&self, env: Env, within_ms: Option<JsNumber>) -> Result<PromiseRaw<'static, bool>> {
-        let (redeemer, within) = (Arc::clone(&self.0), millis(within_ms, "withinMs", 30_000)?);
+        let (redeemer, within) = (Arc::clone(&self.inner), millis(within_ms, "withinMs", 30_000)?);
         worker::run(&env, move || redeemer.flush(within), Ok)
     }
 
@@ -106,7 +116,7 @@ impl Redeemer {
     /// how many those were.
     #[napi(ts_args_type = "withinMs?: number", ts_return_type = "Promise<number>")]
     pub fn close(&self, env: Env, within_ms: Option<JsNumber>) -> Result<PromiseRaw<'static, f64>> {
-        let (redeemer, within) = (Arc::clone(&self.0), millis(within_ms, "withinMs", 30_000)?);
+        let (redeemer, within) = (Arc::clone(&self.inner), millis(within_ms, "withinMs", 30_000)?);
         worker::run(&env, move || redeemer.close(within), |left| Ok(count(left)))
     }
 }

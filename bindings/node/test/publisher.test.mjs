@@ -368,3 +368,9 @@ test('what a publisher is made of', () => {
   assert.equal(verdict.code, 'header.too_large')
   assert.equal(knowing(agent).verify('GET', '/a', [...AGENT_UA]).verdict.visitor, 'unsigned_client')
 })
+
+test('publishers that share a secret name their verdicts differently', () => {
+  // Of processes, and of threads of one; at one time.
+  const named = () => new Publisher(policy(), { secret: SECRET }).verify('GET', '/a', [], { now: NOW }).verdict.traceId
+  assert.equal(new Set(Array.from({ length: 20 }, named)).size, 20)
+})

@@ -67,6 +67,17 @@ impl Policy {
         if observed { "observe" } else { "enforce" }.to_owned()
     }
 
+    /// How the resource of a claim is compared with the request: `strict`, `path` or `off`.
+    #[wasm_bindgen(getter, js_name = resourceMatch)]
+    pub fn resource_match(&self) -> String {
+        match self.0.document().resource_match {
+            imagxp::policy::ResourceMatch::Strict => "strict",
+            imagxp::policy::ResourceMatch::Path => "path",
+            imagxp::policy::ResourceMatch::Off => "off",
+        }
+        .to_owned()
+    }
+
     /// Whether loopback origins and agents are admitted: for development only.
     #[wasm_bindgen(getter, js_name = allowLoopback)]
     pub fn allow_loopback(&self) -> bool {

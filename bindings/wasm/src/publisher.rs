@@ -62,7 +62,10 @@ impl Publisher {
                 secret
             }
         };
-        let mut inner = core_publisher::Publisher::new(policy.0.clone(), secret);
+        // Isolates that share a secret name their verdicts from another number on. A Worker's top level has no entropy: there all begin alike.
+        let mut first = [0; 8];
+        let first = key::entropy(&mut first).map_or(0, |()| u64::from_ne_bytes(first));
+        let mut inner = core_publisher::Publisher::new(policy.0.clone(), secret).with_first_trace(first);
         let distant = later.then(|| Arc::new(DistantStore::new()));
         inner = if let Some(store) = &distant {
             inner.with_replay_store(Arc::<DistantStore>::clone(store))

@@ -120,7 +120,7 @@ export interface PublisherOptions {
   customPolicy?: (claim: Claim, path: string) => boolean;
   limits?: LimitOptions;
   /** Takes the record as JSON, and the manifest that was in force. */
-  audit?: (record: string, manifest: Uint8Array | null) => void;
+  audit?: (record: string, manifest: Uint8Array | null) => void | undefined;
 }
 export interface VerifyOptions extends NowOptions { bodyDigest?: string | null }
 export interface SupplyOptions extends NowOptions { maxAge?: number | null }

@@ -67,6 +67,13 @@ for (const [algorithm, parameters, signing] of [
   });
 }
 
+test("publishers that share a secret name their verdicts differently", () => {
+  const secret = new Uint8Array(16);
+  const now = new Date("2026-03-01T12:00:00Z");
+  const named = () => new imagxp.Publisher(imagxp.Policy.fromJson(POLICY), { secret }).verify("GET", "/", [], { now }).verdict.traceId;
+  assert.equal(new Set(Array.from({ length: 20 }, named)).size, 20);
+});
+
 test("a store that answers later is asked after the signature holds, and once", () => {
   assert.throws(() => new imagxp.Publisher(imagxp.Policy.fromJson(POLICY), { replay: "later" }), code("usage.argument"));
   const { identity, publisher } = site({ replay: "later", secret: new Uint8Array(16) });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -16,8 +17,8 @@ let port;
 
 before(async () => {
   reader = await agent();
-  const environment = { ...process.env, POLICY: JSON.stringify(policy()), DENO_NO_UPDATE_CHECK: "1" };
-  const allow = ["--allow-net=127.0.0.1", `--allow-read=${PACKAGE}`, "--allow-env=POLICY"];
+  const environment = { ...process.env, POLICY: JSON.stringify(policy()), SITE_KEY: imagxp.PrivateKey.generate().toPem(), DENO_NO_UPDATE_CHECK: "1" };
+  const allow = ["--allow-net=127.0.0.1", `--allow-read=${PACKAGE}`, "--allow-env=POLICY,SITE_KEY"];
   const flags = ["run", "--no-prompt", "--no-lock", "--cached-only", ...allow, path.join("tests", "fixtures", "deno.js")];
   child = spawn(binary(), flags, { cwd: PACKAGE, env: environment, stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit").then(([code]) => { throw new Error(`deno ended with ${code}`); });
@@ -55,6 +56,53 @@ test("allowed, replayed, denied, unsigned", async () => {
   assert.equal((await exchange(port, "/", [["user-agent", "curl/8"]])).code(), "auth.required");
   assert.equal(reader.state.fetches, 1);
 });
+
+test("the query is compared as it came", async () => {
+  for (const [sent, signed] of [["/page?q='x'", "/page?q='x'"], ["/page?q='x'", "/page?q=%27x%27"], ["/page?q=%27x%27", "/page?q='x'"], ["/page?", "/page?"]]) {
+    const answer = await exchange(port, sent, reader.sign(signed));
+    assert.equal(answer.status, 200, `${sent}, signed as ${signed}: ${answer.text}`);
+  }
+});
+
+test("a receipt is over what Deno sends, also to who could be sent it compressed", async () => {
+  const accept = ["accept-encoding", "gzip"];
+  const plain = await exchange(port, "/unsigned", [...reader.sign("/unsigned"), accept]);
+  assert.equal(plain.header("content-encoding"), "gzip", "Deno compresses what nobody has signed");
+  const answer = await exchange(port, "/long", [...reader.sign("/long"), accept]);
+  assert.deepEqual([answer.status, answer.header("content-encoding")], [200, undefined]);
+  const contentSha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", answer.body));
+  const agentId = reader.identity.agentId;
+  imagxp.SignedReceipt.fromHeaders(answer.headers).receipt.check({ url: `${ORIGIN}/long`, contentSha256, agentId });
+});
+
+test("a WebSocket behind the adapter", async () => {
+  const lines = Object.fromEntries(reader.sign("/socket"));
+  const refused = await upgraded({});
+  assert.equal(refused.status, 401, refused.text);
+  const { status, echoed } = await upgraded(lines, "hello");
+  assert.deepEqual([status, echoed], [101, "hello"]);
+});
+
+/** Asks for a WebSocket, and says one thing that comes back. */
+async function upgraded(lines, said) {
+  const headers = { ...lines, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+  const asked = http.request({ host: "127.0.0.1", port, path: "/socket", headers });
+  asked.end();
+  const answered = once(asked, "response").then(async ([response]) => {
+    const pieces = [];
+    for await (const piece of response) pieces.push(piece);
+    return { status: response.statusCode, text: Buffer.concat(pieces).toString() };
+  });
+  const talked = once(asked, "upgrade").then(async ([response, socket]) => {
+    // One masked frame of text (RFC 6455 §5.2), with a mask of zeros.
+    const text = Buffer.from(said);
+    socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
+    const [frame] = await once(socket, "data");
+    socket.destroy();
+    return { status: response.statusCode, echoed: frame.subarray(2).toString() };
+  });
+  return Promise.race([answered, talked]);
+}
 
 test("feedback in raw JSON, with more than ASCII", async () => {
   const opinion = new imagxp.Feedback(`${ORIGIN}/é`, 1, "HIGH_QUALITY").sign(reader.identity);

@@ -98,6 +98,18 @@ export function policy(changes = {}) {
   };
 }
 
+/** What a test expects to be logged is not shown. */
+export async function quietly(act) {
+  const { error, warn } = console;
+  const said = [];
+  console.error = console.warn = (...values) => said.push(values.join(" "));
+  try {
+    return await act(said);
+  } finally {
+    Object.assign(console, { error, warn });
+  }
+}
+
 /** One HTTP/1.1 exchange over a socket of its own, every header line as it is given. */
 export async function exchange(port, target, lines, { method = "GET", body = "", host = `127.0.0.1:${port}` } = {}) {
   const socket = net.connect(port, "127.0.0.1");

@@ -154,6 +154,13 @@ test("a receipt: in the head of a page, and for a stream once it has passed", as
   atTheEnd.check({ url: `${ORIGIN}/stream`, contentSha256: await digest(streamed.body), agentId });
 });
 
+test("the query is compared as it came", async () => {
+  for (const [sent, signed] of [["/verdict?q='x'", "/verdict?q='x'"], ["/verdict?q='x'", "/verdict?q=%27x%27"], ["/verdict?q=%27x%27", "/verdict?q='x'"], ["/verdict?", "/verdict?"]]) {
+    const answer = await get(sent, reader.sign(signed));
+    assert.equal(answer.status, 200, `${sent}, signed as ${signed}: ${answer.text}`);
+  }
+});
+
 test("an answer that was fetched elsewhere gets the headers too", async () => {
   const answer = await get("/immutable", reader.sign("/immutable"));
   assert.equal(answer.text, "from elsewhere");

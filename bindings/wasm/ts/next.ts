@@ -15,13 +15,15 @@ export interface NextResponses {
  * Verifies every request before Next routes it. The application reads the verdict in the request headers `x-imagxp-verdict-*`. Only where
  * the proxy's `matcher` lets it run are a visitor's own headers of these names removed: match every path that reads them.
  *
- * A proxy does not see the page that is rendered after it, and so makes no receipts: `identity` is refused.
+ * A proxy does not see the page that is rendered after it, and so makes no receipts: the options about them are refused.
  */
 export function imagxpProxy(
   nextResponse: NextResponses,
   options: Omit<VerifierOptions, "identity" | "onReceipt" | "maxReceiptBody">,
 ): (request: Request, event?: Context) => Promise<Response> {
-  if ("identity" in options) throw new ImagxpError("usage.argument", "a proxy makes no receipts: leave `identity` out");
+  for (const name of ["identity", "onReceipt", "maxReceiptBody"]) {
+    if (name in options) throw new ImagxpError("usage.argument", `a proxy makes no receipts: leave \`${name}\` out`);
+  }
   const verifier = new Verifier(options);
   return (request, event) =>
     verifier.handle(

@@ -21,6 +21,8 @@ export interface ReceiptOptions {
   keep: (promise: Promise<unknown>) => void;
 }
 
+const NO_TRANSFORM = /(?:^|,)\s*no-transform\s*(?:,|$)/i;
+
 type Lines = readonly (readonly [string, string])[];
 
 /**
@@ -31,6 +33,8 @@ type Lines = readonly (readonly [string, string])[];
 export async function addReceipt(response: Response, options: ReceiptOptions): Promise<Response> {
   const { status, headers } = response;
   if (status < 200 || status > 299 || status === 204 || status === 206 || headers.has("x-imagxp-provenance") || response.bodyUsed) return response;
+  // Which bytes such a body has on the wire only the platform knows: Cloudflare takes what the program gave for the content, and encodes it.
+  if (!/^(?:identity)?$/i.test(headers.get("content-encoding") ?? "")) return response;
   if (response.body === null) return withLines(response, null, await signedOrNone(new ContentHash(), options));
   const hash = new ContentHash();
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -38,7 +42,7 @@ export async function addReceipt(response: Response, options: ReceiptOptions): P
   const waits = Number.isInteger(length) && length <= options.maxBody;
   const start = await begin(reader, hash, options.maxBody, waits);
   if (start.done) return withLines(response, stream(reader, start.pieces), await signedOrNone(hash, options));
-  return withLines(response, stream(reader, start.pieces, start.next, hash, options), []);
+  return withLines(response, stream(reader, start.pieces, start.next, hash, options), [], options.onReceipt !== undefined);
 }
 
 interface Start {
@@ -140,8 +144,10 @@ async function signed(hash: ContentHash, { of, identity, sign }: ReceiptOptions)
   }
 }
 
-function withLines(response: Response, body: ReadableStream<Uint8Array> | null, lines: Lines): Response {
+/** The answer with this body and these lines. `kept`: a receipt speaks of its bytes, which nobody behind us may compress. */
+function withLines(response: Response, body: ReadableStream<Uint8Array> | null, lines: Lines, kept = lines.length > 0): Response {
   const answer = new Response(body, response);
   for (const [name, value] of lines) answer.headers.append(name, value);
+  if (kept && !NO_TRANSFORM.test(answer.headers.get("cache-control") ?? "")) answer.headers.append("cache-control", "no-transform");
   return answer;
 }

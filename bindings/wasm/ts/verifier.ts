@@ -1,78 +1,36 @@
 // One verdict per Web `Request`. The adapters are this with the manners of their platforms.
 
 import {
-  Identity,
+  type Identity,
   type Insert,
   type Need,
   Policy,
-  type Presented,
-  PrivateKey,
-  PublicKey,
   Publisher,
   type PublisherOptions,
   type Redemption,
   type ReplayEntry,
-  type TakenFeedback,
   type Verdict,
   type Verification,
   contentDigest,
 } from "./core.js";
 import { type ReadBody, copied, taken } from "./body.js";
-import { type DocumentStore, Documents } from "./documents.js";
+import { Documents } from "./documents.js";
 import { ImagxpError } from "./errors.js";
 import { apart, bytes } from "./headers.js";
+import { readIdentity } from "./identity.js";
 import { generation } from "./instance.js";
+import { type VerifierOptions, check } from "./options.js";
 import { type ReceiptOf, addReceipt } from "./receipt.js";
-import type { ReplayStore } from "./replay.js";
+import { servedUrl, targetOf } from "./target.js";
+
+export type { SiteIdentity } from "./identity.js";
+export type { OnFeedback, OnReceipt, OnVisa, Redeem, VerifierOptions } from "./options.js";
 
 /** Where the public policy is served. */
 export const WELL_KNOWN_PATH = "/.well-known/imagxp-policy.json";
 
-/**
- * Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a broker wants to see of the request, since a visa that is
- * bound to a key counts only with what the key has signed: `{"visas":[presented]}` is the body to POST.
- */
-export type Redeem = (need: Need, visa: string, presented: Presented) => Promise<Redemption>;
-/**
- * Takes what a broker wants to see of a request that was let in with a visa without asking (`check: offline`): who lets it in has to redeem it
- * soon, or is never paid. `{"visas":[presented, …]}`, a thousand at most, is the body to POST.
- */
-export type OnVisa = (presented: Presented, verdict: Verdict) => void | Promise<void>;
-/** Takes feedback that holds, and the verdict on it, which names the agent. */
-export type OnFeedback = (feedback: TakenFeedback, verdict: Verdict) => void | Promise<void>;
-/** Takes the receipt of an answer that had gone out before its hash was known. */
-export type OnReceipt = (headers: readonly (readonly [string, string])[], of: ReceiptOf) => void | Promise<void>;
-/** Answers a request that may pass. */
-export type Next = (request: Request, verdict: Verdict) => Response | Promise<Response>;
-
-/** Who signs receipts: the publisher's own domain, with a key in memory or one that signs elsewhere (WebCrypto, a KMS). */
-export type SiteIdentity = { agentId: string; allowLoopback?: boolean } & (
-  | { privateKey: string | object }
-  | { publicKey: string | object; sign: (message: Uint8Array) => Promise<ArrayBuffer | Uint8Array> }
-);
-
-export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
-  /** The policy document: JSON, or an object. */
-  policy: string | object;
-  /** Where nonces are remembered: in this isolate unless given. A shared store needs a shared `secret`. */
-  replayStore?: ReplayStore;
-  /** What fetches manifests and key sets: the platform's `fetch` unless given. */
-  fetch?: typeof fetch;
-  /** Keeps fetched documents for other isolates, for example a Workers KV namespace. */
-  documents?: DocumentStore;
-  /** Asks brokers where the policy says `check: redeem`; without it such visas are answered with 503. */
-  redeem?: Redeem;
-  /** Takes the other visas (`check: offline`), which are yours to redeem. */
-  onVisa?: OnVisa;
-  /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
-  identity?: SiteIdentity;
-  onReceipt?: OnReceipt;
-  onFeedback?: OnFeedback;
-  /** How many bytes are held of a body whose digest the agent has signed: 1 MiB unless given. */
-  maxBody?: number;
-  /** How many bytes of an answer may wait for its receipt: 1 MiB unless given. */
-  maxReceiptBody?: number;
-}
+/** Answers a request that may pass. In Bun a request that was upgraded has no answer. */
+export type Next<Answer extends Response | undefined = Response> = (request: Request, verdict: Verdict) => Answer | Promise<Answer>;
 
 /** What a platform offers beside the request. */
 export interface Context {
@@ -107,19 +65,17 @@ export function verdictOf(request: Request): Verdict | undefined {
 export class Verifier {
   readonly #options: VerifierOptions;
   readonly #documents: Documents;
-  readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[] };
+  readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[]; resourceMatch: string };
   #site: Site | undefined;
 
   /** Throws `usage.policy` or `usage.argument` at once for a policy or options that cannot work. */
   constructor(options: VerifierOptions) {
+    check(options);
     this.#options = options;
     const policy = Policy.fromJson(options.policy);
-    const { allowLoopback, contentOrigin, origins } = policy;
-    this.#policy = { public: policy.publicJson(), allowLoopback, contentOrigin, origins };
+    const { allowLoopback, contentOrigin, origins, resourceMatch } = policy;
+    this.#policy = { public: policy.publicJson(), allowLoopback, contentOrigin, origins, resourceMatch };
     policy.free();
-    if (options.replayStore !== undefined && options.secret === undefined) {
-      throw new ImagxpError("usage.argument", "a shared replay store needs a shared `secret` of 16 bytes");
-    }
     if (options.identity !== undefined && contentOrigin === undefined) {
       throw new ImagxpError("usage.argument", "receipts say who made the content: give the policy a provenance.origin");
     }
@@ -138,9 +94,10 @@ export class Verifier {
   /**
    * Answers one request: the public policy, a refusal, or what `next` answers, with the verdict's headers and a receipt.
    *
-   * `next` gets the request without `x-imagxp-verdict-*`, which only we may say.
+   * `next` gets the request without `x-imagxp-verdict-*`, which only we may say; where there is none of them it is the platform's own request, which
+   * can be upgraded to a WebSocket.
    */
-  async handle(request: Request, next: Next, context: Context = {}): Promise<Response> {
+  async handle<Answer extends Response | undefined = Response>(request: Request, next: Next<Answer>, context: Context = {}): Promise<Answer | Response> {
     const head = request.method === "HEAD";
     const { pathname } = new URL(request.url);
     if ((request.method === "GET" || head) && pathname === WELL_KNOWN_PATH) return this.#servePolicy(head);
@@ -166,8 +123,9 @@ export class Verifier {
     }
     const passed = stripped(judged.request);
     verdicts.set(passed, verdict);
-    const response = withHeaders(await next(passed, verdict), headers);
-    return this.#receipt(passed, verdict, response, context);
+    const answer = await next(passed, verdict);
+    if (answer === undefined) return answer;
+    return this.#receipt(passed, verdict, withHeaders(answer, headers), context);
   }
 
   /** `read` is how a body is read whose digest was signed; of any other nothing is touched. */
@@ -177,7 +135,7 @@ export class Verifier {
     if (this.#policy.allowLoopback && (!["localhost", "127.0.0.1", "[::1]"].includes(url.hostname) || isOutside(context.remoteAddress))) {
       throw new ImagxpError("usage.policy", "the policy has allow_loopback, which is for development; this is another host");
     }
-    const target = url.pathname + url.search;
+    const target = targetOf(request.url);
     const verification = publisher.verify(request.method, target, request.headers);
     // The check of the digest comes before anything is spent, so the request can be verified again with it. It also comes before the
     // signature: a stranger can make us hold `maxBody` bytes for as long as the platform lets a body take.
@@ -291,8 +249,11 @@ export class Verifier {
   async #receipt(request: Request, verdict: Verdict, response: Response, context: Context): Promise<Response> {
     const { identity: signer, maxReceiptBody, onReceipt } = this.#options;
     const origin = this.#policy.contentOrigin;
-    const url = this.#servedUrl(request, verdict);
+    const url = servedUrl(this.#policy, request.url, verdict.resource);
     if (signer === undefined || origin === undefined || url === undefined || request.method === "HEAD") return response;
+    // Only on the host whose manifest has our key.
+    const { hostname, host } = new URL(url);
+    if (![hostname, host].includes(signer.agentId)) return response;
     return addReceipt(response, {
       of: { url, traceId: verdict.traceId, agentId: verdict.agentId, origin: origin as ReceiptOf["origin"] },
       identity: () => this.#current().identity as Identity,
@@ -301,20 +262,6 @@ export class Verifier {
       onReceipt,
       keep: (promise) => context.waitUntil?.(promise),
     });
-  }
-
-  /** The absolute URL that is served, if it is on the host whose manifest has our key. */
-  #servedUrl(request: Request, verdict: Verdict): string | undefined {
-    let url = verdict.resource ?? undefined;
-    if (url === undefined || url.startsWith("/")) {
-      // Unsigned: among our own origins, and only among them, the URL's host may choose.
-      const { host, pathname, search } = new URL(request.url);
-      const origin = this.#policy.origins.find((origin) => origin.slice(origin.indexOf("://") + 3) === host);
-      url = origin === undefined ? undefined : origin + pathname + search;
-    }
-    if (url === undefined) return undefined;
-    const { hostname, host } = new URL(url);
-    return [hostname, host].includes(this.#options.identity?.agentId ?? "") ? url : undefined;
   }
 
   #servePolicy(head: boolean): Response {
@@ -348,24 +295,11 @@ function isOutside(address: string | undefined): boolean {
   return typeof address === "string" && !/^(?:::ffff:)?127\.|^::1$/.test(address);
 }
 
-function readIdentity(site: SiteIdentity): Identity {
-  const options = { allowLoopback: site.allowLoopback ?? false };
-  if ("sign" in site) {
-    const key = typeof site.publicKey === "string" ? PublicKey.fromSpki(site.publicKey) : PublicKey.fromJwk(site.publicKey);
-    return Identity.external(site.agentId, key, options);
-  }
-  const { privateKey } = site;
-  const isPem = typeof privateKey === "string" && privateKey.includes("-----BEGIN");
-  const key = isPem ? PrivateKey.fromPem(privateKey) : PrivateKey.fromJwk(privateKey);
-  const identity = new Identity(site.agentId, key, options);
-  key.free();
-  return identity;
-}
-
 /** The request, in which only we speak of verdicts. */
 function stripped(request: Request): Request {
   const names = [...request.headers.keys()].filter((name) => name.replaceAll("_", "-").startsWith(VERDICT_PREFIX));
-  // Another object in any case: what is known of it is ours.
+  // The very object: no other can be upgraded to a WebSocket.
+  if (names.length === 0) return request;
   const passed = new Request(request);
   for (const name of names) passed.headers.delete(name);
   return passed;

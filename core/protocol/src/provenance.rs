@@ -106,7 +106,10 @@ impl Receipt {
 
     /// Whether URL, content and reader are those of the receipt, whatever the time. Error: `provenance.mismatch`.
     pub fn describes(&self, delivery: &Delivery<'_>) -> Result<()> {
-        if absolute(delivery.url).is_none_or(|url| Some(url) != absolute(&self.url)) {
+        let same = absolute(delivery.url)
+            .zip(absolute(&self.url))
+            .is_some_and(|(url, own)| url.origin == own.origin && url.same_target(&own));
+        if !same {
             return Err(mismatch("the receipt is for another URL"));
         }
         if self.content_sha256 != *delivery.content_sha256 {

@@ -130,9 +130,9 @@ impl Resource {
         Some(Self { origin, path, query })
     }
 
-    /// Whether path and query are the same after normalisation.
+    /// Whether path and query are the same after normalisation; an apostrophe in a query is the same as `%27`.
     pub fn same_target(&self, other: &Self) -> bool {
-        self.path == other.path && self.query == other.query
+        self.path == other.path && same_query(self.query.as_deref(), other.query.as_deref())
     }
 }
 
@@ -150,6 +150,22 @@ impl fmt::Display for Resource {
             None => Ok(()),
         }
     }
+}
+
+/// Whether two normalised queries are the same.
+///
+/// In the query of an http URL the URL Standard writes an apostrophe as `%27`, and RFC 3986 leaves it as it is. What a client of the one kind has
+/// sent and signed, a server of the other kind reads in the other spelling.
+fn same_query(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || between_apostrophes(one).eq(between_apostrophes(other)),
+        (one, other) => one == other,
+    }
+}
+
+/// What stands between the apostrophes of a normalised query, in either spelling.
+fn between_apostrophes(query: &str) -> impl Iterator<Item = &str> {
+    query.split("%27").flat_map(|part| part.split('\''))
 }
 
 /// Whether a path with these [`classes`] is made of nothing that servers read in different ways.

@@ -1,19 +1,12 @@
 'use strict'
 
-const {
-  BrokerClient,
-  Fetcher,
-  Identity,
-  Policy,
-  Publisher,
-  Redeemer,
-  Resolver,
-  contentDigest,
-} = require('../../index.cjs')
+const { BrokerClient, Fetcher, Identity, Policy, Publisher, Resolver, contentDigest } = require('../../index.cjs')
 const { MAX_INSERTIONS, MAX_ROUNDS } = require('../../verification.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')
+const { Redeemers } = require('./redeemers.cjs')
+const { servedUrl } = require('./served_url.cjs')
 const { SingleFlight } = require('./single_flight.cjs')
 const { isPolicy, isPublicAddress, isRobots, target } = require('./target.cjs')
 
@@ -37,10 +30,12 @@ class Guard {
   #resolver
   #options
   #public
+  #redeemers
   #flights = new SingleFlight()
 
   constructor(options) {
     this.#options = checked(options)
+    this.#redeemers = new Redeemers(this.#options.redeemer)
     const { policy, publisher, audit } = this.#options
     this.#publisher = publisher ?? new Publisher(policy, { audit })
     this.#resolver = this.#options.resolver ?? new Resolver(new Fetcher({ allowLoopback: this.policy.allowLoopback }))
@@ -167,12 +162,11 @@ class Guard {
     }
   }
 
-  /** Hands a visa that was taken without asking its broker to the redeemer. The request has been decided; what fails here is the site's loss. */
+  /** Hands a visa that was taken without asking its broker to that broker's redeemer. The request has been decided; what fails here is the site's loss. */
   #present(request, verdict) {
-    const { redeemer } = this.#options
-    if (redeemer === undefined || !verdict.isAllowed || verdict.payment.state !== 'visa') return
+    if (this.#redeemers.isEmpty || !verdict.isAllowed || verdict.payment.state !== 'visa') return
     try {
-      redeemer.push(this.#publisher.presented(verdict, request.headers))
+      this.#redeemers.of(verdict.payment.issuer)?.push(this.#publisher.presented(verdict, request.headers))
     } catch (error) {
       this.report(error)
     }
@@ -218,19 +212,11 @@ class Guard {
   #receipt(request, verdict) {
     const { identity } = this.#options
     if (identity === undefined || request.method === 'HEAD') return null
-    const url = this.#url(request, verdict)
+    const url = servedUrl(this.policy, request, verdict)
     if (url === null) return null
     const { hostname, host } = new URL(url)
     if (identity.agentId !== hostname && identity.agentId !== host) return null
     return new ReceiptMaker(identity, url, this.policy.contentOrigin, verdict)
-  }
-
-  #url(request, verdict) {
-    if (verdict.resource !== null && !verdict.resource.startsWith('/')) return verdict.resource
-    // Unsigned: among our own origins, and only among them, `Host` may choose.
-    const host = request.host?.toLowerCase()
-    const origin = this.policy.origins.find((candidate) => candidate.slice(candidate.indexOf('://') + 3) === host)
-    return origin !== undefined && request.target.startsWith('/') ? origin + request.target : null
   }
 }
 
@@ -245,7 +231,6 @@ function checked(options) {
   mustBe(policy, Policy, 'policy')
   mustBe(publisher, Publisher, 'publisher')
   mustBe(identity, Identity, 'identity')
-  mustBe(options.redeemer, Redeemer, 'redeemer')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
     if (name === 'redeem' && options.redeem instanceof BrokerClient) continue

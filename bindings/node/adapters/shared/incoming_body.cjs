@@ -1,5 +1,8 @@
 'use strict'
 
+/** How long a client may send on that is answered already. */
+const LINGER_MS = 30_000
+
 /**
  * Reads the body of a Node request and puts it back, so that the application reads it again.
  *
@@ -39,9 +42,27 @@ function readIncoming(request, max) {
   })
 }
 
+/**
+ * Lets go of the rest of a body that was read in part and whose request is about to be answered: it is read and thrown away, for a while.
+ *
+ * A client that is still sending reads its answer later. Node does as much for a body that nobody has touched; of any other it would read
+ * nothing more, and in the end reset the connection, with the answer unread.
+ */
+function letGo(request) {
+  if (!request.readableDidRead || hasAll(request)) return
+  if (request.stream !== undefined) {
+    // HTTP/2 has a word for it: the answer is complete, send no more (RFC 9113 §8.1).
+    request.stream.once('finish', () => setImmediate(() => request.stream.close()))
+  } else {
+    const timer = setTimeout(() => request.destroy(), LINGER_MS).unref()
+    request.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+  }
+  request.resume()
+}
+
 /** Whether all of the body has arrived, read or not. HTTP/2 requests say so in `complete` only after they have been read. */
 function hasAll(request) {
   return request.complete || request._readableState.ended
 }
 
-module.exports = { readIncoming }
+module.exports = { letGo, readIncoming }

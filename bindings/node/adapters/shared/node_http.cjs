@@ -2,7 +2,7 @@
 
 const { AnsweredResponse } = require('./answered_response.cjs')
 const { stripIncoming } = require('./headers.cjs')
-const { readIncoming } = require('./incoming_body.cjs')
+const { letGo, readIncoming } = require('./incoming_body.cjs')
 
 /** What a Guard needs to know of a Node request; `url` is the path and query that are served. */
 function asked(request, url) {
@@ -25,4 +25,4 @@ function passOn(guard, request, response, { headers, receipt }) {
   }
 }
 
-module.exports = { asked, passOn }
+module.exports = { asked, letGo, passOn }

@@ -4,6 +4,8 @@ const { createHash } = require('node:crypto')
 const { setImmediate: macrotask } = require('node:timers/promises')
 const { getsReceipt, mayWait } = require('./receipt_maker.cjs')
 
+const NO_TRANSFORM = /(?:^|,)\s*no-transform\s*(?:,|$)/i
+
 /** Path and query of a Web request's URL, as it is. */
 function pathOf(url) {
   const from = url.indexOf('/', url.indexOf('://') + 3)
@@ -37,6 +39,16 @@ async function readWeb(request, max) {
   return { gone: false, body: null, replay: joined(chunks, reader) }
 }
 
+/** Reads the rest of a body and throws it away, while its request is answered: as `letGo` for a Node request. Its server gives up on it in time. */
+async function discard(body) {
+  const reader = body.getReader()
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The client, or the server, has had enough.
+  }
+}
+
 /** A Web response with what belongs to the verdict: the headers, as pairs, and a receipt; the guard says how much may wait for that. */
 async function dress(response, { headers, receipt }, guard) {
   const fields = new Headers(response.headers)
@@ -47,7 +59,11 @@ async function dress(response, { headers, receipt }, guard) {
   }
   const maxBody = guard.maxReceiptBody
   const { body, sha256 } = await hashed(response.body, mayWait(fields.get('content-length'), maxBody), maxBody)
-  for (const [name, value] of sha256 === null ? [] : signed(receipt, sha256, guard)) fields.set(name, value)
+  const lines = sha256 === null ? [] : signed(receipt, sha256, guard)
+  for (const [name, value] of lines) fields.set(name, value)
+  // The receipt is over these bytes, and Next compresses what may be compressed.
+  if (lines.length > 0 && !NO_TRANSFORM.test(fields.get('cache-control')))
+    fields.append('cache-control', 'no-transform')
   return new Response(body, { status, statusText, headers: fields })
 }
 
@@ -102,4 +118,4 @@ function joined(chunks, reader, underWay = undefined) {
   })
 }
 
-module.exports = { dress, pathOf, readWeb }
+module.exports = { discard, dress, pathOf, readWeb }

@@ -4,7 +4,8 @@
 
 const assert = require('node:assert/strict')
 const { after, before } = require('node:test')
-const { BrokerClient, Feedback, Identity, Publisher, Redeemer, feedbackHeader } = require('imagxp')
+const { BrokerClient, Feedback, Identity, Policy, Publisher, Redeemer, feedbackHeader } = require('imagxp')
+const { imagxp } = require('imagxp/express')
 const { Broker, Domain, ask, until } = require('./support.js')
 const { everywhere, publish } = require('./site.js')
 
@@ -107,6 +108,63 @@ everywhere({
       const request = { payload, signature, public_key: publicKey }
       assert.deepEqual(broker.presented.splice(0), [{ visa: payment, request }], check)
     }
+  },
+
+  async 'each visa goes to the redeemer of its own broker'(t, framework) {
+    const second = await Broker.open()
+    t.after(() => second.close())
+    const brokers = [broker, second].map(({ policy }) => ({ ...policy.payment.brokers[0], check: 'offline' }))
+    const forms = [
+      (redeemers) => new Map(redeemers),
+      (redeemers) => Object.fromEntries(redeemers),
+      ([[, redeemer]]) => redeemer,
+    ]
+    for (const [number, form] of forms.entries()) {
+      let redeemers
+      const site = await publish(t, framework, {
+        price: { amount: '1', currency: 'EUR' },
+        payment: { brokers },
+        options: ({ address }) => {
+          const identity = Identity.generate(address, 'ES256', LOOPBACK)
+          redeemers = [broker, second].map(({ issuer }) => {
+            const client = new BrokerClient(issuer, identity, LOOPBACK)
+            return [issuer, new Redeemer(client, () => {}, { intervalMs: 600_000 })]
+          })
+          assert.deepEqual(
+            redeemers.map(([issuer, redeemer]) => redeemer.issuer === issuer),
+            [true, true],
+          )
+          return { redeemer: form(redeemers) }
+        },
+      })
+      for (const [name, one] of [
+        ['first', broker],
+        ['second', second],
+        ['again', second],
+      ]) {
+        const payment = one.visa(site.origin, domain.identity, `visa-${number}-${name}`)
+        const found = await ask(site.origin, '/a', { identity: domain.identity, signed: { payment } })
+        assert.equal(found.status, 200, found.text)
+      }
+      for (const [, redeemer] of redeemers) assert.equal(await redeemer.close(10_000), 0)
+      const presented = [broker, second].map((one) => one.presented.splice(0).length)
+      const single = form(redeemers) instanceof Redeemer
+      assert.deepEqual(presented, single ? [1, 0] : [1, 2])
+      // Once of each issuer that has nobody.
+      const said = site.record.errors.map(({ message }) => message)
+      assert.equal(said.length, single ? 1 : 0, said.join())
+      if (single) assert.ok(said[0].includes(second.issuer), said[0])
+    }
+  },
+
+  async 'a redeemer in the place of another'() {
+    const client = new BrokerClient(broker.issuer, Identity.generate('pub.example'), LOOPBACK)
+    const redeemer = new Redeemer(client, () => {})
+    const policy = Policy.fromJson({ version: 1, origins: ['https://pub.example'], purposes: {} })
+    for (const given of [{ 'https://broker.example': redeemer }, new Map([['https://broker.example', redeemer]])]) {
+      assert.throws(() => imagxp({ policy, redeemer: given }), /presents what it gets to/)
+    }
+    imagxp({ policy, redeemer: { [broker.issuer]: redeemer } })
   },
 
   async 'a fault of ours lets nobody in'(t, framework) {

@@ -98,6 +98,38 @@ test('HTTP/2: signed bodies are read again, and receipts are trailers', async (t
   }
 })
 
+test('HTTP/2: a signed body that is longer than is held is answered while it comes', async (t) => {
+  let server
+  const app = require('fastify')({ http2: true, serverFactory: (handler) => (server = http2.createServer(handler)) })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const authority = `127.0.0.1:${server.address().port}`
+  const origins = [`http://${authority}`]
+  const policy = Policy.fromJson({ ...document, origins, allow_loopback: true, methods: ['POST'] })
+  await app.register(require('imagxp/fastify').imagxp, { policy, maxBody: 1000 })
+  await app.ready()
+  const session = http2.connect(`http://${authority}`)
+  t.after(() => {
+    session.destroy()
+    server.close()
+  })
+  const digest = { contentDigest: contentDigest(Buffer.from('another')) }
+  const signed = await domain.identity.sign('POST', `http://${authority}/a`, 'SUMMARY', digest)
+  const stream = session.request({ ':method': 'POST', ':path': '/a', ...Object.fromEntries(signed) })
+  let status
+  let text = ''
+  stream.on('response', (fields) => (status = fields[':status'])).on('data', (piece) => (text += piece))
+  const signal = AbortSignal.timeout(4000)
+  const [served] = await Promise.all([
+    once(server, 'stream', { signal }).then(async ([of]) => (await once(of, 'close', { signal }), of)),
+    once(stream, 'aborted', { signal }),
+    once(stream, 'end', { signal }),
+    // It never ends, and more than the windows take waits to be sent.
+    stream.write(Buffer.alloc(1024 * 1024)),
+  ])
+  assert.deepEqual([status, JSON.parse(text).error.code, served.rstCode], [400, 'claim.digest_mismatch', 0])
+})
+
 test('heads in every form that Node takes', async (t) => {
   const { AnsweredResponse } = require('../../adapters/shared/answered_response.cjs')
   const receipt = {
@@ -305,6 +337,9 @@ test('what an adapter needs', () => {
     { policy, onVerdict: true },
     { policy, maxBody: '1' },
     { policy, identity: Identity.generate('pub.example') },
+    { policy, redeemer: {} },
+    { policy, redeemer: 'https://broker.example' },
+    { policy, redeemer: new Map([['https://broker.example', undefined]]) },
   ]
   for (const framework of ['express', 'hono', 'koa']) {
     const { imagxp } = require(`imagxp/${framework}`)

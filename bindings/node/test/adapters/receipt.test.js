@@ -9,7 +9,7 @@ const { join } = require('node:path')
 const { after, before, test } = require('node:test')
 const { gunzipSync } = require('node:zlib')
 const { Hono } = require('hono')
-const { Identity, Policy, PrivateKey } = require('imagxp')
+const { Identity, Policy, PrivateKey, Publisher, SignedReceipt, manifestUrl } = require('imagxp')
 const { imagxp } = require('imagxp/hono')
 const { Domain, ask, askForTrailers, lines, raw } = require('./support.js')
 const { PIECES } = require('./frameworks.js')
@@ -135,6 +135,43 @@ everywhere({
   },
 })
 
+everywhere({
+  async 'with resource_match off a receipt is for what is served'(t, framework) {
+    const site = await publish(t, framework, { resource_match: 'off', ...receipts() })
+    for (const claimed of [`${site.origin}/other`, 'https://other.example/a', `${site.origin}/a?b`]) {
+      const signed = await domain.identity.sign('GET', claimed, 'RAG_RETRIEVAL')
+      const answer = await ask(site.origin, '/a?b', { headers: Object.fromEntries(signed) })
+      assert.equal(answer.status, 200, answer.text)
+      const { agentId } = domain.identity
+      receiptOf(Object.fromEntries(answer.headers), { url: `${site.origin}/a?b`, bytes: answer.bytes, agentId })
+    }
+  },
+})
+
+test('of several origins a receipt names the one that is served', async () => {
+  const [agent, app] = [Identity.generate('agent.example'), new Hono()]
+  const origins = ['https://pub.example', 'https://shop.example']
+  const members = { version: 1, origins, purposes: { SUMMARY: {} }, provenance: { origin: 'HUMAN' } }
+  const publisher = new Publisher(Policy.fromJson(members))
+  publisher.supply(manifestUrl(agent.agentId), agent.manifest().toBytes())
+  app.use(imagxp({ publisher, identity: Identity.generate('pub.example') }))
+  app.get('/a', (c) => c.text('a'))
+  const urlOf = async (claimed, host) => {
+    const headers = [...agent.sign('GET', `${claimed}/a`, 'SUMMARY'), ['host', host]]
+    const answer = await app.request(`https://${host}/a`, { headers })
+    assert.equal(answer.status, 200, await answer.clone().text())
+    return answer.headers.has('x-imagxp-provenance') ? SignedReceipt.fromHeaders([...answer.headers]).receipt.url : null
+  }
+  const [pub, shop] = origins
+  assert.equal(await urlOf(pub, 'pub.example'), `${pub}/a`)
+  assert.equal(await urlOf(pub, 'PUB.example:443'), `${pub}/a`)
+  // Behind a server that asks us by another name.
+  assert.equal(await urlOf(pub, 'upstream.internal'), `${pub}/a`)
+  assert.equal(await urlOf(pub, 'shop.example'), null)
+  assert.equal(await urlOf(pub, 'shop.example:443'), null)
+  assert.equal(await urlOf(shop, 'pub.example'), null)
+})
+
 /** What stands between us and the files, and has Node write the head unless it sees one. */
 const between = {
   'express-session 1.19': require('express-session')({ secret: 'x', resave: true, saveUninitialized: true }),
@@ -195,9 +232,12 @@ test('Web answers, where there is no Node server', async (t) => {
       provenance: { origin: 'HUMAN' },
     })
     app.use(imagxp({ policy, identity, onError: (error) => errors.push(error.code) }))
-    app.get('/', (c) => c.text('answer', status))
+    app.get('/', (c) => c.text('answer', status, { 'cache-control': 'private' }))
     const answer = await app.request('https://pub.example/', { headers: { host: 'pub.example' } })
-    return [answer.status, await answer.text(), answer.headers.has('x-imagxp-provenance')]
+    // Whoever compresses it afterwards would spoil the receipt.
+    const [has, cache] = [answer.headers.has('x-imagxp-provenance'), answer.headers.get('cache-control')]
+    assert.equal(cache, has ? 'private, no-transform' : 'private')
+    return [answer.status, await answer.text(), has]
   }
   t.mock.method(console, 'error', () => {})
   assert.deepEqual(await answers(Identity.generate('pub.example'), 200), [200, 'answer', true])

@@ -68,6 +68,8 @@ export async function serve(request: IncomingMessage): Promise<Verdict> {
   void [outcome, body, pairs, purpose, codes.byName('sig.invalid')?.http, version]
   // @ts-expect-error a pending verification may be missing
   publisher.resume(verification.pending)
+  // @ts-expect-error what a promise keeps is not kept yet
+  new Publisher(policy, { audit: async (record) => console.log(record.length) })
   // @ts-expect-error the name of an option
   new Publisher(policy, { replay_store: new MemoryReplayStore() })
   // @ts-expect-error verdicts are made by publishers

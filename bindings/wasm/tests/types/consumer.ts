@@ -31,9 +31,13 @@ const serve: (request: Request, info: unknown) => Promise<Response> = forDeno(()
 const verifier = new Verifier({ policy: {}, identity: { agentId: "pub.example", publicKey: "", sign: async (message) => message } });
 new Verifier({ policy: {}, redeem: async (need, visa, { request }) => (request?.public_key === visa ? "refused" : "accepted") });
 new Verifier({ policy: {}, onVisa: async ({ visa }, { payment }) => console.log(visa, payment.jti) });
+// @ts-expect-error a record is kept when the function returns: a promise is refused
+new Verifier({ policy: {}, audit: async (record) => console.log(record) });
+// In Bun an upgraded request has no answer.
+const upgraded: (request: Request, info: unknown) => Promise<Response | undefined> = forDeno((request) => (request.url === "" ? undefined : new Response()), { policy: {} });
 const seen: Promise<Verdict> = verifier.verifyRequest(new Request("https://pub.example/"));
 const error: string = new ImagxpError("usage.argument", "x").code;
 // @ts-expect-error a proxy makes no receipts
 imagxpProxy({ next: () => new Response() }, { policy: {}, identity: { agentId: "pub.example", privateKey: "" } });
 
-export { error, http, seen, serve };
+export { error, http, seen, serve, upgraded };

@@ -1,6 +1,6 @@
 //! Resources that are written in their normal form, compared where they lie.
 
-use super::{AFTER_SLASH, NORMAL, Origin, Resource, classes, has_one_reading};
+use super::{AFTER_SLASH, NORMAL, Origin, Resource, classes, has_one_reading, same_query};
 
 /// A resource without a copy of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl<'a> ResourceRef<'a> {
 
     /// Whether path and query are the same.
     pub(crate) fn same_target(&self, other: &Self) -> bool {
-        self.path == other.path && self.query == other.query
+        self.path == other.path && same_query(self.query, other.query)
     }
 }
 

@@ -27,6 +27,29 @@ fn equal_after_normalisation() {
     assert!(same("/%2e%2e/a", "/a"));
 }
 
+/// The URL Standard escapes it in a query, and nowhere else.
+#[test]
+fn an_apostrophe_in_a_query_has_two_spellings() {
+    for (one, other) in [
+        ("/a?q='", "/a?q=%27"),
+        ("/a?'%27x'", "/a?%27'x%27"),
+        ("https://pub.example/?o'clock", "https://pub.example/?o%27clock"),
+    ] {
+        assert!(same(one, other) && same(other, one), "{one}");
+    }
+    for (one, other) in [
+        ("/a'", "/a%27"),
+        ("/a?q='", "/a?q="),
+        ("/a?q='", "/a?q=''"),
+        ("/a?'", "/a"),
+        ("/a?'b", "/a?b'"),
+        ("/a?%2527", "/a?%25'"),
+        ("/a?", "/a"),
+    ] {
+        assert!(!same(one, other) && !same(other, one), "{one}");
+    }
+}
+
 #[test]
 fn different_after_normalisation() {
     assert!(!same("https://pub.example/a", "https://pub.example/a/"));

@@ -16,6 +16,7 @@ mod manifest;
 mod offer;
 mod policy;
 mod provenance;
+mod resource;
 mod sign;
 mod spend;
 mod visa;
@@ -109,6 +110,7 @@ fn files_are_what_the_core_makes() {
         ("offer", "offers of 402 answers, and whom an agent pays (PROTOCOL §8)", offer::cases()),
         ("spend", "an agent's caps and payments", spend::cases()),
         ("assertion", "client assertions (RFC 7523)", assertion::cases()),
+        ("resource", "what a claim asks for, and what is requested (PROTOCOL §5 step 6)", resource::cases()),
     ] {
         let file = folder.join(format!("{name}.json"));
         let text = serde_json::to_string_pretty(&json!({ "about": about, "cases": cases })).unwrap() + "\n";

@@ -42,12 +42,19 @@ pub(crate) fn cases() -> Vec<Value> {
     let mut other_domain = site_manifest();
     other_domain["agent_id"] = json!("other.example");
     let open = imagxp::provenance::Receipt { agent_id: None, ..receipt.clone() };
+    let quoting = imagxp::provenance::Receipt { url: format!("{URL}?q='a'"), ..receipt.clone() };
     for (id, why, change, code) in [
         ("good", "what arrived is what was signed", json!({}), None),
         (
             "same-url",
             "URLs are compared after normalisation",
             json!({ "url": "https://PUB.example:443/x/../posts/1" }),
+            None,
+        ),
+        (
+            "apostrophe",
+            "in a query it has two spellings",
+            json!({ "headers": headers(&quoting, 20), "url": format!("{URL}?q=%27a%27") }),
             None,
         ),
         ("upper-case-signature", "hex digits have either case", json!({ "headers": high_s }), None),

@@ -4,7 +4,7 @@ import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
-import { Identity, Policy, Publisher, type Verdict } from 'imagxp'
+import { BrokerClient, Identity, Policy, Publisher, Redeemer, type Verdict } from 'imagxp'
 import { imagxp as forExpress, type AdapterOptions } from 'imagxp/express'
 import { imagxp as forFastify } from 'imagxp/fastify'
 import { wrapFetch } from 'imagxp/fetch'
@@ -21,6 +21,14 @@ const options: AdapterOptions = {
   redeem: async (need, visa, presented) => (need.url !== '' && presented.visa === visa ? 'accepted' : 'refused'),
   audit: (record, manifest) => console.log(record.length, manifest?.length),
 }
+// @ts-expect-error a record is kept when the function returns: a promise is refused
+const later: AdapterOptions = { policy, audit: async (record) => console.log(record.length) }
+const redeemer = new Redeemer(new BrokerClient('https://broker.example', identity), () => {})
+const several: AdapterOptions[] = [
+  { policy, redeemer },
+  { policy, redeemer: new Map([[redeemer.issuer, redeemer]]) },
+  { policy, redeemer: { 'https://broker.example': redeemer } },
+]
 // @ts-expect-error a policy or a publisher
 const neither: AdapterOptions = { identity }
 // @ts-expect-error not both
@@ -56,6 +64,6 @@ const read = wrapFetch(fetch, {
 const response = await read('https://pub.example/', { method: 'GET', imagxp: { purpose: 'QUOTATION' } })
 const code: string | undefined = response.imagxp?.error?.code
 const origin: string | undefined = (await response.imagxp?.receipt)?.origin
-console.log(code, origin, neither, both)
+console.log(code, origin, neither, both, later, several)
 // @ts-expect-error an identity is needed
 wrapFetch(fetch, { purpose: 'SUMMARY' })
