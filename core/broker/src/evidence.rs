@@ -1,5 +1,6 @@
 //! The agent's own request, which a publisher presents with a visa: proof that the holder asked for a page, of this publisher, at this
-//! time, for this purpose. One request stands for one visa.
+//! time, for this purpose. One request stands for one visa. Which request it is, all that was signed says (PROTOCOL §3): not its nonce, which a
+//! publisher forgets within minutes and may take again, and not its signature, of which one claim may have several.
 
 use crate::actor::Actor;
 use crate::batch::Request;
@@ -40,7 +41,8 @@ pub struct Evidence {
     key: PublicKey,
     agent: Owner,
     publisher: Owner,
-    nonce: String,
+    /// SHA-256 of the claim's canonical form, base64url.
+    name: String,
     time: Timestamp,
 }
 
@@ -96,7 +98,7 @@ impl Evidence {
             key,
             agent: Owner::parse(claim.agent_id.as_str())?,
             publisher: publisher.clone(),
-            nonce: claim.nonce().to_owned(),
+            name: base64url_encode(&sha256(claim.canonical())),
             time: claim.ts,
         })
     }
@@ -107,16 +109,20 @@ impl Evidence {
     }
 
     /// The request that notes for which visa it stands, to be done before the visa moves: the same again is answered again, another visa is
-    /// refused ([`Evidence::refused`]). A nonce is one publisher's: what the agent has asked of another site, with the same one, is another request.
+    /// refused ([`Evidence::refused`]). What the agent has signed anew, of another page, time or site, is another request, also with the same nonce.
+    ///
+    /// Older programs named the note by publisher and nonce. A request that such a program has noted is not known by this name, and may stand for a
+    /// second visa that the agent has shown the same publisher, until 72 minutes after the update: a clock may be 5 minutes ahead, a request is in
+    /// time for a visa that is bought 6 minutes later, which lives for an hour and is redeemed a minute after that.
     pub fn note(&self, visa: Id, now_ms: i64) -> Result<Request, Refusal> {
-        let nonce = base64url_encode(&sha256(format!("{} {}", self.publisher, self.nonce).as_bytes()));
+        let Self { agent, name, .. } = self;
         let command = UseAssertion {
-            agent: self.agent.clone(),
-            jti: Reference::parse(&format!("request:{nonce}"))?,
+            agent: agent.clone(),
+            jti: Reference::parse(&format!("request:{name}"))?,
             expires_at: self.time.saturating_add_secs(KEPT_S).as_millis(),
         };
-        let key = Reference::parse(&format!("request:{visa}:{nonce}"))?;
-        let about = sha256(format!("{} {visa} {nonce}", self.agent).as_bytes());
+        let key = Reference::parse(&format!("request:{visa}:{name}"))?;
+        let about = sha256(format!("{agent} {visa} {name}").as_bytes());
         Ok(Request::new(command, Actor::Party(self.publisher.clone()), now_ms).with_idempotency(key, about))
     }
 

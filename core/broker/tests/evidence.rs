@@ -12,7 +12,7 @@ mod common;
 use common::{NOW, World, id, issue, memory, owner, party};
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::{Algorithm, HotKeys, PrivateKey, jws};
-use imagxp::encoding::base64_encode;
+use imagxp::encoding::{base64_decode, base64_encode};
 use imagxp::json::Object;
 use imagxp::visa::VISA_TYP;
 use imagxp::{Purpose, Timestamp};
@@ -84,7 +84,10 @@ impl Headers {
 
     /// A claim as it stands, signed as it stands.
     fn raw(claim: &str) -> Self {
-        let identity = agent();
+        Self::raw_by(&agent(), claim)
+    }
+
+    fn raw_by(identity: &Identity, claim: &str) -> Self {
         let signature = identity.signer().sign(claim.as_bytes()).unwrap().to_hex();
         Self([base64_encode(claim.as_bytes()), signature, identity.public_key().to_spki_base64()])
     }
@@ -298,24 +301,67 @@ fn a_request_is_in_time_to_the_second() {
 }
 
 fn evidence(publisher: &str) -> Evidence {
-    let at = Timestamp::from_secs(BOUGHT);
-    let headers = Headers::of(&agent(), &format!("https://{publisher}/page"), Purpose::Summary, at);
-    present(&bound(), Some(&headers), publisher).unwrap().1.unwrap()
+    evidence_of(publisher, &Headers::of(&agent(), &page(publisher), Purpose::Summary, at(0)))
+}
+
+fn evidence_of(publisher: &str, headers: &Headers) -> Evidence {
+    present(&visa(""), Some(headers), publisher).unwrap().1.unwrap()
+}
+
+fn page(host: &str) -> String {
+    format!("https://{host}/page")
+}
+
+/// So many seconds after the visa was bought.
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_secs(BOUGHT + seconds)
+}
+
+/// Notes requests, one after the other: whether each was noted before.
+fn notes() -> impl FnMut(&Evidence, Id) -> Result<bool, RefusalCode> {
+    let mut world: World<Memory> = memory();
+    move |evidence, visa| {
+        let noted = world.request(evidence.note(visa, NOW).unwrap());
+        noted.map(|outcome| outcome.repeated).map_err(|refusal| Evidence::refused(refusal).code())
+    }
 }
 
 #[test]
-fn a_request_stands_for_one_visa_at_one_publisher() {
-    let mut world: World<Memory> = memory();
-    let evidence = evidence(PUB);
-    let mut note = |evidence: &Evidence, visa: Id| {
-        let noted = world.request(evidence.note(visa, NOW).unwrap());
-        noted.map(|outcome| outcome.repeated).map_err(|refusal| Evidence::refused(refusal).code())
-    };
+fn a_request_stands_for_one_visa() {
+    let (mut note, evidence) = (notes(), evidence(PUB));
     assert_eq!(note(&evidence, id(1)), Ok(false));
     assert_eq!(note(&evidence, id(1)), Ok(true));
     assert_eq!(note(&evidence, id(2)), Err(RefusalCode::VisaRequestUsed));
-    // The same nonce, of another site.
-    assert_eq!(note(&self::evidence("other.example"), id(2)), Ok(false));
+}
+
+/// A publisher forgets a nonce within minutes, and takes it again in another request: it is paid for both.
+#[test]
+fn a_nonce_names_no_request() {
+    let mut note = notes();
+    let of = |url: &str, purpose, at| evidence_of(PUB, &Headers::of(&agent(), url, purpose, at));
+    let purpose = Purpose::Summary;
+    assert_eq!(note(&evidence(PUB), id(1)), Ok(false));
+    assert_eq!(note(&evidence("other.example"), id(2)), Ok(false), "another site");
+    assert_eq!(note(&of(&page(PUB), purpose, at(400)), id(3)), Ok(false), "minutes later");
+    // Two sites of one host are one owner.
+    assert_eq!(note(&of("https://pub.example:8443/page", purpose, at(0)), id(4)), Ok(false), "another port");
+    assert_eq!(note(&of("https://pub.example/other", purpose, at(0)), id(5)), Ok(false), "another page");
+    assert_eq!(note(&of(&page(PUB), Purpose::Quotation, at(0)), id(6)), Ok(false), "another purpose");
+    assert_eq!(note(&evidence(PUB), id(7)), Err(RefusalCode::VisaRequestUsed));
+}
+
+/// A signature is no name (PROTOCOL §3): the same claim signed by another key, or in another form, is the same request.
+#[test]
+fn a_claim_that_is_signed_twice_is_one_request() {
+    let claim = String::from_utf8(base64_decode(Headers::usual().0[0].as_bytes()).unwrap()).unwrap();
+    let first = Headers::raw(&claim);
+    let rotated = Headers::raw_by(&Identity::parse(AGENT, private(2), false).unwrap(), &claim);
+    for again in [rotated, Headers::raw(&claim.replacen(':', ": ", 1))] {
+        let mut note = notes();
+        assert_ne!(again.0[1], first.0[1]);
+        assert_eq!(note(&evidence_of(PUB, &first), id(1)), Ok(false));
+        assert_eq!(note(&evidence_of(PUB, &again), id(2)), Err(RefusalCode::VisaRequestUsed));
+    }
 }
 
 #[test]

@@ -156,6 +156,18 @@ pub(crate) async fn verify_root(State(app): State<Arc<App>>, request: Request) -
     verify_prefixed(State(app), request).await
 }
 
+/// The same behind a prefix, of the site's first page, with POST
+#[utoipa::path(
+    post, path = "/v1/verify/", tag = "verify", security(("trusted_proxy" = [])),
+    responses((status = 200, description = "it may"), (status = "4XX", description = "it may not", body = Object), (status = 503, description = "nobody knows now", body = Object))
+)]
+pub(crate) async fn verify_root_post(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    verify_prefixed(State(app), request).await
+}
+
 /// The same behind a prefix with POST
 #[utoipa::path(
     post, path = "/v1/verify/{*target}", tag = "verify", security(("trusted_proxy" = [])),

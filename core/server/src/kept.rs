@@ -78,15 +78,17 @@ fn set_aside(data: &Path, size: u64) -> Result<(), SetupError> {
     std::fs::rename(&path, &aside).map_err(|error| failed(&path, &error))
 }
 
-/// Keeps a checkpoint unless a larger one is kept.
-fn keep(data: &Path, note: &str) -> Result<(), SetupError> {
+/// Keeps a checkpoint unless a larger one is kept. Returns the size of the one that is kept now.
+fn keep(data: &Path, note: &str) -> Result<u64, SetupError> {
     let _lock = folder::lock(data)?;
     let path = file(data);
     let new = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| failed(&path, &error))?;
-    if of_folder(data)?.is_some_and(|kept| kept.size >= new.checkpoint().size) {
-        return Ok(());
+    let size = new.checkpoint().size;
+    if let Some(kept) = of_folder(data)?.filter(|kept| kept.size >= size) {
+        return Ok(kept.size);
     }
-    atomic::write(&path, note.as_bytes(), Existing::Replace).map_err(|error| failed(&path, &error))
+    atomic::write(&path, note.as_bytes(), Existing::Replace).map_err(|error| failed(&path, &error))?;
+    Ok(size)
 }
 
 /// Whether the log begins with what a checkpoint says. Error: the database's.
@@ -139,7 +141,7 @@ pub(crate) struct Seen {
     kept: Option<Checkpoint>,
     tree: Tree,
     size: u64,
-    /// The size of the checkpoint that this process has kept.
+    /// The size of the checkpoint that is kept, as far as this process knows.
     written: u64,
 }
 
@@ -174,6 +176,17 @@ impl Seen {
         metrics::gauge!("imagxp_log_continues").set(1.0);
         metrics::gauge!("imagxp_ledger_writable").set(if ledger.refusal().is_none() { 1.0 } else { 0.0 });
         Ok(outcome)
+    }
+
+    /// Keeps a checkpoint: the log goes on from the last one that is kept, however long it was by then.
+    fn keep(&mut self, data: &Path, note: &str) -> Result<(), SetupError> {
+        self.written = keep(data, note)?;
+        Ok(())
+    }
+
+    /// Whether the log has gone on since the last checkpoint that is kept.
+    const fn is_behind(&self, head: &Head) -> bool {
+        head.size > self.written
     }
 
     /// Whether the log still begins with all that was seen of it; `whole` looks at the entries, else their number alone.
@@ -216,7 +229,7 @@ pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             if !continues && ledger.refusal().is_none() {
                 refuse(&ledger);
             }
-            let due = whole && head.size > seen.written;
+            let due = whole && seen.is_behind(&head);
             Ok(continues.then_some((head, due)))
         });
         match looked.await {
@@ -227,11 +240,9 @@ pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                     (None, false) => None,
                 };
                 if let Some(note) = note {
-                    match keep(&data, &note) {
-                        Ok(()) => {
-                            app.seen.lock().unwrap_or_else(PoisonError::into_inner).written = head.size;
-                        }
-                        Err(error) => tracing::error!(%error, "the checkpoint cannot be kept"),
+                    let kept = app.seen.lock().unwrap_or_else(PoisonError::into_inner).keep(&data, &note);
+                    if let Err(error) = kept {
+                        tracing::error!(%error, "the checkpoint cannot be kept");
                     }
                 }
             }
@@ -252,4 +263,35 @@ pub(crate) async fn follow(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 fn sign(app: &App, head: &Head) -> Option<String> {
     let signer = Due(app.live().keys.signer(clock::now())?);
     head.checkpoint(&origin(app)).ok()?.sign(&signer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imagxp::crypto::{Algorithm, PrivateKey};
+
+    /// The log had gone on when what was published was kept, and then nothing more came.
+    #[test]
+    fn what_came_after_a_published_checkpoint_is_kept_too() {
+        let data = tempfile::tempdir().unwrap();
+        let fill = &mut |bytes: &mut [u8]| {
+            bytes.fill(7);
+            Ok(())
+        };
+        let key = PrivateKey::generate(Algorithm::Es256, fill).unwrap();
+        let note = |size: u64| {
+            let origin = "broker.example/imagxp-ledger".to_owned();
+            Checkpoint { origin, size, root: [7; 32], extensions: Vec::new() }.sign(&key).unwrap()
+        };
+        let head = |size: u64| Head { size, ..Head::default() };
+        let mut seen = Seen::of(data.path());
+        assert!(seen.is_behind(&head(1)) && !seen.is_behind(&head(0)));
+        seen.keep(data.path(), &note(3)).unwrap();
+        assert!(seen.is_behind(&head(4)) && !seen.is_behind(&head(3)));
+        // Another process on this folder has kept more.
+        keep(data.path(), &note(5)).unwrap();
+        seen.keep(data.path(), &note(4)).unwrap();
+        assert!(seen.is_behind(&head(6)) && !seen.is_behind(&head(5)));
+        assert_eq!(of_folder(data.path()).unwrap().unwrap().size, 5);
+    }
 }

@@ -13,7 +13,7 @@ use crate::roster;
 use imagxp::Timestamp;
 use imagxp::crypto::Thumbprint;
 use imagxp::encoding::{hex_decode, hex_encode};
-use imagxp_storage::{Address, Ledger};
+use imagxp_storage::{Address, Ledger, Migrate};
 use std::path::PathBuf;
 use std::time::SystemTime;
 use zeroize::Zeroizing;
@@ -47,14 +47,16 @@ struct Rows {
 }
 
 impl Registry {
-    /// The registry of a configuration, for commands. What a data folder had before moves into the database.
+    /// The registry of a configuration, for commands. What a data folder had before moves into the database. `migrate` says what becomes of tables
+    /// that are missing there, or of an older program.
     ///
     /// Errors: `storage.*`, `config.invalid`, `io.failed`, `key_file.locked`.
-    pub fn open(config: &Config, now: Timestamp) -> Result<Self, SetupError> {
-        match ledger::address(config)? {
-            Address::Postgres(_) => Self::new(config, Some(ledger::open(config, now.as_millis())?), now),
-            _ => Self::new(config, None, now),
-        }
+    pub fn open(config: &Config, migrate: Migrate, now: Timestamp) -> Result<Self, SetupError> {
+        let shared = match ledger::address(config)? {
+            Address::Postgres(_) => Some(ledger::open_with(config, migrate, now.as_millis())?),
+            _ => None,
+        };
+        Self::new(config, shared, now)
     }
 
     /// The registry in the database of a ledger that is open, or else in the data folder. Errors: as there.
@@ -174,15 +176,16 @@ impl Registry {
     /// Notes in the ledger's log which operators have come or gone since; returns how many. Without a ledger, and in an empty log, nothing is
     /// noted yet: a service does so when it starts.
     ///
-    /// Errors: `storage.*`, and the refusals of a ledger that takes no writes.
+    /// Errors: `storage.*`, and the refusals of a ledger that takes no writes (`ledger.broken`, `log.rewound`).
     pub fn note_operators(&self, config: &Config, now: Timestamp) -> Result<usize, SetupError> {
         if let Some(ledger) = &self.shared {
+            ledger::judge(ledger, &self.data)?;
             return self.note_in(ledger, now);
         }
         match ledger::address(config)? {
             Address::Sqlite(file) if !file.is_file() => Ok(0),
             _ => {
-                let ledger = ledger::open(config, now.as_millis())?;
+                let ledger = ledger::open_to_write(config)?;
                 let noted = self.note_in(&ledger, now);
                 ledger.close();
                 noted

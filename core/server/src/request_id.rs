@@ -15,6 +15,9 @@ tokio::task_local! {
 /// The header that carries a request's name back to the caller.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
+/// In place of the status of an answer that nobody waited for.
+const GONE: &str = "gone";
+
 /// The name of the request that this task answers; empty outside of one.
 pub(crate) fn current() -> String {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
@@ -44,32 +47,52 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
 }
 
 async fn answer(request: Request, next: Next, id: String) -> Response {
-    let begun = Instant::now();
-    let method = method(request.method());
-    let slot = RouteSlot::default();
     let mut request = request;
-    request.extensions_mut().insert(slot.clone());
-    let in_flight = metrics::gauge!("imagxp_http_requests_in_flight");
-    in_flight.increment(1.0);
+    let mut at_work = AtWork::begin(method(request.method()));
+    request.extensions_mut().insert(at_work.slot.clone());
     let mut response = next.run(request).await;
-    in_flight.decrement(1.0);
-    let route = slot.0.get().cloned().unwrap_or_else(|| "none".to_owned());
-    let status = response.status().as_u16();
-    let took = begun.elapsed();
-    let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
-    metrics::counter!("imagxp_http_requests_total", &labels).increment(1);
-    metrics::histogram!("imagxp_http_request_seconds", "route" => route.clone()).record(took.as_secs_f64());
-    tracing::info!(
-        method,
-        route,
-        status,
-        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
+    at_work.status = Some(response.status().as_u16());
+    drop(at_work);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// A request at work. When it ends, with an answer or because its client has hung up, it is counted and logged.
+struct AtWork {
+    begun: Instant,
+    method: &'static str,
+    slot: RouteSlot,
+    /// What it was answered with.
+    status: Option<u16>,
+}
+
+impl AtWork {
+    fn begin(method: &'static str) -> Self {
+        metrics::gauge!("imagxp_http_requests_in_flight").increment(1.0);
+        Self { begun: Instant::now(), method, slot: RouteSlot::default(), status: None }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        metrics::gauge!("imagxp_http_requests_in_flight").decrement(1.0);
+        let (method, took) = (self.method, self.begun.elapsed());
+        let route = self.slot.0.get().cloned().unwrap_or_else(|| "none".to_owned());
+        let status = self.status.map_or_else(|| GONE.to_owned(), |status| status.to_string());
+        let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status)];
+        metrics::counter!("imagxp_http_requests_total", &labels).increment(1);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        match self.status {
+            Some(status) => {
+                metrics::histogram!("imagxp_http_request_seconds", "route" => route.clone())
+                    .record(took.as_secs_f64());
+                tracing::info!(method, route, status, micros, "answered");
+            }
+            None => tracing::info!(method, route, micros, "the client hung up before the answer"),
+        }
+    }
 }
 
 /// Where the router writes which route it took: the outermost layer cannot see it, and a path as it came is no name for a metric.

@@ -11,7 +11,7 @@ use crate::{
     time, verdicts,
 };
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
@@ -37,6 +37,8 @@ pub(crate) fn public(app: &Arc<App>) -> Result<Router, SetupError> {
         .with_state(Arc::clone(app));
     Ok(router
         .layer(axum::Extension(text))
+        // Bodies are bounded where they are read, by the configured limits.
+        .layer(DefaultBodyLimit::disable())
         .fallback(async || Problem::not_found("route.not_found", "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.not_allowed", "this path has no such method")
@@ -56,7 +58,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(discovery::jwks))
         .routes(routes!(forward::verify, forward::verify_post))
         .routes(routes!(forward::verify_prefixed, forward::verify_prefixed_post))
-        .routes(routes!(forward::verify_root))
+        .routes(routes!(forward::verify_root, forward::verify_root_post))
         .routes(routes!(token::token))
         .routes(routes!(read::list, issue::buy))
         .routes(routes!(issue::buy_alias))

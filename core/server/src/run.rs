@@ -173,13 +173,11 @@ async fn open_bank(config: &Config) -> Result<Bank, SetupError> {
         ..StorageOptions::default()
     };
     let readers = options.readers;
-    let (data, kept) = (config.data.clone(), rules.clone());
+    let (data, known) = (config.data.clone(), rules.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let ledger = Ledger::open(&address, options, clock::now().as_millis()).map_err(storage)?;
-        let report = ledger.audit_balances().map_err(storage)?;
-        background::judge(&ledger, &report, "balances");
-        assets::check(&ledger, &data, &kept)?;
-        kept::judge(&ledger, &data)?;
+        crate::ledger::judge(&ledger, &data)?;
+        assets::check(&ledger, &data, &known)?;
         Ok::<_, SetupError>(ledger)
     });
     let opened = opened.await.map_err(|error| SetupError::new("storage.failed", error.to_string()))?;

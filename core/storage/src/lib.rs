@@ -25,5 +25,6 @@ mod value;
 pub use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Result, SslMode};
 
 pub use ledger::{Address, Clock, Ledger, Options, Reading, Registry, Ticket};
+pub use migration::Migrate;
 pub use reader::{Statement, VisaCount};
 pub use sqlite::Durability;

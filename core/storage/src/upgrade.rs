@@ -2,6 +2,7 @@
 
 use crate::backup::table::{Column, TABLES};
 use crate::ledger::{Address, Ledger, Options, open_writer};
+use crate::migration::Migrate;
 use crate::postgres::Postgres;
 use crate::sql::{Sql, writing};
 use crate::sqlite::Sqlite;
@@ -113,6 +114,49 @@ fn an_older_ledger_gets_the_subtrees_of_its_leaves() {
         assert!(ledger.audit_full().unwrap().is_sound());
         ledger.close();
         Ledger::open(address, Options::default(), NOW).unwrap().close();
+    });
+}
+
+/// An older program may be at work on it.
+#[test]
+fn an_older_ledger_stays_as_it_is_when_nobody_may_migrate() {
+    everywhere(|address| {
+        let open = |migrate| Ledger::open(address, Options { migrate, ..Options::default() }, NOW);
+        let refused = |migrate, why: &str| {
+            let error = open(migrate).unwrap_err();
+            assert!(error.kind() == ErrorKind::Schema && error.message().contains(why), "{why}: {error}");
+        };
+        if let Address::Sqlite(path) = address {
+            assert_eq!(open(Migrate::Never).unwrap_err().kind(), ErrorKind::Unavailable, "there is no file");
+            assert!(!path.exists());
+            std::fs::write(path, []).unwrap();
+            refused(Migrate::Never, "no ledger");
+            std::fs::remove_file(path).unwrap();
+        } else {
+            refused(Migrate::Never, "no ledger yet");
+        }
+        let (_, mut older) = old(address);
+        for migrate in [Migrate::Never, Migrate::WhenEmpty] {
+            refused(migrate, &format!("it has {BEFORE} migrations of "));
+        }
+        assert_eq!(older.query("SELECT 1 FROM migration", &[]).unwrap().len(), BEFORE);
+        drop(older);
+        open(Migrate::Always).unwrap().close();
+        for migrate in [Migrate::Never, Migrate::WhenEmpty] {
+            let ledger = open(migrate).unwrap();
+            assert!(ledger.audit_full().unwrap().is_sound());
+            ledger.close();
+        }
+    });
+}
+
+#[test]
+fn an_empty_database_gets_its_tables() {
+    everywhere(|address| {
+        let options = || Options { migrate: Migrate::WhenEmpty, ..Options::default() };
+        let ledger = Ledger::open(address, options(), NOW).unwrap();
+        deposits(&ledger, 0..1);
+        ledger.close();
     });
 }
 

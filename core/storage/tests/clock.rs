@@ -7,7 +7,8 @@ mod support;
 
 use imagxp_broker::*;
 use imagxp_storage::{Address, Clock, Ledger, Options, backup};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::Postgres;
 use tempfile::TempDir;
 
@@ -130,6 +131,38 @@ fn a_poisoned_log_is_put_right() {
         let copy = open(&copy, Clock::System);
         assert_eq!(code(copy.submit_and_wait(deposit("b2", 0))), "ok");
         copy.close();
+        ledger.close();
+    });
+}
+
+/// The answer to an operator's word is given again for a day and more: it is no word about the clock as it is by then.
+#[test]
+fn a_word_that_is_repeated_makes_no_clock_right() {
+    everywhere(|address| {
+        if matches!(address, Address::Memory) {
+            return;
+        }
+        let ledger = open(address, Clock::Given);
+        ledger.submit_and_wait(deposit("b0", now() - 30 * 24 * HOUR)).unwrap();
+        ledger.close();
+        let ledger = open(address, Clock::System);
+        let say = || {
+            let key = Reference::parse("the-clock-is-right").unwrap();
+            ledger.submit_and_wait(trust("alice", None, now()).with_idempotency(key, [7; 32])).unwrap()
+        };
+        assert!(!say().repeated);
+        assert_eq!(code(ledger.submit_and_wait(deposit("b1", now()))), "ok");
+        // Another process writes by a clock that is years ahead: the one here cannot be right any more.
+        let other = open(address, Clock::Given);
+        other.submit_and_wait(trust("alice", None, now() + 73 * YEAR)).unwrap();
+        other.close();
+        let until = Instant::now() + Duration::from_secs(20);
+        while ledger.time(0).is_ok() {
+            assert!(Instant::now() < until, "the clock is not looked at");
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert!(say().repeated);
+        assert_eq!(ledger.time(0).unwrap_err().code(), RefusalCode::ClockWrong);
         ledger.close();
     });
 }

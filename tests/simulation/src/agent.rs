@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 const PATIENCE: i64 = 4000;
 /// How often it tries.
 const TRIES: u32 = 4;
+/// How long after its use a nonce is good once more at the same publisher, in milliseconds: `ts` and 365 s (PROTOCOL §5), by clocks that differ.
+const FORGOTTEN: i64 = 370_000;
 
 /// What an agent waits for.
 #[derive(Clone, Debug)]
@@ -25,8 +27,8 @@ enum Task {
 pub(crate) struct Reader {
     node: Node,
     tasks: BTreeMap<u64, Task>,
-    /// The nonce of a request with a visa, and where it was used: elsewhere it is good once more (PROTOCOL §5).
-    nonce: (String, Vec<usize>),
+    /// The nonce of a request with a visa, and where it was used when: elsewhere, and there minutes later, it is good once more (PROTOCOL §5).
+    nonce: (String, BTreeMap<usize, i64>),
     /// Purchases whose end is not known, by their keys: on disk, as the spend file.
     pub(crate) unsettled: BTreeMap<String, Purchase>,
     /// What it has bought: by the broker's own word.
@@ -95,7 +97,7 @@ impl Reader {
             1 => Purpose::Summary,
             _ => Purpose::RagRetrieval,
         };
-        let nonce = self.nonce(publisher, visa.is_some(), net);
+        let nonce = self.nonce(publisher, visa.is_some(), now, net);
         let token = visa.as_ref().map(|(_, token)| token.as_str());
         let wire = sign(self.node, &url, purpose, token, now, &nonce, Manner::draw(&mut net.random))?;
         let call = net.number();
@@ -105,17 +107,19 @@ impl Reader {
         Ok(wire)
     }
 
-    /// A nonce that this publisher has not seen: mostly a new one.
-    fn nonce(&mut self, publisher: usize, pays: bool, net: &mut Network) -> String {
+    /// A nonce that this publisher has not seen, or has forgotten: mostly a new one.
+    fn nonce(&mut self, publisher: usize, pays: bool, now: Timestamp, net: &mut Network) -> String {
         let (nonce, places) = &mut self.nonce;
         let again = net.random.percent(if pays { 40 } else { 10 });
-        if again && !nonce.is_empty() && !places.contains(&publisher) {
-            places.push(publisher);
+        let now_ms = now.as_millis();
+        let is_known = places.get(&publisher).is_some_and(|used| now_ms.saturating_sub(*used) < FORGOTTEN);
+        if again && !nonce.is_empty() && !is_known {
+            places.insert(publisher, now_ms);
             return nonce.clone();
         }
         let new = net.random.uuid();
         if pays {
-            self.nonce = (new.clone(), vec![publisher]);
+            self.nonce = (new.clone(), BTreeMap::from([(publisher, now_ms)]));
         }
         new
     }

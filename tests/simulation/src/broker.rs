@@ -1,6 +1,6 @@
 //! The broker: the real money logic on a store in memory that survives restarts, behind what its server checks.
 
-use crate::fault::{Fault, Shelf, is_late, note_alone};
+use crate::fault::{Fault, Shelf, is_late, note_nonce};
 use crate::message::{Message, Node, Purchase};
 use crate::people::{AGENTS, ISSUER, JWKS, PRICE, PUBLISHERS, origin, owner, party, people};
 use crate::presentation::Presentation;
@@ -201,8 +201,12 @@ impl Broker {
             (Some(Fault::RefusesLateClaims), Some(request), Ok(_)) if is_late(visa, request) => {
                 Err(RefusalCode::VisaRequest.into())
             }
-            (Some(Fault::NotesNonceAlone), Some(request), Ok((redeem, Some(note)))) => {
-                let note = note_alone(note, redeem.jti, request)?;
+            (Some(fault), Some(request), Ok((redeem, Some(note)))) => {
+                let note = match fault {
+                    Fault::NotesNonceAlone => note_nonce(note, redeem.jti, request, None)?,
+                    Fault::NotesNonceOfPublisher => note_nonce(note, redeem.jti, request, Some(publisher))?,
+                    _ => note,
+                };
                 Ok((redeem, Some(note)))
             }
             (_, _, found) => found,

@@ -9,8 +9,8 @@ use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp::{Claim, Limits, Timestamp};
 use imagxp_broker::memory::Contradiction;
 use imagxp_broker::{
-    Changes, Command, Id, Idempotency, Keys, Loaded, Memory, PresentedRequest, Reference, Request, Store,
-    Visa, VisaState,
+    Changes, Command, Id, Idempotency, Keys, Loaded, Memory, Owner, PresentedRequest, Reference, Request,
+    Store, Visa, VisaState,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -34,13 +34,15 @@ pub enum Fault {
     PresentsNoKey,
     /// The broker takes two publishers' requests of one nonce for one.
     NotesNonceAlone,
+    /// The broker takes a publisher's requests of one nonce for one, also when that has long forgotten the nonce.
+    NotesNonceOfPublisher,
     /// The broker refuses what was signed after the visa's end, although publishers let it in for some seconds.
     RefusesLateClaims,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReplayStoreForgets,
         Self::TrustsAnyKey,
         Self::RedeemsTwice,
@@ -49,6 +51,7 @@ impl Fault {
         Self::TakesAnyFeedback,
         Self::PresentsNoKey,
         Self::NotesNonceAlone,
+        Self::NotesNonceOfPublisher,
         Self::RefusesLateClaims,
     ];
 }
@@ -71,17 +74,19 @@ fn claim(request: &PresentedRequest<'_>) -> Option<Claim> {
     Claim::parse(&base64_decode(request.payload.as_bytes())?, &Limits::DEFAULT, false).ok()
 }
 
-/// The note of a request under its nonce, whosever it is.
-pub(crate) fn note_alone(
+/// The note of a request under its nonce: the publisher's, or whosever it is.
+pub(crate) fn note_nonce(
     mut note: Request,
     visa: Id,
     request: &PresentedRequest<'_>,
+    publisher: Option<&Owner>,
 ) -> Result<Request, String> {
     let nonce = claim(request).ok_or("what was noted is no claim")?.nonce().to_owned();
+    let name = publisher.map_or(nonce.clone(), |publisher| format!("{publisher}:{nonce}"));
     if let Command::UseAssertion(command) = &mut note.command {
-        command.jti = Reference::parse(&format!("request:{nonce}")).map_err(text)?;
+        command.jti = Reference::parse(&format!("request:{name}")).map_err(text)?;
     }
-    let key = Reference::parse(&format!("request:{visa}:{nonce}")).map_err(text)?;
+    let key = Reference::parse(&format!("request:{visa}:{name}")).map_err(text)?;
     note.idempotency = note.idempotency.map(|idempotency| Idempotency { key, ..idempotency });
     Ok(note)
 }

@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 const BEGIN: i64 = 1_790_000_000_000;
 /// How long people are busy, in milliseconds.
 const BUSY: i64 = 45_000;
+/// How much later people come once more, in milliseconds, and for how long: publishers have forgotten nonces by then.
+const LATER: i64 = 430_000;
+const AGAIN: i64 = 10_000;
 const HOUR: i64 = 3_600_000;
 /// How often all visas are looked at, in steps.
 const ROUND: u64 = 100;
@@ -271,10 +274,34 @@ impl World {
         }
     }
 
-    /// Everybody has had a day: what is unfinished is finished on a good network, and time does the rest.
+    /// What is unfinished is finished on a good network, people come once more, and time does the rest.
     fn afterwards(&mut self, trace: &mut dyn FnMut(&str)) -> Result<(), String> {
         self.net.calm();
         self.clocks.values_mut().for_each(|off| *off = 0);
+        self.finish(trace)?;
+        self.come_again(trace)?;
+        self.finish(trace)?;
+        for hours in [25, 73, 25, 73] {
+            self.net.now = self.net.now.saturating_add(hours * HOUR);
+            self.broker.settle(self.net.now)?;
+            self.witness.books(&mut self.broker)?;
+        }
+        self.witness.end(&mut self.broker, &self.agents, &self.sites)
+    }
+
+    /// Some minutes later: publishers have forgotten which nonces they had seen, and the broker has not.
+    fn come_again(&mut self, trace: &mut dyn FnMut(&str)) -> Result<(), String> {
+        self.net.now = self.net.now.saturating_add(LATER);
+        self.end = self.net.now.saturating_add(AGAIN);
+        for node in self.clocks.keys().copied() {
+            let first = self.net.random.between(0, 3000);
+            self.net.after(first, Event::Wake { node });
+        }
+        self.drain(trace)
+    }
+
+    /// Publishers present what they have, and agents ask what became of their purchases.
+    fn finish(&mut self, trace: &mut dyn FnMut(&str)) -> Result<(), String> {
         for _ in 0..8 {
             for index in 0..PUBLISHERS {
                 self.wake(Node::Publisher(index))?;
@@ -287,11 +314,6 @@ impl World {
             }
             self.drain(trace)?;
         }
-        for hours in [25, 73, 25, 73] {
-            self.net.now = self.net.now.saturating_add(hours * HOUR);
-            self.broker.settle(self.net.now)?;
-            self.witness.books(&mut self.broker)?;
-        }
-        self.witness.end(&mut self.broker, &self.agents, &self.sites)
+        Ok(())
     }
 }

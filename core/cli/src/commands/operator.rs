@@ -76,7 +76,7 @@ impl Args {
                 note(context, &registry, &options)?;
             }
             Command::List(options) => {
-                let operators = options.registry()?.operators().map_err(wrong)?;
+                let operators = options.registry_to_read()?.operators().map_err(wrong)?;
                 if context.out.is_json() {
                     let list = operators.list().iter().map(|operator| {
                         let mut object = Object::new();

@@ -7,6 +7,7 @@ use imagxp::json::Object;
 use imagxp_server::config::{Config, Layers};
 use imagxp_server::operators::Role;
 use imagxp_server::{Registry, SetupError};
+use imagxp_storage::Migrate;
 use std::path::{Path, PathBuf};
 
 /// Options that `serve`, `config check`, `keys` and `operator` share.
@@ -40,9 +41,14 @@ impl Options {
         layers.config().map_err(wrong)
     }
 
-    /// Where keys and operators are.
+    /// Where keys and operators are, to change them: an empty database gets its tables.
     pub(super) fn registry(&self) -> Result<Registry, CliError> {
-        Registry::open(&self.beside()?, now()?).map_err(wrong)
+        Registry::open(&self.beside()?, Migrate::WhenEmpty, now()?).map_err(wrong)
+    }
+
+    /// The same, to read them.
+    pub(super) fn registry_to_read(&self) -> Result<Registry, CliError> {
+        Registry::open(&self.beside()?, Migrate::Never, now()?).map_err(wrong)
     }
 }
 
@@ -127,7 +133,8 @@ fn prepare_dev(config: &Config) -> Result<Option<zeroize::Zeroizing<String>>, Cl
         return Err(CliError::usage("--dev listens on this machine only"));
     }
     let now = crate::time::now_or(None)?;
-    let registry = Registry::open(config, now).map_err(wrong)?;
+    // The service comes next.
+    let registry = Registry::open(config, Migrate::Always, now).map_err(wrong)?;
     match registry.create_key(now) {
         Ok(_) => {}
         Err(error) if error.code() == "keys.exist" => {}

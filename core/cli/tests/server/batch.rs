@@ -5,6 +5,7 @@ use crate::deal::Deal;
 use crate::service::Service;
 use imagxp_fetch::broker::{MAX_REDEEM_BYTES, Outcome, Presented, Redeemer, RedeemerOptions};
 use imagxp_server::config::OPTIONS;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +66,23 @@ fn large_visas_do_not_cost_others_their_money() {
     assert_eq!(publisher.redeem(&visas, None).unwrap_err().code(), "usage.argument", "it is not even sent");
     assert_eq!(redeemed(&service, &deal, visas), counts(&[("", 5), ("payment.malformed", 300)]));
     assert_eq!(deal.balance(&service, &deal.agent).1, "9.5");
+}
+
+/// An operator may let batches be larger than is usual.
+#[test]
+fn a_broker_reads_as_much_as_it_is_configured_to() {
+    let service = Service::start(&["--set", "limits.redeem_bytes=4194304"]);
+    let deal = Deal::new(&service);
+    let (visa, _) = deal.buy(&service, "0.1");
+    let mut visas = vec![json!({"visa": "x".repeat(8000)}); 400];
+    visas.push(Deal::presented(&visa, &deal.request(&visa)));
+    let body = json!({"visas": visas});
+    assert!(body.to_string().len() > 3 << 20);
+    let answer = deal.publisher.post(&service, "/v1/visas/redeem", &body).is(200);
+    assert_eq!((&answer["accepted"], &answer["results"][400]["accepted"]), (&json!(1), &json!(true)));
+    // And no more.
+    let body = json!({"visas": vec![json!({"visa": "x".repeat(8000)}); 600]});
+    deal.publisher.post(&service, "/v1/visas/redeem", &body).refuses(413, "body.too_large");
 }
 
 /// A broker that reads less than others: what is too large for it comes in parts, and a visa that nobody reads fails alone.

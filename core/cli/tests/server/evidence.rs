@@ -77,24 +77,46 @@ fn one_request_redeems_one_visa() {
     assert_eq!(deal.redeem(&service, &second)["accepted"], true);
 }
 
+/// A request for this publisher's page, with a nonce of the agent's choice.
+fn with_nonce(deal: &Deal, nonce: &str, time: Timestamp) -> Vec<(String, String)> {
+    let url = format!("{}/page", deal.origin());
+    let request = SignRequest::new("GET", &url, Purpose::Summary);
+    let signed = deal.agent.identity.sign(&request, time, nonce).unwrap();
+    signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// The same nonce at two sites is two requests: each site has its own replay store, and each is paid.
 #[test]
 fn two_publishers_are_paid_for_one_nonce() {
     let service = Service::start(&[]);
     let first = Deal::new(&service);
-    let name = nonce();
+    let (name, time) = (nonce(), now());
     let paid = |deal: &Deal| {
         let (visa, _) = deal.buy(&service, "0.1");
-        let url = format!("{}/page", deal.origin());
-        let request = SignRequest::new("GET", &url, Purpose::Summary);
-        let signed = deal.agent.identity.sign(&request, now(), &name).unwrap();
-        let headers: Vec<_> =
-            signed.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        redeem(&service, deal, &visa, &headers)["accepted"] == true
+        redeem(&service, deal, &visa, &with_nonce(deal, &name, time))["accepted"] == true
     };
     assert!(paid(&first));
-    assert!(!paid(&first), "at one publisher it stands for one visa");
+    assert!(!paid(&first), "one request stands for one visa");
     assert!(paid(&Deal { agent: first.agent, publisher: Party::new() }));
+}
+
+/// A publisher forgets a nonce minutes after the request: what is asked with it then is served again, and paid again.
+#[test]
+fn a_publisher_is_paid_for_each_request_of_one_nonce() {
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let name = nonce();
+    let requests = [now().saturating_add_secs(-200), now()].map(|time| with_nonce(&deal, &name, time));
+    for headers in &requests {
+        let (visa, _) = deal.buy(&service, "0.1");
+        let result = redeem(&service, &deal, &visa, headers);
+        assert_eq!(result["accepted"], true, "{result}");
+    }
+    for headers in &requests {
+        let (visa, _) = deal.buy(&service, "0.1");
+        let result = redeem(&service, &deal, &visa, headers);
+        assert_eq!(result["error"]["code"], "visa.request_used", "{result}");
+    }
 }
 
 /// A batch that is larger than what its publisher may ever spend at once goes through, when nothing else was spent.

@@ -156,6 +156,39 @@ fn bodies_that_are_announced_and_do_not_come_keep_nobody_out() {
     drop(silent);
 }
 
+/// Whether the metrics have this text.
+fn tells(service: &Service, text: &str) -> bool {
+    let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
+    String::from_utf8_lossy(&metrics.0.body).contains(text)
+}
+
+#[test]
+fn who_hangs_up_is_counted_and_logged() {
+    use crate::deal::Deal;
+    let service = Service::start(&[]);
+    let deal = Deal::new(&service);
+    let body = serde_json::json!({"to": deal.publisher.name(), "amount": "1"}).to_string();
+    let url = format!("{}/v1/payments", service.issuer);
+    let mut head = format!("POST /v1/payments HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in deal.agent.headers("POST", &url, body.as_bytes()) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    // Somebody holds the store, and the client does not wait for it.
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut stream = connect(&service);
+    write!(stream, "{head}idempotency-key: {}\r\n\r\n{body}", crate::party::nonce()).unwrap();
+    soon("a payment at work", || tells(&service, "\nimagxp_http_requests_in_flight 1\n"));
+    drop(stream);
+    soon("nothing at work", || tells(&service, "\nimagxp_http_requests_in_flight 0\n"));
+    file.execute_batch("ROLLBACK").unwrap();
+    let gone = r#"imagxp_http_requests_total{method="POST",route="/v1/payments",status="gone"} 1"#;
+    assert!(tells(&service, gone));
+    let logged =
+        |line: &str| line.contains("hung up") && line.contains("request_id") && line.contains("payments");
+    soon("a line of the log", || service.log.lock().unwrap().lines().any(logged));
+}
+
 #[test]
 fn a_full_queue_says_so_and_a_change_that_takes_too_long_may_have_happened() {
     use crate::deal::Deal;
@@ -173,10 +206,7 @@ fn a_full_queue_says_so_and_a_change_that_takes_too_long_may_have_happened() {
     std::thread::scope(|scope| {
         let paying: Vec<_> = keys.iter().map(|key| scope.spawn(|| pay(key))).collect();
         // All three are at work or in the queue before anybody else comes, and before the first of them has waited for too long.
-        soon("three payments at the gate", || {
-            let metrics = service.send("GET", &format!("{}/metrics", service.admin), &[], b"");
-            String::from_utf8_lossy(&metrics.0.body).contains("\nimagxp_http_requests_in_flight 3\n")
-        });
+        soon("three payments at the gate", || tells(&service, "\nimagxp_http_requests_in_flight 3\n"));
         std::thread::sleep(Duration::from_millis(100));
         service.send("GET", "/openapi.json", &[], b"").refuses(503, "server.busy");
         let late: Vec<_> = paying.into_iter().map(|paying| paying.join().unwrap()).collect();

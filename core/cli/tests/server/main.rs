@@ -20,6 +20,7 @@ mod ending;
 mod evidence;
 mod hostile;
 mod matrix;
+mod older;
 mod once;
 mod operator;
 mod party;

@@ -175,6 +175,39 @@ fn another_history_in_place_of_the_log_is_refused() {
     deposit(&rewound.service, "x4").refuses(503, "log.rewound");
 }
 
+/// Commands write to it no more than the service does.
+#[test]
+fn commands_leave_a_log_that_has_gone_back_as_it_is() {
+    let mut rewound = Rewound::new();
+    deposit(&rewound.service, "b2").is(201);
+    rewound.publish();
+    rewound.put_back();
+    let run = |rewound: &Rewound, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        let output = command.args(args).arg("--data").arg(rewound.service.data()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let entries = |rewound: &Rewound| {
+        let file = rusqlite::Connection::open(rewound.service.data().join("ledger.db")).unwrap();
+        file.query_row("SELECT size FROM head", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let before = entries(&rewound);
+    let (code, text) = run(&rewound, &["broker", "settle"]);
+    assert!(code != Some(0) && text.contains("log.rewound"), "{text}");
+    // Who comes and goes, comes and goes: the log is told when it is taken for the right one.
+    for args in [["operator", "add", "ann"], ["operator", "remove", "ann"], ["operator", "add", "bob"]] {
+        let (code, text) = run(&rewound, &args);
+        assert!(code == Some(0) && text.contains("log.rewound"), "{args:?}: {text}");
+    }
+    assert_eq!(entries(&rewound), before);
+    rewound.service.run();
+    rewound.accept("the disk was lost", "key-1").is(200);
+    until("the log does not know who has come", || {
+        let log = rewound.service.get("/v1/log/entries?limit=500", &rewound.service.token).is(200);
+        log["entries"].as_array().unwrap().iter().any(|entry| entry["event"]["body"]["operator"] == "bob")
+    });
+}
+
 /// What was published is kept within seconds, also when the log cannot be read just then.
 #[test]
 fn a_published_checkpoint_outlasts_a_reading_that_fails() {

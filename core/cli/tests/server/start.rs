@@ -27,6 +27,17 @@ fn an_asset_keeps_its_scale() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && text.contains("assets.changed"), "{assets} {text}");
     }
+    // Who names no asset means the first: another one would be other money, and the bank's reference would count once more.
+    let turned = |data: &Path| String::from_utf8(serve(data, &["money.assets=EUR:2,USD:6"]).stderr).unwrap();
+    let text = turned(service.data());
+    assert!(text.contains("assets.changed") && text.contains("begins with `EUR`"), "{text}");
+    // A ledger from before does not say which is the first: it is the one that is configured now.
+    let file = rusqlite::Connection::open(service.data().join("ledger.db")).unwrap();
+    assert_eq!(file.execute("DELETE FROM shared WHERE name = 'assets.first'", []).unwrap(), 1);
+    drop(file);
+    service.run();
+    service.stop();
+    assert!(turned(service.data()).contains("assets.changed"));
     // A folder from before has a file of them, which moves into the database.
     std::fs::write(service.data().join("assets.json"), r#"{"USD":6,"EUR":2}"#).unwrap();
     service.run();

@@ -91,6 +91,21 @@ fn proxies_get_verdicts() {
     service.get("/v1/verdicts?nonsense=1", &service.token).refuses(400, "query.malformed");
 }
 
+/// Envoy asks with the request's own method, of the first page as of any other.
+#[test]
+fn every_page_is_asked_about_with_each_method() {
+    let (_folder, service) = service(&[]);
+    let agent = Party::new();
+    for path in ["/", "/a"] {
+        for (method, code) in [("GET", "ok"), ("HEAD", "ok"), ("POST", "method.not_allowed")] {
+            let headers = agent.headers(method, &format!("http://127.0.0.1:8080{path}"), b"");
+            let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let asked = service.send(method, &format!("/v1/verify{path}"), &lines, b"");
+            assert_eq!(asked.header("x-imagxp-verdict-code"), Some(code), "{method} {path}: {asked:?}");
+        }
+    }
+}
+
 #[test]
 fn nginx_understands_two_statuses() {
     let (_folder, service) = service(&["--set", "verify.statuses=auth_request"]);

@@ -17,7 +17,7 @@ pub(crate) enum Writer {
 /// Makes connections that read.
 pub(crate) type Connect = Box<dyn Fn() -> Result<Box<dyn Sql + Send>> + Send + Sync>;
 
-/// Opens the database, brings its tables up to date, and says how readers connect.
+/// Opens the database, brings its tables up to date as far as the options let it, and says how readers connect.
 pub(crate) fn open(address: &Address, options: &Options, now_ms: i64) -> Result<(Writer, Connect)> {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     Ok(match address.clone() {
@@ -27,17 +27,17 @@ pub(crate) fn open(address: &Address, options: &Options, now_ms: i64) -> Result<
             (Writer::Sqlite(Box::new(writer)), Box::new(move || Ok(Box::new(Sqlite::memory_reader(&name)?))))
         }
         Address::Sqlite(path) => {
-            let writer = Sqlite::open(&path, options.durability, now_ms)?;
+            let writer = Sqlite::open(&path, options.durability, options.migrate, now_ms)?;
             (Writer::Sqlite(Box::new(writer)), Box::new(move || Ok(Box::new(Sqlite::reader(&path)?))))
         }
         Address::Postgres(address) => {
-            let writer = Postgres::open(&address, now_ms)?;
+            let writer = Postgres::open(&address, options.migrate, now_ms)?;
             (Writer::Postgres(Box::new(writer)), Box::new(move || Ok(Box::new(Postgres::reader(&address)?))))
         }
     })
 }
 
-/// Opens the database for writing, and brings its tables up to date.
+/// Opens the database for writing, and brings its tables up to date as far as the options let it.
 pub(crate) fn open_writer(address: &Address, options: &Options, now_ms: i64) -> Result<Writer> {
     open(address, options, now_ms).map(|(writer, _)| writer)
 }

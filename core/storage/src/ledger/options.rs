@@ -1,6 +1,7 @@
 //! Where a ledger is, and how it behaves.
 
 use super::clock::Clock;
+use crate::migration::Migrate;
 use crate::sqlite::Durability;
 use core::fmt;
 use imagxp_broker::Rules;
@@ -73,6 +74,8 @@ pub struct Options {
     pub clock: Clock,
     /// Whether a commit waits for the disk (SQLite).
     pub durability: Durability,
+    /// What becomes of tables that are missing, or of an older program.
+    pub migrate: Migrate,
     /// Is told of errors of the database, for a log. What their requests are told is `store.busy` or `store.unknown`.
     #[expect(clippy::type_complexity, reason = "an alias would only hide what is to be passed")]
     pub report: Option<Arc<dyn Fn(&Error) + Send + Sync>>,
@@ -87,6 +90,7 @@ impl Default for Options {
             readers: 8,
             clock: Clock::Given,
             durability: Durability::Full,
+            migrate: Migrate::Always,
             report: None,
         }
     }
@@ -100,6 +104,7 @@ impl fmt::Debug for Options {
             .field("readers", &self.readers)
             .field("clock", &self.clock)
             .field("durability", &self.durability)
+            .field("migrate", &self.migrate)
             .finish_non_exhaustive()
     }
 }

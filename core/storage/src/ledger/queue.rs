@@ -62,7 +62,8 @@ pub(super) struct Gate {
 }
 
 impl Ledger {
-    /// Opens a ledger; makes it when there is none, and brings its tables up to date. `now_ms` is noted with the migrations.
+    /// Opens a ledger; makes it when there is none, and brings its tables up to date, unless [`Options::migrate`] forbids it. `now_ms` is noted with
+    /// the migrations.
     ///
     /// Errors: `storage.unavailable`, `storage.config`, `storage.schema`.
     pub fn open(address: &Address, options: Options, now_ms: i64) -> Result<Self> {

@@ -203,8 +203,10 @@ impl Worker {
                 continue;
             }
             let decided = self.decide(core::slice::from_ref(request));
+            // What is answered from memory was said of the clock as it was then.
             let event = |result: &Result<Outcome, Refusal>| {
-                result.as_ref().ok()?.event.as_ref().map(|event| event.kind)
+                let said = result.as_ref().ok().filter(|outcome| !outcome.repeated)?;
+                said.event.as_ref().map(|event| event.kind)
             };
             let kinds: Vec<_> = decided.iter().filter_map(event).collect();
             // A dispute alone does not make the clock right.

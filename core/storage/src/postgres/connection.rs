@@ -2,7 +2,7 @@
 
 use super::store::{blobs, texts};
 use super::value;
-use crate::migration::{Migration, migrate};
+use crate::migration::{Migrate, Migration, Tables};
 use crate::rows;
 use crate::sql::Sql;
 use crate::subtrees;
@@ -48,10 +48,10 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Connects for writing, and brings the tables up to date.
-    pub(crate) fn open(address: &PostgresAddress, now_ms: i64) -> Result<Self> {
+    /// Connects for writing, and brings the tables up to date as far as it may.
+    pub(crate) fn open(address: &PostgresAddress, migrate: Migrate, now_ms: i64) -> Result<Self> {
         let mut postgres = Self::connect(address, WRITER)?;
-        postgres.migrate(MIGRATIONS, now_ms)?;
+        postgres.migrate(MIGRATIONS, migrate, now_ms)?;
         Ok(postgres)
     }
 
@@ -59,7 +59,7 @@ impl Postgres {
     #[cfg(test)]
     pub(crate) fn open_before(address: &PostgresAddress, migrations: usize) -> Result<Self> {
         let mut postgres = Self::connect(address, WRITER)?;
-        postgres.migrate(&MIGRATIONS[..migrations], 0)?;
+        postgres.migrate(&MIGRATIONS[..migrations], Migrate::Always, 0)?;
         Ok(postgres)
     }
 
@@ -108,17 +108,16 @@ impl Postgres {
         Ok(())
     }
 
-    fn migrate(&mut self, migrations: &[Migration], now_ms: i64) -> Result<()> {
-        migrate(
-            self,
+    fn migrate(&mut self, migrations: &[Migration], migrate: Migrate, now_ms: i64) -> Result<()> {
+        let tables = Tables {
             migrations,
-            "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'migration' AND relnamespace = current_schema()::regnamespace",
-            "SELECT pg_advisory_xact_lock(hashtextextended('imagxp ledger', 0))",
-            "CREATE TABLE migration (version bigint PRIMARY KEY, checksum bytea NOT NULL, fingerprint text NOT NULL, \
-             applied_at bigint NOT NULL)",
-            super::fingerprint::of,
-            now_ms,
-        )
+            exists: "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'migration' AND relnamespace = current_schema()::regnamespace",
+            lock: "SELECT pg_advisory_xact_lock(hashtextextended('imagxp ledger', 0))",
+            create: "CREATE TABLE migration (version bigint PRIMARY KEY, checksum bytea NOT NULL, fingerprint text NOT NULL, \
+                     applied_at bigint NOT NULL)",
+            fingerprint: super::fingerprint::of,
+        };
+        tables.open(self, migrate, now_ms)
     }
 
     fn prepare(&mut self, sql: &str) -> Result<Statement> {

@@ -1,9 +1,10 @@
 //! A connection to SQLite: settings, functions, errors.
 
+use super::fingerprint;
 use super::migrations::MIGRATIONS;
 use super::newest;
 use super::value::read;
-use crate::migration::{Migration, migrate};
+use crate::migration::{Migrate, Migration, Tables};
 use crate::rows;
 use crate::sql::Sql;
 use crate::value::{Row, Value, number};
@@ -12,7 +13,6 @@ use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, ffi};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,16 +52,22 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a database for writing; makes it when it is missing, and brings its tables up to date.
-    pub(crate) fn open(path: &Path, durability: Durability, now_ms: i64) -> Result<Self> {
-        restrict(path)?;
-        let mut sqlite =
-            Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    /// Opens a database for writing; makes it when it is missing, and brings its tables up to date, as far as it may.
+    pub(crate) fn open(path: &Path, durability: Durability, migrate: Migrate, now_ms: i64) -> Result<Self> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        if migrate != Migrate::Never {
+            restrict(path)?;
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let mut sqlite = Self::connect(path, flags)?;
+        if migrate == Migrate::Never && sqlite.pragma("application_id")? != APPLICATION {
+            return Err(Error::new(ErrorKind::Schema, "the file is no ledger"));
+        }
         sqlite.writable(durability)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         sqlite.log = Some(log.into());
-        sqlite.migrate(MIGRATIONS, now_ms)?;
+        sqlite.migrate(MIGRATIONS, migrate, now_ms)?;
         Ok(sqlite)
     }
 
@@ -71,7 +77,7 @@ impl Sqlite {
         let mut sqlite =
             Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         sqlite.writable(Durability::Full)?;
-        sqlite.migrate(&MIGRATIONS[..migrations], 0)?;
+        sqlite.migrate(&MIGRATIONS[..migrations], Migrate::Always, 0)?;
         Ok(sqlite)
     }
 
@@ -81,7 +87,7 @@ impl Sqlite {
             &in_memory(name),
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         )?;
-        sqlite.migrate(MIGRATIONS, now_ms)?;
+        sqlite.migrate(MIGRATIONS, Migrate::Always, now_ms)?;
         Ok(sqlite)
     }
 
@@ -172,31 +178,17 @@ impl Sqlite {
         ))
     }
 
-    fn migrate(&mut self, migrations: &[Migration], now_ms: i64) -> Result<()> {
-        migrate(
-            self,
+    fn migrate(&mut self, migrations: &[Migration], migrate: Migrate, now_ms: i64) -> Result<()> {
+        let tables = Tables {
             migrations,
-            "SELECT 1 FROM sqlite_schema WHERE name = 'migration'",
+            exists: "SELECT 1 FROM sqlite_schema WHERE name = 'migration'",
             // The transaction holds the only write lock already.
-            "",
-            "CREATE TABLE migration (version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, fingerprint TEXT NOT NULL, \
-             applied_at INTEGER NOT NULL) STRICT",
-            |sql| {
-                let mut hash = Sha256::new();
-                // What ANALYZE keeps is nobody's alteration.
-                for mut row in sql.query(
-                    "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite$_stat%' ESCAPE '$' ORDER BY type, name",
-                    &[],
-                )? {
-                    for _ in 0..4 {
-                        hash.update(row.optional_text()?.unwrap_or_default());
-                        hash.update([0]);
-                    }
-                }
-                Ok(imagxp::encoding::hex_encode(&<[u8; 32]>::from(hash.finalize())))
-            },
-            now_ms,
-        )
+            lock: "",
+            create: "CREATE TABLE migration (version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, fingerprint TEXT NOT NULL, \
+                     applied_at INTEGER NOT NULL) STRICT",
+            fingerprint: fingerprint::of,
+        };
+        tables.open(self, migrate, now_ms)
     }
 
     pub(super) const fn connection(&self) -> &Connection {

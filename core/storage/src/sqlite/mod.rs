@@ -1,6 +1,7 @@
 //! The ledger in a SQLite file: WAL, `synchronous=FULL`, one writer thread, readers on connections of their own (BROKER §1).
 
 mod connection;
+mod fingerprint;
 mod migrations;
 mod newest;
 mod store;

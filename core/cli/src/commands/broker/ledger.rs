@@ -87,7 +87,8 @@ impl Audit {
 
 /// Settle now what time has made due, as the service does every second: visas that expired, feedback that did not come
 ///
-/// For a ledger whose service does not run; beside one that does, each visa is settled once all the same.
+/// For a ledger whose service does not run; beside one that does, each visa is settled once all the same. A ledger that the service would not write
+/// to is left as it is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settle {
     #[command(flatten)]
@@ -96,7 +97,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let ledger = open(&self.options)?;
+        let ledger = ledger::open_to_write(&self.options.beside()?).map_err(wrong)?;
         let now_ms = ledger
             .time(now()?.as_millis())
             .map_err(|refusal| CliError::new(refusal.code().as_str(), refusal.message().to_owned()))?;
@@ -222,8 +223,9 @@ impl Restore {
     }
 }
 
+/// To read it.
 fn open(options: &Options) -> Result<Ledger, CliError> {
-    ledger::open(&options.beside()?, now()?.as_millis()).map_err(wrong)
+    ledger::open(&options.beside()?).map_err(wrong)
 }
 
 fn stored(error: imagxp_storage::Error) -> CliError {
