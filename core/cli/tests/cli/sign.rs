@@ -45,7 +45,7 @@ fn everything_asked_for_is_in_the_claim() {
     sandbox.write("visa.txt", "a.b.c\n");
     let request = sandbox
         .sh(&format!(
-            "{BASE} --url https://pub.example/caf\u{e9} --method POST --now {NOW} --nonce {NONCE} --body body.txt --context @context.json --ads-displayed true --payment @visa.txt --proof d.e.f --compatible --user-agent crawler/2 --json"
+            "{BASE} --url https://pub.example/caf\u{e9}?x=[<] --method POST --now {NOW} --nonce {NONCE} --body body.txt --context @context.json --ads-displayed true --payment @visa.txt --proof d.e.f --compatible --user-agent crawler/2 --json"
         ))
         .exits(0)
         .json();
@@ -55,7 +55,7 @@ fn everything_asked_for_is_in_the_claim() {
     assert_eq!(claim["method"], "POST");
     assert_eq!(claim["nonce"], NONCE);
     assert_eq!(claim["ts"], "2026-11-21T12:00:00.000Z");
-    assert_eq!(claim["resource"], "https://pub.example/caf%C3%A9");
+    assert_eq!(claim["resource"], "https://pub.example/caf%C3%A9?x=[%3C]");
     assert_eq!(claim["content_digest"], "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:");
     assert_eq!(claim["context"], serde_json::json!({"session": "s-1", "ads_displayed": true}));
     assert_eq!(request["body_digest"], claim["content_digest"]);
