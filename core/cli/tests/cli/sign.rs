@@ -108,7 +108,9 @@ fn the_curl_command_survives_a_shell() {
     assert!(status.success());
     let argv = sandbox.read("argv");
     let argv: Vec<&str> = argv.lines().collect();
-    assert!(argv.ends_with(&["--data-binary", "@it's $(touch owned).json", "--url", url]), "{argv:#?}");
+    // What may not stand in a URI is encoded; `$`, `'` and parentheses may.
+    let sent = "https://pub.example/a?q='$(touch$%7BIFS%7Downed)%60touch,owned%60&x=[1-2];%7Ba,b%7D";
+    assert!(argv.ends_with(&["--data-binary", "@it's $(touch owned).json", "--url", sent]), "{argv:#?}");
     assert!(argv.contains(&"User-Agent: a'b \"c\" $(touch owned) \\ IMAGXP/1.0"), "{argv:#?}");
     assert!(!sandbox.path("owned").exists());
 }
