@@ -32,7 +32,7 @@ export type ContentOrigin = 'HUMAN' | 'SYNTHETIC' | 'HYBRID'
 /** What an agent thinks of content. */
 export type FeedbackReason = 'LOW_QUALITY_SPAM' | 'SEO_SPAM' | 'INACCURATE' | 'HATE_SPEECH' | 'HIGH_QUALITY' | 'OTHER'
 /** Bounds of a fetch. */
-export type FetchProfile = 'manifest' | 'jwks' | 'document' | 'page'
+export type FetchProfile = 'manifest' | 'jwks' | 'document' | 'token' | 'page'
 /** Why something could not be fetched. */
 export type FetchFailure = 'failed' | 'not_found' | 'redirect' | 'address_denied' | 'busy' | 'invalid'
 
@@ -368,7 +368,8 @@ export declare class Fetcher {
   /**
    * Fetches one document; a status other than 200 rejects with a `FetchError`. One fetch per URL at a time, failures remembered for 60 s.
    *
-   * `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB; the default) or `page` (30 s, 32 MiB).
+   * `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB; the default), `token` (10 s,
+   * 32 KiB, any port: a broker's token endpoint) or `page` (30 s, 32 MiB).
    */
   get(url: string, profile?: FetchProfile): Promise<Answer>
   /** Sends one request and gives whatever the answer is, redirects too. Nothing is shared, remembered or repeated. */

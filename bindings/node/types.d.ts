@@ -32,7 +32,7 @@ export type ContentOrigin = 'HUMAN' | 'SYNTHETIC' | 'HYBRID'
 /** What an agent thinks of content. */
 export type FeedbackReason = 'LOW_QUALITY_SPAM' | 'SEO_SPAM' | 'INACCURATE' | 'HATE_SPEECH' | 'HIGH_QUALITY' | 'OTHER'
 /** Bounds of a fetch. */
-export type FetchProfile = 'manifest' | 'jwks' | 'document' | 'page'
+export type FetchProfile = 'manifest' | 'jwks' | 'document' | 'token' | 'page'
 /** Why something could not be fetched. */
 export type FetchFailure = 'failed' | 'not_found' | 'redirect' | 'address_denied' | 'busy' | 'invalid'
 

@@ -1,6 +1,7 @@
 'use strict'
 
 const { Agent, Caps, Identity, Wallet } = require('../index.cjs')
+const { Manifests } = require('./fetch/manifests.cjs')
 const { Payment } = require('./fetch/payment.cjs')
 const { ReceiptCheck } = require('./fetch/receipt_check.cjs')
 const { crossesOrigin, redirected } = require('./fetch/redirect.cjs')
@@ -83,7 +84,10 @@ function checked(options) {
     throw new TypeError('visas and a budget exclude each other')
   const purse = wallet ?? (budget === undefined ? undefined : walletOf(budget))
   const site = { product: 'imagxp', compatible: false, allowLoopback: false, ...options, receipts, agents: null }
-  return { ...site, agents: purse === undefined ? null : new Agents(site, purse, brokers) }
+  const agents = purse === undefined ? null : new Agents(site, purse, brokers)
+  // What cannot pay is told now, not with the first offer.
+  agents?.of(purpose)
+  return { ...site, agents, manifests: new Manifests(site) }
 }
 
 /** `{ currency, perRequest, … }`, one or several. */

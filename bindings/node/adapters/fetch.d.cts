@@ -1,4 +1,4 @@
-import type { Caps, Fetcher, Identity, ReadError, Receipt, Wallet } from '../index.cjs'
+import type { Caps, Fetcher, Identity, ImagxpError, Receipt, Wallet } from '../index.cjs'
 
 /** Caps on what is paid in one currency, as decimal strings. */
 export interface Budget {
@@ -30,7 +30,7 @@ export interface FetchOptions {
   /** What may be paid, from books in memory; a `wallet` may keep them in a file. */
   budget?: Budget | Caps | (Budget | Caps)[]
   wallet?: Wallet
-  /** Who is bought from: issuer URLs, or pairs of issuer and token endpoint. */
+  /** Who is bought from: issuer URLs, or pairs of issuer and token endpoint. They take ES256 keys only. */
   brokers?: (string | [string, string])[]
   /** Gets an offer and returns a visa, or `null` to leave it; instead of a budget. */
   visas?: (offer: Offer) => string | null | Promise<string | null>
@@ -42,7 +42,7 @@ export interface FetchOptions {
   compatible?: boolean
   /** Development: admits `http://127.0.0.1` as publisher and broker. */
   allowLoopback?: boolean
-  /** Fetches the publisher's manifest for receipts. */
+  /** Fetches the manifests of publishers for their receipts, once in five minutes; one of its own unless given. */
   fetcher?: Fetcher
 }
 
@@ -61,8 +61,8 @@ export type FetchInit = RequestInit & { imagxp?: RequestOptions }
 
 export interface FetchResponse extends Response {
   imagxp?: {
-    /** Why a 402 was not paid. */
-    error?: ReadError
+    /** Why a 402 was not paid: a `ReadError`, or `usage.*` for a page that nobody pays for, such as one without TLS. */
+    error?: ImagxpError
     /** The receipt, once the body has been read to its end and the receipt holds; `null` when there is none. */
     receipt?: Promise<Receipt> | null
   }

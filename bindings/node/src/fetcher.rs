@@ -91,7 +91,8 @@ impl Fetcher {
 
     /// Fetches one document; a status other than 200 rejects with a `FetchError`. One fetch per URL at a time, failures remembered for 60 s.
     ///
-    /// `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB; the default) or `page` (30 s, 32 MiB).
+    /// `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB; the default), `token` (10 s,
+    /// 32 KiB, any port: a broker's token endpoint) or `page` (30 s, 32 MiB).
     #[napi(ts_args_type = "url: string, profile?: FetchProfile", ts_return_type = "Promise<Answer>")]
     pub fn get(
         &self,
@@ -181,8 +182,9 @@ impl Answer {
 }
 
 fn bounds(name: &str) -> Result<Profile> {
-    Profile::from_name(name)
-        .ok_or_else(|| errors::argument(&format!("`{name}` is not one of manifest, jwks, document, page")))
+    Profile::from_name(name).ok_or_else(|| {
+        errors::argument(&format!("`{name}` is not one of manifest, jwks, document, token, page"))
+    })
 }
 
 fn finish(result: core::result::Result<imagxp_fetch::Answer, FetchError>) -> Result<Answer> {

@@ -60,7 +60,8 @@ impl Fetcher {
 
     /// Fetches one document; a status other than 200 is a failure. One fetch per URL at a time, failures remembered for 60 s.
     ///
-    /// `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB) or `page` (30 s, 32 MiB).
+    /// `profile`: `manifest` (1.5 s, 16 KiB), `jwks` (3 s, 64 KiB), `document` (5 s, 512 KiB), `token` (10 s, 32 KiB, any port: a
+    /// broker's token endpoint) or `page` (30 s, 32 MiB).
     #[pyo3(signature = (url, profile = "document"))]
     fn get(&self, py: Python<'_>, url: &str, profile: &str) -> PyResult<Answer> {
         let profile = bounds(py, profile)?;
@@ -149,7 +150,7 @@ impl Answer {
 
 fn bounds(py: Python<'_>, name: &str) -> PyResult<Profile> {
     Profile::from_name(name).ok_or_else(|| {
-        errors::argument(py, &format!("`{name}` is not one of manifest, jwks, document, page"))
+        errors::argument(py, &format!("`{name}` is not one of manifest, jwks, document, token, page"))
     })
 }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import imagxp
 import pytest
+import requests
 from clients import (
     Aiohttp,
     Broker,
@@ -22,8 +26,9 @@ from clients import (
     offer,
     ours,
 )
-from imagxp import Caps, Identity, ReadError, UsageError, Wallet
+from imagxp import Caps, Identity, PrivateKey, ReadError, UsageError, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
 from support import address, reserve
 from urllib3.util.retry import Retry
@@ -174,7 +179,81 @@ def test_a_second_402_ends_it(agent: Identity, server: Recorder, broker: Broker,
     assert (len(server.requests), len(broker.sold)) == (2, 1)
 
 
-@pytest.mark.parametrize("kind", [RequestsAdapter, Aiohttp, Httpx, HttpxAsync])
+everyone = pytest.mark.parametrize("kind", [RequestsAdapter, Aiohttp, Httpx, HttpxAsync])
+
+
+@paying
+def test_one_read_pays_once_over_its_redirects(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
+    """However many there are; the next read pays for itself, also of the same page."""
+    client = kind(agent, wallet=Wallet([Caps("EUR", "0.05")]), brokers=[broker.origin], allow_loopback=True)
+    server.moved = {"/a": "/b?x=%7e#y", "/b": "c"}
+    server.answers = {"/a": [(402, offer(broker))], "/c": [(402, offer(broker))]}
+    assert client.ask(("GET", server.origin + "/a")) == [(402, offer(broker))]
+    assert (len(server.requests), len(broker.sold)) == (4, 1)
+    (reason,) = client.reasons
+    assert isinstance(reason, ReadError)
+    assert reason.code == "payment.required"
+    server.answers = {"/a": [(402, offer(broker))], "/c": [(402, offer(broker))] * 2}
+    answers = client.ask(("GET", server.origin + "/a"), ("GET", server.origin + "/c"))
+    assert [status for status, _ in answers] == [402, 200]
+    assert len(broker.sold) == 3
+
+
+def test_a_request_of_requests_that_is_sent_again_is_another_read(agent: Identity, server: Recorder, broker: Broker) -> None:
+    wallet = Wallet([Caps("EUR", "0.05")])
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("http://", ImagxpAdapter(agent, "SUMMARY", wallet=wallet, brokers=[broker.origin], allow_loopback=True))
+        prepared = session.prepare_request(requests.Request("GET", server.origin + "/a"))
+        server.moved = {"/a": "/b"}
+        for number in (1, 2):
+            server.answers = {"/a": [(402, offer(broker))], "/b": [(402, offer(broker))]}
+            assert session.send(prepared).status_code == 402
+            assert len(broker.sold) == number
+
+
+@everyone
+def test_a_page_that_nobody_pays_for_stays_a_402(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
+    """Without TLS, for example: that is a reason, and no exception in the answer's place."""
+    server.answers = {"/p": [(402, offer(broker))]}
+    wallet = Wallet([Caps("EUR", "0.05")])
+    client = kind(agent, wallet=wallet, brokers=["https://broker.example"])
+    assert client.ask(("GET", server.origin + "/p")) == [(402, offer(broker))]
+    (reason,) = client.reasons
+    assert (reason.code, wallet.spent("EUR"), len(server.requests)) == ("usage.argument", "0", 1)
+
+
+@pytest.mark.parametrize("kind", [ImagxpAdapter, ImagxpMiddleware, HttpxImagxpAuth])
+def test_a_key_that_no_broker_takes_is_refused_at_once(kind: Any) -> None:
+    agent = Identity("bot.example.com", PrivateKey.generate("EdDSA"))
+    wallet = Wallet([Caps("EUR", "0.05")])
+    with pytest.raises(UsageError, match="ES256"):
+        kind(agent, "SUMMARY", wallet=wallet, brokers=["https://broker.example"])
+    kind(agent, "SUMMARY", wallet=wallet)
+
+
+def test_a_body_that_aiohttp_compresses_is_not_signed(agent: Identity, server: Recorder, broker: Broker) -> None:
+    """What is sent is not what was at hand, and no digest of it would hold."""
+    server.answers = {"/p": [(402, offer(broker))]}
+    wallet = Wallet([Caps("EUR", "0.05")])
+
+    async def post(compress: bool) -> int:
+        paying = ImagxpMiddleware(agent, "SUMMARY", wallet=wallet, brokers=[broker.origin], allow_loopback=True)
+        async with (
+            aiohttp.ClientSession(middlewares=[paying]) as session,
+            session.post(server.origin + "/p", data=b"words " * 100, compress=compress) as answer,
+        ):
+            return answer.status
+
+    assert asyncio.run(post(True)) == 402, "it cannot be sent twice"
+    (sent,) = server.requests
+    assert (header(sent, "content-encoding"), zlib.decompress(sent["body"])) == ("deflate", b"words " * 100)
+    assert "content_digest" not in claim(sent)
+    assert asyncio.run(post(False)) == 200
+    assert claim(server.requests[-1])["content_digest"] == imagxp.content_digest(b"words " * 100)
+
+
+@everyone
 def test_a_visa_that_a_redirect_was_paid_with_is_spent(
     agent: Identity, server: Recorder, broker: Broker, kind: type[Client]
 ) -> None:

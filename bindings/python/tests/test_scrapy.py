@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import imagxp
 import pytest
 from clients import Broker, Recorder, claim, crawl, header, is_good, offer, ours
-from imagxp import Identity
+from imagxp import Fetcher, FetchError, Identity
+from imagxp.client import AskBroker, BrokerAnswer, BrokerFailure
 
 VISA = "a.b.c"
 
@@ -159,6 +161,62 @@ def test_scrapy_pays_once_over_redirects(server: Recorder, broker: Broker, scrap
     found = crawl([{"url": server.origin + "/a"}], **settings)
     assert [item["status"] for item in found["items"]] == [402]
     assert (len(server.requests), len(broker.sold)) == (3, 1)
+
+
+def test_scrapy_hands_back_a_402_that_nobody_pays(server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]) -> None:
+    """A page without TLS, for example."""
+    settings = {
+        **scrapy_settings,
+        "IMAGXP_CAPS": [{"currency": "EUR", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": ["https://broker.example"],
+        "IMAGXP_ALLOW_LOOPBACK": False,
+    }
+    server.answers = {"/p": [(402, offer(broker))]}
+    found = crawl([{"url": server.origin + "/p"}], **settings)
+    assert ([item["status"] for item in found["items"]], found["failures"]) == ([402], []), found["log"]
+    assert found["stats"]["imagxp/unpaid/usage.argument"] == 1
+
+
+def test_scrapy_asks_brokers_as_agents_do(scrapy_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any port, and when there is a turn: that we are busy says nothing about a broker."""
+    from imagxp import scrapy as module
+    from scrapy.utils.test import get_crawler
+
+    monkeypatch.setattr(module, "_PAUSE", 0)
+    middleware = module.ImagxpMiddleware(get_crawler(settings_dict=scrapy_settings))
+    asked: list[str] = []
+
+    class Fetcher:
+        def __init__(self, turn: int, sent: bool = False) -> None:
+            self.turn, self.sent = turn, sent
+
+        def send(self, method: str, url: str, *, headers: Any, body: bytes, profile: str) -> Any:
+            asked.append(profile)
+            if len(asked) < self.turn:
+                raise FetchError("identity.fetch_busy", "too many", "busy", self.sent, None)
+            return SimpleNamespace(status=200, body=b"visa")
+
+    step = AskBroker("POST", "https://broker.example:8443/oauth/token", [], b"form")
+    for turn, sent, answer, times in [
+        (3, False, BrokerAnswer(200, b"visa"), 3),
+        (10_000, False, BrokerFailure("identity.fetch_busy", sent=False), 200),
+        (10_000, True, BrokerFailure("identity.fetch_busy", sent=True), 1),
+    ]:
+        asked.clear()
+        middleware._fetcher = Fetcher(turn, sent)  # type: ignore[assignment]
+        assert middleware._ask(step) == answer
+        assert asked == ["token"] * times
+
+
+def test_the_bounds_for_a_broker_admit_any_port() -> None:
+    """Port 8443 of a host that does not exist: `document` refuses it unasked."""
+    fetcher = Fetcher(nameservers=["127.0.0.1:1"])
+    failures = {}
+    for profile in ("token", "document"):
+        with pytest.raises(FetchError) as raised:
+            fetcher.send("POST", "https://broker.example:8443/oauth/token", profile=profile)  # type: ignore[arg-type]
+        failures[profile] = raised.value.failure
+    assert failures == {"token": "failed", "document": "address_denied"}
 
 
 @pytest.mark.parametrize("in_pieces", [False, True])

@@ -7,24 +7,13 @@ use crate::patience::send;
 #[cfg(feature = "async")]
 use crate::patience::{PATIENCE, PAUSE, is_busy};
 use crate::{Answer, Call, FetchError, Fetcher, Profile};
-use core::time::Duration;
 use imagxp::agent::Identity;
 use imagxp::agent::reader::{Purse, Reader, ReaderOptions};
-use imagxp::agent::token_request::MAX_TOKEN_ANSWER;
 use imagxp::agent::visit::{Action, Event, Refusal, Report, Visit};
 use imagxp::encoding::uuid_v4;
 use imagxp::{Error, ErrorKind, Result, Timestamp};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// A token endpoint: its port is the operator's, because the broker is.
-pub(crate) const TOKEN: Profile = Profile {
-    deadline: Duration::from_secs(10),
-    max_body: MAX_TOKEN_ANSWER,
-    any_port: true,
-    accept: "application/json",
-    ..Profile::DOCUMENT
-};
 
 /// An agent that reads pages. Cheap to clone; the clones share what they know and what they may spend.
 #[derive(Clone, Debug)]
@@ -149,7 +138,8 @@ impl Agent {
                 let user_agent = ("user-agent".to_owned(), self.reader.user_agent().to_owned());
                 let headers = lines.chain([user_agent]).collect();
                 let body = request.body.into_bytes();
-                Errand::Go(Call { method: "POST".to_owned(), url: request.url, headers, body }, TOKEN)
+                let call = Call { method: "POST".to_owned(), url: request.url, headers, body };
+                Errand::Go(call, Profile::TOKEN)
             }
             Action::Done(report) => Errand::End(Ok(report)),
             Action::Refused(refusal) => Errand::End(Err(refusal)),

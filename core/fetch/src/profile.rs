@@ -1,6 +1,7 @@
 //! What may be fetched for which end: PROTOCOL §4 in numbers.
 
 use core::time::Duration;
+use imagxp::agent::token_request::MAX_TOKEN_ANSWER;
 
 /// The bounds of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +53,15 @@ impl Profile {
         ..Self::MANIFEST
     };
 
+    /// A broker's token endpoint. Its port is the operator's, because the broker is.
+    pub const TOKEN: Self = Self {
+        deadline: Duration::from_secs(10),
+        max_body: MAX_TOKEN_ANSWER,
+        any_port: true,
+        accept: "application/json",
+        ..Self::DOCUMENT
+    };
+
     /// `robots.txt`: of a long one the beginning counts (RFC 9309 §2.5), and a little more is read, which shows that it is longer than
     /// [`imagxp::discovery::Robots`] reads.
     pub const ROBOTS: Self = Self { cuts_body: true, ..Self::DOCUMENT };
@@ -69,12 +79,13 @@ impl Profile {
         Self { deadline: self.deadline.min(left), ..self }
     }
 
-    /// The profile of this name: `manifest`, `jwks`, `document` or `page`.
+    /// The profile of this name: `manifest`, `jwks`, `document`, `token` or `page`.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "manifest" => Self::MANIFEST,
             "jwks" => Self::JWKS,
             "document" => Self::DOCUMENT,
+            "token" => Self::TOKEN,
             "page" => Self::PAGE,
             _ => return None,
         })

@@ -38,13 +38,7 @@ pub fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> 
 /// folder, the new file is in place but may be gone after a power failure. No temporary file is left behind.
 pub fn write_with_mode(path: &Path, content: &[u8], existing: Existing, mode: u32) -> io::Result<()> {
     check(path, existing)?;
-    let file_name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let mut hidden = OsString::from(".");
-    hidden.push(file_name);
-    hidden.push(format!(".{:016x}", unique()?));
-    let draft = Draft(folder_of(path).join(hidden));
+    let draft = Draft::of(path)?;
     fill(&draft.0, content, mode)?;
     match existing {
         Existing::Replace | Existing::ReplaceLink => {
@@ -55,6 +49,15 @@ pub fn write_with_mode(path: &Path, content: &[u8], existing: Existing, mode: u3
     }
     drop(draft);
     sync_folder(folder_of(path))
+}
+
+/// Whether a file could be written there now, for whoever pays before there is something to write: makes an empty draft, and removes it.
+///
+/// Errors: those with which [`write_with_mode`] would begin. A disk that fills up and a folder that goes away come later.
+pub fn try_out(path: &Path, existing: Existing) -> io::Result<()> {
+    check(path, existing)?;
+    let draft = Draft::of(path)?;
+    create(&draft.0, PRIVATE).map(drop)
 }
 
 /// Removes a file and syncs its folder. A file that is not there is removed already.
@@ -169,6 +172,19 @@ fn unique() -> io::Result<u64> {
 /// A file that is removed when it has not become the target.
 struct Draft(PathBuf);
 
+impl Draft {
+    /// A new name beside the target.
+    fn of(path: &Path) -> io::Result<Self> {
+        let file_name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+        let mut hidden = OsString::from(".");
+        hidden.push(file_name);
+        hidden.push(format!(".{:016x}", unique()?));
+        Ok(Self(folder_of(path).join(hidden)))
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         discard(&self.0);
@@ -243,10 +259,26 @@ mod tests {
     #[test]
     fn without_a_folder_nothing_is_written() {
         let folder = folder();
-        let error = write(&folder.path().join("x/y"), b"", Existing::Replace).unwrap_err();
+        let nowhere = folder.path().join("x/y");
+        let error = write(&nowhere, b"", Existing::Replace).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         let error = write(Path::new(""), b"", Existing::Replace).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(try_out(&nowhere, Existing::Replace).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let error = try_out(folder.path(), Existing::Replace).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn trying_leaves_everything_as_it_was() {
+        let folder = folder();
+        let path = folder.path().join("a");
+        try_out(&path, Existing::Replace).unwrap();
+        assert!(names(&folder).is_empty());
+        write(&path, b"one", Existing::Refuse).unwrap();
+        try_out(&path, Existing::Replace).unwrap();
+        assert!(try_out(&path, Existing::Refuse).is_err());
+        assert_eq!((fs::read(&path).unwrap(), names(&folder)), (b"one".to_vec(), vec!["a".to_owned()]));
     }
 
     /// Whatever step fails, the target is the old or the new content, whole, and nothing else is there.

@@ -12,6 +12,7 @@ pub(crate) use plain::{ReadResource, ResourceRef};
 use crate::encoding::hex_value;
 use crate::held::Held;
 use core::fmt;
+use std::borrow::Cow;
 
 /// A longer text is no URL, for us: as much as all headers of a request may be. Servers that are set up as usual refuse far shorter ones.
 pub const MAX_URL_BYTES: usize = 64 * 1024;
@@ -166,6 +167,21 @@ fn same_query(one: Option<&str>, other: Option<&str>) -> bool {
 /// What stands between the apostrophes of a normalised query, in either spelling.
 fn between_apostrophes(query: &str) -> impl Iterator<Item = &str> {
     query.split("%27").flat_map(|part| part.split('\''))
+}
+
+/// The URL as it is sent: what may not stand in a URI is percent-encoded (RFC 3987 §3.1), as clients do it.
+///
+/// Escapes, dot segments and square brackets stay as they are written, and so does whatever makes the text no URL.
+pub fn to_uri(url: &str) -> Cow<'_, str> {
+    let stays = |byte| is(byte, NORMAL | FORBIDDEN) || matches!(byte, b'%' | b'[' | b']');
+    if url.bytes().all(stays) {
+        return Cow::Borrowed(url);
+    }
+    let mut out = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        if stays(byte) { out.push(char::from(byte)) } else { push_encoded(&mut out, byte) }
+    }
+    Cow::Owned(out)
 }
 
 /// Whether a path with these [`classes`] is made of nothing that servers read in different ways.

@@ -16,6 +16,7 @@ use imagxp::agent::spend::Caps;
 use imagxp::agent::visit::{Action, Event, PaymentState, Refusal, Step, Visit};
 use imagxp::agent::wallet::Fare;
 use imagxp::amount::Amount;
+use imagxp::encoding::base64_decode;
 use imagxp::policy::Money;
 use imagxp::{Purpose, Timestamp};
 use std::sync::Arc;
@@ -237,6 +238,28 @@ fn payer(discover: bool) -> Arc<Reader> {
     };
     let purse = Purse::in_memory([Caps::new("USD", "1").unwrap()]);
     Reader::new(identity(1), options, Arc::new(purse)).unwrap().into()
+}
+
+/// A URL that is written with more than ASCII is signed and sent as a URI, and otherwise as it is written.
+#[test]
+fn what_may_not_stand_in_a_uri_is_encoded_before_it_is_signed() {
+    for (written, sent) in [
+        (
+            "https://pub.example/caf\u{e9}?q=\"<`>|{}^",
+            "https://pub.example/caf%C3%A9?q=%22%3C%60%3E%7C%7B%7D%5E",
+        ),
+        ("https://pub.example/a/../b%2f%7e?x=[1]#\u{e9}", "https://pub.example/a/../b%2f%7e?x=[1]"),
+    ] {
+        let mut visit = payer(false).visit("GET", written, None).unwrap();
+        let Action::Send(send) = visit.step(&Event::Start, now(), NONCE) else { panic!("{written}") };
+        assert_eq!(send.url, sent);
+        let payload = send.headers.iter().find(|(name, _)| *name == "x-imagxp-payload").unwrap();
+        let claim = String::from_utf8(base64_decode(payload.1.as_bytes()).unwrap()).unwrap();
+        assert!(claim.contains(&format!("\"resource\":\"{sent}\"")), "{claim}");
+    }
+    for refused in ["https://pub.example/a b", "https://pub.example/\\x", "https://b\u{fc}cher.example/"] {
+        assert_eq!(payer(false).visit("GET", refused, None).unwrap_err().code(), "usage.argument");
+    }
 }
 
 /// Whoever shares the wallet does not take a visa between its arrival and its first use: the one who paid would be told that it is no good.

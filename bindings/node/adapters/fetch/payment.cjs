@@ -1,6 +1,6 @@
 'use strict'
 
-const { ReadError } = require('../../index.cjs')
+const { ImagxpError, ReadError } = require('../../index.cjs')
 const { readWeb } = require('../shared/web.cjs')
 
 const MAX_OFFER_BYTES = 64 * 1024
@@ -33,7 +33,7 @@ class Payment {
       this.#sending.visa = visa
       return null
     } catch (error) {
-      if (!(error instanceof ReadError) || error.code === 'spend.unknown') throw error
+      if (!this.#isReason(error)) throw error
       left.imagxp = { error }
       return left
     }
@@ -47,6 +47,12 @@ class Payment {
   /** Says that no answer came: the visa is kept for another time. */
   async unused(error) {
     await this.#visit?.failed(String(error?.message ?? error))
+  }
+
+  /** Whether an error says why nothing is bought: also for a page that nobody pays for, such as one without TLS. */
+  #isReason(error) {
+    if (error instanceof ReadError) return error.code !== 'spend.unknown'
+    return this.#site.agents !== null && error instanceof ImagxpError && error.code.startsWith('usage.')
   }
 
   async #ask(body) {

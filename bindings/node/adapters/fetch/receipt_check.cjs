@@ -1,7 +1,7 @@
 'use strict'
 
 const { createHash } = require('node:crypto')
-const { Fetcher, Manifest, SignedReceipt, manifestUrl } = require('../../index.cjs')
+const { SignedReceipt } = require('../../index.cjs')
 
 /** Checks the receipt of an answer while its body passes. */
 const ReceiptCheck = {
@@ -25,7 +25,7 @@ const ReceiptCheck = {
       throw error
     }
     // Fetched while the body comes.
-    const verified = verify(signed, site)
+    const verified = verify(signed, sending.url, site)
     verified.catch(() => {})
     const hash = createHash('sha256')
     let settle
@@ -57,11 +57,11 @@ const ReceiptCheck = {
   },
 }
 
-async function verify(signed, { allowLoopback, fetcher }) {
-  const domain = signed.publisher({ allowLoopback })
-  const client = fetcher ?? new Fetcher({ allowLoopback })
-  const answer = await client.get(manifestUrl(domain, { allowLoopback }), 'manifest')
-  return signed.verify(Manifest.parse(answer.body, domain, { allowLoopback }))
+/** The receipt, when it speaks of this answer and its publisher has signed it. Before the first nobody is asked for the second. */
+async function verify(signed, url, { identity, manifests }) {
+  const claimed = signed.receipt
+  claimed.check({ url, contentSha256: claimed.contentSha256, agentId: identity.agentId })
+  return await manifests.verify(signed)
 }
 
 module.exports = { ReceiptCheck }

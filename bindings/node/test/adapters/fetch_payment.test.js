@@ -72,6 +72,31 @@ describe('visas from the caller', () => {
   })
 })
 
+describe('what cannot be paid for', () => {
+  const brokers = ['https://broker.example']
+  const budget = { currency: 'EUR', perRequest: '0.10' }
+
+  test('a page that nobody pays for, such as one without TLS, stays a 402', async () => {
+    server.answers = [[402, JSON.stringify(OFFER)]]
+    const response = await wrapped({ budget, brokers })(`${server.origin}/p`)
+    assert.deepEqual([response.status, await response.json()], [402, OFFER])
+    assert.equal(response.imagxp.error.code, 'usage.argument')
+    assert.equal(server.requests.length, 1)
+  })
+
+  test('the mistake of a visas function is no reason', async () => {
+    server.answers = [[402, JSON.stringify(OFFER)]]
+    const visas = () => Identity.generate('not a domain')
+    await assert.rejects(wrapped({ visas })(`${server.origin}/p`), { code: 'usage.argument' })
+  })
+
+  test('a key that no broker takes is refused at once', () => {
+    const identity = Identity.generate('bot.example.com', 'EdDSA')
+    assert.throws(() => wrapped({ identity, budget, brokers }), { code: 'usage.argument', message: /ES256/ })
+    assert.equal(typeof wrapped({ identity, budget }), 'function')
+  })
+})
+
 describe('a publisher that wants money', () => {
   let town
 

@@ -74,9 +74,9 @@ class Town {
       ...members,
     })
     const { server: site } = listener
-    const record = { reached: 0 }
+    const record = { reached: 0, identity, manifests: 0 }
     await frameworks['express 5'](
-      { server: { on: (event, app) => site.on(event, withManifest(identity, app)) } },
+      { server: { on: (event, app) => site.on(event, withManifest(record, app)) } },
       { policy, identity },
       record,
     )
@@ -99,11 +99,13 @@ class Town {
   }
 }
 
-/** The site's own manifest is for anyone. */
-function withManifest(identity, app) {
+/** The site's own manifest is for anyone; how often it was asked for is counted. */
+function withManifest(record, app) {
   return (request, response) => {
-    if (request.url === '/.well-known/imagxp-agent.json') response.end(identity.manifest().toBytes())
-    else app(request, response)
+    if (request.url === '/.well-known/imagxp-agent.json') {
+      record.manifests += 1
+      response.end(record.identity.manifest().toBytes())
+    } else app(request, response)
   }
 }
 

@@ -14,7 +14,7 @@ from .sign import SignOptions
 _Time: TypeAlias = datetime | int | str
 _Json: TypeAlias = Mapping[str, Any] | str | bytes
 _Path: TypeAlias = str | PathLike[str]
-_Profile: TypeAlias = Literal["manifest", "jwks", "document", "page"]
+_Profile: TypeAlias = Literal["manifest", "jwks", "document", "token", "page"]
 _Passphrase: TypeAlias = str | bytes
 _Algorithm: TypeAlias = Literal["ES256", "EdDSA"]
 

@@ -11,13 +11,15 @@ import asyncio
 import warnings
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from ._extra import missing
 
 try:
     import aiohttp
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+    from yarl import URL
 except ImportError as error:
     raise missing("aiohttp", "aiohttp 3.12 or newer", "aiohttp") from error
 
@@ -41,13 +43,16 @@ from .errors import ImagxpError
 
 __all__ = ["ImagxpMiddleware"]
 
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
 
 class ImagxpMiddleware:
     """Signs each request with a new nonce, and adds `IMAGXP/1.0` to its User-Agent.
 
     With a `wallet` and `brokers` (issuer URLs, or pairs of issuer and token endpoint) a visa is bought for what a 402 offers, within the
-    wallet's caps, and the request sent once more, newly signed. What is not bought stays a 402; `on_unpaid` is told why. A payment of
-    unknown end raises `ReadError` (`spend.unknown`): it counts as spent, and the next 402 asks about it, never pays again.
+    wallet's caps, and the request sent once more, newly signed; one read pays once over its redirects. What is not bought stays a 402;
+    `on_unpaid` is told why. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as spent, and the next 402 asks about
+    it, never pays again. A body that aiohttp compresses is sent like a stream: it is not signed, and not sent twice.
 
     `origins` restricts signing to those: requests to others, also after redirects, go out as they are. `options` are those of a single
     request (`visa`, `proof`, `ads_displayed`, `context`, `feedback`): give a middleware of its own to `session.get(…, middlewares=[…])`.
@@ -73,16 +78,26 @@ class ImagxpMiddleware:
         self._options = Options.of(options, purpose)
         self._origins = Origins(origins, self._options)
         self._on_unpaid = on_unpaid
+        self._led = _Led()
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends one request."""
-        if not self._origins.include(str(request.url)):
-            return await handler(request)
+        paid = self._led.to(request)
+        if self._origins.include(str(request.url)):
+            response, paid = await self._exchange(request, handler, paid)
+        else:
+            response = await handler(request)
+        self._led.by(request, response, paid)
+        return response
+
+    async def _exchange(self, request: ClientRequest, handler: ClientHandlerType, paid: bool) -> tuple[ClientResponse, bool]:
+        """The answer to one request, and whether its read has paid."""
         body = await _signable(request)
         repeatable = body is not None
         response: ClientResponse | None = None
         reply: Any = None
-        with closing(self._client.exchange(request.method, signed_url(str(request.url)), self._options, body)) as exchange:
+        url = signed_url(str(request.url))
+        with closing(self._client.exchange(request.method, url, self._options, body, paid=paid)) as exchange:
             while True:
                 try:
                     step = exchange.send(reply)
@@ -90,7 +105,7 @@ class ImagxpMiddleware:
                     assert response is not None  # noqa: S101 (for the type checker: an exchange sends)
                     if isinstance(end.value, ImagxpError) and self._on_unpaid is not None:
                         self._on_unpaid(str(request.url), end.value)
-                    return response
+                    return response, paid
                 if isinstance(step, Call):
                     # Books in a file are synced, and a KMS answers over a network; signing with a key at hand takes microseconds.
                     waits = response is not None or self._client.identity.is_external
@@ -102,6 +117,7 @@ class ImagxpMiddleware:
                     reply = await self._ask(request, step)
                 else:
                     if response is not None:
+                        paid = True
                         response.release()
                     _set_headers(request, step)
                     response = await handler(request)
@@ -130,6 +146,45 @@ class ImagxpMiddleware:
         return BrokerAnswer(answer.status, body)
 
 
+class _Led:
+    """Where the answers to paid requests led: whatever is asked for there belongs to a read that has paid.
+
+    A session asks for each hop in the task of the one before, with nothing else in between.
+    """
+
+    def __init__(self) -> None:
+        self._places: WeakKeyDictionary[asyncio.Task[Any], URL] = WeakKeyDictionary()
+
+    def to(self, request: ClientRequest) -> bool:
+        """Whether the last answer of this task led here. A connection that breaks may have a hop sent twice."""
+        task = asyncio.current_task()
+        if task is None:
+            return False
+        if self._places.get(task) == _plain(request.url):
+            return True
+        self._places.pop(task, None)
+        return False
+
+    def by(self, request: ClientRequest, response: ClientResponse, paid: bool) -> None:
+        """Remembers where an answer leads, when its read has paid."""
+        task = asyncio.current_task()
+        if task is None:
+            return
+        location = response.headers.get("Location") or response.headers.get("URI")
+        if not paid or location is None or response.status not in _REDIRECTS:
+            self._places.pop(task, None)
+            return
+        try:
+            self._places[task] = _plain(request.url.join(URL(location)))
+        except ValueError:
+            self._places.pop(task, None)
+
+
+def _plain(url: URL) -> URL:
+    """A URL as it is sent, in one spelling."""
+    return URL(str(url.with_fragment(None).with_user(None) if url.absolute else url))
+
+
 async def _beginning(response: ClientResponse) -> bytes:
     """All of the body, decoded, or more than `MAX_OFFER_BYTES`; whoever gets the answer reads it from the start."""
     try:
@@ -154,6 +209,9 @@ def _set_headers(request: ClientRequest, step: Send) -> None:
 async def _signable(request: ClientRequest) -> bytes | None:
     """The body when it is at hand; `None` for a stream, which is neither signed nor sent twice."""
     body = request.body
+    if request.compress:
+        # What is sent is made of it while it is sent.
+        return None
     if isinstance(body, aiohttp.BytesPayload):
         return await body.as_bytes()
     return None if body else b""

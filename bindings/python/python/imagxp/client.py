@@ -193,16 +193,19 @@ class Client:
         return signed
 
     def exchange(
-        self, method: str, url: str, options: Options, body: bytes | None
+        self, method: str, url: str, options: Options, body: bytes | None, *, paid: bool = False
     ) -> Generator[Send | ReadOffer | Call | AskBroker, Any, ImagxpError | None]:
         """One request: signed, and after a 402 paid for and sent once more, newly signed.
 
-        What it returns is why a 402 was not paid for. Raises `ReadError` (`spend.unknown`) when nobody knows whether it was.
+        What it returns is why a 402 was not paid for. Raises `ReadError` (`spend.unknown`) when nobody knows whether it was. `paid`: this
+        is where a read was redirected to that has paid already, which it does once.
         """
         headers = yield Call(partial(self.headers, method, url, options, body=body))
         status: int = yield Send(headers)
         if status != 402 or self.wallet is None:
             return None
+        if paid:
+            return ReadError("payment.required", "one read pays once, and it has paid")
         bought = yield from self.buy(method, url, options.purpose, (yield ReadOffer()))
         if not isinstance(bought, Bought):
             return bought
@@ -216,8 +219,12 @@ class Client:
         self, method: str, url: str, purpose: str, offer: bytes
     ) -> Generator[Call | AskBroker, Any, Bought | ImagxpError | None]:
         """A visa from the wallet or a broker, or why there is none. Raises `ReadError` (`spend.unknown`)."""
-        # What is signed for the visit is not sent: the request itself is signed anew.
-        visit = self._agent(purpose).visit(method, url)
+        try:
+            # What is signed for the visit is not sent: the request itself is signed anew.
+            visit = self._agent(purpose).visit(method, url)
+        except UsageError as error:
+            # A page that nobody pays for, such as one without TLS: it said 402, and that is the answer.
+            return error
 
         def offered() -> Action:
             visit.start()

@@ -45,8 +45,9 @@ class ImagxpAuth(httpx.Auth):
     the client follows never carry these headers; a redirected GET or HEAD that stayed on its origin is signed anew and repeated.
 
     With a `wallet` and `brokers` (issuer URLs, or pairs of issuer and token endpoint) the visa is bought, within the wallet's caps, from a
-    broker of the offer, through the same client. What is not bought stays a 402, with the reason as `response.extensions["imagxp"]`, a
-    `ReadError`. A payment of unknown end raises it (`spend.unknown`): it counts as spent, and the next 402 asks about it, never pays again.
+    broker of the offer, through the same client. What is not bought stays a 402, with the reason as `response.extensions["imagxp"]`, an
+    `ImagxpError`. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as spent, and the next 402 asks about it, never
+    pays again.
     `compatible` also sends the visa under the reference SDK's header name.
     """
 

@@ -49,6 +49,8 @@ __all__ = ["ImagxpAdapter", "ImagxpAuth"]
 
 # Only these may be sent again by us; anything else could happen twice.
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+# The attribute of a request whose read has paid.
+_PAID: Final = "_imagxp_paid"
 
 
 class ImagxpAuth(AuthBase):
@@ -115,8 +117,9 @@ class ImagxpAdapter(HTTPAdapter):
     """Signs each request that goes through it, and pays for what a 402 offers from a wallet, within its caps.
 
     Each hop of a redirect is a request of its own, signed for its own URL. Mount it where you mean to sign: `https://`, or one origin. The
-    paid request is sent once, newly signed. What is not bought stays a 402, with the reason as the attribute `imagxp` of the response, a
-    `ReadError`. A payment of unknown end raises it (`spend.unknown`): it counts as spent, and the next 402 asks about it, never pays again.
+    paid request is sent once, newly signed, and one read pays once over its redirects. What is not bought stays a 402, with the reason as
+    the attribute `imagxp` of the response, an `ImagxpError`. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as
+    spent, and the next 402 asks about it, never pays again.
 
     `options` are those of `HTTPAdapter`; `max_retries` may repeat connecting only, because a signature is good for one request.
     """
@@ -154,15 +157,18 @@ class ImagxpAdapter(HTTPAdapter):
         """Sends one request."""
         url, method, body = signed_url(cast(str, request.url)), cast(str, request.method), _bytes(request.body)
         how = {"verify": verify, "cert": cert, "proxies": proxies}
+        paid = _PaidCopies.belongs(request)
         response: requests.Response | None = None
         reply: Any = None
-        with closing(self._client.exchange(method, url, self._options, body)) as exchange:
+        with closing(self._client.exchange(method, url, self._options, body, paid=paid)) as exchange:
             while True:
                 try:
                     step = exchange.send(reply)
                 except StopIteration as end:
                     assert response is not None  # noqa: S101 (for the type checker: an exchange sends)
                     response.imagxp = end.value  # type: ignore[attr-defined]
+                    if paid and response.is_redirect:
+                        _PaidCopies.begin(request)
                     return response
                 if isinstance(step, Call):
                     reply = step.act()
@@ -173,6 +179,7 @@ class ImagxpAdapter(HTTPAdapter):
                     reply = self._ask(step, timeout or BROKER_TIMEOUT, how)
                 else:
                     if response is not None:
+                        paid = True
                         response.close()
                         if request.body is not None and body is None:
                             rewind_body(request)
@@ -193,6 +200,33 @@ class ImagxpAdapter(HTTPAdapter):
             # What urllib3 raises while a body is read.
             return BrokerFailure(type(error).__name__)
         return BrokerAnswer(answer.status_code, body)
+
+
+class _PaidCopies:
+    """Copies a request whose read has paid; the session makes a copy for where it is redirected to.
+
+    A test holds requests to that.
+    """
+
+    def __init__(self, request: requests.PreparedRequest) -> None:
+        self._copy = request.copy
+
+    def __call__(self) -> requests.PreparedRequest:
+        copy = self._copy()
+        copy.__dict__[_PAID] = True
+        return copy
+
+    @staticmethod
+    def belongs(request: requests.PreparedRequest) -> bool:
+        """Whether this is a copy of such a request. One that is sent once more begins another read."""
+        if isinstance(copies := request.__dict__.get("copy"), _PaidCopies):
+            request.copy = copies._copy  # type: ignore[method-assign]
+        return bool(request.__dict__.get(_PAID))
+
+    @classmethod
+    def begin(cls, request: requests.PreparedRequest) -> None:
+        """From here on copies of this request belong to a read that has paid."""
+        request.copy = cls(request)  # type: ignore[method-assign]
 
 
 def _set_headers(request: requests.PreparedRequest, signed: Sequence[tuple[str, str]]) -> None:

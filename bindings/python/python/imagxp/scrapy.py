@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -80,6 +81,9 @@ _VISA: Final = "imagxp_visa"
 _ASKED: Final = "imagxp_asked"
 _REPEATED: Final = "imagxp_repeated"
 _SIGNED: Final = "_imagxp_signed"
+# Ten seconds for a turn, where the fetcher has too many requests to brokers under way.
+_PAUSE: Final = 0.05
+_TURNS: Final = 200
 
 
 class ImagxpMiddleware:
@@ -246,11 +250,17 @@ class ImagxpMiddleware:
             return error
 
     def _ask(self, step: AskBroker) -> BrokerAnswer | BrokerFailure:
-        try:
-            answer = self._fetcher.send(step.method, step.url, headers=step.headers, body=step.body, profile="document")
-        except FetchError as error:
-            return BrokerFailure(error.code, sent=error.sent)
-        return BrokerAnswer(answer.status, answer.body)
+        turns = _TURNS
+        while True:
+            try:
+                answer = self._fetcher.send(step.method, step.url, headers=step.headers, body=step.body, profile="token")
+                return BrokerAnswer(answer.status, answer.body)
+            except FetchError as error:
+                turns -= 1
+                if error.failure != "busy" or error.sent or turns == 0:
+                    return BrokerFailure(error.code, sent=error.sent)
+            # This is a thread, and may wait for its turn.
+            time.sleep(_PAUSE)
 
 
 def _identity(settings: BaseSettings) -> Identity:

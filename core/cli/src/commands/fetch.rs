@@ -11,14 +11,15 @@ use imagxp::agent::offer::TrustedBroker;
 use imagxp::agent::reader::{Purse, ReaderOptions, Receipts, Redirects};
 use imagxp::agent::spend::{Caps, MemorySpend, Spend, SpendStore};
 use imagxp::agent::visit::{PaymentState, Report};
-use imagxp::encoding::hex_encode;
+use imagxp::encoding::{base64_encode, hex_encode};
 use imagxp::json::{Object, Value};
 use imagxp::{ErrorKind, Purpose};
 use imagxp_fetch::agent::{Agent, Page};
 use imagxp_fetch::{Fetcher, Options};
 use imagxp_files::atomic::{self, Existing};
 use imagxp_files::spend::SpendFile;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Read one page: robots.txt, signature, payment within caps, receipt
@@ -59,7 +60,7 @@ pub(crate) struct Args {
     /// Where payments are remembered, so that none is made twice
     #[arg(long, value_name = "FILE")]
     spend_file: Option<PathBuf>,
-    /// Write the body to this file [default: standard output, or nowhere with --json]
+    /// Write the body to this file when the status is 2xx [default: standard output, or nowhere with --json]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Refuse content without a provenance receipt that holds
@@ -90,6 +91,10 @@ impl Args {
         let purse = Arc::new(Purse::new(self.books()?));
         let fetcher = Fetcher::new(Options { allow_loopback: self.allow_loopback, ..Options::default() })?;
         let agent = Agent::new(identity, options, purse, fetcher)?;
+        if let Some(path) = &self.output {
+            // Told before anything is paid for.
+            atomic::try_out(path, Existing::Replace).map_err(|error| unwritable(path, &error))?;
+        }
         match agent.read(&self.url) {
             Ok(page) => self.page(context, &page),
             Err(refusal) => {
@@ -141,23 +146,34 @@ impl Args {
 
     fn page(&self, context: &Context, page: &Page) -> Result<Exit, CliError> {
         say(context, &page.report);
-        if let Some(path) = &self.output {
-            atomic::write_with_mode(path, &page.body, Existing::Replace, atomic::PUBLIC).map_err(
-                |error| {
-                    CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}"))
-                        .in_file(name(path))
-                },
-            )?;
-        }
+        let written = self.write(page);
+        // What was paid for goes somewhere.
+        let paid = matches!(page.report.payment.state, PaymentState::Bought | PaymentState::Reused);
+        let rescued = written.is_err() && paid;
         if context.out.is_json() {
             let mut object = page.report.to_json();
             let digest = imagxp::digest::sha256(&page.body);
             object.insert("content_sha256", hex_encode(&digest));
             object.insert("bytes", u32::try_from(page.body.len()).unwrap_or(u32::MAX));
-            object.insert("output", self.output.as_ref().map_or(Value::Null, |path| name(path).into()));
+            let output = written.as_ref().ok().copied().flatten();
+            object.insert("output", output.map_or(Value::Null, |path| name(path).into()));
+            if rescued {
+                object.insert("body_base64", base64_encode(&page.body));
+            }
             context.out.object(&object)?;
-        } else if self.output.is_none() {
+        } else if self.output.is_none() || rescued {
             context.out.bytes(&page.body)?;
+        }
+        if written?.is_none()
+            && let Some(path) = &self.output
+            && !context.out.is_json()
+        {
+            let path = name(path);
+            context.out.complain(&format!(
+                "output   {}: not written, for status {}\n",
+                shown(&path),
+                page.status
+            ));
         }
         Ok(match page.status {
             200..=399 => Exit::Ok,
@@ -165,6 +181,19 @@ impl Args {
             _ => Exit::Undecided,
         })
     }
+
+    /// Writes the body where it is wanted, if anywhere. What a server says of an error takes no page's place.
+    fn write(&self, page: &Page) -> Result<Option<&Path>, CliError> {
+        let is_content = (200..=299).contains(&page.status);
+        let Some(path) = self.output.as_deref().filter(|_| is_content) else { return Ok(None) };
+        atomic::write_with_mode(path, &page.body, Existing::Replace, atomic::PUBLIC)
+            .map_err(|error| unwritable(path, &error))?;
+        Ok(Some(path))
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> CliError {
+    CliError::new(CliError::UNWRITABLE, format!("cannot be written: {error}")).in_file(name(path))
 }
 
 /// Each step on standard error; with `--json` they are in the report.

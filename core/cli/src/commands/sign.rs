@@ -11,6 +11,7 @@ use imagxp::agent::{Identity, SignRequest, SignedHeaders};
 use imagxp::digest::content_digest;
 use imagxp::headers::user_agent;
 use imagxp::json::{Object, Value};
+use imagxp::resource::to_uri;
 use imagxp::{Purpose, Timestamp};
 use imagxp_files::dotenv::Variables;
 use imagxp_files::rotation::Keyring;
@@ -210,27 +211,9 @@ fn curl(
     Ok(text)
 }
 
-/// Percent-encodes what is not ASCII, as every client does before it sends a URL (RFC 3987 §3.1).
-fn to_uri(url: &str) -> String {
-    let mut text = String::with_capacity(url.len());
-    for byte in url.bytes() {
-        if byte.is_ascii() {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_become_ascii() {
-        assert_eq!(to_uri("https://pub.example/café?x=[1]"), "https://pub.example/caf%C3%A9?x=[1]");
-    }
 
     #[test]
     fn curl_sends_exactly_what_was_signed() {

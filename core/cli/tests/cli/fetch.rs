@@ -1,7 +1,7 @@
 //! `imagxp fetch` against a real publisher and a real broker on loopback.
 
 use crate::sandbox::{Run, Sandbox};
-use crate::town::{Broker, Manner, Site, key};
+use crate::town::{Broker, Manner, Reply, Site, key};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,86 @@ fn a_free_page_and_a_paid_one() {
     assert_eq!(json["receipt"]["state"], "verified");
     assert_eq!(broker.booked(), 2);
     assert!(sandbox.read("spend.json").contains("0.02"));
+}
+
+/// Whether the target can be written is known before the broker is asked.
+#[test]
+fn nothing_is_paid_for_what_cannot_be_written() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    std::fs::create_dir(sandbox.path("folder")).unwrap();
+    let pay = format!("--broker {} {PAY}", broker.server.origin);
+    for target in ["folder", "nowhere/page.html"] {
+        let run = fetch(&sandbox, &site.url("/paid/1"), &format!("{pay} --output {target}")).exits(2);
+        assert!(run.err.contains("file.unwritable") && run.out.is_empty(), "{run:#?}");
+    }
+    assert_eq!((broker.booked(), site.server.seen().len()), (0, 0));
+}
+
+/// The target goes away while the page is on its way.
+#[test]
+fn what_was_paid_for_is_not_lost() {
+    let broker = Broker::start(Manner::Good);
+    let sandbox = sandbox();
+    let target = sandbox.path("page.html");
+    let taken = target.clone();
+    let site = Site::start(
+        &broker.server.origin,
+        Box::new(move |_, _| {
+            let _ = std::fs::create_dir(&taken);
+            None
+        }),
+    );
+    let pay = format!("--broker {} {PAY} --output page.html", broker.server.origin);
+    let read = |path: &str, more: &str| {
+        let _ = std::fs::remove_dir(&target);
+        fetch(&sandbox, &site.url(path), &format!("{pay} {more}")).exits(2)
+    };
+    let run = read("/paid/1", "");
+    assert!(run.err.contains("page.html: error: file.unwritable"), "{run:#?}");
+    assert_eq!((run.out.as_str(), broker.booked()), ("content of /paid/1", 1));
+    let run = read("/paid/2", "--json");
+    let json = run.json();
+    assert!(json["output"].is_null() && run.err.contains("file.unwritable"), "{run:#?}");
+    let body = imagxp::encoding::base64_decode(json["body_base64"].as_str().unwrap().as_bytes());
+    assert_eq!(body.unwrap(), b"content of /paid/2");
+    // What costs nothing is there for whoever asks again.
+    assert_eq!(read("/free", "").out, "");
+    assert!(read("/free", "--json").json().get("body_base64").is_none());
+}
+
+#[test]
+fn an_error_page_replaces_nothing() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::start(
+        &broker.server.origin,
+        Box::new(|seen, _| (seen.target == "/gone").then(|| Some(Reply::new(404, "sorry")))),
+    );
+    let sandbox = sandbox();
+    sandbox.write("page.html", "as it was");
+    let run = fetch(&sandbox, &site.url("/gone"), "--output page.html").exits(1);
+    assert!(run.out.is_empty() && run.err.contains("page.html: not written, for status 404"), "{run:#?}");
+    let json = fetch(&sandbox, &site.url("/gone"), "--output page.html --json").exits(1).json();
+    assert_eq!((json["output"].is_null(), json["status"].as_u64()), (true, Some(404)));
+    assert_eq!(sandbox.read("page.html"), "as it was");
+    assert_eq!(fetch(&sandbox, &site.url("/gone"), "").exits(1).out, "sorry", "nothing was to be replaced");
+    fetch(&sandbox, &site.url("/free"), "--output page.html").exits(0);
+    assert_eq!(sandbox.read("page.html"), "content of /free");
+}
+
+/// Tokens are ES256: told before anything is asked for.
+#[test]
+fn an_ed25519_key_pays_no_broker() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::plain(&broker);
+    let sandbox = sandbox();
+    sandbox.run(["keygen", "--alg", "eddsa", "--out", "ed25519.pem"]).exits(0);
+    let pay = format!("--broker {} {PAY}", broker.server.origin);
+    let command = args(&site.url("/free"), &pay).replace("key.pem", "ed25519.pem");
+    let run = sandbox.sh(&command).exits(2);
+    assert!(run.err.contains("usage.argument") && run.err.contains("ES256"), "{run:#?}");
+    assert_eq!(site.server.seen().len(), 0);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn everything_asked_for_is_in_the_claim() {
     sandbox.write("visa.txt", "a.b.c\n");
     let request = sandbox
         .sh(&format!(
-            "{BASE} --url https://pub.example/caf\u{e9} --method POST --now {NOW} --nonce {NONCE} --body body.txt --context @context.json --ads-displayed true --payment @visa.txt --proof d.e.f --compatible --user-agent crawler/2 --json"
+            "{BASE} --url https://pub.example/caf\u{e9}?x=[<] --method POST --now {NOW} --nonce {NONCE} --body body.txt --context @context.json --ads-displayed true --payment @visa.txt --proof d.e.f --compatible --user-agent crawler/2 --json"
         ))
         .exits(0)
         .json();
@@ -55,7 +55,7 @@ fn everything_asked_for_is_in_the_claim() {
     assert_eq!(claim["method"], "POST");
     assert_eq!(claim["nonce"], NONCE);
     assert_eq!(claim["ts"], "2026-11-21T12:00:00.000Z");
-    assert_eq!(claim["resource"], "https://pub.example/caf%C3%A9");
+    assert_eq!(claim["resource"], "https://pub.example/caf%C3%A9?x=[%3C]");
     assert_eq!(claim["content_digest"], "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:");
     assert_eq!(claim["context"], serde_json::json!({"session": "s-1", "ads_displayed": true}));
     assert_eq!(request["body_digest"], claim["content_digest"]);
@@ -108,7 +108,9 @@ fn the_curl_command_survives_a_shell() {
     assert!(status.success());
     let argv = sandbox.read("argv");
     let argv: Vec<&str> = argv.lines().collect();
-    assert!(argv.ends_with(&["--data-binary", "@it's $(touch owned).json", "--url", url]), "{argv:#?}");
+    // What may not stand in a URI is encoded; `$`, `'` and parentheses may.
+    let sent = "https://pub.example/a?q='$(touch$%7BIFS%7Downed)%60touch,owned%60&x=[1-2];%7Ba,b%7D";
+    assert!(argv.ends_with(&["--data-binary", "@it's $(touch owned).json", "--url", sent]), "{argv:#?}");
     assert!(argv.contains(&"User-Agent: a'b \"c\" $(touch owned) \\ IMAGXP/1.0"), "{argv:#?}");
     assert!(!sandbox.path("owned").exists());
 }

@@ -4,9 +4,9 @@ use super::client::{BrokerClient, path_part, query};
 use super::error::BrokerError;
 use super::retry::again;
 use super::send;
-use crate::Call;
-use crate::agent::{TOKEN, nonce, now};
+use crate::agent::{nonce, now};
 use crate::patience::send_within;
+use crate::{Call, Profile};
 use imagxp::agent::spend::Purchase;
 use imagxp::agent::token_request::{TokenAnswer, TokenRequest, Visa};
 use imagxp::amount::Amount;
@@ -61,7 +61,7 @@ impl BrokerClient {
                 headers,
                 body: request.body.into_bytes(),
             };
-            let answer = send_within(&self.fetcher, &call, TOKEN, left)?;
+            let answer = send_within(&self.fetcher, &call, Profile::TOKEN, left)?;
             send::check(&answer)?;
             let thumbprint = identity.public_key().thumbprint();
             match TokenAnswer::read(answer.status, &answer.body, &purchase, thumbprint, now()) {
@@ -73,7 +73,9 @@ impl BrokerClient {
                     code.unwrap_or_else(|| "broker.answer".to_owned()),
                     "the broker refuses",
                 )),
-                TokenAnswer::Unclear(error) => Err(BrokerError::answer(error.message())),
+                TokenAnswer::OtherKey(error) | TokenAnswer::Unclear(error) => {
+                    Err(BrokerError::answer(error.message()))
+                }
             }
         });
         bought.map_err(|error| BrokerError { key: Some(key), ..error })

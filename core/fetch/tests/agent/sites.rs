@@ -124,6 +124,18 @@ fn what_cannot_be_read_is_refused_before_anything_is_sent() {
     }
 }
 
+/// What may not stand in a URI is not sent, and the signature and the receipt are of what is.
+#[test]
+fn a_url_is_sent_as_a_uri() {
+    let broker = Broker::start(Manner::Good);
+    let site = Site::plain(&broker);
+    let page = agent(&broker).read(&site.url("/free/caf\u{e9}?q=<a>`\"")).unwrap();
+    assert_eq!((page.status, page.report.receipt.as_str()), (200, "verified"), "{:?}", page.report.steps);
+    let sent = "/free/caf%C3%A9?q=%3Ca%3E%60%22";
+    assert!(site.server.lines().contains(&format!("GET {sent}")), "{:?}", site.server.lines());
+    assert_eq!(page.report.url, site.url(sent));
+}
+
 /// RFC 9309 §2.5: of a long file the beginning counts. What is at its end is not read, and no reason to stay away.
 #[test]
 fn of_a_robots_txt_without_end_the_beginning_counts() {

@@ -5,6 +5,7 @@ use super::offer::TrustedBroker;
 use super::site::Sites;
 use super::spend::{Caps, MemorySpend, Spend, SpendStore};
 use super::wallet::Wallet;
+use crate::crypto::Algorithm;
 use crate::error::{Error, Result};
 use crate::headers;
 use crate::purpose::Purpose;
@@ -113,7 +114,10 @@ impl Purse {
 }
 
 impl Reader {
-    /// Joins an identity with its options and its money. Error: `usage.argument` for a product token that no robots.txt could name.
+    /// Joins an identity with its options and its money.
+    ///
+    /// Error: `usage.argument` for a product token that no robots.txt could name, and for brokers with an Ed25519 key: brokers are asked with
+    /// tokens, which are ES256.
     pub fn new(identity: Identity, options: ReaderOptions, purse: Arc<Purse>) -> Result<Self> {
         let token_ok = (1..=64).contains(&options.product.len())
             && options.product.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
@@ -122,6 +126,12 @@ impl Reader {
                 "`{}` is not a product token: 1 to 64 letters, `-` and `_`",
                 options.product
             )));
+        }
+        // Told now, and not with the first offer.
+        if identity.public_key().algorithm() != Algorithm::Es256 && !options.brokers.is_empty() {
+            return Err(Error::argument(
+                "brokers are asked with ES256 tokens, which an Ed25519 key cannot sign",
+            ));
         }
         let own = if options.user_agent.is_empty() { &options.product } else { &options.user_agent };
         if !own.bytes().all(|b| (b' '..=b'~').contains(&b)) {

@@ -131,6 +131,9 @@ pub enum TokenAnswer {
     Visa(Box<Visa>),
     /// The broker gave a visa that was right and has expired since: paid, and of no more use.
     Expired,
+    /// The broker gave a visa that is right and bound to another key. When it was asked about an earlier purchase, that was the key of then:
+    /// paid, and of no use to this one. When not, whether it was paid is not known.
+    OtherKey(Error),
     /// The broker refused: certainly not paid. With its error code, if it named one.
     Refused(Option<String>),
     /// Anything else: whether it was paid is not known.
@@ -141,11 +144,15 @@ impl TokenAnswer {
     /// Reads the answer to a token request for `purchase`.
     ///
     /// Only a visa that is exactly what was asked for counts as one: issuer, audience, holder, key, price, currency and purpose. A broker that
-    /// sends another may have booked a payment all the same, so that is *unclear*, and so are server errors, timeouts (408), conflicts (409:
-    /// the same key is in progress) and redirects.
+    /// sends another may have booked a payment all the same, so that is *unclear* (or, when only the key is another, [`Self::OtherKey`]), and
+    /// so are server errors, timeouts (408), conflicts (409: the same key is in progress) and redirects.
     pub fn read(status: u16, body: &[u8], purchase: &Purchase, key: &Thumbprint, now: Timestamp) -> Self {
         match status {
             200 | 201 => match read_visa(body, purchase, key, now) {
+                Ok(visa) if visa.key_id != *key => Self::OtherKey(Error::protocol(
+                    Code::PaymentWrongHolder,
+                    "visa: cnf.jkt is not this agent's key",
+                )),
                 Ok(visa) if visa.exp <= now => Self::Expired,
                 Ok(visa) => Self::Visa(Box::new(visa)),
                 Err(error) => Self::Unclear(error),
@@ -171,7 +178,7 @@ fn read_visa(body: &[u8], purchase: &Purchase, key: &Thumbprint, now: Timestamp)
     check(token.ok_or_else(|| invalid("the broker's answer has no access_token"))?, purchase, key, now)
 }
 
-/// Holds a visa against what was asked for.
+/// Holds a visa against what was asked for; its key is for the caller to compare.
 fn check(token: &str, purchase: &Purchase, key: &Thumbprint, now: Timestamp) -> Result<Visa> {
     let jws = Jws::parse(token.as_bytes(), MAX_VISA).map_err(|error| match error {
         JwsError::Malformed(message) => Error::protocol(Code::PaymentMalformed, format!("visa: {message}")),
@@ -193,9 +200,6 @@ fn check(token: &str, purchase: &Purchase, key: &Thumbprint, now: Timestamp) -> 
     }
     if claims.sub.as_deref() != Some(purchase.agent_id.as_str()) {
         return wrong(Code::PaymentWrongHolder, "sub is not this agent");
-    }
-    if claims.jkt.as_ref().is_some_and(|jkt| jkt != key) {
-        return wrong(Code::PaymentWrongHolder, "cnf.jkt is not this agent's key");
     }
     let Some(jti) = claims.jti.filter(|jti| (8..=128).contains(&jti.len())) else {
         return wrong(Code::PaymentInvalidToken, "jti is missing or not 8 to 128 bytes");
@@ -225,7 +229,7 @@ fn check(token: &str, purchase: &Purchase, key: &Thumbprint, now: Timestamp) -> 
         audience: purchase.audience.clone(),
         jti,
         agent_id: purchase.agent_id.clone(),
-        key_id: *key,
+        key_id: claims.jkt.unwrap_or(*key),
         price: purchase.price.clone(),
         purposes: claims.purposes,
         paths: claims.paths,

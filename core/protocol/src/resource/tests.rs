@@ -16,6 +16,26 @@ fn what_is_longer_than_any_url_is_none() {
     assert!(path_readings(&long(MAX_URL_BYTES + 1)).is_none());
 }
 
+/// What a URL is compared as, and what no URL is, stays the same.
+#[test]
+fn a_uri_is_the_same_url() {
+    for (url, uri) in [
+        (
+            "https://pub.example/caf\u{e9}/\u{1f600}?q=\u{e9}",
+            "https://pub.example/caf%C3%A9/%F0%9F%98%80?q=%C3%A9",
+        ),
+        ("https://[::1]:8/a|b?x=[1]&y={\"^`}", "https://[::1]:8/a%7Cb?x=[1]&y=%7B%22%5E%60%7D"),
+        ("https://pub.example/./a/%c3%a9/%7e//?<>", "https://pub.example/./a/%c3%a9/%7e//?%3C%3E"),
+        ("https://pub.example/%4?a=b&c='d'", "https://pub.example/%4?a=b&c='d'"),
+        ("a b\\#\r\n", "a b\\#\r\n"),
+        ("", ""),
+    ] {
+        assert_eq!(to_uri(url), uri);
+        assert_eq!(to_uri(uri), uri, "twice is once");
+        assert_eq!(Resource::parse(url), Resource::parse(uri));
+    }
+}
+
 #[test]
 fn equal_after_normalisation() {
     assert!(same("https://pub.example", "https://pub.example/"));

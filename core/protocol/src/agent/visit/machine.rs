@@ -12,7 +12,7 @@ use crate::agent::spend::Settlement;
 use crate::agent::token_request::{TokenRequest, Visa};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{self, Value};
-use crate::resource::Resource;
+use crate::resource::{Resource, to_uri};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -122,13 +122,16 @@ pub(super) enum State {
 pub(super) type Next = Result<Action>;
 
 impl Reader {
-    /// Begins one read. `content_digest` is the RFC 9530 digest of the body, for methods that have one.
+    /// Begins one read. `content_digest` is the RFC 9530 digest of the body, for methods that have one. What may not stand in a URI is
+    /// percent-encoded; the rest of the URL is signed and sent as it is written.
     ///
     /// Error: `usage.argument` for what is not an https URL (a fragment is cut off) and for a method other than GET and HEAD, unless
     /// redirects are the caller's.
     pub fn visit(self: &Arc<Self>, method: &str, url: &str, content_digest: Option<&str>) -> Result<Visit> {
         let url = url.split_once('#').map_or(url, |(before, _)| before);
-        let resource = Resource::parse(url).filter(|_| web_url(url, self.options().allow_loopback).is_some());
+        let sent = to_uri(url);
+        let resource =
+            Resource::parse(&sent).filter(|_| web_url(&sent, self.options().allow_loopback).is_some());
         let resource = resource
             .ok_or_else(|| Error::argument(format!("`{url}` is not an https URL that can be read")))?;
         if !matches!(method, "GET" | "HEAD") && self.options().redirects != Redirects::Return {
@@ -138,7 +141,7 @@ impl Reader {
             reader: Arc::clone(self),
             method: method.to_owned(),
             content_digest: content_digest.map(str::to_owned),
-            url: url.to_owned(),
+            url: sent.into_owned(),
             resource,
             state: State::Start,
             hops: 0,

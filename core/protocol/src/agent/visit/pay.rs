@@ -195,6 +195,11 @@ impl Visit {
                 self.report.payment.state = PaymentState::Bought;
                 Err(Error::protocol(Code::PaymentExpired, "the visa that was bought has expired already"))
             }
+            // The key has been rotated since: that purchase has its end, and the visa is lost.
+            TokenAnswer::OtherKey(_) if again => {
+                self.settle(&purchase, Settlement::Spent);
+                self.buy(offer, true, now, nonce)
+            }
             // That an earlier purchase is refused today does not prove that it was not paid then.
             TokenAnswer::Refused(_) if again => {
                 self.unknown(&purchase, unknown("the broker does not say what became of the earlier payment"))
@@ -205,7 +210,7 @@ impl Visit {
                 let why = code.map(|code| format!(": {code}")).unwrap_or_default();
                 Err(Error::protocol(Code::PaymentRequired, format!("the broker gives no visa{why}")))
             }
-            TokenAnswer::Unclear(error) => self.unknown(&purchase, error),
+            TokenAnswer::OtherKey(error) | TokenAnswer::Unclear(error) => self.unknown(&purchase, error),
         }
     }
 
