@@ -1451,9 +1451,9 @@ export interface PublisherOptions {
   /** In memory unless given. */
   replayStore?: MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore
   /**
-   * Called last, with the verified claim and the decoded path; returns whether the request may pass. Called for each reading of a
-   * path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer that is no boolean,
-   * is `policy.error` (503).
+   * Called last, before a visa is spent, with the verified claim and the decoded path; returns whether the request may pass. Called for
+   * each reading of a path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer
+   * that is no boolean, is `policy.error` (503).
    */
   customPolicy?: (claim: Claim, path: string) => boolean
   /** The protocol's defaults unless given. */

@@ -145,6 +145,10 @@ impl AuditSink for AuditLog {
         self.inner.append(&record.to_json(), Some(record)).map(|_| ())
     }
 
+    fn ready(&self) -> Result<()> {
+        self.inner.check(&self.inner.lock())
+    }
+
     fn wants_unsigned(&self) -> bool {
         self.inner.options.unsigned
     }

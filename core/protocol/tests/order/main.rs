@@ -7,6 +7,7 @@ mod key_sets;
 mod pending;
 mod probe;
 mod refusals;
+mod unspent;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
