@@ -1052,8 +1052,10 @@ export interface AuditReport {
   entries: number
   /** How many of them are verdicts. */
   verdicts: number
-  /** How many requests' signatures were verified again. */
+  /** How many requests' signatures were verified again, with a key of the agent's domain. */
   requestsVerified: number
+  /** How many signatures in an agent's name were verified again, with a key that nobody vouches for. */
+  requestsKeyOnly: number
   /** How many checkpoints. */
   checkpoints: number
   /** How many entries the last checkpoint seals. */
@@ -1677,7 +1679,11 @@ export declare function userAgent(own: string): string
 export declare function verifyAssertion(assertion: Text, manifest: Manifest, tokenEndpoint: string, options?: NowOptions | undefined | null): Assertion
 
 /**
- * Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+ * Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+ * vouches for where `binding` is `key_only`. Returns what is proven.
+ *
+ * Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+ * the URL is the one that was signed.
  *
  * `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. An error with the
  * code `audit.*` says what is wrong.
