@@ -144,8 +144,7 @@ fn a_store_that_is_full_wastes_no_visa_that_its_broker_has_paid_out() {
             [(redeeming(), 1, None), (redeeming(), 2, Some(code)), (POLICY.to_owned(), 1, Some(code))]
         {
             let store = Filling(MemoryReplayStore::default(), AtomicUsize::new(1), answer);
-            let publisher =
-                know(Publisher::new(policy(&json), [7; 16]).with_replay_store(Arc::new(store)));
+            let publisher = know(Publisher::new(policy(&json), [7; 16]).with_replay_store(Arc::new(store)));
             let token = visa("jti-0001", |visa| visa.max_uses = uses);
             let verdict = ask(&publisher, 1, &token);
             assert_eq!(verdict.code, expected, "{uses} {json}");
