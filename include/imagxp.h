@@ -1385,9 +1385,11 @@ imagxp_status imagxp_token_verify(imagxp_slice token,
                                   imagxp_bytes *claims,
                                   imagxp_error **err);
 
-// Verifies evidence that `imagxp audit prove` wrote: the signed checkpoint, the inclusion proof, and the agent's signature with the
-// manifest that was in force. `key` is the publisher's key as you know it; when it is NULL, the key in the evidence is taken, and
-// `key_known` is false in the report. Writes what is proven as a JSON object; free it with `imagxp_bytes_free`.
+// Verifies evidence that `imagxp audit prove` wrote: the signed checkpoint, the inclusion proof, and the request's signature, with the
+// manifest that was in force, or with a key that nobody vouches for where `binding` is `key_only`. `key` is the publisher's key as you know
+// it; when it is NULL, the key in the evidence is taken, and `key_known` is false in the report. Writes what is proven as a JSON object;
+// free it with `imagxp_bytes_free`. Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the
+// publisher's word, and `url_signed` says whether the URL is the one that was signed.
 //
 // Errors: `audit.malformed`, `audit.altered`, `audit.proof_invalid`.
 imagxp_status imagxp_audit_verify_evidence(imagxp_slice evidence,

@@ -1057,8 +1057,10 @@ export interface AuditReport {
   entries: number
   /** How many of them are verdicts. */
   verdicts: number
-  /** How many requests' signatures were verified again. */
+  /** How many requests' signatures were verified again, with a key of the agent's domain. */
   requestsVerified: number
+  /** How many signatures in an agent's name were verified again, with a key that nobody vouches for. */
+  requestsKeyOnly: number
   /** How many checkpoints. */
   checkpoints: number
   /** How many entries the last checkpoint seals. */
@@ -1456,9 +1458,9 @@ export interface PublisherOptions {
   /** In memory unless given. */
   replayStore?: MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore
   /**
-   * Called last, with the verified claim and the decoded path; returns whether the request may pass. Called for each reading of a
-   * path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer that is no boolean,
-   * is `policy.error` (503).
+   * Called last, before a visa is spent, with the verified claim and the decoded path; returns whether the request may pass. Called for
+   * each reading of a path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer
+   * that is no boolean, is `policy.error` (503).
    */
   customPolicy?: (claim: Claim, path: string) => boolean
   /** The protocol's defaults unless given. */
@@ -1682,7 +1684,11 @@ export declare function userAgent(own: string): string
 export declare function verifyAssertion(assertion: Text, manifest: Manifest, tokenEndpoint: string, options?: NowOptions | undefined | null): Assertion
 
 /**
- * Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+ * Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+ * vouches for where `binding` is `key_only`. Returns what is proven.
+ *
+ * Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+ * the URL is the one that was signed.
  *
  * `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. An error with the
  * code `audit.*` says what is wrong.

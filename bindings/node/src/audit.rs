@@ -85,8 +85,10 @@ pub struct AuditReport {
     pub entries: f64,
     /// How many of them are verdicts.
     pub verdicts: f64,
-    /// How many requests' signatures were verified again.
+    /// How many requests' signatures were verified again, with a key of the agent's domain.
     pub requests_verified: f64,
+    /// How many signatures in an agent's name were verified again, with a key that nobody vouches for.
+    pub requests_key_only: f64,
     /// How many checkpoints.
     pub checkpoints: f64,
     /// How many entries the last checkpoint seals.
@@ -231,7 +233,11 @@ impl AuditLog {
     }
 }
 
-/// Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+/// Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+/// vouches for where `binding` is `key_only`. Returns what is proven.
+///
+/// Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+/// the URL is the one that was signed.
 ///
 /// `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. An error with the
 /// code `audit.*` says what is wrong.
@@ -280,6 +286,7 @@ fn report(report: &files::Report) -> AuditReport {
         entries: large(report.entries),
         verdicts: large(report.verdicts),
         requests_verified: large(report.requests_verified),
+        requests_key_only: large(report.requests_key_only),
         checkpoints: large(report.checkpoints),
         sealed: large(report.sealed),
         unfinished: large(report.unfinished),

@@ -37,9 +37,9 @@ options! {
         /// In memory unless given.
         #[napi(ts_type = "MemoryReplayStore | RedisReplayStore | PostgresReplayStore | ReplayStore")]
         replay_store: Option<Anything>,
-        /// Called last, with the verified claim and the decoded path; returns whether the request may pass. Called for each reading of a
-        /// path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer that is no boolean,
-        /// is `policy.error` (503).
+        /// Called last, before a visa is spent, with the verified claim and the decoded path; returns whether the request may pass. Called for
+        /// each reading of a path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses. What it throws, and every answer
+        /// that is no boolean, is `policy.error` (503).
         #[napi(ts_type = "(claim: Claim, path: string) => boolean")]
         custom_policy: Option<Anything>,
         /// The protocol's defaults unless given.

@@ -157,7 +157,11 @@ impl AuditLog {
     }
 }
 
-/// Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+/// Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+/// vouches for where `binding` is `key_only`. Returns what is proven.
+///
+/// Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+/// the URL is the one that was signed.
 ///
 /// `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. `AuditError`
 /// says what is wrong.

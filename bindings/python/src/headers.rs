@@ -81,10 +81,14 @@ fn field<'py>(object: &Bound<'py, PyAny>) -> PyResult<Field<'py>> {
         return Ok(Field::Bytes(bytes.clone()));
     }
     let text = object.cast::<PyString>().map_err(|_| not_headers())?;
-    // Our headers are ASCII; what is not only has to stay different from it. Frameworks decode a stranger's bytes to lone
-    // surrogates, so encoding must not fail: it would turn a bad request into an exception.
+    // Our headers are ASCII; what is not only has to stay different from it. Frameworks give Latin-1, a character for each byte that came, or
+    // decode a stranger's bytes to lone surrogates, so encoding must not fail: it would turn a bad request into an exception.
     match text.to_str() {
-        Ok(text) => Ok(Field::Owned(text.as_bytes().to_vec())),
+        Ok(text) if text.is_ascii() => Ok(Field::Owned(text.as_bytes().to_vec())),
+        Ok(text) => {
+            let latin: Option<Vec<u8>> = text.chars().map(|character| u8::try_from(character).ok()).collect();
+            Ok(Field::Owned(latin.unwrap_or_else(|| text.as_bytes().to_vec())))
+        }
         Err(_) => {
             let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
             Ok(Field::Bytes(bytes.cast_into::<PyBytes>()?))

@@ -77,7 +77,7 @@ impl Publisher {
     /// A publisher.
     ///
     /// `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
-    /// not given, except for a store in Redis or PostgreSQL. `replay_store`: in memory unless given. `custom_policy`: called last, with the verified claim and the decoded path;
+    /// not given, except for a store in Redis or PostgreSQL. `replay_store`: in memory unless given. `custom_policy`: called last, before a visa is spent, with the verified claim and the decoded path;
     /// it returns whether the request may pass, and is called for each reading of a path that servers read differently (`/a;b`, `//`, `%2F`): one `False` refuses; an
     /// exception is `policy.error` (503). `audit`: an `AuditLog`, or a callable that takes
     /// the record's JSON and the manifest in force (or `None`), both bytes; an exception is `audit.unavailable` (503).

@@ -37,8 +37,9 @@ def test_a_log_verifies_and_one_byte_is_caught(tmp_path: Path, agent: Identity, 
     assert report["intact"]
     assert report["verdicts"] == 3
     assert report["sealed"] == report["entries"] == 4
-    notes = (tmp_path / "checkpoints").read_text()
-    assert AuditLog.verify(tmp_path, keys, checkpoint=notes.rstrip("\n") + "\n")["intact"]
+    # The last one: text, an empty line, signature.
+    *_, text, signature = (tmp_path / "checkpoints").read_text().rstrip("\n").split("\n\n")
+    assert AuditLog.verify(tmp_path, keys, checkpoint=f"{text}\n\n{signature}\n")["intact"]
     file = tmp_path / "0000000000000000.jsonl"
     file.write_text(file.read_text().replace("GET", "PUT", 1))
     report = AuditLog.verify(tmp_path, keys)
@@ -57,6 +58,7 @@ def test_evidence(tmp_path: Path, agent: Identity) -> None:
     assert proven["request_verified"]
     assert proven["key_known"]
     assert (proven["agent_id"], proven["outcome"]) == ("bot.example.com", verdicts[1].outcome)
+    assert (proven["binding"], proven["url_signed"], len(proven["nonce"])) == ("domain", True, 36)
     assert not imagxp.verify_evidence(evidence)["key_known"]
     with pytest.raises(imagxp.AuditError) as caught:
         imagxp.verify_evidence(evidence, [PrivateKey.generate().public_key])

@@ -101,6 +101,17 @@ def test_a_strangers_characters_are_refused_and_not_raised(agent: Identity, text
     assert knowing(agent).verify("GET", "/a", headers, now=NOW).verdict.is_allowed
 
 
+@pytest.mark.parametrize(("text", "code"), [("", None), ("\xe9", "auth.required"), ("\xc3\xa9", None), ("\u20ac", None)])
+def test_a_character_of_a_header_is_a_byte(text: str, code: str | None) -> None:
+    user_agent = f"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0{text}"
+    headers = [("User-Agent", user_agent), ("Accept-Language", "en"), ("Sec-Fetch-Mode", "navigate")]
+    publisher = Publisher(policy(unsigned="browsers"))
+    assert publisher.verify("GET", "/a", headers).verdict.code == code
+    if text != "\u20ac":
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+        assert publisher.verify("GET", "/a", pairs).verdict.code == code
+
+
 def test_a_verdict_has_every_field(identity: Identity) -> None:
     publisher = knowing(identity, provenance={"origin": "HUMAN"})
     verification = publisher.verify("GET", "/a?x=1", signed(identity, "/a?x=1"), now=NOW)

@@ -122,8 +122,10 @@ pub(crate) struct AuditReport {
     pub(crate) entries: u64,
     /// Entries that are verdicts.
     pub(crate) verdicts: u64,
-    /// Signatures of agents that were verified again.
+    /// Signatures of agents that were verified again, with a key of the agent's domain.
     pub(crate) requests_verified: u64,
+    /// Signatures in an agent's name that were verified again, with a key that nobody vouches for.
+    pub(crate) requests_key_only: u64,
     /// Checkpoints.
     pub(crate) checkpoints: u64,
     /// Entries that a checkpoint seals.
@@ -174,6 +176,7 @@ pub(crate) fn verify_audit_log(
         entries: report.entries,
         verdicts: report.verdicts,
         requests_verified: report.requests_verified,
+        requests_key_only: report.requests_key_only,
         checkpoints: report.checkpoints,
         sealed: report.sealed,
         unfinished: report.unfinished,
@@ -217,8 +220,11 @@ pub(crate) fn prove_audit_entry(
     boundary::call(|| files::prove(Path::new(path), selector, &keys)?.to_json())
 }
 
-/// Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is
-/// proven, as JSON.
+/// Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+/// vouches for where `binding` is `key_only`. Returns what is proven, as JSON.
+///
+/// Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+/// the URL is the one that was signed.
 ///
 /// `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. Throws an
 /// `audit.…` code.

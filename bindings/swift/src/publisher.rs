@@ -40,8 +40,8 @@ pub(crate) enum FetchFailure {
 /// A rule of the publisher's own. Whatever is thrown is `policy.error`: the request is answered with 503, never allowed.
 #[uniffi::export(callback_interface)]
 pub(crate) trait CustomPolicy: Send + Sync {
-    /// Whether the request may pass. Asked last, with the verified claim and the decoded path, and for each reading of a path that servers
-    /// read differently (`/a;b`, `//`, `%2F`): one `false` refuses.
+    /// Whether the request may pass. Asked last, before a visa is spent, with the verified claim and the decoded path, and for each reading of
+    /// a path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses.
     fn allows(&self, claim: Claim, path: String) -> Result<bool, ImagxpError>;
 }
 

@@ -96,7 +96,7 @@ export interface LimitOptions {
     directory?: number;
 }
 
-/** The claim, as a publisher's own rule sees it: verified and paid for. */
+/** The claim, as a publisher's own rule sees it: verified, and its payment is good. */
 export interface Claim {
     agentId: string;
     purpose: string;
@@ -578,8 +578,8 @@ export class Publisher {
      *
      * `replay`: `memory`, nonces are remembered in this isolate, or `later`, a store behind a network remembers them: then verdicts have
      * `replay` needs, and `secret` (16 bytes, the same in every isolate) has to be given; otherwise it is made up. `customPolicy` is
-     * called last, with the verified claim and the path, and answers whether the request may pass; for each reading of a path that servers
-     * read differently (`/a;b`, `//`, `%2F`), and one `false` refuses. `audit` is called with each decided verdict's record. What either
+     * called last, before a visa is spent, with the verified claim and the path, and answers whether the request may pass; for each reading of
+     * a path that servers read differently (`/a;b`, `//`, `%2F`), and one `false` refuses. `audit` is called with each decided verdict's record. What either
      * throws is written to the console and answered with 503.
      */
     constructor(policy: Policy, options?: PublisherOptions);
@@ -837,7 +837,11 @@ export function userAgent(own: string): string;
 export function verifyAssertion(assertion: string, manifest: Manifest, token_endpoint: string, options?: NowOptions): Assertion;
 
 /**
- * Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+ * Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+ * vouches for where `binding` is `key_only`. Returns what is proven.
+ *
+ * Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+ * the URL is the one that was signed.
  *
  * `keys`: the publisher's SubjectPublicKeyInfos in base64, as you know them; without any, the key in the evidence is taken, and
  * `key_known` is false.

@@ -11,7 +11,11 @@ use imagxp::{Error, ErrorKind};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-/// Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is proven.
+/// Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+/// vouches for where `binding` is `key_only`. Returns what is proven.
+///
+/// Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+/// the URL is the one that was signed.
 ///
 /// `keys`: the publisher's SubjectPublicKeyInfos in base64, as you know them; without any, the key in the evidence is taken, and
 /// `key_known` is false.

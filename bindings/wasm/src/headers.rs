@@ -14,22 +14,36 @@ extern "C" {
 }
 
 /// Every header line of a request, in order.
-pub(crate) struct Lines(String);
+pub(crate) struct Lines(Vec<u8>);
 
 impl Lines {
     pub(crate) fn read(headers: &JsValue) -> Result<Self, Thrown> {
-        joined(headers).map(Self)
+        let text = joined(headers)?;
+        Ok(Self(if text.is_ascii() { text.into_bytes() } else { bytes(&text) }))
     }
 
     /// The lines as the core takes them.
     pub(crate) fn lines(&self) -> Vec<HeaderLine<'_>> {
-        let mut fields = self.0.split('\n');
+        let mut fields = self.0.split(|byte| *byte == b'\n');
         let mut lines = Vec::new();
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-            lines.push((name.as_bytes(), value.as_bytes()));
+            lines.push((name, value));
         }
         lines
     }
+}
+
+/// Headers are Latin-1 in JavaScript: each character below 256 is the byte that was received. A character beyond cannot have come over the wire;
+/// its UTF-8 form stays different from ASCII, which is all that our headers have.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(u32::from(character)) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
 }
 
 /// Headers to send, as a list of pairs.

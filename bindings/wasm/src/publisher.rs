@@ -36,8 +36,8 @@ impl Publisher {
     ///
     /// `replay`: `memory`, nonces are remembered in this isolate, or `later`, a store behind a network remembers them: then verdicts have
     /// `replay` needs, and `secret` (16 bytes, the same in every isolate) has to be given; otherwise it is made up. `customPolicy` is
-    /// called last, with the verified claim and the path, and answers whether the request may pass; for each reading of a path that servers
-    /// read differently (`/a;b`, `//`, `%2F`), and one `false` refuses. `audit` is called with each decided verdict's record. What either
+    /// called last, before a visa is spent, with the verified claim and the path, and answers whether the request may pass; for each reading of
+    /// a path that servers read differently (`/a;b`, `//`, `%2F`), and one `false` refuses. `audit` is called with each decided verdict's record. What either
     /// throws is written to the console and answered with 503.
     #[wasm_bindgen(constructor)]
     pub fn new(

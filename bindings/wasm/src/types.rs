@@ -99,7 +99,7 @@ export interface LimitOptions {
   directory?: number;
 }
 
-/** The claim, as a publisher's own rule sees it: verified and paid for. */
+/** The claim, as a publisher's own rule sees it: verified, and its payment is good. */
 export interface Claim {
   agentId: string;
   purpose: string;

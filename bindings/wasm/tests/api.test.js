@@ -216,6 +216,15 @@ test("bad arguments are errors with a code", () => {
   assert.throws(() => imagxp.canonicalize('{"a":1,"a":2}'), code("json.duplicate_key"));
 });
 
+test("a character of a header is a byte", () => {
+  const browsers = new imagxp.Publisher(imagxp.Policy.fromJson({ ...POLICY, unsigned: "browsers" }));
+  for (const [bytes, code] of [["", null], ["\xe9", "auth.required"], ["\xc3\xa9", null], ["\u20ac", null]]) {
+    const userAgent = `Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0${bytes}`;
+    const headers = [["user-agent", userAgent], ["accept-language", "en"], ["sec-fetch-mode", "navigate"]];
+    assert.equal(browsers.verify("GET", "/", headers).verdict.code, code, bytes);
+  }
+});
+
 test("a Headers has joined its lines; they are taken apart again", () => {
   const { identity, publisher } = site();
   const [userAgent, payload, signature, publicKey] = lines(identity);

@@ -110,6 +110,15 @@ test("feedback in raw JSON, with more than ASCII", async () => {
   assert.deepEqual([answer.status, answer.header("x-imagxp-feedback-status")], [200, "accepted"]);
 });
 
+test("a browser's User-Agent is the bytes that came", async () => {
+  const lines = [["accept-language", "en"], ["sec-fetch-mode", "navigate"]];
+  for (const [bytes, status] of [["", 200], ["\xe9", 401], ["\xc3\xa9", 200]]) {
+    const userAgent = `Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0${bytes}`;
+    const answer = await exchange(port, "/", [["user-agent", userAgent], ...lines], { encoding: "latin1" });
+    assert.equal(answer.status, status, bytes);
+  }
+});
+
 test("two lines of one header, over a raw socket", async () => {
   const [userAgent, payload, signature, publicKey] = reader.sign("/");
   for (const twice of [payload, signature, publicKey]) {

@@ -111,11 +111,11 @@ export async function quietly(act) {
 }
 
 /** One HTTP/1.1 exchange over a socket of its own, every header line as it is given. */
-export async function exchange(port, target, lines, { method = "GET", body = "", host = `127.0.0.1:${port}` } = {}) {
+export async function exchange(port, target, lines, { method = "GET", body = "", host = `127.0.0.1:${port}`, encoding = "utf8" } = {}) {
   const socket = net.connect(port, "127.0.0.1");
   const head = [`${method} ${target} HTTP/1.1`, `Host: ${host}`, "Connection: close", ...lines.map(([name, value]) => `${name}: ${value}`)];
   if (body !== "") head.push(`Content-Length: ${Buffer.byteLength(body)}`);
-  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`, encoding);
   const pieces = [];
   socket.on("data", (piece) => pieces.push(piece));
   await once(socket, "close");

@@ -250,6 +250,15 @@ test("feedback in raw JSON, with more than ASCII", async () => {
   assert.deepEqual([answer.status, answer.header("x-imagxp-feedback-status")], [200, "accepted"]);
 });
 
+test("a browser's User-Agent is the bytes that came", async () => {
+  const [[name, value], ...lines] = BROWSER;
+  // Latin-1, then UTF-8 of one character below 256 and of one beyond.
+  for (const [bytes, status] of [["\xe9", 401], ["\xc3\xa9", 200], ["\xe2\x82\xac", 200]]) {
+    const answer = await get("/page", [[name, `${value} ${bytes}`], ...lines], { encoding: "latin1" });
+    assert.equal(answer.status, status, bytes);
+  }
+});
+
 test("a manifest that stalls costs its own reader a 503, and nobody else anything", async () => {
   const slow = await agent((request, response) => response.write("{"));
   try {

@@ -1,7 +1,7 @@
 import { ImagxpError } from "./errors.js";
 import type { HeaderLines } from "../generated/imagxp.js";
 
-/** Every line as `name LF value LF`, the form in which headers cross into the module. */
+/** Every line as `name LF value LF`, the form in which headers cross into the module: one character for each byte that came. */
 export function joined(headers: HeaderLines): string {
   let text = "";
   for (const [name, value] of lines(headers)) {
@@ -9,7 +9,22 @@ export function joined(headers: HeaderLines): string {
     if (name.includes("\n") || value.includes("\n")) throw new ImagxpError("usage.argument", "a header has a line break in it");
     text += `${name}\n${value}\n`;
   }
-  return text;
+  return /^[\0-\x7f]*$/.test(text) || !readsUtf8() ? text : utf8(text);
+}
+
+/** Whether the platform reads headers as UTF-8 (workerd), where the standard has Latin-1: it then takes what Latin-1 cannot say. */
+function readsUtf8(): boolean {
+  try {
+    return new Headers([["x", "\u0100"]]).has("x");
+  } catch {
+    return false;
+  }
+}
+
+/** The bytes of a text that was UTF-8. What was none came as replacement characters, and becomes what is none again. */
+function utf8(text: string): string {
+  const bytes = (character: string): string => String.fromCharCode(...new TextEncoder().encode(character));
+  return text.replace(/[^\0-\x7f]/gu, (character) => character === "\ufffd" ? "\xff" : bytes(character));
 }
 
 function* lines(headers: HeaderLines): Generator<readonly [string, string]> {

@@ -154,9 +154,9 @@ codes! {
     PaymentJwksUnavailable = 521, "payment.jwks_unavailable", 503, Retry::After(60),
         "the broker's keys cannot be fetched", "try again later";
     PaymentRedeemNeeded = 522, "payment.redeem_needed", 503, Retry::After(1),
-        "the broker has not confirmed the visa yet", "try again shortly";
+        "the broker has not confirmed the visa yet", "sign a new request shortly";
     PaymentRedeemUnavailable = 523, "payment.redeem_unavailable", 503, Retry::After(60),
-        "the broker cannot be asked about the visa", "try again later";
+        "the broker cannot be asked about the visa", "sign a new request later";
     FeedbackMalformed = 600, "feedback.malformed", 400, Retry::Fix,
         "the feedback cannot be read", "send the feedback object as JSON or base64 JSON";
 
@@ -191,7 +191,7 @@ codes! {
     PolicyDenied = 902, "policy.denied", 403, Retry::Never,
         "the site's policy refuses this request", "see the site's policy for what is allowed";
     PolicyError = 903, "policy.error", 503, Retry::After(60),
-        "the site's policy could not be evaluated", "try again later";
+        "the site's policy could not be evaluated", "sign a new request later";
     MethodNotAllowed = 910, "method.not_allowed", 403, Retry::Never,
         "agents may not use this method here", "use a method that the policy lists";
 
@@ -205,7 +205,7 @@ codes! {
         "the agent sends too many requests", "slow down";
 
     AuditUnavailable = 1300, "audit.unavailable", 503, Retry::After(5),
-        "the audit log does not take the record", "try again shortly";
+        "the audit log does not take the record", "sign a new request shortly";
 
     InternalPanic = 1200, "internal.panic", 500, Retry::After(60),
         "an internal error occurred", "report it to the publisher";

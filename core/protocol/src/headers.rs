@@ -182,8 +182,8 @@ pub fn user_agent(own: &str) -> String {
     }
 }
 
-/// Whether the product token stands there as a whole: `IMAGXP/1.05` and `xIMAGXP/1.0` are other products (RFC 9110 §10.1.5).
-fn names_product(user_agent: &[u8]) -> bool {
+/// Whether the product token stands in a `User-Agent` as a whole: `IMAGXP/1.05` and `xIMAGXP/1.0` are other products (RFC 9110 §10.1.5).
+pub fn names_product(user_agent: &[u8]) -> bool {
     let is_token = |byte: Option<&u8>| {
         byte.is_some_and(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(b))
     };

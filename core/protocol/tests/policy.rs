@@ -4,6 +4,7 @@
 mod common;
 
 use common::world::POLICY;
+use imagxp::discovery::PublicPolicy;
 use imagxp::policy::{Question, Unsigned};
 use imagxp::{AgentId, Code, Policy, Purpose};
 use serde_json::{Value, json};
@@ -166,7 +167,7 @@ fn a_lax_router_opens_no_path() {
         let paths = imagxp::resource::path_readings(path).unwrap();
         let question = Question { agent_id: &agent, domain_bound: true, purpose, paths: &paths };
         let decision = policy.evaluate(&question);
-        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let advised = PublicPolicy::parse(&policy.public_json()).unwrap();
         let terms = advised.terms(purpose, &format!("https://pub.example{path}"));
         assert_eq!(terms.allow, decision.refusal.is_none(), "{path}");
         assert_eq!(terms.price, decision.price, "{path}");
@@ -203,7 +204,7 @@ fn a_path_that_a_url_has_to_escape_is_one_path() {
         let paths = imagxp::resource::path_readings(path).unwrap();
         let decision =
             policy.evaluate(&Question { agent_id: &agent, domain_bound: true, purpose, paths: &paths });
-        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let advised = PublicPolicy::parse(&policy.public_json()).unwrap();
         let terms = advised.terms(purpose, &format!("https://pub.example{path}"));
         assert_eq!((terms.allow, &terms.price), (decision.refusal.is_none(), &decision.price), "{path}");
         (decision.refusal, decision.price.map(|price| price.amount.to_string()))
@@ -252,7 +253,7 @@ fn amounts_of_two_currencies_are_not_compared() {
             price.map(|price| format!("{} {}", price.amount, price.currency))
         };
         assert_eq!(text(policy.evaluate(&question).price).as_deref(), Some(price), "{path}");
-        let advised = imagxp::discovery::PublicPolicy::parse(&policy.public_json()).unwrap();
+        let advised = PublicPolicy::parse(&policy.public_json()).unwrap();
         let terms = advised.terms(Purpose::Summary, &format!("https://pub.example{path}"));
         assert_eq!(text(terms.price).as_deref(), Some(price), "{path}");
     }
@@ -342,4 +343,31 @@ fn the_published_schema_is_the_types_schema() {
     ] {
         assert!(schema["properties"].get(member).is_some(), "{member}");
     }
+}
+
+/// A policy that no agent could read would be taken for none.
+#[test]
+fn what_a_policy_says_in_public_can_be_read() {
+    let of = |rules: usize, rule: &dyn Fn(usize) -> Value| {
+        parse(&with(json!({ "paths": (0..rules).map(rule).collect::<Vec<_>>() })))
+    };
+    let priced = |number: usize| json!({ "match": format!("/{number}/*"), "price": { "amount": "0.01", "currency": "USD" } });
+    let most = of(1024, &priced).unwrap();
+    assert_eq!(PublicPolicy::parse(&most.public_json()).unwrap().paths.len(), 1024);
+    for rules in [1025, 3000] {
+        let error = of(rules, &priced).unwrap_err();
+        assert_eq!(error.code(), "usage.policy");
+        assert!(error.message().contains("`paths` has more than 1024 elements"), "{error}");
+    }
+    // Rules for visitors without a signature are not told.
+    let unsigned = |number: usize| json!({ "match": format!("/{number}/*"), "unsigned": "deny" });
+    assert!(of(3000, &unsigned).is_ok());
+    // What is told is longer than what was written.
+    let long = |number: usize| {
+        let purposes = json!({ "SUMMARY": {}, "QUOTATION": {}, "EMBEDDING": {} });
+        json!({ "match": format!("/{number}/{}", "a".repeat(180)), "purposes": purposes })
+    };
+    assert!(of(850, &long).is_ok());
+    let error = of(1000, &long).unwrap_err();
+    assert!(error.message().contains("no agent could read it"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! `audit`: recorded by `verify`, verified, proven, shown, exported, and caught when altered.
 
-use crate::sandbox::{NONCE, Sandbox};
+use crate::sandbox::{NONCE, NOW, Sandbox};
 use serde_json::Value;
 
 /// A sandbox with a publisher's key and a log of one allowed and one denied request.
@@ -39,6 +39,19 @@ fn a_log_verifies_and_one_changed_byte_is_caught() {
     for (member, value) in [("verdicts", 2), ("requests_verified", 2), ("sealed", 3), ("checkpoints", 2)] {
         assert_eq!(report[member], value, "{member}: {report}");
     }
+    // What no checkpoint seals is nobody's word.
+    let notes = sandbox.read("log/checkpoints");
+    let first: String = notes.split_inclusive("\n\n").take(2).collect();
+    sandbox.write("log/checkpoints", &first);
+    let text = sandbox.sh("audit verify log --key publisher.pem").exits(0).out;
+    assert!(
+        text.contains("the last 1 are not sealed yet: they could have been changed, reordered"),
+        "{text}"
+    );
+    sandbox.write("log/checkpoints", "");
+    let text = sandbox.sh("audit verify log --key publisher.pem").exits(1).out;
+    assert!(text.starts_with("ALTERED") && text.contains("no checkpoint seals anything"), "{text}");
+    sandbox.write("log/checkpoints", &notes);
     let file = "log/0000000000000000.jsonl";
     let good = sandbox.read(file);
     sandbox.write(file, &good.replacen("\"deny\"", "\"denz\"", 1));
@@ -84,6 +97,10 @@ fn evidence_verifies_on_a_second_machine() {
     let text = second.sh("audit verify --bundle evidence.json --key publisher.spki").exits(0).out;
     assert!(text.starts_with("proven  entry 1 of pub.example/imagxp-audit"), "{text}");
     assert!(text.contains("the agent's signature verifies"), "{text}");
+    // What was signed comes before the publisher's word.
+    let signed = text.find("  signed    ").unwrap();
+    assert!(signed < text.find("  record    ").unwrap() && text.contains(NONCE), "{text}");
+    assert!(text.contains("the record's URL is the one that was signed"), "{text}");
     let json = second.sh("audit verify --bundle evidence.json --key publisher.spki --json").exits(0).json();
     assert_eq!((&json["key_known"], &json["agent_id"]), (&true.into(), &"bot.example.com".into()));
     let unknown = second.sh("audit verify --bundle evidence.json --json").exits(0);
@@ -97,6 +114,25 @@ fn evidence_verifies_on_a_second_machine() {
     {
         sandbox.sh(&format!("{bad} --key publisher.pem")).exits(2);
     }
+}
+
+#[test]
+fn a_key_that_nobody_vouches_for_is_called_one() {
+    let sandbox = Sandbox::new();
+    sandbox.sh("keygen --out publisher.pem").exits(0);
+    let policy = sandbox.read("policy.json").replacen('{', "{\"identity\":\"key_only\",", 1);
+    sandbox.write("policy.json", &policy);
+    sandbox.sign("RAG_RETRIEVAL", "");
+    let recorded = "--policy policy.json --audit log --audit-key publisher.pem";
+    sandbox.sh(&format!("verify request.json --now {NOW} {recorded}")).exits(0);
+    let report = sandbox.sh("audit verify log --key publisher.pem --json").exits(0).json();
+    assert_eq!((&report["requests_verified"], &report["requests_key_only"]), (&0.into(), &1.into()));
+    sandbox.sh("audit prove log 0 --key publisher.pem --out evidence.json").exits(0);
+    let text = sandbox.sh("audit verify --bundle evidence.json --key publisher.pem").exits(0).out;
+    assert!(text.contains("by a key that nobody vouches for, in this name"), "{text}");
+    assert!(!text.contains("the agent's signature"), "{text}");
+    let proven = sandbox.sh("audit verify --bundle evidence.json --key publisher.pem --json").exits(0).json();
+    assert_eq!(proven["binding"], "key_only");
 }
 
 #[test]

@@ -13,12 +13,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// These five are no faults: the profile has them, though our own signer does otherwise.
+    /// These seven are no faults: the profile has them, though our own signer does otherwise.
     HighS,
     NotCanonical,
     NoMethod,
     Version10,
     SendsFrom,
+    ProductInComment,
+    MemberD,
     SameNonce,
     UpperCaseHex,
     WrongMethod,
@@ -33,6 +35,8 @@ pub(crate) enum Fault {
     Repeats,
     TakesClaimsAlong,
     PublishesPrivateKey,
+    PublishesPrivateJwk,
+    SignsPrivateJwk,
     IgnoresRobots,
 }
 
@@ -56,6 +60,14 @@ impl Agent {
         if fault == Fault::PublishesPrivateKey {
             let text = String::from_utf8(manifest).unwrap();
             manifest = text.replacen('{', "{\"private_key\" : \"MEECAQAwEwYHKoZIzj0\",", 1).into_bytes();
+        }
+        if fault == Fault::PublishesPrivateJwk {
+            let text = String::from_utf8(manifest).unwrap();
+            manifest = text.replacen('{', "{\"jwk\":[{\"d\" : \"AQ\",\"kty\":\"EC\"}],", 1).into_bytes();
+        }
+        if fault == Fault::MemberD {
+            let text = String::from_utf8(manifest).unwrap();
+            manifest = text.replacen('{', "{\"d\":1,\"more\":{\"d\":2},", 1).into_bytes();
         }
         http::serve(listener, None, move |_| {
             (200, vec![("content-type".into(), "application/json".into())], manifest.clone())
@@ -127,11 +139,22 @@ impl Agent {
                 claim.insert("timestamp", Value::Number(Number::from_i64(now.as_secs()).unwrap()));
             }),
             Fault::Version12 => reclaim(&mut headers, |claim| drop(claim.insert("v", "1.2"))),
+            Fault::MemberD => reclaim(&mut headers, |claim| drop(claim.insert("d", "a member of one's own"))),
+            Fault::SignsPrivateJwk => reclaim(&mut headers, |claim| {
+                let mut jwk = Object::new();
+                jwk.insert("kty", "EC");
+                jwk.insert("d", "AQ");
+                claim.insert("key", jwk);
+            }),
             Fault::SendsFrom => headers.push(("From".into(), "crawler@agent.example".into())),
             Fault::SendsCookie => headers.push(("Cookie".into(), "session=1".into())),
             _ => {}
         }
-        let product = if self.fault == Fault::NoProduct { "reader/1.0" } else { "reader/1.0 IMAGXP/1.0" };
+        let product = match self.fault {
+            Fault::NoProduct => "reader/1.0",
+            Fault::ProductInComment => "reader/1.0 (IMAGXP/1.0; crawler)",
+            _ => "reader/1.0 IMAGXP/1.0",
+        };
         headers.push(("User-Agent".into(), product.into()));
         headers
     }

@@ -49,6 +49,8 @@ fn what_the_profile_accepts_is_no_fault() {
         (Fault::Version10, &["claim.version"]),
         (Fault::NoMethod, &[]),
         (Fault::SendsFrom, &[]),
+        (Fault::ProductInComment, &[]),
+        (Fault::MemberD, &[]),
     ] {
         let report = grade(habit);
         assert_lost(&report, &[]);
@@ -81,6 +83,8 @@ fn faults_of_the_signature() {
         (Fault::UpperCaseHex, &["signature.form"][..]),
         (Fault::OtherKey, &["signature.good"]),
         (Fault::PublishesPrivateKey, &["manifest.private"]),
+        (Fault::PublishesPrivateJwk, &["manifest.private"]),
+        (Fault::SignsPrivateJwk, &["header.private"]),
     ] {
         assert_lost(&grade(fault), lost);
     }

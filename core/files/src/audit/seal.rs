@@ -33,12 +33,13 @@ impl Inner {
         Ok(())
     }
 
-    /// After a write: leaves what is due to the background thread, and does it here when that is far behind.
-    pub(super) fn attend(&self, state: &mut State) {
+    /// After a write: leaves what is due to the background thread, and does it here when that is far behind. The first entries are sealed at once:
+    /// a log of which nothing is sealed could be any log.
+    pub(super) fn attend(&self, state: &mut State, first: bool) {
         let most = self.options.checkpoint_entries.max(1);
         let unsealed = state.kept.size().saturating_sub(state.sealed);
         let own = self.options.sync == Sync::Each;
-        if unsealed >= most.saturating_mul(if own { 1 } else { LAG }) {
+        if first || unsealed >= most.saturating_mul(if own { 1 } else { LAG }) {
             // A failure is not the records' fault: they are kept, and it is tried again.
             let _ = self.seal(state);
         } else if self.is_due(state) {

@@ -9,7 +9,7 @@ use super::io_error;
 use super::options::{Options, Sync};
 use super::recover::recover;
 use super::state::{State, length_of};
-use imagxp::audit::{AuditSink, Log, Record};
+use imagxp::audit::{AuditSink, Entry, Log, Record};
 use imagxp::crypto::{PublicKey, Signer};
 use imagxp::{Error, ErrorKind, Result};
 use std::fs::{self, File};
@@ -107,15 +107,27 @@ impl AuditLog {
             state: Mutex::new(state),
             woken: Condvar::new(),
         });
+        // What a crash left before the first checkpoint: a log of which nothing is sealed proves nothing.
+        let mut state = inner.lock();
+        if state.sealed == 0 {
+            inner.seal(&mut state)?;
+        }
+        drop(state);
         inner.keep_time(calls);
         Ok(Self { inner })
     }
 
-    /// Appends an entry of any kind: `body` is an RFC 8785 object. Returns its number once it is kept.
+    /// Appends an entry of any kind but a verdict, which is [recorded](AuditSink::record): `body` is an RFC 8785 object whose `type` says what it is.
+    /// Returns its number once it is kept.
     ///
-    /// Errors: `io.failed`, and then the entry is not in the log; `usage.argument` for an entry that is too large.
+    /// Errors: `io.failed`, and then the entry is not in the log; `usage.argument` for an entry that is too large, or that nobody could read again
+    /// ([`Entry::parse`]).
     pub fn append(&self, body: &[u8]) -> Result<u64> {
-        self.inner.append(body, None)
+        match Entry::parse(body) {
+            Ok(Entry::Verdict(_)) => Err(Error::argument("a verdict is recorded and not appended")),
+            Ok(_) => self.inner.append(body, None),
+            Err(error) => Err(Error::argument(error.message().to_owned()).with_source(error)),
+        }
     }
 
     /// How many entries are kept.
@@ -143,6 +155,10 @@ impl AuditLog {
 impl AuditSink for AuditLog {
     fn record(&self, record: &Record<'_>) -> Result<()> {
         self.inner.append(&record.to_json(), Some(record)).map(|_| ())
+    }
+
+    fn ready(&self) -> Result<()> {
+        self.inner.check(&self.inner.lock())
     }
 
     fn wants_unsigned(&self) -> bool {
@@ -262,6 +278,7 @@ impl Inner {
         };
         match (written, synced) {
             (Ok(()), Ok(())) => {
+                let first = state.kept.size() == 0;
                 state.bytes = state.bytes.saturating_add(length_of(&batch));
                 state.kept = target;
                 state.unsynced = if sync { 0 } else { unsynced };
@@ -270,7 +287,7 @@ impl Inner {
                 }
                 batch.clear();
                 state.spare = batch;
-                self.attend(&mut state);
+                self.attend(&mut state, first);
             }
             // After a failed fsync nobody knows what is on the disk, and a second one would hide it.
             (Ok(()), Err(error)) => state.give_up(format!("the audit log could not be synced: {error}")),

@@ -43,9 +43,11 @@ pub(crate) fn sound(folder: &Path) -> Report {
 /// A log of so many verified, denied, replayed and malformed requests.
 pub(crate) fn fill(folder: &Path, requests: usize) {
     let log = Arc::new(open(folder));
+    // Each request is a new one, also of a log that goes on.
+    let before = usize::try_from(log.size()).unwrap();
     let publisher = know(Publisher::new(policy(POLICY), [7; 16]).with_audit(Arc::clone(&log) as _));
     for number in 0..requests {
-        let nonce = format!("nonce-{number:012}");
+        let nonce = format!("nonce-{:012}", before + number);
         let signed = Signed::read(&nonce);
         match number % 4 {
             0 | 1 => assert_eq!(signed.verify(&publisher).code, None),

@@ -6,6 +6,7 @@ use super::log::Frame;
 use super::proof::verify_inclusion;
 use super::tree::leaf_hash;
 use super::{MAX_ENTRY_BYTES, altered, malformed};
+use crate::claim::Claim;
 use crate::crypto::{PublicKey, Thumbprint};
 use crate::encoding::{base64_decode, base64_encode};
 use crate::error::Result;
@@ -53,8 +54,12 @@ pub struct Proven {
     pub key_id: Thumbprint,
     /// Whether that is one of the keys that the verifier brought along, not only the one that came with the evidence.
     pub key_known: bool,
-    /// Whether the agent's signature was verified once more: it was, unless the record says that nobody was verified.
+    /// Whether the request's signature was verified once more: it was, unless the record says that nobody was verified. Whose it is, `binding` in
+    /// the record says: a key of the agent's manifest (`domain`), or one that nobody vouches for, in the agent's name (`key_only`).
     pub request_verified: bool,
+    /// What was signed, when it was verified. Of the record only what [`StoredVerdict::verified_claim`] compares is signed: the rest is the
+    /// publisher's word.
+    pub claim: Option<Claim>,
     /// The record.
     pub verdict: StoredVerdict,
 }
@@ -130,7 +135,7 @@ impl Evidence {
     }
 
     /// Verifies everything, offline: the checkpoint's signature, the inclusion proof, and the agent's signature with the manifest that was
-    /// in force.
+    /// in force, or with the record's own key under `key_only`.
     ///
     /// `keys` are the publisher's, as the verifier knows them; without any, the key in the evidence is taken, and
     /// [`Proven::key_known`] is false. Errors: `audit.malformed`, `audit.altered`, `audit.proof_invalid`.
@@ -148,7 +153,8 @@ impl Evidence {
         let Entry::Verdict(verdict) = Entry::parse(frame.body)? else {
             return Err(malformed("the record is not one of a verdict"));
         };
-        let request_verified = verdict.verify_request(self.manifest.as_deref())?;
+        let claim = verdict.verified_claim(self.manifest.as_deref())?;
+        let request_verified = claim.is_some();
         if self.manifest.is_some() && (!request_verified || verdict.manifest.is_none()) {
             return Err(altered("the evidence carries a manifest that its record does not name"));
         }
@@ -159,6 +165,7 @@ impl Evidence {
             key_id: *key.thumbprint(),
             key_known: !keys.is_empty(),
             request_verified,
+            claim,
             verdict: *verdict,
         })
     }
@@ -177,15 +184,18 @@ pub fn verify_entry(note: &[u8], keys: &[PublicKey], entry: &[u8], proof: &[[u8;
 }
 
 impl Proven {
-    /// What is proven, as a JSON object; what is absent is null.
+    /// What is proven, as a JSON object; what is absent is null. `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed where
+    /// `request_verified`; `time` and `url` are the publisher's word, and `url_signed` says whether the URL is the one that was signed.
     pub fn to_json(&self) -> Object<'static> {
         let verdict = &self.verdict;
+        let claim = self.claim.as_ref();
         let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::from(text.to_owned()));
         let number = |number: u64| {
             i64::try_from(number).ok().and_then(Number::from_i64).map_or(Value::Null, Value::Number)
         };
         let mut object = Object::new();
         object.insert("agent_id", text(verdict.agent_id.as_ref().map(|agent| agent.as_str())));
+        object.insert("binding", verdict.binding.as_str());
         object.insert("code", text(verdict.code.map(|code| code.as_str())));
         object.insert("entry", number(self.number));
         object.insert("http", u32::from(verdict.http));
@@ -193,6 +203,7 @@ impl Proven {
         object.insert("key_id", self.key_id.as_str().to_owned());
         object.insert("key_known", self.key_known);
         object.insert("method", verdict.method.clone());
+        object.insert("nonce", text(claim.map(Claim::nonce)));
         object.insert("origin", self.origin.clone());
         object.insert("outcome", verdict.outcome.as_str());
         object.insert("purpose", text(verdict.purpose.map(|purpose| purpose.as_str())));
@@ -201,7 +212,10 @@ impl Proven {
         object.insert("sealed", number(self.size));
         object.insert("time", verdict.time.to_string());
         object.insert("trace_id", verdict.trace_id.clone());
+        object.insert("ts", text(claim.map(|claim| claim.ts.to_string()).as_deref()));
         object.insert("url", verdict.url.clone());
+        let url_signed = claim.and_then(|claim| verdict.url_signed(claim));
+        object.insert("url_signed", url_signed.map_or(Value::Null, Value::from));
         object
     }
 }

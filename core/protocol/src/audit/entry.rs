@@ -5,6 +5,7 @@ use crate::agent_id::AgentId;
 use crate::claim::Claim;
 use crate::code::Code;
 use crate::crypto::{PublicKey, Signature, Thumbprint};
+use crate::digest::digests_agree;
 use crate::encoding::{base64_decode, hex_decode, hex_encode};
 use crate::error::Result;
 use crate::json::{self, Object, Value};
@@ -12,6 +13,7 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::publisher::{KeyBinding, Outcome, PaymentState, Visitor};
 use crate::purpose::Purpose;
+use crate::resource::Resource;
 use crate::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +24,9 @@ const LIMITS: json::Limits = json::Limits {
     ..json::Limits::CLAIM
 };
 const MAX_MANIFEST: usize = 64 * 1024;
+/// How far from its claim's time a request may have come: no policy has a wider window, and a request that waited is recorded with the time when it
+/// came (PROTOCOL §5 step 4).
+const MAX_WINDOW_MS: u64 = 300_000;
 
 /// The body of an entry, read.
 #[derive(Clone, Debug)]
@@ -67,6 +72,8 @@ pub struct StoredVerdict {
     pub token_sha256: Option<[u8; 32]>,
     pub method: String,
     pub url: String,
+    pub url_cut: bool,
+    pub body_digest: Option<String>,
     pub payload: Option<Vec<u8>>,
     pub signature: Option<Signature>,
     pub manifest: Option<[u8; 32]>,
@@ -120,10 +127,7 @@ impl StoredVerdict {
                 .and_then(json::Number::as_i64)
                 .and_then(|number| u16::try_from(number).ok())
                 .ok_or_else(|| bad("http"))?,
-            would_deny: match fields.0.get("would_deny") {
-                None => false,
-                Some(value) => value.as_bool().ok_or_else(|| bad("would_deny"))?,
-            },
+            would_deny: fields.flag("would_deny")?,
             visitor: fields.needed("visitor", Visitor::from_name)?,
             binding: fields.needed("binding", KeyBinding::from_name)?,
             agent_id: fields.optional("agent_id", |text| AgentId::parse(text, true))?,
@@ -137,6 +141,8 @@ impl StoredVerdict {
             token_sha256: payment.optional("token_sha256", hash)?,
             method: fields.needed("method", owned)?,
             url: fields.needed("url", owned)?,
+            url_cut: fields.flag("url_cut")?,
+            body_digest: fields.optional("body_digest", owned)?,
             payload: fields.optional("payload", |text| base64_decode(text.as_bytes()))?,
             signature: fields.optional("signature", |text| Signature::from_hex(text.as_bytes()))?,
             manifest: fields.optional("manifest", hash)?,
@@ -151,13 +157,22 @@ impl StoredVerdict {
         Claim::parse(self.payload.as_ref()?, &limits, true).ok()
     }
 
-    /// Verifies the request's signature once more, offline, with the manifest that was in force, byte for byte as it was fetched.
+    /// Verifies the request's signature once more, offline, with the manifest that was in force, byte for byte as it was fetched; or, where
+    /// [`KeyBinding::KeyOnly`] is recorded, with the key in the record, for which nobody vouches: then a key has signed, in the agent's name.
     ///
     /// `Ok(false)`: the record says itself that nobody was verified, so there is nothing to verify. Error: `audit.altered` when the record
     /// does not agree with what was signed or with the manifest, `audit.malformed` when something is missing.
     pub fn verify_request(&self, manifest: Option<&[u8]>) -> Result<bool> {
+        self.verified_claim(manifest).map(|claim| claim.is_some())
+    }
+
+    /// [`StoredVerdict::verify_request`], with the claim that was signed; `None` where that says `false`.
+    ///
+    /// Agent, purpose, resource, method, body digest and, within 300 s, the time of the record are those of the claim. The URL need not be: see
+    /// [`StoredVerdict::url_signed`].
+    pub fn verified_claim(&self, manifest: Option<&[u8]>) -> Result<Option<Claim>> {
         if self.visitor != Visitor::VerifiedAgent {
-            return Ok(false);
+            return Ok(None);
         }
         let (Some(agent_id), Some(key_id), Some(payload), Some(signature)) =
             (&self.agent_id, &self.key_id, &self.payload, &self.signature)
@@ -166,7 +181,8 @@ impl StoredVerdict {
         };
         let key = match self.binding {
             KeyBinding::Domain => self.manifest_key(agent_id, key_id, manifest)?,
-            _ => {
+            KeyBinding::None => return Err(altered("nothing vouches for the key of a verified agent")),
+            KeyBinding::KeyOnly => {
                 let key = self.public_key.clone().ok_or_else(|| malformed("the record lacks its key"))?;
                 if key.thumbprint() != key_id {
                     return Err(altered("the record's key is not the one that it names"));
@@ -179,14 +195,31 @@ impl StoredVerdict {
             return Err(altered("the request's signature does not verify"));
         }
         let method_differs = claim.method().is_some_and(|method| method != self.method);
+        let digest_differs = claim.content_digest().is_some_and(|signed| {
+            !self.body_digest.as_deref().is_some_and(|recorded| digests_agree(signed, recorded))
+        });
         if claim.agent_id != *agent_id
             || Some(claim.purpose) != self.purpose
             || claim.resource_text().as_deref() != self.resource.as_deref()
             || method_differs
+            || digest_differs
         {
             return Err(altered("the record says something else than the signed claim"));
         }
-        Ok(true)
+        if self.time.millis_since(claim.ts).unsigned_abs() > MAX_WINDOW_MS {
+            return Err(altered("the record's time is not within 300 s of the time that was signed"));
+        }
+        Ok(Some(claim))
+    }
+
+    /// Whether the URL that was recorded is the one that this claim was signed for: path and query after normalisation, and the origin where both
+    /// name one. `None`: that cannot be told, because the claim names none or the record holds only a part. `false` is no fault by itself: a policy
+    /// may leave them uncompared (`resource_match`). It is the publisher's word then, and not the agent's.
+    pub fn url_signed(&self, claim: &Claim) -> Option<bool> {
+        let signed = claim.resource().filter(|_| !self.url_cut)?;
+        let recorded = Resource::parse(&self.url)?;
+        let origins = signed.origin.as_ref().zip(recorded.origin.as_ref());
+        Some(signed.same_target(&recorded) && origins.is_none_or(|(signed, recorded)| signed == recorded))
     }
 
     fn manifest_key(
@@ -242,6 +275,10 @@ struct Fields<'o>(&'o Object<'o>);
 impl Fields<'_> {
     fn text(&self, name: &'static str) -> Result<&str> {
         self.0.get(name).and_then(Value::as_str).ok_or_else(|| bad(name))
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool> {
+        self.0.get(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(|| bad(name)))
     }
 
     fn needed<T>(&self, name: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {

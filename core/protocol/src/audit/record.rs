@@ -19,6 +19,12 @@ pub trait AuditSink: Send + Sync {
     /// Keeps the record; it is acknowledged by returning. An error makes the verdict `audit.unavailable` (503).
     fn record(&self, record: &Record<'_>) -> Result<()>;
 
+    /// Whether a record would be taken now, as far as that is known without keeping one. Asked before a visa is spent: an error makes the verdict
+    /// `audit.unavailable`, and the visa stays good. A sink that cannot tell says yes.
+    fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether visitors without a signature are recorded too. They are not, unless a sink says so: most of them are people.
     fn wants_unsigned(&self) -> bool {
         false

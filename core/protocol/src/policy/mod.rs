@@ -19,6 +19,7 @@ pub use public::WELL_KNOWN_PATH;
 
 use crate::amount::Amount;
 use crate::code::Code;
+use crate::discovery::PublicPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::resource::Origin;
@@ -54,7 +55,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a policy from JSON: strict (no duplicate or unknown members), at most 256 KiB.
+    /// Reads a policy from JSON: strict (no duplicate or unknown members), at most 256 KiB. Agents must be able to read what it says in public: that
+    /// has at most 256 KiB too, and 1024 elements in each list.
     ///
     /// Errors have the kind [`ErrorKind::Policy`] and name the member that is wrong; when syntax or types are, also the line.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
@@ -77,7 +79,12 @@ impl Policy {
     fn compile(document: Document, hash: [u8; 32]) -> Result<Self> {
         let origins = document.check()?;
         let rules = evaluate::Rules::compile(&document)?;
-        Ok(Self { document, origins, rules, hash })
+        let policy = Self { document, origins, rules, hash };
+        // What no agent can read is no policy: each would take the site for one that has none.
+        match PublicPolicy::parse(&policy.public_json()) {
+            Ok(_) => Ok(policy),
+            Err(error) => Err(policy_error(format!("no agent could read it: {}", error.message()))),
+        }
     }
 
     /// The document.

@@ -38,6 +38,16 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the sink, as far as it knows, will take the record: asked before a visa is spent, which a record that cannot be kept would waste.
+    pub(super) fn sink_is_ready(&self) -> Result<(), Refusal> {
+        match &self.publisher.audit {
+            Some(sink) if self.progress.redemption.is_none() && !self.is_dry() => {
+                sink.ready().map_err(|error| Refusal::new(Code::AuditUnavailable).detail(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// For explanations, which leave no record.
     #[cfg(feature = "explain")]
     pub(super) fn note_audit(&mut self) {

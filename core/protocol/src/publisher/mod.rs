@@ -51,9 +51,10 @@ use bots::BotList;
 use core::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-/// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5).
+/// A rule of the publisher's own, asked last (step 12 of PROTOCOL §5), and before a visa is spent: what it refuses costs none.
 pub trait CustomPolicy: Send + Sync {
-    /// Whether this verified and paid claim may pass: `false` is `policy.denied`, an error `policy.error` (503).
+    /// Whether this verified claim, whose payment is good where one is asked for, may pass: `false` is `policy.denied`, an error `policy.error`
+    /// (503). A request that waits for its broker or its store afterwards is not asked about again.
     ///
     /// Asked about each of the [paths](crate::resource::path_readings) that servers may take the request for, until one may not pass; nearly
     /// all requests have one.

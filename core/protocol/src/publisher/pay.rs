@@ -20,7 +20,7 @@ pub(super) struct Issuer {
     pub(super) issuer: String,
     jwks_uri: String,
     pub(super) binding: Binding,
-    check: Check,
+    pub(super) check: Check,
     audience: Option<String>,
 }
 
@@ -154,14 +154,18 @@ impl Run<'_> {
         let opened = opened.ok_or_else(|| Refusal::new(Code::PaymentInvalidToken))?;
         let token = &opened.claims;
 
-        // A request that its rate refuses must not cost a visa: it takes its share here, and not again at step 12.
+        // A request that is refused at step 12 or 13 must not cost a visa: who refuses there is asked here, and not again.
         self.take_rate(subject, decision)?;
+        let redeems = issuer.check == Check::Redeem;
+        let asks = self.publisher.custom.is_some() && !self.progress.rule_passed;
+        // Neither rule nor broker is asked about a visa that is used up here.
+        if self.progress.redemption.is_none() && (redeems || asks) {
+            self.count_use(&issuer, token, subject, true)?;
+        }
+        self.ask_own_rule(claim, paths)?;
+        self.sink_is_ready()?;
         // Counted after the broker's word: a visa that it could not be asked about is good for the next request.
-        if kind == TokenKind::Visa && issuer.check == Check::Redeem {
-            // Nor is it asked about one that is used up here.
-            if self.progress.redemption.is_none() {
-                self.count_use(&issuer, token, subject, true)?;
-            }
+        if redeems {
             self.redeem(&issuer)?;
         }
         self.count_use(&issuer, token, subject, false)?;

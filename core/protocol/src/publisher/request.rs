@@ -77,6 +77,8 @@ pub(super) struct Progress {
     pub(super) inserted: Vec<([u8; 16], Insert)>,
     pub(super) nonce_spent: bool,
     pub(super) rate_taken: bool,
+    /// Whether the publisher's own rule has allowed it.
+    pub(super) rule_passed: bool,
     pub(super) use_counted: bool,
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,

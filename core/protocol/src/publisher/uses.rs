@@ -3,10 +3,10 @@
 use super::nonce::insert_refusal;
 use super::pay::Issuer;
 use super::refusal::Refusal;
-use super::request::KEEP_S;
+use super::request::{KEEP_S, Redemption};
 use super::verify::Run;
 use crate::code::Code;
-use crate::policy::Binding;
+use crate::policy::{Binding, Check};
 use crate::replay::{Insert, ReplayEntry, Seen};
 use crate::visa::{LEEWAY_S, TokenClaims};
 
@@ -66,7 +66,17 @@ impl Run<'_> {
             }
             low += 1;
         }
-        let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed);
+        // The broker has just paid the only use out, and does so once: where the store has no count to give, that is it.
+        let paid_out = max == 1
+            && issuer.check == Check::Redeem
+            && self.progress.redemption == Some(Redemption::Accepted)
+            && matches!(answer, Insert::Full | Insert::Error);
+        let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed).filter(|_| !paid_out);
+        // The nonce is spent.
+        let refusal = refusal.map(|refusal| match refusal.code {
+            Code::PaymentAlreadyUsed => refusal,
+            _ => refusal.hint("sign a new request later"),
+        });
         self.check(11, "payment: uses", refusal, || {
             (format!("at most {max}"), format!("use {low}: {}", answer.as_str()))
         })?;

@@ -216,7 +216,9 @@ impl<'r> Run<'r> {
         self.apply_policy(&question, &decision)?;
         self.facts.decision = Some(decision.clone());
         self.pay(&headers, &claim, &key_id, &subject, &paths, &decision)?;
-        self.rate_and_custom(&claim, &subject, &paths, &decision)
+        // Who has been asked before a visa was spent is not asked again.
+        self.take_rate(&subject, &decision)?;
+        self.ask_own_rule(&claim, &paths)
     }
 
     /// Step 4.
@@ -295,17 +297,12 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Step 12.
-    fn rate_and_custom(
-        &mut self,
-        claim: &Claim,
-        subject: &str,
-        paths: &[String],
-        decision: &Decision,
-    ) -> Result<(), Refusal> {
+    /// Asks the publisher's own rule, once.
+    pub(super) fn ask_own_rule(&mut self, claim: &Claim, paths: &[String]) -> Result<(), Refusal> {
         let publisher = self.publisher;
-        self.take_rate(subject, decision)?;
-        let Some(custom) = &publisher.custom else { return Ok(()) };
+        let Some(custom) = publisher.custom.as_ref().filter(|_| !self.progress.rule_passed) else {
+            return Ok(());
+        };
         // In every reading of the path, as the policy is: which one the server behind takes is not guessed.
         let refusal = paths.iter().find_map(|path| match custom.allows(claim, path) {
             Ok(true) => None,
@@ -314,6 +311,8 @@ impl<'r> Run<'r> {
         });
         self.check(12, "custom policy", refusal, || {
             ("allowed by the publisher's own rule".into(), "its answer".into())
-        })
+        })?;
+        self.progress.rule_passed = true;
+        Ok(())
     }
 }

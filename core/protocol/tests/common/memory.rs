@@ -22,6 +22,12 @@ impl Memory {
         state.1.push(line);
     }
 
+    /// The body of the last entry.
+    pub(crate) fn last_body(&self) -> Vec<u8> {
+        let state = self.state.lock().unwrap();
+        Frame::parse(state.1.last().unwrap()).unwrap().body.to_vec()
+    }
+
     pub(crate) fn verdicts(&self) -> Vec<StoredVerdict> {
         let lines = self.state.lock().unwrap().1.clone();
         let entries = lines.iter().map(|line| {
@@ -72,5 +78,33 @@ pub(crate) fn evidence(algorithm: Algorithm) -> Evidence {
         checkpoint: state.0.checkpoint("pub.example/audit").sign(&signer).unwrap(),
         public_key: signer.public_key().clone(),
         manifest: Some(manifest(&[1])),
+    }
+}
+
+/// The record of one good request of agent 1 by a policy with this member.
+pub(crate) fn record_of(member: &str, signed: &Signed) -> serde_json::Value {
+    let sink = Arc::new(Memory::default());
+    let publisher = know(imagxp::Publisher::new(policy(&changed(member)), [7; 16]));
+    let verdict = signed.verify(&publisher.with_audit(Arc::clone(&sink) as _));
+    assert_eq!(verdict.code, None);
+    serde_json::from_slice(&sink.last_body()).unwrap()
+}
+
+/// Evidence about a record that its publisher has written itself, as it likes: chain, tree and checkpoint hold.
+pub(crate) fn sealed(
+    record: &serde_json::Value,
+    manifest: Option<Vec<u8>>,
+    algorithm: Algorithm,
+) -> Evidence {
+    let limits = imagxp::json::Limits::INTERCHANGE;
+    let body = imagxp::json::canonicalize(record.to_string().as_bytes(), &limits).unwrap();
+    let (mut log, mut entry, signer) = (Log::new(), Vec::new(), key(5, algorithm));
+    log.append(&body, &mut entry).unwrap();
+    Evidence {
+        entry,
+        proof: Vec::new(),
+        checkpoint: log.checkpoint("pub.example/audit").sign(&signer).unwrap(),
+        public_key: signer.public_key().clone(),
+        manifest,
     }
 }

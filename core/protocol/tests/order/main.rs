@@ -8,6 +8,7 @@ mod pending;
 mod probe;
 mod purposes;
 mod refusals;
+mod unspent;
 
 use common::world::*;
 use imagxp::agent::SignRequest;

@@ -124,7 +124,7 @@ fn redemption_resumes_after_the_nonce() {
     }
 }
 
-fn with_visa(nonce: &str, token: &str) -> Signed {
+pub(crate) fn with_visa(nonce: &str, token: &str) -> Signed {
     let request = SignRequest {
         payment: Some(token),
         ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)

@@ -57,6 +57,34 @@ pub(crate) fn cases() -> Vec<Value> {
         add("size", "an altered checkpoint", Some(&spki), size, bad("audit.altered"));
         let member = changed(&|evidence| evidence["more"] = json!(1));
         add("member", "a member that nobody knows", Some(&spki), member, bad("audit.malformed"));
+        // Records that a publisher has written itself, and sealed.
+        let signed = Signed::read("0123456789abcdef");
+        let record = common::memory::record_of(r#""identity":"bound""#, &signed);
+        let of = |evidence: &imagxp::audit::Evidence| from_core(&evidence.to_json().unwrap());
+        let proven = |evidence: &imagxp::audit::Evidence| {
+            let proven = evidence.verify(std::slice::from_ref(&evidence.public_key)).unwrap();
+            let report = from_core(&imagxp::json::object_to_canonical(&proven.to_json()));
+            json!({ "valid": true, "code": null, "report": report })
+        };
+        let sealed = |change: &dyn Fn(&mut Value)| {
+            let mut record = record.clone();
+            change(&mut record);
+            common::memory::sealed(&record, Some(manifest(&[1])), algorithm)
+        };
+        let time = sealed(&|record| record["time"] = json!("2026-03-01T12:05:00.001Z"));
+        add("time", "a time that was not signed", Some(&spki), of(&time), bad("audit.altered"));
+        let url = sealed(&|record| record["url"] = json!("/elsewhere"));
+        let expect = proven(&url);
+        assert_eq!(expect["report"]["url_signed"], false);
+        add("url", "a URL that was not signed is the publisher's word", Some(&spki), of(&url), expect);
+        let mut unbound = record_of_key(&record);
+        let key_only = common::memory::sealed(&unbound, None, algorithm);
+        let expect = proven(&key_only);
+        assert_eq!(expect["report"]["binding"], "key_only");
+        add("key-only", "a key that nobody vouches for", Some(&spki), of(&key_only), expect);
+        unbound["binding"] = json!("none");
+        let none = common::memory::sealed(&unbound, None, algorithm);
+        add("no-binding", "a verified agent without a key", Some(&spki), of(&none), bad("audit.altered"));
         let proof: Vec<String> =
             made.proof.iter().map(|hash| imagxp::encoding::base64_encode(hash)).collect();
         let entry = String::from_utf8(made.entry).unwrap();
@@ -82,4 +110,14 @@ pub(crate) fn cases() -> Vec<Value> {
         }
     }
     cases
+}
+
+/// The same request by the record of a publisher that asks for no more than a key.
+fn record_of_key(record: &Value) -> Value {
+    let mut record = record.clone();
+    let body = record.as_object_mut().unwrap();
+    body.remove("manifest");
+    body.insert("binding".into(), json!("key_only"));
+    body.insert("public_key".into(), json!(key(1, Algorithm::Es256).public_key().to_spki_base64()));
+    record
 }

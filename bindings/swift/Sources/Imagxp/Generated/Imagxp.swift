@@ -4937,9 +4937,13 @@ public struct AuditReport: Equatable, Hashable {
      */
     public let verdicts: UInt64
     /**
-     * Signatures of agents that were verified again.
+     * Signatures of agents that were verified again, with a key of the agent's domain.
      */
     public let requestsVerified: UInt64
+    /**
+     * Signatures in an agent's name that were verified again, with a key that nobody vouches for.
+     */
+    public let requestsKeyOnly: UInt64
     /**
      * Checkpoints.
      */
@@ -4976,8 +4980,11 @@ public struct AuditReport: Equatable, Hashable {
          * Entries that are verdicts.
          */verdicts: UInt64,
         /**
-         * Signatures of agents that were verified again.
+         * Signatures of agents that were verified again, with a key of the agent's domain.
          */requestsVerified: UInt64,
+        /**
+         * Signatures in an agent's name that were verified again, with a key that nobody vouches for.
+         */requestsKeyOnly: UInt64,
         /**
          * Checkpoints.
          */checkpoints: UInt64,
@@ -4996,6 +5003,7 @@ public struct AuditReport: Equatable, Hashable {
         self.entries = entries
         self.verdicts = verdicts
         self.requestsVerified = requestsVerified
+        self.requestsKeyOnly = requestsKeyOnly
         self.checkpoints = checkpoints
         self.sealed = sealed
         self.unfinished = unfinished
@@ -5024,6 +5032,7 @@ public struct FfiConverterTypeAuditReport: FfiConverterRustBuffer {
                 entries: FfiConverterUInt64.read(from: &buf),
                 verdicts: FfiConverterUInt64.read(from: &buf),
                 requestsVerified: FfiConverterUInt64.read(from: &buf),
+                requestsKeyOnly: FfiConverterUInt64.read(from: &buf),
                 checkpoints: FfiConverterUInt64.read(from: &buf),
                 sealed: FfiConverterUInt64.read(from: &buf),
                 unfinished: FfiConverterUInt64.read(from: &buf),
@@ -5038,6 +5047,7 @@ public struct FfiConverterTypeAuditReport: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.entries, into: &buf)
         FfiConverterUInt64.write(value.verdicts, into: &buf)
         FfiConverterUInt64.write(value.requestsVerified, into: &buf)
+        FfiConverterUInt64.write(value.requestsKeyOnly, into: &buf)
         FfiConverterUInt64.write(value.checkpoints, into: &buf)
         FfiConverterUInt64.write(value.sealed, into: &buf)
         FfiConverterUInt64.write(value.unfinished, into: &buf)
@@ -10081,8 +10091,8 @@ public func FfiConverterCallbackInterfaceAuditSink_lower(_ v: AuditSink) -> UInt
 public protocol CustomPolicy: AnyObject, Sendable {
 
     /**
-     * Whether the request may pass. Asked last, with the verified claim and the decoded path, and for each reading of a path that servers
-     * read differently (`/a;b`, `//`, `%2F`): one `false` refuses.
+     * Whether the request may pass. Asked last, before a visa is spent, with the verified claim and the decoded path, and for each reading of
+     * a path that servers read differently (`/a;b`, `//`, `%2F`): one `false` refuses.
      */
     func allows(claim: Claim, path: String) throws  -> Bool
 
@@ -11903,8 +11913,11 @@ public func verifyAuditLog(path: String, keys: [PublicKey], checkpoint: Data? = 
 })
 }
 /**
- * Verifies evidence offline: checkpoint, inclusion, and the agent's signature with the manifest that was in force. Returns what is
- * proven, as JSON.
+ * Verifies evidence offline: checkpoint, inclusion, and the request's signature, with the manifest that was in force, or with a key that nobody
+ * vouches for where `binding` is `key_only`. Returns what is proven, as JSON.
+ *
+ * Of that `ts`, `nonce`, `resource`, `purpose` and `agent_id` were signed; `time` and `url` are the publisher's word, and `url_signed` says whether
+ * the URL is the one that was signed.
  *
  * `keys`: the publisher's, as you know them; without any, the key in the evidence is taken, and `key_known` is false. Throws an
  * `audit.…` code.
@@ -12269,7 +12282,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_func_verify_audit_log() != 18164) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_func_verify_evidence() != 45790) {
+    if (uniffi_imagxp_swift_checksum_func_verify_evidence() != 35571) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_func_verify_inclusion() != 280) {
@@ -12659,7 +12672,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_method_auditsink_record() != 1073) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_method_custompolicy_allows() != 55741) {
+    if (uniffi_imagxp_swift_checksum_method_custompolicy_allows() != 6416) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_method_replaystore_insert_if_absent() != 48918) {

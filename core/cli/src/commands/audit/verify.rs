@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
 use crate::output::shown;
-use imagxp::ErrorKind;
 use imagxp::audit::{Evidence, Proven, SignedCheckpoint};
 use imagxp::json::{Number, Object, Value};
+use imagxp::publisher::KeyBinding;
+use imagxp::{Claim, ErrorKind};
 use imagxp_files::audit::{Expectation, Finding, Report, verify};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -122,7 +123,10 @@ fn readable(report: &Report) -> String {
     }
     if report.is_intact() && report.sealed < report.entries {
         let unsealed = report.entries - report.sealed;
-        let _ = writeln!(text, "the last {unsealed} are not sealed yet: their end could have been cut off");
+        let _ = writeln!(
+            text,
+            "the last {unsealed} are not sealed yet: they could have been changed, reordered or removed"
+        );
     }
     text
 }
@@ -136,16 +140,40 @@ fn proven_text(proven: &Proven) -> String {
         proven.size - 1,
         proven.key_id.as_str()
     );
-    let signature = if proven.request_verified {
-        "the agent's signature verifies with the manifest that was in force"
-    } else {
-        "nobody was verified, and the record says so"
+    // What was signed comes first: the rest is the publisher's word.
+    if let Some(claim) = &proven.claim {
+        let _ = writeln!(text, "  signed    {}", shown(&signed(claim)));
+    }
+    let signature = match (&proven.claim, verdict.binding) {
+        (None, _) => "nobody was verified, and the record says so",
+        (Some(_), KeyBinding::Domain) => "the agent's signature verifies with the manifest that was in force",
+        (Some(_), _) => "a signature verifies, by a key that nobody vouches for, in this name",
     };
-    let _ = writeln!(text, "  record    {}", shown(&verdict.summary()));
     let _ = writeln!(text, "  request   {signature}");
+    let _ = writeln!(text, "  record    {}", shown(&verdict.summary()));
+    let url = match proven.claim.as_ref().and_then(|claim| verdict.url_signed(claim)) {
+        Some(true) => "the record's URL is the one that was signed",
+        Some(false) => "the record's URL is NOT the one that was signed: it is the publisher's word",
+        None => "the record's URL was not signed: it is the publisher's word",
+    };
+    let _ = writeln!(text, "  url       {url}");
     let _ = writeln!(text, "  trace     {}", shown(&verdict.trace_id));
     if let Some(jti) = &verdict.jti {
         let _ = writeln!(text, "  visa      {}", shown(jti));
     }
     text
+}
+
+/// What a claim asks for, in the order of a record's summary, with the nonce.
+fn signed(claim: &Claim) -> String {
+    let resource = claim.resource_text();
+    format!(
+        "{} {} {} {} {} nonce {}",
+        claim.ts,
+        claim.agent_id,
+        claim.purpose,
+        claim.method().unwrap_or("-"),
+        resource.as_deref().unwrap_or("-"),
+        claim.nonce(),
+    )
 }

@@ -9,7 +9,7 @@ use super::{Check, Evidence};
 use crate::grade::report::Mark;
 use imagxp::Purpose;
 use imagxp::digest::digests_agree;
-use imagxp::headers::{PAYLOAD, PRODUCT, SIGNATURE};
+use imagxp::headers::{PAYLOAD, PRODUCT, SIGNATURE, names_product};
 use imagxp::json::Value;
 
 /// How far a signer's clock may be from the grader's, in milliseconds.
@@ -40,10 +40,8 @@ const CHECKS: &[Check] = &[
         what: "User-Agent has IMAGXP/1.0",
         judge: |all| {
             each(all, |_, request| {
-                let named = |value: &&str| value.split([' ', '\t']).any(|token| token == PRODUCT);
-                check(request.values("user-agent").iter().any(named), || {
-                    format!("there is no {PRODUCT} in it")
-                })
+                let named = request.values("user-agent").iter().any(|value| names_product(value.as_bytes()));
+                check(named, || format!("there is no {PRODUCT} in it"))
             })
         },
     },

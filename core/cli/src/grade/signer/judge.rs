@@ -7,7 +7,7 @@ use crate::grade::report::Mark;
 use imagxp::Timestamp;
 use imagxp::crypto::{PublicKey, Thumbprint};
 use imagxp::headers::{CREDENTIAL, PAYMENT, PUBLIC_KEY};
-use imagxp::json::{Value, canonicalize};
+use imagxp::json::{Limits, Value, parse, to_canonical};
 use imagxp::resource::Resource;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -44,24 +44,37 @@ pub(super) fn nothing_private(request: &Request) -> Result<(), String> {
     for name in ["cookie", "authorization", "proxy-authorization", PAYMENT, CREDENTIAL] {
         check(request.values(name).is_empty(), || format!("it sends {name}"))?;
     }
-    let secret = request.member("d").is_some() || holds_private_key(&request.payload);
-    check(!secret, || "the claim holds a private key".to_owned())
+    check(!holds_private_key(&request.payload), || "the claim holds a private key".to_owned())
 }
 
-/// PEM text, or a JWK member that only private keys have.
+/// PEM text, or a JWK with the member that only private keys have. A member `d` that stands beside no `kty` is anybody's.
 fn holds_private_key(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    text.contains("PRIVATE KEY") || text.contains("\"d\":") || text.contains("\"private_key\"")
+    let value = parse(bytes, &Limits::INTERCHANGE).ok();
+    // In one form, whatever it was written with; what is no JSON as it is.
+    let text = value.as_ref().map_or_else(|| bytes.to_vec(), to_canonical);
+    let text = String::from_utf8_lossy(&text);
+    let jwk = match &value {
+        Some(value) => holds_private_jwk(value),
+        None => text.contains("\"kty\"") && text.contains("\"d\""),
+    };
+    jwk || text.contains("PRIVATE KEY") || text.contains("\"private_key\"")
+}
+
+fn holds_private_jwk(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(holds_private_jwk),
+        Value::Object(object) => {
+            (object.contains("kty") && object.contains("d"))
+                || object.iter().any(|(_, value)| holds_private_jwk(value))
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn manifest_is_public(all: &Evidence) -> Mark {
     match &all.published.bytes {
         Err(_) => Mark::Skipped("there is no manifest"),
-        Ok(bytes) => {
-            // In one form, whatever white space it was written with.
-            let text = canonicalize(bytes, &imagxp::json::Limits::MANIFEST).unwrap_or_else(|_| bytes.clone());
-            check(!holds_private_key(&text), || "it holds a private key".to_owned()).into()
-        }
+        Ok(bytes) => check(!holds_private_key(bytes), || "it holds a private key".to_owned()).into(),
     }
 }
 
