@@ -36,7 +36,7 @@ impl Pending {
     /// What a replay store that answered `.later` has to insert; nil when the verification does not wait for that.
     pub(crate) fn insertion(&self) -> Option<ReplayInsertion> {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.as_ref().and_then(publisher::Pending::insertion).map(|entry| ReplayInsertion::of(&entry))
+        waiting.as_ref().and_then(publisher::Pending::insertion).map(ReplayInsertion::of)
     }
 
     /// Records what the store answered to `insertion()`; nil when it failed, and `.later` is no answer. Throws `usage.argument` after the
