@@ -212,9 +212,18 @@ test('explanations spend nothing', () => {
 
 test('a character of a header is a byte', () => {
   const publisher = new Publisher(policy({ unsigned: 'browsers' }))
-  for (const [bytes, code] of [['', null], ['\xe9', 'auth.required'], ['\xc3\xa9', null], ['\u20ac', null]]) {
+  for (const [bytes, code] of [
+    ['', null],
+    ['\xe9', 'auth.required'],
+    ['\xc3\xa9', null],
+    ['\u20ac', null],
+  ]) {
     const userAgent = `Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0${bytes}`
-    const headers = [['user-agent', userAgent], ['accept-language', 'en'], ['sec-fetch-mode', 'navigate']]
+    const headers = [
+      ['user-agent', userAgent],
+      ['accept-language', 'en'],
+      ['sec-fetch-mode', 'navigate'],
+    ]
     assert.equal(publisher.verify('GET', '/a', headers).verdict.code, code, bytes)
   }
 })
