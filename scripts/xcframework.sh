@@ -1,6 +1,7 @@
 #!/bin/sh
 # The Rust half of the Swift package for Apple platforms: bindings/swift/build/ImagxpFFI.xcframework (macOS, iOS, its simulator).
-# With the notices of what is linked into it, and a bill of materials. Needs macOS with Xcode, and rustup for the targets that are missing.
+# With the notices of what is linked into it, and a bill of materials. Needs macOS with Xcode, rustup for
+# the targets that are missing, and Python 3.11.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -8,6 +9,9 @@ set -eu
 for tool in xcodebuild lipo rustup; do
     have "$tool" || die "$tool is missing: install Xcode (xcode-select --install) and rustup (https://rustup.rs)"
 done
+# The notices are written last: what they need is found out first.
+python3 -c 'import tomllib' 2>/dev/null || die "Python 3.11 or newer is needed for the notices (python3 on the PATH)"
+cargo fetch --quiet --locked
 
 package=$root/bindings/swift
 build=$package/build

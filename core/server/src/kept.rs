@@ -125,6 +125,15 @@ pub(crate) fn judge(ledger: &Ledger, data: &Path) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// For a command, which does not stay: refuses writes to a log that does not contain the kept checkpoint.
+pub(crate) fn judge_entries(ledger: &Ledger, data: &Path) -> Result<(), SetupError> {
+    let Some(kept) = of_folder(data)? else { return Ok(()) };
+    if !ledger.read().and_then(|mut reading| contains(&mut reading, &kept)).map_err(crate::ledger::storage)? {
+        refuse(ledger);
+    }
+    Ok(())
+}
+
 fn refuse(ledger: &Ledger) {
     tracing::error!(
         "the log has gone back: it does not contain the checkpoint that is kept; writes are refused"

@@ -38,10 +38,16 @@ pub fn open(config: &Config) -> Result<Ledger, SetupError> {
 /// Errors: as [`open`], and why nothing may be written to it (`ledger.broken`, `log.rewound`).
 pub fn open_to_write(config: &Config) -> Result<Ledger, SetupError> {
     let ledger = open(config)?;
-    judge(&ledger, &config.data)?;
+    judge_log(&ledger, &config.data)?;
     let Some(refusal) = ledger.refusal() else { return Ok(ledger) };
     ledger.close();
     Err(SetupError::new(refusal.code().as_str(), refusal.message().to_owned()))
+}
+
+/// Brings the tables of a restored ledger, at which nobody is at work, up to date. Blocks. Errors: `storage.*`, `config.invalid`.
+pub fn bring_up_to_date(config: &Config, now_ms: i64) -> Result<(), SetupError> {
+    open_with(config, Migrate::Always, now_ms)?.close();
+    Ok(())
 }
 
 /// Opens a ledger, whatever is to be done with it. A SQLite file must be there. Errors: as [`open`].
@@ -63,6 +69,12 @@ pub(crate) fn judge(ledger: &Ledger, data: &Path) -> Result<(), SetupError> {
     let report = ledger.audit_balances().map_err(storage)?;
     background::judge(ledger, &report, "balances");
     kept::judge(ledger, data)
+}
+
+/// The same, and whether the log contains the kept checkpoint, which the service finds out beside its work. Reads the log.
+pub(crate) fn judge_log(ledger: &Ledger, data: &Path) -> Result<(), SetupError> {
+    judge(ledger, data)?;
+    if ledger.refusal().is_none() { kept::judge_entries(ledger, data) } else { Ok(()) }
 }
 
 /// An error of the store as one of setting up.

@@ -179,7 +179,7 @@ impl Registry {
     /// Errors: `storage.*`, and the refusals of a ledger that takes no writes (`ledger.broken`, `log.rewound`).
     pub fn note_operators(&self, config: &Config, now: Timestamp) -> Result<usize, SetupError> {
         if let Some(ledger) = &self.shared {
-            ledger::judge(ledger, &self.data)?;
+            ledger::judge_log(ledger, &self.data)?;
             return self.note_in(ledger, now);
         }
         match ledger::address(config)? {

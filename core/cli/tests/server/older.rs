@@ -34,6 +34,8 @@ fn commands_leave_an_older_ledger_as_it_is() {
     let newest = migrations(service.data());
     assert_eq!(newest, 7, "the last migration is another one: take that back");
     make_older(service.data());
+    let pages = tempfile::tempdir().unwrap();
+    std::fs::copy(service.data().join("ledger.db"), pages.path().join("old.db")).unwrap();
     let copy = service.data().join("copy.jsonl");
     let backup = ["broker", "backup", copy.to_str().unwrap()];
     for args in [["broker", "ledger", "audit"].as_slice(), &backup, &["broker", "settle"]] {
@@ -52,4 +54,13 @@ fn commands_leave_an_older_ledger_as_it_is() {
         let log = service.get("/v1/log/entries?limit=500", &service.token).is(200);
         log["entries"].as_array().unwrap().iter().any(|entry| entry["event"]["body"]["operator"] == "ann")
     });
+    // A copy of the pages is brought up to date where it is restored, where nobody is at work on it: the audit can come before the service.
+    let (old, restored) = (pages.path().join("old.db"), pages.path().join("restored"));
+    std::fs::create_dir(&restored).unwrap();
+    for args in [["restore", old.to_str().unwrap()].as_slice(), &["ledger", "audit"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        let output = command.arg("broker").args(args).arg("--data").arg(&restored).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(migrations(&restored), newest);
 }

@@ -170,6 +170,12 @@ fn another_history_in_place_of_the_log_is_refused() {
     deposit(&rewound.service, "x3").is(201);
     rewound.service.stop();
     std::fs::write(rewound.checkpoint(), checkpoint).unwrap();
+    for args in [["broker", "settle"].as_slice(), &["operator", "add", "ann"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagxp"));
+        let output = command.args(args).arg("--data").arg(rewound.service.data()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("log.rewound"), "{args:?}: {text}");
+    }
     rewound.service.run();
     until("another log is not noticed", || deposit(&rewound.service, "x3").0.status != 200);
     deposit(&rewound.service, "x4").refuses(503, "log.rewound");

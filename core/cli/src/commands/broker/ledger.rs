@@ -202,12 +202,20 @@ impl Restore {
         let unreadable = |error: std::io::Error| {
             CliError::new(CliError::UNREADABLE, format!("cannot be read: {error}")).in_file(name(&self.file))
         };
-        let address = ledger::address(&self.options.beside()?).map_err(wrong)?;
+        let config = self.options.beside()?;
+        let address = ledger::address(&config).map_err(wrong)?;
         let mut start = Vec::new();
         let file = File::open(&self.file).map_err(unreadable)?;
         (&file).take(16).read_to_end(&mut start).map_err(unreadable)?;
         let restored = match &address {
-            Address::Sqlite(to) if start == SQLITE => backup::restore_file(&self.file, to),
+            Address::Sqlite(to) if start == SQLITE => {
+                let restored = backup::restore_file(&self.file, to);
+                // Of an older program, perhaps; the audit that comes next is this one's.
+                if restored.is_ok() {
+                    ledger::bring_up_to_date(&config, now()?.as_millis()).map_err(wrong)?;
+                }
+                restored
+            }
             _ if start == SQLITE => {
                 return Err(CliError::usage(
                     "a SQLite file is restored as one; make the backup without --sqlite",
