@@ -146,6 +146,20 @@ fn a_request_that_was_allowed_twice_is_found() {
     assert!(report.findings[0].message.contains("entry 1"), "a denial is none: {:?}", report.findings);
 }
 
+/// A nonce may come again when the publisher has forgotten it: that is another claim, and no agent can make a log look altered by it.
+#[test]
+fn a_nonce_that_comes_again_is_another_request() {
+    let folder = tempfile::tempdir().unwrap();
+    for earlier in [200, 0] {
+        let publisher = one_file(folder.path());
+        let ask = imagxp::agent::SignRequest::new("GET", URL, imagxp::Purpose::RagRetrieval);
+        let signed =
+            Signed::new(&identity(1), &ask, now().saturating_add_secs(-earlier), "nonce-000000000000");
+        assert_eq!(signed.verify(&publisher).code, None);
+    }
+    assert_eq!(sound(folder.path()).requests_verified, 2);
+}
+
 #[test]
 fn keys_that_nobody_vouches_for_are_counted_apart() {
     let folder = tempfile::tempdir().unwrap();

@@ -284,14 +284,13 @@ impl Run<'_> {
         }
     }
 
-    /// A nonce counts once for its agent; under `key_only`, where anybody may bear the name, for the key.
+    /// A claim counts once for the key that signed it. A nonce is no name of it: who uses one again when it is forgotten signs another claim.
     fn allow(&mut self, name: &str, number: u64, entry: u64, verdict: &StoredVerdict, claim: &Claim) {
         let mut hasher = Hasher::new();
         let key_id = verdict.key_id.as_ref().map(|key_id| key_id.as_str()).unwrap_or_default();
-        for part in [claim.agent_id.as_str(), key_id, claim.nonce()] {
-            hasher.update(part.as_bytes());
-            hasher.update(b" ");
-        }
+        hasher.update(key_id.as_bytes());
+        hasher.update(b" ");
+        hasher.update(claim.canonical());
         let hash = hasher.finish();
         let Some(request) = hash.first_chunk::<16>() else { return };
         if let Some(before) = self.allowed.insert(*request, entry) {

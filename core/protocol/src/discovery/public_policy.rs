@@ -8,13 +8,10 @@ use crate::amount::Amount;
 use crate::error::{Error, ErrorKind, Result};
 use crate::held::Held;
 use crate::json::{self, Limits, Object, Value};
-use crate::policy::{Money, PathPattern};
+use crate::policy::{MAX_LIST, Money, PathPattern};
 use crate::purpose::Purpose;
 use crate::resource::{Origin, Resource, path_readings};
 use std::collections::BTreeMap;
-
-/// The most elements of each list.
-const MAX_LIST: usize = 1024;
 
 /// What a publisher says in public about its terms.
 #[derive(Clone, Debug)]

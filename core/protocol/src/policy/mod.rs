@@ -15,11 +15,11 @@ pub use document::{
 };
 pub use evaluate::{Decision, Question, Reason};
 pub use path::PathPattern;
+pub(crate) use public::MAX_LIST;
 pub use public::WELL_KNOWN_PATH;
 
 use crate::amount::Amount;
 use crate::code::Code;
-use crate::discovery::PublicPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::resource::Origin;
@@ -80,11 +80,8 @@ impl Policy {
         let origins = document.check()?;
         let rules = evaluate::Rules::compile(&document)?;
         let policy = Self { document, origins, rules, hash };
-        // What no agent can read is no policy: each would take the site for one that has none.
-        match PublicPolicy::parse(&policy.public_json()) {
-            Ok(_) => Ok(policy),
-            Err(error) => Err(policy_error(format!("no agent could read it: {}", error.message()))),
-        }
+        public::readable(&policy)?;
+        Ok(policy)
     }
 
     /// The document.

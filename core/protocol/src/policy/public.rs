@@ -1,12 +1,44 @@
 //! The public part of a policy, and remarks about what is hardly meant.
 
-use super::{Document, Policy, Price, Unsigned};
+use super::{Document, Policy, Price, Unsigned, policy_error};
+use crate::error::Result;
 use crate::json::{self, Object, Value};
 use crate::purpose::Purpose;
 use std::collections::BTreeMap;
 
 /// Where the public policy is served.
 pub const WELL_KNOWN_PATH: &str = "/.well-known/imagxp-policy.json";
+
+/// The most elements of each list of a public policy, for who writes one and for who reads it.
+pub(crate) const MAX_LIST: usize = 1024;
+
+/// Refuses what no agent could read: each would take the site for one that has no policy.
+pub(super) fn readable(policy: &Policy) -> Result<()> {
+    let document = policy.document();
+    let lists = [
+        ("origins", policy.origins().len()),
+        ("methods", document.methods.len()),
+        ("paths", told(document).count()),
+        ("payment.brokers", document.payment.brokers.len()),
+    ];
+    if let Some((name, _)) = lists.iter().find(|(_, length)| *length > MAX_LIST) {
+        return Err(policy_error(format!(
+            "no agent could read it: `{name}` has more than {MAX_LIST} elements"
+        )));
+    }
+    let most = json::Limits::POLICY.max_bytes;
+    if to_json(policy).len() > most {
+        return Err(policy_error(format!(
+            "no agent could read it: its public part is longer than {most} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// The rules for paths that are told: those about visitors without a signature are not.
+fn told(document: &Document) -> impl Iterator<Item = &super::PathRule> {
+    document.paths.iter().filter(|rule| rule.price.is_some() || !rule.purposes.is_empty())
+}
 
 pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     let document = policy.document();
@@ -36,8 +68,7 @@ pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     if let Some(price) = &document.price {
         object.insert("price", price_object(price));
     }
-    let priced = document.paths.iter().filter(|rule| rule.price.is_some() || !rule.purposes.is_empty());
-    let paths = priced.map(|rule| {
+    let paths = told(document).map(|rule| {
         let mut member = Object::new();
         member.insert("match", rule.matches.clone());
         member.insert("purposes", purposes(&rule.purposes));

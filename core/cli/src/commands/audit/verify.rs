@@ -154,6 +154,9 @@ fn proven_text(proven: &Proven) -> String {
     let url = match proven.claim.as_ref().and_then(|claim| verdict.url_signed(claim)) {
         Some(true) => "the record's URL is the one that was signed",
         Some(false) => "the record's URL is NOT the one that was signed: it is the publisher's word",
+        None if verdict.url_cut => {
+            "of the record's URL only the beginning is here: whether it was signed cannot be told"
+        }
         None => "the record's URL was not signed: it is the publisher's word",
     };
     let _ = writeln!(text, "  url       {url}");
