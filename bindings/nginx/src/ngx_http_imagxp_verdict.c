@@ -164,13 +164,13 @@ ngx_http_imagxp_served_origin(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     return (claimed.len == 0 || claimed.data == named.data) ? named : none;
 }
 
-/* Whether the request came to this origin, by its line and by Host. */
+/* Whether the request came to this origin, by its line and by Host, which may name the port that the scheme has anyway. */
 static ngx_uint_t
 ngx_http_imagxp_names_host(ngx_http_request_t *r, ngx_str_t *origin)
 {
     u_char     *authority;
     size_t      len;
-    ngx_str_t  *host, *server;
+    ngx_str_t   host, *server, port;
 
     if (r->headers_in.host == NULL) {
         return 0;
@@ -178,10 +178,20 @@ ngx_http_imagxp_names_host(ngx_http_request_t *r, ngx_str_t *origin)
 
     authority = ngx_strlchr(origin->data, origin->data + origin->len, '/') + 2;
     len = origin->data + origin->len - authority;
-    host = &r->headers_in.host->value;
+    host = r->headers_in.host->value;
     server = &r->headers_in.server;
 
-    return host->len == len && ngx_strncasecmp(authority, host->data, len) == 0
+    if (origin->data[4] == 's') {
+        ngx_str_set(&port, ":443");
+    } else {
+        ngx_str_set(&port, ":80");
+    }
+
+    if (host.len == len + port.len && ngx_memcmp(host.data + len, port.data, port.len) == 0) {
+        host.len = len;
+    }
+
+    return host.len == len && ngx_strncasecmp(authority, host.data, len) == 0
            && server->len <= len && ngx_strncasecmp(authority, server->data, server->len) == 0
            && (server->len == len || authority[server->len] == ':');
 }

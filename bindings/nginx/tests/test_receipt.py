@@ -190,6 +190,8 @@ def test_a_claim_that_nobody_compares_is_not_what_a_receipt_says(start, world, s
         ("https://pub.example", "inner.example", "https://pub.example/page"),
         # Which of the two was served?
         ("https://pub.example", "other.example", None),
+        ("https://pub.example", "OTHER.example:443", None),
+        ("https://pub.example", "pub.example:443", "https://pub.example/page"),
         ("https://other.example", "pub.example", None),
     ],
 )

@@ -53,7 +53,9 @@ def test_a_claim_that_nobody_compares_is_not_what_a_receipt_says(
         (ORIGIN, "inner.example", ORIGIN + "/a"),
         # Which of the two was served?
         (ORIGIN, "other.example", None),
+        (ORIGIN, "OTHER.example:443", None),
         (OTHER, "pub.example", None),
+        (ORIGIN, "pub.example:443", ORIGIN + "/a"),
         # Our key is of the first.
         (OTHER, "other.example", None),
     ],

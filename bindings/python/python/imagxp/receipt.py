@@ -21,7 +21,7 @@ def served_url(identity: Identity, origins: Sequence[str], host: str, target: st
     Path and query are those that came: what the agent has signed need not be what it asked for (`resource_match: off`). Among our own
     origins, and only among them, `Host` may choose, or else the agent, where something before us has changed `Host`.
     """
-    named = next((origin for origin in origins if origin.partition("://")[2] == host.lower()), None)
+    named = next((origin for origin in origins if host.lower() in _authorities(origin)), None)
     resource = verdict.resource or ""
     signed = next((origin for origin in origins if resource.startswith(f"{origin}/")), None)
     origin = named or signed
@@ -29,6 +29,12 @@ def served_url(identity: Identity, origins: Sequence[str], host: str, target: st
         return None
     parts = urlsplit(origin)
     return origin + target if identity.agent_id in (parts.hostname, parts.netloc) else None
+
+
+def _authorities(origin: str) -> tuple[str, str]:
+    """How `Host` may name an origin: as it is written, and with the port that its scheme has anyway."""
+    scheme, _, authority = origin.partition("://")
+    return authority, f"{authority}:{443 if scheme == 'https' else 80}"
 
 
 class ReceiptDraft:
