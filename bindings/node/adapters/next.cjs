@@ -4,7 +4,7 @@ const { NextRequest, NextResponse } = require('next/server')
 const { Guard } = require('./shared/guard.cjs')
 const { VERDICT_PREFIX, stripped } = require('./shared/headers.cjs')
 const { seal, unseal } = require('./shared/seal.cjs')
-const { dress, pathOf, readWeb } = require('./shared/web.cjs')
+const { discard, dress, pathOf, readWeb } = require('./shared/web.cjs')
 
 const SEALED = `${VERDICT_PREFIX}sealed`
 const FACTS = [
@@ -32,14 +32,7 @@ function withImagxp(handler, options) {
   const guard = guardOf(options)
 
   return async function imagxpHandler(request, context) {
-    let replay
-    const decision = await guard.decide(
-      asked(request, async (max) => {
-        const { gone, body, replay: again } = await readWeb(request, max)
-        replay = again
-        return { gone, body }
-      }),
-    )
+    const { decision, replay } = await decided(guard, request)
     if (decision.gone) return new Response(null, { status: 400 })
     if (decision.answer !== undefined) return decision.answer.toResponse(request.method)
     const response = await handler(clean(request, replay), { ...context, imagxp: decision.verdict })
@@ -56,12 +49,7 @@ function imagxpProxy(options) {
     throw new TypeError('a proxy does not see what is served: receipts are made by withImagxp')
 
   return async function imagxpProxyHandler(request) {
-    const decision = await guard.decide(
-      asked(request, async (max) => {
-        const { gone, body } = await readWeb(request, max)
-        return { gone, body }
-      }),
-    )
+    const { decision } = await decided(guard, request)
     if (decision.gone) return new Response(null, { status: 400 })
     if (decision.answer !== undefined) return decision.answer.toResponse(request.method)
     const headers = new Headers(stripped(request.headers) ?? request.headers)
@@ -94,9 +82,19 @@ function guardOf(options) {
   return guards.get(options)
 }
 
-function asked(request, readBody) {
+/** The decision about a request, and its body, if that was read. What is left of a refused one is let go. */
+async function decided(guard, request) {
   const { method, url, headers } = request
-  return { method, url: pathOf(url), headers, host: headers.get('host') ?? undefined, readBody }
+  let replay
+  const readBody = async (max) => {
+    const { gone, body, replay: again } = await readWeb(request, max)
+    replay = again
+    return { gone, body }
+  }
+  const host = headers.get('host') ?? undefined
+  const decision = await guard.decide({ method, url: pathOf(url), headers, host, readBody })
+  if (decision.answer !== undefined && replay instanceof ReadableStream) discard(replay)
+  return { decision, replay }
 }
 
 /** The request for the application, in which only we speak of verdicts. */

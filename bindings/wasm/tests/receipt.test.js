@@ -14,23 +14,49 @@ after(() => reader.close());
 const request = (target, lines) => new Request(HOST + target, { headers: lines });
 const page = () => new Response("page");
 
+/** The URL of the receipt for a target that was asked for at `host` with this claim; `null` without one. */
+async function urlOf(verifier, claimed, target = "/a?b", host = HOST) {
+  const lines = reader.identity.sign("GET", claimed, "SUMMARY");
+  const answer = await verifier.handle(new Request(host + target, { headers: [["user-agent", "Test IMAGXP/1.0"], ...lines] }), page);
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return answer.headers.has("x-imagxp-provenance") ? imagxp.SignedReceipt.fromHeaders(answer.headers).receipt.url : null;
+}
+
 test("a receipt is for what is served, whatever was signed", async () => {
   const identity = { agentId: "localhost:3000", privateKey: imagxp.PrivateKey.generate().toPem(), allowLoopback: true };
   const rules = (more) => policy({ origins: [ORIGIN, HOST], ...more });
-  const urlOf = async (verifier, claimed) => {
-    const lines = reader.identity.sign("GET", claimed, "SUMMARY");
-    const answer = await verifier.handle(request("/a?b", [["user-agent", "Test IMAGXP/1.0"], ...lines]), page);
-    assert.equal(answer.status, 200, await answer.clone().text());
-    return answer.headers.has("x-imagxp-provenance") ? imagxp.SignedReceipt.fromHeaders(answer.headers).receipt.url : null;
-  };
   // Nobody has compared what was signed.
   const off = new imagxp.Verifier({ policy: rules({ resource_match: "off" }), identity });
-  for (const claimed of [`${HOST}/other`, `${ORIGIN}/a?b`, `${HOST}/a?b`]) assert.equal(await urlOf(off, claimed), `${HOST}/a?b`);
+  for (const claimed of [`${HOST}/other`, "https://elsewhere.example/a?b", `${HOST}/a?b`]) assert.equal(await urlOf(off, claimed), `${HOST}/a?b`);
   const strict = new imagxp.Verifier({ policy: rules(), identity });
   assert.equal(await urlOf(strict, `${HOST}/a?b`), `${HOST}/a?b`);
-  // Its page is another's.
+  // Which of the two was served?
   const ofOther = new imagxp.Verifier({ policy: rules(), identity: { ...identity, agentId: "pub.example", allowLoopback: false } });
-  assert.deepEqual([await urlOf(strict, `${ORIGIN}/a?b`), await urlOf(ofOther, `${ORIGIN}/a?b`)], [null, null]);
+  for (const verifier of [off, strict, ofOther]) assert.equal(await urlOf(verifier, `${ORIGIN}/a?b`), null);
+});
+
+test("where the host is another the claim says which of our origins is served", async () => {
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  const inner = "http://127.0.0.1:9";
+  for (const resource_match of ["strict", "path", "off"]) {
+    const site = new imagxp.Verifier({ policy: policy({ resource_match }), identity });
+    assert.equal(await urlOf(site, `${ORIGIN}/a?b`, "/a?b", inner), `${ORIGIN}/a?b`);
+  }
+  const off = new imagxp.Verifier({ policy: policy({ resource_match: "off" }), identity });
+  assert.equal(await urlOf(off, `${ORIGIN}/other`, "/a?b", inner), `${ORIGIN}/a?b`);
+  assert.equal(await urlOf(off, "https://elsewhere.example/a?b", "/a?b", inner), null);
+});
+
+test("however the claim spells the origin", async () => {
+  const identity = { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem() };
+  for (const host of [HOST, "http://127.0.0.1:9"]) {
+    const verifier = new imagxp.Verifier({ policy: policy(), identity });
+    assert.equal(await urlOf(verifier, "https://pub.example:443/a", "/a", host), `${ORIGIN}/a`);
+    assert.equal(await urlOf(verifier, "https://PUB.Example/a", "/a", host), `${ORIGIN}/a`);
+    assert.equal(await urlOf(verifier, "https://pub.example?x=1", "/?x=1", host), `${ORIGIN}/?x=1`);
+    // What is asked for, as it came.
+    assert.equal(await urlOf(verifier, "https://pub.example/%7ea", "/~a", host), `${ORIGIN}/~a`);
+  }
 });
 
 test("what has a receipt is not to be compressed, and what the program has encoded gets none", async () => {

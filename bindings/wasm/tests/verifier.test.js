@@ -28,15 +28,27 @@ test("the query is compared as it came", async () => {
   assert.equal((await site.verifyRequest(request("/a", reader.sign("/a?")))).code, "claim.resource_mismatch");
 });
 
-test("the application gets the very request, and may answer nothing when it was upgraded", async () => {
-  const asked = request("/", reader.sign("/"));
+test("of a request for a WebSocket the application gets the very object, and may answer nothing when it was upgraded", async () => {
+  const socket = ["upgrade", "WebSocket"];
+  const asked = request("/", [...reader.sign("/"), socket]);
   let same;
   const upgrade = withImagxp((passed, info, verdict) => { same = [passed === asked, imagxp.verdictOf(passed) === verdict]; }, { policy: policy() });
   assert.equal(await upgrade(asked, {}), undefined);
   assert.deepEqual(same, [true, true]);
   // What only we may say is never passed on.
-  await upgrade(request("/", [...reader.sign("/"), ["x-imagxp-verdict-admin", "1"]]), {});
+  await upgrade(request("/", [...reader.sign("/"), socket, ["x-imagxp-verdict-admin", "1"]]), {});
   assert.equal(same[0], false);
+});
+
+test("any other request is a copy, whose headers the application may change", async () => {
+  for (const more of [[], [["upgrade", "h2c"]]]) {
+    const asked = request("/", [...reader.sign("/"), ...more]);
+    const own = withImagxp((passed, info, verdict) => {
+      assert.deepEqual([passed === asked, imagxp.verdictOf(passed) === verdict], [false, true]);
+      return new Response();
+    }, { policy: policy() });
+    assert.equal((await own(asked, {})).status, 200);
+  }
 });
 
 test("verifyRequest gives the verdict, and leaves the request as it is", async () => {

@@ -84,6 +84,11 @@ test("paid: an offer, a visa, and its one use", async () => {
   assert.deepEqual([twice.status, twice.code()], [402, "payment.already_used"]);
 });
 
+test("a handler that changes a header of a request that was paid for", async () => {
+  const answer = await get("/paid/changed", reader.sign("/paid/changed", { payment: bank.visa(reader) }));
+  assert.deepEqual([answer.status, answer.text], [200, "here"]);
+});
+
 test("replayed: the same request passes once", async () => {
   const lines = reader.sign("/once");
   assert.equal((await get("/once", lines)).status, 200);

@@ -9,7 +9,7 @@ export * from "./index.js";
  * Verifies every request before the handler sees it; the verdict comes as the last argument, and is `verdictOf(request)`. With a policy that
  * has `allow_loopback`, requests that come from another machine are refused, where `info.remoteAddr` tells.
  *
- * The handler may upgrade the request to a WebSocket (in Bun it then answers nothing), unless its client has sent `x-imagxp-verdict-*`.
+ * The handler may upgrade a request for a WebSocket (in Bun it then answers nothing), unless its client has sent `x-imagxp-verdict-*`.
  */
 export function withImagxp<Info = unknown, Answer extends Response | undefined = Response>(
   handler: (request: Request, info: Info, verdict: Verdict) => Answer | Promise<Answer>,

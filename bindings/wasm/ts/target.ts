@@ -13,15 +13,20 @@ export function targetOf(url: string): string {
 /**
  * The absolute URL that a request is served under, which its receipt names; `undefined` when nobody can tell.
  *
- * What an agent has signed counts only where it was compared with the request: with `resource_match` `off` it may be any URL. And only when the URL's
- * host names no other of our origins, whose page this may be.
+ * Path and query are those that came: what the agent has signed need not be what it asked for (`resource_match` `off`). Among our own origins, and only
+ * among them, the URL's host may choose, or else the agent, where something before us has changed `Host`; none when the two name different ones.
+ * `resource` is in its normal form, as our origins are.
  */
-export function servedUrl(policy: { origins: string[]; resourceMatch: string }, url: string, resource: string | null): string | undefined {
-  // Among our own origins, and only among them, the URL's host may choose.
+export function servedUrl(origins: readonly string[], url: string, resource: string | null): string | undefined {
   const { host } = new URL(url);
-  const named = policy.origins.find((origin) => origin.slice(origin.indexOf("://") + 3) === host);
-  if (resource !== null && !resource.startsWith("/") && policy.resourceMatch !== "off") {
-    return named === undefined || resource.startsWith(`${named}/`) ? resource : undefined;
-  }
-  return named === undefined ? undefined : named + targetOf(url);
+  const named = origins.find((origin) => isHost(origin, host));
+  const signed = origins.find((origin) => resource?.startsWith(`${origin}/`));
+  const origin = named ?? signed;
+  return origin === undefined || (signed ?? origin) !== origin ? undefined : origin + targetOf(url);
+}
+
+/** Whether a URL's host names this origin, its scheme's own port written or not: the URL's scheme need not be the origin's. */
+function isHost(origin: string, host: string): boolean {
+  const [scheme, own] = origin.split("://");
+  return host === own || host === `${own}:${scheme === "https" ? 443 : 80}`;
 }

@@ -46,6 +46,7 @@ const MAX_FETCHES = 6;
 const MAX_INSERTIONS = 128;
 const VERDICT_PREFIX = "x-imagxp-verdict-";
 const FEEDBACK = "x-imagxp-feedback";
+const WEBSOCKET = /(?:^|,)\s*websocket\s*(?:,|$)/i;
 
 /** What lives in one instance of the module. */
 interface Site {
@@ -65,7 +66,7 @@ export function verdictOf(request: Request): Verdict | undefined {
 export class Verifier {
   readonly #options: VerifierOptions;
   readonly #documents: Documents;
-  readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[]; resourceMatch: string };
+  readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[] };
   #site: Site | undefined;
 
   /** Throws `usage.policy` or `usage.argument` at once for a policy or options that cannot work. */
@@ -73,8 +74,8 @@ export class Verifier {
     check(options);
     this.#options = options;
     const policy = Policy.fromJson(options.policy);
-    const { allowLoopback, contentOrigin, origins, resourceMatch } = policy;
-    this.#policy = { public: policy.publicJson(), allowLoopback, contentOrigin, origins, resourceMatch };
+    const { allowLoopback, contentOrigin, origins } = policy;
+    this.#policy = { public: policy.publicJson(), allowLoopback, contentOrigin, origins };
     policy.free();
     if (options.identity !== undefined && contentOrigin === undefined) {
       throw new ImagxpError("usage.argument", "receipts say who made the content: give the policy a provenance.origin");
@@ -94,8 +95,8 @@ export class Verifier {
   /**
    * Answers one request: the public policy, a refusal, or what `next` answers, with the verdict's headers and a receipt.
    *
-   * `next` gets the request without `x-imagxp-verdict-*`, which only we may say; where there is none of them it is the platform's own request, which
-   * can be upgraded to a WebSocket.
+   * `next` gets a copy of the request, whose headers it may change, without `x-imagxp-verdict-*`, which only we may say. A request for a WebSocket
+   * (`Upgrade: websocket`) without any of those comes as the platform's own, which can be upgraded; its headers may be read-only.
    */
   async handle<Answer extends Response | undefined = Response>(request: Request, next: Next<Answer>, context: Context = {}): Promise<Answer | Response> {
     const head = request.method === "HEAD";
@@ -125,7 +126,7 @@ export class Verifier {
     verdicts.set(passed, verdict);
     const answer = await next(passed, verdict);
     if (answer === undefined) return answer;
-    return this.#receipt(passed, verdict, withHeaders(answer, headers), context);
+    return this.#receipt(request, verdict, withHeaders(answer, headers), context);
   }
 
   /** `read` is how a body is read whose digest was signed; of any other nothing is touched. */
@@ -249,7 +250,7 @@ export class Verifier {
   async #receipt(request: Request, verdict: Verdict, response: Response, context: Context): Promise<Response> {
     const { identity: signer, maxReceiptBody, onReceipt } = this.#options;
     const origin = this.#policy.contentOrigin;
-    const url = servedUrl(this.#policy, request.url, verdict.resource);
+    const url = servedUrl(this.#policy.origins, request.url, verdict.resource);
     if (signer === undefined || origin === undefined || url === undefined || request.method === "HEAD") return response;
     // Only on the host whose manifest has our key.
     const { hostname, host } = new URL(url);
@@ -298,8 +299,8 @@ function isOutside(address: string | undefined): boolean {
 /** The request, in which only we speak of verdicts. */
 function stripped(request: Request): Request {
   const names = [...request.headers.keys()].filter((name) => name.replaceAll("_", "-").startsWith(VERDICT_PREFIX));
-  // The very object: no other can be upgraded to a WebSocket.
-  if (names.length === 0) return request;
+  // The very object: no other can be upgraded to a WebSocket. Of any other request a handler may change the headers.
+  if (names.length === 0 && WEBSOCKET.test(request.headers.get("upgrade") ?? "")) return request;
   const passed = new Request(request);
   for (const name of names) passed.headers.delete(name);
   return passed;

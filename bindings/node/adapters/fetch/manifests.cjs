@@ -2,9 +2,10 @@
 
 const { setTimeout: pause } = require('node:timers/promises')
 const { Fetcher, ImagxpError, Manifest, manifestUrl, userAgent } = require('../../index.cjs')
+const { SingleFlight } = require('../shared/single_flight.cjs')
 
 const KNOWN_MS = 300_000
-const FAILED_MS = 60_000
+const ABSENT_MS = 60_000
 const MOST = 1024
 // Ten seconds for a turn, where the fetcher has too many requests under way.
 const PAUSE_MS = 50
@@ -15,8 +16,9 @@ class Manifests {
   #options
   #fetcher
   #headers
-  // By domain, the one that was fetched first in front.
+  // By domain, the one that was fetched first in front: a manifest, or the error that says that there is none.
   #known = new Map()
+  #flights = new SingleFlight()
 
   constructor({ allowLoopback, fetcher, product }) {
     this.#options = { allowLoopback }
@@ -33,15 +35,14 @@ class Manifests {
     if (domain === null)
       throw new ImagxpError('identity.not_found', "the publisher's host is no domain that could publish a key")
     const known = this.#lasting(domain)
-    const found = known ?? this.#fetched(domain)
+    if (known === null) return signed.verify(await this.#fetched(domain))
+    if (known.absent !== undefined) throw known.absent
     try {
-      return signed.verify(await found.manifest)
+      return signed.verify(known.manifest)
     } catch (error) {
-      if (known === null || error.code !== 'identity.key_mismatch') throw error
+      if (error.code !== 'identity.key_mismatch') throw error
     }
-    // Another answer may have fetched it meanwhile.
-    const newest = this.#known.get(domain)
-    return signed.verify(await (newest === undefined || newest === known ? this.#fetched(domain) : newest).manifest)
+    return signed.verify(await this.#fetched(domain))
   }
 
   /** What is known, for as long as it may be; a clock that steps back makes it unknown. */
@@ -51,28 +52,29 @@ class Manifests {
     return known !== undefined && known.from <= now && now < known.until ? known : null
   }
 
+  /** The manifest, fetched now. A failure is nobody's word: the next page asks again, and a manifest that is known stays known. */
   #fetched(domain) {
-    const from = Date.now()
-    const fetched = { manifest: this.#fetch(domain), from, until: from + KNOWN_MS }
-    fetched.manifest.catch((error) => {
-      fetched.until = Math.min(fetched.until, from + FAILED_MS)
-      // That we were busy says nothing about the publisher.
-      if (error.failure === 'busy' && this.#known.get(domain) === fetched) this.#known.delete(domain)
+    return this.#flights.run(domain, async () => {
+      const from = Date.now()
+      this.#fetcher ??= new Fetcher(this.#options)
+      const { status, body } = await this.#sent(manifestUrl(domain, this.#options))
+      if (status === 404 || status === 410) {
+        const absent = new ImagxpError('identity.not_found', "the publisher's domain publishes no manifest")
+        if (this.#lasting(domain) === null) this.#learn(domain, { absent, from, until: from + ABSENT_MS })
+        throw absent
+      }
+      if (status !== 200)
+        throw new ImagxpError('identity.fetch_failed', `the publisher's manifest was answered with status ${status}`)
+      const manifest = Manifest.parse(body, domain, this.#options)
+      this.#learn(domain, { manifest, from, until: from + KNOWN_MS })
+      return manifest
     })
-    this.#known.delete(domain)
-    if (this.#known.size >= MOST) this.#known.delete(this.#known.keys().next().value)
-    this.#known.set(domain, fetched)
-    return fetched
   }
 
-  async #fetch(domain) {
-    this.#fetcher ??= new Fetcher(this.#options)
-    const { status, body } = await this.#sent(manifestUrl(domain, this.#options))
-    if (status === 404 || status === 410)
-      throw new ImagxpError('identity.not_found', "the publisher's domain publishes no manifest")
-    if (status !== 200)
-      throw new ImagxpError('identity.fetch_failed', `the publisher's manifest was answered with status ${status}`)
-    return Manifest.parse(body, domain, this.#options)
+  #learn(domain, known) {
+    this.#known.delete(domain)
+    if (this.#known.size >= MOST) this.#known.delete(this.#known.keys().next().value)
+    this.#known.set(domain, known)
   }
 
   async #sent(url) {

@@ -65,4 +65,4 @@ function hasAll(request) {
   return request.complete || request._readableState.ended
 }
 
-module.exports = { letGo, readIncoming }
+module.exports = { LINGER_MS, letGo, readIncoming }

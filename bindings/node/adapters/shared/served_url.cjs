@@ -3,16 +3,16 @@
 /**
  * The absolute URL that a request is served under, which its receipt names; `null` when nobody can tell.
  *
- * What an agent has signed counts only where it was compared with the request: with `resource_match` `off` it may be any URL. And only
- * when `Host` names no other of our origins, whose page this may be.
+ * Path and query are those that came: what the agent has signed need not be what it asked for (`resource_match` `off`). Among our own
+ * origins, and only among them, `Host` may choose, or else the agent, where something before us has changed `Host`; none when the two name
+ * different ones. `resource` is in its normal form, as our origins are.
  */
-function servedUrl({ origins, resourceMatch }, request, { resource }) {
-  // Among our own origins, and only among them, `Host` may choose.
+function servedUrl({ origins }, request, { resource }) {
   const named = origins.find((origin) => isHost(origin, request.host?.toLowerCase()))
-  if (resource !== null && !resource.startsWith('/') && resourceMatch !== 'off') {
-    return named === undefined || resource.startsWith(`${named}/`) ? resource : null
-  }
-  return named !== undefined && request.target.startsWith('/') ? named + request.target : null
+  const signed = origins.find((origin) => resource?.startsWith(`${origin}/`))
+  const origin = named ?? signed
+  if (origin === undefined || (signed ?? origin) !== origin || !request.target.startsWith('/')) return null
+  return origin + request.target
 }
 
 /** Whether a `Host` in lower case names this origin, its scheme's own port written or not. */

@@ -2,6 +2,7 @@
 
 const { createHash } = require('node:crypto')
 const { setImmediate: macrotask } = require('node:timers/promises')
+const { LINGER_MS } = require('./incoming_body.cjs')
 const { getsReceipt, mayWait } = require('./receipt_maker.cjs')
 
 const NO_TRANSFORM = /(?:^|,)\s*no-transform\s*(?:,|$)/i
@@ -39,13 +40,16 @@ async function readWeb(request, max) {
   return { gone: false, body: null, replay: joined(chunks, reader) }
 }
 
-/** Reads the rest of a body and throws it away, while its request is answered: as `letGo` for a Node request. Its server gives up on it in time. */
+/** Reads the rest of a body and throws it away, for a while, as its request is answered: as `letGo` for a Node request. */
 async function discard(body) {
   const reader = body.getReader()
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), LINGER_MS).unref()
   try {
     while (!(await reader.read()).done);
   } catch {
     // The client, or the server, has had enough.
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -151,16 +151,66 @@ test('where the fetcher is busy there is a turn later, and a site without a mani
   assert.equal(await (await read(`${site.origin}/length`)).text(), PIECES.join(''))
   assert.deepEqual([turns, site.record.manifests], [4, 1])
 
-  for (const [status, code] of [
-    [404, 'identity.not_found'],
-    [500, 'identity.fetch_failed'],
-  ]) {
-    let asked = 0
-    const missing = () => ((asked += 1), Promise.resolve({ status, body: Buffer.alloc(0) }))
-    const reader = town.reader({ receipts: 'require', fetcher: { send: missing } })
-    for (let page = 0; page < 2; page += 1) {
-      await assert.rejects((await reader(`${site.origin}/length`)).text(), { code })
-    }
-    assert.equal(asked, 1, 'that is remembered for a minute')
+  let asked = 0
+  const missing = () => ((asked += 1), Promise.resolve({ status: 404, body: Buffer.alloc(0) }))
+  const reader = town.reader({ receipts: 'require', fetcher: { send: missing } })
+  for (let page = 0; page < 2; page += 1) {
+    await assert.rejects((await reader(`${site.origin}/length`)).text(), { code: 'identity.not_found' })
   }
+  assert.equal(asked, 1, 'that is remembered for a minute')
+})
+
+/** Ways in which a manifest does not come. */
+const failures = {
+  'no answer': () => Promise.reject(Object.assign(new Error('cut off'), { failure: 'failed', sent: true })),
+  'the status 500': () => Promise.resolve({ status: 500, body: Buffer.alloc(0) }),
+  'no manifest': () => Promise.resolve({ status: 200, body: Buffer.from('{') }),
+}
+for (const [what, fail] of Object.entries(failures)) {
+  test(`a manifest that failed once is asked for with the next page: ${what}`, async (t) => {
+    const site = await town.publish()
+    const real = new Fetcher({ allowLoopback: true })
+    let fails = true
+    let signer = site.identity
+    const fetcher = { send: (...given) => (fails ? fail() : real.send(...given)) }
+    const read = town.reader({ receipts: 'require', fetcher }, (url, init) => forging(signer)(url, init))
+    const page = async () => (await read(`${site.origin}/length`)).text()
+    await assert.rejects(page())
+    fails = false
+    assert.equal(await page(), PIECES.join(''))
+    // A new key, while the manifest cannot be fetched: what the known one says still counts.
+    fails = true
+    const first = signer
+    signer = next(site)
+    await assert.rejects(page())
+    signer = first
+    assert.equal(await page(), PIECES.join(''))
+    assert.equal(site.record.manifests, 1)
+    // No longer than five minutes: a key may have been withdrawn. And the page after the next one holds again.
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    t.mock.timers.tick(301_000)
+    await assert.rejects(page())
+    fails = false
+    assert.equal(await page(), PIECES.join(''))
+    assert.equal(site.record.manifests, 2)
+  })
+}
+
+test('a new key whose manifest is gone for a moment forgets no key that is known', async () => {
+  const site = await town.publish()
+  const real = new Fetcher({ allowLoopback: true })
+  let gone = false
+  let signer = site.identity
+  const absent = () => Promise.resolve({ status: 404, body: Buffer.alloc(0) })
+  const fetcher = { send: (...given) => (gone ? absent() : real.send(...given)) }
+  const read = town.reader({ receipts: 'require', fetcher }, (url, init) => forging(signer)(url, init))
+  const page = async () => (await read(`${site.origin}/length`)).text()
+  await page()
+  gone = true
+  const first = signer
+  signer = next(site)
+  await assert.rejects(page(), { code: 'identity.not_found' })
+  signer = first
+  assert.equal(await page(), PIECES.join(''))
+  assert.equal(site.record.manifests, 1)
 })

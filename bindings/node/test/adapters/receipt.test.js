@@ -148,28 +148,56 @@ everywhere({
   },
 })
 
-test('of several origins a receipt names the one that is served', async () => {
+/** A site of these origins, whose key is the first one's: the URL of the receipt for a target that is asked for with a claim, or `null`. */
+function virtual(origins, members = {}) {
   const [agent, app] = [Identity.generate('agent.example'), new Hono()]
-  const origins = ['https://pub.example', 'https://shop.example']
-  const members = { version: 1, origins, purposes: { SUMMARY: {} }, provenance: { origin: 'HUMAN' } }
-  const publisher = new Publisher(Policy.fromJson(members))
+  const policy = { version: 1, origins, purposes: { SUMMARY: {} }, provenance: { origin: 'HUMAN' }, ...members }
+  const publisher = new Publisher(Policy.fromJson(policy))
   publisher.supply(manifestUrl(agent.agentId), agent.manifest().toBytes())
   app.use(imagxp({ publisher, identity: Identity.generate('pub.example') }))
-  app.get('/a', (c) => c.text('a'))
-  const urlOf = async (claimed, host) => {
-    const headers = [...agent.sign('GET', `${claimed}/a`, 'SUMMARY'), ['host', host]]
-    const answer = await app.request(`https://${host}/a`, { headers })
+  app.get('*', (c) => c.text('a'))
+  return async (claimed, host, target = '/a') => {
+    const headers = [...agent.sign('GET', claimed, 'SUMMARY'), ['host', host]]
+    const answer = await app.request(`https://${host}${target}`, { headers })
     assert.equal(answer.status, 200, await answer.clone().text())
     return answer.headers.has('x-imagxp-provenance') ? SignedReceipt.fromHeaders([...answer.headers]).receipt.url : null
   }
-  const [pub, shop] = origins
-  assert.equal(await urlOf(pub, 'pub.example'), `${pub}/a`)
-  assert.equal(await urlOf(pub, 'PUB.example:443'), `${pub}/a`)
-  // Behind a server that asks us by another name.
-  assert.equal(await urlOf(pub, 'upstream.internal'), `${pub}/a`)
-  assert.equal(await urlOf(pub, 'shop.example'), null)
-  assert.equal(await urlOf(pub, 'shop.example:443'), null)
-  assert.equal(await urlOf(shop, 'pub.example'), null)
+}
+
+test('of several origins a receipt names the one that is served', async () => {
+  const [pub, shop] = ['https://pub.example', 'https://shop.example']
+  for (const resource_match of ['strict', 'path', 'off']) {
+    const urlOf = virtual([pub, shop], { resource_match })
+    assert.equal(await urlOf(`${pub}/a`, 'pub.example'), `${pub}/a`)
+    assert.equal(await urlOf(`${pub}/a`, 'PUB.example:443'), `${pub}/a`)
+    // Behind a server that asks us by another name.
+    assert.equal(await urlOf(`${pub}/a`, 'upstream.internal'), `${pub}/a`)
+    assert.equal(await urlOf(`${pub}/a`, 'shop.example'), null)
+    assert.equal(await urlOf(`${pub}/a`, 'shop.example:443'), null)
+    assert.equal(await urlOf(`${shop}/a`, 'pub.example'), null)
+  }
+})
+
+test('a claim that nobody compares is not what a receipt says', async () => {
+  const pub = 'https://pub.example'
+  for (const origins of [[pub], [pub, 'https://shop.example']]) {
+    const urlOf = virtual(origins, { resource_match: 'off' })
+    assert.equal(await urlOf(`${pub}/other`, 'pub.example'), `${pub}/a`)
+    assert.equal(await urlOf('https://elsewhere.example/other', 'pub.example'), `${pub}/a`)
+    assert.equal(await urlOf(`${pub}/other`, 'upstream.internal'), `${pub}/a`)
+    assert.equal(await urlOf('https://elsewhere.example/a', 'upstream.internal'), null)
+  }
+})
+
+test('however the claim spells the origin', async () => {
+  const urlOf = virtual(['https://pub.example', 'https://shop.example'])
+  for (const host of ['pub.example', 'upstream.internal']) {
+    assert.equal(await urlOf('https://pub.example:443/a', host), 'https://pub.example/a')
+    assert.equal(await urlOf('https://PUB.Example/a', host), 'https://pub.example/a')
+    assert.equal(await urlOf('https://pub.example?x=1', host, '/?x=1'), 'https://pub.example/?x=1')
+    // What is asked for, as it came.
+    assert.equal(await urlOf('https://pub.example/%7ea', host, '/~a'), 'https://pub.example/~a')
+  }
 })
 
 /** What stands between us and the files, and has Node write the head unless it sees one. */
