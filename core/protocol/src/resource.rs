@@ -158,15 +158,25 @@ impl fmt::Display for Resource {
 /// In the query of an http URL the URL Standard writes an apostrophe as `%27`, and RFC 3986 leaves it as it is. What a client of the one kind has
 /// sent and signed, a server of the other kind reads in the other spelling.
 fn same_query(one: Option<&str>, other: Option<&str>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one == other || between_apostrophes(one).eq(between_apostrophes(other)),
-        (one, other) => one == other,
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
+    loop {
+        match (next(&mut one), next(&mut other)) {
+            (None, None) => return true,
+            (byte, same) if byte == same => {}
+            _ => return false,
+        }
     }
 }
 
-/// What stands between the apostrophes of a normalised query, in either spelling.
-fn between_apostrophes(query: &str) -> impl Iterator<Item = &str> {
-    query.split("%27").flat_map(|part| part.split('\''))
+/// The next byte of a normalised query, an apostrophe in either spelling.
+fn next(rest: &mut &[u8]) -> Option<u8> {
+    let (byte, after) = match rest.strip_prefix(b"%27") {
+        Some(after) => (b'\'', after),
+        None => rest.split_first().map(|(byte, after)| (*byte, after))?,
+    };
+    *rest = after;
+    Some(byte)
 }
 
 /// The URL as it is sent: what may not stand in a URI is percent-encoded (RFC 3987 §3.1), as clients do it.

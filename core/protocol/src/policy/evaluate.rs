@@ -5,7 +5,7 @@
 //! amounts of two currencies cannot be compared, the first.
 
 use super::document::{Document, PurposeRule, Rate, Unsigned};
-use super::{Money, PathPattern, policy_error};
+use super::{Money, PathPattern, policy_refused};
 use crate::agent_id::AgentId;
 use crate::code::Code;
 use crate::error::Result;
@@ -106,6 +106,7 @@ struct Path {
 }
 
 impl Rules {
+    #[cold]
     pub(super) fn compile(document: &Document) -> Result<Self> {
         let read_price = |price: &Option<super::Price>, place: &str| {
             price.as_ref().map(|price| price.read(place)).transpose()
@@ -119,7 +120,7 @@ impl Rules {
             // `*.example` is a fine pattern although `example` is no agent_id: check it as the parent of one.
             let probe = if below { format!("x.{domain}") } else { domain.to_owned() };
             if AgentId::parse(&probe, document.allow_loopback).is_none() {
-                return Err(policy_error(format!(
+                return Err(policy_refused(format_args!(
                     "`agents[{index}].match`: `{}` is not a domain or *.domain",
                     rule.matches
                 )));
@@ -135,8 +136,9 @@ impl Rules {
         let mut paths = Vec::with_capacity(document.paths.len());
         for (index, rule) in document.paths.iter().enumerate() {
             paths.push(Path {
-                pattern: PathPattern::parse(&rule.matches)
-                    .map_err(|error| policy_error(format!("`paths[{index}].match`: {}", error.message())))?,
+                pattern: PathPattern::parse(&rule.matches).map_err(|error| {
+                    policy_refused(format_args!("`paths[{index}].match`: {}", error.message()))
+                })?,
                 purposes: Purposes::compile(&rule.purposes, &format!("paths[{index}].purposes"))?,
                 price: read_price(&rule.price, &format!("paths[{index}].price"))?,
                 unsigned: rule.unsigned,
@@ -296,6 +298,7 @@ impl Agent {
 }
 
 impl Purposes {
+    #[cold]
     fn compile(rules: &BTreeMap<Purpose, PurposeRule>, place: &str) -> Result<Self> {
         // Not `collect`: a map sorts what it is made from, with code for a million elements.
         let mut compiled = BTreeMap::new();

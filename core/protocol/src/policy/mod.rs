@@ -1,4 +1,6 @@
 //! What a publisher allows, to whom, for what and at which price (PROTOCOL §7).
+//!
+//! A policy is read once and heard with each request: what reads it is `#[cold]`, which keeps the verifier below its megabyte.
 
 mod check;
 mod document;
@@ -62,7 +64,7 @@ impl Policy {
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         let value = json::parse(bytes, &json::Limits::POLICY).map_err(|error| {
             let line = bytes.iter().take(error.offset()).filter(|&&b| b == b'\n').count() + 1;
-            policy_error(format!("line {line}: {}", describe(error.code())))
+            policy_refused(format_args!("line {line}: {}", describe(error.code())))
         })?;
         let canonical = json::to_canonical(&value);
         let document = read::document(&value).map_err(|refusal| policy_error(refusal.sentence(bytes)))?;
@@ -136,6 +138,13 @@ impl Policy {
     pub fn remarks(&self) -> Vec<String> {
         public::remarks(self)
     }
+}
+
+/// The same with what is in the policy; not inlined, since twenty places have one.
+#[cold]
+#[inline(never)]
+fn policy_refused(message: core::fmt::Arguments<'_>) -> Error {
+    policy_error(message.to_string())
 }
 
 pub(crate) fn policy_error(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -1,6 +1,6 @@
 //! Path patterns: `*` for any run of characters and `?` for one, over the whole path (PROTOCOL §7 `paths`).
 
-use super::policy_error;
+use super::{policy_error, policy_refused};
 use crate::error::Result;
 use crate::held::Held;
 
@@ -18,7 +18,7 @@ impl PathPattern {
     /// Reads a pattern: it starts with `/` or `*`, has at most 1024 bytes and at most 16 runs of stars.
     pub fn parse(text: &str) -> Result<Self> {
         if !text.starts_with(['/', '*']) {
-            return Err(policy_error(format!("path pattern `{text}` does not start with `/`")));
+            return Err(policy_refused(format_args!("path pattern `{text}` does not start with `/`")));
         }
         // Rules are compared with decoded, folded paths: these could never match, and a deny that never matches is an open door.
         let escape = text
@@ -27,7 +27,7 @@ impl PathPattern {
             .any(|w| matches!(w, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
         let dots = text.split('/').any(|segment| matches!(segment, "." | ".."));
         if escape || dots || text.contains("//") || text.contains(['\\', ';']) {
-            return Err(policy_error(format!(
+            return Err(policy_refused(format_args!(
                 "path pattern `{text}` is not written as decoded, without `//`, `.`, `..`, `;` and `\\`"
             )));
         }

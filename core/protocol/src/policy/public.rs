@@ -16,21 +16,16 @@ pub(crate) const MAX_LIST: usize = 1024;
 pub(super) fn readable(policy: &Policy) -> Result<()> {
     let document = policy.document();
     let lists = [
-        ("origins", policy.origins().len()),
-        ("methods", document.methods.len()),
-        ("paths", told(document).count()),
-        ("payment.brokers", document.payment.brokers.len()),
+        policy.origins().len(),
+        document.methods.len(),
+        told(document).count(),
+        document.payment.brokers.len(),
     ];
-    if let Some((name, _)) = lists.iter().find(|(_, length)| *length > MAX_LIST) {
-        return Err(policy_error(format!(
-            "no agent could read it: `{name}` has more than {MAX_LIST} elements"
-        )));
-    }
-    let most = json::Limits::POLICY.max_bytes;
-    if to_json(policy).len() > most {
-        return Err(policy_error(format!(
-            "no agent could read it: its public part is longer than {most} bytes"
-        )));
+    if lists.iter().any(|length| *length > MAX_LIST) || to_json(policy).len() > json::Limits::POLICY.max_bytes
+    {
+        return Err(policy_error(
+            "no agent could read its public part: more than 1024 elements in a list, or more than 256 KiB",
+        ));
     }
     Ok(())
 }
@@ -40,6 +35,7 @@ fn told(document: &Document) -> impl Iterator<Item = &super::PathRule> {
     document.paths.iter().filter(|rule| rule.price.is_some() || !rule.purposes.is_empty())
 }
 
+#[cold]
 pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     let document = policy.document();
     let mut object = Object::new();
@@ -88,6 +84,7 @@ pub(super) fn to_json(policy: &Policy) -> Vec<u8> {
     json::object_to_canonical(&object)
 }
 
+#[cold]
 fn purposes(rules: &BTreeMap<Purpose, super::PurposeRule>) -> Object<'static> {
     let mut object = Object::new();
     for (purpose, rule) in rules {

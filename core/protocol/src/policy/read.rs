@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 type Result<T> = core::result::Result<T, Refusal>;
 
 /// The document in a value.
+#[cold]
 pub(super) fn document(value: &Value<'_>) -> Result<Document> {
     let mut members = Members::of(value, "struct Document")?;
     let document = Document {
@@ -71,6 +72,7 @@ fn clock(value: &Value<'_>) -> Result<Clock> {
 }
 
 #[inline(never)]
+#[cold]
 fn purposes(value: &Value<'_>) -> Result<BTreeMap<Purpose, PurposeRule>> {
     let Value::Object(object) = value else { return Err(instead_of(value, "a map")) };
     let mut rules = BTreeMap::new();
@@ -119,6 +121,7 @@ fn path_rule(value: &Value<'_>) -> Result<PathRule> {
 }
 
 #[inline(never)]
+#[cold]
 fn payment(value: &Value<'_>) -> Result<Payment> {
     let mut members = Members::of(value, "struct Payment")?;
     let payment = Payment {

@@ -34,7 +34,7 @@ impl Run<'_> {
         }
         match self.record(code, trace_id, |record| sink.record(record)) {
             Ok(()) => result,
-            Err(error) => Err(Refusal::new(Code::AuditUnavailable).detail(error.to_string())),
+            Err(error) => Err(Refusal::failed(Code::AuditUnavailable, &error)),
         }
     }
 
@@ -42,7 +42,7 @@ impl Run<'_> {
     pub(super) fn sink_is_ready(&self) -> Result<(), Refusal> {
         match &self.publisher.audit {
             Some(sink) if self.progress.redemption.is_none() && !self.is_dry() => {
-                sink.ready().map_err(|error| Refusal::new(Code::AuditUnavailable).detail(error.to_string()))
+                sink.ready().map_err(|error| Refusal::failed(Code::AuditUnavailable, &error))
             }
             _ => Ok(()),
         }

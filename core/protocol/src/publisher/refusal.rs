@@ -2,6 +2,7 @@
 
 use super::verdict::Need;
 use crate::code::{Code, Retry};
+use crate::error::Error;
 use std::borrow::Cow;
 
 /// Why the pipeline stopped.
@@ -17,6 +18,13 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) const fn new(code: Code) -> Self {
         Self { code, hint: None, detail: None, retry: None, needs: Vec::new() }
+    }
+
+    /// Something of the publisher's own has failed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn failed(code: Code, error: &Error) -> Self {
+        Self::new(code).detail(error.to_string())
     }
 
     pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {

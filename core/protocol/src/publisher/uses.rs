@@ -71,12 +71,12 @@ impl Run<'_> {
             && issuer.check == Check::Redeem
             && self.progress.redemption == Some(Redemption::Accepted)
             && matches!(answer, Insert::Full | Insert::Error);
-        let refusal = insert_refusal(answer, Code::PaymentAlreadyUsed).filter(|_| !paid_out);
+        let counts = if paid_out { Insert::Fresh } else { answer };
+        let mut refusal = insert_refusal(counts, Code::PaymentAlreadyUsed);
         // The nonce is spent.
-        let refusal = refusal.map(|refusal| match refusal.code {
-            Code::PaymentAlreadyUsed => refusal,
-            _ => refusal.hint("sign a new request later"),
-        });
+        if let Some(refusal) = refusal.as_mut().filter(|refusal| refusal.code != Code::PaymentAlreadyUsed) {
+            refusal.hint = Some("sign a new request later".into());
+        }
         self.check(11, "payment: uses", refusal, || {
             (format!("at most {max}"), format!("use {low}: {}", answer.as_str()))
         })?;

@@ -280,7 +280,7 @@ impl<'r> Run<'r> {
         let agent = self.publisher.keyer.agent(subject);
         let taken = match rate::take(&*self.publisher.rates, &agent, rate, self.now, self.is_dry()) {
             Ok(taken) => taken,
-            Err(error) => return Err(Refusal::new(Code::PolicyError).detail(error.to_string())),
+            Err(error) => return Err(Refusal::failed(Code::PolicyError, &error)),
         };
         let refusal = taken.err().map(|seconds| {
             let mut refusal =
@@ -307,7 +307,7 @@ impl<'r> Run<'r> {
         let refusal = paths.iter().find_map(|path| match custom.allows(claim, path) {
             Ok(true) => None,
             Ok(false) => Some(Refusal::new(Code::PolicyDenied)),
-            Err(error) => Some(Refusal::new(Code::PolicyError).detail(error.to_string())),
+            Err(error) => Some(Refusal::failed(Code::PolicyError, &error)),
         });
         self.check(12, "custom policy", refusal, || {
             ("allowed by the publisher's own rule".into(), "its answer".into())
