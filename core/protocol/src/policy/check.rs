@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::resource::{Origin, Resource};
 
 impl Price {
+    #[cold]
     pub(super) fn read(&self, place: &str) -> Result<Money> {
         let amount = Amount::parse(&self.amount).ok_or_else(|| {
             policy_refused(format_args!("`{place}.amount`: `{}` is not a decimal amount", self.amount))

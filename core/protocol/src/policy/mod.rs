@@ -78,6 +78,7 @@ impl Policy {
         Self::from_json(&bytes)
     }
 
+    #[cold]
     fn compile(document: Document, hash: [u8; 32]) -> Result<Self> {
         let origins = document.check()?;
         let rules = evaluate::Rules::compile(&document)?;

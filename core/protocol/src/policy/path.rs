@@ -16,6 +16,7 @@ pub struct PathPattern {
 
 impl PathPattern {
     /// Reads a pattern: it starts with `/` or `*`, has at most 1024 bytes and at most 16 runs of stars.
+    #[cold]
     pub fn parse(text: &str) -> Result<Self> {
         if !text.starts_with(['/', '*']) {
             return Err(policy_refused(format_args!("path pattern `{text}` does not start with `/`")));

@@ -105,6 +105,7 @@ pub(crate) fn price_object(price: &Price) -> Object<'static> {
     object
 }
 
+#[cold]
 fn payment(document: &Document) -> Object<'static> {
     let mut object = Object::new();
     object.insert("required", document.payment.required);

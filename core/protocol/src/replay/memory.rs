@@ -57,12 +57,6 @@ struct Bucket {
 /// Entries by agent.
 type Counts = HashMap<[u8; 16], u32, Keyed>;
 
-/// The agent's count, from 0. A call: the table's code is half a kilobyte in each place.
-#[inline(never)]
-fn of_agent(counts: &mut Counts, agent: [u8; 16]) -> &mut u32 {
-    counts.entry(agent).or_default()
-}
-
 /// One table in [`PARTS`] parts, by the key's last byte; its first eight are what the parts hash by.
 #[derive(Debug)]
 struct Parts<T>(Box<[T; PARTS]>);
@@ -116,7 +110,9 @@ impl ReplayStore for MemoryReplayStore {
     fn insert_if_absent(&self, entry: &ReplayEntry, now: Timestamp) -> Insert {
         let mut state = self.lock();
         state.drop_expired(now);
-        state.settle();
+        if let Some(part) = state.leaving.pop() {
+            state.settle(part);
+        }
         // The same nonce may have been signed with another time, so every bucket counts.
         if state.contains(&entry.key) {
             return Insert::Seen;
@@ -127,9 +123,9 @@ impl ReplayStore for MemoryReplayStore {
         let end = entry.expires_at.as_millis().div_euclid(BUCKET_MS).saturating_add(1);
         let bucket = state.buckets.entry(end).or_default();
         bucket.keys.of_mut(&entry.key).insert(entry.key);
-        *of_agent(bucket.per_agent.of_mut(&entry.agent), entry.agent) += 1;
+        *bucket.per_agent.of_mut(&entry.agent).entry(entry.agent).or_default() += 1;
         bucket.len += 1;
-        *of_agent(state.per_agent.of_mut(&entry.agent), entry.agent) += 1;
+        *state.per_agent.of_mut(&entry.agent).entry(entry.agent).or_default() += 1;
         state.entries += 1;
         Insert::Fresh
     }
@@ -160,11 +156,13 @@ impl State {
         count(self.per_agent.of(agent)).saturating_sub(leaving)
     }
 
-    /// Subtracts one part of what has been dropped.
-    fn settle(&mut self) {
-        for (agent, count) in self.leaving.pop().into_iter().flatten() {
+    /// Subtracts one part of what has been dropped: after a bucket's end only.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, part: Counts) {
+        for (agent, count) in part {
             let counts = self.per_agent.of_mut(&agent);
-            let held = of_agent(counts, agent);
+            let held = counts.entry(agent).or_default();
             *held = held.saturating_sub(count);
             if *held == 0 {
                 counts.remove(&agent);
@@ -186,6 +184,8 @@ impl State {
     }
 
     /// Adds the time of a dropped bucket to what is forgotten: sorted, without overlaps, bounded.
+    #[cold]
+    #[inline(never)]
     fn forget(&mut self, end: i64) {
         let new = Forgotten { from: end.saturating_sub(BUCKET_MS + BEFORE_MS), to: end };
         let place = self.forgotten.partition_point(|forgotten| forgotten.from <= new.from);
