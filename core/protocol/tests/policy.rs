@@ -357,7 +357,7 @@ fn what_a_policy_says_in_public_can_be_read() {
     for rules in [1025, 3000] {
         let error = of(rules, &priced).unwrap_err();
         assert_eq!(error.code(), "usage.policy");
-        assert!(error.message().contains("more than 1024 elements in a list"), "{error}");
+        assert!(error.message().contains("`paths` has more than 1024 elements"), "{error}");
     }
     // Rules for visitors without a signature are not told.
     let unsigned = |number: usize| json!({ "match": format!("/{number}/*"), "unsigned": "deny" });

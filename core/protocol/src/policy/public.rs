@@ -1,6 +1,6 @@
 //! The public part of a policy, and remarks about what is hardly meant.
 
-use super::{Document, Policy, Price, Unsigned, policy_error};
+use super::{Document, Policy, Price, Unsigned, policy_error, policy_refused};
 use crate::error::Result;
 use crate::json::{self, Object, Value};
 use crate::purpose::Purpose;
@@ -16,16 +16,18 @@ pub(crate) const MAX_LIST: usize = 1024;
 pub(super) fn readable(policy: &Policy) -> Result<()> {
     let document = policy.document();
     let lists = [
-        policy.origins().len(),
-        document.methods.len(),
-        told(document).count(),
-        document.payment.brokers.len(),
+        ("origins", policy.origins().len()),
+        ("methods", document.methods.len()),
+        ("paths", told(document).count()),
+        ("payment.brokers", document.payment.brokers.len()),
     ];
-    if lists.iter().any(|length| *length > MAX_LIST) || to_json(policy).len() > json::Limits::POLICY.max_bytes
-    {
-        return Err(policy_error(
-            "no agent could read its public part: more than 1024 elements in a list, or more than 256 KiB",
-        ));
+    if let Some((name, _)) = lists.into_iter().find(|(_, length)| *length > MAX_LIST) {
+        return Err(policy_refused(format_args!(
+            "no agent could read it: `{name}` has more than 1024 elements"
+        )));
+    }
+    if to_json(policy).len() > json::Limits::POLICY.max_bytes {
+        return Err(policy_error("no agent could read it: its public part is longer than 256 KiB"));
     }
     Ok(())
 }
