@@ -15,7 +15,8 @@ pub(crate) fn keys(pending: Id, loaded: &Loaded, keys: &mut Keys) {
     }
 }
 
-/// Posts all of it, or voids it. Refusal: `admin.second_needed` to an operator who posts what he has asked for.
+/// Posts all of it, or voids it. Refusal: `admin.second_needed` to an operator who posts what he has asked for: each code that is ended here needs a
+/// second one ([`TransferCode::needs_second`]).
 pub(crate) fn end(
     ledger: &mut Ledger<'_>,
     pending: Id,
@@ -23,7 +24,7 @@ pub(crate) fn end(
     post: bool,
 ) -> Result<Outcome, Refusal> {
     let transfer = ledger.transfer(pending)?;
-    if post && transfer.code == code && code.needs_second() && transfer.actor == *ledger.actor {
+    if post && transfer.code == code && transfer.actor == *ledger.actor {
         return Err(RefusalCode::AdminSecondNeeded.into());
     }
     let (debit, credit) = ledger.sides(transfer)?;

@@ -20,6 +20,36 @@ fn visas_of_the_first_release_are_read_and_written_alike() {
     assert_eq!((sparse.jkt, sparse.purposes, sparse.due_at), (None, None, None));
 }
 
+/// What a store holds in a way that nobody wrote is `ledger.broken`, and never guessed at.
+#[test]
+fn what_is_spoilt_is_refused() {
+    for (from, to) in [
+        ("\"score\":250000", "\"score\":1000001"),
+        ("\"score\":250000", "\"score\":\"0.25\""),
+        ("\"reason\":\"OTHER\"", "\"reason\":\"WHIM\""),
+        ("\"jkt\":\"AAA", "\"jkt\":\"AA"),
+        ("[\"SUMMARY\"]", "[\"SUMMER\"]"),
+        ("\"WITHHELD\"", "\"HELD\""),
+        ("\"amount\":\"10000\"", "\"amount\":\"-1\""),
+        (VISA, ""),
+    ] {
+        let spoilt = VISA.replacen(from, to, 1);
+        assert_ne!(spoilt, VISA, "{from}");
+        assert_eq!(Visa::from_json(&spoilt).unwrap_err().code().as_str(), "ledger.broken", "{to}");
+    }
+    let record = |result: &str| IdempotencyRecord {
+        key: IdempotencyKey { actor: Actor::parse("party:a").unwrap(), key: Reference::parse("k").unwrap() },
+        request_sha256: [0; 32],
+        result: result.into(),
+        created_at: 0,
+        expires_at: 0,
+    };
+    assert!(record(OUTCOME).result().is_ok());
+    for spoilt in ["", "{}", &OUTCOME[1..], &OUTCOME.replacen("PAY", "PLAY", 1)] {
+        assert_eq!(record(spoilt).result().unwrap_err().code().as_str(), "ledger.broken", "{spoilt}");
+    }
+}
+
 #[test]
 fn answers_of_the_first_release_are_read_and_written_alike() {
     let result: Result<Outcome, Refusal> = serde_json::from_str(OUTCOME).unwrap();

@@ -6,6 +6,7 @@ mod common;
 use common::world::*;
 use imagxp::agent::SignRequest;
 use imagxp::encoding::base64_encode;
+use imagxp::explain::{Step, StepResult};
 use imagxp::publisher::{CustomPolicy, FetchFailure, Outcome};
 use imagxp::replay::MemoryReplayStore;
 use imagxp::{Claim, Code, Error, Publisher, Purpose, Verdict};
@@ -55,9 +56,28 @@ fn paid(token: &str) -> Signed {
     Signed::new(&identity(1), &request, now(), "nonce-0000000001")
 }
 
+/// The verdict, once explained: with the same code, and both sides of the step that decided.
+fn judged(signed: &Signed, publisher: &Publisher) -> Verdict {
+    let explained = signed.act(|request| publisher.explain(request, now()));
+    let verdict = signed.verify(publisher);
+    // What only storing and recording show, which an explanation does not do.
+    let shown = !matches!(
+        verdict.code,
+        Some(Code::ReplayStoreError | Code::ReplayStoreFull | Code::AuditUnavailable)
+    );
+    if shown {
+        assert_eq!(explained.verdict.code, verdict.code);
+        let decided = |step: &&Step| matches!(step.result, StepResult::Failed | StepResult::Undecided);
+        let step = explained.steps.iter().find(decided);
+        assert_eq!(step.is_some(), verdict.code.is_some(), "{:?}", verdict.code);
+        assert!(step.is_none_or(|step| !step.expected.is_empty() && !step.received.is_empty()), "{step:?}");
+    }
+    verdict
+}
+
 /// Requests that a publisher refuses with this policy.
 fn refused() -> Vec<Verdict> {
-    let verify = |signed: Signed| signed.verify(&publisher(POLICY));
+    let verify = |signed: Signed| judged(&signed, &publisher(POLICY));
     let mut verdicts: Vec<Verdict> = [
         Signed::read("nonce-0000000001").without("x-imagxp-payload"),
         Signed::read("nonce-0000000001").with("X-IMAGXP-Signature", "00"),
@@ -80,6 +100,7 @@ fn refused() -> Vec<Verdict> {
         claim_with("12:00:00Z", "11:54:59Z"),
         claim_with("12:00:00Z", "12:01:01Z"),
         read(|request| request.content_digest = Some("sha-256=:AAAA:")),
+        Signed::read("nonce-0000000001").with("x-imagxp-alg", "EdDSA"),
         Signed::read("nonce-0000000001").without("x-imagxp-signature").with("x-imagxp-signature", "3045"),
         Signed::read("nonce-0000000001")
             .without("x-imagxp-signature")
@@ -140,13 +161,14 @@ fn refused() -> Vec<Verdict> {
 
     let twice = publisher(POLICY);
     for number in 0..2 {
-        verdicts.push(Signed::read("nonce-0000000001").verify(&twice));
+        verdicts.push(judged(&Signed::read("nonce-0000000001"), &twice));
         let token = visa("jti-used-twice", |_| ());
         let mut request = SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval);
         request.payment = Some(&token);
-        verdicts.push(
-            Signed::new(&identity(1), &request, now(), &format!("nonce-paid-{number:06}")).verify(&twice),
-        );
+        verdicts.push(judged(
+            &Signed::new(&identity(1), &request, now(), &format!("nonce-paid-{number:06}")),
+            &twice,
+        ));
     }
     verdicts
 }
@@ -156,21 +178,29 @@ fn special() -> Vec<Verdict> {
     let strange =
         |json: &str| publisher(&POLICY.replacen("{\"version\":1", &format!("{{\"version\":1,{json}"), 1));
     let mut verdicts = vec![
-        Signed::read("nonce-0000000001")
-            .verify(&strange(r#""agents":[{"match":"agent.example","allow":false}]"#)),
-        Signed::read("nonce-0000000001")
-            .verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Ok(false))))),
-        Signed::read("nonce-0000000001")
-            .verify(&publisher(POLICY).with_custom_policy(Arc::new(Custom(Err(()))))),
-        Signed::read("nonce-0000000001")
-            .verify(&publisher(POLICY).with_replay_store(Arc::new(MemoryReplayStore::new(0, 0)))),
-        Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_replay_store(Arc::new(Broken))),
-        Signed::read("nonce-0000000001").verify(&Publisher::new(policy(POLICY), [7; 16])),
+        judged(
+            &Signed::read("nonce-0000000001"),
+            &strange(r#""agents":[{"match":"agent.example","allow":false}]"#),
+        ),
+        judged(
+            &Signed::read("nonce-0000000001"),
+            &publisher(POLICY).with_custom_policy(Arc::new(Custom(Ok(false)))),
+        ),
+        judged(
+            &Signed::read("nonce-0000000001"),
+            &publisher(POLICY).with_custom_policy(Arc::new(Custom(Err(())))),
+        ),
+        judged(
+            &Signed::read("nonce-0000000001"),
+            &publisher(POLICY).with_replay_store(Arc::new(MemoryReplayStore::new(0, 0))),
+        ),
+        judged(&Signed::read("nonce-0000000001"), &publisher(POLICY).with_replay_store(Arc::new(Broken))),
+        judged(&Signed::read("nonce-0000000001"), &Publisher::new(policy(POLICY), [7; 16])),
     ];
-    verdicts.push(Signed::read("nonce-0000000001").verify(&publisher(POLICY).with_audit(Arc::new(Full))));
+    verdicts.push(judged(&Signed::read("nonce-0000000001"), &publisher(POLICY).with_audit(Arc::new(Full))));
     let limited = strange(r#""rate":{"requests":1,"per_s":60}"#);
     for nonce in ["nonce-0000000001", "nonce-0000000002"] {
-        verdicts.push(Signed::read(nonce).verify(&limited));
+        verdicts.push(judged(&Signed::read(nonce), &limited));
     }
     for failure in [
         FetchFailure::Failed,
@@ -182,15 +212,34 @@ fn special() -> Vec<Verdict> {
     ] {
         let publisher = Publisher::new(policy(POLICY), [7; 16]);
         publisher.supply_failure(MANIFEST_URL, failure, now()).unwrap();
-        verdicts.push(Signed::read("nonce-0000000001").verify(&publisher));
+        verdicts.push(judged(&Signed::read("nonce-0000000001"), &publisher));
     }
     let token = visa("jti-0001", |_| ());
     let no_keys = Publisher::new(policy(POLICY), [7; 16]);
     no_keys.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
-    verdicts.push(paid(&token).verify(&no_keys));
+    verdicts.push(judged(&paid(&token), &no_keys));
     no_keys.supply_failure(JWKS_URL, FetchFailure::Failed, now()).unwrap();
-    verdicts.push(paid(&token).verify(&no_keys));
+    verdicts.push(judged(&paid(&token), &no_keys));
+    let only_keys = strange(r#""identity":"key_only""#);
+    for hint in [None, Some("MFkw")] {
+        let bare = Signed::read("nonce-0000000001").without("x-imagxp-public-key");
+        verdicts.push(judged(
+            &hint.iter().fold(bare, |all, hint| all.with("x-imagxp-public-key", hint)),
+            &only_keys,
+        ));
+    }
+    let forged = Signed::new(
+        &identity(3),
+        &SignRequest::new("GET", URL, Purpose::RagRetrieval),
+        now(),
+        "nonce-0000000001",
+    );
+    verdicts.push(judged(&forged.without("x-imagxp-public-key"), &publisher(POLICY)));
+    let paid_only = publisher(&POLICY.replacen(r#""payment":{"#, r#""payment":{"required":true,"#, 1));
+    verdicts.push(judged(&Signed::read("nonce-0000000001"), &paid_only));
     let redeem = publisher(&POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}"));
+    let explained = paid(&token).act(|request| redeem.explain(request, now()));
+    assert_eq!(explained.steps.last().unwrap().received, "not asked yet");
     let first = paid(&token).start(&redeem, now());
     verdicts.push(first.verdict);
     let mut pending = first.pending.unwrap();

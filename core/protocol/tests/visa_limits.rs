@@ -6,7 +6,7 @@ mod common;
 use common::world::*;
 use imagxp::agent::SignRequest;
 use imagxp::crypto::{Algorithm, PrivateKey};
-use imagxp::json::{Object, Value, object_to_canonical};
+use imagxp::json::{Number, Object, Value, object_to_canonical};
 use imagxp::jwks::JwkSet;
 use imagxp::token::{TokenExpectation, verify_token};
 use imagxp::visa::{MAX_USES, NewVisa, issue};
@@ -129,6 +129,54 @@ fn a_visa_has_a_name_of_some_length_and_one_holder() {
     }
     let other = shown(&publisher, 10, |claims| drop(claims.insert("sub", "other.example")));
     assert_eq!(other, Some(Code::PaymentWrongHolder));
+}
+
+/// A claim of another type is never taken for one that is absent.
+#[test]
+fn each_claim_has_its_type() {
+    let publisher = publisher(POLICY);
+    let map = || Value::Object(Object::new());
+    let wrong: &[(&str, Value<'static>, &str)] = &[
+        ("cnf", Value::from("k"), "cnf is not an object"),
+        ("aud", map(), "aud is neither a string nor a list of strings"),
+        ("aud", Value::from(vec![map()]), "aud lists what is not a string"),
+        ("exp", Value::from("soon"), "exp is not a number"),
+        ("iat", map(), "iat is not a number"),
+        ("nbf", Value::from(true), "nbf is not a number"),
+        ("jti", Value::from(7), "jti is not a string"),
+        ("sub", Value::Null, "sub is not a string"),
+        ("amount", map(), "amount is neither a string nor a number"),
+        ("amount", Value::from("1e3"), "amount is not a decimal amount"),
+        ("currency", Value::from(1), "currency is not a string"),
+        ("payment_status", Value::from(1), "payment_status is not a string"),
+        ("purposes", Value::from("SUMMARY"), "purposes is not a list"),
+        ("purposes", Value::from(vec![map()]), "purposes lists what is not a string"),
+        ("path", map(), "path is not a pattern or a list of patterns"),
+        ("path", Value::from(vec![map()]), "path is not a pattern or a list of patterns"),
+        ("max_uses", Value::from("1"), "max_uses is not a whole number from 1 to 1000000"),
+    ];
+    for (number, (name, value, detail)) in wrong.iter().enumerate() {
+        let said = verdict(&publisher, number, |claims| drop(claims.insert(*name, value.clone())), |_| ());
+        let expected = (Some(Code::PaymentInvalidToken), Some(*detail));
+        assert_eq!((said.code, said.detail.as_deref()), expected, "{name}");
+    }
+    for (number, (name, detail)) in
+        [("iss", "iss is missing or not a string"), ("aud", "aud is missing"), ("sub", "sub is missing")]
+            .into_iter()
+            .enumerate()
+    {
+        let said = verdict(&publisher, 100 + number, |claims| drop(claims.remove(name)), |_| ());
+        assert_eq!((said.code, said.detail.as_deref()), (Some(Code::PaymentInvalidToken), Some(detail)));
+    }
+    let mut cnf = Object::new();
+    cnf.insert("jkt", 1);
+    let said = verdict(&publisher, 200, |claims| drop(claims.insert("cnf", cnf)), |_| ());
+    assert_eq!(said.detail.as_deref(), Some("cnf.jkt is not a string"));
+    // Fractions of a second are cut off; what has neither price nor currency pays nothing.
+    let fraction = Number::from_f64(1_772_366_999.5).map(Value::from);
+    assert_eq!(shown(&publisher, 201, |claims| drop(claims.insert("exp", fraction.unwrap()))), None);
+    let said = verdict(&publisher, 202, |claims| drop(claims.remove("currency")), |_| ());
+    assert_eq!(said.detail.as_deref(), Some("amount or currency is missing"));
 }
 
 #[test]

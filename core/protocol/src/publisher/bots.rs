@@ -125,7 +125,7 @@ impl BotList {
             list.add(special.word.into(), special.first, Some(at));
         }
         for line in PATTERNS.lines() {
-            if !line.is_empty() && !SPECIAL.iter().any(|special| special.pattern == line) {
+            if !SPECIAL.iter().any(|special| special.pattern == line) {
                 // A dot stands for any character; all of them mean a dot in a name, so a dot it is, as where it is written `\.`.
                 let text = line.strip_prefix('^').unwrap_or(line).bytes().filter(|b| *b != b'\\').collect();
                 list.add(text, line.starts_with('^'), None);
@@ -163,8 +163,8 @@ impl BotList {
                     continue;
                 }
                 let Some(at) = word.special else { return true };
-                let (Some(asked), Some(special)) = (asked.get_mut(at), SPECIAL.get(at)) else { continue };
-                if !core::mem::replace(asked, true) && (special.matches)(&lower) {
+                let is_new = asked.get_mut(at).is_some_and(|asked| !core::mem::replace(asked, true));
+                if is_new && SPECIAL.get(at).is_some_and(|special| (special.matches)(&lower)) {
                     return true;
                 }
             }
@@ -192,6 +192,7 @@ mod tests {
             false,
         ),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", true),
+        ("Mozilla/5.0 (Linux; Android 9; CUBOT_P20; CUBOT_P20) Chrome/120", false),
         ("GPTBot/1.0", true),
         (
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
@@ -303,6 +304,9 @@ mod tests {
             assert!(list.words(*key).any(|other| other.text == word.text));
         }
         assert!(!list.is_bot("") && !list.is_bot("ab"));
+        let mut list = list;
+        list.add(b"ab".to_vec(), false, None);
+        assert_eq!(list.words.len(), lines.len(), "a word without a slot would be found nowhere");
     }
 
     proptest! {

@@ -280,9 +280,8 @@ impl Run<'_> {
 
     /// Asks for the broker's word where the policy wants it before the content is served.
     fn redeem(&mut self, issuer: &Issuer) -> Result<(), Refusal> {
-        let answer = self.progress.redemption;
         let url = format!("{}/v1/visas/redeem", issuer.issuer.trim_end_matches('/'));
-        let refusal = match answer {
+        let refusal = match self.progress.redemption {
             Some(Redemption::Accepted) => None,
             Some(Redemption::Refused) => {
                 Some(Refusal::new(Code::PaymentInvalidToken).detail("the broker refuses to redeem the visa"))
@@ -293,9 +292,8 @@ impl Run<'_> {
                 Some(Refusal::new(Code::PaymentRedeemNeeded).needing(need))
             }
         };
-        self.check(11, "payment: redemption", refusal, || {
-            (url, answer.map_or("not asked yet", Redemption::as_str).into())
-        })
+        // An explanation asks no broker.
+        self.check(11, "payment: redemption", refusal, || (url, "not asked yet".into()))
     }
 }
 

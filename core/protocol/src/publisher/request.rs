@@ -46,17 +46,6 @@ pub enum Redemption {
     Unavailable,
 }
 
-impl Redemption {
-    /// The answer in words.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Refused => "refused",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
 /// How long a verification may stay pending, in seconds. Fetches have deadlines of 3 s at most; whoever waits longer signs again.
 pub(super) const MAX_PENDING_S: i64 = 60;
 
@@ -79,7 +68,6 @@ pub(super) struct Progress {
     pub(super) rate_taken: bool,
     /// Whether the publisher's own rule has allowed it.
     pub(super) rule_passed: bool,
-    pub(super) use_counted: bool,
     /// Which use of its token such a store was asked to count.
     pub(super) counting: Option<u32>,
     pub(super) redemption: Option<Redemption>,

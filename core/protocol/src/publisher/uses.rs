@@ -12,7 +12,7 @@ use crate::visa::{LEEWAY_S, TokenClaims};
 
 impl Run<'_> {
     /// Counts one use of the token at this publisher, or only looks whether there is one. Each use is a key of its own in the replay store,
-    /// `0 .. max_uses`, so that insert-if-absent alone makes the count atomic, in every kind of store.
+    /// `0 .. max_uses`, so that insert-if-absent alone makes the count atomic, in every kind of store. Nothing waits after it, so nothing is counted twice.
     pub(super) fn count_use(
         &mut self,
         issuer: &Issuer,
@@ -26,9 +26,6 @@ impl Run<'_> {
             // Plain bearer tokens are meant to be shown again until they expire.
             (Binding::Bearer, None) => return Ok(()),
         };
-        if self.progress.use_counted {
-            return Ok(());
-        }
         let Some(jti) = token.jti.as_deref() else {
             return Err(
                 Refusal::new(Code::PaymentInvalidToken).detail("max_uses without jti cannot be counted")
@@ -79,8 +76,6 @@ impl Run<'_> {
         }
         self.check(11, "payment: uses", refusal, || {
             (format!("at most {max}"), format!("use {low}: {}", answer.as_str()))
-        })?;
-        self.progress.use_counted = true;
-        Ok(())
+        })
     }
 }
