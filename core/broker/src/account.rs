@@ -277,6 +277,10 @@ mod tests {
         for key in keys {
             assert_eq!(Account::new(&key, 7).key().unwrap(), key);
             assert_eq!(AccountId::parse(&key.id().to_string()), Ok(key.id()));
+            assert_eq!(AccountId::from_bytes(key.id().to_bytes()), key.id());
+            assert_eq!(format!("{:?}", key.id()), key.id().to_string());
+            let parts = (key.asset(), key.kind(), key.owner(), key.reference());
+            assert_eq!(parts, (key.asset, key.kind, key.owner.as_ref(), key.reference.as_ref()));
         }
         assert!(AccountId::parse("AB").is_err());
     }

@@ -173,5 +173,6 @@ mod tests {
             let json = serde_json::to_string(kind).unwrap();
             assert_eq!(serde_json::from_str::<EventKind>(&json).unwrap(), *kind);
         }
+        assert!(serde_json::from_str::<EventKind>(r#""visa.lost""#).is_err());
     }
 }

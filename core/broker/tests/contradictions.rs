@@ -74,6 +74,49 @@ fn a_visa_without_money_is_not_redeemed() {
 }
 
 #[test]
+fn money_that_is_missing_is_not_moved() {
+    let mut world = memory();
+    world.fund("a", 100);
+    let jti = world.run(&party("a"), issue("a", "p", 10)).unwrap().visa.unwrap().jti;
+    let redeem = || Redeem { jti, request_jkt: Some(key('a')) };
+    world.run(&party("p"), redeem()).unwrap();
+    world.idle(30 * 24 * HOUR);
+    let end = || Due { jti };
+    let nothing_pending = |loaded: &mut Loaded| {
+        for account in loaded.accounts.values_mut() {
+            (account.debits_pending, account.credits_pending) = (units(0), units(0));
+        }
+    };
+    let settled = |loaded: &mut Loaded| {
+        for visa in loaded.visas.values_mut() {
+            visa.state = VisaState::Released;
+        }
+    };
+    for spoil in [nothing_pending as fn(&mut Loaded), settled] {
+        assert_eq!(code(spoilt(&mut world, &Actor::Clock, end(), spoil)), Some("ledger.broken"));
+    }
+    assert_eq!(code(spoilt(&mut world, &Actor::Clock, end(), |_| ())), None);
+    // A withdrawal whose accounts are gone.
+    let asked = Withdraw {
+        id: Some(id(9)),
+        asset: Asset::USD,
+        owner: owner("a"),
+        amount: units(5),
+        reference: None,
+        memo: None,
+    };
+    world.run(&operator("bank"), asked).unwrap();
+    let post = || PostWithdrawal { id: id(9) };
+    let gone = |loaded: &mut Loaded| loaded.accounts.clear();
+    assert_eq!(code(spoilt(&mut world, &operator("other"), post(), gone)), Some("ledger.broken"));
+    assert_eq!(code(spoilt(&mut world, &operator("other"), post(), |_| ())), None);
+    // A reference that names no deposit.
+    world.run(&operator("bank"), deposit(None)).unwrap();
+    let nameless = |loaded: &mut Loaded| loaded.once.values_mut().for_each(|once| once.transfer = None);
+    assert_eq!(code(spoilt(&mut world, &operator("bank"), deposit(None), nameless)), Some("ledger.broken"));
+}
+
+#[test]
 fn a_visa_that_is_not_of_its_money_is_no_answer_to_who_asks_again() {
     let mut world = memory();
     world.fund("a", 100);

@@ -5,7 +5,7 @@ mod common;
 
 use common::world::*;
 use imagxp::agent::SignRequest;
-use imagxp::crypto::{Algorithm, PrivateKey};
+use imagxp::crypto::{Algorithm, PrivateKey, jws};
 use imagxp::json::{Number, Object, Value, object_to_canonical};
 use imagxp::jwks::JwkSet;
 use imagxp::token::{TokenExpectation, verify_token};
@@ -172,6 +172,21 @@ fn each_claim_has_its_type() {
     cnf.insert("jkt", 1);
     let said = verdict(&publisher, 200, |claims| drop(claims.insert("cnf", cnf)), |_| ());
     assert_eq!(said.detail.as_deref(), Some("cnf.jkt is not a string"));
+    // A name that is there twice could be read in two ways.
+    let mut header = Object::new();
+    header.insert("typ", "imagxp-visa+jwt");
+    let twice = jws::sign(
+        &header,
+        br#"{"iss":"https://broker.example","iss":"https://broker.example"}"#,
+        &key(9, Algorithm::Es256),
+    );
+    let twice = twice.unwrap();
+    let ask = SignRequest {
+        payment: Some(&twice),
+        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+    };
+    let said = Signed::new(&identity(1), &ask, now(), "nonce-0000000300").verify(&publisher);
+    assert_eq!(said.detail.as_deref(), Some("the payload is not a strict JSON object"));
     // Fractions of a second are cut off; what has neither price nor currency pays nothing.
     let fraction = Number::from_f64(1_772_366_999.5).map(Value::from);
     assert_eq!(shown(&publisher, 201, |claims| drop(claims.insert("exp", fraction.unwrap()))), None);

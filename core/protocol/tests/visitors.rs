@@ -85,6 +85,10 @@ fn an_explanation_tells_undecided_from_failed() {
     };
     let paid = Signed::new(&identity(1), &premium, now(), "nonce-0000000002");
     assert_eq!(ended(&stranger, &paid), (Some(Code::PaymentJwksNeeded), Some(StepResult::Undecided)));
+    let open = publisher(&changed(r#""unsigned":"allow""#));
+    let mut bare = Signed::read("nonce-0000000003");
+    bare.headers.clear();
+    assert_eq!(ended(&open, &bare), (None, None));
     let known = publisher(POLICY);
     request.method = "DELETE".into();
     assert_eq!(ended(&known, &request), (Some(Code::ClaimMethodMismatch), Some(StepResult::Failed)));

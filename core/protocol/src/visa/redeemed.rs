@@ -111,6 +111,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_alike() {
+        let text = |text: &str| Some(text.to_owned());
+        let accepted = Redeemed {
+            jti: text("j"),
+            accepted: true,
+            amount: text("0.01"),
+            asset: text("USD"),
+            repeated: true,
+            refusal: None,
+        };
+        let refused =
+            Redeemed { refusal: Some(("visa.state".into(), "it is used".into())), ..Redeemed::default() };
+        for redeemed in [accepted, refused, Redeemed::default()] {
+            assert_eq!(Redeemed::read(&redeemed.to_json().into()), Some(redeemed));
+        }
+    }
+
+    #[test]
     fn only_a_definite_word_decides() {
         use Redemption::{Accepted, Refused, Unavailable};
         let refused = |code: &str| {

@@ -188,6 +188,10 @@ fn a_log_that_is_closed_costs_no_visa() {
         assert!(verification.verdict.hint.unwrap().contains("sign a new request"));
         assert!(verification.verdict.needs.is_empty());
         assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 1, "the nonce");
+        // An explanation leaves no record, so it asks for no room.
+        let explained =
+            with_visa("nonce-0000000009", &token).act(|request| publisher.explain(request, now()));
+        assert_ne!(explained.verdict.code, Some(Code::AuditUnavailable));
         sink.0.store(true, Ordering::Relaxed);
         assert_eq!(ask(&publisher, 2, &token).code, None);
         assert_eq!(sink.1.load(Ordering::Relaxed), 2);
