@@ -113,7 +113,8 @@ typedef struct imagxp_public_key imagxp_public_key;
 // A site that verifies its readers: a policy and what it has learned (keys, nonces, rates). It may be used by several threads at once.
 //
 // After `fork()` the child has a copy of its own, so nonces in memory are no longer common knowledge: processes that serve the
-// same site share a store (`imagxp_replay_store_new`). Fork while no other thread is inside a call on the publisher.
+// same site share a store (`imagxp_replay_store_new`). The copy goes on with its parent's trace ids, and so do its siblings: make the
+// publisher in each child (`imagxp_publisher_options_set_first_trace`). Fork while no other thread is inside a call on the publisher.
 typedef struct imagxp_publisher imagxp_publisher;
 
 // Options of a publisher.

@@ -120,10 +120,64 @@ static void forks_go_on(void) {
     world_close(&world);
 }
 
+/* A publisher with the secret that all processes have; its first verdict's trace id goes into `pipe_out`. 0 when all is well. */
+static int trace_of_the_first(uint64_t first, const imagxp_request *request, int pipe_out) {
+    imagxp_policy *policy = NULL;
+    imagxp_publisher_options *options = NULL;
+    imagxp_publisher *publisher = NULL;
+    imagxp_verdict *verdict = NULL;
+    int wrong = imagxp_policy_parse(S(FREE_POLICY), &policy, NULL) != IMAGXP_OK;
+    wrong += imagxp_publisher_options_new(&options, NULL) != IMAGXP_OK;
+    wrong += imagxp_publisher_options_set_first_trace(options, first, NULL) != IMAGXP_OK;
+    wrong += imagxp_publisher_new(policy, S("0123456789abcdef"), options, &publisher, NULL) != IMAGXP_OK;
+    wrong += imagxp_publisher_verify(publisher, request, NOW, &verdict, NULL) != IMAGXP_OK;
+    imagxp_slice trace = imagxp_verdict_trace_id(verdict);
+    wrong += trace.len != 32 || write(pipe_out, trace.ptr, 32) != 32;
+    imagxp_verdict_free(verdict);
+    imagxp_publisher_free(publisher);
+    imagxp_publisher_options_free(options);
+    imagxp_policy_free(policy);
+    return wrong;
+}
+
+/* As the header and the guide have it: each child makes its own. Those that begin with one number show that it is the number that counts. */
+static void publishers_of_children_make_trace_ids_of_their_own(void) {
+    static const uint64_t first[] = {1, 1, UINT64_C(1) << 40};
+    char traces[3][32];
+    struct world world;
+    int ends[2];
+    world_open(&world, FREE_POLICY, NULL);
+    imagxp_request *request = signed_request(&world, PAGE);
+    if (pipe(ends) != 0) {
+        CHECK(!"pipe");
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            int wrong = trace_of_the_first(first[i], request, ends[1]);
+            imagxp_request_free(request);
+            world_close(&world);
+            _exit(wrong);
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        CHECK(read(ends[0], traces[i], 32) == 32);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    CHECK(memcmp(traces[0], traces[1], 32) == 0);
+    CHECK(memcmp(traces[0], traces[2], 32) != 0);
+    imagxp_request_free(request);
+    world_close(&world);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"threads_share_a_publisher", threads_share_a_publisher},
         {"forks_go_on", forks_go_on},
+        {"publishers_of_children_make_trace_ids_of_their_own", publishers_of_children_make_trace_ids_of_their_own},
         {NULL, NULL},
     };
     return run_tests(tests);

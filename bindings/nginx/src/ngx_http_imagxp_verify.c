@@ -336,7 +336,11 @@ ngx_http_imagxp_answer(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
     return NGX_OK;
 }
 
-/* Rules that nobody may read bind nobody (RFC 9309 section 2.3.1.3). */
+/*
+ * Rules that nobody may read bind nobody (RFC 9309 section 2.3.1.3). The target counts as it came: a proxy may pass it on, and another reading
+ * of it must not become a way in. The operator may lead it elsewhere, by `try_files`, `rewrite` or the page of an error; then without a query,
+ * which is the visitor's and could choose another page there.
+ */
 static ngx_uint_t
 ngx_http_imagxp_is_robots(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 {
@@ -345,10 +349,10 @@ ngx_http_imagxp_is_robots(ngx_http_request_t *r, ngx_http_imagxp_ctx_t *ctx)
 
     visitor = imagxp_verdict_visitor(ctx->verdict);
 
-    /* As it is served, and as it came: a proxy may pass on the latter, and another reading of it must not become a way in. */
     return (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
-           && r->uri.len == robots.len && ngx_strncmp(r->uri.data, robots.data, robots.len) == 0
            && r->unparsed_uri.len >= robots.len && ngx_strncmp(r->unparsed_uri.data, robots.data, robots.len) == 0
-           && (r->unparsed_uri.len == robots.len || r->unparsed_uri.data[robots.len] == '?')
+           && (r->unparsed_uri.len == robots.len
+               || (r->unparsed_uri.data[robots.len] == '?'
+                   && r->uri.len == robots.len && ngx_strncmp(r->uri.data, robots.data, robots.len) == 0))
            && (visitor == IMAGXP_VISITOR_UNSIGNED_BROWSER || visitor == IMAGXP_VISITOR_UNSIGNED_CLIENT);
 }

@@ -266,6 +266,44 @@ def test_trailers_where_the_server_has_them(agent: Identity) -> None:
     assert receipt.content_sha256 == hashlib.sha256(b"x" * 8 + b"y" * 8 + b"z").digest()
 
 
+PATH = {"type": "http.response.pathsend", "path": "/tmp/page"}  # noqa: S108 (nobody opens it)
+FILE = {"type": "http.response.zerocopysend", "file": 3}
+CHUNK = {"type": "http.response.body", "body": b"x", "more_body": True}
+LAST = {"type": "http.response.body", "body": b"z"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "promised"),
+    [
+        ([PATH], False),
+        ([FILE], False),
+        ([{**FILE, "more_body": True}, FILE], False),
+        ([{**FILE, "more_body": True}, LAST], False),
+        ([CHUNK, FILE], True),
+        ([CHUNK, {**FILE, "more_body": True}, LAST], True),
+    ],
+)
+def test_a_body_that_the_server_reads_from_a_file_has_no_receipt(agent: Identity, answer: list[Any], promised: bool) -> None:
+    verdict = knowing(agent).verify("GET", "/a", [*agent.sign("GET", URL, "RAG_RETRIEVAL", now=NOW)], now=NOW).verdict
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def stream() -> None:
+        draft = ReceiptDraft(Identity.generate("pub.example"), verdict, url=URL, origin="HUMAN", max_body=10)
+        sender = ReceiptSender(send, draft, trailers=True)
+        for message in ({"type": "http.response.start", "status": 200, "headers": []}, *answer):
+            await sender(message)
+
+    asyncio.run(stream())
+    # Trailers that were promised come, or the server waits for them; nothing in them is about what nobody has hashed.
+    end = [{"type": "http.response.trailers", "headers": [], "more_trailers": False}] if promised else []
+    assert sent[1:] == [*answer, *end]
+    assert sent[0].get("trailers", False) is promised
+    assert sent[0]["headers"] == []
+
+
 def test_the_middleware_takes_feedback(town: Town) -> None:
     def send(reason: Any, path: str = "/a", signer: Identity | None = None) -> httpx.Response:
         signed = Feedback(town.origin + "/a", "0.25", reason).sign(signer or town.agent)

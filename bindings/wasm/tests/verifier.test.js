@@ -236,6 +236,26 @@ test("a broker is shown the visa and the signed request, also of an agent that l
   }
 });
 
+test("what is no answer of redeem is none of the broker's: 503, one audit record, and one line in the log", async () => {
+  const bank = await broker();
+  try {
+    const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment: { brokers: [{ ...bank.entry, check: "redeem" }] } });
+    for (const answer of [undefined, true, "Accepted", { toString: () => "accepted" }]) {
+      const records = [];
+      const audit = (line) => { records.push(JSON.parse(line)); };
+      const verifier = new imagxp.Verifier({ policy: rules, redeem: async () => answer, audit });
+      const lines = reader.sign("/", { payment: bank.visa(reader) });
+      let response;
+      const said = await quietly(async () => { response = await verifier.handle(request("/", lines), page); });
+      assert.deepEqual([response.status, (await response.json()).error.code], [503, "payment.redeem_unavailable"]);
+      assert.deepEqual(records.map(({ code }) => code), ["payment.redeem_unavailable"]);
+      assert.match(said.join(), /redeem gave another answer/);
+    }
+  } finally {
+    await bank.close();
+  }
+});
+
 test("a visa that was let in without asking its broker is handed on, to be redeemed", async () => {
   const bank = await broker();
   try {

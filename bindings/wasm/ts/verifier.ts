@@ -213,11 +213,13 @@ export class Verifier {
     if (this.#options.redeem === undefined) return "unavailable";
     try {
       const presented = this.#current().publisher.presented(verdict, request.headers);
-      return await this.#options.redeem(need, presented.visa, presented);
+      const answer: unknown = await this.#options.redeem(need, presented.visa, presented);
+      if (answer === "accepted" || answer === "refused" || answer === "unavailable") return answer;
+      console.error("imagxp: redeem gave another answer than accepted, refused or unavailable");
     } catch (error) {
       console.error("imagxp: asking the broker failed", error);
-      return "unavailable";
     }
+    return "unavailable";
   }
 
   /** What came in `x-imagxp-feedback`. It never decides about the request that carries it. */

@@ -13,12 +13,15 @@ __all__ = ["ReceiptSender"]
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
+# The server reads these bodies from a file.
+_FILES = ("http.response.pathsend", "http.response.zerocopysend")
+
 
 class ReceiptSender:
     """A `send` that adds a receipt to a successful answer, when that may wait for it ([`ReceiptDraft`]).
 
     Whatever else the application streams goes out at once, with the receipt as a trailer where the server supports trailers, otherwise
-    without one.
+    without one. A body that the server reads from a file has no receipt.
     """
 
     def __init__(self, send: Send, draft: ReceiptDraft, *, trailers: bool) -> None:
@@ -29,6 +32,7 @@ class ReceiptSender:
         self._headers: list[tuple[str, str]] = []
         self._waiting: list[Message] = []
         self._streaming = False
+        self._unread = False
         self._done = False
 
     async def __call__(self, message: Message) -> None:
@@ -38,8 +42,10 @@ class ReceiptSender:
             self._start = message
         elif kind == "http.response.body" and self._start is not None and not self._done:
             await self._body(message)
+        elif kind in _FILES and self._start is not None and not self._done:
+            await self._file(message)
         else:
-            # Push promises, paths of files to send, trailers of the application's own: whatever waits must not be overtaken.
+            # Push promises, trailers of the application's own: whatever waits must not be overtaken.
             await self._stream()
             await self._send(message)
 
@@ -59,9 +65,24 @@ class ReceiptSender:
             return
         await self._send(message)
         if not more:
-            self._done = True
-            if self._trailers:
-                await self._send({"type": "http.response.trailers", "headers": await self._receipt(), "more_trailers": False})
+            await self._end()
+
+    async def _file(self, message: Message) -> None:
+        """Nobody hashes what the server reads from a file: no trailers are promised, and ones that were promised are empty."""
+        self._unread = True
+        if not self._streaming:
+            self._trailers = False
+            await self._stream()
+        await self._send(message)
+        if not message.get("more_body", False):
+            await self._end()
+
+    async def _end(self) -> None:
+        """The body that passed through is over."""
+        self._done = True
+        if self._trailers:
+            headers = [] if self._unread else await self._receipt()
+            await self._send({"type": "http.response.trailers", "headers": headers, "more_trailers": False})
 
     async def _finish(self) -> None:
         """The whole body is here: the receipt becomes a header."""
