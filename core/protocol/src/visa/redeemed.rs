@@ -161,9 +161,15 @@ mod tests {
         ];
         let body = format!(r#"{{"results":[{accepted},{busy},{refused}],"accepted":1}}"#);
         assert_eq!(Redemption::of_answers(200, body.as_bytes(), 3), [Accepted, Unavailable, Refused]);
-        for (status, body, presented) in [(200, &*body, 2), (200, &body, 4), (503, &body, 3), (200, "<html>", 3)] {
+        for (status, body, presented) in
+            [(200, &*body, 2), (200, &body, 4), (503, &body, 3), (200, "<html>", 3)]
+        {
             let nothing = vec![Unavailable; presented];
-            assert_eq!(Redemption::of_answers(status, body.as_bytes(), presented), nothing, "{status} {body}");
+            assert_eq!(
+                Redemption::of_answers(status, body.as_bytes(), presented),
+                nothing,
+                "{status} {body}"
+            );
         }
     }
 }
