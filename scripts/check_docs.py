@@ -234,7 +234,7 @@ def self_test(languages):
     table = "| what | test |\n| --- | --- |\n| a | `scripts/test.sh` |\n| b | `a/b.rs::c` |\n| c | `scripts/lib.rs` |\n| d | `no.sh` |\n"
     if list(bare_rows(table)) != ["c", "d"] or list(bare_rows(table.replace("| test |", "| figure |"))):
         sys.exit("check_docs.py does not see that a row names no test")
-    keys = "jwks_uri = 'https://a.example/jwks' \"jwks_uri\": \"https://b.example/.well-known/jwks.json\""
+    keys = 'jwks_uri = \'https://a.example/jwks\' "jwks_uri": "https://b.example/.well-known/jwks.json"'
     keys += " see https://broker.example/jwks.json"
     if list(wrong_keys(keys)) != ["https://a.example/jwks", "https://broker.example/jwks.json"]:
         sys.exit("check_docs.py does not see that no broker has its keys there")
