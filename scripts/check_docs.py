@@ -7,6 +7,7 @@ are the ones that were built here, and C is compiled against include/ and the bu
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
 `<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist,
 and be tests; each row of a table whose last column is for tests names one, or a program of Python, JavaScript or shell by its path alone.
+Where a page or an example says where a broker's keys are (`jwks_uri`), it is where ours serves them.
 Standard library only.
 """
 
@@ -28,6 +29,9 @@ NOT_RUN = re.compile(r"<!-- not run: (\S[^\n]*?) -->\s*\Z")
 EXCERPT = re.compile(r"<!-- excerpt of (\S+) -->\s*\Z")
 TEST_NAME = re.compile(r"`([\w./-]+\.(?:rs|py|c))::(\w+)`")
 PROGRAM = re.compile(r"`([\w./-]+\.(?:py|js|mjs|sh)|\.ci/run)`")
+# Where a broker's keys are said to be, and where ours serves them.
+KEYS = re.compile(r"""\bjwks_uri["']?\s*[:=]\s*["'`]([^"'`]+)|(https://broker\.example/[\w./-]*jwks[\w./-]*)""")
+KEYS_PATH = "/.well-known/jwks.json"
 # How the last column is called in which each row names what would fail.
 FOR_TESTS = ("test", "since when it cannot come back")
 # The attributes and comments above a function of Rust, and its name.
@@ -183,6 +187,25 @@ def bare_rows(text):
                 yield row[0]
 
 
+def wrong_keys(text):
+    """The addresses of keys that our broker does not serve."""
+    for match in KEYS.finditer(text):
+        if not (match[1] or match[2]).endswith(KEYS_PATH):
+            yield match[1] or match[2]
+
+
+def said_to_readers():
+    """The pages, and the programs that readers begin with."""
+    kinds = {".md", ".js", ".mjs", ".ts", ".py", ".json", ".toml", ".conf"}
+    made = {"node_modules", ".next", ".build"}
+    pages = [ROOT / "README.md", *ROOT.glob("core/*/README.md"), *ROOT.glob("bindings/*/README.md")]
+    for folder in ("docs", "examples"):
+        for parent, folders, names in os.walk(ROOT / folder):
+            folders[:] = [name for name in folders if name not in made]
+            pages += [Path(parent) / name for name in names if Path(name).suffix in kinds]
+    return sorted(pages)
+
+
 def self_test(languages):
     """A check that cannot fail proves nothing. Swift is asked only where there is any, since its package must have been built."""
     found = list(blocks("<!-- not run: it waits -->\n```sh\ntrue\n```\n\n```sh\nexit 3\n```\n"))
@@ -211,6 +234,10 @@ def self_test(languages):
     table = "| what | test |\n| --- | --- |\n| a | `scripts/test.sh` |\n| b | `a/b.rs::c` |\n| c | `scripts/lib.rs` |\n| d | `no.sh` |\n"
     if list(bare_rows(table)) != ["c", "d"] or list(bare_rows(table.replace("| test |", "| figure |"))):
         sys.exit("check_docs.py does not see that a row names no test")
+    keys = 'jwks_uri = \'https://a.example/jwks\' "jwks_uri": "https://b.example/.well-known/jwks.json"'
+    keys += " see https://broker.example/jwks.json"
+    if list(wrong_keys(keys)) != ["https://a.example/jwks", "https://broker.example/jwks.json"]:
+        sys.exit("check_docs.py does not see that no broker has its keys there")
     try:
         whole_program("no such line", "README.md")
     except Wrong:
@@ -222,6 +249,10 @@ def main():
     files = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     self_test({language for file in files for _, language, *_ in blocks(file.read_text())})
     passed = failed = skipped = 0
+    for file in files if sys.argv[1:] else sorted({*files, *said_to_readers()}):
+        for address in wrong_keys(file.read_text()):
+            failed += 1
+            print(f"FAILED {file.relative_to(ROOT)}: the broker serves its keys at {KEYS_PATH}, not at {address}")
     for file in files:
         missing = list(missing_tests(file.read_text()))
         passed += len(TEST_NAME.findall(file.read_text())) - len(missing)

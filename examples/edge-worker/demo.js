@@ -19,9 +19,9 @@ const bindings = { POLICY: rules, IMAGXP_SECRET: SECRET, IMAGXP_PRIVATE_KEY: sit
 const { ports, close, log } = await workerd(WORKER, { site: bindings });
 
 let failed = 0;
-async function visit(who, target, lines, expected) {
+async function visit(who, target, lines, expected, what) {
   const answer = await exchange(ports.site, target, lines);
-  const said = answer.status === 200 ? answer.text.trim() : answer.code();
+  const said = answer.status === 200 ? (what ?? answer.text.trim()) : answer.code();
   const right = answer.status === expected;
   if (!right) failed += 1;
   console.log(`${right ? " " : "!"} ${who.padEnd(28)} ${target.padEnd(12)} ${answer.status}  ${said}`);
@@ -39,7 +39,8 @@ try {
   await visit("an agent that pays nothing", "/premium/1", reader.sign("/premium/1"), 402);
   const payment = bank.visa(reader, { amount: "0.05", currency: "EUR" });
   await visit("an agent with a visa", "/premium/1", reader.sign("/premium/1", { payment }), 200);
-  const manifest = new imagxp.Identity("pub.example", siteKey).manifest();
+  const published = await visit("whoever checks a receipt", "/.well-known/imagxp-agent.json", [["User-Agent", "curl/8"]], 200, "the site's manifest");
+  const manifest = imagxp.Manifest.parse(published.text, "pub.example");
   const receipt = imagxp.SignedReceipt.fromHeaders(page.headers).verify(manifest);
   console.log(`  the receipt of the page speaks of ${receipt.url}, made by ${receipt.origin}`);
 } catch (error) { console.error(log()); throw error;

@@ -1,6 +1,6 @@
 // A publisher at the edge: every request is verified before the site sees it, and every nonce counts once in the whole world.
 
-import { durableObjectReplayStore, ImagxpReplay, withImagxp } from "@imagxp/edge/workers";
+import { durableObjectReplayStore, Identity, ImagxpReplay, PrivateKey, withImagxp } from "@imagxp/edge/workers";
 import policy from "./policy.json";
 
 // Cloudflare runs it beside the Worker: wrangler.toml says so.
@@ -20,4 +20,6 @@ export default withImagxp(site, (env) => ({
   replayStore: durableObjectReplayStore(env.REPLAY),
   documents: env.DOCUMENTS,
   identity: { agentId: "pub.example", privateKey: env.IMAGXP_PRIVATE_KEY },
+  // Who checks a receipt needs the key, and comes without a signature.
+  manifest: new Identity("pub.example", PrivateKey.fromPem(env.IMAGXP_PRIVATE_KEY)).manifest(),
 }));

@@ -1,17 +1,15 @@
 // The built site, started, and asked over HTTP.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, get } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { Identity, PrivateKey, SignedReceipt, contentDigest, issueVisa } from 'imagxp'
+import { Identity, Manifest, PrivateKey, SignedReceipt, contentDigest, issueVisa } from 'imagxp'
 import { wrapFetch } from 'imagxp/fetch'
+import { StartedSite } from './started_site.mjs'
 
-const folder = fileURLToPath(new URL('.', import.meta.url))
 const BROWSER = {
   'user-agent': 'Mozilla/5.0 Firefox/140.0',
   'accept-language': 'en',
@@ -21,8 +19,8 @@ const key = PrivateKey.generate()
 const closing = []
 let agent
 let broker
+let started
 let site
-let log = ''
 
 before(async () => {
   agent = Identity.generate((await serve(() => agent.manifest().toBytes())).host, 'ES256', { allowLoopback: true })
@@ -33,7 +31,9 @@ before(async () => {
       }),
     )
   ).origin
-  site = await start()
+  started = await StartedSite.open({ PUBLISHER_BROKER: broker })
+  closing.push(() => started.close())
+  site = started.origin
 })
 
 after(() => Promise.all(closing.map((close) => close())))
@@ -47,52 +47,6 @@ async function serve(body) {
   })
   const host = `127.0.0.1:${server.address().port}`
   return { host, origin: `http://${host}` }
-}
-
-/** Starts `next start` on a port that was free a moment ago; on another one when somebody was quicker. */
-async function start(attempts = 3) {
-  const reserved = createServer().listen(0, '127.0.0.1')
-  await once(reserved, 'listening')
-  const { port } = reserved.address()
-  reserved.close()
-  await once(reserved, 'close')
-  const origin = `http://127.0.0.1:${port}`
-  const environment = {
-    ...process.env,
-    PUBLISHER_ORIGIN: origin,
-    PUBLISHER_BROKER: broker,
-    NEXT_TELEMETRY_DISABLED: '1',
-    NODE_ENV: 'production',
-  }
-  const program = spawn(
-    process.execPath,
-    ['node_modules/next/dist/bin/next', 'start', '--hostname', '127.0.0.1', '--port', String(port)],
-    {
-      cwd: folder,
-      env: environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  let output = ''
-  const ready = new Promise((resolve) => {
-    for (const stream of [program.stdout, program.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk
-        log += chunk
-        if (output.includes('Ready')) resolve(true)
-      })
-    }
-    program.once('exit', () => resolve(false))
-  })
-  if (await ready) {
-    closing.push(async () => {
-      program.kill('SIGTERM')
-      await once(program, 'exit')
-    })
-    return origin
-  }
-  if (attempts > 1 && output.includes('EADDRINUSE')) return start(attempts - 1)
-  throw new Error(`next start has ended:\n${output}`)
 }
 
 async function ask(
@@ -170,6 +124,20 @@ test('a refused page', async () => {
   assert.equal((await ask('/no/such/page')).status, 404)
   const head = await ask('/', { unsigned: true, method: 'HEAD' })
   assert.deepEqual([head.status, head.bytes.length], [401, 0])
+})
+
+test('our manifest, for whoever checks a receipt', async () => {
+  const found = await ask('/.well-known/imagxp-agent.json', { unsigned: true })
+  assert.equal(found.status, 200, found.text)
+  assert.match(found.headers.get('cache-control'), /^public, max-age=/)
+  const host = new URL(site).host
+  const [own] = Manifest.parse(found.bytes, host, { allowLoopback: true }).keys
+  const article = await ask('/articles/1', { unsigned: true, headers: BROWSER })
+  assert.equal(own.key.thumbprint, SignedReceipt.fromHeaders([...article.headers]).keyId)
+  const headers = { 'if-none-match': found.headers.get('etag') }
+  assert.equal((await ask('/.well-known/imagxp-agent.json', { unsigned: true, headers })).status, 304)
+  const head = await ask('/.well-known/imagxp-agent.json', { unsigned: true, method: 'HEAD' })
+  assert.deepEqual([head.status, head.bytes.length], [200, 0])
 })
 
 test('verdicts that a client brings along are nothing', async () => {
@@ -386,5 +354,5 @@ test('what arrives over a raw socket', async () => {
 })
 
 test('nothing went wrong inside', () => {
-  assert.doesNotMatch(log, /Error|imagxp:/)
+  assert.doesNotMatch(started.log, /Error|imagxp:/)
 })

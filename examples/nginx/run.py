@@ -99,7 +99,7 @@ def main():
         keys = {"keys": [{**broker.public_key.to_jwk(), "kid": broker.public_key.thumbprint}]}
         documents.documents = {
             "/.well-known/imagxp-agent.json": bytes(agent.manifest().to_json()),
-            "/jwks.json": json.dumps(keys).encode(),
+            "/.well-known/jwks.json": json.dumps(keys).encode(),
         }
 
         port = free_port()

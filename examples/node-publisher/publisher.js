@@ -24,7 +24,7 @@ export function policyOf({ origin, broker }) {
         unsigned: 'deny',
       },
     ],
-    payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/jwks` }] },
+    payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/.well-known/jwks.json` }] },
     provenance: { origin: 'HUMAN' },
     // Development: agents, brokers and this site are on 127.0.0.1. A policy with this is refused on any other address.
     allow_loopback: true,
@@ -44,19 +44,14 @@ export async function openPublisher({ broker, port = 0, onVerdict, onFeedback })
   const site = Fastify({
     serverFactory: (handler) => server.on('request', handler),
   })
-  // Whoever wants to check a receipt needs our key, so this lies outside the guarded part.
-  site.get('/.well-known/imagxp-agent.json', async (_, reply) =>
-    reply.type('application/json').send(identity.manifest().toBytes()),
+  // Whoever wants to check a receipt needs our key, and gets the manifest without a signature.
+  await site.register(imagxp, { policy, identity, manifest: identity.manifest(), onVerdict, onFeedback })
+  site.get('/robots.txt', async () => 'User-agent: *\nAllow: /\n')
+  site.get('/posts/:number', async (request) => `Article ${request.params.number}, for ${readerOf(request)}.\n`)
+  site.get(
+    '/premium/:number',
+    async (request) => `Premium article ${request.params.number}, for ${readerOf(request)}.\n`,
   )
-  site.register(async (guarded) => {
-    await guarded.register(imagxp, { policy, identity, onVerdict, onFeedback })
-    guarded.get('/robots.txt', async () => 'User-agent: *\nAllow: /\n')
-    guarded.get('/posts/:number', async (request) => `Article ${request.params.number}, for ${readerOf(request)}.\n`)
-    guarded.get(
-      '/premium/:number',
-      async (request) => `Premium article ${request.params.number}, for ${readerOf(request)}.\n`,
-    )
-  })
   await site.ready()
   const close = async () => {
     await site.close()

@@ -31,7 +31,7 @@ export async function openBroker() {
   })
   let sold = 0
   const { origin, close } = await serve(async (request, response) => {
-    if (request.url === '/jwks') return response.end(jwks)
+    if (request.url === '/.well-known/jwks.json') return response.end(jwks)
     const form = new URLSearchParams(await text(request))
     const assertion = form.get('client_assertion')
     const agentId = assertionAgent(assertion, { allowLoopback: true })

@@ -4,6 +4,7 @@ const { NextRequest, NextResponse } = require('next/server')
 const { Guard } = require('./shared/guard.cjs')
 const { VERDICT_PREFIX, stripped } = require('./shared/headers.cjs')
 const { seal, unseal } = require('./shared/seal.cjs')
+const { isLoopbackOrigin } = require('./shared/target.cjs')
 const { discard, dress, pathOf, readWeb } = require('./shared/web.cjs')
 
 const SEALED = `${VERDICT_PREFIX}sealed`
@@ -78,8 +79,16 @@ function policyHandler(options) {
 }
 
 function guardOf(options) {
-  if (!guards.has(options)) guards.set(options, new Guard(options))
+  if (!guards.has(options)) guards.set(options, checked(new Guard(options)))
   return guards.get(options)
+}
+
+/** Next does not tell by which address a request came in, so that a switch for development is refused with the origin of a real site. */
+function checked(guard) {
+  const { allowLoopback, origins } = guard.policy
+  if (allowLoopback && !origins.every(isLoopbackOrigin))
+    throw new TypeError('the policy has allow_loopback, which is for development, and an origin that is not loopback')
+  return guard
 }
 
 /** The decision about a request, and its body, if that was read. What is left of a refused one is let go. */

@@ -3,12 +3,14 @@ import type {
   BrokerClient,
   Feedback,
   Identity,
+  Manifest,
   Need,
   Policy,
   Presented,
   Publisher,
   Redeemer,
   Resolver,
+  Rotation,
   Verdict,
 } from '../index.cjs'
 
@@ -42,9 +44,14 @@ export interface AdapterHooks {
   maxBody?: number
   /**
    * Signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the publisher's own,
-   * where its manifest lies.
+   * where its manifest lies; with `manifest` that is served here.
    */
   identity?: Identity
+  /**
+   * The site's own manifest, or the rotation that keeps it, served to anybody at `/.well-known/imagxp-agent.json`: who checks a receipt, and
+   * the broker that pays, need it. Without it that path is guarded like every other.
+   */
+  manifest?: Manifest | Rotation
   /** How many bytes of an answer may wait for their receipt; 1 MiB by default. */
   maxReceiptBody?: number
   /** Takes feedback that holds, and the verdict on it, which names the agent. */

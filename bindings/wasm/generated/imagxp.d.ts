@@ -822,6 +822,12 @@ export function readOffer(body: string | Uint8Array, options?: OfferOptions): Of
 export function readRedemption(status: number, body: string | Uint8Array): Redemption;
 
 /**
+ * What the answer to `POST /v1/visas/redeem`, by its status and its whole body, says of each of the visas that were presented (1000 at most), in their
+ * order. `unavailable` for everything but a definite word: what is `unavailable` is presented again.
+ */
+export function readRedemptions(status: number, body: string | Uint8Array, presented: number): Redemption[];
+
+/**
  * Signs a client assertion (RFC 7523) for one request to a token endpoint: ES256, valid for a minute.
  */
 export function signAssertion(identity: Identity, token_endpoint: string, options?: AssertionOptions): string;

@@ -146,6 +146,16 @@ test("a broker's word is definite, or none", () => {
     [65_736, '{"results":[{"accepted":true}]}', "unavailable"],
   ]) assert.equal(imagxp.readRedemption(status, body), word);
   assert.throws(() => imagxp.readRedemption(200, undefined), code("usage.argument"));
+
+  const results = ["visa.state", "store.busy", "ledger.broken"].map((code) => ({ accepted: false, error: { code, message: "no" } }));
+  const batch = JSON.stringify({ results: [{ accepted: true }, ...results] });
+  assert.deepEqual(imagxp.readRedemptions(200, batch, 4), ["accepted", "refused", "unavailable", "unavailable"]);
+  for (const [status, body, presented] of [[503, batch, 4], [200, batch, 3], [200, batch, 5], [200, "<html>", 2], [0, "", 1000]]) {
+    assert.deepEqual(imagxp.readRedemptions(status, body, presented), Array(presented).fill("unavailable"), `${status} ${presented}`);
+  }
+  assert.deepEqual(imagxp.readRedemptions(200, "", 0), []);
+  for (const many of [1001, -1]) assert.throws(() => imagxp.readRedemptions(200, batch, many), code("usage.argument"));
+  assert.throws(() => imagxp.readRedemptions(200, undefined, 1), code("usage.argument"));
 });
 
 test("memory: the same request passes once", () => {

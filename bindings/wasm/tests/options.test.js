@@ -52,6 +52,7 @@ test("an option that is misspelt, or of another kind, is refused when the site s
     "a limit that there is not": { policy: rules, limits: { payload: 1 } },
     "a limit in words": { policy: rules, limits: { payloadHeader: "1" } },
     "an identity's slip": { policy: rules, identity: { agentId: "pub.example", privateKey: imagxp.PrivateKey.generate().toPem(), loopback: true } },
+    "a manifest that is a document": { policy: rules, manifest: { agent_id: "pub.example" } },
     "a signer that is no function": { policy: rules, identity: { agentId: "pub.example", publicKey: {}, sign: "KMS" } },
   };
   for (const [name, options] of Object.entries(wrong)) {

@@ -362,9 +362,10 @@ test("what the site's own code throws is the site's", async () => {
 });
 
 test("Next: the page reads the verdict in headers that nobody else can set; a refusal ends here", async () => {
-  const proxy = imagxpProxy(NextResponse, { policy: policy() });
+  const proxy = imagxpProxy(NextResponse, { policy: policy({ origins: [HOST] }) });
+  const signed = [["user-agent", "Test IMAGXP/1.0"], ...reader.identity.sign("GET", `${HOST}/a`, "SUMMARY")];
   const next = (target, lines) => new NextRequest(HOST + target, { headers: lines });
-  const passed = await proxy(next("/a", [...reader.sign("/a"), ["x-imagxp-verdict-agent-id", "google.com"], ["x-imagxp-verdict-admin", "1"]]));
+  const passed = await proxy(next("/a", [...signed, ["x-imagxp-verdict-agent-id", "google.com"], ["x-imagxp-verdict-admin", "1"]]));
   // Next's own words for "go on, with these request headers".
   assert.equal(passed.headers.get("x-middleware-next"), "1");
   assert.equal(passed.headers.get("x-middleware-request-x-imagxp-verdict-agent-id"), reader.identity.agentId);

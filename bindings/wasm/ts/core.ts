@@ -33,6 +33,7 @@ export {
   purposes,
   readOffer,
   readRedemption,
+  readRedemptions,
   signAssertion,
   userAgent,
   verifyAssertion,

@@ -1,6 +1,6 @@
 // Next.js at the edge: `export default imagxpProxy(NextResponse, options)` in `proxy.ts` or `middleware.ts`, on Vercel or elsewhere.
 
-import type { Verdict } from "./core.js";
+import { Policy, type Verdict } from "./core.js";
 import { ImagxpError } from "./errors.js";
 import { type Context, Verifier, type VerifierOptions } from "./verifier.js";
 
@@ -15,7 +15,8 @@ export interface NextResponses {
  * Verifies every request before Next routes it. The application reads the verdict in the request headers `x-imagxp-verdict-*`. Only where
  * the proxy's `matcher` lets it run are a visitor's own headers of these names removed: match every path that reads them.
  *
- * A proxy does not see the page that is rendered after it, and so makes no receipts: the options about them are refused.
+ * A proxy does not see the page that is rendered after it, and so makes no receipts: the options about them are refused. Nor does Next tell by which
+ * address a request came in: a policy with `allow_loopback`, which is for development, is refused when it has an origin that is not loopback.
  */
 export function imagxpProxy(
   nextResponse: NextResponses,
@@ -25,6 +26,7 @@ export function imagxpProxy(
     if (name in options) throw new ImagxpError("usage.argument", `a proxy makes no receipts: leave \`${name}\` out`);
   }
   const verifier = new Verifier(options);
+  checkLoopback(options.policy);
   return (request, event) =>
     verifier.handle(
       request,
@@ -35,6 +37,16 @@ export function imagxpProxy(
       },
       event,
     );
+}
+
+function checkLoopback(document: string | object): void {
+  const policy = Policy.fromJson(document);
+  const { allowLoopback, origins } = policy;
+  policy.free();
+  const isLoopback = (origin: string): boolean => /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(origin).hostname);
+  if (allowLoopback && !origins.every(isLoopback)) {
+    throw new ImagxpError("usage.policy", "the policy has allow_loopback, which is for development, and an origin that is not loopback");
+  }
 }
 
 /** What the application is told. */

@@ -1,6 +1,6 @@
 // What a verifier is made of.
 
-import type { Need, Presented, PublisherOptions, Redemption, TakenFeedback, Verdict } from "./core.js";
+import { Manifest, type Need, type Presented, type PublisherOptions, type Redemption, type TakenFeedback, type Verdict } from "./core.js";
 import type { DocumentStore } from "./documents.js";
 import { ImagxpError } from "./errors.js";
 import type { SiteIdentity } from "./identity.js";
@@ -37,6 +37,11 @@ export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
   onVisa?: OnVisa;
   /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
   identity?: SiteIdentity;
+  /**
+   * The site's own manifest, served to anybody at `/.well-known/imagxp-agent.json`: who checks a receipt, and the broker that pays, need it. Without it
+   * that path is guarded like every other.
+   */
+  manifest?: Manifest;
   onReceipt?: OnReceipt;
   onFeedback?: OnFeedback;
   /** How many bytes are held of a body whose digest the agent has signed: 1 MiB unless given. */
@@ -75,6 +80,7 @@ const KINDS: Record<keyof VerifierOptions, Kind> = {
   redeem: isOne,
   onVisa: isOne,
   identity: only("agentId", "allowLoopback", "privateKey", "publicKey", "sign"),
+  manifest: [(value) => value instanceof Manifest, "a Manifest"],
   onReceipt: isOne,
   onFeedback: isOne,
   maxBody: count(Number.MAX_SAFE_INTEGER),

@@ -3,6 +3,7 @@
 import {
   type Identity,
   type Insert,
+  Manifest,
   type Need,
   Policy,
   Publisher,
@@ -28,6 +29,8 @@ export type { OnFeedback, OnReceipt, OnVisa, Redeem, VerifierOptions } from "./o
 
 /** Where the public policy is served. */
 export const WELL_KNOWN_PATH = "/.well-known/imagxp-policy.json";
+/** Where the site's own manifest is served. */
+const MANIFEST_PATH = "/.well-known/imagxp-agent.json";
 
 /** Answers a request that may pass. In Bun a request that was upgraded has no answer. */
 export type Next<Answer extends Response | undefined = Response> = (request: Request, verdict: Verdict) => Answer | Promise<Answer>;
@@ -67,6 +70,8 @@ export class Verifier {
   readonly #options: VerifierOptions;
   readonly #documents: Documents;
   readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[] };
+  /** As text: it outlives the instance that has made it. */
+  readonly #manifest: { agentId: string; document: string } | undefined;
   #site: Site | undefined;
 
   /** Throws `usage.policy` or `usage.argument` at once for a policy or options that cannot work. */
@@ -81,6 +86,8 @@ export class Verifier {
       throw new ImagxpError("usage.argument", "receipts say who made the content: give the policy a provenance.origin");
     }
     if (options.identity !== undefined) readIdentity(options.identity).free();
+    const { manifest } = options;
+    this.#manifest = manifest && { agentId: manifest.agentId, document: manifest.toJson() };
     // Bound here: a platform's `fetch` must not be called as a method of ours.
     const fetcher = options.fetch ?? ((input, init) => fetch(input, init));
     this.#documents = new Documents(fetcher, options.documents, allowLoopback);
@@ -93,7 +100,7 @@ export class Verifier {
   }
 
   /**
-   * Answers one request: the public policy, a refusal, or what `next` answers, with the verdict's headers and a receipt.
+   * Answers one request: the public policy, the site's manifest, a refusal, or what `next` answers, with the verdict's headers and a receipt.
    *
    * `next` gets a copy of the request, whose headers it may change, without `x-imagxp-verdict-*`, which only we may say. A request for a WebSocket
    * (`Upgrade: websocket`) without any of those comes as the platform's own, which can be upgraded; its headers may be read-only.
@@ -105,6 +112,7 @@ export class Verifier {
     let judged: Judged;
     let extra: [string, string][];
     try {
+      if (this.#manifest !== undefined && pathname === MANIFEST_PATH) return this.#serveManifest(request, this.#manifest);
       judged = await this.#judge(request, context, taken);
       extra = await this.#takeFeedback(judged.request, judged.verdict, context);
     } catch (error) {
@@ -270,6 +278,17 @@ export class Verifier {
   #servePolicy(head: boolean): Response {
     const headers = { "content-type": "application/json", "cache-control": "public, max-age=300", "access-control-allow-origin": "*" };
     return new Response(head ? null : this.#policy.public, { headers });
+  }
+
+  #serveManifest(request: Request, { agentId, document }: { agentId: string; document: string }): Response {
+    const manifest = Manifest.parse(document, agentId, { allowLoopback: true });
+    try {
+      const { status, headers, body } = manifest.response(request.method, MANIFEST_PATH, request.headers.get("if-none-match") ?? undefined);
+      // A status like 304 allows no body, not even an empty one.
+      return new Response(body === "" ? null : body, { status, headers });
+    } finally {
+      manifest.free();
+    }
   }
 
   /** What lives in the instance; made when the first request comes, since Cloudflare has no entropy before, and again after a trap. */

@@ -109,6 +109,7 @@ fn the_rust_column_is_true() {
         Publisher::presented_of,
         redeem_body,
         Redemption::of_answer,
+        Redemption::of_answers,
         Pending::insertion,
         Pending::inserted,
         Publisher::feedback_inserted,

@@ -1,11 +1,21 @@
 // One policy and one publisher for the whole site.
 
-import { Identity, Policy, Publisher } from 'imagxp'
+import { Identity, Policy, PrivateKey, Publisher } from 'imagxp'
 import type { AdapterOptions } from 'imagxp/next'
 
 /** Where the site is on the Internet. It is said here, and never taken from a request. */
 const origin = process.env.PUBLISHER_ORIGIN ?? 'http://127.0.0.1:3000'
 const broker = process.env.PUBLISHER_BROKER ?? 'http://127.0.0.1:3001'
+/** Development: this site, its readers and the broker are on this machine. */
+const isDevelopment = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::|$)/.test(origin)
+
+/** The site's key, in PEM: a secret of the platform's. It stays, since receipts are checked with it, and brokers know it. */
+function siteKey() {
+  const pem = process.env.PUBLISHER_KEY
+  if (pem !== undefined) return PrivateKey.fromPem(pem)
+  if (!isDevelopment) throw new Error('PUBLISHER_KEY is not set: the key of the site, as `imagxp keygen` makes it')
+  return PrivateKey.generate()
+}
 
 function open() {
   const policy = Policy.fromJson({
@@ -24,15 +34,14 @@ function open() {
         unsigned: 'deny',
       },
     ],
-    payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/jwks` }] },
+    payment: { brokers: [{ issuer: broker, jwks_uri: `${broker}/.well-known/jwks.json` }] },
     provenance: { origin: 'HUMAN' },
-    // Development: this site, its readers and the broker are on 127.0.0.1.
-    allow_loopback: true,
+    allow_loopback: isDevelopment,
   })
   return {
     publisher: new Publisher(policy),
-    identity: Identity.generate(new URL(origin).host, 'ES256', {
-      allowLoopback: true,
+    identity: new Identity(new URL(origin).host, siteKey(), {
+      allowLoopback: isDevelopment,
     }),
   }
 }
@@ -44,6 +53,8 @@ const site = (shared.imagxpSite ??= open())
 /** For `imagxpProxy`. */
 export const options: AdapterOptions & { identity?: undefined } = {
   publisher: site.publisher,
+  // Whoever checks a receipt needs our key, and comes without a signature.
+  manifest: site.identity.manifest(),
 }
 
 /** For `withImagxp`: with receipts. */
@@ -51,6 +62,3 @@ export const withReceipts: AdapterOptions = {
   publisher: site.publisher,
   identity: site.identity,
 }
-
-/** Whoever checks a receipt needs our key. */
-export const manifest = site.identity.manifest()

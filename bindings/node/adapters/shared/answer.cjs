@@ -6,13 +6,22 @@ const { codes } = require('../../index.cjs')
 class Answer {
   constructor(status, headers, body) {
     this.status = status
-    this.headers = [['content-type', 'application/json'], ['content-length', String(body.length)], ...headers]
+    this.headers = headers
     this.body = body
+  }
+
+  /** One whose body is JSON. */
+  static json(status, headers, body) {
+    const own = [
+      ['content-type', 'application/json'],
+      ['content-length', String(body.length)],
+    ]
+    return new Answer(status, [...own, ...headers], body)
   }
 
   /** What a refused request gets. */
   static refusal(verdict, headers) {
-    return new Answer(verdict.http, headers, verdict.body())
+    return Answer.json(verdict.http, headers, verdict.body())
   }
 
   /** The public policy, for anyone. */
@@ -21,13 +30,13 @@ class Answer {
       ['cache-control', 'public, max-age=300'],
       ['access-control-allow-origin', '*'],
     ]
-    return new Answer(200, headers, body)
+    return Answer.json(200, headers, body)
   }
 
   /** A fault of ours. It says nothing of what went wrong. */
   static fault() {
     const { name, hint, message, retry } = codes.byName('internal.invariant')
-    return new Answer(
+    return Answer.json(
       500,
       [['cache-control', 'no-store']],
       Buffer.from(JSON.stringify({ error: { code: name, hint, message, retry } })),
@@ -36,7 +45,9 @@ class Answer {
 
   /** As a Web `Response`. */
   toResponse(method) {
-    return new Response(method === 'HEAD' ? null : this.body, { status: this.status, headers: this.headers })
+    // A status like 304 allows no body, not even an empty one.
+    const body = method === 'HEAD' || this.body.length === 0 ? null : this.body
+    return new Response(body, { status: this.status, headers: this.headers })
   }
 }
 

@@ -1,20 +1,22 @@
 'use strict'
 
-const { BrokerClient, Fetcher, Identity, Policy, Publisher, Resolver, contentDigest } = require('../../index.cjs')
+const { BrokerClient, Fetcher, Identity, Manifest, Policy, Publisher } = require('../../index.cjs')
+const { Resolver, Rotation, contentDigest } = require('../../index.cjs')
 const { MAX_INSERTIONS, MAX_ROUNDS } = require('../../verification.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')
 const { Redeemers } = require('./redeemers.cjs')
+const { ServedManifest } = require('./served_manifest.cjs')
 const { servedUrl } = require('./served_url.cjs')
 const { SingleFlight } = require('./single_flight.cjs')
-const { isPolicy, isPublicAddress, isRobots, target } = require('./target.cjs')
+const { isManifest, isPolicy, isPublicAddress, isRobots, target } = require('./target.cjs')
 
 const FEEDBACK = 'x-imagxp-feedback'
 const REDEMPTIONS = new Set(['accepted', 'refused', 'unavailable'])
 const MEBIBYTE = 1024 * 1024
 const OPTIONS = new Set([
-  ...['policy', 'publisher', 'resolver', 'redeem', 'redeemer', 'maxBody', 'identity', 'maxReceiptBody'],
+  ...['policy', 'publisher', 'resolver', 'redeem', 'redeemer', 'maxBody', 'identity', 'manifest', 'maxReceiptBody'],
   ...['onFeedback', 'onVerdict', 'onError', 'audit', 'prefix'],
 ])
 
@@ -30,6 +32,7 @@ class Guard {
   #resolver
   #options
   #public
+  #manifest = null
   #redeemers
   #flights = new SingleFlight()
 
@@ -40,6 +43,8 @@ class Guard {
     this.#publisher = publisher ?? new Publisher(policy, { audit })
     this.#resolver = this.#options.resolver ?? new Resolver(new Fetcher({ allowLoopback: this.policy.allowLoopback }))
     this.#public = this.policy.publicJson()
+    const { manifest } = this.#options
+    if (manifest !== undefined) this.#manifest = new ServedManifest(manifest, (error) => this.report(error))
     if (this.#options.identity !== undefined && this.policy.contentOrigin === null) {
       throw new TypeError('receipts say who made the content: give the policy a provenance.origin')
     }
@@ -66,6 +71,7 @@ class Guard {
     const request = { ...asked, target: requested === '*' ? requested : this.#options.prefix + requested }
     if (isPolicy(request.method, request.target)) return { answer: Answer.policy(this.#public) }
     try {
+      if (this.#manifest !== null && isManifest(request.target)) return { answer: await this.#manifest.answer(request) }
       const verdict = await this.#verdict(request)
       if (verdict === null) return { gone: true }
       const added = await this.#takeFeedback(request, verdict)
@@ -231,6 +237,7 @@ function checked(options) {
   mustBe(policy, Policy, 'policy')
   mustBe(publisher, Publisher, 'publisher')
   mustBe(identity, Identity, 'identity')
+  if (!(options.manifest instanceof Rotation)) mustBe(options.manifest, Manifest, 'manifest')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
     if (name === 'redeem' && options.redeem instanceof BrokerClient) continue

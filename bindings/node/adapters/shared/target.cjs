@@ -1,6 +1,7 @@
 'use strict'
 
 const POLICY_PATH = '/.well-known/imagxp-policy.json'
+const MANIFEST_PATH = '/.well-known/imagxp-agent.json'
 const ROBOTS_PATH = '/robots.txt'
 const READS = new Set(['GET', 'HEAD'])
 
@@ -44,6 +45,11 @@ function isPolicy(method, requested) {
   return READS.has(method) && split(requested)[0] === POLICY_PATH
 }
 
+/** Whether somebody asks for the manifest, in whatever way. */
+function isManifest(requested) {
+  return split(requested)[0] === MANIFEST_PATH
+}
+
 /** Whether somebody reads the site's rules for robots. */
 function isRobots(method, requested) {
   return READS.has(method) && split(requested)[0] === ROBOTS_PATH
@@ -55,4 +61,9 @@ function isPublicAddress(address) {
   return !/^(?:::ffff:)?127\.|^::1$/.test(address)
 }
 
-module.exports = { POLICY_PATH, isPolicy, isPublicAddress, isRobots, served, target }
+/** Whether an origin of a policy is on this machine only. */
+function isLoopbackOrigin(origin) {
+  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(new URL(origin).hostname)
+}
+
+module.exports = { POLICY_PATH, isLoopbackOrigin, isManifest, isPolicy, isPublicAddress, isRobots, served, target }

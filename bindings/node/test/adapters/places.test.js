@@ -338,6 +338,8 @@ test('what an adapter needs', () => {
     { policy, maxBody: '1' },
     { policy, identity: Identity.generate('pub.example') },
     { policy, redeemer: {} },
+    { policy, manifest: Identity.generate('pub.example') },
+    { policy, manifest: {} },
     { policy, redeemer: 'https://broker.example' },
     { policy, redeemer: new Map([['https://broker.example', undefined]]) },
   ]

@@ -3,12 +3,16 @@
 // Who is let in, in every framework.
 
 const assert = require('node:assert/strict')
+const { mkdtemp, rm } = require('node:fs/promises')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
 const { after, before } = require('node:test')
-const { Identity } = require('imagxp')
+const { Identity, Rotation } = require('imagxp')
 const { BROWSER, Broker, Domain, Listener, ask, raw } = require('./support.js')
 const { everywhere, publish } = require('./site.js')
 
 const WELL_KNOWN = '/.well-known/imagxp-policy.json'
+const MANIFEST = '/.well-known/imagxp-agent.json'
 
 let domain
 let broker
@@ -166,6 +170,48 @@ everywhere({
     assert.equal(head.headers.get('content-length'), String(found.bytes.length))
     assert.equal((await ask(site.origin, WELL_KNOWN, { method: 'POST' })).status, 401)
     assert.equal(site.record.reached, 0)
+  },
+
+  async 'the manifest is for anyone'(t, framework) {
+    const identity = Identity.generate('pub.example')
+    const site = await publish(t, framework, { unsigned: 'deny', options: { manifest: identity.manifest() } })
+    const found = await ask(site.origin, MANIFEST)
+    assert.deepEqual([found.status, found.bytes.equals(identity.manifest().toBytes())], [200, true], found.text)
+    for (const name of ['cache-control', 'content-type', 'access-control-allow-origin', 'x-content-type-options'])
+      assert.match(found.headers.get(name), /^(public, max-age=\d+|application\/json|\*|nosniff)$/, name)
+    assert.equal((await ask(site.origin, `${MANIFEST}?a=b`)).status, 200)
+    const head = await ask(site.origin, MANIFEST, { method: 'HEAD' })
+    assert.deepEqual([head.status, head.bytes.length], [200, 0])
+    assert.equal(head.headers.get('content-length'), String(found.bytes.length))
+    const headers = { 'if-none-match': `"other", ${found.headers.get('etag')}` }
+    const known = await ask(site.origin, MANIFEST, { headers })
+    assert.deepEqual([known.status, known.bytes.length, known.headers.get('etag')], [304, 0, found.headers.get('etag')])
+    const post = await ask(site.origin, MANIFEST, { method: 'POST' })
+    assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD'])
+    for (const other of [`${MANIFEST}5`, `${MANIFEST}/x`, `/mounted${MANIFEST}`])
+      assert.equal((await ask(site.origin, other)).status, 401, other)
+    assert.equal(site.record.reached, 0)
+  },
+
+  async 'without the option the manifest is guarded like everything'(t, framework) {
+    const site = await publish(t, framework, { unsigned: 'deny' })
+    assert.equal((await ask(site.origin, MANIFEST)).status, 401)
+  },
+
+  async 'a rotation is read again for each request'(t, framework) {
+    const folder = await mkdtemp(join(tmpdir(), 'imagxp-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const keys = join(folder, 'keys')
+    const other = await Rotation.create(keys, 'pub.example')
+    const site = await publish(t, framework, { options: { manifest: new Rotation(keys) } })
+    const listed = async () => (await ask(site.origin, MANIFEST)).json.keys.length
+    assert.equal(await listed(), 1)
+    await other.prepare()
+    await other.publish()
+    assert.deepEqual(await Promise.all([listed(), listed(), listed()]), [2, 2, 2])
+    // What cannot be read again is what was read last.
+    await rm(keys, { recursive: true })
+    assert.deepEqual([await listed(), site.record.errors.length > 0], [2, true])
   },
 
   async 'robots.txt is for anyone'(t, framework) {

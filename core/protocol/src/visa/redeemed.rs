@@ -89,16 +89,27 @@ pub fn read_redeemed(answer: &Object<'_>, presented: usize) -> Option<Vec<Redeem
 }
 
 impl Redemption {
-    /// What an answer to `POST /v1/visas/redeem` says of the one visa that was presented. Everything but a definite word is
-    /// [`Redemption::Unavailable`]: what it says may be known later, under the same idempotency key.
+    /// What an answer to `POST /v1/visas/redeem` says of the one visa that was presented: [`Redemption::of_answers`].
     pub fn of_answer(status: u16, body: &[u8]) -> Self {
-        if !(200..300).contains(&status) {
-            return Self::Unavailable;
-        }
-        let answer = json::parse_object(body, &LIMITS).ok();
-        let results = answer.and_then(|answer| read_redeemed(&answer, 1)).unwrap_or_default();
+        let results = results(status, body, 1).unwrap_or_default();
         results.first().map_or(Self::Unavailable, Redeemed::redemption)
     }
+
+    /// What an answer to `POST /v1/visas/redeem` says of each of so many visas, in the order in which they were presented. Everything but
+    /// a definite word is [`Redemption::Unavailable`]: what it says may be known later, so the visa is presented again.
+    pub fn of_answers(status: u16, body: &[u8], presented: usize) -> Vec<Self> {
+        match results(status, body, presented) {
+            Some(results) => results.iter().map(Redeemed::redemption).collect(),
+            None => vec![Self::Unavailable; presented],
+        }
+    }
+}
+
+fn results(status: u16, body: &[u8], presented: usize) -> Option<Vec<Redeemed>> {
+    if !(200..300).contains(&status) {
+        return None;
+    }
+    read_redeemed(&json::parse_object(body, &LIMITS).ok()?, presented)
 }
 
 #[cfg(test)]
@@ -155,6 +166,28 @@ mod tests {
         ];
         for (status, body, expected) in cases {
             assert_eq!(Redemption::of_answer(*status, body.as_bytes()), *expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn each_visa_of_a_batch_has_its_own_word() {
+        use Redemption::{Accepted, Refused, Unavailable};
+        let [accepted, refused, busy] = [
+            r#"{"accepted":true}"#,
+            r#"{"accepted":false,"error":{"code":"visa.state","message":"no"}}"#,
+            r#"{"accepted":false,"error":{"code":"store.busy","message":"no"}}"#,
+        ];
+        let body = format!(r#"{{"results":[{accepted},{busy},{refused}],"accepted":1}}"#);
+        assert_eq!(Redemption::of_answers(200, body.as_bytes(), 3), [Accepted, Unavailable, Refused]);
+        for (status, body, presented) in
+            [(200, &*body, 2), (200, &body, 4), (503, &body, 3), (200, "<html>", 3)]
+        {
+            let nothing = vec![Unavailable; presented];
+            assert_eq!(
+                Redemption::of_answers(status, body.as_bytes(), presented),
+                nothing,
+                "{status} {body}"
+            );
         }
     }
 }
