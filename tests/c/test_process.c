@@ -126,7 +126,7 @@ static int trace_of_the_first(uint64_t first, const imagxp_request *request, int
     imagxp_publisher_options *options = NULL;
     imagxp_publisher *publisher = NULL;
     imagxp_verdict *verdict = NULL;
-    int wrong = imagxp_policy_parse(S(FREE_POLICY), &policy, NULL) != IMAGXP_OK;
+    int wrong = imagxp_policy_from_json(S(FREE_POLICY), &policy, NULL) != IMAGXP_OK;
     wrong += imagxp_publisher_options_new(&options, NULL) != IMAGXP_OK;
     wrong += imagxp_publisher_options_set_first_trace(options, first, NULL) != IMAGXP_OK;
     wrong += imagxp_publisher_new(policy, S("0123456789abcdef"), options, &publisher, NULL) != IMAGXP_OK;

@@ -48,7 +48,9 @@ def test_a_query_chooses_no_other_page_by_robots(start, closed, location):
 
 
 def test_a_file_has_no_other_page(start, closed):
-    nginx = start(closed.http(locations="location = /robots.txt { alias {html}/page; }".replace("{html}", f"{closed.folder}/html")))
+    nginx = start(
+        closed.http(locations="location = /robots.txt { alias {html}/page; }".replace("{html}", f"{closed.folder}/html"))
+    )
     assert nginx.get("/robots.txt?v=2").body == b"a page\n"
 
 
