@@ -81,6 +81,7 @@ typedef struct {
     ngx_msec_t                 manifest_timeout;
     ngx_msec_t                 jwks_timeout;
     ngx_msec_t                 redeem_timeout;
+    ngx_msec_t                 missed[IMAGXP_NEED_REDEEM + 1];  /* by kind: when the location for it was not there; this worker's */
     ngx_http_imagxp_audit_t   *audit;
     imagxp_key                *provenance_key;
     size_t                     provenance_buffer;

@@ -6,39 +6,18 @@
 #include "ngx_http_imagxp_fetch.h"
 
 /* Milliseconds between two times that a broker is asked the same. */
-#define REDEEM_AGAIN  200
+#define REDEEM_AGAIN      200
+/* Milliseconds between two times that the operator is told of a resolver. */
+#define UNRESOLVED_AGAIN  60000
 
 static void ngx_http_imagxp_exchange_resolved(ngx_resolver_ctx_t *resolving);
+static void ngx_http_imagxp_exchange_unresolved(ngx_http_imagxp_fetch_t *fetch, ngx_int_t state);
 static ngx_int_t ngx_http_imagxp_exchange_done(ngx_http_request_t *r, void *data, ngx_int_t rc);
 static imagxp_fetch_failure ngx_http_imagxp_exchange_judge(ngx_http_request_t *r, ngx_int_t rc);
 static uint32_t ngx_http_imagxp_exchange_max_age(ngx_http_request_t *r);
 static void ngx_http_imagxp_exchange_redeemed(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer);
 static void ngx_http_imagxp_exchange_answer(ngx_http_imagxp_fetch_t *fetch, imagxp_redemption answer);
 static void ngx_http_imagxp_exchange_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body, uint32_t max_age);
-
-/* The operator's location for such a fetch; when it is empty, `missing` says what would give it. */
-ngx_str_t *
-ngx_http_imagxp_exchange_location(ngx_http_request_t *r, imagxp_need kind, const char **missing)
-{
-    ngx_http_imagxp_loc_conf_t  *conf;
-
-    conf = ngx_http_get_module_loc_conf(r, ngx_http_imagxp_module);
-
-    switch (kind) {
-
-    case IMAGXP_NEED_MANIFEST:
-        *missing = "neither imagxp_manifest_request nor imagxp_manifest_file says how to get it";
-        return &conf->manifest_request;
-
-    case IMAGXP_NEED_JWKS:
-        *missing = "neither imagxp_jwks_request nor imagxp_jwks_file says how to get it";
-        return &conf->jwks_request;
-
-    default:
-        *missing = "imagxp_redeem_request does not say how to ask";
-        return &conf->redeem_request;
-    }
-}
 
 void
 ngx_http_imagxp_exchange_begin(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *r)
@@ -99,8 +78,7 @@ ngx_http_imagxp_exchange_resolved(ngx_resolver_ctx_t *resolving)
     fetch->resolving = NULL;
 
     if (resolving->state) {
-        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0, "imagxp: %V could not be resolved (%i: %s)", &resolving->name,
-                      resolving->state, ngx_resolver_strerror(resolving->state));
+        ngx_http_imagxp_exchange_unresolved(fetch, resolving->state);
         ngx_resolve_name_done(resolving);
         ngx_http_imagxp_exchange_fail(fetch, IMAGXP_FETCH_FAILED);
         return;
@@ -121,18 +99,36 @@ ngx_http_imagxp_exchange_resolved(ngx_resolver_ctx_t *resolving)
     ngx_http_run_posted_requests(c);
 }
 
+/*
+ * Strangers choose the names, and that one does not exist says nothing about the resolver. Whatever else keeps it from an answer may be the
+ * operator's to mend, who is told once a minute.
+ */
+static void
+ngx_http_imagxp_exchange_unresolved(ngx_http_imagxp_fetch_t *fetch, ngx_int_t state)
+{
+    ngx_uint_t         level;
+    static ngx_msec_t  told;
+
+    level = NGX_LOG_INFO;
+
+    if (state != NGX_RESOLVE_NXDOMAIN && (told == 0 || ngx_current_msec - told >= UNRESOLVED_AGAIN)) {
+        told = ngx_current_msec;
+        level = NGX_LOG_ERR;
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0, "imagxp: %V could not be resolved (%i: %s)%s", &fetch->url.host, state,
+                  ngx_resolver_strerror(state), level == NGX_LOG_ERR ? "; if no name can be, \"resolver\" names no server that answers" : "");
+}
+
 /* Runs the subrequest on the first of those who wait. */
 void
 ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch)
 {
-    ngx_str_t              *location;
-    const char             *missing;
     ngx_http_request_t     *r, *sr;
     ngx_http_imagxp_ctx_t  *ctx;
 
     ctx = ngx_http_imagxp_fetch_first(fetch);
     r = ctx->request;
-    location = ngx_http_imagxp_exchange_location(r, fetch->kind, &missing);
 
     fetch->post = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
 
@@ -144,7 +140,7 @@ ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch)
     fetch->post->handler = ngx_http_imagxp_exchange_done;
     fetch->post->data = fetch;
 
-    if (ngx_http_subrequest(r, location, NULL, &sr, fetch->post,
+    if (ngx_http_subrequest(r, ngx_http_imagxp_location_uri(r, fetch->kind), NULL, &sr, fetch->post,
                             NGX_HTTP_SUBREQUEST_IN_MEMORY|NGX_HTTP_SUBREQUEST_BACKGROUND) != NGX_OK)
     {
         fetch->post = NULL;
@@ -167,6 +163,21 @@ ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch)
     }
 }
 
+/* Whether this is the subrequest of a fetch, and in a location that knows nothing of fetches: it must not answer. */
+ngx_uint_t
+ngx_http_imagxp_exchange_is_astray(ngx_http_request_t *r)
+{
+    ngx_http_imagxp_fetch_t  *fetch;
+
+    if (r->post_subrequest == NULL || r->post_subrequest->handler != ngx_http_imagxp_exchange_done) {
+        return 0;
+    }
+
+    fetch = r->post_subrequest->data;
+
+    return fetch != NULL && !ngx_http_imagxp_location_is_reached(r, fetch->kind);
+}
+
 /* The subrequest has ended. Whatever it was, the request that carried it goes on. */
 static ngx_int_t
 ngx_http_imagxp_exchange_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
@@ -184,6 +195,11 @@ ngx_http_imagxp_exchange_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     fetch->subrequest = NULL;
     fetch->carrier = NULL;
     fetch->post = NULL;
+
+    if (!ngx_http_imagxp_location_is_reached(r, fetch->kind)) {
+        ngx_http_imagxp_location_missed(fetch, r->main);
+        return NGX_OK;
+    }
 
     if (fetch->kind == IMAGXP_NEED_REDEEM) {
         ngx_http_imagxp_exchange_redeemed(fetch, ngx_http_imagxp_redeem_read(r, rc));
@@ -312,6 +328,11 @@ ngx_http_imagxp_exchange_supply(ngx_http_imagxp_fetch_t *fetch, ngx_buf_t *body,
 void
 ngx_http_imagxp_exchange_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure)
 {
+    if (fetch->resolving != NULL) {
+        /* The deadline came before the resolver gave up. */
+        ngx_http_imagxp_exchange_unresolved(fetch, NGX_RESOLVE_TIMEDOUT);
+    }
+
     if (fetch->kind == IMAGXP_NEED_REDEEM) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "imagxp: %V does not answer", &fetch->url.url);
         ngx_http_imagxp_exchange_answer(fetch, IMAGXP_REDEMPTION_UNAVAILABLE);

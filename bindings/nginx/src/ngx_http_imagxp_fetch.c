@@ -13,7 +13,6 @@
 #define MAX_PER_SECOND  50
 #define MAX_REDEEMS     256
 
-static ngx_uint_t ngx_http_imagxp_fetch_is_configured(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url);
 static ngx_http_imagxp_fetch_t *ngx_http_imagxp_fetch_find(ngx_http_imagxp_site_t *site, ngx_str_t *url);
 static ngx_uint_t ngx_http_imagxp_fetch_is_busy(imagxp_need kind);
 static ngx_http_imagxp_fetch_t *ngx_http_imagxp_fetch_start(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind,
@@ -48,7 +47,7 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
         }
     }
 
-    if (!ngx_http_imagxp_fetch_is_configured(ctx, kind, url)) {
+    if (!ngx_http_imagxp_location_is_usable(r, kind, url)) {
         return NGX_DECLINED;
     }
 
@@ -216,21 +215,6 @@ ngx_http_imagxp_fetch_variable(ngx_http_request_t *r, ngx_http_variable_value_t 
     return NGX_OK;
 }
 
-/* Whether the operator says how to get it. */
-static ngx_uint_t
-ngx_http_imagxp_fetch_is_configured(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url)
-{
-    const char  *missing;
-
-    if (ngx_http_imagxp_exchange_location(ctx->request, kind, &missing)->len != 0) {
-        return 1;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, ctx->request->connection->log, 0, "imagxp: %V is needed, and %s", url, missing);
-
-    return 0;
-}
-
 static ngx_http_imagxp_fetch_t *
 ngx_http_imagxp_fetch_find(ngx_http_imagxp_site_t *site, ngx_str_t *url)
 {
@@ -274,11 +258,8 @@ ngx_http_imagxp_fetch_is_busy(imagxp_need kind)
 static ngx_http_imagxp_fetch_t *
 ngx_http_imagxp_fetch_start(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str_t *url)
 {
-    ngx_pool_t                  *pool;
-    ngx_http_imagxp_fetch_t     *fetch;
-    ngx_http_imagxp_loc_conf_t  *conf;
-
-    conf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_imagxp_module);
+    ngx_pool_t               *pool;
+    ngx_http_imagxp_fetch_t  *fetch;
 
     pool = ngx_create_pool(1024, ngx_cycle->log);
     if (pool == NULL) {
@@ -307,8 +288,7 @@ ngx_http_imagxp_fetch_start(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_st
     fetch->deadline.handler = ngx_http_imagxp_fetch_late;
     fetch->deadline.data = fetch;
     fetch->deadline.log = ngx_cycle->log;
-    ngx_add_timer(&fetch->deadline, kind == IMAGXP_NEED_MANIFEST ? conf->manifest_timeout
-                                    : kind == IMAGXP_NEED_JWKS ? conf->jwks_timeout : conf->redeem_timeout);
+    ngx_add_timer(&fetch->deadline, ngx_http_imagxp_location_timeout(ctx->request, kind));
 
     fetch->again.handler = ngx_http_imagxp_fetch_carry_on;
     fetch->again.data = fetch;

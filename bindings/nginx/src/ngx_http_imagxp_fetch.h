@@ -1,5 +1,6 @@
 /*
- * A fetch: what it holds, and what its two files ask of each other. fetch.c says who waits for it and how it ends, exchange.c how it comes about.
+ * A fetch: what it holds, and what its files ask of each other. fetch.c says who waits for it and how it ends, exchange.c how it comes about,
+ * location.c where the operator sends it.
  */
 
 #ifndef NGX_HTTP_IMAGXP_FETCH_H
@@ -27,11 +28,18 @@ ngx_http_imagxp_ctx_t *ngx_http_imagxp_fetch_first(ngx_http_imagxp_fetch_t *fetc
 void ngx_http_imagxp_fetch_end(ngx_http_imagxp_fetch_t *fetch);
 
 /* exchange.c */
-ngx_str_t *ngx_http_imagxp_exchange_location(ngx_http_request_t *r, imagxp_need kind, const char **missing);
+ngx_uint_t ngx_http_imagxp_exchange_is_astray(ngx_http_request_t *r);
 void ngx_http_imagxp_exchange_begin(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *r);
 void ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch);
 void ngx_http_imagxp_exchange_fail(ngx_http_imagxp_fetch_t *fetch, imagxp_fetch_failure failure);
 void ngx_http_imagxp_exchange_report(ngx_http_imagxp_site_t *site, ngx_str_t *url, imagxp_fetch_failure failure);
 void ngx_http_imagxp_exchange_abort(ngx_http_imagxp_fetch_t *fetch);
+
+/* location.c */
+ngx_str_t *ngx_http_imagxp_location_uri(ngx_http_request_t *r, imagxp_need kind);
+ngx_msec_t ngx_http_imagxp_location_timeout(ngx_http_request_t *r, imagxp_need kind);
+ngx_uint_t ngx_http_imagxp_location_is_usable(ngx_http_request_t *r, imagxp_need kind, ngx_str_t *url);
+ngx_uint_t ngx_http_imagxp_location_is_reached(ngx_http_request_t *sr, imagxp_need kind);
+void ngx_http_imagxp_location_missed(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *r);
 
 #endif

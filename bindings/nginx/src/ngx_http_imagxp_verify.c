@@ -2,7 +2,7 @@
  * The access phase: one verdict per request and site. A request that lacks a document waits for its fetch and is taken up again here.
  */
 
-#include "ngx_http_imagxp.h"
+#include "ngx_http_imagxp_fetch.h"
 
 #define MAX_LINES  1024
 
@@ -93,13 +93,17 @@ ngx_http_imagxp_access_handler(ngx_http_request_t *r)
     return ngx_http_imagxp_answer(r, ctx);
 }
 
-/* After the access phase: whoever comes here has been let in, by us or, with `satisfy any`, by somebody else. */
+/* After the access phase: whoever comes here has been let in, by us or, with `satisfy any`, by somebody else. Our own subrequests come here, too. */
 ngx_int_t
 ngx_http_imagxp_passed_handler(ngx_http_request_t *r)
 {
     ngx_http_imagxp_ctx_t  *ctx;
 
-    ctx = r == r->main ? ngx_http_imagxp_ctx(r) : NULL;
+    if (r != r->main) {
+        return ngx_http_imagxp_exchange_is_astray(r) ? NGX_HTTP_NOT_FOUND : NGX_DECLINED;
+    }
+
+    ctx = ngx_http_imagxp_ctx(r);
 
     if (ctx != NULL && !ctx->elsewhere) {
         ctx->refused = 0;

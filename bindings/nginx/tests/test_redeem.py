@@ -34,7 +34,7 @@ LOCATIONS = """
 class Site:
     """A site, a real broker behind a front, and an agent with money."""
 
-    def __init__(self, folder, service, front, agents, *, timeout="30s", mode="enforce", locations=""):
+    def __init__(self, folder, service, front, agents, *, timeout="30s", mode="enforce", locations="", forgotten=None):
         self.front = front
         self.nginx = Nginx(folder / "nginx", "")
         self.origin = f"http://127.0.0.1:{self.nginx.port}"
@@ -63,6 +63,7 @@ class Site:
         self.world.write("html/.well-known/imagxp-agent.json", publisher.manifest().to_json())
         self.world.write("html/free/page", "free\n")
         server = LOCATIONS.format(domain=self.domain, world=self.world.folder, timeout=timeout, snippets="{snippets}")
+        server = "\n".join(line for line in server.splitlines() if forgotten is None or forgotten not in line)
         text = self.world.http(server=server, mode=mode, locations=locations)
         self.nginx.write("\n".join(line for line in text.splitlines() if "imagxp_manifest_file" not in line))
         self.service = service
@@ -272,3 +273,16 @@ def test_configurations_that_are_refused(tmp_path):
     good, text = Nginx(tmp_path / "nginx", world.http(server="imagxp_redeem_identity off;")).check()
     assert good, text
     assert MODULE.exists() and os.path.exists(key)
+
+
+def test_a_server_without_the_snippet_asks_nobody_at_once_and_says_so(site, front):
+    site = site(forgotten="include {snippets}/imagxp-redeem.conf")
+    visa = site.visa()
+    begin = time.monotonic()
+    answer = site.nginx.get("/page", site.headers(visa))
+    assert (answer.status, answer.code) == (503, "payment.redeem_unavailable"), answer
+    # Asking again would be in vain: it does not wait for imagxp_redeem_timeout.
+    assert time.monotonic() - begin < 20
+    assert '"imagxp_redeem_request" names "/imagxp-redeem", and this server has neither' in site.nginx.errors()
+    assert front.asked == []
+    assert site.state(visa) == "ISSUED"
