@@ -216,6 +216,24 @@ def test_what_a_rust_test_says_in_a_campaign_is_in_its_log(tmp_path: Path) -> No
     assert (row["skipped_parts"], row["figures"]["tests"]) == (["test cli::a: no shell"], 1)
 
 
+def test_a_library_that_cannot_be_built_is_no_data_race(tmp_path: Path) -> None:
+    """The standard library's own crates are not among those that the set-up fetches."""
+    root, asked = checkout(tmp_path, "scripts/models.sh")
+    (tmp_path / "lib/rustlib/src/rust/library").mkdir(parents=True)
+    program(tmp_path, "rustc", f"case $1 in -vV) echo host: x ;; *) echo {tmp_path} ;; esac")
+    offline = f'echo "$CARGO_NET_OFFLINE $*" >>{asked}; case "$*" in *nightly* | *build-std*) exit 101 ;; esac'
+    program(tmp_path, "cargo", f"{offline}; echo 'test result: ok. 20 passed; 0 failed; 0 ignored;'")
+    done = run(tmp_path, str(root / "scripts" / "models.sh"), "10", str(tmp_path), CARGO_NET_OFFLINE="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    reason = "the standard library cannot be built for it here"
+    assert f"SKIPPED: ThreadSanitizer: {reason}\n" in done.stdout
+    assert json.loads((tmp_path / "threadsanitizer.json").read_text())["skipped"] == reason
+    races = [line for line in asked.read_text().splitlines() if "build-std" in line]
+    assert len(races) == 1
+    assert races[0].startswith("false test ")
+    assert races[0].endswith(" --no-run")
+
+
 def test_an_xcframework_carries_the_notices_of_all_its_platforms(tmp_path: Path) -> None:
     """Whoever links it hands them on; nobody can make one here but by name."""
     root, asked = checkout(tmp_path, "scripts/xcframework.sh")

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "tests may panic")]
 
 #[path = "../../../fuzz/src/log.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod log;
 
 use std::path::Path;
