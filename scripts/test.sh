@@ -301,12 +301,6 @@ together() {
     fi
 }
 
-# in_time SECONDS: whether a whole run on CI, in a fresh clone on two processors, was short enough; a step's log, for the sum.
-in_time() {
-    say "the whole run took $1 s; on CI it has 2400 s"
-    [ "$1" -le 2400 ] || say "0 passed, 1 failed"
-}
-
 if [ "${1:-}" = --run ]; then
     shift
     "$@"
