@@ -73,6 +73,37 @@ def self_test():
     ]:  # fmt: skip
         if satisfied(expression, {"MIT", "ISC"}) != expected:
             sys.exit(f"the licence check is broken: {expression}")
+    for fault, (packages, edges) in {
+        "": seeded(),
+        "licence GPL-3.0": seeded(license="GPL-3.0"),
+        "comes from git+": seeded(source="git+https://example.org/a"),
+        "banned: seeded": seeded(name="tls"),
+        "banned: seeded, but used by main": seeded(name="math"),
+        "a in versions 1.0.0, 2.0.0": seeded(again="2.0.0"),
+        "any version of a would do": seeded(req="*"),
+    }.items():
+        found = judged(packages, edges, SEEDED)
+        if len(found) != bool(fault) or fault not in "".join(found):
+            sys.exit(f"this check is broken: a seeded fault, `{fault}`, and it finds {found}")
+
+
+# The rules for `seeded`.
+SEEDED = {
+    "licenses": {"allow": ["MIT"], "exceptions": []},
+    "bans": {
+        "deny": [{"crate": "tls", "reason": "seeded"}, {"crate": "math", "wrappers": ["server"], "reason": "seeded"}],
+        "skip-tree": [],
+    },
+}
+
+
+def seeded(name="a", license="MIT", source=CRATES_IO, req="^1", again=None):
+    """Packages and edges of a program and what it depends on, in which one thing can be wrong."""
+    dependency = {"name": name, "source": source, "license": license, "dependencies": []}
+    packages = {version: {**dependency, "id": version, "version": version} for version in ("1.0.0", again) if version}
+    wanted = [{"name": name, "req": req}]
+    own = {"id": "main", "name": "main", "version": "0.0.0", "source": None, "license": "MIT", "dependencies": wanted}
+    return {"main": own, **packages}, {"main": set(packages), **{each: set() for each in packages}}
 
 
 def violations(packages, users, rules):
@@ -125,6 +156,16 @@ def doubles(packages, edges, rules):
             yield f"{package['name']} in versions {', '.join(sorted(versions.pop(package['name'])))}"
 
 
+def judged(packages, edges, rules):
+    """What is wrong with packages, by their id, of which the edges say who depends on whom."""
+    everything = list(packages.values())
+    users = defaultdict(set)
+    for user, used in edges.items():
+        for identifier in used:
+            users[packages[identifier]["name"]].add(packages[user]["name"])
+    return [*violations(everything, users, rules), *doubles(everything, edges, rules)]
+
+
 def main():
     self_test()
     rules = tomllib.loads((ROOT / "deny.toml").read_text())
@@ -136,12 +177,7 @@ def main():
             edges[node["id"]] |= set(node["dependencies"])
     if len(packages) < 50:
         sys.exit(f"only {len(packages)} packages: this check looks in the wrong place")
-    everything = list(packages.values())
-    users = defaultdict(set)
-    for user, used in edges.items():
-        for identifier in used:
-            users[packages[identifier]["name"]].add(packages[user]["name"])
-    wrong = [*violations(everything, users, rules), *doubles(everything, edges, rules)]
+    wrong = judged(packages, edges, rules)
     for line in wrong:
         print(f"denied: {line}")
     print(f"{len(packages)} packages: licences, bans and sources {'fail' if wrong else 'hold'}")

@@ -47,7 +47,8 @@ fuzz_python() {
     [ -x "$venv/bin/python" ] || die "there is no .venv: scripts/setup.sh extension"
     atheris=$target/atheris
     if [ ! -d "$atheris/atheris" ] && ! "$venv/bin/pip" install --quiet --no-deps --target "$atheris" atheris==3.0.0 >"$target/pip.log" 2>&1; then
-        skip "atheris cannot be installed for this Python"
+        tail -n 20 "$target/pip.log" >&2
+        missing "atheris cannot be installed for this Python"
         note python '"skipped": "atheris cannot be installed for this Python"'
         exit "$skipped"
     fi

@@ -148,6 +148,7 @@ def documents():
     for case in cases_of("feedback"):
         if value := case.get("value") or case["expect"].get("value"):
             yield "feedback", value.encode()
+            yield "feedback", decoded(value)
     for case in cases_of("provenance"):
         for name, value in case.get("headers") or case["expect"].get("headers", []):
             if name.lower() == "x-imagxp-provenance":
@@ -232,13 +233,39 @@ def seeds(cases):
     # The good token, whole and with one byte changed.
     yield from (("jws", b"\1"), ("jws", b"\1\2\0\1"), ("jws", b"\2\7x"))
     yield "resource", b"/premium/*\n/premium/a"
-    for case in json.loads((VECTORS / "audit.json").read_text())["cases"]:
-        if "evidence" in case:
-            canonical = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
-            yield "audit_bundle", json.dumps(case["evidence"], **canonical).encode()
-            yield "audit_bundle", case["evidence"]["checkpoint"].encode()
-            yield "audit_log", json.dumps(case["evidence"]["record"], **canonical).encode()
-            yield "audit_log", json.dumps(case["evidence"]["record"]["body"], **canonical).encode()
+    yield from audits()
+
+
+def audits():
+    """Target and input: evidence, entries, and whole logs, whose lines name the one before or are chained when they are read (`+`)."""
+    bodies = [b"{}", b'{"a":1}', b'{"n":7,"prev":"A"}']
+    for evidence in (case["evidence"] for case in cases_of("audit") if "evidence" in case):
+        yield "audit_bundle", canonical(evidence)
+        yield "audit_bundle", evidence["checkpoint"].encode()
+        yield "audit_log", canonical(evidence["record"])
+        yield "audit_log", canonical(evidence["record"]["body"])
+        bodies.append(canonical(evidence["record"]["body"]))
+    bodies = list(dict.fromkeys(bodies))
+    for some in (bodies[:1], bodies[:2], bodies[:3], bodies[:3] * 3, bodies[3:5], bodies[1:6]):
+        lines = chain(some)
+        yield "audit_log", b"\n".join(lines)
+        yield "audit_log", b"\n".join(b"+" + body for body in some)
+        # One in the middle was altered; what comes behind it is chained to what stands there now.
+        yield "audit_log", b"\n".join([lines[0], b'+{"b":2}', *(b"+" + line for line in lines[1:])])
+
+
+def chain(bodies):
+    """The lines of a log: each names the hash of the one before it."""
+    lines, last = [], bytes(32)
+    for number, body in enumerate(bodies):
+        lines.append(b'{"body":%s,"n":%d,"prev":"%s"}' % (body, number, base64.b64encode(last)))
+        last = hashlib.sha256(b"\0" + lines[-1]).digest()
+    return lines
+
+
+def canonical(value):
+    """RFC 8785, of what has no number but integers."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def discovery():

@@ -26,6 +26,24 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# missing REASON: what the set-up installs and is not there. On CI (`CI=true`) a failure, elsewhere skipped: so do check.py and skip.rs.
+missing() {
+    [ "${CI:-}" != true ] || die "$*"
+    skip "$*"
+}
+
+# said_skipped FILE: what Rust tests have said in it that could not run (core/protocol/tests/common/skip.rs), each once. Their runner counts them as
+# passed, and shows nothing of it; scripts/tally.py takes them back.
+said_skipped() {
+    [ ! -s "$1" ] || sort -u "$1" | sed 's/^/SKIPPED: test /'
+}
+
+# in_time SECONDS: whether a whole run of scripts/test.sh on CI, in a fresh clone on two processors, was short enough; a step's log, for the sum.
+in_time() {
+    say "the whole run took $1 s; on CI it has 2400 s"
+    [ "$1" -le 2400 ] || say "0 passed, 1 failed"
+}
+
 # apt_install PACKAGE...: as root, with apt. Services that a package brings are not started here, and no PostgreSQL cluster is made that nobody
 # asked for; another apt at work is waited for.
 apt_install() {

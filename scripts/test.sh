@@ -211,7 +211,6 @@ step() {
     processor
     before=$processor
     printf '\n== %s\n' "$heading"
-    # Where a Rust test says that it could not run (core/protocol/tests/common/skip.rs): its runner counts it as passed, and shows nothing of it.
     skipped=${log%.log}.skipped
     # `set -e` does not reach into a condition: each step is a process.
     status=0
@@ -222,7 +221,7 @@ step() {
         limited env IMAGXP_SKIPPED="$skipped" scripts/test.sh --run "$@" >"$log" 2>&1 9>&- || status=$?
         if [ "$status" = 0 ]; then tail -n 3 "$log"; else tail -n 150 "$log"; fi
     fi
-    [ ! -s "$skipped" ] || sort -u "$skipped" | sed 's/^/SKIPPED: /' | tee -a "$log"
+    said_skipped "$skipped" | tee -a "$log"
     took=$(($(date +%s) - begin))
     echo "$status" >"$logs/$name.ended"
     if [ "$status" != 0 ]; then
@@ -392,6 +391,8 @@ step demo "demo, and the same at scale" demo
 
 printf '\n== durations, and how long they computed\n'
 cat "$logs/times"
-printf '%5s s  in all\n\n' $(($(date +%s) - all_begin))
+took=$(($(date +%s) - all_begin))
+printf '%5s s  in all\n\n' "$took"
+[ -n "$wanted" ] || [ "${CI:-}" != true ] || in_time "$took" | tee "$logs/99-time.log"
 # It asks for the standard library only, and a run of single steps may have no .venv.
 python3 scripts/tally.py "$logs"/*.log

@@ -2,6 +2,7 @@
 
 pub mod c;
 pub mod c_calls;
+pub mod log;
 pub mod world;
 
 use imagxp::agent::Identity;

@@ -7,7 +7,8 @@ Usage: campaigns.py list                  their names, in the order in which the
        campaigns.py row NAME STATUS SECONDS   writes its row by its log and by how it ended; exit code 1 when it does not hold
 
 A row has figures that were measured, or it is a failure: a campaign that ran no test, or whose log no longer says what it counts, proves
-nothing. One that left nothing because it could not run says `SKIPPED: reason`, and counts as passed by nobody.
+nothing. One that left nothing because it could not run says `SKIPPED: reason`, and counts as passed by nobody. Nor does a part of one
+that has measured something: each reason that its log names is in `skipped_parts` of its row, unless a row beside it is skipped for that.
 """
 
 from __future__ import annotations
@@ -103,19 +104,35 @@ def measured(figures: dict[str, Any]) -> bool:
     return any(name != "seconds" for name in figures)
 
 
-def judged(name: str, log: str, status: int, seconds: int, own: dict[str, Any] | None, absent: list[str]) -> dict[str, Any]:
-    """The row of a campaign by its log, how it ended, what it wrote itself, and which of the rows beside that it did not write."""
+def parts(log: str, beside: list[str]) -> list[str]:
+    """Why parts could not run, each reason once, but `beside`, which have rows of their own; and how many tests runners left out."""
+    said = [reason for reason in dict.fromkeys(re.findall(r"(?m)^SKIPPED: (.*\S)", log)) if not reason.endswith(tuple(beside))]
+    lines = [line for line in log.split("\n") if not line.startswith(("SKIPPED:", "test result: "))]
+    left = sum(counted[2] for counted in tally.counts(lines))
+    return [*said, f"{left} tests, by their runner"] if left else said
+
+
+def judged(
+    name: str, log: str, status: int, seconds: int, own: dict[str, Any] | None, absent: list[str], beside: list[str]
+) -> dict[str, Any]:
+    """The row of a campaign by its log, how it ended, what it wrote itself, which of the rows beside that it did not write, and for which
+    reasons others of these are skipped."""
     log = tally.COLOUR.sub("", log)
+    lines = log.split("\n")
     # A line that says SKIPPED counts nothing; a runner that ran nothing does.
-    counts = [counted for counted in tally.counts(log.split("\n")) if counted != [0, 0, 1]]
+    counts = tally.counts([line for line in lines if not line.startswith("SKIPPED:")])
     passed, failed = (sum(counted[index] for counted in counts) for index in (0, 1))
+    # What a Rust test says that could not run, its runner has counted as passed.
+    passed = max(passed + sum(counted[0] for counted in tally.counts(lines) if counted[0] < 0), 0)
     found = printed(log, CAMPAIGNS[name])
-    reason = re.search(r"(?m)^SKIPPED: (.*)", log)
-    if status == 0 and own is None and reason and not found and not passed and not failed:
-        return {"skipped": reason[1]}
+    skipped = parts(log, beside)
+    if status == 0 and own is None and skipped and not found and not passed and not failed:
+        return {"skipped": skipped[0]}
     if own is not None and "skipped" in own and status == 0:
         return own
     row = own or {"pass": True, "seed_fault": False, "seed": None, "figures": {}, "wrong": []}
+    if skipped:
+        row = {**row, "skipped_parts": skipped}
     figures, wrong = {**found, **row.get("figures", {})}, list(row.get("wrong", []))
     if passed:
         figures["tests"] = passed
@@ -157,8 +174,10 @@ def main() -> int:
             path = REPORTS / f"{name}.json"
             log = (REPORTS / "logs" / f"{name}.log").read_text(errors="replace")
             own = json.loads(path.read_text()) if path.exists() else None
-            absent = [each for each in ROWS.get(name, []) if not (REPORTS / f"{each}.json").exists()]
-            row = judged(name, log, int(status), int(seconds), own, absent)
+            others = {each: REPORTS / f"{each}.json" for each in ROWS.get(name, [])}
+            absent = [each for each, other in others.items() if not other.exists()]
+            beside = [json.loads(other.read_text()).get("skipped", "") for other in others.values() if other.exists()]
+            row = judged(name, log, int(status), int(seconds), own, absent, [reason for reason in beside if reason])
             path.write_text(json.dumps(row, indent=1) + "\n")
             stamp(name)
             for line in row.get("wrong", []):

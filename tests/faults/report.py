@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Puts the figures of all proofs of target/soak into target/soak/report.json, and prints them as a table.
 
-A row that was skipped is said to be, with its reason, and counts as passed by nobody. A campaign that left no figures is a failure, and so
-is a row that has only the time it took: the names are in campaigns.py, and `--all` (scripts/soak.sh) asks for all of them.
+A row that was skipped is said to be, with its reason, and counts as passed by nobody; so is each part of a row that was. A campaign that
+left no figures is a failure, and so is a row that has only the time it took: the names are in campaigns.py, and `--all` (scripts/soak.sh)
+asks for all of them.
 Each row says of which commit it is. Rows of several are said to be; `--all` refuses them.
 
 Usage: report.py [--all | NAME...]   with names: only these rows are printed and judged, and each must be there; the file has all
@@ -48,6 +49,8 @@ def main() -> int:
             continue
         figures = ", ".join(f"{key} {value}" for key, value in row["figures"].items() if not isinstance(value, dict))
         print(f"{'pass' if holds(row) else 'FAIL'}  {name:24} {row.get('commit', 'unknown'):20} {figures}")
+        for part in row.get("skipped_parts", []):
+            print(f"SKIPPED: {name}: {part}")
     for name in missing:
         print(f"FAIL  {name:24} it left no figures")
     failed = [name for name, row in rows.items() if not holds(row) and "skipped" not in row] + missing
@@ -58,9 +61,9 @@ def main() -> int:
         for each, names in measured_at.items():
             print(f"      {each}: {' '.join(names)}")
     skipped = sum("skipped" in row for row in rows.values())
-    print(
-        f"{len(rows) - skipped - len(failed) + len(missing)} passed, {len(failed) + (mixed and every)} failed, {skipped} skipped"
-    )
+    passed = len(rows) - skipped - len(failed) + len(missing)
+    skipped += sum(len(row.get("skipped_parts", [])) for row in rows.values())
+    print(f"{passed} passed, {len(failed) + (mixed and every)} failed, {skipped} skipped")
     return 0 if (rows or named) and not failed and not (mixed and every) else 1
 
 

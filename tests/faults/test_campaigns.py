@@ -20,7 +20,7 @@ OWN: dict[str, Any] = {"pass": True, "seed_fault": False, "seed": 7, "figures": 
 
 def row(name: str, log: str, status: int = 0, own: dict[str, Any] | None = None) -> dict[str, Any]:
     """With all rows beside it."""
-    return judged(name, log, status, 12, own, [])
+    return judged(name, log, status, 12, own, [], [])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_a_campaign_says_of_itself_counts() -> None:
     # A row that says it passed, of a process that did not.
     assert not row("simulation", "", 1, own=OWN)["pass"]
     assert not row("exhaustion-c", "576 processes ended without memory\n5 passed, 1 failed\n")["pass"]
-    assert judged("models", "", 0, 1, OWN, ["miri"])["wrong"] == ["it did not write the row of miri"]
+    assert judged("models", "", 0, 1, OWN, ["miri"], [])["wrong"] == ["it did not write the row of miri"]
 
 
 def test_what_could_not_run_is_skipped_by_its_reason() -> None:
@@ -98,6 +98,43 @@ def test_what_could_not_run_is_skipped_by_its_reason() -> None:
     # One part of several that is skipped does not excuse the others.
     assert not row("memory-python", "SKIPPED: the musllinux wheel\n1 passed in 2.0s\n")["pass"]
     assert not row("advisories", "SKIPPED: advisories: no database\n", 1)["pass"]
+
+
+def test_a_part_that_was_skipped_is_in_the_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row that passed would say of it that it did."""
+    monkeypatch.setattr(campaigns, "REPORTS", tmp_path)
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    monkeypatch.setenv("IMAGXP_COMMIT", "abc")
+    (tmp_path / "logs").mkdir()
+    arms = "SKIPPED: arms are counted and not judged\n"
+    (tmp_path / "logs" / "coverage.log").write_text(f"{arms}{arms}2 passed, 0 failed\n")
+    (tmp_path / "coverage.json").write_text(json.dumps(OWN))
+    monkeypatch.setattr("sys.argv", ["campaigns.py", "row", "coverage", "0", "12"])
+    assert campaigns.main() == 0
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    assert report.main() == 0
+    said = capsys.readouterr().out
+    assert "SKIPPED: coverage: arms are counted and not judged\n" in said
+    assert said.endswith("1 passed, 0 failed, 1 skipped\n")
+    written = json.loads((tmp_path / "report.json").read_text())["coverage"]
+    assert (written["skipped_parts"], written["pass"]) == (["arms are counted and not judged"], True)
+
+
+def test_what_has_a_row_of_its_own_is_no_part() -> None:
+    log = "SKIPPED: Miri: no nightly\nSKIPPED: another\n15 passed, 0 failed\n3 passed, 2 skipped in 1.2s\n"
+    found = judged("models", log, 0, 1, OWN, [], ["no nightly"])
+    assert found["skipped_parts"] == ["another", "2 tests, by their runner"]
+
+
+def test_a_rust_test_that_could_not_run_has_not_passed() -> None:
+    """Its runner says that it did."""
+    skips = "SKIPPED: test cli::broken_files: no pseudo-terminal\n"
+    two = ONE.replace("1 passed", "2 passed")
+    found = row("broken-files", f"40 broken files broke nothing\n{two}{skips}")
+    assert (found["figures"]["tests"], found["skipped_parts"]) == (1, ["test cli::broken_files: no pseudo-terminal"])
+    assert row("mutation", ONE + skips) == {"skipped": "test cli::broken_files: no pseudo-terminal"}
 
 
 def test_the_report_fails_on_a_row_that_measured_nothing(

@@ -4,6 +4,7 @@ nothing has been built yet."""
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -91,6 +92,7 @@ def checkout(folder: Path, *scripts: str) -> tuple[Path, Path]:
     root, asked = folder / "checkout", folder / "asked"
     (root / "scripts").mkdir(parents=True)
     (root / "tests" / "bench").mkdir(parents=True)
+    (root / "tests" / "faults").mkdir(parents=True)
     (root / "bindings" / "python").mkdir(parents=True)
     for name in ("scripts/lib.sh", "scripts/needs.sh", "scripts/tally.py", "tests/bench/instructions.json", *scripts):
         shutil.copy(ROOT / name, root / name)
@@ -104,6 +106,7 @@ def checkout(folder: Path, *scripts: str) -> tuple[Path, Path]:
     return root, asked
 
 
+CAMPAIGNS = ("tests/faults/campaigns.py", "tests/faults/check.py")
 FIRST = "setup.sh compiler rust crates"
 BINDINGS = ["cargo build", "setup.sh extension", "node.sh build", "swift.sh build", "wasm.sh build"]
 
@@ -163,6 +166,72 @@ def test_a_proof_that_is_misspelt_is_a_failure(tmp_path: Path) -> None:
         assert "there is no proof kil\n" in done.stderr
         assert run(tmp_path / form, command, form, "kill-sqlite", IMAGXP_COMMIT="abc").returncode == 0
         assert any(line.startswith("python tests/faults/kill.py --kills ") for line in asked.read_text().splitlines())
+
+
+def test_on_ci_what_set_up_installs_is_there(tmp_path: Path) -> None:
+    """What is skipped there would be skipped for ever."""
+    root, _ = checkout(tmp_path, "scripts/fuzz_bindings.sh")
+    program(root / ".venv" / "bin", "pip", "echo no such release; exit 1")
+    for ci, status, said in (("true", 1, "0 passed, 1 failed\n"), ("", 0, "0 passed, 0 failed\n")):
+        done = run(tmp_path, str(root / "scripts" / "fuzz_bindings.sh"), "-f", str(tmp_path), "python", CI=ci)
+        assert (done.returncode, done.stdout.endswith(said)) == (status, True), done.stdout + done.stderr
+        assert "no such release\n" in done.stdout
+        assert ("SKIPPED: atheris" in done.stdout) == (not ci)
+        # The report asks for a row of those that ran, and finds none.
+        assert (tmp_path / "fuzz-python.json").exists() == (not ci)
+
+
+@pytest.mark.parametrize(("took", "status"), [(2400, 0), (2401, 1)])
+def test_a_whole_run_on_ci_has_a_bound(tmp_path: Path, took: int, status: int) -> None:
+    done = run(tmp_path, "scripts/test.sh", "--run", "in_time", str(took))
+    assert done.stdout.startswith(f"the whole run took {took} s; on CI it has 2400 s\n")
+    (tmp_path / "99-time.log").write_text(done.stdout)
+    assert run(tmp_path, "python3", "scripts/tally.py", str(tmp_path / "99-time.log")).returncode == status
+
+
+def test_whoever_watches_for_a_hang_waits_for_longer_than_the_test(tmp_path: Path) -> None:
+    """A million verdicts in Python may take an hour; pytest ended them after ten minutes."""
+    root, asked = checkout(tmp_path, "scripts/soak.sh", *CAMPAIGNS)
+    program(root / "scripts", "wheels.sh", "exit 0")
+    assert run(tmp_path, str(root / "scripts" / "soak.sh"), "--run", "memory-python").returncode == 0
+    watched = re.search(r"python -m pytest .*-o faulthandler_timeout=(\d+) ", asked.read_text())
+    allowed = re.search(r"timeout=(\d+)", (ROOT / "bindings/python/tests/test_memory.py").read_text())
+    assert watched
+    assert allowed
+    assert int(watched[1]) > int(allowed[1])
+
+
+def test_what_a_rust_test_says_in_a_campaign_is_in_its_log(tmp_path: Path) -> None:
+    """As in a step of scripts/test.sh: its runner shows nothing of it."""
+    root, _ = checkout(tmp_path, "scripts/soak.sh", *CAMPAIGNS)
+    program(
+        tmp_path,
+        "cargo",
+        'printf "cli::a: no shell\\ncli::a: no shell\\n" >>"$IMAGXP_SKIPPED"; echo "test result: ok. 2 passed; 0 failed; 0 ignored;"',
+    )
+    run(tmp_path, str(root / "scripts" / "soak.sh"), "broker-model")
+    soak = tmp_path / "target" / "soak"
+    assert (soak / "logs" / "broker-model.log").read_text().endswith("\nSKIPPED: test cli::a: no shell\n")
+    row = json.loads((soak / "broker-model.json").read_text())
+    assert (row["skipped_parts"], row["figures"]["tests"]) == (["test cli::a: no shell"], 1)
+
+
+def test_a_library_that_cannot_be_built_is_no_data_race(tmp_path: Path) -> None:
+    """The standard library's own crates are not among those that the set-up fetches."""
+    root, asked = checkout(tmp_path, "scripts/models.sh")
+    (tmp_path / "lib/rustlib/src/rust/library").mkdir(parents=True)
+    program(tmp_path, "rustc", f"case $1 in -vV) echo host: x ;; *) echo {tmp_path} ;; esac")
+    offline = f'echo "$CARGO_NET_OFFLINE $*" >>{asked}; case "$*" in *nightly* | *build-std*) exit 101 ;; esac'
+    program(tmp_path, "cargo", f"{offline}; echo 'test result: ok. 20 passed; 0 failed; 0 ignored;'")
+    done = run(tmp_path, str(root / "scripts" / "models.sh"), "10", str(tmp_path), CARGO_NET_OFFLINE="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    reason = "the standard library cannot be built for it here"
+    assert f"SKIPPED: ThreadSanitizer: {reason}\n" in done.stdout
+    assert json.loads((tmp_path / "threadsanitizer.json").read_text())["skipped"] == reason
+    races = [line for line in asked.read_text().splitlines() if "build-std" in line]
+    assert len(races) == 1
+    assert races[0].startswith("false test ")
+    assert races[0].endswith(" --no-run")
 
 
 def test_an_xcframework_carries_the_notices_of_all_its_platforms(tmp_path: Path) -> None:

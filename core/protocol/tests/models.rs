@@ -121,90 +121,122 @@ fn the_bound_holds_while_buckets_are_dropped() {
     });
 }
 
+/// A store for a publisher, with the gap or without.
+fn store(gap: bool) -> Arc<dyn ReplayStore> {
+    let store = MemoryReplayStore::default();
+    if gap { Arc::new(Gap(store)) } else { Arc::new(store) }
+}
+
 /// One request from three threads, on a publisher who knows nobody yet: each that is left pending fetches, supplies and resumes.
+fn copies_of_a_request(store: Arc<dyn ReplayStore>) {
+    let policy =
+        policy(&POLICY.replacen(r#""version":1"#, r#""version":1,"rate":{"requests":9,"per_s":1}"#, 1));
+    let publisher = Arc::new(Publisher::new(policy, [7; 16]).with_replay_store(store));
+    let request = Arc::new(Signed::read("nonce-0000000001"));
+    let threads: Vec<_> = (0..3)
+        .map(|number| {
+            let (publisher, request) = (Arc::clone(&publisher), Arc::clone(&request));
+            thread::spawn(move || {
+                let mut verification = request.start(&publisher, now());
+                let mut supplied = false;
+                if let Some(pending) = verification.pending.take() {
+                    // One fetcher is unlucky: what another one has supplied stays.
+                    if number == 0 {
+                        publisher.supply_failure(MANIFEST_URL, FetchFailure::Failed, now()).unwrap();
+                    } else {
+                        publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
+                        supplied = true;
+                    }
+                    verification = publisher.resume(pending, now());
+                }
+                (verification.verdict.code, supplied)
+            })
+        })
+        .collect();
+    let ends: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let codes: Vec<_> = ends.iter().map(|(code, _)| *code).collect();
+    let passed = codes.iter().filter(|code| code.is_none()).count();
+    // Once, if anybody brought the manifest; those who came after the unlucky one did not try.
+    assert_eq!(passed, usize::from(ends.iter().any(|(_, supplied)| *supplied)), "copies passed: {codes:?}");
+    assert!(
+        codes
+            .iter()
+            .flatten()
+            .all(|code| { matches!(code, Code::ReplayNonceSeen | Code::IdentityFetchFailed) }),
+        "{codes:?}"
+    );
+}
+
 #[test]
 fn copies_of_a_request_pass_once_whoever_fetches() {
-    explore(|| {
-        let policy =
-            policy(&POLICY.replacen(r#""version":1"#, r#""version":1,"rate":{"requests":9,"per_s":1}"#, 1));
-        let publisher = Arc::new(Publisher::new(policy, [7; 16]));
-        let request = Arc::new(Signed::read("nonce-0000000001"));
-        let threads: Vec<_> = (0..3)
-            .map(|number| {
-                let (publisher, request) = (Arc::clone(&publisher), Arc::clone(&request));
-                thread::spawn(move || {
-                    let mut verification = request.start(&publisher, now());
-                    let mut supplied = false;
-                    if let Some(pending) = verification.pending.take() {
-                        // One fetcher is unlucky: what another one has supplied stays.
-                        if number == 0 {
-                            publisher.supply_failure(MANIFEST_URL, FetchFailure::Failed, now()).unwrap();
-                        } else {
-                            publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
-                            supplied = true;
-                        }
-                        verification = publisher.resume(pending, now());
-                    }
-                    (verification.verdict.code, supplied)
-                })
-            })
-            .collect();
-        let ends: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        let codes: Vec<_> = ends.iter().map(|(code, _)| *code).collect();
-        let passed = codes.iter().filter(|code| code.is_none()).count();
-        // Once, if anybody brought the manifest; those who came after the unlucky one did not try.
-        assert_eq!(passed, usize::from(ends.iter().any(|(_, supplied)| *supplied)), "{codes:?}");
-        assert!(
-            codes
-                .iter()
-                .flatten()
-                .all(|code| { matches!(code, Code::ReplayNonceSeen | Code::IdentityFetchFailed) }),
-            "{codes:?}"
-        );
-    });
+    explore(|| copies_of_a_request(store(false)));
+}
+
+#[test]
+#[should_panic(expected = "copies passed: ")]
+fn a_copy_that_passes_in_a_gap_is_found() {
+    explore(|| copies_of_a_request(store(true)));
 }
 
 /// A visa of one use in two requests at once, while its broker's keys are exchanged.
+fn a_visa_in_two_requests(store: Arc<dyn ReplayStore>) {
+    let publisher = Arc::new(know(Publisher::new(policy(POLICY), [7; 16]).with_replay_store(store)));
+    let token = Arc::new(visa("jti-0001", |_| ()));
+    let threads: Vec<_> = (1..3)
+        .map(|number| {
+            let (publisher, token) = (Arc::clone(&publisher), Arc::clone(&token));
+            thread::spawn(move || {
+                let ask = SignRequest {
+                    payment: Some(token.as_str()),
+                    ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+                };
+                let nonce = format!("nonce-000000000{number}");
+                Signed::new(&identity(1), &ask, now(), &nonce).start(&publisher, now()).verdict.code
+            })
+        })
+        .collect();
+    publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
+    let mut codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    codes.sort_by_key(Option::is_some);
+    assert_eq!(codes, [None, Some(Code::PaymentAlreadyUsed)], "one visa");
+}
+
 #[test]
 fn a_visa_pays_once() {
-    explore(|| {
-        let publisher = Arc::new(publisher(POLICY));
-        let token = Arc::new(visa("jti-0001", |_| ()));
-        let threads: Vec<_> = (1..3)
-            .map(|number| {
-                let (publisher, token) = (Arc::clone(&publisher), Arc::clone(&token));
-                thread::spawn(move || {
-                    let ask = SignRequest {
-                        payment: Some(token.as_str()),
-                        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
-                    };
-                    let nonce = format!("nonce-000000000{number}");
-                    Signed::new(&identity(1), &ask, now(), &nonce).start(&publisher, now()).verdict.code
-                })
+    explore(|| a_visa_in_two_requests(store(false)));
+}
+
+#[test]
+#[should_panic(expected = "one visa")]
+fn a_visa_that_pays_twice_in_a_gap_is_found() {
+    explore(|| a_visa_in_two_requests(store(true)));
+}
+
+/// Three requests at once where two are allowed, before this many publishers in turn.
+fn three_at_once(publishers: usize) {
+    let limited = POLICY.replacen(r#""version":1"#, r#""version":1,"rate":{"requests":2,"per_s":60}"#, 1);
+    let publishers: Vec<_> = (0..publishers).map(|_| Arc::new(publisher(&limited))).collect();
+    let threads: Vec<_> = (0..3)
+        .map(|number| {
+            let publisher = Arc::clone(&publishers[number % publishers.len()]);
+            thread::spawn(move || {
+                Signed::read(&format!("nonce-000000000{number}")).start(&publisher, now()).verdict.code
             })
-            .collect();
-        publisher.supply(JWKS_URL, &jwks(), None, now()).unwrap();
-        let mut codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        codes.sort_by_key(Option::is_some);
-        assert_eq!(codes, [None, Some(Code::PaymentAlreadyUsed)]);
-    });
+        })
+        .collect();
+    let codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 2, "two may pass: {codes:?}");
+    assert!(codes.contains(&Some(Code::RateAgent)), "{codes:?}");
 }
 
 #[test]
 fn a_rate_is_not_passed_by_asking_at_once() {
-    explore(|| {
-        let limited = POLICY.replacen(r#""version":1"#, r#""version":1,"rate":{"requests":2,"per_s":60}"#, 1);
-        let publisher = Arc::new(publisher(&limited));
-        let threads: Vec<_> = (0..3)
-            .map(|number| {
-                let publisher = Arc::clone(&publisher);
-                thread::spawn(move || {
-                    Signed::read(&format!("nonce-000000000{number}")).start(&publisher, now()).verdict.code
-                })
-            })
-            .collect();
-        let codes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-        assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 2, "{codes:?}");
-        assert!(codes.contains(&Some(Code::RateAgent)), "{codes:?}");
-    });
+    explore(|| three_at_once(1));
+}
+
+/// Threads that do not see what the others count.
+#[test]
+#[should_panic(expected = "two may pass: ")]
+fn a_rate_that_is_counted_apart_is_found() {
+    explore(|| three_at_once(2));
 }

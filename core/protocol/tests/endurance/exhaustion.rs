@@ -7,7 +7,7 @@
 
 use crate::allocator;
 use crate::common::world::*;
-use crate::parsers::PARSERS;
+use crate::parsers::{PARSERS, Parser};
 use crate::report::{amount, figures};
 use imagxp::agent::{Identity, SignRequest};
 use imagxp::crypto::Algorithm;
@@ -31,10 +31,10 @@ const PROPORTIONAL: [(&str, usize); 8] = [
     ("robots", 4),
 ];
 
-#[test]
-fn huge_inputs_are_refused_before_memory_is_asked_for() {
+/// How many inputs these parsers were given, what one without a part of its own held at most, and who held more than it may.
+fn held(parsers: &[Parser]) -> (u64, usize, Vec<String>) {
     let (mut inputs, mut most, mut wrong) = (0, 0, Vec::new());
-    for parser in &PARSERS {
+    for parser in parsers {
         for (name, shape) in parser.shapes {
             let input = shape(HUGE);
             let small = shape(1024);
@@ -51,6 +51,24 @@ fn huge_inputs_are_refused_before_memory_is_asked_for() {
             }
         }
     }
+    (inputs, most, wrong)
+}
+
+#[test]
+fn a_parser_that_copies_before_it_refuses_is_found() {
+    let greedy = Parser {
+        name: "greedy",
+        read: |bytes| drop(std::hint::black_box(bytes.to_vec())),
+        shapes: &[("letters", |size| vec![b'a'; size])],
+    };
+    let (inputs, most, wrong) = held(&[greedy]);
+    assert_eq!((inputs, most), (1, HUGE));
+    assert_eq!(wrong, [format!("greedy/letters takes {HUGE} bytes for {HUGE}")]);
+}
+
+#[test]
+fn huge_inputs_are_refused_before_memory_is_asked_for() {
+    let (inputs, most, wrong) = held(&PARSERS);
     assert!(wrong.is_empty(), "{wrong:#?}");
     figures(
         "huge-inputs",
