@@ -350,18 +350,60 @@ fn a_nonce_names_no_request() {
     assert_eq!(note(&evidence(PUB), id(7)), Err(RefusalCode::VisaRequestUsed));
 }
 
-/// A signature is no name (PROTOCOL §3): the same claim signed by another key, or in another form, is the same request.
+/// A signature is no name (PROTOCOL §3): the same claim signed again by the same key, or in another form, is the same request.
 #[test]
-fn a_claim_that_is_signed_twice_is_one_request() {
+fn a_claim_that_a_key_signs_twice_is_one_request() {
     let claim = String::from_utf8(base64_decode(Headers::usual().0[0].as_bytes()).unwrap()).unwrap();
     let first = Headers::raw(&claim);
-    let rotated = Headers::raw_by(&Identity::parse(AGENT, private(2), false).unwrap(), &claim);
-    for again in [rotated, Headers::raw(&claim.replacen(':', ": ", 1))] {
-        let mut note = notes();
-        assert_ne!(again.0[1], first.0[1]);
-        assert_eq!(note(&evidence_of(PUB, &first), id(1)), Ok(false));
-        assert_eq!(note(&evidence_of(PUB, &again), id(2)), Err(RefusalCode::VisaRequestUsed));
+    let again = Headers::raw(&claim.replacen(':', ": ", 1));
+    let mut note = notes();
+    assert_ne!(again.0[1], first.0[1]);
+    assert_eq!(note(&evidence_of(PUB, &first), id(1)), Ok(false));
+    assert_eq!(note(&evidence_of(PUB, &again), id(2)), Err(RefusalCode::VisaRequestUsed));
+}
+
+/// Where `identity` is `key_only`, name and key together own a nonce: the publisher lets one claim in for each key, and is paid for each.
+#[test]
+fn a_claim_that_two_keys_sign_is_two_requests() {
+    let claim = String::from_utf8(base64_decode(Headers::usual().0[0].as_bytes()).unwrap()).unwrap();
+    let another = Identity::parse(AGENT, private(2), false).unwrap();
+    let (first, second) = (Headers::raw(&claim), Headers::raw_by(&another, &claim));
+    let mut note = notes();
+    assert_eq!(note(&evidence_of(PUB, &first), id(1)), Ok(false));
+    assert_eq!(note(&evidence_of(PUB, &second), id(2)), Ok(false));
+    for signed in [first, second] {
+        assert_eq!(note(&evidence_of(PUB, &signed), id(3)), Err(RefusalCode::VisaRequestUsed));
     }
+}
+
+/// A key that nobody owns names another request, and redeems no visa that is bound to one.
+#[test]
+fn a_claim_that_the_publisher_signs_itself_redeems_nothing() {
+    let mut world: World<Memory> = memory();
+    world.fund(AGENT, 1_000);
+    let jkt = Some(*agent().public_key().thumbprint());
+    world.run(&party(AGENT), IssueVisa { jti: Some(id(7)), jkt, ..issue(AGENT, PUB, 100) }).unwrap();
+    let claim = String::from_utf8(base64_decode(Headers::usual().0[0].as_bytes()).unwrap()).unwrap();
+    let forged = Headers::raw_by(&Identity::parse(AGENT, private(2), false).unwrap(), &claim);
+    let (redeem, noted) = present(&bound(), Some(&forged), PUB).unwrap();
+    world.request(noted.unwrap().note(redeem.jti, NOW).unwrap()).unwrap();
+    let refused = world.run(&party(PUB), redeem).unwrap_err();
+    assert_eq!(refused.code(), RefusalCode::VisaWrongKey);
+    let (redeem, noted) = present(&bound(), Some(&Headers::usual()), PUB).unwrap();
+    world.request(noted.unwrap().note(redeem.jti, NOW).unwrap()).unwrap();
+    assert_eq!(world.run(&party(PUB), redeem).unwrap().visa.unwrap().state, VisaState::Redeemed);
+}
+
+/// Notes and client assertions are kept in one scope: neither may use up the other.
+#[test]
+fn no_client_assertion_has_a_notes_name() {
+    let Command::UseAssertion(command) = evidence(PUB).note(id(1), NOW).unwrap().command else {
+        panic!("a note")
+    };
+    let jti = command.jti.as_str();
+    let refused =
+        agent().assert_client("https://broker.example/oauth/token", jti, Timestamp::from_secs(BOUGHT));
+    assert!(refused.is_err() && jti.starts_with("request:"), "{jti}");
 }
 
 #[test]
