@@ -64,7 +64,9 @@ def machine(tmp_path):
         pytest.skip("only root may put another /etc in its place")
     if not shutil.which("systemd-sysusers"):
         pytest.skip("there is no systemd-sysusers")
-    folders = {name: tmp_path / name.strip("/").replace("/", "-") for name in ("/etc", "/var/lib", "/usr/share/doc", "/usr/local/bin")}
+    folders = {
+        name: tmp_path / name.strip("/").replace("/", "-") for name in ("/etc", "/var/lib", "/usr/share/doc", "/usr/local/bin")
+    }
     shutil.copytree("/etc", folders["/etc"], symlinks=True)
     examples = folders["/usr/share/doc"] / "imagxp/examples"
     shutil.copytree(UNIT.parent, examples)
