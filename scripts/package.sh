@@ -15,7 +15,7 @@ libdir=${LIBDIR:-lib}
 list=share/imagxp/installed.txt
 
 # command, pkg-config module or file that shows that a package is there : Debian package
-tools="dh:debhelper fakeroot:fakeroot lintian:lintian abidiff:abigail-tools man:man-db mandoc:mandoc mmdebstrap:mmdebstrap readelf:binutils
+tools="dh:debhelper fakeroot:fakeroot lintian:lintian abidiff:abigail-tools man:man-db mandoc:mandoc mmdebstrap:mmdebstrap readelf:binutils systemd-analyze:systemd
 libevent:libevent-dev libcurl:libcurl4-openssl-dev"
 
 setup() {
@@ -71,6 +71,9 @@ stage() {
     "$built/imagxp" completions fish >"$below/share/fish/vendor_completions.d/imagxp.fish"
     mkdir -p "$below/share/doc/imagxp"
     cp LICENSE NOTICE "$below/share/doc/imagxp/"
+    mkdir -p "$below/share/doc/imagxp/examples"
+    cp packaging/systemd/imagxp.conf "$below/share/doc/imagxp/examples/"
+    sed "s|/usr/bin/imagxp|$prefix/bin/imagxp|" packaging/systemd/imagxp.service >"$below/share/doc/imagxp/examples/imagxp.service"
     if [ -f "$built/third-party.txt" ]; then
         cp "$built/third-party.txt" "$built"/*.cdx.json "$below/share/doc/imagxp/"
     else

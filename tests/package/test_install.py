@@ -52,6 +52,8 @@ def test_installs_what_the_documents_name(prefix):
         "share/fish/vendor_completions.d/imagxp.fish",
         "share/doc/imagxp/LICENSE",
         "share/doc/imagxp/NOTICE",
+        "share/doc/imagxp/examples/imagxp.conf",
+        "share/doc/imagxp/examples/imagxp.service",
         "share/doc/imagxp/third-party.txt",
         "share/doc/imagxp/imagxp-ffi.cdx.json",
         "share/doc/imagxp/imagxp-cli.cdx.json",

@@ -1,6 +1,7 @@
 //! The agent's own request, which a publisher presents with a visa: proof that the holder asked for a page, of this publisher, at this
-//! time, for this purpose. One request stands for one visa. Which request it is, all that was signed says (PROTOCOL §3): not its nonce, which a
-//! publisher forgets within minutes and may take again, and not its signature, of which one claim may have several.
+//! time, for this purpose. One request stands for one visa. Which request it is, all that was signed says (PROTOCOL §3), and the key that signed
+//! it: not its nonce, which a publisher forgets within minutes and may take again, and not its signature, of which one claim and key may have
+//! several. The key counts because it does where `identity` is `key_only`: such a publisher lets one claim in once for each key.
 
 use crate::actor::Actor;
 use crate::batch::Request;
@@ -41,7 +42,7 @@ pub struct Evidence {
     key: PublicKey,
     agent: Owner,
     publisher: Owner,
-    /// SHA-256 of the claim's canonical form, base64url.
+    /// SHA-256 of the claim's canonical form, base64url, and the thumbprint of the key, with a colon between them.
     name: String,
     time: Timestamp,
 }
@@ -94,11 +95,12 @@ impl Evidence {
         if !visa.is_for(claim.purpose) {
             return Err(malformed("the request is of a purpose for which the visa does not count"));
         }
+        let name = format!("{}:{}", base64url_encode(&sha256(claim.canonical())), key.thumbprint().as_str());
         Ok(Self {
             key,
             agent: Owner::parse(claim.agent_id.as_str())?,
             publisher: publisher.clone(),
-            name: base64url_encode(&sha256(claim.canonical())),
+            name,
             time: claim.ts,
         })
     }
@@ -111,7 +113,12 @@ impl Evidence {
     /// The request that notes for which visa it stands, to be done before the visa moves: the same again is answered again, another visa is
     /// refused ([`Evidence::refused`]). What the agent has signed anew, of another page, time or site, is another request, also with the same nonce.
     ///
-    /// Older programs named the note by publisher and nonce. A request that such a program has noted is not known by this name, and may stand for a
+    /// The key of the name is one that has signed the claim; that it is the holder's, the redemption says, of a visa that is bound to a key. A
+    /// visa that is not bound needs no request at all.
+    ///
+    /// Notes share their scope with client assertions: no `jti` of one has a colon, so none is a note's name.
+    ///
+    /// Older programs named the note by publisher and nonce, or by the claim alone. A request that such a program has noted is not known by this name, and may stand for a
     /// second visa that the agent has shown the same publisher, until 72 minutes after the update: a clock may be 5 minutes ahead, a request is in
     /// time for a visa that is bought 6 minutes later, which lives for an hour and is redeemed a minute after that.
     pub fn note(&self, visa: Id, now_ms: i64) -> Result<Request, Refusal> {

@@ -1,4 +1,4 @@
-//! What a publisher presents: a token of this broker, a request of its holder, for this publisher, in time, and one for each visa.
+//! What a publisher presents: a token of this broker, a request of its holder, for this publisher, in time.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,116 +8,15 @@
 )]
 
 mod common;
+mod presented;
 
-use common::{NOW, World, id, issue, memory, owner, party};
-use imagxp::agent::{Identity, SignRequest};
-use imagxp::crypto::{Algorithm, HotKeys, PrivateKey, jws};
-use imagxp::encoding::{base64_decode, base64_encode};
-use imagxp::json::Object;
+use common::{id, owner};
+use imagxp::agent::Identity;
+use imagxp::crypto::HotKeys;
 use imagxp::visa::VISA_TYP;
 use imagxp::{Purpose, Timestamp};
 use imagxp_broker::*;
-
-const AGENT: &str = "agent.example";
-const PUB: &str = "pub.example";
-const ISSUER: &str = "https://broker.example";
-const NONCE: &str = "a-nonce-of-some-length";
-/// When the visas here were bought, and how long they live, in seconds.
-const BOUGHT: i64 = NOW / 1000;
-const LIFE: i64 = 600;
-
-fn private(seed: u8) -> PrivateKey {
-    let mut fill = |bytes: &mut [u8]| {
-        bytes.fill(seed);
-        Ok(())
-    };
-    PrivateKey::generate(Algorithm::Es256, &mut fill).unwrap()
-}
-
-fn agent() -> Identity {
-    Identity::parse(AGENT, private(1), false).unwrap()
-}
-
-fn claims(more: &str) -> String {
-    let jti = id(7);
-    let ends = BOUGHT + LIFE;
-    format!(r#"{{"iss":"{ISSUER}","jti":"{jti}","sub":"{AGENT}","iat":{BOUGHT},"exp":{ends}{more}}}"#)
-}
-
-fn signed(typ: &str, claims: &str) -> String {
-    let mut header = Object::new();
-    header.insert("typ", typ.to_owned());
-    jws::sign(&header, claims.as_bytes(), &private(99)).unwrap()
-}
-
-fn visa(more: &str) -> String {
-    signed(VISA_TYP, &claims(more))
-}
-
-fn bound() -> String {
-    visa(&format!(r#","cnf":{{"jkt":"{}"}}"#, agent().public_key().thumbprint().as_str()))
-}
-
-fn token<T>(token: &str, then: impl FnOnce(VisaToken<'_>) -> T) -> Result<T, Refusal> {
-    let jws = VisaToken::parse(token)?;
-    VisaToken::read(&jws, ISSUER, |jws| jws.verify(private(99).public_key())).map(then)
-}
-
-/// The three headers of a request, as they are presented.
-#[derive(Clone)]
-struct Headers([String; 3]);
-
-impl Headers {
-    fn of(identity: &Identity, url: &str, purpose: Purpose, at: Timestamp) -> Self {
-        let signed = identity.sign(&SignRequest::new("GET", url, purpose), at, NONCE).unwrap();
-        let value = |name: &str| signed.get(name).unwrap().to_owned();
-        Self([value("x-imagxp-payload"), value("x-imagxp-signature"), value("x-imagxp-public-key")])
-    }
-
-    fn at(seconds: i64) -> Self {
-        Self::of(&agent(), "https://pub.example/page", Purpose::Summary, Timestamp::from_secs(seconds))
-    }
-
-    fn usual() -> Self {
-        Self::at(BOUGHT + 10)
-    }
-
-    /// A claim as it stands, signed as it stands.
-    fn raw(claim: &str) -> Self {
-        Self::raw_by(&agent(), claim)
-    }
-
-    fn raw_by(identity: &Identity, claim: &str) -> Self {
-        let signature = identity.signer().sign(claim.as_bytes()).unwrap().to_hex();
-        Self([base64_encode(claim.as_bytes()), signature, identity.public_key().to_spki_base64()])
-    }
-
-    fn with(&self, at: usize, text: &str) -> Self {
-        let mut changed = self.clone();
-        changed.0[at] = text.to_owned();
-        changed
-    }
-
-    fn presented(&self) -> PresentedRequest<'_> {
-        let [payload, signature, public_key] = &self.0;
-        PresentedRequest { payload, signature, public_key }
-    }
-}
-
-fn present(
-    visa: &str,
-    headers: Option<&Headers>,
-    publisher: &str,
-) -> Result<(Redeem, Option<Evidence>), Refusal> {
-    let hot = HotKeys::new(0);
-    let request = headers.map(Headers::presented);
-    token(visa, |token| token.presented(request.as_ref(), &owner(publisher), false, &hot))?
-}
-
-fn refusal(visa: &str, headers: &Headers) -> String {
-    let refusal = present(visa, Some(headers), PUB).unwrap_err();
-    format!("{}: {}", refusal.code().as_str(), refusal.message())
-}
+use presented::*;
 
 #[test]
 fn a_token_says_which_visa_it_is_and_to_whom_it_belongs() {
@@ -298,100 +197,4 @@ fn a_request_is_in_time_to_the_second() {
     assert_eq!(refusal(&bound(), &Headers::at(BOUGHT - 361)), early);
     let late = "visa.request: the request was signed after the visa had ended";
     assert_eq!(refusal(&bound(), &Headers::at(ends + 306)), late);
-}
-
-fn evidence(publisher: &str) -> Evidence {
-    evidence_of(publisher, &Headers::of(&agent(), &page(publisher), Purpose::Summary, at(0)))
-}
-
-fn evidence_of(publisher: &str, headers: &Headers) -> Evidence {
-    present(&visa(""), Some(headers), publisher).unwrap().1.unwrap()
-}
-
-fn page(host: &str) -> String {
-    format!("https://{host}/page")
-}
-
-/// So many seconds after the visa was bought.
-const fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_secs(BOUGHT + seconds)
-}
-
-/// Notes requests, one after the other: whether each was noted before.
-fn notes() -> impl FnMut(&Evidence, Id) -> Result<bool, RefusalCode> {
-    let mut world: World<Memory> = memory();
-    move |evidence, visa| {
-        let noted = world.request(evidence.note(visa, NOW).unwrap());
-        noted.map(|outcome| outcome.repeated).map_err(|refusal| Evidence::refused(refusal).code())
-    }
-}
-
-#[test]
-fn a_request_stands_for_one_visa() {
-    let (mut note, evidence) = (notes(), evidence(PUB));
-    assert_eq!(note(&evidence, id(1)), Ok(false));
-    assert_eq!(note(&evidence, id(1)), Ok(true));
-    assert_eq!(note(&evidence, id(2)), Err(RefusalCode::VisaRequestUsed));
-}
-
-/// A publisher forgets a nonce within minutes, and takes it again in another request: it is paid for both.
-#[test]
-fn a_nonce_names_no_request() {
-    let mut note = notes();
-    let of = |url: &str, purpose, at| evidence_of(PUB, &Headers::of(&agent(), url, purpose, at));
-    let purpose = Purpose::Summary;
-    assert_eq!(note(&evidence(PUB), id(1)), Ok(false));
-    assert_eq!(note(&evidence("other.example"), id(2)), Ok(false), "another site");
-    assert_eq!(note(&of(&page(PUB), purpose, at(400)), id(3)), Ok(false), "minutes later");
-    // Two sites of one host are one owner.
-    assert_eq!(note(&of("https://pub.example:8443/page", purpose, at(0)), id(4)), Ok(false), "another port");
-    assert_eq!(note(&of("https://pub.example/other", purpose, at(0)), id(5)), Ok(false), "another page");
-    assert_eq!(note(&of(&page(PUB), Purpose::Quotation, at(0)), id(6)), Ok(false), "another purpose");
-    assert_eq!(note(&evidence(PUB), id(7)), Err(RefusalCode::VisaRequestUsed));
-}
-
-/// A signature is no name (PROTOCOL §3): the same claim signed by another key, or in another form, is the same request.
-#[test]
-fn a_claim_that_is_signed_twice_is_one_request() {
-    let claim = String::from_utf8(base64_decode(Headers::usual().0[0].as_bytes()).unwrap()).unwrap();
-    let first = Headers::raw(&claim);
-    let rotated = Headers::raw_by(&Identity::parse(AGENT, private(2), false).unwrap(), &claim);
-    for again in [rotated, Headers::raw(&claim.replacen(':', ": ", 1))] {
-        let mut note = notes();
-        assert_ne!(again.0[1], first.0[1]);
-        assert_eq!(note(&evidence_of(PUB, &first), id(1)), Ok(false));
-        assert_eq!(note(&evidence_of(PUB, &again), id(2)), Err(RefusalCode::VisaRequestUsed));
-    }
-}
-
-#[test]
-fn a_note_is_the_publishers_and_is_kept_until_no_visa_can_be_redeemed_for_it() {
-    let request = evidence(PUB).note(id(1), NOW).unwrap();
-    assert_eq!(request.actor, party(PUB));
-    let Command::UseAssertion(command) = request.command else { panic!("a note") };
-    assert_eq!(command.agent, owner(AGENT));
-    assert_eq!(command.expires_at, (BOUGHT + 7200) * 1000);
-}
-
-#[test]
-fn a_refusal_of_the_note_is_what_it_was_or_that_the_request_was_used() {
-    let used = Evidence::refused(RefusalCode::AssertionUsed.into());
-    assert_eq!(
-        (used.code().as_str(), used.code().http(), used.message()),
-        ("visa.request_used", 409, "the request was presented with another visa")
-    );
-    let busy = Refusal::new(RefusalCode::StoreBusy, "come again");
-    assert_eq!(Evidence::refused(busy.clone()), busy);
-}
-
-#[test]
-fn a_visa_is_redeemed_by_its_token_and_request() {
-    let mut world: World<Memory> = memory();
-    world.fund(AGENT, 1_000);
-    let jkt = Some(*agent().public_key().thumbprint());
-    let new = IssueVisa { jti: Some(id(7)), jkt, ..issue(AGENT, PUB, 100) };
-    world.run(&party(AGENT), new).unwrap();
-    let (redeem, noted) = present(&bound(), Some(&Headers::usual()), PUB).unwrap();
-    world.request(noted.unwrap().note(redeem.jti, NOW).unwrap()).unwrap();
-    assert_eq!(world.run(&party(PUB), redeem).unwrap().visa.unwrap().state, VisaState::Redeemed);
 }

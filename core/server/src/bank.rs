@@ -6,10 +6,11 @@ use crate::problem::Problem;
 use axum::http::StatusCode;
 use imagxp::AgentId;
 use imagxp_broker::{
-    Actor, Asset, Command, Idempotency, Outcome, Owner, Reader as _, Reference, Refusal, RefusalCode,
-    Request, Rules, UseAssertion,
+    Account, AccountKey, Actor, Asset, Command, Idempotency, Outcome, Owner, Phase, Reader as _, Reference,
+    Refusal, RefusalCode, Request, Rules, Transfer, TransferCode, UseAssertion,
 };
 use imagxp_storage::{Ledger, Reading};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -37,6 +38,8 @@ impl Drop for Waiting {
 
 /// Connections that requests leave free.
 const FREE: usize = 2;
+/// Transfers in which a deposit or earnings are looked for, of a domain that has never been debited.
+const NEWEST: usize = 64;
 
 /// What makes a request the same one again.
 #[derive(Clone, Debug, Default)]
@@ -102,12 +105,17 @@ impl Bank {
         reading.await
     }
 
-    /// Whether a domain has an account. In doubt it has none.
+    /// Whether a domain has done business here: money of it was taken or is held, a deposit was booked, or it has earned something. A payment
+    /// to it and a visa that somebody has bought for it say nothing: anybody opens accounts of any names with those. In doubt it is not known.
     pub(crate) async fn knows(&self, agent: &AgentId) -> bool {
         let Ok(owner) = Owner::parse(agent.as_str()) else { return false };
-        self.read_first(move |reading| reading.accounts(Some(&owner), None, 1))
-            .await
-            .is_ok_and(|found| !found.is_empty())
+        let available = |(asset, _)| AccountKey::available(asset, owner.clone()).id();
+        let accounts: BTreeSet<_> = self.rules.assets.iter().map(available).collect();
+        let known = self.read_first(move |reading| {
+            Ok(reading.accounts_named(&accounts)?.iter().any(has_acted)
+                || reading.statement(&owner, None, NEWEST)?.iter().any(vouches))
+        });
+        known.await.unwrap_or(false)
     }
 
     /// Reads for the service itself, past those who wait.
@@ -130,6 +138,20 @@ impl Bank {
             }
             None => Ok(self.rules.assets.first()?),
         }
+    }
+}
+
+/// Whether something was taken from an account: its owner asked for it, who has proved the domain, or has earned what a fee was taken from.
+fn has_acted(account: &Account) -> bool {
+    !(account.debits_posted.is_zero() && account.debits_pending.is_zero())
+}
+
+/// Whether a transfer says that the owner is somebody, when it may only have been credited: not what anybody can send to any name.
+fn vouches(transfer: &Transfer) -> bool {
+    match transfer.code {
+        TransferCode::Pay => false,
+        TransferCode::Visa => transfer.phase == Phase::Post,
+        _ => true,
     }
 }
 
@@ -204,6 +226,9 @@ pub(crate) fn idempotency(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imagxp::crypto::Thumbprint;
+    use imagxp::feedback::{Reason, Score};
+    use imagxp_broker::{Amount, Deposit, GiveFeedback, IssueVisa, Pay, Redeem};
     use imagxp_storage::{Address, Options};
     use std::sync::mpsc;
     use std::time::Duration;
@@ -253,6 +278,83 @@ mod tests {
         assert!(tokio::time::timeout(SOON, much).await.is_err());
         let code = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10)));
         assert_eq!(code.await.unwrap(), Ok("store.busy"));
+    }
+
+    fn owner(name: &str) -> Owner {
+        Owner::parse(name).unwrap()
+    }
+
+    async fn run(bank: &Bank, actor: Actor, command: impl Into<Command>) -> Outcome {
+        bank.command(command, actor, Once::default()).await.unwrap()
+    }
+
+    async fn knows(bank: &Bank, name: &str) -> bool {
+        bank.knows(&AgentId::parse(name, false).unwrap()).await
+    }
+
+    async fn deposit(bank: &Bank, name: &str) {
+        let (owner, amount) = (owner(name), Amount::from_units(1_000_000));
+        let reference = Reference::parse(name).unwrap();
+        let deposit = Deposit { id: None, asset: Asset::USD, owner, amount, reference, memo: None };
+        run(bank, Actor::Operator(Owner::parse("ann").unwrap()), deposit).await;
+    }
+
+    async fn pay(bank: &Bank, from: &str, to: &str) {
+        let (amount, asset) = (Amount::from_units(1), Asset::USD);
+        let pay =
+            Pay { id: None, asset, from: owner(from), to: owner(to), amount, reference: None, memo: None };
+        run(bank, Actor::Party(owner(from)), pay).await;
+    }
+
+    async fn buy(bank: &Bank, agent: &str, publisher: &str) -> imagxp_broker::Id {
+        let issue = IssueVisa {
+            jti: None,
+            agent: owner(agent),
+            publisher: owner(publisher),
+            asset: Asset::USD,
+            amount: Amount::from_units(100),
+            jkt: None,
+            purposes: None,
+            paths: None,
+            lifetime_s: 60,
+        };
+        run(bank, Actor::Party(owner(agent)), issue).await.visa.unwrap().jti
+    }
+
+    /// The fetcher of known domains must not be open to names that anybody makes up.
+    #[tokio::test]
+    async fn nobody_is_known_for_what_others_have_done_with_the_name() {
+        let bank = bank();
+        assert!(!knows(&bank, "agent.example").await);
+        deposit(&bank, "agent.example").await;
+        assert!(knows(&bank, "agent.example").await, "somebody for whom money has come in");
+        buy(&bank, "agent.example", "stranger.example").await;
+        pay(&bank, "agent.example", "paid.example").await;
+        assert!(!knows(&bank, "stranger.example").await, "a visa that somebody has bought");
+        assert!(!knows(&bank, "paid.example").await, "a payment that nobody asked for");
+        // Who has moved money stays known, however much is sent to the name.
+        for _ in 0..=NEWEST {
+            pay(&bank, "agent.example", "paid.example").await;
+        }
+        pay(&bank, "paid.example", "agent.example").await;
+        assert!(knows(&bank, "paid.example").await, "who has paid has signed");
+    }
+
+    #[tokio::test]
+    async fn a_publisher_is_known_when_it_has_earned_something() {
+        let rules = Rules { fee_bps: 0, ..Rules::default() };
+        let options = Options { rules: rules.clone(), ..Options::default() };
+        let bank = Bank::new(Ledger::open(&Address::Memory, options, 0).unwrap(), rules, 4);
+        deposit(&bank, "agent.example").await;
+        let jti = buy(&bank, "agent.example", "pub.example").await;
+        let publisher = Actor::Party(owner("pub.example"));
+        run(&bank, publisher, Redeem { jti, request_jkt: None }).await;
+        assert!(!knows(&bank, "pub.example").await);
+        let (jkt, score) = (Thumbprint::parse(&"A".repeat(43)).unwrap(), Score::MAX);
+        let feedback =
+            GiveFeedback { jti, jkt, score, reason: Reason::HighQuality, sha256: [0; 32], nonce: None };
+        run(&bank, Actor::Party(owner("agent.example")), feedback).await;
+        assert!(knows(&bank, "pub.example").await);
     }
 
     #[tokio::test]

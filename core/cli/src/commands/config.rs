@@ -1,6 +1,6 @@
 //! `imagxp config check`: what is in force.
 
-use super::server::{Options, wrong};
+use super::server::{Options, warn_of_variables, wrong};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use imagxp::json::{Object, Value};
@@ -22,10 +22,7 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let Command::Check(options) = self.command;
         let layers = options.layers()?;
-        for variable in layers.unknown_variables() {
-            let message = format!("the variable `{variable}` is no option of the service");
-            context.out.warning(&CliError::new("config.unknown_variable", message));
-        }
+        warn_of_variables(&layers, context);
         let settings = layers.settings();
         if context.out.is_json() {
             let mut object = Object::new();

@@ -36,12 +36,12 @@ enum Command {
 impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let (made, what) = match self.command {
-            Command::Create(options) => (options.registry()?.create_key(now()?), "signs now"),
+            Command::Create(options) => (options.registry(context)?.create_key(now()?), "signs now"),
             Command::Rotate(options) => {
-                (options.registry()?.rotate_keys(now()?), "published now, signs a day from now")
+                (options.registry(context)?.rotate_keys(now()?), "published now, signs a day from now")
             }
             Command::Drop { kid, reason, options } => {
-                (options.registry()?.drop_key(&kid, &reason, now()?), "signs now")
+                (options.registry(context)?.drop_key(&kid, &reason, now()?), "signs now")
             }
         };
         let kid = made.map_err(wrong)?;

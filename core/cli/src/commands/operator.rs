@@ -55,7 +55,7 @@ impl Args {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self.command {
             Command::Add { name, role, options } => {
-                let registry = options.registry()?;
+                let registry = options.registry(context)?;
                 let token = registry.add_operator(&name, role, now()?).map_err(wrong)?;
                 note(context, &registry, &options)?;
                 let text = if context.out.is_json() {
@@ -71,12 +71,12 @@ impl Args {
                 context.out.secret(&text, true)?;
             }
             Command::Remove { name, options } => {
-                let registry = options.registry()?;
+                let registry = options.registry(context)?;
                 registry.remove_operator(&name, now()?).map_err(wrong)?;
                 note(context, &registry, &options)?;
             }
             Command::List(options) => {
-                let operators = options.registry_to_read()?.operators().map_err(wrong)?;
+                let operators = options.registry_to_read(context)?.operators().map_err(wrong)?;
                 if context.out.is_json() {
                     let list = operators.list().iter().map(|operator| {
                         let mut object = Object::new();

@@ -10,6 +10,15 @@ use imagxp_server::{Registry, SetupError};
 use imagxp_storage::Migrate;
 use std::path::{Path, PathBuf};
 
+/// What other commands and the reference SDK read, which may stand in the same shell.
+const ELSEWHERE: [&str; 5] = [
+    "IMAGXP_AGENT_ID",
+    "IMAGXP_BROKER_URL",
+    "IMAGXP_OPERATOR_TOKEN",
+    "IMAGXP_PRIVATE_KEY",
+    "IMAGXP_PUBLIC_KEY",
+];
+
 /// Options that `serve`, `config check`, `keys` and `operator` share.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Options {
@@ -42,12 +51,14 @@ impl Options {
     }
 
     /// Where keys and operators are, to change them: an empty database gets its tables.
-    pub(super) fn registry(&self) -> Result<Registry, CliError> {
+    pub(super) fn registry(&self, context: &Context) -> Result<Registry, CliError> {
+        warn_of_variables(&self.layers()?, context);
         Registry::open(&self.beside()?, Migrate::WhenEmpty, now()?).map_err(wrong)
     }
 
     /// The same, to read them.
-    pub(super) fn registry_to_read(&self) -> Result<Registry, CliError> {
+    pub(super) fn registry_to_read(&self, context: &Context) -> Result<Registry, CliError> {
+        warn_of_variables(&self.layers()?, context);
         Registry::open(&self.beside()?, Migrate::Never, now()?).map_err(wrong)
     }
 }
@@ -76,6 +87,7 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let mut layers = self.options.layers()?;
+        warn_of_variables(&layers, context);
         for (name, value) in
             [("listen", &self.listen), ("admin_listen", &self.admin_listen), ("issuer", &self.issuer)]
         {
@@ -89,7 +101,9 @@ impl Serve {
         let config = layers.config().map_err(wrong)?;
         let token = if self.dev { prepare_dev(&config)? } else { None };
         let (issuer, data) = (config.issuer.clone(), config.data.clone());
+        let mut shown = false;
         let told = |addresses: imagxp_server::Addresses| {
+            shown = true;
             let text = started(&issuer, &data, addresses, self.dev, token.as_deref().map(String::as_str));
             if context.out.is_json() {
                 let mut object = Object::new();
@@ -105,8 +119,12 @@ impl Serve {
                 let _ = context.out.text(&text);
             }
         };
-        imagxp_server::run(config, told).map_err(wrong)?;
-        Ok(Exit::Ok)
+        let ended = imagxp_server::run(config, told).map_err(wrong);
+        // The operator is there, whatever has kept the service from starting, and nothing else knows the token.
+        if let Some(token) = token.filter(|_| !shown) {
+            tell_token(context, &token)?;
+        }
+        ended.map(|()| Exit::Ok)
     }
 }
 
@@ -146,6 +164,20 @@ fn prepare_dev(config: &Config) -> Result<Option<zeroize::Zeroizing<String>>, Cl
     registry.add_operator("dev", Role::Admin, now).map(Some).map_err(wrong)
 }
 
+/// The token of an operator whom a service has that did not start.
+fn tell_token(context: &Context, token: &str) -> Result<(), CliError> {
+    if !context.out.is_json() {
+        return context.out.secret(&operator(token), true);
+    }
+    let mut object = Object::new();
+    object.insert("operator_token", token.to_owned());
+    context.out.object(&object)
+}
+
+fn operator(token: &str) -> String {
+    format!("operator   dev, role admin; the token is shown this once:\n           {token}\n")
+}
+
 fn started(
     issuer: &str,
     data: &Path,
@@ -163,17 +195,25 @@ fn started(
         return text;
     }
     let shown = token.unwrap_or("$TOKEN");
-    if token.is_some() {
-        text.push_str(&format!(
-            "operator   dev, role admin; the token is shown this once:\n           {shown}\n"
-        ));
-    } else {
-        text.push_str("operator   made before; `imagxp operator add NAME` makes another\n");
+    match token {
+        Some(token) => text.push_str(&operator(token)),
+        None => text.push_str("operator   made before; `imagxp operator add NAME` makes another\n"),
     }
     text.push_str(&format!(
         "\nNext:\n  curl -s {issuer}/.well-known/openid-configuration\n  curl -s {issuer}/v1/deposits -H 'authorization: Bearer {shown}' \\\n    -H 'content-type: application/json' -d '{{\"owner\":\"localhost:9000\",\"amount\":\"10\",\"asset\":\"USD\",\"reference\":\"first\"}}'\n  open {issuer}/imagxp/dashboard\n"
     ));
     text
+}
+
+/// Says which variables look like options of the service and are none, or a slip would be found out when it is too late. By name only: who
+/// misspells the name of a secret has its value there.
+pub(super) fn warn_of_variables(layers: &Layers, context: &Context) {
+    for variable in
+        layers.unknown_variables().iter().filter(|variable| !ELSEWHERE.contains(&variable.as_str()))
+    {
+        let message = format!("the variable `{variable}` is no option of the service");
+        context.out.warning(&CliError::new("config.unknown_variable", message));
+    }
 }
 
 pub(super) fn wrong(error: SetupError) -> CliError {

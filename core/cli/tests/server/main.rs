@@ -35,5 +35,6 @@ mod sign_in;
 mod start;
 mod time;
 mod token;
+mod trial;
 mod triangle;
 mod verify;

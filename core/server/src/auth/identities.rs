@@ -25,7 +25,7 @@ const MAX_ROUNDS: usize = 4;
 /// Verifies who sends signed requests and client assertions.
 pub(crate) struct Identities {
     publisher: Publisher,
-    /// For domains that have an account.
+    /// For domains that have done business here ([`Bank::knows`]).
     fetcher: Fetcher,
     /// For all others, with a budget of its own: anybody can name any domain.
     strangers: Fetcher,
