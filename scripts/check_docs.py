@@ -5,7 +5,8 @@ Blocks marked sh, python, js, c or swift are run, json is parsed. The blocks of 
 each is a process of its own, and what it leaves running (its output in a file) ends with the page. `imagxp`, `@imagxp/edge` and Python
 are the ones that were built here, and C is compiled against include/ and the built library.
 A block that cannot run has `<!-- not run: reason -->` on the line before it; one that shows a part of a program has
-`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. Tests that a text names as `path::name` must exist,
+`<!-- excerpt of FILE -->`: its lines must stand in that file, and the file is run. A page's Python is run twice, as a program is that is
+started again: it must still run, and no key file may have changed by then. Tests that a text names as `path::name` must exist,
 and be tests; each row of a table whose last column is for tests names one, or a program of Python, JavaScript or shell by its path alone.
 Where a page or an example says where a broker's keys are (`jwks_uri`), it is where ours serves them.
 Standard library only.
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import guide_checks
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -228,6 +231,15 @@ def self_test(languages):
             except subprocess.TimeoutExpired as error:
                 sys.exit(f"check_docs.py waits for a block that fails at once: {error}")
             sys.exit("check_docs.py takes a failing block for a good one")
+    for again in ("open('new', 'x')", "import os\nopen('a.pem', 'wb').write(os.urandom(9))"):
+        with tempfile.TemporaryDirectory() as folder:
+            run_python(again, Path(folder))
+            try:
+                run_again([again], Path(folder))
+            except Wrong:
+                continue
+            sys.exit("check_docs.py does not see what a second run does")
+    guide_checks.self_test()
     named = "`core/protocol/src/code.rs::table_is_consistent` `core/protocol/src/code.rs::as_str` `no/such.rs::test`"
     if list(missing_tests(named)) != ["core/protocol/src/code.rs::as_str", "no/such.rs::test"]:
         sys.exit("check_docs.py does not see that a test is missing, or is none")
@@ -243,6 +255,21 @@ def self_test(languages):
     except Wrong:
         return
     sys.exit("check_docs.py takes any text for an excerpt")
+
+
+def key_files(folder):
+    """The private keys that a page has saved, and what is in them."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.suffix in (".pem", ".key")}
+
+
+def run_again(programs, folder):
+    """Runs what a page shows in Python once more, in the folder of the first time; a key that is published must outlive that."""
+    before = key_files(folder)
+    for text in programs:
+        run_python(text, folder)
+    changed = [name for name, content in before.items() if key_files(folder).get(name) != content]
+    if changed:
+        raise Wrong(f"another key is in {', '.join(changed)} when the page is run again")
 
 
 def main():
@@ -262,7 +289,11 @@ def main():
         for row in bare_rows(file.read_text()):
             failed += 1
             print(f"FAILED {file.relative_to(ROOT)}: no test is named for: {row}")
+        for remark in guide_checks.remarks(file, file.read_text()):
+            failed += 1
+            print(f"FAILED {file.relative_to(ROOT)}: {remark}")
         with tempfile.TemporaryDirectory() as folder:
+            programs = []
             for line, language, code, reason, excerpt in blocks(file.read_text()):
                 if language not in RUN:
                     continue
@@ -274,10 +305,21 @@ def main():
                 try:
                     RUN[language](whole_program(code, excerpt) if excerpt else code, Path(folder))
                     passed += 1
+                    if language == "python" and not excerpt:
+                        programs.append(code)
                 except (Wrong, subprocess.TimeoutExpired) as error:
                     failed += 1
                     print(f"FAILED {where}: {error}")
+            try:
+                run_again(programs, Path(folder))
+            except (Wrong, subprocess.TimeoutExpired) as error:
+                failed += 1
+                print(f"FAILED {file.relative_to(ROOT)}, the second time: {error}")
             end_groups()
+    for file in [] if sys.argv[1:] else guide_checks.readmes():
+        for remark in guide_checks.remarks(file, file.read_text()):
+            failed += 1
+            print(f"FAILED {file.relative_to(ROOT)}: {remark}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)
 

@@ -131,6 +131,15 @@ fn the_seeds_form_counts_with_the_request_that_carries_it() {
     assert!(taken.verdict.is_allowed(), "{:?}", taken.verdict);
     let again = publisher.feedback(&seed_form(), Some(&carrier), now());
     assert_eq!(again.verdict.code, Some(Code::ReplayNonceSeen));
+    // Without a time of its own it is kept for the window and 65 s. When the store has forgotten that, beside what it takes, it counts again.
+    for (seconds, expected) in [(364, Some(Code::ReplayNonceSeen)), (900, None)] {
+        let later = now().saturating_add_secs(seconds);
+        publisher.supply(MANIFEST_URL, &manifest(&[1]), None, later).unwrap();
+        let beside = feedback().sign(&identity(1), later, &format!("feedback-nonce-{seconds}")).unwrap();
+        assert!(publisher.feedback(&beside, None, later).verdict.is_allowed());
+        let taken = publisher.feedback(&seed_form(), Some(&carrier), later);
+        assert_eq!(taken.verdict.code, expected, "{seconds}");
+    }
     let other = Identity::parse("other.example", key(1, Algorithm::Es256), false).unwrap();
     let value = feedback().sign(&other, now(), NONCE).unwrap();
     let taken = publisher.feedback(&value, Some(&carrier), now());

@@ -141,7 +141,7 @@ impl Publisher {
         }
     }
 
-    /// The time window, and what to remember. Feedback counts once: by its nonce, or by what it says.
+    /// The time window, and what to remember. Feedback counts once: by its nonce, or within the window by what it says.
     fn feedback_entry(
         &self,
         signed: &SignedFeedback,
