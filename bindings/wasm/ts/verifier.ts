@@ -213,7 +213,7 @@ export class Verifier {
     if (this.#options.redeem === undefined) return "unavailable";
     try {
       const presented = this.#current().publisher.presented(verdict, request.headers);
-      return await this.#options.redeem(need, presented.visa, presented);
+      return await this.#options.redeem(need, presented.visa, presented, verdict);
     } catch (error) {
       console.error("imagxp: asking the broker failed", error);
       return "unavailable";
