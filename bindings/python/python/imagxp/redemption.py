@@ -17,8 +17,8 @@ __all__ = ["Clients", "GivenRedeemers", "Redeem", "Redeemers", "Redemption", "Tu
 Redemption = Literal["accepted", "refused", "unavailable"]
 Redeem = Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
 """Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a [`BrokerClient`] shows its broker: the visa
-with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker, several do for several brokers
-and hosts."""
+with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker; a list
+has one for each broker and host."""
 GivenRedeemers = Redeemer | Sequence[Redeemer] | Mapping[str, Redeemer]
 """A redeemer, or several: for each broker one for each host of the policy. A mapping has one for each issuer."""
 

@@ -4,7 +4,6 @@ use super::{Document, Policy, Price, Unsigned, policy_error, policy_refused};
 use crate::error::Result;
 use crate::json::{self, Object, Value};
 use crate::purpose::Purpose;
-use crate::resource::Origin;
 use std::collections::BTreeMap;
 
 /// Where the public policy is served.
@@ -161,11 +160,6 @@ pub(super) fn remarks(policy: &Policy) -> Vec<String> {
             "a payment is required where no rule names a price: offers name none, and an agent cannot know what to buy"
                 .into(),
         );
-    }
-    let mut hosts = policy.origins().windows(2);
-    let differ = |two: &[Origin]| matches!(two, [one, other] if one.host() != other.host());
-    if !document.payment.brokers.is_empty() && hosts.any(differ) {
-        remarks.push("`origins` has several hosts: a broker pays each by its own name only".into());
     }
     if document.payment.accept_ads && document.payment.ad_networks.is_empty() {
         remarks.push("`accept_ads` is set, but `ad_networks` is empty: no proof will be accepted".into());
