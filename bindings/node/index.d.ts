@@ -239,6 +239,8 @@ export declare class BrokerClient {
   static operator(issuer: string, token: string, options?: BrokerOptions): BrokerClient
   /** The broker's origin. */
   get issuer(): string
+  /** Whether the broker pays this client for the page at this URL: it pays each host by its own name. */
+  isPaidFor(url: string): boolean
   /** What the broker says of itself (OpenID Connect Discovery): asked once. */
   metadata(): Promise<JsonObject>
   /** Buys a visa: `{token, jti, amount, currency, expires_at}`. The same key again is answered with the same visa. */
@@ -758,6 +760,8 @@ export declare class Redeemer {
   constructor(client: BrokerClient, onOutcome: (presented: Presented, result: JsonObject | null, error: BrokerError | null) => unknown, options?: RedeemerOptions)
   /** The broker's origin, to whom everything is presented that is pushed: only its own visas belong here. */
   get issuer(): string
+  /** Whether it is paid for the page at this URL: a broker pays each host by its own name. */
+  isPaidFor(url: string): boolean
   /** Takes a visa. Throws a `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`. */
   push(presented: Presented): void
   /** How many visas have come to what. */

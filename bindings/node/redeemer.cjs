@@ -30,6 +30,10 @@ const backgroundRedeemer = (Native) =>
       return super.issuer
     }
 
+    isPaidFor(url) {
+      return super.isPaidFor(url)
+    }
+
     get tally() {
       return super.tally
     }

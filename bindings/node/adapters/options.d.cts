@@ -32,14 +32,19 @@ export interface AdapterHooks {
   resolver?: Resolver
   /**
    * Asks a broker about a visa where the policy says `check: redeem`: its client, which shows it the signed request too, or a function,
-   * which gets both as `presented`; without it such visas are answered with 503.
+   * which gets both as `presented`; without it such visas are answered with 503. A broker pays each host by its own name: a policy with
+   * origins on several needs a client for each, in an array; a function looks at `verdict.resource`.
    */
-  redeem?: BrokerClient | ((need: Need, visa: string, presented: Presented) => Redemption | Promise<Redemption>)
+  redeem?:
+    | BrokerClient
+    | readonly BrokerClient[]
+    | ((need: Need, visa: string, presented: Presented, verdict: Verdict) => Redemption | Promise<Redemption>)
   /**
    * Takes each visa that was accepted without asking its broker (`check: offline`), to redeem it soon after: the redeemer of that broker, or
-   * those of several by their issuers. `onError` is told once of each issuer that has none. `close` them before the process ends.
+   * an array of those of several brokers and hosts, or one for each issuer. A broker pays each host by its own name: a policy with origins on
+   * several needs a redeemer for each. `onError` is told once of each issuer that has none. `close` them before the process ends.
    */
-  redeemer?: Redeemer | ReadonlyMap<string, Redeemer> | Readonly<Record<string, Redeemer>>
+  redeemer?: Redeemer | readonly Redeemer[] | ReadonlyMap<string, Redeemer> | Readonly<Record<string, Redeemer>>
   /** How many bytes of a body whose digest the agent has signed are held to check it; 1 MiB by default. */
   maxBody?: number
   /**

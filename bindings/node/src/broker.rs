@@ -134,6 +134,12 @@ impl BrokerClient {
         self.0.issuer()
     }
 
+    /// Whether the broker pays this client for the page at this URL: it pays each host by its own name.
+    #[napi(ts_args_type = "url: string")]
+    pub fn is_paid_for(&self, url: JsString) -> Result<bool> {
+        boundary::compute(|| self.0.is_paid_for(&url))
+    }
+
     /// What the broker says of itself (OpenID Connect Discovery): asked once.
     #[napi(ts_return_type = "Promise<JsonObject>")]
     pub fn metadata(&self, env: Env) -> Result<PromiseRaw<'static, JsonObject>> {

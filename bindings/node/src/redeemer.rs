@@ -2,7 +2,7 @@
 
 use crate::broker::{BrokerClient, raise};
 use crate::host;
-use crate::js::{Anything, Callback, ClassInstance, JsNumber, arguments};
+use crate::js::{Anything, Callback, ClassInstance, JsNumber, JsString, arguments};
 use crate::json::JsonObject;
 use crate::options::options;
 use crate::presented::Presented;
@@ -85,6 +85,12 @@ impl Redeemer {
     #[napi(getter)]
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Whether it is paid for the page at this URL: a broker pays each host by its own name.
+    #[napi(ts_args_type = "url: string")]
+    pub fn is_paid_for(&self, url: JsString) -> Result<bool> {
+        boundary::compute(|| self.inner.is_paid_for(&url))
     }
 
     /// Takes a visa. Throws a `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`.

@@ -63,6 +63,12 @@ impl BrokerClient {
         self.0.issuer()
     }
 
+    /// Whether the broker pays this client for the page at this URL: it pays each host by its own name.
+    #[pyo3(signature = (url, /))]
+    fn is_paid_for(&self, url: &str) -> bool {
+        self.0.is_paid_for(url)
+    }
+
     /// What the broker says of itself (OpenID Connect Discovery): asked once.
     fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         dict(py, || self.0.endpoints().map(|endpoints| endpoints.document))

@@ -51,6 +51,12 @@ impl Redeemer {
         self.0.issuer()
     }
 
+    /// Whether it is paid for the page at this URL: a broker pays each host by its own name.
+    #[pyo3(signature = (url, /))]
+    fn is_paid_for(&self, url: &str) -> bool {
+        self.0.is_paid_for(url)
+    }
+
     /// Takes a visa. Raises `BrokerError` when it did not: `redeemer.full`, `redeemer.closed`.
     #[pyo3(signature = (presented, /))]
     fn push(&self, py: Python<'_>, presented: &Presented) -> PyResult<()> {

@@ -7,7 +7,7 @@ import json
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,14 @@ class Party:
 class Site(Party):
     """A publisher whose pages cost 0.5 USD."""
 
-    def __init__(self, service: Service, check: str, redeem: Any = None, redeemer: Any = None) -> None:
+    def __init__(
+        self, service: Service, check: str, redeem: Any = None, redeemer: Any = None, others: Sequence[str] = ()
+    ) -> None:
         super().__init__(service)
         self.brought: list[Presented] = []
         rules = {
             "version": 1,
-            "origins": [self.server.origin],
+            "origins": [self.server.origin, *others],
             "allow_loopback": True,
             "purposes": {"SUMMARY": {"allow": True, "price": {"amount": "0.5", "currency": "USD"}}},
             "payment": {
@@ -68,9 +70,9 @@ class Site(Party):
             },
         }
         redeem = redeem(self) if redeem else self.client if check == "redeem" else None
-        policy = Policy.from_dict(rules)
+        self.policy = Policy.from_dict(rules)
         redeemer = redeemer and redeemer(self)
-        guarded = ImagxpMiddleware(self._content, policy, redeem=redeem, redeemer=redeemer)
+        guarded = ImagxpMiddleware(self._content, self.policy, redeem=redeem, redeemer=redeemer)
         self.app = ManifestApp(self.identity.manifest(), guarded)
 
     async def _content(self, scope: Any, receive: Any, send: Any) -> None:
@@ -251,6 +253,42 @@ def test_an_agent_need_not_bring_its_key(service: Service, agent: Party, check: 
         assert answer.status == 200, answer.body
         assert redeemers[0].close() == 0
     assert agent.client.visa(visa["jti"])["state"] == "REDEEMED"
+
+
+@pytest.mark.parametrize("check", ["offline", "redeem"])
+def test_each_host_is_paid_by_its_own_name(service: Service, agent: Party, check: str) -> None:
+    """A visa for the second host of a policy, sent to the first: servers verify a path, and what is paid for is what was signed."""
+    www = Party(service)
+    redeemers: list[Redeemer] = []
+
+    def made(site: Site) -> list[Redeemer]:
+        redeemers.extend(Redeemer(party.client, lambda *_: None, interval=600) for party in (site, www))
+        return redeemers
+
+    site = Site(service, check, lambda site: [site.client, www.client], made, others=[www.server.origin])
+    with serving(site, site.server.listener, lifespan="off"), serving(www, www.server.listener, lifespan="off"):
+        bought = []
+        for party in (site, www):
+            visa = agent.client.issue(party.server.origin, "0.5", "USD", "SUMMARY")
+            signed = agent.identity.sign("GET", f"{party.server.origin}/page", "SUMMARY", payment=visa["token"])
+            headers = [*signed, ("User-Agent", "test IMAGXP/1.0")]
+            answer = Fetcher(allow_loopback=True).send("GET", f"{site.server.origin}/page", headers=headers)
+            assert answer.status == 200, answer.body
+            bought.append((visa["jti"], "REDEEMED", party.identity.agent_id))
+        assert [redeemer.close() for redeemer in redeemers] == [0, 0]
+        found = [agent.client.visa(jti) for jti, _, _ in bought]
+    assert [(visa["jti"], visa["state"], visa["publisher"]) for visa in found] == bought
+
+    # Who is not paid for an origin is told before anything is served.
+    few: list[dict[str, Any]] = [{"redeem": site.client}, {"redeem": [www.client]}, {"redeemer": redeemers[0]}]
+    for given in [*few, {"redeemer": redeemers[1:]}, {"redeemer": {service.issuer: redeemers[0]}}]:
+        with pytest.raises(TypeError, match=r"by its own name: http://127\.0\.0\.1:\d+ has no \w+ at http"):
+            ImagxpMiddleware(site._content, site.policy, **given)
+    for wrong in ({"redeem": []}, {"redeem": [redeemers[0]]}, {"redeemer": [site.client]}):
+        with pytest.raises(TypeError, match=r"BrokerClient|Redeemer"):
+            ImagxpMiddleware(site._content, site.policy, **wrong)  # type: ignore[arg-type]
+    assert [site.client.is_paid_for(f"{origin}/page") for origin in site.policy.origins] == [True, False]
+    assert not service.operator.is_paid_for(site.policy.origins[0])
 
 
 def test_what_cannot_be_presented_is_reported(service: Service, agent: Party, caplog: pytest.LogCaptureFixture) -> None:

@@ -220,7 +220,7 @@ test("a broker is shown the visa and the signed request, also of an agent that l
   try {
     const rules = policy({ price: { amount: "0.01", currency: "USD" }, payment: { brokers: [{ ...bank.entry, check: "redeem" }] } });
     const shown = [];
-    const redeem = async (need, visa, presented) => (shown.push([need.url, visa, presented]), "accepted");
+    const redeem = async (need, visa, presented, { resource }) => (shown.push([need.url, visa, presented, resource]), "accepted");
     const verifier = new imagxp.Verifier({ policy: rules, redeem });
     for (const name of ["x-imagxp-public-key", "none"]) {
       const visa = bank.visa(reader);
@@ -229,7 +229,7 @@ test("a broker is shown the visa and the signed request, also of an agent that l
       assert.deepEqual([verdict.code, verdict.payment.state], [null, "visa"]);
       const sent = Object.fromEntries(lines);
       const signed = { payload: sent["x-imagxp-payload"], signature: sent["x-imagxp-signature"], public_key: sent["x-imagxp-public-key"] };
-      assert.deepEqual(shown.splice(0), [[`${bank.issuer}/v1/visas/redeem`, visa, { visa, request: signed }]]);
+      assert.deepEqual(shown.splice(0), [[`${bank.issuer}/v1/visas/redeem`, visa, { visa, request: signed }, "https://pub.example/"]]);
     }
   } finally {
     await bank.close();

@@ -9,9 +9,10 @@ import type { ReplayStore } from "./replay.js";
 
 /**
  * Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a broker wants to see of the request, since a visa that is
- * bound to a key counts only with what the key has signed: `{"visas":[presented]}` is the body to POST.
+ * bound to a key counts only with what the key has signed: `{"visas":[presented]}` is the body to POST. A broker pays each host by its own name: of a
+ * policy with several it is that of `verdict.resource` whose identity signs.
  */
-export type Redeem = (need: Need, visa: string, presented: Presented) => Promise<Redemption>;
+export type Redeem = (need: Need, visa: string, presented: Presented, verdict: Verdict) => Promise<Redemption>;
 /**
  * Takes what a broker wants to see of a request that was let in with a visa without asking (`check: offline`): who lets it in has to redeem it
  * soon, or is never paid. `{"visas":[presented, …]}`, a thousand at most, is the body to POST.

@@ -221,7 +221,7 @@ export class Verifier {
     if (this.#options.redeem === undefined) return "unavailable";
     try {
       const presented = this.#current().publisher.presented(verdict, request.headers);
-      const answer: unknown = await this.#options.redeem(need, presented.visa, presented);
+      const answer: unknown = await this.#options.redeem(need, presented.visa, presented, verdict);
       if (answer === "accepted" || answer === "refused" || answer === "unavailable") return answer;
       console.error("imagxp: redeem gave another answer than accepted, refused or unavailable");
     } catch (error) {

@@ -1,12 +1,12 @@
 'use strict'
 
-const { BrokerClient, Fetcher, Identity, Manifest, Policy, Publisher } = require('../../index.cjs')
+const { Fetcher, Identity, Manifest, Policy, Publisher } = require('../../index.cjs')
 const { Resolver, Rotation, contentDigest } = require('../../index.cjs')
 const { MAX_INSERTIONS, MAX_ROUNDS } = require('../../verification.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
 const { ReceiptMaker } = require('./receipt_maker.cjs')
-const { Redeemers } = require('./redeemers.cjs')
+const { Clients, Redeemers, isClients } = require('./redeemers.cjs')
 const { ServedManifest } = require('./served_manifest.cjs')
 const { servedUrl } = require('./served_url.cjs')
 const { SingleFlight } = require('./single_flight.cjs')
@@ -33,14 +33,16 @@ class Guard {
   #options
   #public
   #manifest = null
+  #clients
   #redeemers
   #flights = new SingleFlight()
 
   constructor(options) {
     this.#options = checked(options)
-    this.#redeemers = new Redeemers(this.#options.redeemer)
-    const { policy, publisher, audit } = this.#options
+    const { policy, publisher, audit, redeem, redeemer } = this.#options
     this.#publisher = publisher ?? new Publisher(policy, { audit })
+    if (isClients(redeem)) this.#clients = new Clients(redeem, this.policy)
+    this.#redeemers = new Redeemers(redeemer, this.policy)
     this.#resolver = this.#options.resolver ?? new Resolver(new Fetcher({ allowLoopback: this.policy.allowLoopback }))
     this.#public = this.policy.publicJson()
     const { manifest } = this.#options
@@ -157,9 +159,9 @@ class Guard {
     try {
       const presented = this.#publisher.presented(verdict, request.headers)
       const redemption =
-        redeem instanceof BrokerClient
-          ? await confirm(redeem, need, presented)
-          : await redeem(need, presented.visa, presented)
+        this.#clients === undefined
+          ? await redeem(need, presented.visa, presented, verdict)
+          : await this.#clients.confirm(need, presented, verdict.resource)
       if (REDEMPTIONS.has(redemption)) return redemption
       throw new TypeError('redeem answers accepted, refused or unavailable')
     } catch (error) {
@@ -172,7 +174,9 @@ class Guard {
   #present(request, verdict) {
     if (this.#redeemers.isEmpty || !verdict.isAllowed || verdict.payment.state !== 'visa') return
     try {
-      this.#redeemers.of(verdict.payment.issuer)?.push(this.#publisher.presented(verdict, request.headers))
+      this.#redeemers
+        .of(verdict.payment.issuer, verdict.resource)
+        ?.push(this.#publisher.presented(verdict, request.headers))
     } catch (error) {
       this.report(error)
     }
@@ -240,7 +244,7 @@ function checked(options) {
   if (!(options.manifest instanceof Rotation)) mustBe(options.manifest, Manifest, 'manifest')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
-    if (name === 'redeem' && options.redeem instanceof BrokerClient) continue
+    if (name === 'redeem' && isClients(options.redeem)) continue
     if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} is a function`)
   }
   for (const name of ['maxBody', 'maxReceiptBody']) {
@@ -249,14 +253,6 @@ function checked(options) {
   }
   const onError = (error) => console.error('imagxp:', error)
   return { maxBody: MEBIBYTE, maxReceiptBody: MEBIBYTE, onError, ...defined(options), prefix }
-}
-
-/** What a broker says that wants to see the signed request too. */
-async function confirm(broker, need, presented) {
-  if (!need.url.startsWith(`${broker.issuer}/`)) {
-    throw new Error('the visa is of a broker whose client the site does not have')
-  }
-  return broker.confirm(presented)
 }
 
 function mustBe(value, kind, name) {

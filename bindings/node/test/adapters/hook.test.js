@@ -157,6 +157,48 @@ everywhere({
     }
   },
 
+  async 'each host is paid by its own name'(t, framework) {
+    // A visa for the second host of a policy, sent to the first: servers verify a path, and what is paid for is what was signed.
+    const www = '127.0.0.1:1'
+    for (const check of ['redeem', 'offline']) {
+      let redeemers
+      const site = await publish(t, framework, {
+        others: [`http://${www}`],
+        price: { amount: '1', currency: 'EUR' },
+        payment: { brokers: [{ ...broker.policy.payment.brokers[0], check }] },
+        options: ({ address }, policy) => {
+          const clients = [address, www].map((name) => {
+            return new BrokerClient(broker.issuer, Identity.generate(name, 'ES256', LOOPBACK), LOOPBACK)
+          })
+          redeemers = clients.map((client) => new Redeemer(client, () => {}, { intervalMs: 600_000 }))
+          for (const few of [
+            { redeem: clients[0] },
+            { redeem: [clients[1]] },
+            { redeemer: redeemers[0] },
+            { redeemer: [redeemers[1]] },
+            { redeemer: { [broker.issuer]: redeemers[0] } },
+          ]) {
+            assert.throws(() => imagxp({ policy, ...few }), /by its own name: http.* has no (BrokerClient|Redeemer) at/)
+          }
+          for (const wrong of [{ redeem: [clients[0], 1] }, { redeem: [] }, { redeemer: [clients[0]] }]) {
+            assert.throws(() => imagxp({ policy, ...wrong }), TypeError)
+          }
+          return { redeem: clients, redeemer: redeemers }
+        },
+      })
+      broker.publishers.length = 0
+      for (const [number, origin] of [site.origin, `http://${www}`].entries()) {
+        const payment = broker.visa(origin, domain.identity, `visa-${check}-${number}`)
+        const signed = await domain.identity.sign('GET', `${origin}/a`, 'RAG_RETRIEVAL', { payment })
+        const found = await ask(site.origin, '/a', { headers: Object.fromEntries(signed) })
+        assert.equal(found.status, 200, found.text)
+      }
+      for (const redeemer of redeemers) assert.equal(await redeemer.close(10_000), 0)
+      assert.deepEqual(broker.publishers.splice(0), [site.address, www], check)
+      broker.presented.length = 0
+    }
+  },
+
   async 'a redeemer in the place of another'() {
     const client = new BrokerClient(broker.issuer, Identity.generate('pub.example'), LOOPBACK)
     const redeemer = new Redeemer(client, () => {})

@@ -11,11 +11,11 @@ const { frameworks } = require('./frameworks.js')
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest()
 
 /** A publisher on loopback, for one test. */
-async function publish(t, framework, { options = {}, ...members } = {}) {
+async function publish(t, framework, { options = {}, others = [], ...members } = {}) {
   const listener = await Listener.open()
   const policy = Policy.fromJson({
     version: 1,
-    origins: [listener.origin],
+    origins: [listener.origin, ...others],
     allow_loopback: true,
     purposes: { RAG_RETRIEVAL: {}, CRAWL_TRAINING: { allow: false } },
     ...members,

@@ -70,6 +70,7 @@ class Broker {
     broker.fetched = 0
     broker.sold = 0
     broker.presented = []
+    broker.publishers = []
     broker.stalled = false
     const jwk = { ...broker.key.publicKey.toJwk(), kid: broker.key.publicKey.thumbprint }
     broker.listener.server.on('request', async (request, response) => {
@@ -81,6 +82,7 @@ class Broker {
       if (request.url === '/v1/visas/redeem') {
         const { visas } = JSON.parse(await text(request))
         broker.presented.push(...visas)
+        broker.publishers.push(parsed(Buffer.from(request.headers['x-imagxp-payload'], 'base64')).agent_id)
         if (broker.stalled) return
         response.end(JSON.stringify({ results: visas.map(() => ({ accepted: true })) }))
         return

@@ -7,7 +7,7 @@ they wait, and in nothing else.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
@@ -23,7 +23,6 @@ from ._imagxp import (
     Policy,
     Presented,
     Publisher,
-    Redeemer,
     Resolver,
     Rotation,
     Verdict,
@@ -33,7 +32,7 @@ from ._imagxp import (
 from .answer import Answer
 from .errors import ImagxpError
 from .receipt import ReceiptDraft, served_url
-from .redemption import Redeem, Redeemers, Redemption, asking, checked
+from .redemption import Clients, GivenRedeemers, Redeem, Redeemers, Redemption, asking, checked
 
 __all__ = [
     "MANIFEST_PATH",
@@ -81,9 +80,9 @@ class GateOptions(TypedDict, total=False):
 
     publisher: Publisher | None
     resolver: Resolver | None
-    redeem: Redeem | BrokerClient | None
+    redeem: Redeem | BrokerClient | Sequence[BrokerClient] | None
     max_redeeming: int | None
-    redeemer: Redeemer | Mapping[str, Redeemer] | None
+    redeemer: GivenRedeemers | None
     max_fetching: int | None
     max_body: int
     identity: Identity | None
@@ -197,9 +196,10 @@ class Gate:
     says `check: redeem`; without it such visas are answered with 503, and so is every answer that is no [`Redemption`]. Unless it is
     asynchronous, `max_redeeming` requests may wait for it, each in a thread: 32, and 4 under WSGI, where the threads are the server's and
     some must be left; one more is answered with 503 at once. `redeemer` takes each visa of its broker that was accepted without asking
-    (`check: offline`); a mapping has one for each issuer. Under WSGI `max_fetching` requests may wait for the documents of agents who are
-    not known, and as many for brokers' key sets: 4; one more is answered with 503 at once. `max_body` bounds what is buffered of a body
-    whose digest the agent has signed. A policy with `allow_loopback` is refused on any other address.
+    (`check: offline`). A broker pays each host by its own name: with several brokers, or origins on several hosts, give a list of
+    redeemers, or of clients. Under WSGI `max_fetching` requests may wait for the documents of agents who are not known, and as many for
+    brokers' key sets: 4; one more is answered with 503 at once. `max_body` bounds what is buffered of a body whose digest the agent has
+    signed. A policy with `allow_loopback` is refused on any other address.
     Visitors without a signature get `/robots.txt` whatever the policy says, and the public policy; both are announcements, at the root
     of the origin.
 
@@ -215,9 +215,9 @@ class Gate:
         *,
         publisher: Publisher | None = None,
         resolver: Resolver | None = None,
-        redeem: Redeem | BrokerClient | None = None,
+        redeem: Redeem | BrokerClient | Sequence[BrokerClient] | None = None,
         max_redeeming: int | None = None,
-        redeemer: Redeemer | Mapping[str, Redeemer] | None = None,
+        redeemer: GivenRedeemers | None = None,
         max_fetching: int | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
@@ -236,10 +236,10 @@ class Gate:
         self.publisher = publisher if publisher is not None else Publisher(policy, audit=audit)  # type: ignore[arg-type]
         self.policy = self.publisher.policy
         self.resolver = resolver or Resolver(Fetcher(allow_loopback=self.policy.allow_loopback))
-        self.redeem = asking(redeem)
+        self.redeem = asking(redeem, self.policy)
         self.max_redeeming = max_redeeming
         self.max_fetching = max_fetching
-        self._redeemers = Redeemers(redeemer)
+        self._redeemers = Redeemers(redeemer, self.policy)
         self.max_body = max_body
         self.on_feedback = on_feedback
         self._public = self.policy.public_json()
@@ -336,7 +336,7 @@ class Gate:
         if (
             verdict.is_allowed
             and verdict.payment.state == "visa"
-            and (redeemer := self._redeemers.of(verdict.payment.issuer or ""))
+            and (redeemer := self._redeemers.of(verdict.payment.issuer or "", verdict.resource))
         ):
             try:
                 redeemer.push(self.publisher.presented(verdict, request.headers))
@@ -349,7 +349,8 @@ class Gate:
             return "unavailable"
         try:
             presented = self.publisher.presented(verdict, request.headers)
-            return checked((yield AskBroker(self.redeem, need, presented)))
+            redeem = self.redeem.about(verdict.resource) if isinstance(self.redeem, Clients) else self.redeem
+            return checked((yield AskBroker(redeem, need, presented)))
         except Exception:
             _LOG.exception("asking the broker failed")
             return "unavailable"

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from ._imagxp import BrokerClient, Need, Presented, Redeemer
+from ._imagxp import BrokerClient, Need, Policy, Presented, Redeemer
 
-__all__ = ["Redeem", "Redeemers", "Redemption", "Turns", "asking", "checked"]
+__all__ = ["Clients", "GivenRedeemers", "Redeem", "Redeemers", "Redemption", "Turns", "asking", "checked"]
 
 Redemption = Literal["accepted", "refused", "unavailable"]
 Redeem = Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
 """Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a [`BrokerClient`] shows its broker: the visa
-with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker."""
+with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker; a list
+has one for each broker and host."""
+GivenRedeemers = Redeemer | Sequence[Redeemer] | Mapping[str, Redeemer]
+"""A redeemer, or several: for each broker one for each host of the policy. A mapping has one for each issuer."""
 
 _LOG = logging.getLogger("imagxp")
 WAITING_FOR_BROKERS: Final = "a visa is not asked about: %d requests wait for brokers already"
 _WORDS: Final[dict[str, Redemption]] = {"accepted": "accepted", "refused": "refused", "unavailable": "unavailable"}
 
 
-def asking(redeem: Redeem | BrokerClient | None) -> Redeem | None:
-    """What is called to ask. Raises `TypeError` for what does not take three arguments."""
+def asking(redeem: Redeem | BrokerClient | Sequence[BrokerClient] | None, policy: Policy) -> Redeem | Clients | None:
+    """What is called to ask. Raises `TypeError` for what does not take three arguments, and where a client is not paid for an origin."""
     if redeem is None:
         return None
     if isinstance(redeem, BrokerClient):
-        return partial(_confirm, redeem)
+        return Clients([redeem], policy)
+    if isinstance(redeem, Sequence):
+        return Clients(redeem, policy)
     try:
         signature = inspect.signature(redeem)
     except ValueError:
@@ -49,21 +55,71 @@ def checked(answer: Any) -> Redemption:
     return word
 
 
-class Redeemers:
-    """What takes the visas that were accepted without asking their brokers (`check: offline`): one redeemer for each broker."""
+_Party = TypeVar("_Party", BrokerClient, Redeemer)
 
-    def __init__(self, redeemer: Redeemer | Mapping[str, Redeemer] | None) -> None:
-        given = redeemer if isinstance(redeemer, Mapping) else {redeemer.issuer: redeemer} if redeemer is not None else {}
-        for issuer, each in given.items():
-            if issuer.rstrip("/") != each.issuer:
-                raise TypeError(f"the redeemer for {issuer} presents to {each.issuer}")
-        self._by_issuer = {each.issuer: each for each in given.values()}
+
+class _Parties(Generic[_Party]):
+    """Clients or redeemers: for each broker one for each host of the policy, since a broker pays each host by its own name."""
+
+    def __init__(self, kind: type[_Party], given: Iterable[_Party], policy: Policy) -> None:
+        self._by_issuer: dict[str, list[_Party]] = {}
+        for each in given:
+            if not isinstance(each, kind):
+                raise TypeError(f"what redeems visas is a {kind.__name__}")
+            self._by_issuer.setdefault(each.issuer, []).append(each)
+        for broker in json.loads(policy.public_json())["payment"]["brokers"]:
+            parties = self._by_issuer.get(broker["issuer"].rstrip("/"), [])
+            for origin in policy.origins if parties else ():
+                if not any(party.is_paid_for(origin) for party in parties):
+                    raise TypeError(
+                        f"a broker pays each host by its own name: {origin} has no {kind.__name__} at {broker['issuer']}"
+                    )
+
+    def find(self, issuer: str, page: str | None) -> _Party | None:
+        """The one that this broker pays for this page; for a page without a host, which no broker pays, any."""
+        parties = self._by_issuer.get(issuer.rstrip("/"), [])
+        return next((party for party in parties if party.is_paid_for(page or "")), parties[0] if parties else None)
+
+
+class Clients:
+    """Who asks brokers about visas (`check: redeem`)."""
+
+    def __init__(self, clients: Sequence[BrokerClient], policy: Policy) -> None:
+        if not clients:
+            raise TypeError("redeem is a BrokerClient, several, or a callable")
+        self._parties = _Parties(BrokerClient, clients, policy)
+
+    def about(self, page: str | None) -> Redeem:
+        """What asks about visas that came for this page."""
+        return partial(self._confirm, page)
+
+    def _confirm(self, page: str | None, need: Need, _visa: str, presented: Presented) -> Redemption:
+        client = self._parties.find(need.url.removesuffix("/v1/visas/redeem"), page)
+        if client is None:
+            _LOG.error("the visa is of a broker whose client the site does not have")
+            return "unavailable"
+        return client.confirm(presented)
+
+
+class Redeemers:
+    """What takes the visas that were accepted without asking their brokers (`check: offline`)."""
+
+    def __init__(self, given: GivenRedeemers | None, policy: Policy) -> None:
+        if isinstance(given, Mapping):
+            for issuer, each in given.items():
+                if issuer.rstrip("/") != each.issuer:
+                    raise TypeError(f"the redeemer for {issuer} presents to {each.issuer}")
+            given = list(given.values())
+        elif isinstance(given, Redeemer):
+            given = [given]
+        self._parties = _Parties(Redeemer, given or (), policy)
+        self._is_empty = not given
         self._missed: set[str] = set()
 
-    def of(self, issuer: str) -> Redeemer | None:
-        """The one that presents to this broker. That there is none for visas that the site takes is logged, once for each broker."""
-        found = self._by_issuer.get(issuer.rstrip("/"))
-        if found is None and self._by_issuer and issuer not in self._missed:
+    def of(self, issuer: str, page: str | None) -> Redeemer | None:
+        """The one that this broker pays for this page. That there is none for visas that the site takes is logged, once for each broker."""
+        found = self._parties.find(issuer, page)
+        if found is None and not self._is_empty and issuer not in self._missed:
             self._missed.add(issuer)
             _LOG.error("visas of %s are accepted and not redeemed: the site has no redeemer for this broker", issuer)
         return found
@@ -87,10 +143,3 @@ class Turns:
     def give_back(self) -> None:
         """Ends a turn."""
         self._left.release()
-
-
-def _confirm(broker: BrokerClient, need: Need, _visa: str, presented: Presented) -> Redemption:
-    if not need.url.startswith(f"{broker.issuer}/"):
-        _LOG.error("the visa is of a broker whose client the site does not have")
-        return "unavailable"
-    return broker.confirm(presented)

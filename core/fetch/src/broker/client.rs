@@ -9,10 +9,10 @@ use crate::target::Target;
 use crate::{Call, Fetcher};
 use core::fmt;
 use core::time::Duration;
-use imagxp::Error;
 use imagxp::agent::Identity;
 use imagxp::json::{Object, Value, object_to_canonical};
 use imagxp::resource::{Origin, Resource};
+use imagxp::{AgentId, Error};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is done for an answer when nothing else is said.
@@ -83,6 +83,14 @@ impl BrokerClient {
     /// The broker's origin.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Whether its broker pays this client for the page at this URL: a broker pays each host by its own name. It pays an operator for none.
+    pub fn is_paid_for(&self, url: &str) -> bool {
+        let Caller::Party(identity) = &self.caller else { return false };
+        let origin = Resource::parse(url).and_then(|resource| resource.origin);
+        let owner = origin.and_then(|origin| AgentId::of_origin(&origin, true));
+        owner.is_some_and(|owner| owner == *identity.agent_id())
     }
 
     /// Where things are: asked once. The endpoints must have the issuer's origin, since assertions are sent there.

@@ -113,6 +113,11 @@ impl Redeemer {
         self.client.issuer()
     }
 
+    /// Whether it is paid for the page at this URL: see [`BrokerClient::is_paid_for`].
+    pub fn is_paid_for(&self, url: &str) -> bool {
+        self.client.is_paid_for(url)
+    }
+
     /// Takes a visa. Errors: `redeemer.full`, `redeemer.closed`, `usage.argument`: the visa was *not* taken.
     pub fn push(&self, presented: Presented) -> Result<(), BrokerError> {
         presented.to_json()?;

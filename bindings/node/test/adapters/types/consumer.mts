@@ -26,6 +26,8 @@ const later: AdapterOptions = { policy, audit: async (record) => console.log(rec
 const redeemer = new Redeemer(new BrokerClient('https://broker.example', identity), () => {})
 const several: AdapterOptions[] = [
   { policy, redeemer },
+  { policy, redeemer: [redeemer] },
+  { policy, redeem: [new BrokerClient('https://broker.example', identity)] },
   { policy, redeemer: new Map([[redeemer.issuer, redeemer]]) },
   { policy, redeemer: { 'https://broker.example': redeemer } },
 ]

@@ -31,6 +31,15 @@ fn who_closes_waits_for_a_broker_that_is_gone_once() {
     assert!(!told[1..].contains(&true), "what was not sent was not redeemed");
 }
 
+#[test]
+fn a_broker_pays_each_host_by_its_own_name() {
+    let redeemer = Redeemer::new(client("http://127.0.0.1:1"), RedeemerOptions::default(), drop).unwrap();
+    let own = ["https://pub.example", "https://pub.example/page?q", "https://PUB.example:8443/page"];
+    let others = ["https://www.pub.example", "https://example/", "http://127.0.0.1:1/page", "/page", ""];
+    assert_eq!(own.map(|url| redeemer.is_paid_for(url)), [true; 3]);
+    assert_eq!(others.map(|url| redeemer.is_paid_for(url)), [false; 5]);
+}
+
 /// A key whose holder cannot be asked the first time.
 struct Away(PrivateKey, AtomicU32);
 
