@@ -284,9 +284,10 @@ def test_each_host_is_paid_by_its_own_name(service: Service, agent: Party, check
     for given in [*few, {"redeemer": redeemers[1:]}, {"redeemer": {service.issuer: redeemers[0]}}]:
         with pytest.raises(TypeError, match=r"by its own name: http://127\.0\.0\.1:\d+ has no \w+ at http"):
             ImagxpMiddleware(site._content, site.policy, **given)
-    for wrong in ({"redeem": []}, {"redeem": [redeemers[0]]}, {"redeemer": [site.client]}):
+    others: list[dict[str, Any]] = [{"redeem": []}, {"redeem": [redeemers[0]]}, {"redeemer": [site.client]}]
+    for wrong in others:
         with pytest.raises(TypeError, match=r"BrokerClient|Redeemer"):
-            ImagxpMiddleware(site._content, site.policy, **wrong)  # type: ignore[arg-type]
+            ImagxpMiddleware(site._content, site.policy, **wrong)
     assert [site.client.is_paid_for(f"{origin}/page") for origin in site.policy.origins] == [True, False]
     assert not service.operator.is_paid_for(site.policy.origins[0])
 
