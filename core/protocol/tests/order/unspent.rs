@@ -161,6 +161,28 @@ fn a_store_that_is_full_wastes_no_visa_that_its_broker_has_paid_out() {
     assert_eq!(publisher.resume(pending, now()).verdict.code, Some(Code::PaymentAlreadyUsed));
 }
 
+/// Looking first is for whoever else is asked: the rule, the broker.
+#[test]
+fn a_use_is_looked_for_before_others_are_asked_and_only_then() {
+    let token = visa("jti-0001", |_| ());
+    let (plain, probe) = probed(POLICY);
+    assert_eq!(ask(&plain, 1, &token).code, None);
+    let plain = probe.take();
+    let (ruled, probe) = probed(POLICY);
+    assert_eq!(ask(&ruled.with_custom_policy(Rule::says(&[]) as _), 1, &token).code, None);
+    let ruled = probe.take();
+    let count = |calls: &[&str], name| calls.iter().filter(|call| **call == name).count();
+    assert_eq!((count(&plain, "insert"), count(&ruled, "insert")), (2, 2), "the nonce, the use");
+    assert_eq!(count(&ruled, "seen"), count(&plain, "seen") + 1);
+    // Who has been asked is not asked after: the use is counted.
+    let (redeeming, probe) = probed(&redeeming());
+    let mut pending = with_visa("nonce-0000000001", &token).start(&redeeming, now()).pending.unwrap();
+    assert_eq!(count(&probe.take(), "seen"), count(&plain, "seen"));
+    pending.redeemed(Redemption::Accepted);
+    assert_eq!(redeeming.resume(pending, now()).verdict.code, None);
+    assert_eq!(probe.take(), ["seen", "insert"]);
+}
+
 /// A log that is closed, and opened again.
 #[derive(Default)]
 struct Closed(AtomicBool, AtomicUsize);
