@@ -45,7 +45,7 @@ fn what_is_spoilt_is_refused() {
         expires_at: 0,
     };
     assert!(record(OUTCOME).result().is_ok());
-    for spoilt in ["", "{}", &OUTCOME[1..], &OUTCOME.replacen("PAY", "PLAY", 1)] {
+    for spoilt in ["", "{}", OUTCOME.trim_start_matches('{'), &OUTCOME.replacen("PAY", "PLAY", 1)] {
         assert_eq!(record(spoilt).result().unwrap_err().code().as_str(), "ledger.broken", "{spoilt}");
     }
 }
