@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use imagxp::AgentId;
 use imagxp_broker::{
     Account, AccountKey, Actor, Asset, Command, Idempotency, Outcome, Owner, Phase, Reader as _, Reference,
-    Refusal, RefusalCode, Request, Rules, Transfer, TransferCode, UseAssertion,
+    Refusal, RefusalCode, Request, Rules, Transfer, TransferCode, UseAssertion, VisaFilter,
 };
 use imagxp_storage::{Ledger, Reading};
 use std::collections::BTreeSet;
@@ -38,8 +38,10 @@ impl Drop for Waiting {
 
 /// Connections that requests leave free.
 const FREE: usize = 2;
-/// Transfers in which a deposit or earnings are looked for, of a domain that has never been debited.
+/// Transfers in which a deposit is looked for, of a domain that has never been debited.
 const NEWEST: usize = 64;
+/// Visas in which one is looked for that a domain has redeemed: others may have bought many for it meanwhile.
+const VISAS: usize = 1_000;
 
 /// What makes a request the same one again.
 #[derive(Clone, Debug, Default)]
@@ -105,15 +107,24 @@ impl Bank {
         reading.await
     }
 
-    /// Whether a domain has done business here: money of it was taken or is held, a deposit was booked, or it has earned something. A payment
-    /// to it and a visa that somebody has bought for it say nothing: anybody opens accounts of any names with those. In doubt it is not known.
+    /// Whether a domain has done business here: money of it was taken or is held, a deposit was booked, or it has redeemed a visa, which its
+    /// signature does. A payment to it and a visa that somebody has bought for it say nothing: anybody opens accounts of any names with those.
+    /// In doubt it is not known.
     pub(crate) async fn knows(&self, agent: &AgentId) -> bool {
         let Ok(owner) = Owner::parse(agent.as_str()) else { return false };
         let available = |(asset, _)| AccountKey::available(asset, owner.clone()).id();
         let accounts: BTreeSet<_> = self.rules.assets.iter().map(available).collect();
         let known = self.read_first(move |reading| {
-            Ok(reading.accounts_named(&accounts)?.iter().any(has_acted)
-                || reading.statement(&owner, None, NEWEST)?.iter().any(vouches))
+            let accounts = reading.accounts_named(&accounts)?;
+            // Nobody has an account, nearly always.
+            if accounts.is_empty() || accounts.iter().any(has_acted) {
+                return Ok(!accounts.is_empty());
+            }
+            if reading.statement(&owner, None, NEWEST)?.iter().any(vouches) {
+                return Ok(true);
+            }
+            let filter = VisaFilter { party: Some(owner), state: None };
+            Ok(reading.visas(&filter, None, VISAS)?.iter().any(|visa| visa.redeemed_at.is_some()))
         });
         known.await.unwrap_or(false)
     }
@@ -341,15 +352,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_publisher_is_known_when_it_has_earned_something() {
+    async fn a_publisher_is_known_when_it_has_redeemed_something() {
         let rules = Rules { fee_bps: 0, ..Rules::default() };
         let options = Options { rules: rules.clone(), ..Options::default() };
         let bank = Bank::new(Ledger::open(&Address::Memory, options, 0).unwrap(), rules, 4);
         deposit(&bank, "agent.example").await;
         let jti = buy(&bank, "agent.example", "pub.example").await;
         let publisher = Actor::Party(owner("pub.example"));
-        run(&bank, publisher, Redeem { jti, request_jkt: None }).await;
         assert!(!knows(&bank, "pub.example").await);
+        run(&bank, publisher, Redeem { jti, request_jkt: None }).await;
+        assert!(knows(&bank, "pub.example").await, "its signature did that");
+        for _ in 0..=NEWEST {
+            buy(&bank, "agent.example", "pub.example").await;
+        }
+        assert!(knows(&bank, "pub.example").await, "whatever others buy");
         let (jkt, score) = (Thumbprint::parse(&"A".repeat(43)).unwrap(), Score::MAX);
         let feedback =
             GiveFeedback { jti, jkt, score, reason: Reason::HighQuality, sha256: [0; 32], nonce: None };

@@ -10,6 +10,8 @@ use imagxp_server::{Registry, SetupError};
 use imagxp_storage::Migrate;
 use std::path::{Path, PathBuf};
 
+/// What Kubernetes sets in each pod beside a service that is called `imagxp`.
+const CLUSTER: [&str; 2] = ["IMAGXP_SERVICE_", "IMAGXP_PORT"];
 /// What other commands and the reference SDK read, which may stand in the same shell.
 const ELSEWHERE: [&str; 5] = [
     "IMAGXP_AGENT_ID",
@@ -121,10 +123,8 @@ impl Serve {
         };
         let ended = imagxp_server::run(config, told).map_err(wrong);
         // The operator is there, whatever has kept the service from starting, and nothing else knows the token.
-        if let Some(token) = token.filter(|_| !shown) {
-            tell_token(context, &token)?;
-        }
-        ended.map(|()| Exit::Ok)
+        let told = token.filter(|_| !shown).map_or(Ok(()), |token| tell_token(context, &token));
+        ended.and(told).map(|()| Exit::Ok)
     }
 }
 
@@ -208,9 +208,9 @@ fn started(
 /// Says which variables look like options of the service and are none, or a slip would be found out when it is too late. By name only: who
 /// misspells the name of a secret has its value there.
 pub(super) fn warn_of_variables(layers: &Layers, context: &Context) {
-    for variable in
-        layers.unknown_variables().iter().filter(|variable| !ELSEWHERE.contains(&variable.as_str()))
-    {
+    let expected =
+        |name: &str| ELSEWHERE.contains(&name) || CLUSTER.iter().any(|start| name.starts_with(start));
+    for variable in layers.unknown_variables().iter().filter(|name| !expected(name)) {
         let message = format!("the variable `{variable}` is no option of the service");
         context.out.warning(&CliError::new("config.unknown_variable", message));
     }

@@ -155,6 +155,7 @@ impl Service {
             std::thread::sleep(Duration::from_millis(200));
             panic!("the service did not start: {line} {}", self.end_of_log())
         });
+        assert!(told["listen"].is_string(), "the service did not start: {}", self.end_of_log());
         if let Some(token) = told["operator_token"].as_str() {
             self.token = token.to_owned();
         }

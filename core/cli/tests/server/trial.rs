@@ -12,6 +12,7 @@ fn imagxp(data: &Path, args: &[&str]) -> Output {
         command.env_remove(name);
     }
     command.env("IMAGXP_KEYS_PASSPHRASE_FIL", "/run/TOPSECRET").env("IMAGXP_OPERATOR_TOKEN", "TOPSECRET");
+    command.env("IMAGXP_SERVICE_PORT_HTTP", "8420").env("IMAGXP_PORT_8420_TCP", "tcp://10.0.0.1:8420");
     command.args(args).arg("--data").arg(data).output().unwrap()
 }
 
