@@ -122,6 +122,7 @@ struct ngx_http_imagxp_ctx_s {
     unsigned                   elsewhere:1;
     unsigned                   error:1;
     unsigned                   fetched:1;
+    unsigned                   astray:1;    /* what was fetched for it was led elsewhere: nothing more is */
     unsigned                   body_read:1;
     unsigned                   replaced:1;
     unsigned                   answered:1;

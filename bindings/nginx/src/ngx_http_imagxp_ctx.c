@@ -68,6 +68,7 @@ ngx_http_imagxp_ctx_make(ngx_http_request_t *r, ngx_http_imagxp_site_t *site)
         ctx->rounds = 0;
         ctx->decided = 0;
         ctx->refused = 0;
+        ctx->astray = 0;
     }
 
     ctx->site = site;

@@ -152,6 +152,7 @@ ngx_http_imagxp_exchange_send(ngx_http_imagxp_fetch_t *fetch)
     ngx_memzero(&sr->headers_in, sizeof(ngx_http_headers_in_t));
     sr->headers_in.content_length_n = -1;
     sr->headers_in.keep_alive_n = -1;
+    sr->write_event_handler = ngx_http_imagxp_location_enter;
 
     fetch->subrequest = sr;
     fetch->carrier = ctx;
@@ -197,7 +198,7 @@ ngx_http_imagxp_exchange_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     fetch->post = NULL;
 
     if (!ngx_http_imagxp_location_is_reached(r, fetch->kind)) {
-        ngx_http_imagxp_location_missed(fetch, r->main);
+        ngx_http_imagxp_location_missed(fetch, r);
         return NGX_OK;
     }
 

@@ -47,7 +47,7 @@ ngx_http_imagxp_fetch_join(ngx_http_imagxp_ctx_t *ctx, imagxp_need kind, ngx_str
         }
     }
 
-    if (!ngx_http_imagxp_location_is_usable(r, kind, url)) {
+    if (ctx->astray || !ngx_http_imagxp_location_is_usable(r, kind, url)) {
         return NGX_DECLINED;
     }
 

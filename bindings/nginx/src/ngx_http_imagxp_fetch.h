@@ -39,7 +39,8 @@ void ngx_http_imagxp_exchange_abort(ngx_http_imagxp_fetch_t *fetch);
 ngx_str_t *ngx_http_imagxp_location_uri(ngx_http_request_t *r, imagxp_need kind);
 ngx_msec_t ngx_http_imagxp_location_timeout(ngx_http_request_t *r, imagxp_need kind);
 ngx_uint_t ngx_http_imagxp_location_is_usable(ngx_http_request_t *r, imagxp_need kind, ngx_str_t *url);
+void ngx_http_imagxp_location_enter(ngx_http_request_t *sr);
 ngx_uint_t ngx_http_imagxp_location_is_reached(ngx_http_request_t *sr, imagxp_need kind);
-void ngx_http_imagxp_location_missed(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *r);
+void ngx_http_imagxp_location_missed(ngx_http_imagxp_fetch_t *fetch, ngx_http_request_t *sr);
 
 #endif

@@ -8,7 +8,7 @@ import time
 import imagxp
 import pytest
 from instance import ROOT, SNIPPETS
-from servers import Names
+from servers import Manifests, Names
 from test_fetch import LOOPBACK, REQUESTS, named, sign, site
 from world import World
 
@@ -80,6 +80,7 @@ FORGOTTEN = {
     "a file": "root @folder;",
     "an answer": "root @folder; location /imagxp- { return 200 forged; }",
     "a redirect": "root @folder; if ($uri = /imagxp-fetch) { return 301 https://pub.example$uri; }",
+    "a rewrite": "root @folder; location / { rewrite ^/imagxp-fetch /page last; }",
     "an application": "location / { proxy_pass http://127.0.0.1:@application; }",
 }
 
@@ -102,7 +103,8 @@ def test_a_server_without_the_snippet_is_named_and_harms_no_other(start, world, 
     assert manifests.requests == []
     (line,) = errors(tmp_path, "imagxp")
     assert "[error]" in line
-    assert '"imagxp_manifest_request" names "/imagxp-fetch", and this server has neither that location' in line
+    said = "a rewrite or X-Accel-Redirect has led it" if forgotten == "a rewrite" else "this server has neither that location"
+    assert f'"imagxp_manifest_request" names "/imagxp-fetch", and {said}' in line
     assert "include imagxp-fetch.conf in each server" in line
     assert "server: forgetful.example" in line
     assert nginx.get("/page", sign(world)).status == 200
@@ -137,11 +139,50 @@ def test_who_waits_in_the_right_server_carries_on(start, world, tmp_path):
         "location = /imagxp-fetch {{ {} }}",
         "location /imagxp- {{ internal; {} }}",
         "location ~ ^/imagxp {{ internal; {} }}",
+        "location = /imagxp-fetch {{ internal; try_files /none @fetch; }} location @fetch {{ {} }}",
     ],
 )
 def test_a_location_of_ones_own_has_the_name_or_is_internal(start, world, manifests, location):
     proxied = f"imagxp off; proxy_pass http://127.0.0.1:{manifests.port}; proxy_pass_request_headers off;"
     nginx = start(site(world, server="imagxp_manifest_request /imagxp-fetch;", locations=location.format(proxied)))
+    assert nginx.get("/page", sign(world)).status == 200
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        "if ($http_user_agent ~* mobile) { rewrite ^ /m$uri last; }",
+        "if ($request_uri ~ small) { rewrite ^ /m$uri last; }",
+        "if (!-e $request_filename) { rewrite ^ /index.html last; }",
+    ],
+)
+def test_no_reader_chooses_where_a_fetch_goes(start, world, tmp_path, manifests, rewrite):
+    world.write("html/m/page", "a small page\n")
+    nginx = start(site(world, server=rewrite + REQUESTS), top=DEFAULT.format(tmp_path))
+    others = Manifests()
+    stranger = imagxp.Identity.generate(f"127.0.0.1:{others.port}", allow_loopback=True)
+    others.document = stranger.manifest().to_json()
+    path = "/page?small"
+    first = nginx.get(path, [("User-Agent", "mobile IMAGXP/1.0"), *sign(world, path, agent=stranger)[1:]])
+    assert nginx.get("/page", sign(world)).status == 200
+    assert first.status == 200
+    assert errors(tmp_path, "imagxp") == []
+    others.close()
+
+
+def test_an_agents_server_that_leads_its_fetch_elsewhere_shuts_out_nobody(start, world, tmp_path, manifests):
+    """By X-Accel-Redirect, where a location of one's own does not ignore it."""
+    proxied = "location = /imagxp-fetch {{ internal; proxy_pass http://127.0.0.1:{}; proxy_pass_request_headers off; }}"
+    locations = proxied.format(manifests.port)
+    nginx = start(site(world, server="imagxp_manifest_request /imagxp-fetch;", locations=locations), top=DEFAULT.format(tmp_path))
+    manifests.behave = lambda handler: handler.answer(200, b"", [("X-Accel-Redirect", "/page")])
+    for _ in range(3):
+        answer = nginx.get("/page", sign(world))
+        assert (answer.status, answer.code) == (503, "identity.manifest_needed")
+    assert len(manifests.requests) == 3
+    (line,) = errors(tmp_path, "imagxp")
+    assert '"/imagxp-fetch", and a rewrite or X-Accel-Redirect has led it to location "/"' in line
+    manifests.behave = None
     assert nginx.get("/page", sign(world)).status == 200
 
 
