@@ -54,9 +54,10 @@ export interface AdapterHooks {
   identity?: Identity
   /**
    * The site's own manifest, or the rotation that keeps it, served to anybody at `/.well-known/imagxp-agent.json`: who checks a receipt, and
-   * the broker that pays, need it. Without it that path is guarded like every other.
+   * the broker that pays, need it. A site with several hosts gives an array with one for each: `Host` chooses, and the first is for every
+   * other. Without the option that path is guarded like every other.
    */
-  manifest?: Manifest | Rotation
+  manifest?: Manifest | Rotation | readonly (Manifest | Rotation)[]
   /** How many bytes of an answer may wait for their receipt; 1 MiB by default. */
   maxReceiptBody?: number
   /** Takes feedback that holds, and the verdict on it, which names the agent. */

@@ -53,6 +53,26 @@ test("who has signed nothing gets the manifest, and nothing else", async () => {
   }
 });
 
+test("each host has a manifest of its own", async () => {
+  const www = new imagxp.Identity("www.pub.example", imagxp.PrivateKey.generate());
+  const local = new imagxp.Identity("localhost:3001", imagxp.PrivateKey.generate(), { allowLoopback: true });
+  const manifest = [identity, www, local].map((one) => one.manifest());
+  for (const [name, ask] of Object.entries(sites(closed({ manifest })))) {
+    for (const [origin, agentId] of [
+      ["https://pub.example", "pub.example"],
+      ["https://www.pub.example", "www.pub.example"],
+      ["https://www.pub.example:8443", "www.pub.example"],
+      ["http://localhost:3001", "localhost:3001"],
+      ["http://localhost:3002", "pub.example"],
+      ["https://other.example", "pub.example"],
+    ]) {
+      const found = await ask(new NextRequest(origin + PATH, { headers: { "x-forwarded-host": "www.pub.example" } }));
+      assert.deepEqual([found.status, (await found.json()).agent_id], [200, agentId], `${name} ${origin}`);
+    }
+  }
+  for (const wrong of [[], [manifest[0], 1]]) assert.throws(() => new imagxp.Verifier(closed({ manifest: wrong })), /`manifest` is not a Manifest/);
+});
+
 test("without the option the path is guarded like every other", async () => {
   for (const [name, ask] of Object.entries(sites(closed()))) assert.equal((await ask(request())).status, 401, name);
 });

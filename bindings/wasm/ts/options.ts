@@ -39,10 +39,11 @@ export interface VerifierOptions extends Omit<PublisherOptions, "replay"> {
   /** Signs a receipt for each successful answer; the policy has to name the content's origin (`provenance.origin`). */
   identity?: SiteIdentity;
   /**
-   * The site's own manifest, served to anybody at `/.well-known/imagxp-agent.json`: who checks a receipt, and the broker that pays, need it. Without it
-   * that path is guarded like every other.
+   * The site's own manifest, served to anybody at `/.well-known/imagxp-agent.json`: who checks a receipt, and the broker that pays, need it. A site
+   * with several hosts gives an array with one for each: the request's host chooses, and the first is for every other. Without the option that path is
+   * guarded like every other.
    */
-  manifest?: Manifest;
+  manifest?: Manifest | readonly Manifest[];
   onReceipt?: OnReceipt;
   onFeedback?: OnFeedback;
   /** How many bytes are held of a body whose digest the agent has signed: 1 MiB unless given. */
@@ -81,7 +82,7 @@ const KINDS: Record<keyof VerifierOptions, Kind> = {
   redeem: isOne,
   onVisa: isOne,
   identity: only("agentId", "allowLoopback", "privateKey", "publicKey", "sign"),
-  manifest: [(value) => value instanceof Manifest, "a Manifest"],
+  manifest: [isManifests, "a Manifest, or an array of them"],
   onReceipt: isOne,
   onFeedback: isOne,
   maxBody: count(Number.MAX_SAFE_INTEGER),
@@ -104,6 +105,12 @@ export function check(options: VerifierOptions): void {
   if (replayStore !== undefined && secret === undefined) {
     throw wrong("a shared replay store needs a shared `secret` of 16 bytes");
   }
+}
+
+/** One, or some. */
+function isManifests(value: unknown): boolean {
+  const given = [value].flat();
+  return given.length > 0 && given.every((one) => one instanceof Manifest);
 }
 
 /** Bytes, or text: what is configured is text. */

@@ -70,8 +70,8 @@ export class Verifier {
   readonly #options: VerifierOptions;
   readonly #documents: Documents;
   readonly #policy: { public: string; allowLoopback: boolean; contentOrigin: string | undefined; origins: string[] };
-  /** As text: it outlives the instance that has made it. */
-  readonly #manifest: { agentId: string; document: string } | undefined;
+  /** One for each host. As text: it outlives the instance that has made it. */
+  readonly #manifests: readonly OwnManifest[];
   #site: Site | undefined;
 
   /** Throws `usage.policy` or `usage.argument` at once for a policy or options that cannot work. */
@@ -86,8 +86,7 @@ export class Verifier {
       throw new ImagxpError("usage.argument", "receipts say who made the content: give the policy a provenance.origin");
     }
     if (options.identity !== undefined) readIdentity(options.identity).free();
-    const { manifest } = options;
-    this.#manifest = manifest && { agentId: manifest.agentId, document: manifest.toJson() };
+    this.#manifests = [options.manifest ?? []].flat().map((one: Manifest) => ({ agentId: one.agentId, document: one.toJson() }));
     // Bound here: a platform's `fetch` must not be called as a method of ours.
     const fetcher = options.fetch ?? ((input, init) => fetch(input, init));
     this.#documents = new Documents(fetcher, options.documents, allowLoopback);
@@ -107,12 +106,15 @@ export class Verifier {
    */
   async handle<Answer extends Response | undefined = Response>(request: Request, next: Next<Answer>, context: Context = {}): Promise<Answer | Response> {
     const head = request.method === "HEAD";
-    const { pathname } = new URL(request.url);
+    const { pathname, hostname, host } = new URL(request.url);
     if ((request.method === "GET" || head) && pathname === WELL_KNOWN_PATH) return this.#servePolicy(head);
     let judged: Judged;
     let extra: [string, string][];
     try {
-      if (this.#manifest !== undefined && pathname === MANIFEST_PATH) return this.#serveManifest(request, this.#manifest);
+      // With a port only where the agent's name has one.
+      const named = (name: string): OwnManifest | undefined => this.#manifests.find(({ agentId }) => agentId === name);
+      const manifest = named(host) ?? named(hostname) ?? this.#manifests[0];
+      if (manifest !== undefined && pathname === MANIFEST_PATH) return this.#serveManifest(request, manifest);
       judged = await this.#judge(request, context, taken);
       extra = await this.#takeFeedback(judged.request, judged.verdict, context);
     } catch (error) {
@@ -280,7 +282,7 @@ export class Verifier {
     return new Response(head ? null : this.#policy.public, { headers });
   }
 
-  #serveManifest(request: Request, { agentId, document }: { agentId: string; document: string }): Response {
+  #serveManifest(request: Request, { agentId, document }: OwnManifest): Response {
     const manifest = Manifest.parse(document, agentId, { allowLoopback: true });
     try {
       const { status, headers, body } = manifest.response(request.method, MANIFEST_PATH, request.headers.get("if-none-match") ?? undefined);
@@ -304,6 +306,11 @@ export class Verifier {
     }
     return this.#site;
   }
+}
+
+interface OwnManifest {
+  agentId: string;
+  document: string;
 }
 
 interface Judged {

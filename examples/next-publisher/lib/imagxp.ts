@@ -3,18 +3,27 @@
 import { Identity, Policy, PrivateKey, Publisher } from 'imagxp'
 import type { AdapterOptions } from 'imagxp/next'
 
+/** What is set when the site starts. The build imports this file, too: it answers nobody, and has no secret. */
+const settings: Partial<NodeJS.ProcessEnv> =
+  process.env.NEXT_PHASE === 'phase-production-build' ? {} : process.env
 /** Where the site is on the Internet. It is said here, and never taken from a request. */
-const origin = process.env.PUBLISHER_ORIGIN ?? 'http://127.0.0.1:3000'
-const broker = process.env.PUBLISHER_BROKER ?? 'http://127.0.0.1:3001'
+const origin = settings.PUBLISHER_ORIGIN ?? 'http://127.0.0.1:3000'
+const broker = settings.PUBLISHER_BROKER ?? 'http://127.0.0.1:3001'
 /** Development: this site, its readers and the broker are on this machine. */
 const isDevelopment = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::|$)/.test(origin)
 
 /** The site's key, in PEM: a secret of the platform's. It stays, since receipts are checked with it, and brokers know it. */
 function siteKey() {
-  const pem = process.env.PUBLISHER_KEY
+  const pem = settings.PUBLISHER_KEY
   if (pem !== undefined) return PrivateKey.fromPem(pem)
   if (!isDevelopment) throw new Error('PUBLISHER_KEY is not set: the key of the site, as `imagxp keygen` makes it')
   return PrivateKey.generate()
+}
+
+/** By what name agents and brokers know the site: with a port only on this machine. */
+function agentId() {
+  const { host, hostname } = new URL(origin)
+  return isDevelopment ? host : hostname
 }
 
 function open() {
@@ -40,7 +49,7 @@ function open() {
   })
   return {
     publisher: new Publisher(policy),
-    identity: new Identity(new URL(origin).host, siteKey(), {
+    identity: new Identity(agentId(), siteKey(), {
       allowLoopback: isDevelopment,
     }),
   }

@@ -1,7 +1,6 @@
 'use strict'
 
-const { Fetcher, Identity, Manifest, Policy, Publisher } = require('../../index.cjs')
-const { Resolver, Rotation, contentDigest } = require('../../index.cjs')
+const { Fetcher, Identity, Policy, Publisher, Resolver, contentDigest } = require('../../index.cjs')
 const { MAX_INSERTIONS, MAX_ROUNDS } = require('../../verification.cjs')
 const { Answer } = require('./answer.cjs')
 const { values } = require('./headers.cjs')
@@ -241,7 +240,6 @@ function checked(options) {
   mustBe(policy, Policy, 'policy')
   mustBe(publisher, Publisher, 'publisher')
   mustBe(identity, Identity, 'identity')
-  if (!(options.manifest instanceof Rotation)) mustBe(options.manifest, Manifest, 'manifest')
   if (typeof prefix !== 'string' || !/^(?:\/[^/?#]+)*$/.test(prefix)) throw new TypeError('prefix is a path like /shop')
   for (const name of ['redeem', 'onFeedback', 'onVerdict', 'onError']) {
     if (name === 'redeem' && isClients(options.redeem)) continue

@@ -1,12 +1,14 @@
 'use strict'
 
+const { isIP } = require('node:net')
 const { BrokerClient, Redeemer } = require('../../index.cjs')
+const { isLoopbackOrigin } = require('./target.cjs')
 
 /** Clients or redeemers: for each broker one for each host of the policy, since a broker pays each host by its own name. */
 class Parties {
   #byIssuer = new Map()
 
-  /** Throws where the policy has an origin that a broker pays none of them for. */
+  /** Throws where the policy has an origin with an owner that a broker pays none of them for. */
   constructor(kind, given, policy) {
     for (const party of given) {
       if (!(party instanceof kind)) throw new TypeError(`what redeems visas is a ${kind.name} of imagxp`)
@@ -15,10 +17,16 @@ class Parties {
     const { payment } = JSON.parse(policy.publicJson())
     for (const { issuer } of payment.brokers) {
       const parties = this.#of(issuer.replace(/\/$/, ''))
-      for (const origin of parties.length === 0 ? [] : policy.origins) {
-        if (parties.some((party) => party.isPaidFor(origin))) continue
-        throw new TypeError(`a broker pays each host by its own name: ${origin} has no ${kind.name} at ${issuer}`)
-      }
+      if (parties.length === 0) continue
+      const isPaid = (origin) => parties.some((party) => party.isPaidFor(origin))
+      // Beside a site that is paid, this machine is there for development.
+      const isRehearsal = !policy.origins.some((origin) => isPaid(origin) && !isLoopbackOrigin(origin))
+      const hasOwner = (origin) => (isLoopbackOrigin(origin) ? isRehearsal : !isAddress(origin))
+      const owned = policy.origins.find((origin) => hasOwner(origin) && !isPaid(origin))
+      if (owned === undefined) continue
+      throw new TypeError(
+        `a broker pays each host by its own name: ${owned} has no ${kind.name} at ${issuer}: give a list with one for that host, or take the origin out of the policy`,
+      )
     }
   }
 
@@ -36,6 +44,11 @@ class Parties {
     const parties = this.#of(issuer.replace(/\/$/, ''))
     return parties.find((party) => party.isPaidFor(page ?? '')) ?? parties[0]
   }
+}
+
+/** Whether an origin has an address for its host, by which no agent is named. */
+function isAddress(origin) {
+  return isIP(new URL(origin).hostname.replace(/^\[|\]$/g, '')) !== 0
 }
 
 /** Who asks brokers about visas (`check: redeem`). */

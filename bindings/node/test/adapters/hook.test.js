@@ -199,6 +199,21 @@ everywhere({
     }
   },
 
+  async 'an origin where nobody is paid needs no client'() {
+    const client = new BrokerClient(broker.issuer, Identity.generate('pub.example'), LOOPBACK)
+    const started = (...origins) => {
+      const { payment } = broker.policy
+      const policy = Policy.fromJson({ version: 1, origins, purposes: {}, payment, allow_loopback: true })
+      return imagxp({ policy, redeem: client, redeemer: new Redeemer(client, () => {}) })
+    }
+    for (const other of ['http://localhost:3000', 'https://127.0.0.2', 'http://[::1]:3000', 'https://192.0.2.1']) {
+      started('https://pub.example', other)
+    }
+    const remedy = /a list with one for that host, or take the origin out of the policy/
+    assert.throws(() => started('https://pub.example', 'https://www.pub.example'), remedy)
+    assert.throws(() => started('http://localhost:3000'), remedy)
+  },
+
   async 'a redeemer in the place of another'() {
     const client = new BrokerClient(broker.issuer, Identity.generate('pub.example'), LOOPBACK)
     const redeemer = new Redeemer(client, () => {})

@@ -4,10 +4,14 @@
 
 const assert = require('node:assert/strict')
 const { mkdtemp, rm } = require('node:fs/promises')
+const { once } = require('node:events')
+const { get } = require('node:http')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
+const { json } = require('node:stream/consumers')
 const { after, before } = require('node:test')
 const { Identity, Rotation } = require('imagxp')
+const { imagxp } = require('imagxp/express')
 const { BROWSER, Broker, Domain, Listener, ask, raw } = require('./support.js')
 const { everywhere, publish } = require('./site.js')
 
@@ -191,6 +195,30 @@ everywhere({
     for (const other of [`${MANIFEST}5`, `${MANIFEST}/x`, `/mounted${MANIFEST}`])
       assert.equal((await ask(site.origin, other)).status, 401, other)
     assert.equal(site.record.reached, 0)
+  },
+
+  async 'each host has a manifest of its own'(t, framework) {
+    const folder = await mkdtemp(join(tmpdir(), 'imagxp-'))
+    t.after(() => rm(folder, { recursive: true }))
+    const www = await Rotation.create(join(folder, 'keys'), 'www.pub.example')
+    const development = Identity.generate('127.0.0.1:1', 'ES256', { allowLoopback: true })
+    const manifest = [Identity.generate('pub.example').manifest(), www, development.manifest()]
+    const site = await publish(t, framework, { unsigned: 'deny', options: { manifest } })
+    for (const [host, agentId] of [
+      ['pub.example', 'pub.example'],
+      ['www.pub.example', 'www.pub.example'],
+      ['WWW.pub.example:443', 'www.pub.example'],
+      ['127.0.0.1:1', '127.0.0.1:1'],
+      ['127.0.0.1:2', 'pub.example'],
+      ['other.example', 'pub.example'],
+    ]) {
+      const request = get(site.origin + MANIFEST, { headers: { host, 'x-forwarded-host': 'www.pub.example' } })
+      const [response] = await once(request, 'response')
+      assert.deepEqual([response.statusCode, (await json(response)).agent_id], [200, agentId], host)
+    }
+    for (const wrong of [[], [manifest[0], 1], {}]) {
+      assert.throws(() => imagxp({ policy: site.policy, manifest: wrong }), /manifest is a Manifest or a Rotation/)
+    }
   },
 
   async 'without the option the manifest is guarded like everything'(t, framework) {

@@ -32,7 +32,8 @@ from ._imagxp import (
 from .answer import Answer
 from .errors import ImagxpError
 from .receipt import ReceiptDraft, served_url
-from .redemption import Clients, GivenRedeemers, Redeem, Redeemers, Redemption, asking, checked
+from .redemption import Clients, GivenRedeemers, Redeem, Redeemers, Redemption, asking, checked, takes_verdict
+from .served_manifest import GivenManifest, ServedManifest, current
 
 __all__ = [
     "MANIFEST_PATH",
@@ -86,7 +87,7 @@ class GateOptions(TypedDict, total=False):
     max_fetching: int | None
     max_body: int
     identity: Identity | None
-    manifest: Manifest | Rotation | None
+    manifest: GivenManifest | None
     max_receipt_body: int
     on_feedback: OnFeedback | None
     audit: AuditLog | Callable[[bytes, bytes | None], object] | None
@@ -105,6 +106,11 @@ class Incoming:
     """Every line."""
     is_public: Callable[[], bool]
     """Whether it came in by an address that is not loopback."""
+
+    @property
+    def host(self) -> str:
+        """What `Host` names; empty without one."""
+        return next((value.decode("latin-1") for value in self.values(b"host")), "")
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of all lines with this name (lower case)."""
@@ -159,10 +165,14 @@ class AskBroker:
     redeem: Redeem
     need: Need
     presented: Presented = field(repr=False)
+    verdict: Verdict | None
+    """For a `redeem` that takes it."""
 
     def ask(self) -> Redemption | Awaitable[Redemption]:
         """Asks."""
-        return self.redeem(self.need, self.presented.visa, self.presented)
+        ask: Callable[..., Redemption | Awaitable[Redemption]] = self.redeem
+        arguments = (self.need, self.presented.visa, self.presented)
+        return ask(*arguments) if self.verdict is None else ask(*arguments, self.verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,8 @@ class Gate:
     of the origin.
 
     `identity` signs a provenance receipt for each successful answer, if the policy names the content's origin: its domain is the
-    publisher's own, where its manifest lies; with `manifest` that is served here. `max_receipt_body` bounds how much of an answer waits
+    publisher's own, where its manifest lies; with `manifest` that is served here: a list has one for each
+    host, `Host` chooses, and the first is for every other. `max_receipt_body` bounds how much of an answer waits
     for its receipt. `on_feedback` takes what agents say in `x-imagxp-feedback`; the answer's `x-imagxp-feedback-status` is `accepted` or
     the code. `audit` records each decided verdict.
     """
@@ -221,7 +232,7 @@ class Gate:
         max_fetching: int | None = None,
         max_body: int = 1024 * 1024,
         identity: Identity | None = None,
-        manifest: Manifest | Rotation | None = None,
+        manifest: GivenManifest | None = None,
         max_receipt_body: int = 1024 * 1024,
         on_feedback: OnFeedback | None = None,
         audit: AuditLog | Callable[[bytes, bytes | None], object] | None = None,
@@ -237,6 +248,7 @@ class Gate:
         self.policy = self.publisher.policy
         self.resolver = resolver or Resolver(Fetcher(allow_loopback=self.policy.allow_loopback))
         self.redeem = asking(redeem, self.policy)
+        self._tells_verdict = takes_verdict(self.redeem)
         self.max_redeeming = max_redeeming
         self.max_fetching = max_fetching
         self._redeemers = Redeemers(redeemer, self.policy)
@@ -246,7 +258,7 @@ class Gate:
         self._allow_loopback = self.policy.allow_loopback
         self._waits = self.publisher.may_wait
         self._identity = identity
-        self._manifest = manifest
+        self._manifest = None if manifest is None else ServedManifest(manifest)
         self._origin = self.policy.content_origin
         self._max_receipt_body = max_receipt_body
         if identity is not None and self._origin is None:
@@ -258,7 +270,8 @@ class Gate:
             headers = [("cache-control", "public, max-age=300"), ("access-control-allow-origin", "*")]
             return Answer.of(request.method, 200, headers, self._public)
         if request.path == MANIFEST_PATH and self._manifest is not None:
-            manifest: Manifest = yield Call(self._current_manifest, isinstance(self._manifest, Rotation))
+            source = self._manifest.of(request.host)
+            manifest: Manifest = yield Call(lambda: current(source), isinstance(source, Rotation))
             conditions = request.values(b"if-none-match")
             condition = ",".join(value.decode("latin-1") for value in conditions) if conditions else None
             return Answer(*manifest.response(request.method, request.path, condition))
@@ -294,17 +307,6 @@ class Gate:
     def judge(self, request: Incoming) -> Generator[Step, Any, Verdict]:
         """The verdict alone, for connections that are no exchange of request and answer."""
         return (yield from self._complete(request, (yield from self._verify(request, _UNREAD))))
-
-    def _current_manifest(self) -> Manifest:
-        if isinstance(self._manifest, Rotation):
-            try:
-                self._manifest.reload()
-            except Exception:
-                # What was read last is still the manifest that publishers expect.
-                _LOG.exception("the rotation cannot be read again")
-            return self._manifest.manifest()
-        assert self._manifest is not None  # noqa: S101 (for the type checker: `announce` has looked)
-        return self._manifest
 
     def _verify(self, request: Incoming, digest: str | None, purposes: Sequence[str] = ()) -> Generator[Step, Any, Verification]:
         if self._allow_loopback and request.is_public():
@@ -350,7 +352,7 @@ class Gate:
         try:
             presented = self.publisher.presented(verdict, request.headers)
             redeem = self.redeem.about(verdict.resource) if isinstance(self.redeem, Clients) else self.redeem
-            return checked((yield AskBroker(redeem, need, presented)))
+            return checked((yield AskBroker(redeem, need, presented, verdict if self._tells_verdict else None)))
         except Exception:
             _LOG.exception("asking the broker failed")
             return "unavailable"
@@ -381,8 +383,7 @@ class Gate:
         """Where a receipt belongs, the beginning of one."""
         if self._identity is None or self._origin is None or request.method == "HEAD":
             return None
-        host = next((value.decode("latin-1") for value in request.values(b"host")), "")
-        url = served_url(self._identity, self.policy.origins, host, request.target, verdict)
+        url = served_url(self._identity, self.policy.origins, request.host, request.target, verdict)
         if url is None:
             return None
         return ReceiptDraft(self._identity, verdict, url=url, origin=self._origin, max_body=self._max_receipt_body)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import ipaddress
 import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from ._imagxp import BrokerClient, Need, Policy, Presented, Redeemer
+from ._imagxp import BrokerClient, Need, Policy, Presented, Redeemer, Verdict
 
-__all__ = ["Clients", "GivenRedeemers", "Redeem", "Redeemers", "Redemption", "Turns", "asking", "checked"]
+__all__ = ["Clients", "GivenRedeemers", "Redeem", "Redeemers", "Redemption", "Turns", "asking", "checked", "takes_verdict"]
 
 Redemption = Literal["accepted", "refused", "unavailable"]
-Redeem = Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
+Redeem = (
+    Callable[[Need, str, Presented], "Redemption | Awaitable[Redemption]"]
+    | Callable[[Need, str, Presented, Verdict], "Redemption | Awaitable[Redemption]"]
+)
 """Asks a broker about a visa: gets the need (its `url` is the broker's), the visa, and what a [`BrokerClient`] shows its broker: the visa
-with the signed request that brought it. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks its broker; a list
-has one for each broker and host."""
+with the signed request that brought it. One that takes a fourth argument gets the verdict, whose `resource` is the page that was signed: a
+fourth parameter with a default has to be called `verdict`. Asynchronous ones work with ASGI only. A [`BrokerClient`] in its place asks
+its broker; a list has one for each broker and host."""
 GivenRedeemers = Redeemer | Sequence[Redeemer] | Mapping[str, Redeemer]
 """A redeemer, or several: for each broker one for each host of the policy. A mapping has one for each issuer."""
 
@@ -28,7 +34,7 @@ _WORDS: Final[dict[str, Redemption]] = {"accepted": "accepted", "refused": "refu
 
 
 def asking(redeem: Redeem | BrokerClient | Sequence[BrokerClient] | None, policy: Policy) -> Redeem | Clients | None:
-    """What is called to ask. Raises `TypeError` for what does not take three arguments, and where a client is not paid for an origin."""
+    """What is called to ask. Raises `TypeError` for what takes neither three nor four arguments, and where an origin has no client."""
     if redeem is None:
         return None
     if isinstance(redeem, BrokerClient):
@@ -40,11 +46,29 @@ def asking(redeem: Redeem | BrokerClient | Sequence[BrokerClient] | None, policy
     except ValueError:
         # Not every callable of an extension tells.
         return redeem
-    try:
-        signature.bind(None, None, None)
-    except TypeError as error:
-        raise TypeError("redeem takes three arguments: need, visa, presented") from error
+    if not _takes(signature, 3) and not _takes(signature, 4):
+        raise TypeError("redeem takes three arguments: need, visa, presented; or four: the verdict, too")
     return redeem
+
+
+def takes_verdict(redeem: Redeem | Clients | None) -> bool:
+    """Whether this is to get the verdict as its fourth argument. A parameter with a default and another name is the site's own."""
+    if redeem is None or isinstance(redeem, Clients):
+        return False
+    try:
+        signature = inspect.signature(redeem)
+    except ValueError:
+        return False
+    names = list(signature.parameters)[3:4]
+    return _takes(signature, 4) and (not _takes(signature, 3) or names == ["verdict"])
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def checked(answer: Any) -> Redemption:
@@ -69,16 +93,35 @@ class _Parties(Generic[_Party]):
             self._by_issuer.setdefault(each.issuer, []).append(each)
         for broker in json.loads(policy.public_json())["payment"]["brokers"]:
             parties = self._by_issuer.get(broker["issuer"].rstrip("/"), [])
-            for origin in policy.origins if parties else ():
-                if not any(party.is_paid_for(origin) for party in parties):
+            if not parties:
+                continue
+            paid = {origin for origin in policy.origins if any(party.is_paid_for(origin) for party in parties)}
+            # Beside a site that is paid, this machine is there for development.
+            is_rehearsal = not any(_kind_of(origin) != "loopback" for origin in paid)
+            for origin in policy.origins:
+                host = _kind_of(origin)
+                has_owner = is_rehearsal if host == "loopback" else host == "name"
+                if has_owner and origin not in paid:
                     raise TypeError(
-                        f"a broker pays each host by its own name: {origin} has no {kind.__name__} at {broker['issuer']}"
+                        f"a broker pays each host by its own name: {origin} has no {kind.__name__} at {broker['issuer']}: "
+                        "give a list with one for that host, or take the origin out of the policy"
                     )
 
     def find(self, issuer: str, page: str | None) -> _Party | None:
         """The one that this broker pays for this page; for a page without a host, which no broker pays, any."""
         parties = self._by_issuer.get(issuer.rstrip("/"), [])
         return next((party for party in parties if party.is_paid_for(page or "")), parties[0] if parties else None)
+
+
+def _kind_of(origin: str) -> Literal["name", "address", "loopback"]:
+    """What the host of an origin is: a name, an address, by which no agent is named, or this machine."""
+    host = urlsplit(origin).hostname or ""
+    if host == "localhost":
+        return "loopback"
+    try:
+        return "loopback" if ipaddress.ip_address(host).is_loopback else "address"
+    except ValueError:
+        return "name"
 
 
 class Clients:

@@ -28,6 +28,7 @@ const several: AdapterOptions[] = [
   { policy, redeemer },
   { policy, redeemer: [redeemer] },
   { policy, redeem: [new BrokerClient('https://broker.example', identity)] },
+  { policy, manifest: [identity.manifest(), identity.manifest()] },
   { policy, redeemer: new Map([[redeemer.issuer, redeemer]]) },
   { policy, redeemer: { 'https://broker.example': redeemer } },
 ]
