@@ -33,7 +33,7 @@ def steps() -> list[Any]:
         imagxp.httpx._Sign(httpx.Request("GET", "https://pub.example"), options, TOKEN),
         gate.Incoming("GET", "/", "/", [(b"x-imagxp-payment", BODY)], bool),
         gate.Call(partial(call, HEADERS), waits=False),
-        gate.AskBroker(NOTHING, NOTHING, TOKEN),
+        gate.AskBroker(NOTHING, NOTHING, TOKEN, NOTHING),
     ]
 
 
