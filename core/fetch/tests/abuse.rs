@@ -247,12 +247,12 @@ fn stalled_name_servers() {
     let nameservers = vec![(HOME, 1).into()];
     let fetcher = Fetcher::new(Options { nameservers, ..options(&authority, &names, 1) }).unwrap();
     assert_eq!(measured("no name server", &fetcher, Profile::MANIFEST).failure, FetchFailure::Failed);
-    // Five hundred addresses, over TCP, all of which are looked at.
-    let many = (0..500_u32).map(|number| std::net::Ipv4Addr::from_bits(0x0101_0101 + number).into());
+    // Two thousand addresses, over TCP, all of which are looked at.
+    let many = (0..2000_u32).map(|number| std::net::Ipv4Addr::from_bits(0x0101_0101 + number).into());
     let many: Vec<_> = many.chain([std::net::Ipv4Addr::new(10, 0, 0, 1).into()]).collect();
     let names = NameServer::always(Reply::Addresses(many));
     let fetcher = Fetcher::new(options(&authority, &names, 1)).unwrap();
-    let error = measured("500 addresses", &fetcher, Profile::MANIFEST);
+    let error = measured("2000 addresses", &fetcher, Profile::MANIFEST);
     assert_eq!(error.failure, FetchFailure::AddressDenied, "{error}");
 }
 

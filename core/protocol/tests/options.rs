@@ -4,23 +4,14 @@
 mod common;
 
 use common::world::*;
-use imagxp::agent::SignRequest;
 use imagxp::feedback::{Feedback, Reason, Score};
 use imagxp::limits::Limits;
 use imagxp::publisher::{FetchFailure, MemoryRateStore, PaymentState, RateStore};
 use imagxp::replay::{Insert, ReplayEntry, ReplayStore, Seen};
-use imagxp::{AgentId, Code, Error, Publisher, Purpose, Timestamp, Verdict};
+use imagxp::{AgentId, Code, Error, Publisher, Timestamp, Verdict};
 use std::sync::Arc;
 
 const RATED: &str = r#""rate":{"requests":1,"per_s":60}"#;
-
-fn premium(token: &str, nonce: &str) -> Signed {
-    let ask = SignRequest {
-        payment: Some(token),
-        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
-    };
-    Signed::new(&identity(1), &ask, now(), nonce)
-}
 
 #[test]
 fn limits_are_the_publishers() {
@@ -77,7 +68,7 @@ fn a_use_that_cannot_be_looked_up_is_not_given() {
             Publisher::new(policy(POLICY), [7; 16]).with_replay_store(Arc::new(Blind(Seen::Error)));
         let publisher = know(publisher);
         let token = visa(&format!("jti-{number:08}"), |_| ());
-        let verdict = premium(&token, &format!("nonce-{number:010}")).verify(&publisher);
+        let verdict = Signed::paid(&token, &format!("nonce-{number:010}")).verify(&publisher);
         let doubt = verdict.code == Some(Code::ReplayStoreError);
         assert!(doubt || verdict.code.is_none(), "{:?}", verdict.code);
         reached += u32::from(doubt && verdict.payment.state == PaymentState::Unpaid);
@@ -88,7 +79,7 @@ fn a_use_that_cannot_be_looked_up_is_not_given() {
 #[test]
 fn a_broker_is_shown_what_was_let_in() {
     let publisher = publisher(POLICY);
-    let request = premium(&visa("jti-0001", |_| ()), "nonce-0000000001");
+    let request = Signed::paid(&visa("jti-0001", |_| ()), "nonce-0000000001");
     let shown = |verdict: &Verdict, request: &Signed| {
         request.act(|request| publisher.presented_of(verdict, request.headers, now()).is_ok())
     };
@@ -99,7 +90,7 @@ fn a_broker_is_shown_what_was_let_in() {
     assert!(!shown(&free.verify(&publisher), &free));
     assert!(!shown(&request.verify(&publisher), &request), "what was refused");
     // A key that did not come with the request is the one of the manifest, as long as it is at hand.
-    let bare = premium(&visa("jti-0002", |_| ()), "nonce-0000000003").without("x-imagxp-public-key");
+    let bare = Signed::paid(&visa("jti-0002", |_| ()), "nonce-0000000003").without("x-imagxp-public-key");
     let paid = bare.verify(&publisher);
     assert!(shown(&paid, &bare));
     let stranger = Publisher::new(policy(POLICY), [7; 16]);
@@ -159,6 +150,6 @@ fn a_key_set_that_breaks_a_rule_is_no_key_set() {
     let publisher = Publisher::new(policy(POLICY), [7; 16]);
     publisher.supply(MANIFEST_URL, &manifest(&[1]), None, now()).unwrap();
     assert!(publisher.supply(JWKS_URL, b"{\"keys\":7}", None, now()).is_err());
-    let verdict = premium(&visa("jti-0001", |_| ()), "nonce-0000000001").verify(&publisher);
+    let verdict = Signed::paid(&visa("jti-0001", |_| ()), "nonce-0000000001").verify(&publisher);
     assert_eq!((verdict.code, verdict.http), (Some(Code::PaymentJwksUnavailable), 503));
 }

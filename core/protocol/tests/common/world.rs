@@ -79,6 +79,15 @@ impl Signed {
         Self::new(&identity(1), &SignRequest::new("GET", URL, Purpose::RagRetrieval), now(), nonce)
     }
 
+    /// A read by agent 1 of a page that costs one cent, with this visa.
+    pub(crate) fn paid(token: &str, nonce: &str) -> Self {
+        let ask = SignRequest {
+            payment: Some(token),
+            ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
+        };
+        Self::new(&identity(1), &ask, now(), nonce)
+    }
+
     pub(crate) fn header_mut(&mut self, name: &str) -> &mut Vec<u8> {
         &mut self.headers.iter_mut().find(|(candidate, _)| candidate == name).unwrap().1
     }

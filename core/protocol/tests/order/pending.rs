@@ -124,14 +124,6 @@ fn redemption_resumes_after_the_nonce() {
     }
 }
 
-pub(crate) fn with_visa(nonce: &str, token: &str) -> Signed {
-    let request = SignRequest {
-        payment: Some(token),
-        ..SignRequest::new("GET", "https://pub.example/premium/1", Purpose::RagRetrieval)
-    };
-    Signed::new(&identity(1), &request, now(), nonce)
-}
-
 #[test]
 fn a_visa_that_its_broker_could_not_be_asked_about_is_good_for_the_next_request() {
     let json = POLICY.replace("jwks.json\"}", "jwks.json\",\"check\":\"redeem\"}");
@@ -140,13 +132,13 @@ fn a_visa_that_its_broker_could_not_be_asked_about_is_good_for_the_next_request(
     for (number, answer, code) in
         [(1, Redemption::Unavailable, Some(Code::PaymentRedeemUnavailable)), (2, Redemption::Accepted, None)]
     {
-        let first = with_visa(&format!("nonce-000000000{number}"), &token).start(&publisher, now());
+        let first = Signed::paid(&token, &format!("nonce-000000000{number}")).start(&publisher, now());
         let mut pending = first.pending.unwrap();
         pending.redeemed(answer);
         assert_eq!(publisher.resume(pending, now()).verdict.code, code);
     }
     // And then it is used up: the broker is not asked again.
-    let third = with_visa("nonce-0000000003", &token).start(&publisher, now());
+    let third = Signed::paid(&token, "nonce-0000000003").start(&publisher, now());
     assert_eq!(third.verdict.code, Some(Code::PaymentAlreadyUsed));
 }
 
@@ -156,8 +148,8 @@ fn requests_that_wait_for_their_brokers_together_are_refused_by_rate_before_anyt
     let json = json.replacen('{', r#"{"rate":{"requests":1,"per_s":60},"#, 1);
     let (publisher, _) = probed(&json);
     let (one, two) = (visa("jti-0001", |_| ()), visa("jti-0002", |_| ()));
-    let first = with_visa("nonce-0000000001", &one).start(&publisher, now());
-    let second = with_visa("nonce-0000000002", &two).start(&publisher, now());
+    let first = Signed::paid(&one, "nonce-0000000001").start(&publisher, now());
+    let second = Signed::paid(&two, "nonce-0000000002").start(&publisher, now());
     assert_eq!(first.verdict.code, Some(Code::PaymentRedeemNeeded));
     assert_eq!(second.verdict.code, Some(Code::RateAgent));
     let mut pending = first.pending.unwrap();

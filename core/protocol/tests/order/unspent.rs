@@ -1,7 +1,6 @@
 //! What a refusal after step 11 costs: no visa.
 
 use crate::common::world::*;
-use crate::pending::with_visa;
 use crate::probe::probed;
 use imagxp::audit::{AuditSink, Record};
 use imagxp::publisher::{CustomPolicy, PaymentState, Redemption};
@@ -41,7 +40,7 @@ fn redeeming() -> String {
 }
 
 fn ask(publisher: &Publisher, number: u32, token: &str) -> Verdict {
-    let first = with_visa(&format!("nonce-{number:010}"), token).start(publisher, now());
+    let first = Signed::paid(token, &format!("nonce-{number:010}")).start(publisher, now());
     match first.pending {
         None => first.verdict,
         Some(mut pending) => {
@@ -60,7 +59,7 @@ fn what_the_publishers_own_rule_refuses_costs_no_visa() {
         let publisher = publisher.with_custom_policy(Arc::clone(&rule) as _);
         let token = visa("jti-0001", |_| ());
         for (number, code) in [(1, Code::PolicyDenied), (2, Code::PolicyError)] {
-            let verification = with_visa(&format!("nonce-{number:010}"), &token).start(&publisher, now());
+            let verification = Signed::paid(&token, &format!("nonce-{number:010}")).start(&publisher, now());
             assert_eq!(verification.verdict.code, Some(code));
             assert_eq!(verification.verdict.payment.state, PaymentState::Unpaid);
             // The broker is not asked about a request that is refused here.
@@ -91,7 +90,7 @@ fn the_rule_is_asked_once_however_often_a_request_waits() {
         .with_custom_policy(Arc::clone(&rule) as _);
     let real = MemoryReplayStore::default();
     let token = visa("jti-0001", |_| ());
-    let mut verification = with_visa("nonce-0000000001", &token).start(&publisher, now());
+    let mut verification = Signed::paid(&token, "nonce-0000000001").start(&publisher, now());
     let mut waits = Vec::new();
     while let Some(mut pending) = verification.pending {
         let code = verification.verdict.code.unwrap();
@@ -154,7 +153,7 @@ fn a_store_that_is_full_wastes_no_visa_that_its_broker_has_paid_out() {
     // One that has counted the use already says so, whatever the broker says.
     let (publisher, probe) = probed(&redeeming());
     let token = visa("jti-0001", |_| ());
-    let first = with_visa("nonce-0000000001", &token).start(&publisher, now());
+    let first = Signed::paid(&token, "nonce-0000000001").start(&publisher, now());
     *probe.answer.lock().unwrap() = Some(Insert::Seen);
     let mut pending = first.pending.unwrap();
     pending.redeemed(Redemption::Accepted);
@@ -176,7 +175,7 @@ fn a_use_is_looked_for_before_others_are_asked_and_only_then() {
     assert_eq!(count(&ruled, "seen"), count(&plain, "seen") + 1);
     // Who has been asked is not asked after: the use is counted.
     let (redeeming, probe) = probed(&redeeming());
-    let mut pending = with_visa("nonce-0000000001", &token).start(&redeeming, now()).pending.unwrap();
+    let mut pending = Signed::paid(&token, "nonce-0000000001").start(&redeeming, now()).pending.unwrap();
     assert_eq!(count(&probe.take(), "seen"), count(&plain, "seen"));
     pending.redeemed(Redemption::Accepted);
     assert_eq!(redeeming.resume(pending, now()).verdict.code, None);
@@ -205,14 +204,14 @@ fn a_log_that_is_closed_costs_no_visa() {
         let (publisher, probe) = probed(&json);
         let publisher = publisher.with_audit(Arc::clone(&sink) as _);
         let token = visa("jti-0001", |_| ());
-        let verification = with_visa("nonce-0000000001", &token).start(&publisher, now());
+        let verification = Signed::paid(&token, "nonce-0000000001").start(&publisher, now());
         assert_eq!(verification.verdict.code, Some(Code::AuditUnavailable));
         assert!(verification.verdict.hint.unwrap().contains("sign a new request"));
         assert!(verification.verdict.needs.is_empty());
         assert_eq!(probe.take().iter().filter(|call| **call == "insert").count(), 1, "the nonce");
         // An explanation leaves no record, so it asks for no room.
         let explained =
-            with_visa("nonce-0000000009", &token).act(|request| publisher.explain(request, now()));
+            Signed::paid(&token, "nonce-0000000009").act(|request| publisher.explain(request, now()));
         assert_ne!(explained.verdict.code, Some(Code::AuditUnavailable));
         sink.0.store(true, Ordering::Relaxed);
         assert_eq!(ask(&publisher, 2, &token).code, None);
