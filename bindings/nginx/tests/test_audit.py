@@ -154,9 +154,18 @@ class Disk:
         self.nginx.process.send_signal(signal.SIGQUIT)
         self.nginx.process.wait(30)
 
-    def only_grows(self, only):
-        """From now on the log may only grow, or no longer only that; whether this can be had here."""
+    def _only_grows(self, only):
         return subprocess.run(["chattr", "+a" if only else "-a", self.log], capture_output=True, check=False).returncode == 0
+
+    @contextlib.contextmanager
+    def append_only(self):
+        """Meanwhile the log may only grow; skips the test where this cannot be had."""
+        if not self._only_grows(True):
+            pytest.skip("SKIPPED: no file here can be made append-only")
+        try:
+            yield
+        finally:
+            assert self._only_grows(False)
 
     def is_whole(self):
         """Whether each line of the file can be read; for a moment, while a worker tries, one may not."""
@@ -196,15 +205,11 @@ def test_a_full_disk_tears_no_line(start, world, workers, rotated):
 def test_half_a_line_that_cannot_be_taken_back_stands_alone(start, world):
     nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), wrapper=TOLD)
     disk = Disk(nginx, world)
-    if not disk.only_grows(True):
-        pytest.skip("SKIPPED: no file here can be made append-only")
-    try:
+    with disk.append_only():
         disk.fill(disk.workers())
         assert not disk.log.read_bytes().endswith(b"\n")
         disk.free()
         lines = disk.log.read_text().splitlines()
-    finally:
-        assert disk.only_grows(False)
     assert sum(not is_record(line) for line in lines) == 1
     verdicts = [one for one in map(json.loads, filter(is_record, lines)) if one["type"] == "verdict"]
     assert len(verdicts) == disk.passed
@@ -214,10 +219,9 @@ def test_half_a_line_that_cannot_be_taken_back_stands_alone(start, world):
 def test_half_a_line_of_another_worker_stands_alone(start, world, reloaded):
     nginx = start(world.http(server="imagxp_audit_log {folder}/audit.jsonl;"), workers=2, wrapper=TOLD)
     disk = Disk(nginx, world)
-    if not disk.only_grows(True):
-        pytest.skip("SKIPPED: no file here can be made append-only")
     workers = first, second = disk.workers()
-    try:
+    with disk.append_only(), contextlib.ExitStack() as stack:
+        stack.callback(go_on, workers)
         # One leaves half a line, and then stands still; the next line is another's.
         stand_still(second)
         disk.fill([first])
@@ -233,9 +237,6 @@ def test_half_a_line_of_another_worker_stands_alone(start, world, reloaded):
         go_on(workers)
         disk.free()
         lines = disk.log.read_text().splitlines()
-    finally:
-        go_on(workers)
-        assert disk.only_grows(False)
     assert sum(not is_record(line) for line in lines) == 1
     verdicts = [one for one in map(json.loads, filter(is_record, lines)) if one["type"] == "verdict"]
     assert len(verdicts) == disk.passed

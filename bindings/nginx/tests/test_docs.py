@@ -7,16 +7,12 @@ import sys
 
 import imagxp
 import pytest
+from guide import PAGE, PAID, TOML, blocks, placed
 from instance import BUILT, ROOT, SNIPPETS, Nginx
 from world import World
 
-PAGES = [ROOT / "docs" / "guide-nginx.md", ROOT / "bindings" / "nginx" / "README.md"]
-BLOCKS = [
-    (page.name, number, text)
-    for page in PAGES
-    for number, text in enumerate(re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
-]
-TOML, PAID = re.findall(r"^```toml\n(.*?)^```$", PAGES[0].read_text(), re.MULTILINE | re.DOTALL)
+PAGES = [PAGE, ROOT / "bindings" / "nginx" / "README.md"]
+BLOCKS = [(page.name, number, text) for page in PAGES for number, text in enumerate(blocks(page, "nginx"))]
 
 
 def test_each_file_of_the_module_is_in_the_table():
@@ -36,14 +32,7 @@ def test_a_configuration_is_accepted(tmp_path, page, number, text):
     world.write("human.toml", TOML + '\n[provenance]\norigin = "HUMAN"\n')
     world.write("bot.example.com.json", world.agent.manifest().to_json())
     world.write("key.pem", imagxp.PrivateKey.generate().to_pem())
-    for theirs, ours in (
-        ("/etc/nginx/imagxp", world.folder),
-        ("/etc/nginx/snippets", SNIPPETS),
-        ("/var/log/nginx", tmp_path),
-        ("/var/www/html", world.folder / "html"),
-    ):
-        text = text.replace(theirs, str(ours))
-    good, said = Nginx(tmp_path / "nginx", text).check()
+    good, said = Nginx(tmp_path / "nginx", placed(text, world, tmp_path)).check()
     assert good, said
 
 

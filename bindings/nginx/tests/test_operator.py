@@ -1,20 +1,17 @@
 """What an operator has left out: the log names it at nginx's own level, once for many requests, and no other server has to bear it."""
 
 import concurrent.futures
-import re
 import socket
 import time
 
 import imagxp
 import pytest
-from instance import ROOT, SNIPPETS
+from guide import PAGE, TOML, blocks, placed
 from servers import Manifests, Names
 from test_fetch import LOOPBACK, REQUESTS, named, sign, site
 from world import World
 
-GUIDE = (ROOT / "docs" / "guide-nginx.md").read_text()
-CONFIGURATIONS = re.findall(r"^```nginx\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-TOML = re.findall(r"^```toml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)[0]
+CONFIGURATIONS = blocks(PAGE, "nginx")
 # Without a level nginx logs errors: no warnings, and nothing less.
 DEFAULT = "error_log {}/default.log;"
 
@@ -32,14 +29,7 @@ def guide(tmp_path, number):
     world = World(tmp_path / "guide")
     world.write("policy.toml", TOML)
     text = CONFIGURATIONS[number].replace("127.0.0.1:8080", "127.0.0.1:{port}")
-    for theirs, ours in (
-        ("/etc/nginx/imagxp", world.folder),
-        ("/etc/nginx/snippets", SNIPPETS),
-        ("/var/log/nginx", tmp_path),
-        ("/var/www/html", world.folder / "html"),
-    ):
-        text = text.replace(theirs, str(ours))
-    return world, text
+    return world, placed(text, world, tmp_path)
 
 
 def errors(tmp_path, about):
