@@ -1,5 +1,6 @@
 //! Ledgers that older programs have written are brought up to date, or left as they are when they do not add up.
 
+use crate::backup::restore_file;
 use crate::backup::table::{Column, TABLES};
 use crate::ledger::{Address, Ledger, Options, open_writer};
 use crate::migration::Migrate;
@@ -115,6 +116,33 @@ fn an_older_ledger_gets_the_subtrees_of_its_leaves() {
         ledger.close();
         Ledger::open(address, Options::default(), NOW).unwrap().close();
     });
+}
+
+/// A copy of the pages that an older program has made is brought up to date before it is checked: the audit reads the tables of this one.
+#[test]
+fn a_file_of_an_older_program_is_restored() {
+    let folder = TempDir::new().unwrap();
+    let (backup, path) = (folder.path().join("backup.db"), folder.path().join("ledger.db"));
+    let (leaves, older) = old(&Address::Sqlite(backup.clone()));
+    drop(older);
+    let before = std::fs::read(&backup).unwrap();
+    let summary = restore_file(&backup, &path, NOW).unwrap();
+    assert_eq!((summary.head.size, summary.transfers), (11, 11));
+    assert_eq!(std::fs::read(&backup).unwrap(), before, "the backup stays as it is");
+    let address = Address::Sqlite(path);
+    let ledger =
+        Ledger::open(&address, Options { migrate: Migrate::Never, ..Options::default() }, NOW).unwrap();
+    assert_eq!(ledger.read().unwrap().leaves(0, 100).unwrap(), leaves);
+    deposits(&ledger, 11..13);
+    assert!(ledger.audit_full().unwrap().is_sound());
+    ledger.close();
+    // One that does not add up is put nowhere.
+    let (backup, path) = (folder.path().join("wrong.db"), folder.path().join("never.db"));
+    let (_, mut older) = old(&Address::Sqlite(backup.clone()));
+    older.script("UPDATE head SET size = 13").unwrap();
+    drop(older);
+    assert_eq!(restore_file(&backup, &path, NOW).unwrap_err().kind(), ErrorKind::Damaged);
+    assert!(!path.exists());
 }
 
 /// An older program may be at work on it.

@@ -215,7 +215,7 @@ fn a_file_is_copied_while_the_ledger_works() {
             assert!(summary.transfers >= 300);
             assert_eq!(ledger.backup_file(&path).unwrap_err().code(), "storage.not_empty");
             let target = folder.path().join(format!("restored-{round}.db"));
-            assert_eq!(backup::restore_file(&path, &target).unwrap(), summary);
+            assert_eq!(backup::restore_file(&path, &target, NOW).unwrap(), summary);
             let restored = open(&Address::Sqlite(target));
             assert!(restored.audit_full().unwrap().is_sound());
             assert!(restored.submit_and_wait(deposit(3)).unwrap().repeated);
@@ -238,10 +238,10 @@ fn a_file_is_copied_while_the_ledger_works() {
     let broken = folder.path().join("broken.db");
     std::fs::File::create(&broken).unwrap().write_all(&bytes).unwrap();
     let target = folder.path().join("never.db");
-    assert_eq!(backup::restore_file(&broken, &target).unwrap_err().code(), "storage.damaged");
+    assert_eq!(backup::restore_file(&broken, &target, NOW).unwrap_err().code(), "storage.damaged");
     assert!(!target.exists());
     std::fs::write(&broken, b"no database at all").unwrap();
-    assert!(backup::restore_file(&broken, &target).is_err());
+    assert!(backup::restore_file(&broken, &target, NOW).is_err());
     assert!(!target.exists());
     ledger.close();
     let memory = open(&Address::Memory);
@@ -268,7 +268,7 @@ fn what_another_ledger_left_beside_the_file_is_not_restored_into() {
     for (suffix, left) in [("-wal", wal.as_slice()), ("-shm", &[]), ("-journal", &[])] {
         std::fs::write(companion(suffix), left).unwrap();
         for error in [
-            backup::restore_file(&backup, &path).unwrap_err(),
+            backup::restore_file(&backup, &path, NOW).unwrap_err(),
             backup::restore(&address, &mut text.as_slice(), NOW).unwrap_err(),
         ] {
             assert_eq!(error.code(), "storage.not_empty", "{suffix}");
@@ -279,7 +279,7 @@ fn what_another_ledger_left_beside_the_file_is_not_restored_into() {
         std::fs::remove_file(companion(suffix)).unwrap();
     }
     // Without them it is restored, and so is a dump into an empty ledger, whatever is its own.
-    backup::restore_file(&backup, &path).unwrap();
+    backup::restore_file(&backup, &path, NOW).unwrap();
     let address = Address::Sqlite(folder.path().join("empty.db"));
     open(&address).close();
     backup::restore(&address, &mut text.as_slice(), NOW).unwrap();

@@ -22,19 +22,19 @@ impl Ledger {
                 "only a ledger in a sqlite file is copied to a file; dump this one",
             ));
         };
-        copy(source, path)
+        copy(source, path, None)
     }
 }
 
-/// Copies a backup that [`Ledger::backup_file`] made to where a ledger is to be, and checks it. Neither the ledger may be there nor what SQLite
-/// left of another one beside it (`-wal`, `-shm`, `-journal`). Blocks.
+/// Copies a backup that [`Ledger::backup_file`] made to where a ledger is to be, brings the copy up to date when an older program has written
+/// it, and checks it. Neither the ledger may be there nor what SQLite left of another one beside it (`-wal`, `-shm`, `-journal`). Blocks.
 ///
-/// Errors: `storage.not_empty`, `storage.backup`, `storage.damaged`.
-pub fn restore_file(backup: &Path, path: &Path) -> Result<Summary> {
+/// Errors: `storage.not_empty`, `storage.backup`, `storage.damaged`; `storage.schema` when it is of a newer program, or was altered by hand.
+pub fn restore_file(backup: &Path, path: &Path, now_ms: i64) -> Result<Summary> {
     if !backup.is_file() {
         return Err(Error::new(ErrorKind::Backup, format!("`{}` is no file", backup.display())));
     }
-    copy(backup, path)
+    copy(backup, path, Some(now_ms))
 }
 
 /// What SQLite keeps beside a file: it would be read into whatever has the file's name next.
@@ -52,7 +52,8 @@ fn absent(path: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::NotEmpty, format!("`{}` is there; nothing is overwritten", path.display())))
 }
 
-fn copy(source: &Path, path: &Path) -> Result<Summary> {
+/// `migrate_ms`: the time, when the copy is brought up to date.
+fn copy(source: &Path, path: &Path, migrate_ms: Option<i64>) -> Result<Summary> {
     absent(path)?;
     no_companions(path)?;
     // Under another name until it has been checked: what has the right name is whole.
@@ -64,8 +65,9 @@ fn copy(source: &Path, path: &Path) -> Result<Summary> {
         }
     };
     remove();
-    let result =
-        Sqlite::reader(source).and_then(|from| from.copy_to(&partial)).and_then(|()| check(&partial));
+    let result = Sqlite::reader(source)
+        .and_then(|from| from.copy_to(&partial))
+        .and_then(|()| check(&partial, migrate_ms));
     let result = result.and_then(|summary| {
         let synced = std::fs::File::open(&partial).and_then(|file| file.sync_all());
         synced.and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
@@ -83,11 +85,15 @@ fn copy(source: &Path, path: &Path) -> Result<Summary> {
     result
 }
 
-fn check(path: &Path) -> Result<Summary> {
+fn check(path: &Path, migrate_ms: Option<i64>) -> Result<Summary> {
     let mut copy = Sqlite::standalone(path)?;
     let found = copy.first("PRAGMA integrity_check", &[])?.map(|mut row| row.text()).transpose()?;
     if found.as_deref() != Some("ok") || copy.first("PRAGMA foreign_key_check", &[])?.is_some() {
         return Err(Error::new(ErrorKind::Damaged, "the copy's pages or references are damaged"));
+    }
+    // The audit reads the tables of this program.
+    if let Some(now_ms) = migrate_ms {
+        copy.bring_up_to_date(now_ms)?;
     }
     let report = reading(&mut copy, |sql| audit::run(&mut SqlReader(sql)))?;
     sound(&report)?;

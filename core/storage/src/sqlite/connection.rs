@@ -121,6 +121,11 @@ impl Sqlite {
         Ok(sqlite)
     }
 
+    /// Makes the tables those of this program. Errors: `storage.schema`, `storage.damaged`.
+    pub(crate) fn bring_up_to_date(&mut self, now_ms: i64) -> Result<()> {
+        self.migrate(MIGRATIONS, Migrate::Always, now_ms)
+    }
+
     /// Copies the database, as it stands now, to a new file.
     pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
         restrict(path)?;
