@@ -56,9 +56,13 @@ fn failed(path: &Path, error: &dyn core::fmt::Display) -> SetupError {
 
 /// The checkpoint that a file holds; its signature is not looked at, for whoever may write the file may read the keys. Error: `io.failed`.
 pub fn read(path: &Path) -> Result<Checkpoint, SetupError> {
+    Ok(read_signed(path)?.checkpoint().clone())
+}
+
+/// The same with its signatures, for whoever has the key set of that time. Error: `io.failed`.
+pub fn read_signed(path: &Path) -> Result<SignedCheckpoint, SetupError> {
     let note = std::fs::read(path).map_err(|error| failed(path, &error))?;
-    let signed = SignedCheckpoint::parse(&note).map_err(|error| failed(path, &error))?;
-    Ok(signed.checkpoint().clone())
+    SignedCheckpoint::parse(&note).map_err(|error| failed(path, &error))
 }
 
 /// The checkpoint of a data folder, when there is one. Error: `io.failed`.

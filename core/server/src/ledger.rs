@@ -44,12 +44,6 @@ pub fn open_to_write(config: &Config) -> Result<Ledger, SetupError> {
     Err(SetupError::new(refusal.code().as_str(), refusal.message().to_owned()))
 }
 
-/// Brings the tables of a restored ledger, at which nobody is at work, up to date. Blocks. Errors: `storage.*`, `config.invalid`.
-pub fn bring_up_to_date(config: &Config, now_ms: i64) -> Result<(), SetupError> {
-    open_with(config, Migrate::Always, now_ms)?.close();
-    Ok(())
-}
-
 /// Opens a ledger, whatever is to be done with it. A SQLite file must be there. Errors: as [`open`].
 pub(crate) fn open_with(config: &Config, migrate: Migrate, now_ms: i64) -> Result<Ledger, SetupError> {
     let address = address(config)?;

@@ -37,6 +37,7 @@ mod problem;
 mod random;
 mod registry;
 mod request_id;
+pub mod restored;
 mod revoked;
 mod roster;
 mod routes;

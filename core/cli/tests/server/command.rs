@@ -153,7 +153,10 @@ fn the_ledger_is_audited_kept_and_brought_back() {
     // Elsewhere, from either form; and never over a ledger that is there.
     for (file, to) in [(&lines, "one"), (&pages, "two")] {
         std::fs::create_dir(path(to)).unwrap();
-        assert_eq!(object(on(&["restore", file], &path(to))), kept);
+        let mut restored = object(on(&["restore", file], &path(to)));
+        let members = restored.as_object_mut().unwrap();
+        assert_eq!((members.remove("operators"), members.remove("keys")), (Some(json!([])), Some(json!([]))));
+        assert_eq!(restored, kept);
         assert_eq!(object(on(&["ledger", "audit"], &path(to)))["root"], sound["root"]);
         let (code, _, err) = on(&["restore", file], &path(to));
         assert!(code == 2 && err.contains("storage.not_empty"), "{err}");
@@ -166,4 +169,46 @@ fn the_ledger_is_audited_kept_and_brought_back() {
     assert!(code == 2 && err.contains("storage."), "{err}");
     let (code, _, err) = on(&["ledger", "audit"], &path("nowhere"));
     assert!(code == 2 && err.contains("there is no ledger"), "{err}");
+}
+
+/// A token has leaked, a key was dropped, the disk dies: the backup of the night knows of neither, and the command says so.
+#[test]
+fn a_restore_says_who_may_act_again() {
+    let service = Service::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let data = service.data().to_str().unwrap().to_owned();
+    let leaked = service.command(&["operator", "add", "mallory", "--role", "admin"]);
+    std::fs::create_dir_all(path("restored/keys")).unwrap();
+    for file in std::fs::read_dir(service.data().join("keys")).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), folder.path().join("restored/keys").join(file.file_name())).unwrap();
+    }
+    std::fs::copy(service.data().join("operators.json"), path("restored/operators.json")).unwrap();
+    let lines = path("ledger.jsonl");
+    object(imagxp(&["--json", "broker", "backup", &lines, "--data", &data], None));
+
+    // What happens after the night.
+    service.command(&["operator", "remove", "mallory"]);
+    let keys = || -> Value {
+        serde_json::from_slice(&std::fs::read(service.data().join("keys/keys.json")).unwrap()).unwrap()
+    };
+    let dropped = keys()["keys"][0]["kid"].as_str().unwrap().to_owned();
+    service.command(&["keys", "drop", &dropped, "--reason", "it has leaked"]);
+
+    let restored = path("restored");
+    let (code, out, err) = imagxp(&["--json", "broker", "restore", &lines, "--data", &restored], None);
+    assert_eq!(code, 0, "{err}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert!(said["operators"].as_array().unwrap().contains(&json!("mallory")), "{out}");
+    assert_eq!(said["keys"], json!([dropped]));
+    assert!(err.contains("registry.restored") && err.contains("before the service starts"), "{err}");
+    // The step that the guide has: both are ended again, before anything runs.
+    for args in [
+        ["operator", "remove", "mallory"].as_slice(),
+        &["keys", "drop", &dropped, "--reason", "it had leaked before the restore"],
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["--data", &restored]).collect();
+        assert_eq!(imagxp(&args, None).0, 0, "{args:?}");
+    }
+    assert!(!(out + &err).contains(leaked.trim()), "no token is told");
 }

@@ -91,6 +91,42 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// The broker's key set, kept beside a checkpoint, says whose it is, when the service has long forgotten the key.
+#[test]
+fn a_checkpoint_is_attributed_by_the_key_set_that_was_kept_with_it() {
+    let rewound = Rewound::new();
+    let (_, published) = rewound.publish();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let set = rewound.service.send("GET", "/.well-known/jwks.json", &[], b"");
+    let (set, none) = (write("jwks.json", &set.0.body), write("none.json", br#"{"keys":[]}"#));
+    let note = String::from_utf8(published.clone()).unwrap();
+    let (text, signature) = note.trim_end().rsplit_once(' ').unwrap();
+    let mut signature: Vec<char> = signature.chars().collect();
+    signature[40] = if signature[40] == 'A' { 'B' } else { 'A' };
+    let forged = format!("{text} {}\n", signature.iter().collect::<String>());
+    let (kept, forged) = (write("kept", &published), write("forged", forged.as_bytes()));
+    let audit = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+            .args(["--json", "broker", "ledger", "audit", "--data"])
+            .arg(rewound.service.data())
+            .args(args)
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), said["checkpoints_unsigned"].clone())
+    };
+    assert_eq!(audit(&["--checkpoint", &kept, "--jwks", &none, "--jwks", &set]), (Some(0), json!([])));
+    assert_eq!(audit(&["--checkpoint", &kept, "--jwks", &none]), (Some(1), json!([kept])));
+    assert_eq!(audit(&["--checkpoint", &forged, "--jwks", &set]), (Some(1), json!([forged])));
+    assert_eq!(audit(&["--checkpoint", &forged]).0, Some(0), "without a key set nobody looks at it");
+    assert_eq!(audit(&["--checkpoint", &kept, "--jwks", &kept]).0, Some(2));
+    assert_eq!(audit(&["--jwks", &set]).0, Some(2));
+}
+
 /// An old copy of the database is put in place. What was published says so, until an operator accepts it, while the service runs.
 #[test]
 fn an_old_backup_in_place_of_the_log_is_refused_until_it_is_accepted() {

@@ -199,6 +199,13 @@ pub(crate) fn step_in_database(
     database::step(ledger, &passphrase, step, now)
 }
 
+/// The `kid`s of a data folder's keys that were not dropped; none are opened. Errors: `keys.malformed`, `io.failed`.
+pub(crate) fn names_in_folder(data: &Path) -> Result<Vec<String>, SetupError> {
+    let plan = folder::read(data)?.unwrap_or_default();
+    let kept = plan.entries().iter().filter(|entry| entry.dropped.is_none());
+    Ok(kept.map(|entry| entry.kid.as_str().to_owned()).collect())
+}
+
 /// The keys of a data folder, ready to be put into a database; `None` when it has none. Errors: `key_file.locked`, `io.failed`.
 pub(crate) fn moving(data: &Path, secret: &Secret) -> Result<Option<Moving>, SetupError> {
     let Some(plan) = folder::read(data)? else { return Ok(None) };

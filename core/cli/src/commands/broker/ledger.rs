@@ -4,10 +4,13 @@ use crate::commands::server::{Options, now, wrong};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::input::name;
-use imagxp::audit::Checkpoint;
+use imagxp::audit::SignedCheckpoint;
+use imagxp::crypto::PublicKey;
 use imagxp::encoding::hex_encode;
 use imagxp::json::{Number, Object, Value};
+use imagxp::jwks::JwkSet;
 use imagxp_broker::{Actor, Due, Reader as _, Request};
+use imagxp_server::restored::{self, Restored};
 use imagxp_server::{kept, ledger};
 use imagxp_storage::backup::{self, Summary};
 use imagxp_storage::{Address, Ledger};
@@ -19,6 +22,9 @@ use std::path::{Path, PathBuf};
 const BATCH: usize = 256;
 /// What every SQLite file begins with.
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+/// What the names of operators and keys are printed for.
+const COUNTS_AGAIN: &str = "operators and keys of a backup count again: end those that were ended since it was made, before the service starts \
+     (`imagxp operator remove`, `imagxp keys drop`)";
 
 /// The ledger itself
 #[derive(Debug, clap::Args)]
@@ -34,12 +40,16 @@ enum Command {
 
 /// Check every balance against its transfers, every visa against its money, every entry against the log
 ///
-/// Reads one state, beside a service that runs. Exit code 1 when an invariant does not hold, or a checkpoint is not of this log.
+/// Reads one state, beside a service that runs. Exit code 1 when an invariant does not hold, a checkpoint is not of this log, or none of the
+/// given keys has signed it.
 #[derive(Debug, clap::Args)]
 struct Audit {
     /// A checkpoint that the log must contain, as `/v1/log/checkpoint` gave it; may be repeated
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
+    /// A key set of the broker, as it was kept with a checkpoint: one of its keys must have signed each checkpoint; may be repeated
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    jwks: Vec<PathBuf>,
     #[command(flatten)]
     options: Options,
 }
@@ -54,21 +64,30 @@ impl Args {
 
 impl Audit {
     fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let checkpoints: Vec<Checkpoint> =
-            self.checkpoint.iter().map(|path| kept::read(path)).collect::<Result<_, _>>().map_err(wrong)?;
+        let checkpoints: Vec<SignedCheckpoint> = self
+            .checkpoint
+            .iter()
+            .map(|path| kept::read_signed(path))
+            .collect::<Result<_, _>>()
+            .map_err(wrong)?;
+        let keys = self.keys()?;
         let ledger = open(&self.options)?;
         let report = ledger.audit_full().map_err(stored)?;
-        let mut missing = Vec::new();
+        let (mut missing, mut unsigned) = (Vec::new(), Vec::new());
         for (path, checkpoint) in self.checkpoint.iter().zip(&checkpoints) {
+            let path = || Value::from(path.display().to_string());
             if !ledger
                 .read()
-                .and_then(|mut reading| kept::contains(&mut reading, checkpoint))
+                .and_then(|mut reading| kept::contains(&mut reading, checkpoint.checkpoint()))
                 .map_err(stored)?
             {
-                missing.push(Value::from(path.display().to_string()));
+                missing.push(path());
+            }
+            if !self.jwks.is_empty() && checkpoint.verify(&keys).is_err() {
+                unsigned.push(path());
             }
         }
-        let holds = report.is_sound() && missing.is_empty();
+        let holds = report.is_sound() && missing.is_empty() && unsigned.is_empty();
         let mut object = summary(&Summary::from(&report));
         object.insert("sound", report.is_sound());
         object.insert("wrong", number(report.wrong));
@@ -80,8 +99,25 @@ impl Audit {
         });
         object.insert("findings", findings.collect::<Vec<_>>());
         object.insert("checkpoints_missing", missing);
+        if !self.jwks.is_empty() {
+            object.insert("checkpoints_unsigned", unsigned);
+        }
         super::show::show(context, &object)?;
         Ok(if holds { Exit::Ok } else { Exit::Deny })
+    }
+
+    /// The keys of the given sets.
+    fn keys(&self) -> Result<Vec<PublicKey>, CliError> {
+        let mut keys = Vec::new();
+        for path in &self.jwks {
+            let unreadable = |error| {
+                CliError::new(CliError::UNREADABLE, format!("cannot be read: {error}")).in_file(name(path))
+            };
+            let set = JwkSet::parse(&std::fs::read(path).map_err(unreadable)?)
+                .map_err(|error| CliError::from(error).in_file(name(path)))?;
+            keys.extend(set.keys().iter().map(|jwk| jwk.key().clone()));
+        }
+        Ok(keys)
     }
 }
 
@@ -209,12 +245,7 @@ impl Restore {
         (&file).take(16).read_to_end(&mut start).map_err(unreadable)?;
         let restored = match &address {
             Address::Sqlite(to) if start == SQLITE => {
-                let restored = backup::restore_file(&self.file, to);
-                // Of an older program, perhaps; the audit that comes next is this one's.
-                if restored.is_ok() {
-                    ledger::bring_up_to_date(&config, now()?.as_millis()).map_err(wrong)?;
-                }
-                restored
+                backup::restore_file(&self.file, to, now()?.as_millis())
             }
             _ if start == SQLITE => {
                 return Err(CliError::usage(
@@ -227,7 +258,18 @@ impl Restore {
             }
         };
         let restored = restored.map_err(|error| stored(error).in_file(name(&self.file)))?;
-        super::show::show(context, &summary(&restored))
+        let mut object = summary(&restored);
+        match restored::read(&config) {
+            Ok(Restored { operators, keys }) => {
+                let names = |names: Vec<String>| names.into_iter().map(Value::from).collect::<Vec<_>>();
+                object.insert("operators", names(operators));
+                object.insert("keys", names(keys));
+            }
+            Err(error) => context.out.warning(&wrong(error)),
+        }
+        super::show::show(context, &object)?;
+        context.out.warning(&CliError::new("registry.restored", COUNTS_AGAIN));
+        Ok(Exit::Ok)
     }
 }
 
