@@ -8,6 +8,7 @@ pub mod key;
 mod ledger;
 mod migration;
 pub mod operator;
+mod period;
 mod postgres;
 mod reader;
 mod rows;
@@ -26,5 +27,6 @@ pub use imagxp_database::{Error, ErrorKind, PostgresAddress, RedisAddress, Resul
 
 pub use ledger::{Address, Clock, Ledger, Options, Reading, Registry, Ticket};
 pub use migration::Migrate;
-pub use reader::{Statement, VisaCount};
+pub use period::Statement;
+pub use reader::VisaCount;
 pub use sqlite::Durability;

@@ -41,6 +41,10 @@ pub(crate) trait Sql {
     /// columns. One transfer is found by one of them only.
     fn of_account(&self) -> &'static [&'static str];
 
+    /// Statements that together add up what was posted to an account by some entries of the log: `$1` account, `$2` the first number, `$3` the
+    /// one after the last. Each has one row: debits, credits.
+    fn posted_of_account(&self) -> &'static [&'static str];
+
     /// Statements that together find an owner's newest transfers, of however many accounts: `$1` owner, `$2` numbers below, `$3` how many;
     /// `COLUMNS` stands for the columns. One transfer may be found by several of them.
     fn of_owner(&self) -> &'static [&'static str];

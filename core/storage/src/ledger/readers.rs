@@ -1,7 +1,8 @@
 //! Connections that read: a few, used again, given out one at a time.
 
 use super::backend::Connect;
-use crate::reader::{SqlReader, Statement, VisaCount};
+use crate::period::Statement;
+use crate::reader::{SqlReader, VisaCount};
 use crate::sql::Sql;
 use crate::sync::{Condvar, Mutex, MutexGuard, spawn};
 use core::fmt;

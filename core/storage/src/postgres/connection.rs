@@ -236,6 +236,15 @@ impl Sql for Postgres {
         ]
     }
 
+    fn posted_of_account(&self) -> &'static [&'static str] {
+        &[
+            "SELECT coalesce(sum(amount), 0), 0::numeric FROM transfer WHERE debit = $1 AND seq >= $2 AND seq < $3 \
+             AND phase IN ('single', 'post')",
+            "SELECT 0::numeric, coalesce(sum(amount), 0) FROM transfer WHERE credit = $1 AND seq >= $2 AND seq < $3 \
+             AND phase IN ('single', 'post')",
+        ]
+    }
+
     fn of_owner(&self) -> &'static [&'static str] {
         &[
             "SELECT COLUMNS FROM (SELECT id AS of_owner FROM account WHERE owner = $1) a CROSS JOIN LATERAL \

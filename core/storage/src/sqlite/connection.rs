@@ -1,6 +1,7 @@
 //! A connection to SQLite: settings, functions, errors.
 
 use super::fingerprint;
+use super::functions;
 use super::migrations::MIGRATIONS;
 use super::newest;
 use super::value::read;
@@ -11,7 +12,6 @@ use crate::value::{Row, Value, number};
 use imagxp_broker::{AccountId, Id, OnceKey};
 use imagxp_database::{Error, ErrorKind, Result};
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ impl Sqlite {
         })?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(128);
-        add_functions(&connection).map_err(failed)?;
+        functions::add(&connection).map_err(failed)?;
         let mut sqlite = Self { connection, log: None, version: 0 };
         sqlite.script(&format!(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; \
@@ -297,6 +297,10 @@ impl Sql for Sqlite {
         newest::OF_ACCOUNT
     }
 
+    fn posted_of_account(&self) -> &'static [&'static str] {
+        newest::POSTED_OF_ACCOUNT
+    }
+
     fn of_owner(&self) -> &'static [&'static str] {
         newest::OF_OWNER
     }
@@ -341,17 +345,6 @@ impl Sql for Sqlite {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// `imagxp_covers(c, d, p)`: whether `c >= d + p`, all of 16 bytes. A program without it can read the tables, and write no balances.
-fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
-    let flags =
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function("imagxp_covers", 3, flags, |context| {
-        let units = |at: usize| context.get::<[u8; 16]>(at).map(u128::from_be_bytes);
-        let taken = units(1)?.checked_add(units(2)?);
-        Ok(taken.is_some_and(|taken| units(0).is_ok_and(|brought| brought >= taken)))
-    })
 }
 
 /// A new database is its owner's alone: it holds who pays whom.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod fingerprint;
+mod functions;
 mod migrations;
 mod newest;
 mod store;
