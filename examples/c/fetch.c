@@ -92,7 +92,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user_data) {
     return len;
 }
 
-static bool is_named(const char *line, size_t len, const char *name) { return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0; }
+static bool is_named(const char *line, size_t len, const char *name) {
+    return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+}
 
 /* Header lines: their sum is limited, a coded body is refused, and Cache-Control is kept. */
 static size_t on_header(char *line, size_t size, size_t count, void *user_data) {
