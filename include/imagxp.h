@@ -15,8 +15,11 @@
  * - What a stranger sent (requests, manifests, tokens) may be anything; it is judged, never trusted.
  * - Text is UTF-8. Slices need no terminator; a slice of length 0 may point to NULL and means "absent" where that is possible.
  * - Time is always an argument: milliseconds since 1970-01-01T00:00:00Z.
- * - There is no global state, no thread-local state, no thread and no signal handler. `const` handles may be used by several
- *   threads at once; a handle that is passed as a non-const pointer, or freed, must not be in use anywhere else meanwhile.
+ * - There is no thread-local state, no thread and no signal handler, and no global state but two tables of constants: the generator's,
+ *   which publishers share, and that of P-256, made by its first operation. A program forks while no other thread
+ *   is inside any call of the library.
+ * - `const` handles may be used by several threads at once; a handle that is passed as a non-const pointer, or freed, must not be in use
+ *   anywhere else meanwhile.
  * - Callbacks must return normally: no C++ exception and no longjmp may leave them.
  * - A defect inside the library ends as IMAGXP_INTERNAL, never as an abort; one line about it goes to standard error.
  * - When memory runs out the process ends (SIGABRT, with a line on standard error), as everywhere in Rust: no call returns an error
@@ -198,7 +201,8 @@ typedef int (*imagxp_insert_fn)(void *user_data,
                                 int64_t expires_at_ms,
                                 int64_t now_ms);
 
-// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`.
+// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`. A store that cannot may answer `IMAGXP_SEEN_NO`: a replay
+// then costs a signature check, and a visa of many uses one insertion for each use that it has had.
 typedef int (*imagxp_seen_fn)(void *user_data, const uint8_t *key, int64_t now_ms);
 
 // The time up to which the store may have forgotten keys, in milliseconds since 1970; `IMAGXP_TIME_NONE` when it has forgotten none.
@@ -755,7 +759,7 @@ imagxp_status imagxp_key_from_pem(imagxp_slice pem,
 // Reads a private key from DER (PKCS#8). Free it with `imagxp_key_free`. Error: `key.malformed`.
 imagxp_status imagxp_key_from_pkcs8(imagxp_slice der, imagxp_key **key, imagxp_error **err);
 
-// Reads a private key from a JSON Web Key (RFC 7517), as JSON. Free it with `imagxp_key_free`. Error: `key.malformed`.
+// Reads a private key from a JSON Web Key (RFC 7517), as JSON. Free it with `imagxp_key_free`. Errors: `key.malformed`, `json.*`.
 imagxp_status imagxp_key_from_jwk(imagxp_slice json,
                                   imagxp_key **key,
                                   imagxp_error **err);
@@ -1043,6 +1047,9 @@ imagxp_status imagxp_replay_store_memory(size_t max_entries,
 
 // A store of the caller's, for example in shared memory. `insert_if_absent` is required; `seen` and `horizon` may be NULL. Each gets
 // `user_data`, which must stay valid until the store and every publisher that uses it are freed. Free it with `imagxp_replay_store_free`.
+//
+// Without `seen` a replay costs a signature check, and a visa of many uses one insertion for each use that it has had. Publishers of several
+// processes need one `secret` to share a store: with an empty one each makes up its own, and a nonce, or a visa, counts once in each process.
 //
 // # Safety
 // The callbacks keep the promises of `imagxp_insert_fn`.
@@ -1487,6 +1494,9 @@ imagxp_status imagxp_preferences_robots(imagxp_preferences *preferences,
                                         imagxp_error **err);
 
 // Gives a response header of the page; all but `Link`, `Content-Usage` and `Content-Signal` are passed over. The bytes are copied.
+//
+// Error: `usage.argument` for the 65th line of `Content-Usage`, or of `Content-Signal`. Of `Link` the report reads 64 links, and has an error
+// among its findings where a page has more; lines beyond them are passed over.
 imagxp_status imagxp_preferences_header(imagxp_preferences *preferences,
                                         imagxp_slice name,
                                         imagxp_slice value,

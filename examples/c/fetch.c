@@ -27,12 +27,13 @@ struct fetcher {
 struct job {
     struct fetcher *fetcher;
     struct job *next;
-    char *url, *host;
+    char *url, *host, *port;
     CURL *easy;
     struct curl_slist *addresses;
     struct evdns_getaddrinfo_request *resolving;
     struct event *start, *deadline;
-    size_t limit, header_bytes;
+    size_t limit, header_bytes, cache_control_len;
+    char cache_control[HEADER_BYTES]; /* the values of all such lines, each with a comma, which is shorter than the name */
     struct answer answer;
     uint8_t *body;
     bool loopback, cancelled;
@@ -50,6 +51,8 @@ static void finish(struct job *job, imagxp_fetch_failure failure) {
     job->fetcher->in_flight--;
     job->answer.failure = failure;
     job->answer.body.ptr = job->body;
+    imagxp_slice said = {(const uint8_t *)job->cache_control, job->cache_control_len};
+    job->answer.max_age_s = imagxp_max_age(said);
     job->fetched(job->user_data, &job->answer);
     if (job->easy != NULL) {
         curl_multi_remove_handle(job->fetcher->multi, job->easy);
@@ -59,6 +62,7 @@ static void finish(struct job *job, imagxp_fetch_failure failure) {
     event_free(job->deadline);
     curl_slist_free_all(job->addresses);
     curl_free(job->host);
+    curl_free(job->port);
     free(job->body);
     free(job->url);
     free(job);
@@ -88,21 +92,23 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user_data) {
     return len;
 }
 
-/* Header lines: their sum is limited, a coded body is refused, and max-age is remembered. */
+static bool is_named(const char *line, size_t len, const char *name) {
+    return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+}
+
+/* Header lines: their sum is limited, a coded body is refused, and Cache-Control is kept. */
 static size_t on_header(char *line, size_t size, size_t count, void *user_data) {
     struct job *job = user_data;
     size_t len = size * count;
-    char text[512];
     job->header_bytes += len;
-    snprintf(text, sizeof text, "%.*s", (int)(len < sizeof text ? len : sizeof text - 1), line);
-    if (job->header_bytes > HEADER_BYTES || strncasecmp(text, "content-encoding:", 17) == 0) {
+    if (job->header_bytes > HEADER_BYTES || is_named(line, len, "content-encoding:")) {
         job->answer.failure = IMAGXP_FETCH_INVALID;
         return 0;
     }
-    char *age = strncasecmp(text, "cache-control:", 14) == 0 ? strstr(text, "max-age=") : NULL;
-    if (age != NULL && age[8] >= '0' && age[8] <= '9') {
-        unsigned long seconds = strtoul(age + 8, NULL, 10);
-        job->answer.max_age_s = seconds < 86400 ? (uint32_t)seconds : 86400;
+    if (is_named(line, len, "cache-control:")) {
+        memcpy(job->cache_control + job->cache_control_len, line + 14, len - 14);
+        job->cache_control_len += len - 14;
+        job->cache_control[job->cache_control_len++] = ',';
     }
     return len;
 }
@@ -193,7 +199,7 @@ static void connect_to(struct job *job, struct curl_slist *addresses) {
 static void resolved(int error, struct evutil_addrinfo *list, void *user_data) {
     struct job *job = user_data;
     char pinned[1024];
-    size_t used = (size_t)snprintf(pinned, sizeof pinned, "%s:443:", job->host);
+    size_t used = (size_t)snprintf(pinned, sizeof pinned, "%s:%s:", job->host, job->port);
     bool allowed = true;
     job->resolving = NULL;
     for (struct evutil_addrinfo *each = list; each != NULL && allowed; each = each->ai_next) {
@@ -254,12 +260,12 @@ void fetch(struct fetcher *fetcher, const char *url, size_t limit, int deadline_
     job->url = memory(strdup(url));
     job->body = memory(malloc(limit));
     job->limit = limit;
-    job->answer.max_age_s = IMAGXP_MAX_AGE_NONE;
     job->fetched = fetched;
     job->user_data = user_data;
     job->loopback = fetcher->allow_loopback && (starts_with(url, "http://localhost:") || starts_with(url, "http://127.0.0.1:"));
     CURLU *parts = curl_url();
-    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(parts, CURLUPART_HOST, &job->host, 0) != CURLUE_OK) {
+    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(parts, CURLUPART_HOST, &job->host, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_PORT, &job->port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
         job->answer.failure = IMAGXP_FETCH_INVALID;
     }
     curl_url_cleanup(parts);

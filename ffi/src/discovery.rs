@@ -96,7 +96,7 @@ pub struct imagxp_preferences {
     policy: Option<Vec<u8>>,
 }
 
-/// How many headers and, apart from them, RSL documents are taken.
+/// How many lines of each header and, apart from them, RSL documents are taken.
 const MOST: usize = 64;
 
 /// Begins a report about a page (an absolute URL) for a product. Free it with `imagxp_preferences_free`.
@@ -136,6 +136,9 @@ pub extern "C" fn imagxp_preferences_robots(
 }
 
 /// Gives a response header of the page; all but `Link`, `Content-Usage` and `Content-Signal` are passed over. The bytes are copied.
+///
+/// Error: `usage.argument` for the 65th line of `Content-Usage`, or of `Content-Signal`. Of `Link` the report reads 64 links, and has an error
+/// among its findings where a page has more; lines beyond them are passed over.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_preferences_header(
     preferences: Option<&mut imagxp_preferences>,
@@ -147,7 +150,13 @@ pub extern "C" fn imagxp_preferences_header(
         let headers = &mut need(preferences, "preferences")?.headers;
         let name = name.text("name")?;
         if ["link", "content-usage", "content-signal"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
-            room(headers.len())?;
+            let count = headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).count();
+            if !name.eq_ignore_ascii_case("link") {
+                room(count)?;
+            } else if count > MOST || value.bytes()?.iter().all(|byte| b" \t,".contains(byte)) {
+                // Each line that is kept has a link: by the last of them the report finds that there are too many.
+                return Ok(());
+            }
             // What is not UTF-8 is for the report to find wrong.
             headers.push((name.to_owned(), String::from_utf8_lossy(value.bytes()?).into_owned()));
         }

@@ -168,7 +168,7 @@ pub extern "C" fn imagxp_key_from_pkcs8(
     boundary(err, || give(key, || PrivateKey::from_pkcs8_der(der.bytes()?).map(imagxp_key::memory)))
 }
 
-/// Reads a private key from a JSON Web Key (RFC 7517), as JSON. Free it with `imagxp_key_free`. Error: `key.malformed`.
+/// Reads a private key from a JSON Web Key (RFC 7517), as JSON. Free it with `imagxp_key_free`. Errors: `key.malformed`, `json.*`.
 #[unsafe(no_mangle)]
 pub extern "C" fn imagxp_key_from_jwk(
     json: imagxp_slice<'_>,

@@ -7,7 +7,7 @@ use crate::handle::give;
 use crate::policy::imagxp_policy;
 use crate::status::imagxp_status;
 use core::mem::MaybeUninit;
-use imagxp::{Error, Policy};
+use imagxp::{Error, ErrorKind, Policy};
 use imagxp_policy_file::Refusal;
 
 /// Reads a policy from the text of a file: TOML when the file's name ends in `.toml`, JSON when it ends in `.json`, else whichever it looks like.
@@ -23,7 +23,10 @@ pub extern "C" fn imagxp_policy_from_text(
 ) -> imagxp_status {
     boundary(err, || {
         give(policy, || {
-            let read = imagxp_policy_file::read(text.text("text")?, file_name.text("file_name")?);
+            // Bytes of a file, as `imagxp_policy_from_json` takes them: what is wrong with them is wrong with the policy.
+            let text = core::str::from_utf8(text.bytes()?)
+                .map_err(|_| Error::new(ErrorKind::Policy, "the policy is not UTF-8"))?;
+            let read = imagxp_policy_file::read(text, file_name.text("file_name")?);
             let file = read.map_err(|Refusal { error, line }| match line {
                 Some(line) => Error::new(error.kind(), format!("line {line}: {}", error.message())),
                 None => error,

@@ -43,7 +43,8 @@ pub type imagxp_insert_fn = Option<
     ) -> c_int,
 >;
 
-/// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`.
+/// Looks for the 16 bytes at `key` without storing them. Returns an `IMAGXP_SEEN_*`. A store that cannot may answer `IMAGXP_SEEN_NO`: a replay
+/// then costs a signature check, and a visa of many uses one insertion for each use that it has had.
 pub type imagxp_seen_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, key: *const u8, now_ms: i64) -> c_int>;
 
@@ -121,6 +122,9 @@ pub extern "C" fn imagxp_replay_store_memory(
 
 /// A store of the caller's, for example in shared memory. `insert_if_absent` is required; `seen` and `horizon` may be NULL. Each gets
 /// `user_data`, which must stay valid until the store and every publisher that uses it are freed. Free it with `imagxp_replay_store_free`.
+///
+/// Without `seen` a replay costs a signature check, and a visa of many uses one insertion for each use that it has had. Publishers of several
+/// processes need one `secret` to share a store: with an empty one each makes up its own, and a nonce, or a visa, counts once in each process.
 ///
 /// # Safety
 /// The callbacks keep the promises of `imagxp_insert_fn`.

@@ -81,11 +81,6 @@ static void preferences(void) {
     CHECK(contains(borrow(&json), "\"source\":\"rsl\""));
     CHECK(contains(borrow(&json), "\"source\":\"policy\""));
     imagxp_bytes_free(&json);
-    imagxp_status last = IMAGXP_OK;
-    for (int i = 0; i < 70 && last == IMAGXP_OK; i++) {
-        last = imagxp_preferences_header(preferences, S("Link"), S("</x>; rel=next"), NULL);
-    }
-    CHECK(last == IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_preferences_robots(NULL, 200, none(), &err), IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_preferences_json(NULL, &json, &err), IMAGXP_USAGE_ARGUMENT);
     imagxp_preferences_free(preferences);
@@ -96,8 +91,39 @@ static void preferences(void) {
     imagxp_preferences_free(preferences);
 }
 
+/* Links of a page, however many, hide nothing else that it says; and there is a bound on all that is kept. */
+static void many_lines(void) {
+    imagxp_preferences *preferences = NULL;
+    imagxp_bytes json = {NULL, 0};
+    OK(imagxp_preferences_new(S("https://pub.example/news/1"), S("bot"), &preferences, &err));
+    for (int i = 0; i < 64; i++) {
+        OK(imagxp_preferences_header(preferences, S("Link"), S("</x.css>; rel=preload"), &err));
+    }
+    for (int i = 0; i < 64; i++) {
+        OK(imagxp_preferences_header(preferences, S("link"), S(", ,\t"), &err));
+    }
+    OK(imagxp_preferences_header(preferences, S("Content-Usage"), S("train-ai=n"), &err));
+    OK(imagxp_preferences_json(preferences, &json, &err));
+    CHECK(contains(borrow(&json), "\"CRAWL_TRAINING\":{\"advice\":\"refrain\""));
+    CHECK(contains(borrow(&json), "\"findings\":[]"));
+    imagxp_bytes_free(&json);
+    for (int i = 0; i < 1000; i++) {
+        OK(imagxp_preferences_header(preferences, S("LINK"), S("</p.json>; rel=imagxp-policy"), &err));
+    }
+    OK(imagxp_preferences_json(preferences, &json, &err));
+    CHECK(contains(borrow(&json), "\"level\":\"error\",\"message\":\"too many links; the rest is ignored\""));
+    imagxp_bytes_free(&json);
+    for (int i = 0; i < 63; i++) {
+        OK(imagxp_preferences_header(preferences, S("content-usage"), S("train-ai=n"), &err));
+    }
+    FAILS(imagxp_preferences_header(preferences, S("Content-Usage"), S("train-ai=n"), &err), IMAGXP_USAGE_ARGUMENT);
+    OK(imagxp_preferences_header(preferences, S("Content-Signal"), S("ai-train=no"), &err));
+    imagxp_preferences_free(preferences);
+}
+
 int main(void) {
     static const struct test TESTS[] = {
-        {"robots", robots}, {"statuses", statuses}, {"links", links}, {"preferences", preferences}, {NULL, NULL}};
+        {"robots", robots}, {"statuses", statuses}, {"links", links}, {"preferences", preferences},
+        {"many_lines", many_lines}, {NULL, NULL}};
     return run_tests(TESTS);
 }

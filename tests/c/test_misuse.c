@@ -134,6 +134,7 @@ static void bad_slices_are_refused(void) {
     REFUSES_BAD_SLICES(imagxp_public_key_from_jwk(bad, &public_key, &err));
     REFUSES_BAD_SLICES(imagxp_identity_new(bad, world.key, false, &identity, &err));
     REFUSES_BAD_SLICES(imagxp_policy_from_json(bad, &policy, &err));
+    REFUSES_BAD_SLICES(imagxp_policy_from_text(bad, S("policy.json"), &policy, &err));
     REFUSES_BAD_SLICES(imagxp_request_new(bad, S("/"), NULL, 0, &request, &err));
     REFUSES_BAD_SLICES(imagxp_request_new(S("GET"), bad, NULL, 0, &request, &err));
     REFUSES_BAD_SLICES(imagxp_request_new(S("GET"), S("/"), &bad, 0, NULL, &err));
@@ -178,6 +179,11 @@ static void bad_text_is_refused(void) {
     FAILS(imagxp_sign_request_new(odd, S(PAGE), IMAGXP_PURPOSE_SUMMARY, &what, &err), IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_key_from_pem(odd, &key, &err), IMAGXP_USAGE_ARGUMENT);
     FAILS(imagxp_policy_from_json(odd, &policy, &err), IMAGXP_USAGE_POLICY);
+    FAILS(imagxp_policy_from_text(odd, S("policy.json"), &policy, &err), IMAGXP_USAGE_POLICY);
+    FAILS(imagxp_policy_from_text(odd, S("policy.toml"), &policy, &err), IMAGXP_USAGE_POLICY);
+    FAILS(imagxp_policy_from_text(S(FREE_POLICY), odd, &policy, &err), IMAGXP_USAGE_ARGUMENT);
+    FAILS(imagxp_key_from_jwk(S("{"), &key, &err), IMAGXP_JSON_MALFORMED);
+    FAILS(imagxp_key_from_jwk(S("{}"), &key, &err), IMAGXP_KEY_MALFORMED);
     OK(imagxp_request_new(S("GET"), S("/"), NULL, 0, &request, &err));
     FAILS(imagxp_request_set_body_digest(request, odd, &err), IMAGXP_USAGE_ARGUMENT);
     imagxp_request_free(request);

@@ -89,6 +89,77 @@ static void a_visa_pays_once(void) {
     world_close(&world);
 }
 
+/* What a store is asked. It keeps everything; at most so many keys. */
+struct counted {
+    uint8_t keys[64][16];
+    size_t key_count, insertions, questions;
+};
+
+static bool counted_holds(const struct counted *store, const uint8_t *key) {
+    for (size_t i = 0; i < store->key_count; i++) {
+        if (memcmp(store->keys[i], key, 16) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int counted_insert(void *user_data, const uint8_t *key, const uint8_t *agent, int64_t expires_at_ms, int64_t now_ms) {
+    struct counted *store = (struct counted *)user_data;
+    (void)agent, (void)expires_at_ms, (void)now_ms;
+    store->insertions++;
+    if (counted_holds(store, key)) {
+        return IMAGXP_INSERT_SEEN;
+    }
+    if (store->key_count == 64) {
+        return IMAGXP_INSERT_FULL;
+    }
+    memcpy(store->keys[store->key_count++], key, 16);
+    return IMAGXP_INSERT_FRESH;
+}
+
+static int counted_seen(void *user_data, const uint8_t *key, int64_t now_ms) {
+    struct counted *store = (struct counted *)user_data;
+    (void)now_ms;
+    store->questions++;
+    return counted_holds(store, key) ? IMAGXP_SEEN_YES : IMAGXP_SEEN_NO;
+}
+
+/* A visa of 1000 uses costs a store that can look ten questions for each, and one that cannot an insertion for each use before. */
+static void uses_are_found_by_looking(void) {
+    for (int can_look = 0; can_look < 2; can_look++) {
+        struct world world;
+        struct broker broker;
+        struct counted counted;
+        imagxp_replay_store *store = NULL;
+        memset(&counted, 0, sizeof counted);
+        OK(imagxp_replay_store_new(&counted, counted_insert, can_look ? counted_seen : NULL, NULL, &store, &err));
+        world_open(&world, PAID_POLICY, store);
+        imagxp_replay_store_free(store);
+        world_supply(&world, NOW);
+        broker_open(&broker);
+        OK(imagxp_publisher_supply(world.publisher, S(JWKS_URL), S(broker.jwks), IMAGXP_MAX_AGE_NONE, NOW, &err));
+        imagxp_visa *visa = new_visa("0.001");
+        OK(imagxp_visa_set_max_uses(visa, 1000, &err));
+        imagxp_bytes token = issue(&broker, visa);
+        for (size_t use = 1; use <= 30; use++) {
+            imagxp_headers *headers = sign(&world, PAGE, borrow(&token));
+            imagxp_request *request = received(headers, PAGE);
+            counted.insertions = counted.questions = 0;
+            expect_code(&world, request, NOW, IMAGXP_OK);
+            /* The nonce costs one of each. */
+            CHECK(counted.insertions == (can_look ? 2 : 1 + use));
+            CHECK(counted.questions <= 1 + 10);
+            imagxp_request_free(request);
+            imagxp_headers_free(headers);
+        }
+        imagxp_bytes_free(&token);
+        imagxp_visa_free(visa);
+        imagxp_key_free(broker.key);
+        world_close(&world);
+    }
+}
+
 /* A stolen visa names another key; a cheap one does not suffice. */
 static void other_visas_are_refused(void) {
     struct world world;
@@ -208,6 +279,7 @@ static void tokens_are_verified(void) {
 int main(void) {
     static const struct test tests[] = {
         {"a_visa_pays_once", a_visa_pays_once},
+        {"uses_are_found_by_looking", uses_are_found_by_looking},
         {"other_visas_are_refused", other_visas_are_refused},
         {"the_broker_is_asked", the_broker_is_asked},
         {"tokens_are_verified", tokens_are_verified},

@@ -65,7 +65,7 @@ impl PublicKey {
         boundary::call(|| crypto::PublicKey::from_spki_der(&[P256_SPKI, point].concat()).map(Self::shared))
     }
 
-    /// Reads the JSON of a public JSON Web Key (RFC 7517). Throws `key.malformed`.
+    /// Reads the JSON of a public JSON Web Key (RFC 7517). Throws `key.malformed`; `json.…` for what is no JSON, or breaks a rule of it.
     #[uniffi::constructor]
     pub(crate) fn from_jwk(jwk: &[u8]) -> Result<Arc<Self>, ImagxpError> {
         boundary::call(|| crypto::PublicKey::from_jwk(&json::jwk(jwk)?).map(Self::shared))
@@ -148,7 +148,7 @@ impl PrivateKey {
         boundary::call(|| crypto::PrivateKey::from_pkcs8_der(der).map(Self::shared))
     }
 
-    /// Reads the JSON of a private JSON Web Key. Throws `key.malformed`.
+    /// Reads the JSON of a private JSON Web Key. Throws `key.malformed`; `json.…` for what is no JSON, or breaks a rule of it.
     #[uniffi::constructor]
     pub(crate) fn from_jwk(jwk: &[u8]) -> Result<Arc<Self>, ImagxpError> {
         boundary::call(|| crypto::PrivateKey::from_jwk(&json::jwk(jwk)?).map(Self::shared))

@@ -58,9 +58,10 @@ impl Publisher {
     /// A publisher.
     ///
     /// `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
-    /// nil. `memory` or `replayStore`: where nonces are kept, in memory with the default sizes when both are nil. `customPolicy`:
-    /// asked last. `limits`: sizes. `auditLog` or `auditSink`: where each decided verdict is recorded before it is given; a failure is
-    /// `audit.unavailable` (503). Throws `usage.argument` for a secret of another length, two stores, or two sinks.
+    /// nil, except with a `replayStore`, which needs one. `memory` or `replayStore`: where nonces are kept, in memory with the default
+    /// sizes when both are nil. `customPolicy`: asked last. `limits`: sizes. `auditLog` or `auditSink`: where each decided verdict is
+    /// recorded before it is given; a failure is `audit.unavailable` (503). Throws `usage.argument` for a secret of another length, a
+    /// `replayStore` without one, two stores, or two sinks.
     #[uniffi::constructor(default(secret = None, memory = None, replay_store = None, custom_policy = None, limits = None,
         audit_log = None, audit_sink = None))]
     #[expect(clippy::too_many_arguments, reason = "labelled arguments of Swift")]
@@ -79,6 +80,12 @@ impl Publisher {
         let secret = match secret {
             Some(secret) => {
                 secret.try_into().map_err(|_| ImagxpError::argument("the secret is not 16 bytes"))?
+            }
+            // Each process would make up its own, and count each nonce once more.
+            None if replay_store.is_some() => {
+                return Err(ImagxpError::argument(
+                    "a shared replay store needs the `secret` that its processes share",
+                ));
             }
             None => made_up()?,
         };

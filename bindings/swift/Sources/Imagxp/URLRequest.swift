@@ -5,7 +5,8 @@ import Foundation
 #endif
 
 extension Identity {
-    /// The request, signed: every `x-imagxp-*` header that it had is replaced, and `IMAGXP/1.0` added to its `User-Agent`.
+    /// The request, signed: every `x-imagxp-*` header that it had is replaced but `x-imagxp-feedback`, which stays, and `IMAGXP/1.0` is
+    /// added to its `User-Agent`.
     ///
     /// The signature is for one URL and one use. `URLSession` follows redirects by itself and takes these headers along: give the session
     /// a `NoRedirects`, and sign anew for where a redirect leads. The digest of `httpBody` is signed; fragment, user and password of the URL
@@ -33,7 +34,7 @@ extension Identity {
             proof: proof, compatible: compatible)
         var signed = request
         signed.url = bare
-        for name in signed.allHTTPHeaderFields?.keys.map({ $0 }) ?? [] where name.isOurs {
+        for name in signed.allHTTPHeaderFields?.keys.map({ $0 }) ?? [] where name.isReplaced {
             signed.setValue(nil, forHTTPHeaderField: name)
         }
         for header in headers { signed.setValue(header.value, forHTTPHeaderField: header.name) }
@@ -108,5 +109,9 @@ extension URLRequest {
 }
 
 extension String {
-    fileprivate var isOurs: Bool { lowercased().hasPrefix("x-imagxp-") }
+    /// Feedback is the caller's, and signed by itself; what else has this prefix belongs to one signature.
+    fileprivate var isReplaced: Bool {
+        let name = lowercased()
+        return name.hasPrefix("x-imagxp-") && name != "x-imagxp-feedback"
+    }
 }

@@ -6,7 +6,7 @@ final class ConcurrencyTests: XCTestCase {
     func testManyTasksOnOnePublisher() async throws {
         let identity = try agent()
         for publisher in [
-            try knowing(identity), try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore())),
+            try knowing(identity), try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore())),
         ] {
             let shared = try (0..<50).map { _ in try signed(identity) }
             let outcomes = try await withThrowingTaskGroup(of: [String?].self) { group in

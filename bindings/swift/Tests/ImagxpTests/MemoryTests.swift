@@ -28,7 +28,7 @@ final class MemoryTests: XCTestCase {
                 }
                 expect("usage.signer") { try signed(identity) }
                 let store = SwiftStore(fault: .seen)
-                let publisher = try Publisher(policy: policy(), replayStore: store)
+                let publisher = try Publisher(policy: policy(), secret: secret, replayStore: store)
                 XCTAssertNotNil(try publisher.judge([]).code)
                 expect("key.malformed") { try PublicKey.fromSpki(der: Data(count: 64)) }
             }

@@ -33,7 +33,6 @@ final class PublisherTests: XCTestCase {
     }
 
     func testPublishersThatShareASecretMakeTracesOfTheirOwn() throws {
-        let secret = Data(repeating: 7, count: 16)
         let traces = try (0..<3).map { _ in try Publisher(policy: policy(), secret: secret).judge([]).traceId }
         XCTAssertEqual(Set(traces).count, 3)
     }
@@ -217,7 +216,7 @@ final class PublisherTests: XCTestCase {
             expect("usage.argument") { try Publisher(policy: policy(), secret: Data(count: length)) }
         }
         expect("usage.argument") {
-            try Publisher(policy: policy(), memory: MemoryReplayStore(), replayStore: SwiftStore())
+            try Publisher(policy: policy(), secret: secret, memory: MemoryReplayStore(), replayStore: SwiftStore())
         }
     }
 }

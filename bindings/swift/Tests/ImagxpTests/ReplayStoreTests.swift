@@ -54,7 +54,6 @@ final class ReplayStoreTests: XCTestCase {
         let identity = try agent()
         let headers = try signed(identity)
         let (memory, store) = (MemoryReplayStore(), SwiftStore())
-        let secret = Data(repeating: 7, count: 16)
         for share in [
             { try Publisher(policy: policy(), secret: secret, memory: memory) },
             { try Publisher(policy: policy(), secret: secret, replayStore: store) },
@@ -65,10 +64,19 @@ final class ReplayStoreTests: XCTestCase {
         XCTAssertGreaterThan(try XCTUnwrap(store.expiries.all.first), now.addingTimeInterval(300))
     }
 
+    func testASharedStoreNeedsASecret() throws {
+        XCTAssertThrowsError(try Publisher(policy: policy(), replayStore: SwiftStore())) { error in
+            XCTAssertEqual((error as? ImagxpError)?.code, "usage.argument")
+            XCTAssertEqual(
+                (error as? ImagxpError)?.message, "a shared replay store needs the `secret` that its processes share")
+        }
+    }
+
     func testAStoreThatThrowsFailsClosed() throws {
         let identity = try agent()
         for fault in [SwiftStore.Fault.insert, .seen, .horizon] {
-            let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: fault)))
+            let publisher = try knowing(
+                identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore(fault: fault)))
             XCTAssertTrue(publisher.mayWait())
             for _ in 0..<2 {
                 let verdict = try publisher.judge(signed(identity))
@@ -78,23 +86,24 @@ final class ReplayStoreTests: XCTestCase {
                 XCTAssertFalse(String(decoding: verdict.toJson(), as: UTF8.self).contains("hunter2"))
             }
         }
-        let full = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .full)))
+        let full = try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore(fault: .full)))
         XCTAssertEqual(try full.judge(signed(identity)).code, "replay.store_full")
         // A store that fails leaves nothing behind on the thread for the next one.
         XCTAssertTrue(
-            try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore())).judge(signed(identity)).isAllowed)
+            try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore())).judge(signed(identity))
+                .isAllowed)
     }
 
     func testWhatWasForgottenIsExpired() throws {
         let identity = try agent()
         let store = SwiftStore(forgotten: now.addingTimeInterval(3600))
-        let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: store))
+        let publisher = try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: store))
         XCTAssertEqual(try publisher.judge(signed(identity)).code, "time.expired")
     }
 
     func testFeedbackWithAStoreThatAnswersLater() throws {
         let identity = try agent()
-        let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .later)))
+        let publisher = try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore(fault: .later)))
         let feedback = Feedback(url: "\(origin)/a", scoreMillionths: 1_000_000, reason: .highQuality)
         let value = try feedback.sign(identity: identity, now: now)
         let ends: [(ReplayAnswer?, String?)] = [
@@ -130,7 +139,7 @@ final class ReplayStoreTests: XCTestCase {
         }
         let identity = try agent()
         let remote = Remote()
-        let publisher = try knowing(identity, Publisher(policy: policy(), replayStore: SwiftStore(fault: .later)))
+        let publisher = try knowing(identity, Publisher(policy: policy(), secret: secret, replayStore: SwiftStore(fault: .later)))
         let headers = try signed(identity)
         for expected in [nil, "replay.nonce_seen"] {
             let waiting = try publisher.verify(method: "GET", url: "/a", headers: headers, now: now)

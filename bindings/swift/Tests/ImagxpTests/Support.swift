@@ -6,6 +6,7 @@ let now = parseTimestamp(text: "2026-03-01T12:00:00.000Z")!
 let origin = "https://pub.example"
 let agentId = "bot.example.com"
 let manifestUrl = "https://bot.example.com/.well-known/imagxp-agent.json"
+let secret = Data(repeating: 7, count: 16)
 let agentHeader = Header(name: "User-Agent", value: "test IMAGXP/1.0")
 
 /// A policy that allows retrieval and denies training; `members` are more of the document, as JSON members.

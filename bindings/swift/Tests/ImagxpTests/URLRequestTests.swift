@@ -43,6 +43,22 @@ final class URLRequestTests: XCTestCase {
         XCTAssertTrue(try knowing(identity).verify(twice, now: now).verdict.isAllowed)
     }
 
+    func testFeedbackTravelsWithTheRequest() throws {
+        let identity = try agent()
+        let publisher = try knowing(identity)
+        let feedback = try Feedback(url: "\(origin)/a", scoreMillionths: 900_000, reason: .highQuality)
+            .sign(identity: identity, now: now)
+        var first = try request("\(origin)/a")
+        first.setValue(feedbackHeader(feedback: feedback), forHTTPHeaderField: "X-IMAGXP-Feedback")
+        let signed = try identity.sign(first, purpose: .ragRetrieval, now: now)
+        let line = try XCTUnwrap(signed.value(forHTTPHeaderField: "x-imagxp-feedback"))
+        XCTAssertEqual(line, feedbackHeader(feedback: feedback))
+        let carrier = try publisher.verify(signed, now: now).verdict
+        XCTAssertTrue(carrier.isAllowed)
+        let taken = try publisher.feedback(value: Data(line.utf8), carrier: carrier, now: now)
+        XCTAssertEqual(taken.feedback?.scoreMillionths, 900_000)
+    }
+
     func testTheBodyIsSigned() throws {
         let identity = try agent()
         let publisher = try knowing(identity, members: #""methods": ["POST"]"#)

@@ -2782,7 +2782,7 @@ open class PrivateKey: PrivateKeyProtocol, @unchecked Sendable, CustomDebugStrin
 
 
     /**
-     * Reads the JSON of a private JSON Web Key. Throws `key.malformed`.
+     * Reads the JSON of a private JSON Web Key. Throws `key.malformed`; `json.…` for what is no JSON, or breaks a rule of it.
      */
 public static func fromJwk(jwk: Data)throws  -> PrivateKey  {
     return try  FfiConverterTypePrivateKey_lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
@@ -3088,7 +3088,7 @@ open class PublicKey: PublicKeyProtocol, @unchecked Sendable, Equatable, Hashabl
 
 
     /**
-     * Reads the JSON of a public JSON Web Key (RFC 7517). Throws `key.malformed`.
+     * Reads the JSON of a public JSON Web Key (RFC 7517). Throws `key.malformed`; `json.…` for what is no JSON, or breaks a rule of it.
      */
 public static func fromJwk(jwk: Data)throws  -> PublicKey  {
     return try  FfiConverterTypePublicKey_lift(try rustCallWithError(FfiConverterTypeImagxpError_lift) {
@@ -3442,9 +3442,10 @@ open class Publisher: PublisherProtocol, @unchecked Sendable {
      * A publisher.
      *
      * `secret`: 16 random bytes that key the hashes of nonces, the same in every process that shares a replay store; made up when
-     * nil. `memory` or `replayStore`: where nonces are kept, in memory with the default sizes when both are nil. `customPolicy`:
-     * asked last. `limits`: sizes. `auditLog` or `auditSink`: where each decided verdict is recorded before it is given; a failure is
-     * `audit.unavailable` (503). Throws `usage.argument` for a secret of another length, two stores, or two sinks.
+     * nil, except with a `replayStore`, which needs one. `memory` or `replayStore`: where nonces are kept, in memory with the default
+     * sizes when both are nil. `customPolicy`: asked last. `limits`: sizes. `auditLog` or `auditSink`: where each decided verdict is
+     * recorded before it is given; a failure is `audit.unavailable` (503). Throws `usage.argument` for a secret of another length, a
+     * `replayStore` without one, two stores, or two sinks.
      */
 public convenience init(policy: Policy, secret: Data? = nil, memory: MemoryReplayStore? = nil, replayStore: ReplayStore? = nil, customPolicy: CustomPolicy? = nil, limits: Limits? = nil, auditLog: AuditLog? = nil, auditSink: AuditSink? = nil)throws  {
     let handle =
@@ -12621,7 +12622,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_constructor_jwkset_parse() != 15231) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_constructor_privatekey_from_jwk() != 49043) {
+    if (uniffi_imagxp_swift_checksum_constructor_privatekey_from_jwk() != 59615) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_constructor_privatekey_from_pem() != 50026) {
@@ -12636,7 +12637,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_constructor_privatekey_load() != 21523) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_constructor_publickey_from_jwk() != 38817) {
+    if (uniffi_imagxp_swift_checksum_constructor_publickey_from_jwk() != 57389) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_constructor_publickey_from_pem() != 36398) {
@@ -12660,7 +12661,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_imagxp_swift_checksum_constructor_signedreceipt_from_headers() != 22191) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_imagxp_swift_checksum_constructor_publisher_new() != 39838) {
+    if (uniffi_imagxp_swift_checksum_constructor_publisher_new() != 13713) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_imagxp_swift_checksum_constructor_memoryreplaystore_new() != 57787) {
