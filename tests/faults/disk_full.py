@@ -29,8 +29,8 @@ from server import AgentDomain, Victim, found, free_port, stage
 SMALL_MIB = {"sqlite": 48, "postgres": 96}
 GOES_ON_S = 30.0
 ALERTS = Path(__file__).resolve().parents[2] / "packaging" / "monitoring" / "alerts.yml"
-# Those that must tell of a full disk.
-TELL = ("BrokerStoreBusy", "BrokerUnavailable")
+# Those that must tell of a full disk, and of which answers.
+TELL = {"BrokerStoreBusy": ("store.busy", "store.unknown"), "BrokerUnavailable": ("503", "504")}
 STAND_STILL = "with space, the clients do not go on"
 MAY_ANSWER = {
     "200",
@@ -145,8 +145,9 @@ class Trial:
         self.full += refused
         if not refused:
             self.found.append(f"{number}: the disk is full, and nobody was refused")
-        for alert in TELL:
-            if refused and not self._until(lambda alert=alert: self.broker.counted(alert) > counted[alert], 10):
+        since = self.crowd.answers - before
+        for alert, answers in TELL.items():
+            if any(since[answer] for answer in answers) and self.broker.counted(alert) <= counted[alert]:
                 self.found.append(f"{number}: the disk is full, and {alert} sees nothing")
         self._read(number)
         if self.broker.store == "sqlite" and number % 2:
