@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 from uuid import uuid4
 
 import httpx
@@ -18,6 +19,8 @@ from server import ASSET, Victim
 AMOUNT = Decimal("0.01")
 # How `Crowd.wrong` says that something was lost or done twice.
 MISCOUNTED = r" has \S+, and \S+ were acknowledged$"
+# How `Crowd.made_again` says it.
+MADE_AGAIN = "a payment that somebody has heard was made again"
 # What says that it was not done, or that nobody knows: the same again under the same key.
 AGAIN = (429, 500, 503, 504)
 
@@ -119,6 +122,10 @@ class Client(threading.Thread):
             time.sleep(0.01 + random.random() * 0.05)
 
 
+# The headers of a payment, and its body.
+Sent: TypeAlias = tuple[list[tuple[str, str]], bytes]
+
+
 class Crowd:
     """Clients in a ring: each pays the next one."""
 
@@ -183,6 +190,19 @@ class Crowd:
             if "account.not_found" not in str(error):
                 raise
             return []
+
+    def heard(self) -> list[Sent]:
+        """What somebody who listens on the wire knows: of each client the last payment that was acknowledged."""
+        return [client.sent for client in self.clients if client.sent]
+
+    def made_again(self, heard: list[Sent]) -> list[str]:
+        """Sends payments again under other keys: nothing must come of it."""
+        found = []
+        for headers, body in heard:
+            again = [*headers, ("idempotency-key", str(uuid4()))]
+            response = self._broker.client.post(self._broker.issuer + "/v1/payments", headers=again, content=body)
+            found += [f"{MADE_AGAIN}: {response.status_code}"] if response.is_success else []
+        return found
 
     def wrong(self) -> list[str]:
         """What does not add up, while everybody rests."""

@@ -4,27 +4,33 @@
     tests/faults/disk_full.py [--rounds 10] [--clients 8] [--store sqlite|postgres] [--seed-fault]
 
 The ledger is on a small tmpfs (needs root). While it is full, writes are refused with 503 `store.busy` or 504 `store.unknown` and with
-nothing else; reads go on; with SQLite the process is killed there, and one that starts on the full disk answers reads or says why it does
-not start. PostgreSQL ends by itself when it cannot write its log, and is started again by the harness; the broker lives on. With space
-everybody goes on, and everything that was acknowledged is there, once. `--seed-fault`: the space never comes back.
+nothing else; reads go on, and what the alerts look at is counted; with SQLite the process is killed there, and one that starts on the full
+disk answers reads or says why it does not start. PostgreSQL ends by itself when it cannot write its log, and is started again by the
+harness; the broker lives on. With space everybody goes on, and everything that was acknowledged is there, once: also when somebody sends
+what was paid before once more. `--seed-fault`: the space never comes back.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import check
 import httpx
 from client import Crowd
-from server import AgentDomain, Victim, found, stage
+from server import AgentDomain, Victim, found, free_port, stage
 
 # Far more than the log that SQLite keeps before it writes pages back (8 MiB), so that it is the ballast that fills it.
 SMALL_MIB = {"sqlite": 48, "postgres": 96}
 GOES_ON_S = 30.0
+ALERTS = Path(__file__).resolve().parents[2] / "packaging" / "monitoring" / "alerts.yml"
+# Those that must tell of a full disk, and of which answers.
+TELL = {"BrokerStoreBusy": ("store.busy", "store.unknown"), "BrokerUnavailable": ("503", "504")}
 STAND_STILL = "with space, the clients do not go on"
 MAY_ANSWER = {
     "200",
@@ -59,6 +65,24 @@ class Small(Victim):
         """The disk last."""
         super().stop()
         subprocess.run(["umount", "-l", self.disk], check=False, capture_output=True)
+
+    def run(self, command: list[str], *, stdout: int | None = None, user: str | None = None) -> subprocess.Popen[str]:
+        """As ever, with metrics at a place that is known."""
+        if command[0] == self.program:
+            self.admin = f"127.0.0.1:{free_port()}"
+            command = [self.admin if word == "127.0.0.1:0" else word for word in command]
+        return super().run(command, stdout=stdout, user=user)
+
+    def counted(self, alert: str) -> float:
+        """What the series come to that an alert looks at first."""
+        rule = ALERTS.read_text().partition(f"- alert: {alert}\n")[2]
+        series = re.search(r'(imagxp_\w+)\{(\w+)=~?"([^"]+)"\}', rule)
+        if not series:
+            raise RuntimeError(f"{ALERTS} has no {alert}")
+        name, label, values = series.groups()
+        shown = self.client.get(f"http://{self.admin}/metrics").text
+        counts = re.findall(rf'^{name}\{{.*?\b{label}="(?:{values})".*?\}} (\S+)$', shown, re.MULTILINE)
+        return sum(map(float, counts))
 
     def fill(self) -> None:
         """To the last byte, but for what is freed meanwhile."""
@@ -113,12 +137,18 @@ class Trial:
     def round(self, number: int) -> None:
         """One time."""
         self.crowd.work(20)
+        heard = self.crowd.heard()
+        counted = {alert: self.broker.counted(alert) for alert in TELL}
         self.broker.fill()
         before = self.crowd.answers
         refused = self._until(lambda: self._refused(before), 10)
         self.full += refused
         if not refused:
             self.found.append(f"{number}: the disk is full, and nobody was refused")
+        since = self.crowd.answers - before
+        for alert, answers in TELL.items():
+            if any(since[answer] for answer in answers) and self.broker.counted(alert) <= counted[alert]:
+                self.found.append(f"{number}: the disk is full, and {alert} sees nothing")
         self._read(number)
         if self.broker.store == "sqlite" and number % 2:
             self._restart(number)
@@ -130,6 +160,7 @@ class Trial:
         went = self._until(lambda: all(c.payments > p for c, p in zip(self.crowd.clients, payments, strict=True)), goes_on)
         if not went:
             self.found.append(f"{number}: {STAND_STILL}: {dict(self.crowd.answers)}")
+        self.found += self.crowd.made_again(heard)
 
     def _refused(self, before: object) -> bool:
         since = self.crowd.answers - before  # type: ignore[operator]

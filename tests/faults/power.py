@@ -25,14 +25,13 @@ from typing import Protocol
 from uuid import uuid4
 
 import check
-from client import MISCOUNTED, Crowd
+from client import MADE_AGAIN, MISCOUNTED, Crowd
 from disk import PowerCut, compiled
-from server import AgentDomain, Victim, stage
+from server import AgentDomain, stage
 
 LOOP_MIB = 96
 # Less than what the broker refuses as of the future.
 AHEAD_S = 45.0
-MADE_AGAIN = "a payment from before the cut was made again"
 
 
 class Disk(Protocol):
@@ -104,17 +103,6 @@ def _run(*command: object) -> None:
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
 
 
-def answered_again(broker: Victim, crowd: Crowd, chance: random.Random) -> list[str]:
-    """Somebody has heard a payment on the wire, and sends it again under another key."""
-    heard = [client.sent for client in crowd.clients if client.sent]
-    if not heard:
-        return []
-    headers, body = chance.choice(heard)
-    again = [*headers, ("idempotency-key", str(uuid4()))]
-    response = broker.client.post(broker.issuer + "/v1/payments", headers=again, content=body)
-    return [f"{MADE_AGAIN}: {response.status_code}"] if response.is_success else []
-
-
 def main() -> int:
     """Exit code 0 when nothing was lost or doubled; with `--seed-fault`, when it was seen that something was."""
     parser = check.parser(__doc__)
@@ -152,7 +140,8 @@ def main() -> int:
                 hung.append(disk.cut(chance))
                 boot.write_text(f"{uuid4()}\n")
                 broker.restart()
-                found += answered_again(broker, crowd, chance)
+                heard = crowd.heard()
+                found += crowd.made_again([chance.choice(heard)] if heard else [])
                 if cuts % 10 == 0 or arguments.seed_fault:
                     crowd.pause()
                     found += crowd.wrong()

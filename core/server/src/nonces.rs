@@ -14,7 +14,7 @@ use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp_replay_stores::{Options, SharedReplayStore};
 use imagxp_storage::{Address, PostgresAddress, RedisAddress};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -29,6 +29,8 @@ const RECORD: usize = 16 + 16 + 8;
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// A file takes insertions for so long; it is deleted when all of it has expired.
 const SEGMENT_MS: i64 = 600_000;
+/// A day: longer than anything is kept from the time on at which it is stored.
+const LONGEST_MS: i64 = 24 * 3_600_000;
 
 /// Where several processes share the nonces that they have seen.
 #[derive(Clone, Debug)]
@@ -85,6 +87,8 @@ pub(crate) struct KeptNonces {
 struct Journal {
     folder: PathBuf,
     file: File,
+    /// Bytes of whole records: where the next one goes.
+    whole: u64,
     began_ms: i64,
     last_expiry_ms: i64,
     /// Whether the file's name is on the disk.
@@ -117,33 +121,48 @@ impl KeptNonces {
             ));
         };
         let memory = MemoryReplayStore::default();
-        let mut old = Vec::new();
+        let (mut old, mut unread) = (Vec::new(), None);
         for item in std::fs::read_dir(&folder).map_err(failed)? {
             let path = item.map_err(failed)?.path();
             if path.extension().is_none_or(|extension| extension != "seen") {
                 continue;
             }
             let bytes = std::fs::read(&path).map_err(failed)?;
-            let mut last_expiry_ms = i64::MIN;
-            // What a power cut has left half written is no record.
+            let ended_ms = began(&path).unwrap_or(now.as_millis()).saturating_add(SEGMENT_MS);
+            let possible = 0..=ended_ms.saturating_add(LONGEST_MS);
+            let (mut last_expiry_ms, mut sound) = (i64::MIN, true);
+            // What a power cut or a full disk has left half written at the end is no record.
             for record in bytes.chunks_exact(RECORD).filter_map(read) {
+                // A time that no record has: this is read from the middle of one to the middle of the next.
+                if !possible.contains(&record.expires_at.as_millis()) {
+                    sound = false;
+                    continue;
+                }
                 last_expiry_ms = last_expiry_ms.max(record.expires_at.as_millis());
                 if record.expires_at >= now {
                     memory.insert_if_absent(&record, now);
                 }
+            }
+            if !sound {
+                tracing::error!(file = %path.display(), "not all of the nonces can be read: claims from their time are refused");
+                unread = unread.max(Some(ended_ms.min(now.as_millis())));
+                last_expiry_ms = *possible.end();
             }
             old.push((path, last_expiry_ms));
         }
         let same_run = boot.is_some() && std::fs::read(folder.join("boot")).ok().as_deref() == boot;
         let lost = (old.is_empty() || !same_run) && data.join("ledger.db").exists();
         let since = lost.then(|| now.saturating_add_secs(WINDOW_S));
-        let file = create(&folder, now.as_millis()).map_err(failed)?;
+        // Claims that were dated ahead are among those that cannot be read.
+        let since = since.max(unread.map(|ms| Timestamp::from_millis(ms).saturating_add_secs(2 * WINDOW_S)));
+        let (file, whole) = create(&folder, now.as_millis()).map_err(failed)?;
         if !same_run {
             std::fs::write(folder.join("boot"), boot.unwrap_or_default()).map_err(failed)?;
         }
         let journal = Journal {
             folder,
             file,
+            whole,
             began_ms: now.as_millis(),
             last_expiry_ms: now.as_millis(),
             named: false,
@@ -186,9 +205,10 @@ impl Journal {
     fn write(&mut self, entry: &ReplayEntry, now: Timestamp) -> std::io::Result<()> {
         let now_ms = now.as_millis();
         if now_ms.saturating_sub(self.began_ms) > SEGMENT_MS {
-            let file = create(&self.folder, now_ms)?;
+            let (file, whole) = create(&self.folder, now_ms)?;
             self.old.push((name(&self.folder, self.began_ms), self.last_expiry_ms));
-            (self.file, self.began_ms, self.last_expiry_ms, self.named) = (file, now_ms, now_ms, false);
+            (self.file, self.whole, self.named) = (file, whole, false);
+            (self.began_ms, self.last_expiry_ms) = (now_ms, now_ms);
             // A day more than needed, for the sake of clocks that step back.
             let ended = now_ms.saturating_sub(24 * 3_600_000);
             self.old.retain(|(path, last)| *last >= ended || std::fs::remove_file(path).is_err());
@@ -198,7 +218,9 @@ impl Journal {
         record.extend_from_slice(&entry.key);
         record.extend_from_slice(&entry.agent);
         record.extend_from_slice(&entry.expires_at.as_millis().to_be_bytes());
-        self.file.write_all(&record)?;
+        // Over what a full disk took of a record that could not be written: each one begins where the last whole one ends.
+        self.file.write_all_at(&record, self.whole)?;
+        self.whole = self.whole.saturating_add(RECORD as u64);
         if entry.expires_at >= outlives(now) { self.sync() } else { Ok(()) }
     }
 
@@ -228,89 +250,18 @@ fn name(folder: &Path, began_ms: i64) -> PathBuf {
     folder.join(format!("{began_ms}.seen"))
 }
 
-/// A new file, or the one of a process that began in the same millisecond.
-fn create(folder: &Path, began_ms: i64) -> std::io::Result<File> {
+/// When a file began, by its name.
+fn began(path: &Path) -> Option<i64> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// A new file, or the one of a process that began in the same millisecond, and the bytes of its whole records.
+fn create(folder: &Path, began_ms: i64) -> std::io::Result<(File, u64)> {
     let path = name(folder, began_ms);
-    match OpenOptions::new().create_new(true).append(true).open(&path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => OpenOptions::new().append(true).open(&path),
-        opened => opened,
-    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    let length = file.metadata()?.len();
+    Ok((file, length.saturating_sub(length % RECORD as u64)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(number: u8, expires_at: Timestamp) -> ReplayEntry {
-        ReplayEntry { key: [number; 16], agent: [1; 16], expires_at }
-    }
-
-    #[test]
-    fn what_a_power_cut_may_have_taken_is_refused() {
-        let data = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_secs(1_800_000_000);
-        let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
-        let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
-        assert!(!doubts(open(Some(b"first"))), "there was nothing before");
-        std::fs::write(data.path().join("ledger.db"), "").unwrap();
-        assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
-        assert!(doubts(open(Some(b"second"))));
-        assert!(!doubts(open(Some(b"second"))));
-        assert!(doubts(open(None)), "nobody knows");
-        assert!(doubts(open(None)));
-        assert!(doubts(open(Some(b"third"))));
-    }
-
-    #[test]
-    fn what_would_be_taken_for_new_after_a_power_cut_waits_for_the_disk() {
-        let data = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_secs(1_800_000_000);
-        let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
-        let dated = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + (WINDOW_S + KEEP_S) * 1000);
-        let synced = |store: &KeptNonces| store.journal.lock().unwrap().named;
-        assert_eq!(store.insert_if_absent(&entry(1, dated(0)), now), Insert::Fresh);
-        assert_eq!(store.insert_if_absent(&entry(2, dated(AHEAD_MS - 1)), now), Insert::Fresh);
-        assert!(!synced(&store));
-        assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), now), Insert::Fresh);
-        assert!(synced(&store));
-        // What waits for no disk is refused by the next run of the machine.
-        drop(store);
-        std::fs::write(data.path().join("ledger.db"), "").unwrap();
-        let started = now.saturating_add_millis(AHEAD_MS);
-        let next = KeptNonces::open_in(data.path(), started, Some(b"second")).unwrap();
-        let ends = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
-        assert!(next.forgotten(ends(AHEAD_MS - 1)) && !next.forgotten(ends(AHEAD_MS)));
-    }
-
-    #[test]
-    fn what_was_seen_is_seen_after_the_end_too() {
-        let data = tempfile::tempdir().unwrap();
-        let now = Timestamp::from_secs(1_800_000_000);
-        let later = now.saturating_add_secs(365);
-        std::fs::write(data.path().join("ledger.db"), "").unwrap();
-        let store = KeptNonces::open(data.path(), now).unwrap();
-        assert_eq!(KeptNonces::open(data.path(), now).unwrap_err().code(), "replay.shared");
-        assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
-        assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
-        // Nobody knows what came before the first process.
-        assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
-        assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
-        drop(store);
-        // A record that a power cut has cut off.
-        let journal = std::fs::read_dir(data.path().join("nonces")).unwrap();
-        let path = journal.map(|item| item.unwrap().path()).find(|path| path.extension().is_some()).unwrap();
-        OpenOptions::new().append(true).open(path).unwrap().write_all(&[7; 11]).unwrap();
-        let again = KeptNonces::open(data.path(), now.saturating_add_secs(60)).unwrap();
-        assert!(!again.forgotten(now.saturating_add_secs(WINDOW_S - 1)), "it is known what came before");
-        assert_eq!(again.insert_if_absent(&entry(1, later), now), Insert::Seen);
-        assert_eq!(again.insert_if_absent(&entry(2, later), now), Insert::Fresh);
-        // Files are changed and, when all of them has expired, deleted.
-        for day in 1..4_u8 {
-            let then = now.saturating_add_secs(i64::from(day) * 86_400 + 3600);
-            let made = again.insert_if_absent(&entry(day + 10, then.saturating_add_secs(365)), then);
-            assert_eq!(made, Insert::Fresh);
-        }
-        let files = std::fs::read_dir(data.path().join("nonces")).unwrap().count();
-        assert!(files <= 4, "{files}");
-    }
-}
+mod tests;

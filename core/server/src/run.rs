@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -71,8 +71,8 @@ pub fn check(config: &Config) -> Result<(), SetupError> {
 }
 
 async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), SetupError> {
-    // First of all: who ends the service while it starts ends it in order, too.
-    let mut signals = Signals::new()?;
+    // First of all: who ends the service while it starts ends it in order, and who has it read its keys again does not end it.
+    let (hangup, mut signals) = (signal(SignalKind::hangup())?, Signals::new()?);
     let metrics = telemetry::metrics()?;
     let (stopper, stop) = watch::channel(false);
     let (leaver, leaving) = watch::channel(false);
@@ -117,7 +117,7 @@ async fn serve(config: Config, started: impl FnOnce(Addresses)) -> Result<(), Se
     let auditing = tokio::spawn(background::audit(Arc::clone(&app), stop.clone()));
     let following = tokio::spawn(kept::follow(Arc::clone(&app), stop.clone()));
     let telling = tokio::spawn(background::tell(Arc::clone(&app), size, stop.clone()));
-    let watcher = tokio::spawn(watch_registry(Arc::clone(&app), stamp, noted, stop));
+    let watcher = tokio::spawn(watch_registry(Arc::clone(&app), hangup, (stamp, noted), stop));
     tracing::info!(public = %addresses.public, admin = %addresses.admin, issuer = app.config.issuer, version = env!("CARGO_PKG_VERSION"), "the service has started");
     started(addresses);
     signals.next().await;
@@ -228,17 +228,18 @@ async fn joined(task: tokio::task::JoinHandle<()>) {
     }
 }
 
+/// From now on this signal is ours.
+fn signal(kind: SignalKind) -> Result<Signal, SetupError> {
+    tokio::signal::unix::signal(kind)
+        .map_err(|error| SetupError::new("system.unavailable", format!("no signals: {error}")))
+}
+
 /// SIGTERM and SIGINT.
-struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+struct Signals(Signal, Signal);
 
 impl Signals {
     fn new() -> Result<Self, SetupError> {
-        let failed =
-            |error: std::io::Error| SetupError::new("system.unavailable", format!("no signals: {error}"));
-        Ok(Self(
-            signal(SignalKind::terminate()).map_err(failed)?,
-            signal(SignalKind::interrupt()).map_err(failed)?,
-        ))
+        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
     }
 
     async fn next(&mut self) {
@@ -311,8 +312,12 @@ async fn note_operators(bank: &Bank, registry: &Registry) -> bool {
 }
 
 /// Takes over keys and operators when commands have changed them, on SIGHUP and every few seconds.
-async fn watch_registry(app: Arc<App>, mut stamp: Stamp, mut noted: bool, mut stop: watch::Receiver<bool>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+async fn watch_registry(
+    app: Arc<App>,
+    mut hangup: Signal,
+    (mut stamp, mut noted): (Stamp, bool),
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,

@@ -3,8 +3,12 @@
 use crate::deal::Deal;
 use crate::service::Service;
 use crate::support::Postgres;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn serve(data: &Path, sets: &[&str]) -> Output {
@@ -143,4 +147,42 @@ fn a_check_refuses_what_serving_would_and_shows_no_password() {
         let (_, text) = check(&format!("{name}={url}"));
         assert!(!text.contains("TOP") && !text.contains("SECRET"), "{url} {text}");
     }
+}
+
+/// SIGHUP, which is what `systemctl reload` sends, also to a service that waits for its database.
+#[test]
+fn a_reload_while_it_starts_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("policy.toml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut process = Command::new(env!("CARGO_BIN_EXE_imagxp"))
+        .args(["--json", "serve", "--dev", "--issuer", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"])
+        .args(["--admin-listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .args(["--set", &format!("verify.policy={}", pipe.display())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let send = |signal: Signal, process: &_| kill_process(Pid::from_child(process), signal).unwrap();
+    // The start waits for somebody who writes the policy; nobody can before it does.
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+    let begun = Instant::now();
+    let mut policy = loop {
+        match OpenOptions::new().write(true).custom_flags(nonblock).open(&pipe) {
+            Ok(file) => break file,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    send(Signal::HUP, &process);
+    let text = "version = 1\norigins = [\"http://127.0.0.1:8080\"]\nallow_loopback = true\n[purposes.SUMMARY]\nallow = true\n";
+    policy.write_all(text.as_bytes()).unwrap();
+    drop(policy);
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if !line.contains("listen") {
+        panic!("the service did not start: {line} {}", process.wait().unwrap());
+    }
+    send(Signal::TERM, &process);
+    assert!(process.wait().unwrap().success());
 }

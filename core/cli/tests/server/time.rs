@@ -91,6 +91,42 @@ fn time_settles_what_nobody_asks_for() {
     audit(&service);
 }
 
+/// Another server's clock, or this one's before it was set back, has written the log's last entry.
+#[test]
+fn a_statement_holds_what_a_clock_ahead_has_logged() {
+    let mut service = Service::start(&[]);
+    service.stop();
+    let ledger = Ledger::open(
+        &Address::Sqlite(service.data().join("ledger.db")),
+        Options::default(),
+        now().as_millis(),
+    )
+    .unwrap();
+    let deal = Deal::without_money();
+    let deposit = Deposit {
+        id: None,
+        asset: Asset::USD,
+        owner: Owner::parse(deal.agent.name()).unwrap(),
+        amount: Rules::default().assets.amount(Asset::USD, "10").unwrap(),
+        reference: Reference::parse("ahead").unwrap(),
+        memo: None,
+    };
+    let bank = Actor::Operator(Owner::parse("bank").unwrap());
+    ledger.submit_and_wait(Request::new(deposit, bank, now().as_millis() + HOUR)).unwrap();
+    ledger.close();
+    service.run();
+    deal.deposit(&service, "1", "now").is(201);
+    let path = format!("/v1/accounts/{}/statement", deal.agent.name());
+    let statement = service.get(&path, &service.token).is(200);
+    assert_eq!(statement["account"]["balance"], "11", "{statement}");
+    assert_eq!(statement["closing"], statement["account"]["balance"], "{statement}");
+    let last = statement["transfers"][1]["created_at"].as_str().unwrap();
+    assert!(last < statement["until"].as_str().unwrap(), "{statement}");
+    // Who names a time gets what was logged before it.
+    let asked = format!("{path}?until={}", now());
+    assert_eq!(service.get(&asked, &service.token).is(200)["closing"], "0");
+}
+
 #[test]
 fn watchers_are_told() {
     use std::io::{Read as _, Write as _};

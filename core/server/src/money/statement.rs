@@ -11,7 +11,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use imagxp::Timestamp;
-use imagxp_broker::{AccountKey, RefusalCode};
+use imagxp_broker::{AccountKey, Reader as _, RefusalCode};
+use imagxp_storage::Reading;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -28,7 +29,7 @@ pub(crate) struct Period {
     asset: Option<String>,
     /// From when on, RFC 3339; from the beginning when absent.
     from: Option<String>,
-    /// Until when, exclusive; now when absent.
+    /// Until when, exclusive; until now when absent, with all that the log holds: its time may be ahead of this machine's.
     until: Option<String>,
 }
 
@@ -63,22 +64,29 @@ pub(crate) async fn statement(
     let owner = caller.scope(Some(&name))?.ok_or_else(|| Problem::from(RefusalCode::AccountNotFound))?;
     let asset = app.bank.asset(ask.asset.as_deref())?;
     let account = AccountKey::available(asset, owner.clone()).id();
-    let at = |text: &Option<String>, usual: i64| match text.as_deref() {
-        None => Ok(usual),
+    let at = |text: &Option<String>| match text.as_deref() {
+        None => Ok(None),
         Some(text) => Timestamp::parse(text)
-            .map(Timestamp::as_millis)
+            .map(|time| Some(time.as_millis()))
             .ok_or_else(|| Problem::bad("query.malformed", "a time is RFC 3339 in UTC")),
     };
-    let from = at(&ask.from, 0)?;
-    let until = at(&ask.until, clock::now().as_millis().saturating_add(1))?;
+    let (from, until) = (at(&ask.from)?.unwrap_or(0), at(&ask.until)?);
+    let read = move |reading: &mut Reading| {
+        let until = match until {
+            Some(until) => until,
+            // The log's time is the database's, or that of a clock which has been set back since.
+            None => clock::now().as_millis().max(reading.head()?.last_at).saturating_add(1),
+        };
+        Ok((until, reading.period(Some(&owner), account, from, until, MOST)?))
+    };
     let found = app
         .bank
-        .read_long(move |reading| match reading.period(Some(&owner), account, from, until, MOST) {
+        .read_long(move |reading| match reading.consistent(read) {
             Err(error) if error.kind() == imagxp_storage::ErrorKind::Config => Ok(Err(())),
             found => found.map(Ok),
         })
         .await?;
-    let found = found.map_err(|()| {
+    let (until, found) = found.map_err(|()| {
         Problem::bad(
             "statement.too_long",
             format!("the period has more than {MOST} transfers; ask for shorter ones"),

@@ -1,0 +1,140 @@
+//! Nonces over the end of the process, of the machine's run, and of a disk's space.
+
+use super::*;
+use std::io::Write as _;
+
+fn entry(number: u8, expires_at: Timestamp) -> ReplayEntry {
+    ReplayEntry { key: [number; 16], agent: [1; 16], expires_at }
+}
+
+#[test]
+fn what_a_power_cut_may_have_taken_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
+    let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
+    assert!(!doubts(open(Some(b"first"))), "there was nothing before");
+    std::fs::write(data.path().join("ledger.db"), "").unwrap();
+    assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
+    assert!(doubts(open(Some(b"second"))));
+    assert!(!doubts(open(Some(b"second"))));
+    assert!(doubts(open(None)), "nobody knows");
+    assert!(doubts(open(None)));
+    assert!(doubts(open(Some(b"third"))));
+}
+
+#[test]
+fn what_would_be_taken_for_new_after_a_power_cut_waits_for_the_disk() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
+    let dated = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + (WINDOW_S + KEEP_S) * 1000);
+    let synced = |store: &KeptNonces| store.journal.lock().unwrap().named;
+    assert_eq!(store.insert_if_absent(&entry(1, dated(0)), now), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(2, dated(AHEAD_MS - 1)), now), Insert::Fresh);
+    assert!(!synced(&store));
+    assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), now), Insert::Fresh);
+    assert!(synced(&store));
+    // What waits for no disk is refused by the next run of the machine.
+    drop(store);
+    std::fs::write(data.path().join("ledger.db"), "").unwrap();
+    let started = now.saturating_add_millis(AHEAD_MS);
+    let next = KeptNonces::open_in(data.path(), started, Some(b"second")).unwrap();
+    let ends = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
+    assert!(next.forgotten(ends(AHEAD_MS - 1)) && !next.forgotten(ends(AHEAD_MS)));
+}
+
+/// The only journal of a data folder.
+fn journal(data: &Path) -> PathBuf {
+    let files = std::fs::read_dir(data.join("nonces")).unwrap();
+    files.map(|item| item.unwrap().path()).find(|path| path.extension().is_some()).unwrap()
+}
+
+/// What a disk took of a record until it was full.
+fn half_written(path: &Path) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(&[7; 16]).unwrap();
+}
+
+#[test]
+fn what_follows_a_full_disk_is_seen_after_the_end() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let later = now.saturating_add_secs(365);
+    let store = KeptNonces::open(data.path(), now).unwrap();
+    for number in 1..4 {
+        assert_eq!(store.insert_if_absent(&entry(number, later), now), Insert::Fresh);
+        half_written(&journal(data.path()));
+    }
+    // A process that ends then, and one that begins in the same millisecond.
+    drop(store);
+    let store = KeptNonces::open(data.path(), now).unwrap();
+    assert_eq!(store.insert_if_absent(&entry(4, later), now), Insert::Fresh);
+    drop(store);
+    let again = KeptNonces::open(data.path(), now.saturating_add_secs(1)).unwrap();
+    for number in 1..5 {
+        assert_eq!(again.seen(&[number; 16], now), Seen::Yes, "{number}");
+    }
+    assert!(!again.forgotten(now), "nothing is missing");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let later = now.saturating_add_secs(365);
+    let store = KeptNonces::open(data.path(), now).unwrap();
+    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
+    drop(store);
+    // As processes wrote until now: behind the half of a record.
+    let path = journal(data.path());
+    half_written(&path);
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    for number in 2..9 {
+        file.write_all(&[number; 32]).unwrap();
+        file.write_all(&later.as_millis().to_be_bytes()).unwrap();
+    }
+    let opened = now.saturating_add_secs(1);
+    let store = KeptNonces::open(data.path(), opened).unwrap();
+    assert_eq!(store.seen(&[1; 16], now), Seen::Yes);
+    // Whatever it may have been, dated ahead by a window: a claim's time of forgetting is a window later.
+    assert!(store.forgotten(opened.saturating_add_secs(2 * WINDOW_S - 1)));
+    assert!(!store.forgotten(opened.saturating_add_secs(2 * WINDOW_S)));
+    drop(store);
+    // An hour later nobody is refused for it; after days it is gone.
+    let hour = now.saturating_add_secs(3600);
+    let store = KeptNonces::open(data.path(), hour).unwrap();
+    assert!(!store.forgotten(hour));
+    let days = now.saturating_add_secs(4 * 86_400);
+    assert_eq!(store.insert_if_absent(&entry(9, days), days), Insert::Fresh);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_was_seen_is_seen_after_the_end_too() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let later = now.saturating_add_secs(365);
+    std::fs::write(data.path().join("ledger.db"), "").unwrap();
+    let store = KeptNonces::open(data.path(), now).unwrap();
+    assert_eq!(KeptNonces::open(data.path(), now).unwrap_err().code(), "replay.shared");
+    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
+    // Nobody knows what came before the first process.
+    assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
+    assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
+    drop(store);
+    // A record that a power cut has cut off.
+    OpenOptions::new().append(true).open(journal(data.path())).unwrap().write_all(&[7; 11]).unwrap();
+    let again = KeptNonces::open(data.path(), now.saturating_add_secs(60)).unwrap();
+    assert!(!again.forgotten(now.saturating_add_secs(WINDOW_S - 1)), "it is known what came before");
+    assert_eq!(again.insert_if_absent(&entry(1, later), now), Insert::Seen);
+    assert_eq!(again.insert_if_absent(&entry(2, later), now), Insert::Fresh);
+    // Files are changed and, when all of them has expired, deleted.
+    for day in 1..4_u8 {
+        let then = now.saturating_add_secs(i64::from(day) * 86_400 + 3600);
+        let made = again.insert_if_absent(&entry(day + 10, then.saturating_add_secs(365)), then);
+        assert_eq!(made, Insert::Fresh);
+    }
+    let files = std::fs::read_dir(data.path().join("nonces")).unwrap().count();
+    assert!(files <= 4, "{files}");
+}
