@@ -45,6 +45,7 @@ CAMPAIGNS: dict[str, dict[str, str]] = {
     "faults": {"proofs": r"(?m)^-- \S+$"},
     "nginx": {
         "answers": r"'\d\d\d [^']*': (\d+)",
+        "let_in": r"\b(\d+) let in, ",
         "seconds_of_load": r"\((\d+) s, grown",
         "grown_kib": r"grown by (-?\d+) KiB\)",
     },

@@ -36,8 +36,9 @@ def row(name: str, log: str, status: int = 0, own: dict[str, Any] | None = None)
         ("exhaustion-c", "576 processes ended without memory\n6 passed, 0 failed\n", {"processes": 576, "tests": 6}),
         (
             "nginx",
-            "answers: {'200 -': 40, '401 time.expired': 2}\nzone: {}\n1 passed, 0 failed (9 s, grown by -3 KiB)\n",
-            {"answers": 42, "grown_kib": -3},
+            "answers: {'200 ok': 40, '401 time.expired': 2}\nzone: {}\n40 let in, 20 or more in each of 2 rounds\n"
+            "1 passed, 0 failed (9 s, grown by -3 KiB)\n",
+            {"answers": 42, "let_in": 40, "grown_kib": -3},
         ),
         (
             "memory-node",
