@@ -203,7 +203,7 @@ def main():
         row = {
             "pass": not wrong,
             "seed_fault": False,
-            "seed": 0,
+            "seed": None,
             "wrong": wrong,
             "figures": {**total, **{f"{kind}_missed": count for kind, count in missed.items()}},
         }

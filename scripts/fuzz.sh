@@ -173,6 +173,6 @@ else
         left=$((end - $(date +%s)))
     done
 fi
-[ -z "$figures" ] || printf '{"pass": true, "seed_fault": false, "seed": 0, "figures": {"targets": %s, "seconds_each": %s}, "wrong": []}\n' \
+[ -z "$figures" ] || printf '{"pass": true, "seed_fault": false, "seed": null, "figures": {"targets": %s, "seconds_each": %s}, "wrong": []}\n' \
     "$#" "$seconds" >"$figures"
 say "$(($# + 1)) passed, 0 failed"

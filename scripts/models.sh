@@ -13,7 +13,7 @@ mkdir -p "$target/models"
 
 # note NAME MEMBERS: a row of the report.
 note() {
-    [ -z "$figures" ] || printf '{%s, "seed_fault": false, "seed": 0, "wrong": []}\n' "$2" >"$figures/$1.json"
+    [ -z "$figures" ] || printf '{%s, "seed_fault": false, "seed": null, "wrong": []}\n' "$2" >"$figures/$1.json"
 }
 
 # checked NAME: of the tests whose output is in the log. That none ran is a failure.
@@ -50,10 +50,14 @@ model "$databases" --config 'profile.dev.package.libsqlite3-sys.opt-level=2' -p 
 say "models: $passed passed, six of them seeded faults that were found"
 
 # built NAME COMMAND...: builds for one of the tools below, which want crates of the standard library's that nothing else here does. Where these
-# cannot be had, nothing was found.
+# cannot be had, nothing was found. The same tests without the tool are built first: what does not compile there is a mistake of ours.
 built() {
     tool=$1
     shift
+    plain >"$log" 2>&1 || {
+        tail -n 60 "$log" >&2
+        die "$tool: its tests do not build without it either"
+    }
     (
         export CARGO_NET_OFFLINE=false
         "$@"
@@ -66,6 +70,8 @@ built() {
 }
 
 races="no rust-src beside a compiler: the standard library would be without instrumentation, and each lock a false alarm"
+plain() { cargo test --quiet --locked -p imagxp --lib --test order --no-run; }
+
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
     races() {
         RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/tsan RUSTFLAGS="-Zsanitizer=thread" TSAN_OPTIONS="halt_on_error=1" \

@@ -1,5 +1,6 @@
 """Which test reaches which mutant, and whether one of them fails. Used by scripts/mutants.py."""
 
+import math
 import os
 import resource
 import signal
@@ -11,6 +12,10 @@ from mutants_woven import ENVIRONMENT, OUT
 
 # Seconds: a test that takes longer is not asked.
 LONGEST = 20
+# What tests may take, by what they took without a mutant: seconds of the processor, which a busy machine gives all the same, and seconds
+# of the clock, for what only waits. The first has to end whoever computes, so the second is far beyond it.
+PROCESSOR = (10, 8)
+CLOCK = (120, 20)
 # What a mutant in a loop may take before it is stopped.
 MEMORY = 4 << 30
 # Tests run in one process: the quickest first, then more.
@@ -18,14 +23,28 @@ FIRST = 8
 SKIPPED = ("hot::", "isbot")
 
 
-def limited():
-    """A mutant that never ends and takes memory meanwhile ends here."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def allowed(limit, took):
+    """The seconds that tests may take that took so many without a mutant."""
+    least, times = limit
+    return math.ceil(least + times * took)
 
 
-def run(program, folder, tests, seconds, more):
-    """Whether the tests pass: `passed`, `failed` or `timeout`."""
+def spent():
+    """The seconds of the processor that all processes took that have been waited for."""
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
+
+
+def run(program, folder, tests, clock, processor, more):
+    """Whether the tests pass: `passed`, `failed`, `endless` where they computed for longer than they may, `stuck` where they waited."""
+
+    def limited():
+        # A mutant that never ends and takes memory meanwhile ends here.
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if processor:
+            resource.setrlimit(resource.RLIMIT_CPU, (processor, processor + 5))
+
     process = subprocess.Popen(
         [program, "--exact", "--quiet", *tests],
         cwd=folder,
@@ -37,11 +56,14 @@ def run(program, folder, tests, seconds, more):
         start_new_session=True,
     )
     try:
-        return "failed" if process.wait(seconds) else "passed"
+        status = process.wait(clock)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return "timeout"
+        return "stuck"
+    if status == -signal.SIGXCPU:
+        return "endless"
+    return "failed" if status else "passed"
 
 
 class Tests:
@@ -61,9 +83,9 @@ class Tests:
                 if name.startswith(SKIPPED) or any(word in name for word in SKIPPED):
                     continue
                 note.unlink(missing_ok=True)
-                begin = time.monotonic()
-                outcome = run(program, folder, [name], 60 + LONGEST, {"IMAGXP_MUTANTS_REACHED": str(note)})
-                took = time.monotonic() - begin
+                begin, before = time.monotonic(), spent()
+                outcome = run(program, folder, [name], 60 + LONGEST, None, {"IMAGXP_MUTANTS_REACHED": str(note)})
+                took, processor = time.monotonic() - begin, spent() - before
                 if outcome == "failed":
                     raise SystemExit(f"error: {name} fails without any mutant ({program})")
                 if took > LONGEST:
@@ -71,21 +93,32 @@ class Tests:
                     continue
                 self.count += 1
                 for line in note.read_text().splitlines() if note.exists() else []:
-                    self.reaching[int(line)].append((took, program, folder, name))
+                    self.reaching[int(line)].append((took, processor, program, folder, name))
         for tests in self.reaching.values():
             tests.sort(key=lambda test: test[0])
 
     def outcome(self, number):
-        """`caught`, `timeout` or `missed`."""
+        """`caught`, `missed`; `endless` or `stuck` where no test failed, and one did not end."""
         tests, size = self.reaching.get(number, []), FIRST
+        more = {"IMAGXP_MUTANT": str(number)}
         while tests:
             chunk, tests, size = tests[:size], tests[size:], size * 2
             by_program = defaultdict(list)
-            for took, program, folder, name in chunk:
-                by_program[program, folder].append((took, name))
+            for took, processor, program, folder, name in chunk:
+                by_program[program, folder].append((took, processor, name))
             for (program, folder), chosen in by_program.items():
-                seconds = 10 + 8 * sum(took for took, _ in chosen)
-                outcome = run(program, folder, [name for _, name in chosen], seconds, {"IMAGXP_MUTANT": str(number)})
+                outcome = tried(program, folder, chosen, more)
+                if outcome == "stuck":
+                    # Once more, each alone: what hung may have been the machine.
+                    again = (tried(program, folder, [each], more) for each in chosen)
+                    outcome = next((each for each in again if each != "passed"), "passed")
                 if outcome != "passed":
-                    return "caught" if outcome == "failed" else "timeout"
+                    return "caught" if outcome == "failed" else outcome
         return "missed"
+
+
+def tried(program, folder, chosen, more):
+    """Whether these tests pass, by the limits of what they took."""
+    took, processor = (sum(each[index] for each in chosen) for index in (0, 1))
+    names = [name for _, _, name in chosen]
+    return run(program, folder, names, allowed(CLOCK, took), allowed(PROCESSOR, processor), more)

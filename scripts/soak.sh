@@ -56,6 +56,7 @@ faults() { scripts/faults.sh long; }
 nginx() {
     scripts/nginx.sh soak 600
     scripts/nginx.sh soak 20 --seed-fault
+    scripts/nginx.sh soak 10 --seed-fault-key
 }
 
 # A million verdicts in Python leave nothing behind; wheels.

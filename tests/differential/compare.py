@@ -60,6 +60,14 @@ def differences(ours, others):
                 break
 
 
+def note(options, figures, wrong):
+    """Writes the row, where one is asked for."""
+    if options.figures:
+        row = {"pass": not wrong, "seed_fault": options.seed_fault, "seed": options.seed, "figures": figures, "wrong": wrong}
+        options.figures.parent.mkdir(parents=True, exist_ok=True)
+        options.figures.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=5000)
@@ -69,7 +77,9 @@ def main():
     parser.add_argument("--show", type=int, default=10)
     parser.add_argument("--seed-fault", action="store_true")
     options = parser.parse_args()
-    print(f"seed {options.seed}")
+    print(f"seed {options.seed}", flush=True)
+    # What ends before its figures are there has a row that says so.
+    note(options, {}, ["it did not come to its end"])
     table = json.loads((HERE / "intended.json").read_text(encoding="utf-8"))
     used, codes, flaws = collections.Counter(), collections.Counter(), collections.Counter()
     unexplained = []
@@ -118,10 +128,7 @@ def main():
     print(", ".join(f"{name} {value}" for name, value in figures.items()))
     wrong = [f"{stack}: {' + '.join(names)}: ours {one}, theirs {other}" for stack, names, one, other, _ in unexplained[:20]]
     wrong += [f"idle: {entry['stack']} {entry['flaw']}" for entry in idle] + [f"untried: {name}" for name in untried]
-    if options.figures:
-        row = {"pass": not wrong, "seed_fault": options.seed_fault, "seed": options.seed, "figures": figures, "wrong": wrong}
-        options.figures.parent.mkdir(parents=True, exist_ok=True)
-        options.figures.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    note(options, figures, wrong)
     if options.seed_fault:
         noticed = any(one[1] is None and other[1] == "claim.resource_mismatch" for _, _, one, other, _ in unexplained)
         print("the seeded fault was noticed" if noticed else "the seeded fault was NOT noticed")

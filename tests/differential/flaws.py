@@ -91,7 +91,9 @@ claim("text", "x\u00e9\U0001f600", '\u0000\u001f"\\/\u2028\U0001f600\ufb33')
 
 @flaw("resource_path")
 def _(draft):
-    draft.claim["resource"] += draft.rng.choice(["x", "/", "&y", "%2F"])
+    # Where another flaw has left no text, there is nothing to change.
+    if isinstance(resource := draft.claim.get("resource"), str):
+        draft.claim["resource"] = resource + draft.rng.choice(["x", "/", "&y", "%2F"])
 
 
 @flaw("resource_relative")
@@ -137,9 +139,11 @@ def _(draft):
 @flaw("resource_equivalent")
 def _(draft):
     # RFC 3986 §6.2.2: the case of an escape, an escaped unreserved character, dot segments.
-    head, query = draft.claim["resource"].partition("?")[::2]
+    if not isinstance(resource := draft.claim.get("resource"), str):
+        return
+    head, mark, query = resource.partition("?")
     head = draft.rng.choice([head.replace("%C3", "%c3"), head.replace("~", "%7E"), head.replace("/a", "/b/../a", 1), head])
-    draft.claim["resource"] = head + ("?" + query if query or "?" in draft.claim["resource"] else "")
+    draft.claim["resource"] = head + mark + query
 
 
 @flaw("both_times")
@@ -260,7 +264,8 @@ header(
     lambda v: v + "00",
     lambda v: "0x" + v,
     lambda v: "g" + v[1:],
-    lambda v: base64.b64encode(bytes.fromhex(v)).decode(),
+    # Of what another flaw sends twice, the first.
+    lambda v: base64.b64encode(bytes.fromhex(v[:128])).decode(),
 )
 header("signature_case", "x-imagxp-signature", lambda v: v.upper())
 header(

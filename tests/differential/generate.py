@@ -184,9 +184,13 @@ def case(rng, number, flaws):
     if rng.random() < 0.25:
         draft.buy()
     names = rng.sample(sorted(flaws), rng.choices([0, 1, 2], [2, 6, 2])[0])
-    for name in names:
-        flaws[name](draft)
-    first = draft.finish()
+    try:
+        for name in names:
+            flaws[name](draft)
+        first = draft.finish()
+    except Exception as error:
+        error.add_note(f"in case {number}: {' + '.join(names)}")
+        raise
     steps = [{"now": timestamp(NOW), "request": first}]
     for _ in range(rng.choice([0, 0, 0, 0, 3])):
         kind, now, request = again(draft, first)

@@ -45,6 +45,7 @@ CAMPAIGNS: dict[str, dict[str, str]] = {
     "faults": {"proofs": r"(?m)^-- \S+$"},
     "nginx": {
         "answers": r"'\d\d\d [^']*': (\d+)",
+        "let_in": r"\b(\d+) let in, ",
         "seconds_of_load": r"\((\d+) s, grown",
         "grown_kib": r"grown by (-?\d+) KiB\)",
     },
@@ -144,7 +145,8 @@ def judged(
         wrong.append(f"{failed} tests failed")
     if not status:
         wrong += [f"it did not say its figure: {each}" for each in CAMPAIGNS[name] if each not in figures]
-        wrong += [f"it did not write the row of {each}" for each in absent]
+        # What writes its own row has its figures there, and only there.
+        wrong += [f"it did not write the row of {each}" for each in [*([] if own or CAMPAIGNS[name] else [name]), *absent]]
         if not measured(figures):
             wrong.append("it left no figures")
     seeds = [int(seed) for seed in re.findall(r"(?:\bIMAGXP_SEED=|\bseed )(\d+)", log)]

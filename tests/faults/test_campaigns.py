@@ -36,8 +36,9 @@ def row(name: str, log: str, status: int = 0, own: dict[str, Any] | None = None)
         ("exhaustion-c", "576 processes ended without memory\n6 passed, 0 failed\n", {"processes": 576, "tests": 6}),
         (
             "nginx",
-            "answers: {'200 -': 40, '401 time.expired': 2}\nzone: {}\n1 passed, 0 failed (9 s, grown by -3 KiB)\n",
-            {"answers": 42, "grown_kib": -3},
+            "answers: {'200 ok': 40, '401 time.expired': 2}\nzone: {}\n40 let in, 20 or more in each of 2 rounds\n"
+            "1 passed, 0 failed (9 s, grown by -3 KiB)\n",
+            {"answers": 42, "let_in": 40, "grown_kib": -3},
         ),
         (
             "memory-node",
@@ -91,6 +92,27 @@ def test_what_a_campaign_says_of_itself_counts() -> None:
     assert not row("simulation", "", 1, own=OWN)["pass"]
     assert not row("exhaustion-c", "576 processes ended without memory\n5 passed, 1 failed\n")["pass"]
     assert judged("models", "", 0, 1, OWN, ["miri"], [])["wrong"] == ["it did not write the row of miri"]
+
+
+OF_ITS_OWN = [name for name, wanted in CAMPAIGNS.items() if not wanted]
+
+
+@pytest.mark.parametrize("name", OF_ITS_OWN)
+def test_tests_that_passed_are_no_row_of_its_own(name: str) -> None:
+    found = row(name, "3 passed, 0 failed\n")
+    assert (found["pass"], found["wrong"]) == (False, [f"it did not write the row of {name}"])
+    assert row(name, "3 passed, 0 failed\n", own=OWN)["pass"]
+
+
+def test_a_row_of_no_seed_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What nothing repeats has none, and 0 would be one."""
+    found = row("models", "18 passed, 0 failed\n", own={**OWN, "seed": None})
+    assert (found["pass"], found["seed"]) == (True, None)
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    (tmp_path / "models.json").write_text(json.dumps(found))
+    assert report.main() == 0
+    assert "pass  models" in capsys.readouterr().out
 
 
 def test_what_could_not_run_is_skipped_by_its_reason() -> None:

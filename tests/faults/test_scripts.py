@@ -227,11 +227,28 @@ def test_a_library_that_cannot_be_built_is_no_data_race(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     reason = "the standard library cannot be built for it here"
     assert f"SKIPPED: ThreadSanitizer: {reason}\n" in done.stdout
-    assert json.loads((tmp_path / "threadsanitizer.json").read_text())["skipped"] == reason
+    row = json.loads((tmp_path / "threadsanitizer.json").read_text())
+    assert (row["skipped"], row["seed"]) == (reason, None)
     races = [line for line in asked.read_text().splitlines() if "build-std" in line]
     assert len(races) == 1
     assert races[0].startswith("false test ")
     assert races[0].endswith(" --no-run")
+
+
+@pytest.mark.parametrize("tool", ["build-std", "miri"])
+def test_a_test_that_does_not_compile_is_no_library_that_cannot_be_built(tmp_path: Path, tool: str) -> None:
+    """With the tool it does not compile either, and that was called a machine without it."""
+    root, _ = checkout(tmp_path, "scripts/models.sh")
+    if tool == "build-std":
+        (tmp_path / "lib/rustlib/src/rust/library").mkdir(parents=True)
+    program(tmp_path, "rustc", f"case $1 in -vV) echo host: x ;; *) echo {tmp_path} ;; esac")
+    broken = f'case "$*" in *{tool}*--version) exit 0 ;; *{tool}* | *"--test order"*) echo "error: cannot find value"; exit 101 ;; esac'
+    program(tmp_path, "cargo", f"{broken}; echo 'test result: ok. 20 passed; 0 failed; 0 ignored;'")
+    done = run(tmp_path, str(root / "scripts" / "models.sh"), "10", str(tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "its tests do not build without it either" in done.stderr
+    assert "the standard library cannot be built" not in done.stdout
+    assert not (tmp_path / "models.json").exists()
 
 
 def test_an_xcframework_carries_the_notices_of_all_its_platforms(tmp_path: Path) -> None:

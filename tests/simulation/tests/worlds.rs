@@ -20,6 +20,27 @@ fn a_seed_replays_byte_for_byte() {
     assert_ne!(trace(1).1, trace(2).1);
 }
 
+/// Whatever a process draws at its start would differ: the order of its maps, where its memory is.
+#[test]
+fn another_process_lives_the_same_world() {
+    let run = |folder: &std::path::Path, zone: &str| {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_imagxp-simulation"))
+            .args(["--trace", "1"])
+            .current_dir(folder)
+            .env_clear()
+            .env("TZ", zone)
+            .output()
+            .unwrap();
+        assert!(program.status.success());
+        String::from_utf8(program.stdout).unwrap()
+    };
+    let (text, hash) = trace(1);
+    let first = run(&std::env::temp_dir(), "Asia/Tokyo");
+    assert!(first.starts_with(&text));
+    assert!(first.contains(&hash), "the hash is another one");
+    assert!(first == run(std::path::Path::new("/"), "America/Lima"), "the worlds of two processes differ");
+}
+
 /// The time of a line of a trace, in milliseconds.
 fn time(line: &str) -> i64 {
     line.split(' ').nth(1).unwrap().parse().unwrap()
