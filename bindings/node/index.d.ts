@@ -960,8 +960,9 @@ export declare class Visit {
 /**
  * Money: caps, what has been spent, and visas. Several agents may share one.
  *
- * With `path` the books are kept in a file, durably and before each payment, and one process at a time holds it: an error with the code
- * `io.failed` otherwise. Without, they are gone with the process, and so are the caps of a day.
+ * With `path` the books are kept in a file, durably and before each payment, and one wallet at a time holds it, until it is closed or
+ * gone: an error with the code `io.failed` otherwise. Visas are kept in memory only. Without, the books are gone with the process, and so
+ * are the caps of a day.
  */
 export declare class Wallet {
   /** A wallet that may spend this much; without caps, nothing. */
@@ -981,6 +982,11 @@ export declare class Wallet {
   reserve(id: string, terms: PurchaseTerms): string | null
   /** Says how a payment ended: `spent`, `released` (certainly not paid) or `unknown`. */
   settle(id: string, end: 'spent' | 'released' | 'unknown'): void
+  /**
+   * Lets the file go, for this process or another to open; the second time nothing happens. Nothing is reserved with this wallet any
+   * more, with or without a file: `io.failed`. To whoever opens the file next, a payment under way is unknown.
+   */
+  close(): void
 }
 
 /** How an agent reads. */

@@ -26,6 +26,10 @@ function wrapFetch(fetch, options) {
 
   return async function imagxpFetch(input, init = {}) {
     const sending = await Sending.of(input, init, site)
+    return sending.told(await read(sending))
+  }
+
+  async function read(sending) {
     let payment = null
     let asked = false
     for (let hops = 0; ; hops += 1) {
@@ -64,6 +68,7 @@ async function elsewhere(fetch, sending, next, site) {
 async function exchanged(fetch, sending, payment) {
   try {
     const response = await fetch(sending.url, await sending.signed())
+    sending.answered(response)
     if (payment !== null) await payment.used(response.status)
     return response
   } catch (error) {

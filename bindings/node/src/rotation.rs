@@ -15,7 +15,7 @@ use imagxp_files::rotation::Keyring;
 use napi::bindgen_prelude::{PromiseRaw, ToNapiValue};
 use napi::{Env, Result};
 use napi_derive::napi;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 options! {
@@ -70,13 +70,12 @@ options! {
 /// A step that would come too early rejects with the code `rotation.order`, and a message that says from when on it is safe.
 #[napi]
 pub struct Rotation {
-    path: PathBuf,
     keyring: Arc<Mutex<Keyring>>,
 }
 
 impl Rotation {
-    fn with(path: PathBuf, keyring: Keyring) -> Self {
-        Self { path, keyring: Arc::new(Mutex::new(keyring)) }
+    fn with(keyring: Keyring) -> Self {
+        Self { keyring: Arc::new(Mutex::new(keyring)) }
     }
 
     /// Looks at the state that was read last.
@@ -110,9 +109,7 @@ impl Rotation {
     /// Opens the folder of an agent.
     #[napi(constructor)]
     pub fn new(path: JsString) -> Result<Self> {
-        let path = PathBuf::from(path.0);
-        let keyring = boundary::call(|| Keyring::open(&path))?;
-        Ok(Self::with(path, keyring))
+        boundary::call(|| Keyring::open(Path::new(&*path))).map(Self::with)
     }
 
     /// Makes the folder (mode 0700) for an agent.
@@ -137,11 +134,10 @@ impl Rotation {
         let path = PathBuf::from(path.0);
         let work = move || {
             let contact = contact.map(|contact| contact.0);
-            let keyring = Keyring::create(&path, agent, contact, &key, opened(passphrase.as_ref()))?;
-            Ok((path, keyring))
+            Keyring::create(&path, agent, contact, &key, opened(passphrase.as_ref()))
         };
         worker::run(&env, work, |made: imagxp::Result<_>| {
-            made.map(|(path, keyring)| Self::with(path, keyring)).map_err(|error| errors::raise(&error))
+            made.map(Self::with).map_err(|error| errors::raise(&error))
         })
     }
 
@@ -190,9 +186,8 @@ impl Rotation {
     /// Reads the state again: another process may have taken a step.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn reload(&self, env: Env) -> Result<PromiseRaw<'static, ()>> {
-        let path = self.path.clone();
-        let act = move |keyring: &mut Keyring| {
-            *keyring = Keyring::open(&path)?;
+        let act = |keyring: &mut Keyring| {
+            *keyring = Keyring::open(keyring.path())?;
             Ok(())
         };
         self.step(&env, act, |()| ())

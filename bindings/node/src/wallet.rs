@@ -133,8 +133,9 @@ pub struct OpenPayment {
 
 /// Money: caps, what has been spent, and visas. Several agents may share one.
 ///
-/// With `path` the books are kept in a file, durably and before each payment, and one process at a time holds it: an error with the code
-/// `io.failed` otherwise. Without, they are gone with the process, and so are the caps of a day.
+/// With `path` the books are kept in a file, durably and before each payment, and one wallet at a time holds it, until it is closed or
+/// gone: an error with the code `io.failed` otherwise. Visas are kept in memory only. Without, the books are gone with the process, and so
+/// are the caps of a day.
 #[napi]
 pub struct Wallet(pub(crate) Arc<Purse>);
 
@@ -222,5 +223,12 @@ impl Wallet {
             _ => return Err(errors::argument("a payment ends as spent, released or unknown")),
         };
         boundary::call(|| self.0.spend().settle(&id, end))
+    }
+
+    /// Lets the file go, for this process or another to open; the second time nothing happens. Nothing is reserved with this wallet any
+    /// more, with or without a file: `io.failed`. To whoever opens the file next, a payment under way is unknown.
+    #[napi]
+    pub fn close(&self) -> Result<()> {
+        boundary::compute(|| self.0.spend().close())
     }
 }

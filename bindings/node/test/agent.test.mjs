@@ -196,6 +196,28 @@ test('the machine without I/O', () => {
   assert.equal(done.answered(200, { 'content-type': 'text/plain' }, 'body').kind, 'done')
 })
 
+test('a wallet that is closed lets its file go', async (t) => {
+  const path = join(await folder(t), 'books')
+  const wallet = new Wallet([caps()], { path })
+  const terms = { agentId: 'a.example', issuer: 'https://broker.example', audience: 'https://pub.example' }
+  const price = { ...terms, purpose: 'SUMMARY', amount: '0.01', currency: 'USD' }
+  assert.equal(wallet.reserve('purchase-0000000000000001', price), null)
+  assert.throws(() => new Wallet([caps()], { path }), { code: 'io.failed', message: /here or in another process/ })
+  wallet.close()
+  wallet.close()
+  const next = new Wallet([caps()], { path })
+  assert.deepEqual(
+    [next.open.map(({ phase }) => phase), next.spent('USD'), wallet.spent('USD')],
+    [['unknown'], '0.01', '0.01'],
+  )
+  throwsCode(() => wallet.reserve('purchase-0000000000000002', price), 'io.failed')
+  throwsCode(() => wallet.settle('purchase-0000000000000001', 'released'), 'io.failed')
+  assert.equal(next.open.length, 1)
+  const another = new Wallet([caps()])
+  another.close()
+  throwsCode(() => another.reserve('purchase-0000000000000001', price), 'io.failed')
+})
+
 test('a step of a visit away from the event loop', async (t) => {
   const path = join(await folder(t), 'books')
   const wallet = new Wallet([caps()], { path })

@@ -130,9 +130,8 @@ impl Rotation {
 
     /// Reads the state again: another process may have taken a step.
     fn reload(&self, py: Python<'_>) -> PyResult<()> {
-        let path = &self.path;
         self.step(py, |keyring| {
-            *keyring = Keyring::open(path)?;
+            *keyring = Keyring::open(keyring.path())?;
             Ok(())
         })
     }

@@ -81,12 +81,12 @@ impl Caps {
 
 /// Money: caps, what has been spent, and visas. Several agents may share one. It cannot be pickled.
 ///
-/// With `path` the books are kept in a file, durably and before each payment, and one process at a time holds it: `ImagxpError` with
-/// the code `io.failed` otherwise. Without, they are gone with the process, and so are the caps of a day.
+/// With `path` the books are kept in a file, durably and before each payment, and one wallet at a time holds it, until it is closed or
+/// gone: `ImagxpError` with the code `io.failed` otherwise. Visas are kept in memory only. Without, they are gone with the process, and so are the caps of a day.
 ///
 /// After a fork (`multiprocessing` on Linux forked by default until Python 3.14) the child cannot pay from its parent's file: `io.failed`.
-/// Without a file each process has books of its own, and may spend as much as all of its caps. Make the wallet in each process, with its
-/// part of the caps and a path of its own.
+/// Without a file each process has books of its own, and may spend as much as all of its caps; if another thread was in a call on the
+/// wallet at the fork, the child waits for ever in its own. Make the wallet in each process, with its part of the caps and a path of its own.
 #[pyclass(frozen, module = "imagxp")]
 pub(crate) struct Wallet(pub(crate) Arc<Purse>);
 
@@ -185,6 +185,21 @@ impl Wallet {
             _ => return Err(errors::argument(py, "a payment ends as spent, released or unknown")),
         };
         boundary::call(py, || self.0.spend().settle(id, end))
+    }
+
+    /// Lets the file go, for this process or another to open; the second time nothing happens. Nothing is reserved with this wallet any
+    /// more, with or without a file: `io.failed`. To whoever opens the file next, a payment under way is unknown.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        boundary::compute(py, || self.0.spend().close())
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.close(py)
     }
 
     /// Refused: two copies would spend the same money.

@@ -102,7 +102,7 @@ def test_spending_survives_in_a_file(reader: Identity, broker: Broker, site: Sit
     ours = agent(reader, broker, wallet)
     with pytest.raises(ReadError, match=r"spend\.unknown"):
         ours.read(site.url("/paid"))
-    with pytest.raises(ImagxpError, match="in use"):
+    with pytest.raises(ImagxpError, match="open already"):
         Wallet([caps()], path=path)
     del ours, wallet
     broker.manner = None

@@ -80,7 +80,7 @@ impl Keyring {
 
     /// Reads the state in a folder. `io.failed` when it cannot be read, `usage.argument` when it is not one.
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = Folder::open(path);
+        let folder = Folder::open(path)?;
         let content = folder.read(STATE, MAX_STATE_BYTES)?;
         let (agent_id, contact, rotation) =
             parse(&content).map_err(|error| located(&folder.file(STATE), error))?;
@@ -92,7 +92,7 @@ impl Keyring {
         path.join(STATE).is_file()
     }
 
-    /// The folder.
+    /// The folder, as an absolute path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

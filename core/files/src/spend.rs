@@ -16,26 +16,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The largest file that is read, in bytes: as much as the books can hold.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Books in a file, held by this process alone until they are dropped.
+/// Books in a file, held by this process alone until they are closed or dropped.
 #[derive(Debug)]
 pub struct SpendFile {
+    /// Absolute: the file stays the same one when the process changes its folder.
     path: PathBuf,
-    books: Mutex<Spend>,
+    held: Mutex<Held>,
     /// Who opened them.
     process: u32,
-    /// Its lock ends with it, however the process ends.
-    _lock: File,
+}
+
+#[derive(Debug)]
+struct Held {
+    books: Spend,
+    /// Its lock ends with it, however the process ends; `None` when the books are closed.
+    lock: Option<File>,
 }
 
 impl SpendFile {
     /// Opens the books, or begins new ones; `caps` are today's, not the file's.
     ///
     /// What was under way when the last process ended is unknown from here on, and counts as spent. A lock file, `<name>.lock`, lies beside
-    /// it. Error: `io.failed` when another process holds the books, and when they cannot be read: they are never begun anew over old ones.
+    /// it. Error: `io.failed` when somebody holds the books, here or in another process, and when they cannot be read: they are never begun
+    /// anew over old ones. A relative path is of the folder that the process is in now, also when it goes to another.
     ///
     /// After a fork the books are the parent's: in the child [`SpendStore::reserve`] and [`SpendStore::settle`] are `io.failed`. It opens
     /// others, under another name.
     pub fn open(path: &Path, caps: impl IntoIterator<Item = Caps>) -> Result<Self> {
+        let path = &std::path::absolute(path).map_err(|error| failed(path, "cannot be found", error))?;
         let lock = lock(path)?;
         let old = read(path).map_err(|error| failed(path, "cannot be read", error))?;
         let mut books = match &old {
@@ -46,15 +54,25 @@ impl SpendFile {
             })?,
         };
         books.abandon();
-        let books = Mutex::new(books.with_caps(caps));
-        let file = Self { path: path.to_owned(), books, process: std::process::id(), _lock: lock };
+        let held = Mutex::new(Held { books: books.with_caps(caps), lock: Some(lock) });
+        let file = Self { path: path.clone(), held, process: std::process::id() };
         // A file that cannot be written is found out now, and not when money is about to leave.
-        file.write(&file.books())?;
+        file.write(&file.held().books)?;
         Ok(file)
     }
 
-    fn books(&self) -> MutexGuard<'_, Spend> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The books, for a change of them. Error: `io.failed` when they are another process's, or closed.
+    fn open_books(&self) -> Result<MutexGuard<'_, Held>> {
+        self.check()?;
+        let held = self.held();
+        if held.lock.is_some() {
+            return Ok(held);
+        }
+        Err(Error::new(ErrorKind::Io, format!("`{}` is closed", self.path.display())))
     }
 
     /// Before the mutex: a thread that held it at the fork never lets it go in the child.
@@ -77,29 +95,36 @@ impl SpendFile {
 
 impl SpendStore for SpendFile {
     fn reserve(&self, purchase: &Purchase, now: Timestamp) -> Result<Reserved> {
-        self.check()?;
-        let mut books = self.books();
-        let mut next = books.clone();
+        let mut held = self.open_books()?;
+        let mut next = held.books.clone();
         let reserved = next.reserve(purchase, now)?;
         self.write(&next)?;
-        *books = next;
+        held.books = next;
         Ok(reserved)
     }
 
     fn settle(&self, id: &str, settlement: Settlement) -> Result<()> {
-        self.check()?;
-        let mut books = self.books();
+        let mut held = self.open_books()?;
         // What happened, happened: the next step writes it down if this one cannot.
-        books.settle(id, settlement);
-        self.write(&books)
+        held.books.settle(id, settlement);
+        self.write(&held.books)
+    }
+
+    /// What is under way is unknown to whoever opens the file next. In the child of a fork nothing happens.
+    fn close(&self) {
+        if self.check().is_ok()
+            && let Some(lock) = self.held().lock.take()
+        {
+            let_go(lock);
+        }
     }
 
     /// In the child of a fork: the parent's as they were then, or empty books when somebody wrote at that moment.
     fn snapshot(&self) -> Spend {
         if self.check().is_err() {
-            return self.books.try_lock().map_or_else(|_| Spend::default(), |books| books.clone());
+            return self.held.try_lock().map_or_else(|_| Spend::default(), |held| held.books.clone());
         }
-        self.books().clone()
+        self.held().books.clone()
     }
 }
 
@@ -125,7 +150,8 @@ fn lock(path: &Path) -> Result<File> {
     }
     hold(&lock).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
-            Error::new(ErrorKind::Io, format!("`{}` is in use by another process", path.display()))
+            let message = format!("`{}` is open already, here or in another process", path.display());
+            Error::new(ErrorKind::Io, message)
         }
         _ => failed(&lock, "cannot be locked", error),
     })
@@ -138,6 +164,13 @@ fn hold(lock: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
+}
+
+/// A child of a fork may have the file open still: by closing it alone its lock would not end.
+fn let_go(lock: File) {
+    #[cfg(unix)]
+    let _ = rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock);
+    drop(lock);
 }
 
 /// Nobody else opens the file while it is open.
@@ -217,9 +250,33 @@ mod tests {
         let file = SpendFile::open(&path, [caps()]).unwrap();
         let error = SpendFile::open(&path, [caps()]).unwrap_err();
         assert_eq!(error.code(), "io.failed");
-        assert!(error.message().contains("in use"), "{error}");
+        assert!(error.message().contains("is open already, here or in another process"), "{error}");
         drop(file);
         SpendFile::open(&path, [caps()]).unwrap();
+    }
+
+    #[test]
+    fn closed_books_are_anybodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spend.json");
+        let file = SpendFile::open(&path, [caps()]).unwrap();
+        file.reserve(&purchase(1), NOW).unwrap();
+        file.close();
+        file.close();
+        let next = SpendFile::open(&path, [caps()]).unwrap();
+        next.reserve(&purchase(2), NOW).unwrap();
+        let written = fs::read(&path).unwrap();
+        for refused in
+            [file.reserve(&purchase(3), NOW).map(drop), file.settle(&purchase(1).id, Settlement::Released)]
+        {
+            let refused = refused.unwrap_err();
+            assert!(refused.code() == "io.failed" && refused.message().contains("closed"), "{refused}");
+        }
+        assert_eq!((fs::read(&path).unwrap(), spent(&file), spent(&next)), (written, "1".into(), "2".into()));
+        // Neither closing again nor the end of the closed one takes the lock from who has it now.
+        file.close();
+        drop(file);
+        SpendFile::open(&path, [caps()]).unwrap_err();
     }
 
     /// What a forked child has is as if another process had opened it (`bindings/python/tests/test_wallet.py` forks).

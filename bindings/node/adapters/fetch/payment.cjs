@@ -6,6 +6,8 @@ const { readWeb } = require('../shared/web.cjs')
 const MAX_OFFER_BYTES = 64 * 1024
 const BROKER_DEADLINE = 10_000
 const NOTHING = Buffer.alloc(0)
+/** What Node's fetch says where there was no connection to send anything over. */
+const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** Getting a visa for one request that was answered with 402. */
 class Payment {
@@ -82,17 +84,30 @@ class Payment {
     let answer
     try {
       const { signal } = patience
-      const response = await this.#fetch(url, { method, headers, body, redirect: 'manual', signal })
+      const { dispatcher } = this.#sending
+      const init = { method, headers, body, redirect: 'manual', signal }
+      const response = await this.#fetch(url, dispatcher === undefined ? init : { ...init, dispatcher })
       answer = await readWeb(response, MAX_OFFER_BYTES)
       if (answer.body !== null) return await visit.answeredAsync(response.status, [...response.headers], answer.body)
     } catch (error) {
-      // `fetch` does not say whether the request was sent.
-      return await visit.failedAsync(String(error?.cause?.message ?? error?.message ?? error))
+      const detail = String(error?.cause?.message || error?.message || error)
+      return await visit.failedAsync(detail, { sent: !isUnsent(this.#fetch, error) })
     } finally {
       patience.end()
     }
     return await visit.failedAsync('the answer of the broker is too long or has been cut off')
   }
+}
+
+/**
+ * Whether nothing has left, for certain: no address was found, or no connection came about. A fetch of the caller's own may have tried
+ * several times, and its error is that of the last.
+ */
+function isUnsent(fetch, error) {
+  if (fetch !== globalThis.fetch) return false
+  const cause = error?.cause
+  const causes = cause instanceof AggregateError ? cause.errors : [cause]
+  return causes.length > 0 && causes.every((one) => UNSENT.has(one?.code))
 }
 
 /** How long a broker may take: until its deadline, or until the caller gives up. */

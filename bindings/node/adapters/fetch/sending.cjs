@@ -4,6 +4,7 @@ const { contentDigest, feedbackHeader, userAgent } = require('../../index.cjs')
 
 const OPTIONS = new Set(['purpose', 'visa', 'proof', 'adsDisplayed', 'context', 'feedback'])
 const KEPT = ['signal', 'keepalive', 'credentials', 'mode', 'cache', 'referrer', 'referrerPolicy', 'integrity']
+const FEEDBACK_STATUS = 'x-imagxp-feedback-status'
 const PRIVATE = ['authorization', 'cookie', 'proxy-authorization', 'host']
 
 /** One request of a caller, as it is sent: signed anew each time, also where it is redirected to. */
@@ -13,6 +14,8 @@ class Sending {
   #headers
   #options
   #stream
+  /** What the publisher said of the feedback, once it has. */
+  #feedbackStatus = null
 
   constructor(site, { url, method, headers, bytes, stream, init, options }) {
     this.#site = site
@@ -73,6 +76,11 @@ class Sending {
     return this.#init.signal ?? null
   }
 
+  /** Whose connections the caller wants; `undefined` for Node's. */
+  get dispatcher() {
+    return this.#init.dispatcher
+  }
+
   /** Why it is sent. */
   get purpose() {
     return this.#options.purpose ?? this.#site.purpose
@@ -92,11 +100,27 @@ class Sending {
     })
     const headers = new Headers(this.#headers)
     for (const [name, value] of lines) headers.append(name, value)
-    if (feedback !== undefined) headers.append('x-imagxp-feedback', feedbackHeader(feedback))
+    if (feedback !== undefined && this.#feedbackStatus === null) {
+      headers.append('x-imagxp-feedback', feedbackHeader(feedback))
+    }
     headers.set('user-agent', userAgent(headers.get('user-agent') ?? ''))
     // A receipt speaks of the bytes on the wire.
     if (receipts !== 'ignore') headers.set('accept-encoding', 'identity')
     return { ...this.#sent(), headers, redirect: 'manual' }
+  }
+
+  /** Takes note of an answer: feedback that a publisher has looked at would be a replay with the next sending. */
+  answered(response) {
+    if (this.#options.feedback !== undefined) this.#feedbackStatus ??= response.headers.get(FEEDBACK_STATUS)
+  }
+
+  /** The answer for the caller, which says what became of the feedback, also when that was said by an earlier one. */
+  told(response) {
+    if (this.#feedbackStatus === null || response.headers.get(FEEDBACK_STATUS) === this.#feedbackStatus) return response
+    // Those of an answer of `fetch` cannot be changed.
+    const headers = new Headers(response.headers)
+    headers.set(FEEDBACK_STATUS, this.#feedbackStatus)
+    return Object.defineProperty(response, 'headers', { value: headers })
   }
 
   /** Goes on to a place on the same origin. */

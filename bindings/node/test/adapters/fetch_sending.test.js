@@ -67,6 +67,29 @@ test('feedback travels with a request', async () => {
   assert.deepEqual(JSON.parse(sent), JSON.parse(feedback))
 })
 
+test('feedback that was answered is not sent where a redirect leads', async () => {
+  const feedback = await new Feedback(`${server.origin}/a`, '0.5', 'OTHER').sign(agent)
+  const looked = { 'x-imagxp-feedback-status': 'feedback.url_denied' }
+  for (const [given, status, carried] of [
+    [looked, looked['x-imagxp-feedback-status'], [true, false]],
+    [{}, null, [true, true]],
+  ]) {
+    server.forget()
+    server.answers = [
+      [302, '', { location: '/b', ...given }],
+      [200, 'there', { 'x-own': '1' }],
+    ]
+    const answer = await wrapped()(`${server.origin}/a`, { imagxp: { feedback } })
+    const { headers } = answer
+    assert.deepEqual([headers.get('x-imagxp-feedback-status'), headers.get('x-own')], [status, '1'])
+    assert.deepEqual([await answer.text(), answer.redirected, answer.url], ['there', true, `${server.origin}/b`])
+    assert.deepEqual(
+      server.requests.map((request) => 'x-imagxp-feedback' in request.headers),
+      carried,
+    )
+  }
+})
+
 test('bodies are bound by their digest', async () => {
   const form = new FormData()
   form.set('a', 'é')

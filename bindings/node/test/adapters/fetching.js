@@ -60,7 +60,7 @@ class Town {
   }
 
   /** A publisher: `/paid*` has a price. */
-  async publish(members = {}) {
+  async publish({ onFeedback, ...members } = {}) {
     const listener = this.keep(await Listener.open())
     const identity = Identity.generate(listener.address, 'ES256', { allowLoopback: true })
     const policy = Policy.fromJson({
@@ -77,7 +77,7 @@ class Town {
     const record = { reached: 0, identity, manifests: 0 }
     await frameworks['express 5'](
       { server: { on: (event, app) => site.on(event, withManifest(record, app)) } },
-      { policy, identity },
+      { policy, identity, ...(onFeedback === undefined ? {} : { onFeedback }) },
       record,
     )
     return { origin: listener.origin, identity, record }

@@ -184,7 +184,7 @@ fn killed_while_paying() {
     }
     // Meanwhile nobody else may use these books.
     let run = fetch(&sandbox, &site.url("/paid/2"), &more).exits(2);
-    assert!(run.err.contains("in use by another process"), "{run:#?}");
+    assert!(run.err.contains("is open already, here or in another process"), "{run:#?}");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(

@@ -52,6 +52,8 @@ impl AuditLog {
     /// acknowledged is lost. Errors: `audit.altered` when the damage is no torn end, `io.failed` also when somebody else writes this log,
     /// `usage.argument`.
     pub fn open(folder: &Path, signer: Arc<dyn Signer>, options: Options) -> Result<Self> {
+        // The files to come lie beside those that are there, also when the process goes to another folder.
+        let folder = &std::path::absolute(folder).map_err(|error| io_error("find", folder, error))?;
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -98,7 +100,7 @@ impl AuditLog {
         let (bell, calls) = sync_channel(1);
         let inner = Arc::new(Inner {
             bell,
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             options,
             signer,
             process: std::process::id(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 const LOCK: &str = "rotation.lock";
 
+/// Its path is absolute: it stays the same folder when the process goes to another.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -19,14 +20,15 @@ impl Folder {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(path) {
+        let folder = Self::open(path)?;
+        match builder.create(&folder.0) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(path, "made", error)),
-            _ => Ok(Self::open(path)),
+            _ => Ok(folder),
         }
     }
 
-    pub(super) fn open(path: &Path) -> Self {
-        Self(path.to_owned())
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        std::path::absolute(path).map(Self).map_err(|error| failed(path, "found", error))
     }
 
     pub(super) fn path(&self) -> &Path {
