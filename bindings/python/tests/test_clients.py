@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import imagxp
 import pytest
 import requests
@@ -285,7 +288,7 @@ def test_a_payment_of_unknown_end(agent: Identity, server: Recorder, broker: Bro
     assert (wallet.spent("EUR"), len(broker.sold)) == ("0.05", 1), "asked about, and not paid again"
 
 
-@paying
+@everyone
 def test_a_broker_that_is_not_there_costs_nothing(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
     gone = reserve()
     nobody = f"http://{address(gone)}"
@@ -295,5 +298,37 @@ def test_a_broker_that_is_not_there_costs_nothing(agent: Identity, server: Recor
     broker.origin = real
     wallet = Wallet([Caps("EUR", "0.05")])
     client = kind(agent, wallet=wallet, brokers=[nobody], allow_loopback=True)
-    assert client.ask(("GET", server.origin + "/p"))[0][0] == 402
-    assert (client.reasons[0].code, wallet.spent("EUR")) == ("io.failed", "0"), "it was certainly not sent"
+    if kind in (Httpx, HttpxAsync):
+        # httpx raises what its transport does, and tells the flow nothing.
+        with pytest.raises(httpx.ConnectError):
+            client.ask(("GET", server.origin + "/p"))
+    else:
+        assert client.ask(("GET", server.origin + "/p"))[0][0] == 402
+        assert client.reasons[0].code == "io.failed"
+    assert (wallet.spent("EUR"), wallet.open) == ("0", ()), "it was certainly not sent"
+
+
+@pytest.mark.parametrize("kind", [Httpx, HttpxAsync])
+def test_a_broker_that_breaks_off_may_have_been_paid(
+    agent: Identity, server: Recorder, broker: Broker, kind: type[Client]
+) -> None:
+    """The request left: nobody knows."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker.origin, real = f"http://127.0.0.1:{listener.getsockname()[1]}", broker.origin
+        server.answers = {"/p": [(402, offer(broker))]}
+        nobody, broker.origin = broker.origin, real
+
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        wallet = Wallet([Caps("EUR", "0.05")])
+        client = kind(agent, wallet=wallet, brokers=[nobody], allow_loopback=True)
+        with pytest.raises(httpx.TransportError):
+            client.ask(("GET", server.origin + "/p"))
+        thread.join(10)
+    assert wallet.spent("EUR") == "0.05"
+    assert [purchase["phase"] for purchase in wallet.open] == ["unknown"]
