@@ -37,6 +37,8 @@ from support import address, reserve
 from urllib3.util.retry import Retry
 
 VISA = "a.b.c"
+# What the guide recommends.
+ONLY_CONNECTING = Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)
 
 signing = pytest.mark.parametrize("kind", [RequestsAuth, RequestsAdapter, Aiohttp])
 paying = pytest.mark.parametrize("kind", [RequestsAdapter, Aiohttp])
@@ -104,14 +106,32 @@ def test_what_is_for_one_site_needs_its_origin(kind: Any, option: dict[str, Any]
     kind(agent, "SUMMARY", origins=["https://pub.example"], **option)
 
 
-def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity) -> None:
-    for retries in (3, Retry(3), Retry(0, status=1), Retry(connect=1, read=False, status_forcelist=[503])):
-        if retries == 3:
-            # requests makes that one repeat connecting only.
-            ImagxpAdapter(agent, "SUMMARY", max_retries=Retry(connect=3, read=False, status=0, other=0))
-            continue
-        with pytest.raises(UsageError, match="twice"):
-            ImagxpAdapter(agent, "SUMMARY", max_retries=retries)
+@pytest.mark.parametrize(
+    "retries",
+    [
+        3,
+        Retry(3),
+        Retry(0, status=1),
+        Retry(connect=1, read=False, status_forcelist=[503]),
+        Retry(connect=3, read=False),
+        Retry(connect=3, read=False, status=0, other=0),
+        Retry(connect=3, read=False, respect_retry_after_header=False),
+    ],
+    ids=repr,
+)
+def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity, retries: Any) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        ImagxpAdapter(agent, "SUMMARY", max_retries=retries)
+
+
+@pytest.mark.parametrize("retries", [0, ONLY_CONNECTING], ids=repr)
+@pytest.mark.parametrize("status", [413, 429, 503])
+def test_a_signature_is_not_repeated_after_a_while(agent: Identity, server: Recorder, status: int, retries: Any) -> None:
+    """`Retry-After` of such an answer is for the caller, and so is the answer."""
+    server.headers = [(b"retry-after", b"0")]
+    server.answers = {"/p": [(status, b"later")] * 4}
+    assert RequestsAdapter(agent, max_retries=retries).ask(("GET", server.origin + "/p")) == [(status, b"later")]
+    assert len(server.requests) == 1
 
 
 @signing

@@ -121,7 +121,8 @@ class ImagxpAdapter(HTTPAdapter):
     the attribute `imagxp` of the response, an `ImagxpError`. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as
     spent, and the next 402 asks about it, never pays again.
 
-    `options` are those of `HTTPAdapter`; `max_retries` may repeat connecting only, because a signature is good for one request.
+    `options` are those of `HTTPAdapter`; `max_retries` may repeat connecting only, because a signature is good for one request:
+    `Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)`.
     """
 
     def __init__(
@@ -136,10 +137,9 @@ class ImagxpAdapter(HTTPAdapter):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        retries: Retry = self.max_retries
-        if retries.read not in (False, 0) or retries.status or retries.other or retries.status_forcelist:
-            message = "max_retries would send a signature twice: Retry(connect=3, read=False, status=0, other=0), or none"
-            raise UsageError("usage.argument", message)
+        if _repeats(self.max_retries):
+            recommended = "Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)"
+            raise UsageError("usage.argument", f"max_retries would send a signature twice: {recommended}, or none")
         self._client = Client(
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
@@ -200,6 +200,15 @@ class ImagxpAdapter(HTTPAdapter):
             # What urllib3 raises while a body is read.
             return BrokerFailure(type(error).__name__)
         return BrokerAnswer(answer.status_code, body)
+
+
+def _repeats(retries: Retry) -> bool:
+    """Whether urllib3 would send a request again that may have been sent."""
+    # Whatever the list of statuses says, it obeys `Retry-After` of 413, 429 and 503.
+    answers = retries.status or retries.status_forcelist or (retries.total and retries.respect_retry_after_header)
+    # Without a number of its own `total` bounds what else goes wrong, such as TLS that breaks off.
+    others = retries.other or (retries.other is None and retries.total != 0)
+    return bool(retries.read not in (False, 0) or answers or others)
 
 
 class _PaidCopies:
