@@ -31,6 +31,7 @@ from clients import (
 )
 from imagxp import Caps, Identity, PrivateKey, ReadError, UsageError, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.client import Options, Origins
 from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
 from support import address, reserve
@@ -104,6 +105,39 @@ def test_what_is_for_one_site_needs_its_origin(kind: Any, option: dict[str, Any]
     with pytest.raises(UsageError, match="origins"):
         kind(agent, "SUMMARY", **option)
     kind(agent, "SUMMARY", origins=["https://pub.example"], **option)
+
+
+@pytest.mark.parametrize("kind", [ImagxpAuth, ImagxpMiddleware])
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://pub.example",
+        ["pub.example"],
+        ["https://bücher.example"],
+        ["https://pub.example/news"],
+        ["https://pub.example", "http://pub.example"],
+        ["https://user@pub.example"],
+        ["https://pub.example:x"],
+        ["*"],
+        [""],
+        [None],
+        [b"https://pub.example"],
+    ],
+    ids=repr,
+)
+def test_an_origin_that_would_sign_for_nothing_or_for_more_is_refused(kind: Any, origins: Any, agent: Identity) -> None:
+    with pytest.raises(UsageError, match="origins"):
+        kind(agent, "SUMMARY", origins=origins)
+
+
+def test_named_origins_are_compared_as_the_core_reads_them() -> None:
+    named = ["https://Pub.example:443/", "https://xn--bcher-kva.example", "http://[::1]:8080", "https://pub.example:8443"]
+    origins = Origins(iter(named), Options("SUMMARY"))  # type: ignore[arg-type]
+    inside = ["https://pub.example/a", "https://PUB.example:443", "https://xn--bcher-kva.example/", "http://[::1]:8080/x"]
+    outside = ["http://pub.example/", "https://pub.example:444/", "https://www.pub.example/", "http://[::1]/"]
+    assert [origins.include(url) for url in inside] == [True] * 4
+    assert [origins.include(url) for url in outside] == [False] * 4
+    assert not Origins([], Options("SUMMARY")).include("https://pub.example/"), "none named is none"
 
 
 @pytest.mark.parametrize(

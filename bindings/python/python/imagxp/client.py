@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header
+from ._imagxp import Action, Agent, Identity, Policy, Visit, Wallet, content_digest, feedback_header
 from .beginning import MAX_OFFER_BYTES
-from .errors import ImagxpError, ReadError, UsageError
+from .errors import ImagxpError, PolicyError, ReadError, UsageError
 
 __all__ = [
     "BROKER_TIMEOUT",
@@ -85,7 +85,10 @@ class Origins:
         if named is None and (options.visa, options.proof, options.feedback) != (None, None, None):
             # Each request is signed for its own origin: what is meant for one site would go to whatever is asked for.
             raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
-        self._named = None if named is None else tuple(named)
+        if isinstance(named, str):
+            # Its characters would each be an origin, and nothing would be signed.
+            raise UsageError("usage.argument", "`origins` is a list, also of one origin")
+        self._named = None if named is None else tuple(map(_read_origin, named))
 
     def include(self, url: str) -> bool:
         """Whether a request to this URL is signed."""
@@ -298,6 +301,16 @@ def signed_url(url: str) -> str:
 def same_origin(url: str, other: str) -> bool:
     """Whether both have the same scheme, host and port."""
     return _origin(url) == _origin(other)
+
+
+def _read_origin(text: str) -> str:
+    """One of `origins`, as the core reads those of a policy: what it refuses would sign for nothing, or for more than it says."""
+    try:
+        # Loopback is for tests, and what is signed for it goes nowhere else.
+        return Policy.from_dict({"version": 1, "origins": [text], "unsigned": "deny", "allow_loopback": True}).origins[0]
+    except (PolicyError, TypeError, ValueError) as error:
+        sentence = f"`{text}` in `origins`: https://, a host in ASCII (xn--…), and a port, if any; http for this machine only"
+        raise UsageError("usage.argument", sentence) from error
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
