@@ -35,11 +35,8 @@ from imagxp.client import Options, Origins
 from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
 from support import address, reserve
-from urllib3.util.retry import Retry
 
 VISA = "a.b.c"
-# What the guide recommends.
-ONLY_CONNECTING = Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)
 
 signing = pytest.mark.parametrize("kind", [RequestsAuth, RequestsAdapter, Aiohttp])
 paying = pytest.mark.parametrize("kind", [RequestsAdapter, Aiohttp])
@@ -140,34 +137,6 @@ def test_named_origins_are_compared_as_the_core_reads_them() -> None:
     assert not Origins([], Options("SUMMARY")).include("https://pub.example/"), "none named is none"
 
 
-@pytest.mark.parametrize(
-    "retries",
-    [
-        3,
-        Retry(3),
-        Retry(0, status=1),
-        Retry(connect=1, read=False, status_forcelist=[503]),
-        Retry(connect=3, read=False),
-        Retry(connect=3, read=False, status=0, other=0),
-        Retry(connect=3, read=False, respect_retry_after_header=False),
-    ],
-    ids=repr,
-)
-def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity, retries: Any) -> None:
-    with pytest.raises(UsageError, match="twice"):
-        ImagxpAdapter(agent, "SUMMARY", max_retries=retries)
-
-
-@pytest.mark.parametrize("retries", [0, ONLY_CONNECTING], ids=repr)
-@pytest.mark.parametrize("status", [413, 429, 503])
-def test_a_signature_is_not_repeated_after_a_while(agent: Identity, server: Recorder, status: int, retries: Any) -> None:
-    """`Retry-After` of such an answer is for the caller, and so is the answer."""
-    server.headers = [(b"retry-after", b"0")]
-    server.answers = {"/p": [(status, b"later")] * 4}
-    assert RequestsAdapter(agent, max_retries=retries).ask(("GET", server.origin + "/p")) == [(status, b"later")]
-    assert len(server.requests) == 1
-
-
 @signing
 def test_streamed_bodies_are_sent_but_not_signed(agent: Identity, server: Recorder, kind: type[Client], tmp_path: Path) -> None:
     file = tmp_path / "body"
@@ -254,19 +223,6 @@ def test_one_read_pays_once_over_its_redirects(agent: Identity, server: Recorder
     answers = client.ask(("GET", server.origin + "/a"), ("GET", server.origin + "/c"))
     assert [status for status, _ in answers] == [402, 200]
     assert len(broker.sold) == 3
-
-
-def test_a_request_of_requests_that_is_sent_again_is_another_read(agent: Identity, server: Recorder, broker: Broker) -> None:
-    wallet = Wallet([Caps("EUR", "0.05")])
-    with requests.Session() as session:
-        session.trust_env = False
-        session.mount("http://", ImagxpAdapter(agent, "SUMMARY", wallet=wallet, brokers=[broker.origin], allow_loopback=True))
-        prepared = session.prepare_request(requests.Request("GET", server.origin + "/a"))
-        server.moved = {"/a": "/b"}
-        for number in (1, 2):
-            server.answers = {"/a": [(402, offer(broker))], "/b": [(402, offer(broker))]}
-            assert session.send(prepared).status_code == 402
-            assert len(broker.sold) == number
 
 
 @everyone

@@ -126,16 +126,31 @@ class ImagxpMiddleware:
     async def _ask(self, request: ClientRequest, step: AskBroker) -> BrokerAnswer | BrokerFailure:
         headers = {**dict(step.headers), "Accept-Encoding": "identity"}
         own = request.session
-        # Through the same connections, without what the session sends everywhere: cookies and default headers are not the broker's.
-        plain = aiohttp.ClientSession(
-            connector=own.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=own.trust_env,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=BROKER_TIMEOUT),
+        # A proxy of the environment has no headers, and is this URL's: the environment is asked about the broker's, too.
+        named = request.proxy is not None and request.proxy_headers is not None
+        with warnings.catch_warnings():
+            # Whoever gave a `proxy_auth` has been told already.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # Through the same connections, without what the session sends everywhere: cookies and default headers are not the broker's.
+            plain = aiohttp.ClientSession(
+                connector=own.connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=own.trust_env,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=BROKER_TIMEOUT),
+                proxy=request.proxy if named else None,
+                proxy_auth=request.proxy_auth if named else None,
+            )
+        sending = plain.request(
+            step.method,
+            step.url,
+            data=step.body,
+            headers=headers,
+            allow_redirects=False,
+            # A copy: aiohttp writes the host into what it is given.
+            proxy_headers=dict(request.proxy_headers or {}) if named else None,
         )
-        sending = plain.request(step.method, step.url, data=step.body, headers=headers, allow_redirects=False)
         try:
             async with plain, sending as answer:
                 body = await abegin(answer.content.iter_any())

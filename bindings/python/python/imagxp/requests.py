@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from ._extra import missing
 
@@ -144,6 +144,10 @@ class ImagxpAdapter(HTTPAdapter):
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
         self._options = Options.of(None, purpose)
+
+    def __getstate__(self) -> NoReturn:
+        """Refused, also for a session that has one: what `HTTPAdapter` copies is an adapter without key and wallet."""
+        raise TypeError("an ImagxpAdapter cannot be pickled or copied: its key and its wallet stay here; mount a new one")
 
     def send(
         self,

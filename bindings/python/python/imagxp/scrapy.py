@@ -186,7 +186,7 @@ class ImagxpMiddleware:
         if code == "replay.nonce_seen" and not request.meta.get(_REPEATED):
             # The connection broke, and the request was sent twice below us.
             return _again(request, **{_REPEATED: True})
-        asked = request.meta.get(_ASKED) in map(self._asked, (request.url, *request.meta.get("redirect_urls", [])))
+        asked = request.meta.get(_ASKED) in [self._asked(url) for url in (request.url, *request.meta.get("redirect_urls", []))]
         if response.status == 402 and self._client.wallet is not None and not asked:
             return await self._pay(request, response, said)
         return response
