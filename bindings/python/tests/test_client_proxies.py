@@ -61,9 +61,11 @@ def test_aiohttp_asks_brokers_through_the_proxy_of_the_page(
     }.get(where, {})
 
     async def get() -> int:
-        async with aiohttp.ClientSession(middlewares=[paying], **of_session) as session:
-            async with session.get(server.origin + "/p", **of_request) as answer:
-                return answer.status
+        async with (
+            aiohttp.ClientSession(middlewares=[paying], **of_session) as session,
+            session.get(server.origin + "/p", **of_request) as answer,
+        ):
+            return answer.status
 
     assert asyncio.run(get()) == 200
     site, seller = urlsplit(server.origin).netloc, urlsplit(broker.origin).netloc

@@ -13,7 +13,6 @@ import aiohttp
 import httpx
 import imagxp
 import pytest
-import requests
 from clients import (
     Aiohttp,
     Broker,
