@@ -23,7 +23,19 @@ except ImportError as error:
     raise missing("httpx", "httpx", "httpx") from error
 
 from ._imagxp import Identity, Wallet, user_agent
-from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, BrokerFailure, Call, Client, Offer, Options
+from .client import (
+    BROKER_TIMEOUT,
+    OURS,
+    AskBroker,
+    Bought,
+    BrokerAnswer,
+    BrokerFailure,
+    Call,
+    Client,
+    FeedbackStatus,
+    Offer,
+    Options,
+)
 from .errors import UsageError
 from .httpx_body import abeginning, beginning
 
@@ -138,12 +150,15 @@ class ImagxpAuth(httpx.Auth):
     def _flow(self, request: httpx.Request) -> Generator[_Sign | _Read | Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
         options = Options.of(request.extensions.get("imagxp"), self._client.purpose)
+        feedback = FeedbackStatus(options)
         visa = options.visa
         asked = False
         paying: Bought | None = None
         for _ in range(_MAX_REDIRECTS + 2):
-            sent = _Sign(request, options, visa)
+            sent = _Sign(request, feedback.of(options), visa)
             response: httpx.Response = yield sent
+            feedback.note(_first_hop(request, response).headers)
+            feedback.tell(response.headers)
             if paying is not None:
                 # Whether the visa was used; a client that failed gives it back.
                 yield Call(partial(paying.visit.answered, _first_hop(request, response).status_code, [], b""))
@@ -151,7 +166,7 @@ class ImagxpAuth(httpx.Auth):
             mine = response.status_code == 402 and not asked and response.request is request
             if mine and self._client.wallet is not None:
                 asked = True
-                bought = yield from self._buy(request, options, response)
+                bought = yield from self._buy(request, options, feedback, response)
                 if bought is None:
                     return
                 visa, paying = bought.visa, bought
@@ -167,7 +182,7 @@ class ImagxpAuth(httpx.Auth):
                 return
 
     def _buy(
-        self, request: httpx.Request, options: Options, response: httpx.Response
+        self, request: httpx.Request, options: Options, feedback: FeedbackStatus, response: httpx.Response
     ) -> Generator[_Sign | _Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
         offer: bytes = yield _Read(response)
@@ -182,7 +197,8 @@ class ImagxpAuth(httpx.Auth):
                     if bought is None:
                         if asked:
                             # What came last is what httpx returns, and that was the broker's: the page says once more what it said.
-                            response = yield _Sign(request, options, options.visa)
+                            response = yield _Sign(request, feedback.of(options), options.visa)
+                            feedback.tell(response.headers)
                         response.extensions["imagxp"] = end.value
                     return bought
                 if isinstance(step, Call):

@@ -36,6 +36,7 @@ from .client import (
     BrokerFailure,
     Call,
     Client,
+    FeedbackStatus,
     Options,
     Origins,
     ReadOffer,
@@ -78,37 +79,44 @@ class ImagxpAuth(AuthBase):
         """Signs a prepared request."""
         if not self._origins.include(cast(str, r.url)):
             return r
-        self._sign(r)
-        r.register_hook("response", _Hops(self, cast(str, r.url)).answered)  # type: ignore[no-untyped-call]
+        feedback = FeedbackStatus(self._options)
+        self._sign(r, feedback)
+        r.register_hook("response", _Hops(self, cast(str, r.url), feedback).answered)  # type: ignore[no-untyped-call]
         return r
 
-    def _sign(self, request: requests.PreparedRequest) -> None:
+    def _sign(self, request: requests.PreparedRequest, feedback: FeedbackStatus) -> None:
         url = signed_url(cast(str, request.url))
-        signed = self._client.headers(cast(str, request.method), url, self._options, body=_bytes(request.body))
+        signed = self._client.headers(cast(str, request.method), url, feedback.of(self._options), body=_bytes(request.body))
         _set_headers(request, signed)
 
 
 class _Hops:
     """The answers to one request and to what it was redirected to."""
 
-    def __init__(self, auth: ImagxpAuth, url: str) -> None:
+    def __init__(self, auth: ImagxpAuth, url: str, feedback: FeedbackStatus) -> None:
         self._auth = auth
+        self._feedback = feedback
         self._url = url
         # Once elsewhere, always elsewhere: what another origin redirects to is that origin's choice.
         self._left = False
 
     def answered(self, response: requests.Response, **options: Any) -> requests.Response:
         request = response.request
+        if _is_signed(request):
+            self._feedback.note(response.headers)
+        self._feedback.tell(response.headers)
         self._left = self._left or not same_origin(cast(str, request.url), self._url)
         if self._left or _is_signed(request) or response.is_redirect or request.method not in _SAFE_METHODS:
             return response
         again = request.copy()
-        self._auth._sign(again)
+        self._auth._sign(again, self._feedback)
         # Gives the connection back.
         response.content  # noqa: B018
         response.close()
         adapter: HTTPAdapter = response.connection
         repeated = adapter.send(again, **options)
+        self._feedback.note(repeated.headers)
+        self._feedback.tell(repeated.headers)
         repeated.history.append(response)
         return repeated
 
