@@ -36,6 +36,7 @@ class Recorder:
         self.in_pieces = False
         self.gzipped = False
         self.cookie: bytes | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -55,7 +56,7 @@ class Recorder:
 
     async def respond(self, send: Any, status: int, body: bytes) -> None:
         """One answer, as something between us and the client would have it."""
-        headers = [(b"content-type", b"application/json")]
+        headers = [(b"content-type", b"application/json"), *self.headers]
         if self.cookie is not None:
             headers.append((b"set-cookie", self.cookie))
         if self.gzipped:

@@ -95,7 +95,10 @@ class Site:
         publisher = Publisher(rules, secret=SECRET)
         publisher.supply(imagxp.manifest_url(agent.agent_id), agent.manifest().to_json())
         publisher.supply(f"{broker.issuer}/jwks.json", broker.jwks)
-        self.app = ImagxpMiddleware(self._content, publisher=publisher)
+        self.feedback: list[imagxp.Feedback] = []
+        self.app = ImagxpMiddleware(
+            self._content, publisher=publisher, on_feedback=lambda feedback, _: self.feedback.append(feedback)
+        )
 
     @property
     def pages(self) -> int:
@@ -106,6 +109,9 @@ class Site:
 
     async def _content(self, scope: Any, receive: Any, send: Any) -> None:
         self.served.append(scope["path"])
+        if scope["path"] == "/moved":
+            await respond(send, 302, b"", [(b"location", b"/a"), (b"content-length", b"0")])
+            return
         await respond(send, 200, f"content of {scope['path']}".encode())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

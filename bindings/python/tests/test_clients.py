@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import imagxp
 import pytest
-import requests
 from clients import (
     Aiohttp,
     Broker,
@@ -28,10 +30,10 @@ from clients import (
 )
 from imagxp import Caps, Identity, PrivateKey, ReadError, UsageError, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.client import Options, Origins
 from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
 from imagxp.requests import ImagxpAdapter, ImagxpAuth
 from support import address, reserve
-from urllib3.util.retry import Retry
 
 VISA = "a.b.c"
 
@@ -101,14 +103,37 @@ def test_what_is_for_one_site_needs_its_origin(kind: Any, option: dict[str, Any]
     kind(agent, "SUMMARY", origins=["https://pub.example"], **option)
 
 
-def test_an_adapter_that_would_repeat_signatures_is_refused(agent: Identity) -> None:
-    for retries in (3, Retry(3), Retry(0, status=1), Retry(connect=1, read=False, status_forcelist=[503])):
-        if retries == 3:
-            # requests makes that one repeat connecting only.
-            ImagxpAdapter(agent, "SUMMARY", max_retries=Retry(connect=3, read=False, status=0, other=0))
-            continue
-        with pytest.raises(UsageError, match="twice"):
-            ImagxpAdapter(agent, "SUMMARY", max_retries=retries)
+@pytest.mark.parametrize("kind", [ImagxpAuth, ImagxpMiddleware])
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://pub.example",
+        ["pub.example"],
+        ["https://bücher.example"],
+        ["https://pub.example/news"],
+        ["https://pub.example", "http://pub.example"],
+        ["https://user@pub.example"],
+        ["https://pub.example:x"],
+        ["*"],
+        [""],
+        [None],
+        [b"https://pub.example"],
+    ],
+    ids=repr,
+)
+def test_an_origin_that_would_sign_for_nothing_or_for_more_is_refused(kind: Any, origins: Any, agent: Identity) -> None:
+    with pytest.raises(UsageError, match="origins"):
+        kind(agent, "SUMMARY", origins=origins)
+
+
+def test_named_origins_are_compared_as_the_core_reads_them() -> None:
+    named = ["https://Pub.example:443/", "https://xn--bcher-kva.example", "http://[::1]:8080", "https://pub.example:8443"]
+    origins = Origins(iter(named), Options("SUMMARY"))  # type: ignore[arg-type]
+    inside = ["https://pub.example/a", "https://PUB.example:443", "https://xn--bcher-kva.example/", "http://[::1]:8080/x"]
+    outside = ["http://pub.example/", "https://pub.example:444/", "https://www.pub.example/", "http://[::1]/"]
+    assert [origins.include(url) for url in inside] == [True] * 4
+    assert [origins.include(url) for url in outside] == [False] * 4
+    assert not Origins([], Options("SUMMARY")).include("https://pub.example/"), "none named is none"
 
 
 @signing
@@ -199,19 +224,6 @@ def test_one_read_pays_once_over_its_redirects(agent: Identity, server: Recorder
     assert len(broker.sold) == 3
 
 
-def test_a_request_of_requests_that_is_sent_again_is_another_read(agent: Identity, server: Recorder, broker: Broker) -> None:
-    wallet = Wallet([Caps("EUR", "0.05")])
-    with requests.Session() as session:
-        session.trust_env = False
-        session.mount("http://", ImagxpAdapter(agent, "SUMMARY", wallet=wallet, brokers=[broker.origin], allow_loopback=True))
-        prepared = session.prepare_request(requests.Request("GET", server.origin + "/a"))
-        server.moved = {"/a": "/b"}
-        for number in (1, 2):
-            server.answers = {"/a": [(402, offer(broker))], "/b": [(402, offer(broker))]}
-            assert session.send(prepared).status_code == 402
-            assert len(broker.sold) == number
-
-
 @everyone
 def test_a_page_that_nobody_pays_for_stays_a_402(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
     """Without TLS, for example: that is a reason, and no exception in the answer's place."""
@@ -285,7 +297,7 @@ def test_a_payment_of_unknown_end(agent: Identity, server: Recorder, broker: Bro
     assert (wallet.spent("EUR"), len(broker.sold)) == ("0.05", 1), "asked about, and not paid again"
 
 
-@paying
+@everyone
 def test_a_broker_that_is_not_there_costs_nothing(agent: Identity, server: Recorder, broker: Broker, kind: type[Client]) -> None:
     gone = reserve()
     nobody = f"http://{address(gone)}"
@@ -295,5 +307,37 @@ def test_a_broker_that_is_not_there_costs_nothing(agent: Identity, server: Recor
     broker.origin = real
     wallet = Wallet([Caps("EUR", "0.05")])
     client = kind(agent, wallet=wallet, brokers=[nobody], allow_loopback=True)
-    assert client.ask(("GET", server.origin + "/p"))[0][0] == 402
-    assert (client.reasons[0].code, wallet.spent("EUR")) == ("io.failed", "0"), "it was certainly not sent"
+    if kind in (Httpx, HttpxAsync):
+        # httpx raises what its transport does, and tells the flow nothing.
+        with pytest.raises(httpx.ConnectError):
+            client.ask(("GET", server.origin + "/p"))
+    else:
+        assert client.ask(("GET", server.origin + "/p"))[0][0] == 402
+        assert client.reasons[0].code == "io.failed"
+    assert (wallet.spent("EUR"), wallet.open) == ("0", ()), "it was certainly not sent"
+
+
+@pytest.mark.parametrize("kind", [Httpx, HttpxAsync])
+def test_a_broker_that_breaks_off_may_have_been_paid(
+    agent: Identity, server: Recorder, broker: Broker, kind: type[Client]
+) -> None:
+    """The request left: nobody knows."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker.origin, real = f"http://127.0.0.1:{listener.getsockname()[1]}", broker.origin
+        server.answers = {"/p": [(402, offer(broker))]}
+        nobody, broker.origin = broker.origin, real
+
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        wallet = Wallet([Caps("EUR", "0.05")])
+        client = kind(agent, wallet=wallet, brokers=[nobody], allow_loopback=True)
+        with pytest.raises(httpx.TransportError):
+            client.ask(("GET", server.origin + "/p"))
+        thread.join(10)
+    assert wallet.spent("EUR") == "0.05"
+    assert [purchase["phase"] for purchase in wallet.open] == ["unknown"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +162,48 @@ def test_scrapy_pays_once_over_redirects(server: Recorder, broker: Broker, scrap
     found = crawl([{"url": server.origin + "/a"}], **settings)
     assert [item["status"] for item in found["items"]] == [402]
     assert (len(server.requests), len(broker.sold)) == (3, 1)
+
+
+def test_scrapy_believes_no_earlier_run(
+    server: Recorder, broker: Broker, scrapy_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crawl with `JOBDIR` that goes on reads back requests that an earlier run had paid for and not sent."""
+    from imagxp import scrapy as module
+    from scrapy import Request
+    from scrapy.http import Response
+    from scrapy.utils.test import get_crawler
+
+    async def inline(act: Any) -> Any:
+        return act()
+
+    monkeypatch.setattr(module, "_in_thread", inline)
+
+    def run() -> module.ImagxpMiddleware:
+        caps = [{"currency": "EUR", "per_request": "0.05"}]
+        crawler = get_crawler(settings_dict={**scrapy_settings, "IMAGXP_CAPS": caps, "IMAGXP_BROKERS": [broker.origin]})
+        monkeypatch.setattr(crawler, "get_downloader_middleware", lambda _: None)
+        return module.ImagxpMiddleware(crawler)
+
+    async def asked(run: module.ImagxpMiddleware, request: Request, status: int) -> Request | Response:
+        await run.process_request(request)
+        return await run.process_response(request, Response(request.url, status=status, body=offer(broker)))
+
+    async def crawl() -> None:
+        stale = await asked(run(), Request(server.origin + "/stale"), 402)
+        now = run()
+        fresh = await asked(now, Request(server.origin + "/fresh"), 402)
+        assert isinstance(stale, Request)
+        assert isinstance(fresh, Request)
+        copied = Request(server.origin + "/copied", meta=fresh.meta)
+        assert isinstance(await asked(now, stale, 402), Request), "another run may have paid, this one has not"
+        await asked(now, copied, 200)
+        assert b"x-imagxp-payment" not in {name.lower() for name in copied.headers}
+        await now.process_request(fresh)
+        assert fresh.headers[b"x-imagxp-payment"].decode() == list(broker.sold.values())[1], "its visa is its own"
+        assert isinstance(await now.process_response(fresh, Response(fresh.url, status=402)), Response), "one read pays once"
+
+    asyncio.run(crawl())
+    assert len(broker.sold) == 3
 
 
 def test_scrapy_hands_back_a_402_that_nobody_pays(server: Recorder, broker: Broker, scrapy_settings: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from ._extra import missing
 try:
     import aiohttp
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+    from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 except ImportError as error:
     raise missing("aiohttp", "aiohttp 3.12 or newer", "aiohttp") from error
@@ -33,6 +34,7 @@ from .client import (
     BrokerFailure,
     Call,
     Client,
+    FeedbackStatus,
     Options,
     Origins,
     ReadOffer,
@@ -82,22 +84,26 @@ class ImagxpMiddleware:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends one request."""
-        paid = self._led.to(request)
+        paid, feedback = self._led.to(request) or (False, FeedbackStatus(self._options))
         if self._origins.include(str(request.url)):
-            response, paid = await self._exchange(request, handler, paid)
+            response, paid = await self._exchange(request, handler, paid, feedback)
         else:
             response = await handler(request)
-        self._led.by(request, response, paid)
+        self._led.by(request, response, paid, feedback)
+        _tell(feedback, response)
         return response
 
-    async def _exchange(self, request: ClientRequest, handler: ClientHandlerType, paid: bool) -> tuple[ClientResponse, bool]:
+    async def _exchange(
+        self, request: ClientRequest, handler: ClientHandlerType, paid: bool, feedback: FeedbackStatus
+    ) -> tuple[ClientResponse, bool]:
         """The answer to one request, and whether its read has paid."""
         body = await _signable(request)
         repeatable = body is not None
         response: ClientResponse | None = None
         reply: Any = None
         url = signed_url(str(request.url))
-        with closing(self._client.exchange(request.method, url, self._options, body, paid=paid)) as exchange:
+        exchanging = self._client.exchange(request.method, url, self._options, body, paid=paid, feedback=feedback)
+        with closing(exchanging) as exchange:
             while True:
                 try:
                     step = exchange.send(reply)
@@ -121,21 +127,37 @@ class ImagxpMiddleware:
                         response.release()
                     _set_headers(request, step)
                     response = await handler(request)
+                    feedback.note(response.headers)
                     reply = response.status
 
     async def _ask(self, request: ClientRequest, step: AskBroker) -> BrokerAnswer | BrokerFailure:
         headers = {**dict(step.headers), "Accept-Encoding": "identity"}
         own = request.session
-        # Through the same connections, without what the session sends everywhere: cookies and default headers are not the broker's.
-        plain = aiohttp.ClientSession(
-            connector=own.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=own.trust_env,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=BROKER_TIMEOUT),
+        # A proxy of the environment has no headers, and is this URL's: the environment is asked about the broker's, too.
+        named = request.proxy is not None and request.proxy_headers is not None
+        with warnings.catch_warnings():
+            # Whoever gave a `proxy_auth` has been told already.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # Through the same connections, without what the session sends everywhere: cookies and default headers are not the broker's.
+            plain = aiohttp.ClientSession(
+                connector=own.connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=own.trust_env,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=BROKER_TIMEOUT),
+                proxy=request.proxy if named else None,
+                proxy_auth=request.proxy_auth if named else None,
+            )
+        sending = plain.request(
+            step.method,
+            step.url,
+            data=step.body,
+            headers=headers,
+            allow_redirects=False,
+            # A copy: aiohttp writes the host into what it is given.
+            proxy_headers=dict(request.proxy_headers or {}) if named else None,
         )
-        sending = plain.request(step.method, step.url, data=step.body, headers=headers, allow_redirects=False)
         try:
             async with plain, sending as answer:
                 body = await abegin(answer.content.iter_any())
@@ -147,37 +169,48 @@ class ImagxpMiddleware:
 
 
 class _Led:
-    """Where the answers to paid requests led: whatever is asked for there belongs to a read that has paid.
+    """Where the answers of a read led: whatever is asked for there belongs to it, with what it has paid and what was said of its feedback.
 
     A session asks for each hop in the task of the one before, with nothing else in between.
     """
 
     def __init__(self) -> None:
-        self._places: WeakKeyDictionary[asyncio.Task[Any], URL] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[asyncio.Task[Any], tuple[URL, bool, FeedbackStatus]] = WeakKeyDictionary()
 
-    def to(self, request: ClientRequest) -> bool:
-        """Whether the last answer of this task led here. A connection that breaks may have a hop sent twice."""
+    def to(self, request: ClientRequest) -> tuple[bool, FeedbackStatus] | None:
+        """The read whose last answer led here in this task. A connection that breaks may have a hop sent twice."""
         task = asyncio.current_task()
         if task is None:
-            return False
-        if self._places.get(task) == _plain(request.url):
-            return True
+            return None
+        place = self._places.get(task)
+        if place is not None and place[0] == _plain(request.url):
+            return place[1:]
         self._places.pop(task, None)
-        return False
+        return None
 
-    def by(self, request: ClientRequest, response: ClientResponse, paid: bool) -> None:
-        """Remembers where an answer leads, when its read has paid."""
+    def by(self, request: ClientRequest, response: ClientResponse, paid: bool, feedback: FeedbackStatus) -> None:
+        """Remembers where an answer leads, when its read has paid or its feedback was taken."""
         task = asyncio.current_task()
         if task is None:
             return
         location = response.headers.get("Location") or response.headers.get("URI")
-        if not paid or location is None or response.status not in _REDIRECTS:
+        spent = paid or feedback.said is not None
+        if not spent or location is None or response.status not in _REDIRECTS:
             self._places.pop(task, None)
             return
         try:
-            self._places[task] = _plain(request.url.join(URL(location)))
+            self._places[task] = (_plain(request.url.join(URL(location))), paid, feedback)
         except ValueError:
             self._places.pop(task, None)
+
+
+def _tell(feedback: FeedbackStatus, response: ClientResponse) -> None:
+    """Has an answer say what was said of the feedback; its headers are read-only. A test holds aiohttp to that."""
+    if feedback.said is not None and response.headers.get(feedback.name) != feedback.said:
+        headers = CIMultiDict(response.headers)
+        feedback.tell(headers)
+        response._headers = CIMultiDictProxy(headers)
+        response._cache.pop("headers", None)
 
 
 def _plain(url: URL) -> URL:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from ._imagxp import Action, Agent, Identity, Visit, Wallet, content_digest, feedback_header
+from ._imagxp import Action, Agent, Identity, Policy, Visit, Wallet, content_digest, feedback_header
 from .beginning import MAX_OFFER_BYTES
-from .errors import ImagxpError, ReadError, UsageError
+from .errors import ImagxpError, PolicyError, ReadError, UsageError
 
 __all__ = [
     "BROKER_TIMEOUT",
@@ -22,6 +22,7 @@ __all__ = [
     "BrokerFailure",
     "Call",
     "Client",
+    "FeedbackStatus",
     "Offer",
     "Options",
     "Origins",
@@ -35,6 +36,8 @@ OURS: Final = "x-imagxp-"
 """What the names of our headers begin with: they are made for one request, and belong to no other."""
 BROKER_TIMEOUT: Final = 10.0
 """Seconds that a broker may take."""
+
+_FEEDBACK_STATUS: Final = "x-imagxp-feedback-status"
 
 _OPTIONS: Final = frozenset({"purpose", "visa", "proof", "ads_displayed", "context", "feedback"})
 
@@ -78,6 +81,31 @@ class Options:
         return cls(**{"purpose": purpose, **given})
 
 
+class FeedbackStatus:
+    """What a site said of the feedback that went with a read. It is taken once: a second copy would be a replay."""
+
+    name: Final = _FEEDBACK_STATUS
+    """The header that says it."""
+
+    def __init__(self, options: Options) -> None:
+        self._was_given = options.feedback is not None
+        self.said: str | None = None
+
+    def of(self, options: Options) -> Options:
+        """The options of the next sending of the read."""
+        return options if self.said is None else replace(options, feedback=None)
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Reads an answer to a sending; the first word counts."""
+        if self._was_given and self.said is None:
+            self.said = headers.get(_FEEDBACK_STATUS)
+
+    def tell(self, headers: MutableMapping[str, str]) -> None:
+        """Has an answer that may be handed back say it."""
+        if self.said is not None:
+            headers[_FEEDBACK_STATUS] = self.said
+
+
 class Origins:
     """The origins that requests are signed for: those named, or all. What `options` has for one site needs them named."""
 
@@ -85,7 +113,10 @@ class Origins:
         if named is None and (options.visa, options.proof, options.feedback) != (None, None, None):
             # Each request is signed for its own origin: what is meant for one site would go to whatever is asked for.
             raise UsageError("usage.argument", "a visa, a proof and feedback are for one site: name it in `origins`")
-        self._named = None if named is None else tuple(named)
+        if isinstance(named, str):
+            # Its characters would each be an origin, and nothing would be signed.
+            raise UsageError("usage.argument", "`origins` is a list, also of one origin")
+        self._named = None if named is None else tuple(map(_read_origin, named))
 
     def include(self, url: str) -> bool:
         """Whether a request to this URL is signed."""
@@ -193,13 +224,22 @@ class Client:
         return signed
 
     def exchange(
-        self, method: str, url: str, options: Options, body: bytes | None, *, paid: bool = False
+        self,
+        method: str,
+        url: str,
+        options: Options,
+        body: bytes | None,
+        *,
+        paid: bool = False,
+        feedback: FeedbackStatus | None = None,
     ) -> Generator[Send | ReadOffer | Call | AskBroker, Any, ImagxpError | None]:
         """One request: signed, and after a 402 paid for and sent once more, newly signed.
 
         What it returns is why a 402 was not paid for. Raises `ReadError` (`spend.unknown`) when nobody knows whether it was. `paid`: this
-        is where a read was redirected to that has paid already, which it does once.
+        is where a read was redirected to that has paid already, which it does once. `feedback` is told of each answer by whoever sends.
         """
+        feedback = feedback or FeedbackStatus(options)
+        options = feedback.of(options)
         headers = yield Call(partial(self.headers, method, url, options, body=body))
         status: int = yield Send(headers)
         if status != 402 or self.wallet is None:
@@ -209,7 +249,7 @@ class Client:
         bought = yield from self.buy(method, url, options.purpose, (yield ReadOffer()))
         if not isinstance(bought, Bought):
             return bought
-        headers = yield Call(partial(self.headers, method, url, options, body=body, visa=bought.visa))
+        headers = yield Call(partial(self.headers, method, url, feedback.of(options), body=body, visa=bought.visa))
         # Whether the visa was used; when the client fails, the visit that is never answered leaves it unused.
         status = yield Send(headers)
         yield Call(partial(bought.visit.answered, status, [], b""))
@@ -298,6 +338,16 @@ def signed_url(url: str) -> str:
 def same_origin(url: str, other: str) -> bool:
     """Whether both have the same scheme, host and port."""
     return _origin(url) == _origin(other)
+
+
+def _read_origin(text: str) -> str:
+    """One of `origins`, as the core reads those of a policy: what it refuses would sign for nothing, or for more than it says."""
+    try:
+        # Loopback is for tests, and what is signed for it goes nowhere else.
+        return Policy.from_dict({"version": 1, "origins": [text], "unsigned": "deny", "allow_loopback": True}).origins[0]
+    except (PolicyError, TypeError, ValueError) as error:
+        sentence = f"`{text}` in `origins`: https://, a host in ASCII (xn--…), and a port, if any; http for this machine only"
+        raise UsageError("usage.argument", sentence) from error
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,19 @@ except ImportError as error:
     raise missing("httpx", "httpx", "httpx") from error
 
 from ._imagxp import Identity, Wallet, user_agent
-from .client import BROKER_TIMEOUT, OURS, AskBroker, Bought, BrokerAnswer, Call, Client, Offer, Options
+from .client import (
+    BROKER_TIMEOUT,
+    OURS,
+    AskBroker,
+    Bought,
+    BrokerAnswer,
+    BrokerFailure,
+    Call,
+    Client,
+    FeedbackStatus,
+    Offer,
+    Options,
+)
 from .errors import UsageError
 from .httpx_body import abeginning, beginning
 
@@ -33,6 +45,10 @@ _PREFIX: Final = OURS.encode("ascii")
 _MAX_REDIRECTS: Final = 10
 # Only these may be sent again by us; anything else could happen twice.
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+# What httpcore says of a connection that did not come about. A test holds it to that.
+_UNREACHED: Final = frozenset(
+    {"connect_tcp.failed", "connect_unix_socket.failed", "setup_socks5_connection.failed", "start_tls.failed"}
+)
 
 Visas = Callable[[Offer], "str | Awaitable[str | None] | None"]
 """Gets an offer and returns a visa, or `None` to leave it. An asynchronous one works with `httpx.AsyncClient` only."""
@@ -47,7 +63,8 @@ class ImagxpAuth(httpx.Auth):
     With a `wallet` and `brokers` (issuer URLs, or pairs of issuer and token endpoint) the visa is bought, within the wallet's caps, from a
     broker of the offer, through the same client. What is not bought stays a 402, with the reason as `response.extensions["imagxp"]`, an
     `ImagxpError`. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as spent, and the next 402 asks about it, never
-    pays again.
+    pays again. Where no answer of the broker came, httpx raises its own exception (`httpx.ConnectError`, …) about the broker; what was
+    certainly not sent to it costs nothing.
     `compatible` also sends the visa under the reference SDK's header name.
     """
 
@@ -85,6 +102,7 @@ class ImagxpAuth(httpx.Auth):
             elif isinstance(step, Call):
                 answer = step.act()
             elif isinstance(step, _AskBroker):
+                step.request.extensions["trace"] = step.sending.trace
                 answer = yield step.request
             else:
                 # A request that the client made for a redirect has not been read yet.
@@ -111,6 +129,7 @@ class ImagxpAuth(httpx.Auth):
                 # Books in a file are synced, and a KMS answers over a network.
                 answer = await asyncio.to_thread(step.act)
             elif isinstance(step, _AskBroker):
+                step.request.extensions["trace"] = step.sending.atrace
                 answer = yield step.request
             else:
                 await step.request.aread()
@@ -131,12 +150,15 @@ class ImagxpAuth(httpx.Auth):
     def _flow(self, request: httpx.Request) -> Generator[_Sign | _Read | Call | _AskBroker | Offer, Any, None]:
         """What to do, in order, without doing any of it: the two kinds of client differ only in how they wait."""
         options = Options.of(request.extensions.get("imagxp"), self._client.purpose)
+        feedback = FeedbackStatus(options)
         visa = options.visa
         asked = False
         paying: Bought | None = None
         for _ in range(_MAX_REDIRECTS + 2):
-            sent = _Sign(request, options, visa)
+            sent = _Sign(request, feedback.of(options), visa)
             response: httpx.Response = yield sent
+            feedback.note(_first_hop(request, response).headers)
+            feedback.tell(response.headers)
             if paying is not None:
                 # Whether the visa was used; a client that failed gives it back.
                 yield Call(partial(paying.visit.answered, _first_hop(request, response).status_code, [], b""))
@@ -144,7 +166,7 @@ class ImagxpAuth(httpx.Auth):
             mine = response.status_code == 402 and not asked and response.request is request
             if mine and self._client.wallet is not None:
                 asked = True
-                bought = yield from self._buy(request, options, response)
+                bought = yield from self._buy(request, options, feedback, response)
                 if bought is None:
                     return
                 visa, paying = bought.visa, bought
@@ -160,7 +182,7 @@ class ImagxpAuth(httpx.Auth):
                 return
 
     def _buy(
-        self, request: httpx.Request, options: Options, response: httpx.Response
+        self, request: httpx.Request, options: Options, feedback: FeedbackStatus, response: httpx.Response
     ) -> Generator[_Sign | _Read | Call | _AskBroker, Any, Bought | None]:
         """A visa, as the core's visit decides; the reason that there is none goes to the response."""
         offer: bytes = yield _Read(response)
@@ -175,7 +197,8 @@ class ImagxpAuth(httpx.Auth):
                     if bought is None:
                         if asked:
                             # What came last is what httpx returns, and that was the broker's: the page says once more what it said.
-                            response = yield _Sign(request, options, options.visa)
+                            response = yield _Sign(request, feedback.of(options), options.visa)
+                            feedback.tell(response.headers)
                         response.extensions["imagxp"] = end.value
                     return bought
                 if isinstance(step, Call):
@@ -183,7 +206,16 @@ class ImagxpAuth(httpx.Auth):
                     continue
                 form = _once(step, request.extensions.get("timeout"))
                 asked = True
-                token: httpx.Response = yield _AskBroker(form)
+                sending = _Sending()
+                try:
+                    token: httpx.Response = yield _AskBroker(form, sending)
+                except GeneratorExit:
+                    # httpx tells a flow nothing of what fails: it ends it.
+                    if sending.is_unsent:
+                        released = buying.send(BrokerFailure("the broker was not reached", sent=False))
+                        assert isinstance(released, Call)  # noqa: S101 (for the type checker: the visit is told)
+                        released.act()
+                    raise
                 # A redirect that the client followed is no answer of the broker.
                 own = token.request is form
                 reply = BrokerAnswer(token.status_code, (yield _Read(token))) if own else BrokerAnswer(599, b"")
@@ -225,9 +257,33 @@ class _Read:
     response: httpx.Response
 
 
+class _Sending:
+    """How far a request came, as httpcore tells it; another transport tells nothing, and then it may have been sent."""
+
+    def __init__(self) -> None:
+        self._failed = False
+        self._began = False
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether certainly no byte of it left: a connection failed, and none was written to."""
+        return self._failed and not self._began
+
+    def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        """The extension `trace` of a synchronous client."""
+        step = event.partition(".")[2]
+        self._failed = self._failed or step in _UNREACHED
+        self._began = self._began or step.startswith("send_request_")
+
+    async def atrace(self, event: str, info: Mapping[str, Any]) -> None:
+        """The extension `trace` of an asynchronous client."""
+        self.trace(event, info)
+
+
 @dataclass(frozen=True, slots=True)
 class _AskBroker:
     request: httpx.Request
+    sending: _Sending
 
 
 class _Once(httpx.SyncByteStream, httpx.AsyncByteStream):

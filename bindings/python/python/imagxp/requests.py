@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from ._extra import missing
 
@@ -36,6 +36,7 @@ from .client import (
     BrokerFailure,
     Call,
     Client,
+    FeedbackStatus,
     Options,
     Origins,
     ReadOffer,
@@ -78,37 +79,44 @@ class ImagxpAuth(AuthBase):
         """Signs a prepared request."""
         if not self._origins.include(cast(str, r.url)):
             return r
-        self._sign(r)
-        r.register_hook("response", _Hops(self, cast(str, r.url)).answered)  # type: ignore[no-untyped-call]
+        feedback = FeedbackStatus(self._options)
+        self._sign(r, feedback)
+        r.register_hook("response", _Hops(self, cast(str, r.url), feedback).answered)  # type: ignore[no-untyped-call]
         return r
 
-    def _sign(self, request: requests.PreparedRequest) -> None:
+    def _sign(self, request: requests.PreparedRequest, feedback: FeedbackStatus) -> None:
         url = signed_url(cast(str, request.url))
-        signed = self._client.headers(cast(str, request.method), url, self._options, body=_bytes(request.body))
+        signed = self._client.headers(cast(str, request.method), url, feedback.of(self._options), body=_bytes(request.body))
         _set_headers(request, signed)
 
 
 class _Hops:
     """The answers to one request and to what it was redirected to."""
 
-    def __init__(self, auth: ImagxpAuth, url: str) -> None:
+    def __init__(self, auth: ImagxpAuth, url: str, feedback: FeedbackStatus) -> None:
         self._auth = auth
+        self._feedback = feedback
         self._url = url
         # Once elsewhere, always elsewhere: what another origin redirects to is that origin's choice.
         self._left = False
 
     def answered(self, response: requests.Response, **options: Any) -> requests.Response:
         request = response.request
+        if _is_signed(request):
+            self._feedback.note(response.headers)
+        self._feedback.tell(response.headers)
         self._left = self._left or not same_origin(cast(str, request.url), self._url)
         if self._left or _is_signed(request) or response.is_redirect or request.method not in _SAFE_METHODS:
             return response
         again = request.copy()
-        self._auth._sign(again)
+        self._auth._sign(again, self._feedback)
         # Gives the connection back.
         response.content  # noqa: B018
         response.close()
         adapter: HTTPAdapter = response.connection
         repeated = adapter.send(again, **options)
+        self._feedback.note(repeated.headers)
+        self._feedback.tell(repeated.headers)
         repeated.history.append(response)
         return repeated
 
@@ -121,7 +129,8 @@ class ImagxpAdapter(HTTPAdapter):
     the attribute `imagxp` of the response, an `ImagxpError`. A payment of unknown end raises `ReadError` (`spend.unknown`): it counts as
     spent, and the next 402 asks about it, never pays again.
 
-    `options` are those of `HTTPAdapter`; `max_retries` may repeat connecting only, because a signature is good for one request.
+    `options` are those of `HTTPAdapter`; `max_retries` may repeat connecting only, because a signature is good for one request:
+    `Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)`.
     """
 
     def __init__(
@@ -136,14 +145,17 @@ class ImagxpAdapter(HTTPAdapter):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        retries: Retry = self.max_retries
-        if retries.read not in (False, 0) or retries.status or retries.other or retries.status_forcelist:
-            message = "max_retries would send a signature twice: Retry(connect=3, read=False, status=0, other=0), or none"
-            raise UsageError("usage.argument", message)
+        if _repeats(self.max_retries):
+            recommended = "Retry(connect=3, read=False, status=0, other=0, respect_retry_after_header=False)"
+            raise UsageError("usage.argument", f"max_retries would send a signature twice: {recommended}, or none")
         self._client = Client(
             identity, purpose, wallet=wallet, brokers=brokers, compatible=compatible, allow_loopback=allow_loopback
         )
         self._options = Options.of(None, purpose)
+
+    def __getstate__(self) -> NoReturn:
+        """Refused, also for a session that has one: what `HTTPAdapter` copies is an adapter without key and wallet."""
+        raise TypeError("an ImagxpAdapter cannot be pickled or copied: its key and its wallet stay here; mount a new one")
 
     def send(
         self,
@@ -200,6 +212,15 @@ class ImagxpAdapter(HTTPAdapter):
             # What urllib3 raises while a body is read.
             return BrokerFailure(type(error).__name__)
         return BrokerAnswer(answer.status_code, body)
+
+
+def _repeats(retries: Retry) -> bool:
+    """Whether urllib3 would send a request again that may have been sent."""
+    # Whatever the list of statuses says, it obeys `Retry-After` of 413, 429 and 503.
+    answers = retries.status or retries.status_forcelist or (retries.total and retries.respect_retry_after_header)
+    # Without a number of its own `total` bounds what else goes wrong, such as TLS that breaks off.
+    others = retries.other or (retries.other is None and retries.total != 0)
+    return bool(retries.read not in (False, 0) or answers or others)
 
 
 class _PaidCopies:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -75,7 +76,8 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _CODES: Final = frozenset(code.name for code in codes.ALL)
 _LOG = logging.getLogger("imagxp")
-# In `Request.meta`: options or False, the visa to use, the URL that it is for, and that a replay was answered.
+# In `Request.meta`: options or False, the visa to use, where its read has paid, and that a replay was answered. A crawl that goes on
+# (`JOBDIR`) reads back what an earlier run wrote: the run is a part of what only it knows about.
 _OPTIONS: Final = "imagxp"
 _VISA: Final = "imagxp_visa"
 _ASKED: Final = "imagxp_asked"
@@ -124,6 +126,7 @@ class ImagxpMiddleware:
         self._fetcher = Fetcher(allow_loopback=loopback)
         self._decoding = _decoding(crawler)
         self._bought: dict[str, tuple[str, Bought]] = {}
+        self._run = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
     @classmethod
@@ -156,8 +159,8 @@ class ImagxpMiddleware:
         if not all(same_origin(hop, request.url) for hop in request.meta.get("redirect_urls", [])):
             # Meant for the site that was asked, not for whatever it redirects to.
             options = replace(options, visa=None, proof=None, feedback=None)
-        url, bought = self._bought.get(request.meta.get(_VISA, ""), (None, None))
-        visa = bought.visa if bought is not None and url == request.url else None
+        bought = self._bought_for(request, request.meta.get(_VISA, ""))
+        visa = bought.visa if bought is not None else None
         sign = partial(self._client.headers, request.method, signed_url(request.url), options, body=request.body, visa=visa)
         signed = await _in_thread(sign) if self._client.identity.is_external else sign()
         for name, value in signed:
@@ -168,10 +171,10 @@ class ImagxpMiddleware:
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Looks at an answer; pays, and has the request sent once more."""
         _clean(request)
-        url, bought = self._bought.pop(request.meta.pop(_VISA, ""), (None, None))
+        bought = self._take(request)
         if not request.meta.pop(_SIGNED, False):
             return response
-        if bought is not None and url == request.url:
+        if bought is not None:
             await _in_thread(partial(bought.visit.answered, response.status, [], b""))
         if response.status != 402 and response.status not in range(300, 400):
             # One read pays once over its redirects; a retry, and a page that is asked for with the same meta, are reads of their own.
@@ -183,7 +186,7 @@ class ImagxpMiddleware:
         if code == "replay.nonce_seen" and not request.meta.get(_REPEATED):
             # The connection broke, and the request was sent twice below us.
             return _again(request, **{_REPEATED: True})
-        asked = request.meta.get(_ASKED) in (request.url, *request.meta.get("redirect_urls", []))
+        asked = request.meta.get(_ASKED) in [self._asked(url) for url in (request.url, *request.meta.get("redirect_urls", []))]
         if response.status == 402 and self._client.wallet is not None and not asked:
             return await self._pay(request, response, said)
         return response
@@ -194,7 +197,24 @@ class ImagxpMiddleware:
         request.meta.pop(_SIGNED, None)
         request.meta.pop(_ASKED, None)
         # A visit that is never answered leaves its visa unused.
-        self._bought.pop(request.meta.pop(_VISA, ""), None)
+        self._take(request)
+
+    def _bought_for(self, request: Request, key: str) -> Bought | None:
+        """What was bought under this key, if it is for this request: a key may have been copied to another."""
+        url, bought = self._bought.get(key, (None, None))
+        return bought if url == request.url else None
+
+    def _take(self, request: Request) -> Bought | None:
+        """Takes what was bought for this request, and the key of it in any case."""
+        key = request.meta.pop(_VISA, "")
+        bought = self._bought_for(request, key)
+        if bought is not None:
+            del self._bought[key]
+        return bought
+
+    def _asked(self, url: str) -> str:
+        """What notes that a read has paid here, in this run."""
+        return f"{self._run} {url}"
 
     def _is_ours(self, request: Request) -> bool:
         if request.meta.get(_OPTIONS) is False or urlsplit(request.url).scheme not in ("http", "https"):
@@ -232,8 +252,8 @@ class ImagxpMiddleware:
             _LOG.info("%s is not paid for: %s", request.url, bought)
             return response
         self._stats.inc_value("imagxp/paid")
-        key = str(next(self._numbers))
-        paid = _again(request, **{_ASKED: request.url, _VISA: key})
+        key = f"{self._run} {next(self._numbers)}"
+        paid = _again(request, **{_ASKED: self._asked(request.url), _VISA: key})
         self._bought[key] = (paid.url, bought)
         return paid
 
