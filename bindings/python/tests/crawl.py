@@ -39,7 +39,9 @@ class Probe(scrapy.Spider):
         assert request is not None
         left = [name.decode() for name in request.headers if name.lower().startswith(b"x-imagxp-")]
         meta = sorted(name for name in request.meta if "imagxp" in name)
-        ITEMS.append({"url": response.url, "status": response.status, "text": response.text, "left": left, "meta": meta})
+        told = (response.headers.get("x-imagxp-feedback-status") or b"").decode() or None
+        found = {"url": response.url, "status": response.status, "text": response.text, "left": left, "meta": meta, "told": told}
+        ITEMS.append(found)
         for url in JOB.get("follow", {}).get(response.url, []):
             yield scrapy.Request(url, self.parse, meta=response.meta, errback=self.failed)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import httpx
 import pytest
 import requests
+from clients import crawl
 from imagxp import Feedback, Identity, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
 from imagxp.httpx import ImagxpAuth as HttpxImagxpAuth
@@ -57,9 +60,38 @@ def by_requests(agent: Identity, url: str, feedback: bytes, _: dict[str, Any]) -
     return answer.status_code, answer.headers.get(STATUS)
 
 
+def by_scrapy(agent: Identity, url: str, feedback: bytes, paying: dict[str, Any]) -> tuple[int, str | None]:
+    with tempfile.TemporaryDirectory() as folder:
+        return by_crawl(agent, url, feedback, paying, Path(folder) / "key.pem")
+
+
+def by_crawl(agent: Identity, url: str, feedback: bytes, paying: dict[str, Any], key_file: Path) -> tuple[int, str | None]:
+    agent.save(key_file)
+    settings = {
+        "DOWNLOADER_MIDDLEWARES": {"imagxp.scrapy.ImagxpMiddleware": 950},
+        "IMAGXP_AGENT_ID": agent.agent_id,
+        "IMAGXP_KEY_FILE": str(key_file),
+        "IMAGXP_PURPOSE": "SUMMARY",
+        "IMAGXP_CAPS": [{"currency": "USD", "per_request": "0.05"}],
+        "IMAGXP_BROKERS": paying["brokers"],
+        "IMAGXP_ALLOW_LOOPBACK": True,
+    }
+    found = crawl([{"url": url, "meta": {"imagxp": {"feedback": feedback.decode()}}}], **settings)
+    (item,) = found["items"]
+    return item["status"], item["told"]
+
+
 @pytest.mark.parametrize(
     ("ask", "path"),
-    [(by_httpx, "/paid"), (by_httpx, "/moved"), (by_aiohttp, "/paid"), (by_aiohttp, "/moved"), (by_requests, "/moved")],
+    [
+        (by_httpx, "/paid"),
+        (by_httpx, "/moved"),
+        (by_aiohttp, "/paid"),
+        (by_aiohttp, "/moved"),
+        (by_requests, "/moved"),
+        (by_scrapy, "/paid"),
+        (by_scrapy, "/moved"),
+    ],
 )
 def test_feedback_is_sent_once_in_a_read(agent: Identity, site: tuple[Site, Broker], ask: Any, path: str) -> None:
     publisher, broker = site

@@ -23,10 +23,13 @@ fn a_seed_replays_byte_for_byte() {
 /// Whatever a process draws at its start would differ: the order of its maps, where its memory is.
 #[test]
 fn another_process_lives_the_same_world() {
-    let run = |folder: &std::path::Path, zone: &str| {
-        let program = std::process::Command::new(env!("CARGO_BIN_EXE_imagxp-simulation"))
+    // Beside the folder of tests: cargo's variable for it has a hyphen, which the shell of a compiler's wrapper does not hand on.
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let name = format!("imagxp-simulation{}", std::env::consts::EXE_SUFFIX);
+    let run = |home: &std::path::Path, zone: &str| {
+        let program = std::process::Command::new(folder.join(&name))
             .args(["--trace", "1"])
-            .current_dir(folder)
+            .current_dir(home)
             .env_clear()
             .env("TZ", zone)
             .output()

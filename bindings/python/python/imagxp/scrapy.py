@@ -10,6 +10,7 @@ robots.txt is Scrapy's (`ROBOTSTXT_OBEY = True`). Further settings: [`SETTINGS`]
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import logging
@@ -46,6 +47,7 @@ from .client import (
     BrokerFailure,
     Call,
     Client,
+    FeedbackStatus,
     Options,
     same_origin,
     signed_url,
@@ -76,12 +78,13 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _CODES: Final = frozenset(code.name for code in codes.ALL)
 _LOG = logging.getLogger("imagxp")
-# In `Request.meta`: options or False, the visa to use, where its read has paid, and that a replay was answered. A crawl that goes on
-# (`JOBDIR`) reads back what an earlier run wrote: the run is a part of what only it knows about.
+# In `Request.meta`: options or False, the visa to use, where its read has paid, that a replay was answered, and which feedback was answered
+# how. A crawl that goes on (`JOBDIR`) reads back what an earlier run wrote: the run is a part of what only it knows about.
 _OPTIONS: Final = "imagxp"
 _VISA: Final = "imagxp_visa"
 _ASKED: Final = "imagxp_asked"
 _REPEATED: Final = "imagxp_repeated"
+_TOLD: Final = "imagxp_told"
 _SIGNED: Final = "_imagxp_signed"
 # Ten seconds for a turn, where the fetcher has too many requests to brokers under way.
 _PAUSE: Final = 0.05
@@ -113,6 +116,7 @@ class ImagxpMiddleware:
         self._stats = cast(Any, crawler.stats)
         self._any_origin = redirects == "any_origin"
         self._currencies, wallet = _wallet(settings)
+        self._owns_wallet = settings.get("IMAGXP_WALLET") is None
         self._client = Client(
             identity,
             _required(settings, "IMAGXP_PURPOSE"),
@@ -139,10 +143,12 @@ class ImagxpMiddleware:
         return middleware
 
     def spider_closed(self) -> None:
-        """Tells what was spent."""
+        """Tells what was spent, and lets the file of the books go."""
         if self._client.wallet is not None:
             for currency in self._currencies:
                 self._stats.set_value(f"imagxp/spent/{currency}", self._client.wallet.spent(currency))
+            if self._owns_wallet:
+                self._client.wallet.close()
 
     async def process_request(self, request: Request) -> None:
         """Signs a request that is about to be sent."""
@@ -159,6 +165,9 @@ class ImagxpMiddleware:
         if not all(same_origin(hop, request.url) for hop in request.meta.get("redirect_urls", [])):
             # Meant for the site that was asked, not for whatever it redirects to.
             options = replace(options, visa=None, proof=None, feedback=None)
+        if _told(request, options) is not None:
+            # A site takes it once: a second copy would be a replay.
+            options = replace(options, feedback=None)
         bought = self._bought_for(request, request.meta.get(_VISA, ""))
         visa = bought.visa if bought is not None else None
         sign = partial(self._client.headers, request.method, signed_url(request.url), options, body=request.body, visa=visa)
@@ -174,6 +183,7 @@ class ImagxpMiddleware:
         bought = self._take(request)
         if not request.meta.pop(_SIGNED, False):
             return response
+        self._tell(request, response)
         if bought is not None:
             await _in_thread(partial(bought.visit.answered, response.status, [], b""))
         if response.status != 402 and response.status not in range(300, 400):
@@ -211,6 +221,15 @@ class ImagxpMiddleware:
         if bought is not None:
             del self._bought[key]
         return bought
+
+    def _tell(self, request: Request, response: Response) -> None:
+        """Notes what a site says of the feedback, or has a later answer of the read say it."""
+        options = Options.of(request.meta.get(_OPTIONS), self._client.purpose)
+        said, told = response.headers.get(FeedbackStatus.name), _told(request, options)
+        if told is not None:
+            response.headers[FeedbackStatus.name] = told
+        elif options.feedback is not None and said is not None:
+            request.meta[_TOLD] = [_digest(options.feedback), said.decode("latin-1")]
 
     def _asked(self, url: str) -> str:
         """What notes that a read has paid here, in this run."""
@@ -311,6 +330,16 @@ def _wallet(settings: BaseSettings) -> tuple[list[str], Wallet | None]:
         return [], wallet
     path = settings.get("IMAGXP_WALLET_FILE")
     return [caps.currency for caps in caps], Wallet(caps, path=path) if caps else None
+
+
+def _digest(feedback: bytes) -> str:
+    return hashlib.sha256(feedback).hexdigest()
+
+
+def _told(request: Request, options: Options) -> str | None:
+    """What a site has said of this very feedback."""
+    digest, status = request.meta.get(_TOLD, (None, None))
+    return status if options.feedback is not None and digest == _digest(options.feedback) else None
 
 
 def _required(settings: BaseSettings, name: str) -> str:
