@@ -2,7 +2,7 @@
 
 use super::point::Affine;
 use super::table::{GENERATOR, Table};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// Where to find the table that somebody has. Nobody waits for this lock: the thread that holds it may be one that a fork left behind.
 static SHARED: Mutex<Weak<Table>> = Mutex::new(Weak::new());
@@ -16,20 +16,17 @@ impl Generator {
         Self(None)
     }
 
-    /// The first one makes it: 512 KiB, in a millisecond, without the lock. Who finds the lock taken has a table to itself.
+    /// The first one makes it: 512 KiB, in a millisecond. Who finds the lock taken has a table to itself.
     pub(super) fn shared() -> Self {
-        if let Some(table) = lock().and_then(|shared| shared.upgrade()) {
-            return Self(Some(table));
-        }
-        let made = make().map(Arc::new);
-        if let (Some(mut shared), Some(table)) = (lock(), &made) {
-            // Another thread may have made one meanwhile.
-            if let Some(other) = shared.upgrade() {
-                return Self(Some(other));
+        let mut shared = lock();
+        let mut table = shared.as_ref().and_then(|shared| shared.upgrade());
+        if table.is_none() {
+            table = make().map(Arc::new);
+            if let (Some(shared), Some(table)) = (&mut shared, &table) {
+                **shared = Arc::downgrade(table);
             }
-            *shared = Arc::downgrade(table);
         }
-        Self(made)
+        Self(table)
     }
 
     pub(super) fn table(&self) -> Option<&Table> {
@@ -40,9 +37,7 @@ impl Generator {
 impl Drop for Generator {
     /// The last one frees it: a library that is unloaded leaves nothing behind.
     fn drop(&mut self) {
-        if self.0.take().is_none() {
-            return;
-        }
+        self.0 = None;
         // The table is gone with its last share, whoever holds the lock; what is left is the few bytes that say so.
         if let Some(mut shared) = lock().filter(|shared| shared.strong_count() == 0) {
             *shared = Weak::new();
@@ -57,11 +52,7 @@ fn make() -> Option<Table> {
 
 /// The lock, unless somebody holds it.
 fn lock() -> Option<MutexGuard<'static, Weak<Table>>> {
-    match SHARED.try_lock() {
-        Ok(shared) => Some(shared),
-        Err(TryLockError::Poisoned(shared)) => Some(shared.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
+    SHARED.try_lock().ok()
 }
 
 #[cfg(test)]
