@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets, from tests/vectors and from what the targets read: fuzz_seeds.py FOLDER [TARGET...].
 
-A few of them, and all of `c_calls`, are in fuzz/seeds. Standard library only.
+A few more are in fuzz/seeds. Standard library only.
 """
 
 import base64
@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import fuzz_calls
 import fuzz_choices
 
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
@@ -17,6 +18,9 @@ TARGETS = VECTORS.parent.parent / "fuzz" / "targets"
 AGENT = "bot.example.com"  # the agent that fuzz/src/lib.rs is
 MOST = 80  # of each target, the shortest; of `key`, a tenth of that in each of its eight forms
 ALL = {"verify": 400, "request_head": 400, "python": 400}  # of these, all
+# Values for the claims of a visa, in the order of fuzz/src/answer.rs.
+CLAIMS = [b'"https://broker.example"', b'["pub.example"]', b'"agent.example"', b'"1.0"', b'"USD"', b"1800003600"]
+CLAIMS += [b'["QUOTATION","SUMMARY"]', b'{"jkt":""}', b"1800000060", b'"visa-00000002"', b'"paid"', b"2"]
 # PKCS#8 of a private key of each curve, up to the secret and, for P-256, between it and the public key.
 P256 = bytes.fromhex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420"), bytes.fromhex("a14403420004")
 ED25519 = bytes.fromhex("302e020100300506032b657004220420")
@@ -145,6 +149,10 @@ def documents():
     tokens = {text for text in strings(cases_of("visa")) if text.count(".") == 2 and text.startswith("eyJ")}
     for token in sorted(tokens):
         yield "offer", json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 600}).encode()
+    # Changes of the good answer: which claim (by its number, and no line feed), how, and what it says then.
+    for claim, value in enumerate(CLAIMS, start=len(CLAIMS)):
+        yield "offer", bytes([claim, 0])
+        yield "offer", bytes([claim, 2]) + value
     for case in cases_of("feedback"):
         if value := case.get("value") or case["expect"].get("value"):
             yield "feedback", value.encode()
@@ -193,6 +201,8 @@ def decisions(cases):
         yield "verify", data
     for data in fuzz_choices.heads():
         yield "request_head", data
+    for data in fuzz_calls.calls():
+        yield "c_calls", data
     for request in (case["request"] for case in cases if "request" in case):
         yield "headers", fuzz_choices.headers(request["method"], request["url"], None, request["headers"])
 
@@ -271,6 +281,8 @@ def canonical(value):
 def discovery():
     """Target and input, from the files for the rules of each draft."""
     folder = VECTORS / "discovery"
+    # A path and rules, each a byte that says whether it allows and then letters, as the target draws them.
+    yield "robots", b"aba\n0/a*b\n1/*a"
     for path in sorted(folder.iterdir()):
         if path.suffix == ".txt":
             yield "robots", path.read_bytes()
@@ -297,7 +309,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         for data in sorted(inputs, key=lambda data: (len(data), data))[: MOST // 8 if form else ALL.get(target, MOST)]:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    targets = {path.stem for path in TARGETS.glob("*.rs")} - {"canary", "c_calls"}
+    targets = {path.stem for path in TARGETS.glob("*.rs")} - {"canary"}
     forms = {f"key, form {form}" for form in range(8) if ("key", f"{form:02x}") not in found}
     missing = targets - {target for target, _ in found} | forms
     if missing:

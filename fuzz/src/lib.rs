@@ -1,5 +1,6 @@
 //! What several fuzz targets need: fixed keys, a fixed time, and a publisher.
 
+pub mod answer;
 pub mod c;
 pub mod c_calls;
 pub mod log;

@@ -5,25 +5,14 @@
 #![no_main]
 
 use imagxp_fuzz::c_calls::call::{Call, run};
-use imagxp_fuzz::c_calls::callbacks::ANSWER;
 use imagxp_fuzz::c_calls::caller::Caller;
-use imagxp_fuzz::c_calls::tables::FREE;
+use imagxp_fuzz::c_calls::reach;
 use libfuzzer_sys::fuzz_target;
-use std::collections::BTreeMap;
-use std::ptr::null_mut;
-use std::sync::atomic::Ordering;
 
-fuzz_target!(|calls: Vec<Call<'_>>| {
-    ANSWER.store(1, Ordering::Relaxed);
-    let mut caller = Caller { handles: BTreeMap::new(), last: Vec::new(), output: true, error: true };
+fuzz_target!(init: reach::seeds(), |calls: Vec<Call<'_>>| {
+    let mut caller = Caller::new();
     for call in calls.iter().take(64) {
         run(&mut caller, call);
     }
-    for (kind, _) in FREE {
-        while caller.handles.get(&kind).is_some_and(|handles| !handles.is_empty()) {
-            caller.free(kind, 0);
-        }
-        // SAFETY: NULL is accepted.
-        unsafe { FREE.iter().for_each(|(_, free)| free(null_mut())) };
-    }
+    caller.end();
 });

@@ -1,11 +1,11 @@
-//! Tokens: nothing verifies but the one token that the key signed.
+//! Tokens: nothing verifies but the one token that the key signed. Key sets: what is accepted is within bounds and reads back.
 #![no_main]
 
 use imagxp::agent_id::AgentId;
 use imagxp::amount::Amount;
 use imagxp::crypto::{Algorithm, Jws};
 use imagxp::json::{Object, Value, object_to_canonical};
-use imagxp::jwks::JwkSet;
+use imagxp::jwks::{Jwk, JwkSet};
 use imagxp::policy::Money;
 use imagxp::token::{MAX_TOKEN_BYTES, TokenExpectation, verify_token};
 use imagxp::visa::{NewVisa, issue};
@@ -37,7 +37,29 @@ static GOOD: LazyLock<(String, JwkSet)> = LazyLock::new(|| {
     )
 });
 
-fuzz_target!(|data: &[u8]| {
+/// PROTOCOL §8: a set has bounds, each `kid` names one key of it, and written by us it is the same set.
+fn is_bounded(bytes: &[u8], set: &JwkSet) {
+    assert!(bytes.len() <= 64 * 1024 && set.keys().len() + set.skipped() <= 32);
+    let write = |one: &Jwk| {
+        let mut jwk = one.key().to_jwk();
+        assert!(jwk.get("d").is_none(), "a public key with a secret");
+        if let Some(kid) = one.kid() {
+            assert!(set.find(kid).is_some_and(|found| found.key() == one.key()), "two keys of one name");
+            jwk.insert("kid", kid.to_owned());
+        }
+        Value::Object(jwk)
+    };
+    let mut written = Object::new();
+    written.insert("keys", set.keys().iter().map(write).collect::<Vec<_>>());
+    let again = JwkSet::parse(&object_to_canonical(&written)).expect("what we write we can read");
+    assert_eq!((again.keys().len(), again.skipped()), (set.keys().len(), 0), "a key was lost");
+    for (one, other) in set.keys().iter().zip(again.keys()) {
+        assert!(one.kid() == other.kid() && one.key() == other.key());
+        assert_eq!(one.key().thumbprint().as_str(), other.key().thumbprint().as_str());
+    }
+}
+
+fuzz_target!(init: is_bounded(b"", &GOOD.1), |data: &[u8]| {
     let (good, keys) = &*GOOD;
     let Some((mode, rest)) = data.split_first() else { return };
     let token: Vec<u8> = match mode % 3 {
@@ -66,6 +88,7 @@ fuzz_target!(|data: &[u8]| {
     } else {
         assert_ne!(token, good.as_bytes(), "the good token is refused");
     }
-    // Whatever the text is, no JWKS made of it may panic either.
-    let _ = JwkSet::parse(rest);
+    if let Ok(set) = JwkSet::parse(rest) {
+        is_bounded(rest, &set);
+    }
 });

@@ -1,5 +1,6 @@
 //! Who makes the calls, and what is checked at each of them.
 
+use super::callbacks::ANSWER;
 use super::documents::GOOD;
 use super::tables::{FREE, Kind};
 use crate::NOW;
@@ -7,6 +8,7 @@ use crate::c::*;
 use arbitrary::Arbitrary;
 use std::collections::BTreeMap;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::Ordering;
 
 /// The bytes that a call is given.
 #[derive(Arbitrary, Debug)]
@@ -33,6 +35,24 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Asks for every output, and has a replay store that takes what is new.
+    #[expect(clippy::new_without_default, reason = "it sets what the store answers")]
+    pub fn new() -> Self {
+        ANSWER.store(1, Ordering::Relaxed);
+        Self { handles: BTreeMap::new(), last: Vec::new(), output: true, error: true }
+    }
+
+    /// Frees everything.
+    pub fn end(&mut self) {
+        for (kind, _) in FREE {
+            while self.handles.get(&kind).is_some_and(|handles| !handles.is_empty()) {
+                self.free(kind, 0);
+            }
+            // SAFETY: NULL is accepted.
+            unsafe { FREE.iter().for_each(|(_, free)| free(null_mut())) };
+        }
+    }
+
     pub fn handle(&self, kind: Kind, pick: Pick) -> Handle {
         let handles = self.handles.get(&kind).map(Vec::as_slice).unwrap_or_default();
         handles.get(usize::from(pick) % (handles.len() + 1)).copied().unwrap_or(null_mut())

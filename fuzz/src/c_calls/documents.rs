@@ -1,6 +1,7 @@
 //! Good documents, so that sequences get past the first check.
 
 use crate::{AGENT, ORIGIN, identity};
+use imagxp::json::{Object, Value, object_to_canonical};
 use std::sync::LazyLock;
 
 /// What [`crate::c_calls`] passes as a good argument.
@@ -11,7 +12,11 @@ pub static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let policy = format!(
         r#"{{"version":1,"origins":["{ORIGIN}"],"unsigned":"deny","purposes":{{"RAG_RETRIEVAL":{{"allow":true}}}}}}"#
     );
-    let jwks = r#"{"keys":[]}"#;
+    let mut jwk = key.public_key().to_jwk();
+    jwk.insert("kid", key.public_key().thumbprint().as_str().to_owned());
+    let mut jwks = Object::new();
+    jwks.insert("keys", vec![Value::Object(jwk)]);
+    let jwks = object_to_canonical(&jwks);
     [
         policy.as_str(),
         &key.to_pem(),
@@ -25,7 +30,7 @@ pub static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         "6f8a2c3e-0000-4000-8000-000000000001",
         "0.05",
         "USD",
-        jwks,
+        core::str::from_utf8(&jwks).expect("JSON"),
         "0123456789abcdef",
         key.public_key().thumbprint().as_str(),
     ]

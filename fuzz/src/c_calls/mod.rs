@@ -6,4 +6,5 @@ pub mod callbacks;
 pub mod caller;
 pub mod content;
 pub mod documents;
+pub mod reach;
 pub mod tables;
