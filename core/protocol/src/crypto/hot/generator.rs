@@ -2,10 +2,10 @@
 
 use super::point::Affine;
 use super::table::{GENERATOR, Table};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Where to find the table that somebody has. Nobody waits for this lock: the thread that holds it may be one that a fork left behind.
-static SHARED: Mutex<Weak<Table>> = Mutex::new(Weak::new());
+/// Nobody waits for this lock: the thread that holds it may be one that a fork left behind.
+static SHARED: Mutex<Option<Arc<Table>>> = Mutex::new(None);
 
 /// A share of the table.
 pub(super) struct Generator(Option<Arc<Table>>);
@@ -19,11 +19,11 @@ impl Generator {
     /// The first one makes it: 512 KiB, in a millisecond. Who finds the lock taken has a table to itself.
     pub(super) fn shared() -> Self {
         let mut shared = lock();
-        let mut table = shared.as_ref().and_then(|shared| shared.upgrade());
+        let mut table = shared.as_deref().cloned().flatten();
         if table.is_none() {
             table = make().map(Arc::new);
-            if let (Some(shared), Some(table)) = (&mut shared, &table) {
-                **shared = Arc::downgrade(table);
+            if let Some(shared) = &mut shared {
+                shared.clone_from(&table);
             }
         }
         Self(table)
@@ -35,12 +35,15 @@ impl Generator {
 }
 
 impl Drop for Generator {
-    /// The last one frees it: a library that is unloaded leaves nothing behind.
+    /// The last one frees it: a library that is unloaded leaves nothing behind. Who finds the lock taken leaves that to the next.
     fn drop(&mut self) {
-        self.0 = None;
-        // The table is gone with its last share, whoever holds the lock; what is left is the few bytes that say so.
-        if let Some(mut shared) = lock().filter(|shared| shared.strong_count() == 0) {
-            *shared = Weak::new();
+        if self.0.take().is_none() {
+            return;
+        }
+        if let Some(mut shared) = lock()
+            && shared.as_ref().is_some_and(|table| Arc::strong_count(table) == 1)
+        {
+            *shared = None;
         }
     }
 }
@@ -51,7 +54,7 @@ fn make() -> Option<Table> {
 }
 
 /// The lock, unless somebody holds it.
-fn lock() -> Option<MutexGuard<'static, Weak<Table>>> {
+fn lock() -> Option<MutexGuard<'static, Option<Arc<Table>>>> {
     SHARED.try_lock().ok()
 }
 
@@ -103,8 +106,15 @@ mod tests {
         drop(shared);
         let (own, table) = answer.expect("somebody waits for the lock, or is not what was expected");
         assert_eq!(own, 0, "a table that nobody else can have outlives its owner");
-        // Another test may have taken a share before the lock was held, and gives it back.
-        let gone = || table.strong_count() == 0 || lock().is_none_or(|shared| shared.ptr_eq(&table));
-        assert!(gone(), "a table that nobody has is there, and nobody can find it");
+        // It was left to the next: other tests have shares meanwhile, and the last of all frees it.
+        drop(Generator::shared());
+        let known = || {
+            lock()
+                .is_none_or(|shared| shared.as_ref().is_some_and(|left| Arc::as_ptr(left) == table.as_ptr()))
+        };
+        assert!(
+            table.strong_count() == 0 || known(),
+            "a table that nobody has is there, and nobody can find it"
+        );
     }
 }
