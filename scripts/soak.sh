@@ -41,7 +41,7 @@ doubling() {
 # What threads share, in 20 000 orders of the threads each.
 models() { scripts/models.sh 20000 "$soak"; }
 
-broken_files() { IMAGXP_MUTATIONS=20000 cargo test --locked -p imagxp-cli --test cli broken_files -- --nocapture a_program_that_breaks_is_found; }
+broken_files() { IMAGXP_MUTATIONS=10000 cargo test --locked -p imagxp-cli --test cli broken_files -- --nocapture a_program_that_breaks_is_found; }
 
 # On a quiet machine: 100 000 records a second or more.
 audit_throughput() { SOAK=1 cargo test --release --locked -p imagxp-files --test audit_crash throughput -- --nocapture; }
