@@ -136,6 +136,7 @@ round() {
 }
 
 if [ -n "$one" ]; then
+    [ -d "$target/fuzz/seeds" ] || python3 scripts/fuzz_seeds.py "$target/fuzz/seeds"
     run "$targets" "$one" || {
         tail -n 40 "$target/fuzz/logs/$targets.log" >&2
         printf 'error: the fuzz target %s failed\n' "$targets" >&2

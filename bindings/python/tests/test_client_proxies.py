@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ import pytest
 from clients import Broker, Recorder, offer
 from imagxp import Caps, Identity, Wallet
 from imagxp.aiohttp import ImagxpMiddleware
+from imagxp.httpx import ImagxpAuth
 from support import Server, respond, serving
 
 
@@ -70,3 +73,43 @@ def test_aiohttp_asks_brokers_through_the_proxy_of_the_page(
     assert asyncio.run(get()) == 200
     site, seller = urlsplit(server.origin).netloc, urlsplit(broker.origin).netloc
     assert proxy.passed == [(host, "Basic dXNlcjp3b3Jk") for host in (site, seller, site)]
+
+
+@pytest.fixture
+def refusing() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that takes each connection, says what the list ends with, and closes."""
+    says: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(says[-1])
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        host, port = listener.getsockname()
+        yield f"http://{host}:{port}", says
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+@pytest.mark.parametrize("tunnel", [b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_broker_that_a_proxy_cannot_reach_costs_nothing(
+    agent: Identity, server: Recorder, broker: Broker, refusing: tuple[str, list[bytes]], tunnel: bytes
+) -> None:
+    server.answers = {"/p": [(402, offer(broker))]}
+    url, says = refusing
+    says.append(tunnel)
+    wallet = Wallet([Caps("EUR", "0.05")])
+    brokers = [(broker.origin, "https://broker.example/oauth/token")]
+    auth = ImagxpAuth(agent, "SUMMARY", wallet=wallet, brokers=brokers, allow_loopback=True)
+    mounts = {"https://": httpx.HTTPTransport(proxy=url)}
+    with httpx.Client(auth=auth, trust_env=False, mounts=mounts) as client, pytest.raises(httpx.TransportError):
+        client.get(server.origin + "/p")
+    assert (wallet.spent("EUR"), wallet.open) == ("0", ())

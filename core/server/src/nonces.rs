@@ -14,6 +14,7 @@ use imagxp::replay::{Insert, MemoryReplayStore, ReplayEntry, ReplayStore, Seen};
 use imagxp_replay_stores::{Options, SharedReplayStore};
 use imagxp_storage::{Address, PostgresAddress, RedisAddress};
 use std::fs::{File, OpenOptions};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,8 @@ const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 const SEGMENT_MS: i64 = 600_000;
 /// A day: longer than anything is kept from the time on at which it is stored.
 const LONGEST_MS: i64 = 24 * 3_600_000;
+/// A week: what a clock may have been set back by while it wrote one file.
+const BEFORE_MS: i64 = 7 * 24 * 3_600_000;
 
 /// Where several processes share the nonces that they have seen.
 #[derive(Clone, Debug)]
@@ -128,16 +131,12 @@ impl KeptNonces {
                 continue;
             }
             let bytes = std::fs::read(&path).map_err(failed)?;
-            let ended_ms = began(&path).unwrap_or(now.as_millis()).saturating_add(SEGMENT_MS);
-            let possible = 0..=ended_ms.saturating_add(LONGEST_MS);
-            let (mut last_expiry_ms, mut sound) = (i64::MIN, true);
-            // What a power cut or a full disk has left half written at the end is no record.
-            for record in bytes.chunks_exact(RECORD).filter_map(read) {
-                // A time that no record has: this is read from the middle of one to the middle of the next.
-                if !possible.contains(&record.expires_at.as_millis()) {
-                    sound = false;
-                    continue;
-                }
+            let began_ms = began(&path).unwrap_or(now.as_millis());
+            let ended_ms = began_ms.saturating_add(SEGMENT_MS);
+            let possible = began_ms.saturating_sub(BEFORE_MS)..=ended_ms.saturating_add(LONGEST_MS);
+            let (records, sound) = records(&bytes, &possible);
+            let mut last_expiry_ms = i64::MIN;
+            for record in records {
                 last_expiry_ms = last_expiry_ms.max(record.expires_at.as_millis());
                 if record.expires_at >= now {
                     memory.insert_if_absent(&record, now);
@@ -253,6 +252,26 @@ fn name(folder: &Path, began_ms: i64) -> PathBuf {
 /// When a file began, by its name.
 fn began(path: &Path) -> Option<i64> {
     path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// The records of a file whose times are possible, and whether they are all. What a power cut or a full disk has left half written is no
+/// record; earlier versions went on behind it, and what follows is found by its times.
+fn records(bytes: &[u8], possible: &RangeInclusive<i64>) -> (Vec<ReplayEntry>, bool) {
+    let (mut found, mut sound) = (Vec::new(), true);
+    let (mut at, mut passed) = (0_usize, 0_usize);
+    while let Some(bytes) = bytes.get(at..at.saturating_add(RECORD)) {
+        match read(bytes).filter(|record| possible.contains(&record.expires_at.as_millis())) {
+            Some(record) => {
+                found.push(record);
+                (at, passed) = (at.saturating_add(RECORD), 0);
+            }
+            None => {
+                (at, passed) = (at.saturating_add(1), passed.saturating_add(1));
+                sound &= passed < RECORD;
+            }
+        }
+    }
+    (found, sound)
 }
 
 /// A new file, or the one of a process that began in the same millisecond, and the bytes of its whole records.

@@ -40,7 +40,7 @@ pub fn seeds() {
     let reached: BTreeSet<&str> =
         files.flat_map(|file| of(&read(file.expect("a seed").path()).expect("a seed"))).collect();
     let missed: Vec<_> = AIMS.iter().filter(|aim| !reached.contains(**aim)).collect();
-    assert!(missed.is_empty(), "the seeds do not come to {missed:?}; scripts/fuzz_calls.py writes them");
+    assert!(missed.is_empty(), "the seeds do not come to {missed:?}; scripts/fuzz_seeds.py writes them");
 }
 
 /// What one input comes to.

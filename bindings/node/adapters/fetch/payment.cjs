@@ -6,6 +6,8 @@ const { readWeb } = require('../shared/web.cjs')
 const MAX_OFFER_BYTES = 64 * 1024
 const BROKER_DEADLINE = 10_000
 const NOTHING = Buffer.alloc(0)
+/** Node's own, unless somebody has replaced it before. */
+const nodes = globalThis.fetch
 /** What Node's fetch says where there was no connection to send anything over. */
 const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'])
 
@@ -84,9 +86,8 @@ class Payment {
     let answer
     try {
       const { signal } = patience
-      const { dispatcher } = this.#sending
-      const init = { method, headers, body, redirect: 'manual', signal }
-      const response = await this.#fetch(url, dispatcher === undefined ? init : { ...init, dispatcher })
+      // Not by the page's `dispatcher`: one that is bound to an origin would bring the assertion to the page's site.
+      const response = await this.#fetch(url, { method, headers, body, redirect: 'manual', signal })
       answer = await readWeb(response, MAX_OFFER_BYTES)
       if (answer.body !== null) return await visit.answeredAsync(response.status, [...response.headers], answer.body)
     } catch (error) {
@@ -104,7 +105,7 @@ class Payment {
  * several times, and its error is that of the last.
  */
 function isUnsent(fetch, error) {
-  if (fetch !== globalThis.fetch) return false
+  if (fetch !== nodes) return false
   const cause = error?.cause
   const causes = cause instanceof AggregateError ? cause.errors : [cause]
   return causes.length > 0 && causes.every((one) => UNSENT.has(one?.code))

@@ -76,11 +76,6 @@ class Sending {
     return this.#init.signal ?? null
   }
 
-  /** Whose connections the caller wants; `undefined` for Node's. */
-  get dispatcher() {
-    return this.#init.dispatcher
-  }
-
   /** Why it is sent. */
   get purpose() {
     return this.#options.purpose ?? this.#site.purpose

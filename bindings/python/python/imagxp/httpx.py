@@ -262,18 +262,24 @@ class _Sending:
 
     def __init__(self) -> None:
         self._failed = False
+        self._tunnelled = False
         self._began = False
 
     @property
     def is_unsent(self) -> bool:
-        """Whether certainly no byte of it left: a connection failed, and none was written to."""
-        return self._failed and not self._began
+        """Whether certainly no byte of it left: a connection failed, or came no farther than a proxy, and none was written to."""
+        return (self._failed or self._tunnelled) and not self._began
 
-    def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """The extension `trace` of a synchronous client."""
         step = event.partition(".")[2]
         self._failed = self._failed or step in _UNREACHED
-        self._began = self._began or step.startswith("send_request_")
+        if step.startswith("send_request_"):
+            # A proxy is asked for a tunnel by a request of its own.
+            if getattr(info.get("request"), "method", None) == b"CONNECT":
+                self._tunnelled = True
+            else:
+                self._began = True
 
     async def atrace(self, event: str, info: Mapping[str, Any]) -> None:
         """The extension `trace` of an asynchronous client."""

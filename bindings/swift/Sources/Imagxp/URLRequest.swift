@@ -34,7 +34,9 @@ extension Identity {
             proof: proof, compatible: compatible)
         var signed = request
         signed.url = bare
-        for name in signed.allHTTPHeaderFields?.keys.map({ $0 }) ?? [] where name.isReplaced {
+        // Feedback is the caller's, and signed by itself. It is taken once: what was signed before may have been sent.
+        let again = signed.value(forHTTPHeaderField: "x-imagxp-payload") != nil
+        for name in signed.allHTTPHeaderFields?.keys.map({ $0 }) ?? [] where name.isOurs && (again || !name.isFeedback) {
             signed.setValue(nil, forHTTPHeaderField: name)
         }
         for header in headers { signed.setValue(header.value, forHTTPHeaderField: header.name) }
@@ -109,9 +111,7 @@ extension URLRequest {
 }
 
 extension String {
-    /// Feedback is the caller's, and signed by itself; what else has this prefix belongs to one signature.
-    fileprivate var isReplaced: Bool {
-        let name = lowercased()
-        return name.hasPrefix("x-imagxp-") && name != "x-imagxp-feedback"
-    }
+    fileprivate var isOurs: Bool { lowercased().hasPrefix("x-imagxp-") }
+
+    fileprivate var isFeedback: Bool { lowercased() == "x-imagxp-feedback" }
 }

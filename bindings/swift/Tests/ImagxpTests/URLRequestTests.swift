@@ -53,6 +53,8 @@ final class URLRequestTests: XCTestCase {
         let signed = try identity.sign(first, purpose: .ragRetrieval, now: now)
         let line = try XCTUnwrap(signed.value(forHTTPHeaderField: "x-imagxp-feedback"))
         XCTAssertEqual(line, feedbackHeader(feedback: feedback))
+        let again = try identity.sign(signed, purpose: .ragRetrieval, now: now)
+        XCTAssertNil(again.value(forHTTPHeaderField: "x-imagxp-feedback"), "a second copy would be a replay")
         let carrier = try publisher.verify(signed, now: now).verdict
         XCTAssertTrue(carrier.isAllowed)
         let taken = try publisher.feedback(value: Data(line.utf8), carrier: carrier, now: now)

@@ -29,7 +29,7 @@ pub(crate) struct Period {
     asset: Option<String>,
     /// From when on, RFC 3339; from the beginning when absent.
     from: Option<String>,
-    /// Until when, exclusive; until now when absent, with all that the log holds: its time may be ahead of this machine's.
+    /// Until when, exclusive; until now when absent, or the time of the log's last entry where that is ahead.
     until: Option<String>,
 }
 

@@ -77,6 +77,36 @@ fn what_follows_a_full_disk_is_seen_after_the_end() {
     assert!(!again.forgotten(now), "nothing is missing");
 }
 
+/// As processes wrote until now: behind the half of a record.
+fn moved(path: &Path, numbers: core::ops::Range<u8>, expires_at: Timestamp) {
+    half_written(path);
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    for number in numbers {
+        file.write_all(&[number; 16]).unwrap();
+        file.write_all(&[1; 16]).unwrap();
+        file.write_all(&expires_at.as_millis().to_be_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn what_an_earlier_version_wrote_behind_a_full_disk_is_found() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let store = KeptNonces::open(data.path(), now).unwrap();
+    assert_eq!(store.insert_if_absent(&entry(1, now.saturating_add_secs(365)), now), Insert::Fresh);
+    drop(store);
+    let path = journal(data.path());
+    // Nonces, and uses of visas, which are kept for longer; keys of zeros look like the beginning of a time.
+    moved(&path, 2..9, now.saturating_add_secs(365));
+    moved(&path, 0..1, now.saturating_add_secs(3600));
+    moved(&path, 9..12, now.saturating_add_secs(3600));
+    let store = KeptNonces::open(data.path(), now.saturating_add_secs(1)).unwrap();
+    for number in 0..12 {
+        assert_eq!(store.seen(&[number; 16], now), Seen::Yes, "{number}");
+    }
+    assert!(!store.forgotten(now), "nothing is missing");
+}
+
 #[test]
 fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
     let data = tempfile::tempdir().unwrap();
@@ -85,14 +115,9 @@ fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
     let store = KeptNonces::open(data.path(), now).unwrap();
     assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
     drop(store);
-    // As processes wrote until now: behind the half of a record.
+    // More than the half of a record, in which there is no time.
     let path = journal(data.path());
-    half_written(&path);
-    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-    for number in 2..9 {
-        file.write_all(&[number; 32]).unwrap();
-        file.write_all(&later.as_millis().to_be_bytes()).unwrap();
-    }
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[7; 3 * RECORD]).unwrap();
     let opened = now.saturating_add_secs(1);
     let store = KeptNonces::open(data.path(), opened).unwrap();
     assert_eq!(store.seen(&[1; 16], now), Seen::Yes);

@@ -259,8 +259,10 @@ impl Restore {
         };
         let restored = restored.map_err(|error| stored(error).in_file(name(&self.file)))?;
         let mut object = summary(&restored);
+        let mut again = true;
         match restored::read(&config) {
             Ok(Restored { operators, keys }) => {
+                again = !operators.is_empty() || !keys.is_empty();
                 let names = |names: Vec<String>| names.into_iter().map(Value::from).collect::<Vec<_>>();
                 object.insert("operators", names(operators));
                 object.insert("keys", names(keys));
@@ -268,7 +270,9 @@ impl Restore {
             Err(error) => context.out.warning(&wrong(error)),
         }
         super::show::show(context, &object)?;
-        context.out.warning(&CliError::new("registry.restored", COUNTS_AGAIN));
+        if again {
+            context.out.warning(&CliError::new("registry.restored", COUNTS_AGAIN));
+        }
         Ok(Exit::Ok)
     }
 }
