@@ -274,7 +274,7 @@ class _Sending:
         """The extension `trace` of a synchronous client."""
         step = event.partition(".")[2]
         self._failed = self._failed or step in _UNREACHED
-        if step.startswith("send_request_"):
+        if step in ("send_request_headers.started", "send_request_body.started"):
             # A proxy is asked for a tunnel by a request of its own.
             if getattr(info.get("request"), "method", None) == b"CONNECT":
                 self._tunnelled = True
