@@ -76,7 +76,7 @@ class Small(Victim):
     def counted(self, alert: str) -> float:
         """What the series come to that an alert looks at first."""
         rule = ALERTS.read_text().partition(f"- alert: {alert}\n")[2]
-        series = re.search(r'(imagxp_\w+)\{(\w+)=~?"([^"]+)"\}', rule)
+        series = re.search(r'(imagxp_\w+)\{(\w+)=~?"([^"]+)"', rule)
         if not series:
             raise RuntimeError(f"{ALERTS} has no {alert}")
         name, label, values = series.groups()

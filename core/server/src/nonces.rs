@@ -255,7 +255,8 @@ fn began(path: &Path) -> Option<i64> {
 }
 
 /// The records of a file whose times are possible, and whether they are all. What a power cut or a full disk has left half written is no
-/// record; earlier versions went on behind it, and what follows is found by its times.
+/// record; earlier versions went on behind it, and what follows is found by its times. Zeros are what a power cut leaves of pages that
+/// were not written: the next run of the machine doubts what was in them.
 fn records(bytes: &[u8], possible: &RangeInclusive<i64>) -> (Vec<ReplayEntry>, bool) {
     let (mut found, mut sound) = (Vec::new(), true);
     let (mut at, mut passed) = (0_usize, 0_usize);
@@ -266,7 +267,8 @@ fn records(bytes: &[u8], possible: &RangeInclusive<i64>) -> (Vec<ReplayEntry>, b
                 (at, passed) = (at.saturating_add(RECORD), 0);
             }
             None => {
-                (at, passed) = (at.saturating_add(1), passed.saturating_add(1));
+                let hole = bytes.iter().all(|byte| *byte == 0);
+                (at, passed) = (at.saturating_add(1), if hole { 0 } else { passed.saturating_add(1) });
                 sound &= passed < RECORD;
             }
         }

@@ -108,6 +108,30 @@ fn what_an_earlier_version_wrote_behind_a_full_disk_is_found() {
 }
 
 #[test]
+fn pages_that_a_power_cut_has_taken_are_doubted_once() {
+    let data = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let later = now.saturating_add_secs(365);
+    std::fs::write(data.path().join("ledger.db"), "").unwrap();
+    let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
+    for number in 1..12 {
+        assert_eq!(store.insert_if_absent(&entry(number, later), now), Insert::Fresh);
+    }
+    drop(store);
+    let path = journal(data.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.get_mut(100..300).unwrap().fill(0);
+    bytes.extend([0; 4096]);
+    std::fs::write(&path, bytes).unwrap();
+    let second = || KeptNonces::open_in(data.path(), now.saturating_add_secs(1), Some(b"second")).unwrap();
+    assert!(second().forgotten(now.saturating_add_secs(WINDOW_S)));
+    let store = second();
+    assert!(!store.forgotten(now), "the machine has not ended since");
+    let lost: Vec<u8> = (1..12).filter(|number| store.seen(&[*number; 16], now) != Seen::Yes).collect();
+    assert_eq!(lost, [3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
     let data = tempfile::tempdir().unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
