@@ -87,7 +87,9 @@ fn a_broker_is_shown_what_was_let_in() {
     assert_eq!(paid.payment.state, PaymentState::Visa);
     assert!(shown(&paid, &request));
     let free = Signed::read("nonce-0000000002");
-    assert!(!shown(&free.verify(&publisher), &free));
+    let verdict = free.verify(&publisher);
+    assert!(verdict.is_allowed() && !shown(&verdict, &free));
+    assert!(!shown(&verdict, &request), "what another request brought");
     assert!(!shown(&request.verify(&publisher), &request), "what was refused");
     // A key that did not come with the request is the one of the manifest, as long as it is at hand.
     let bare = Signed::paid(&visa("jti-0002", |_| ()), "nonce-0000000003").without("x-imagxp-public-key");
