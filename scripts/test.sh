@@ -226,6 +226,7 @@ step() {
     echo "$status" >"$logs/$name.ended"
     if [ "$status" != 0 ]; then
         echo "$heading" >>"$logs/failed"
+        tail -n 12 "$log" | cut -c 1-240 >"$logs/$name.closing"
         printf '\n== FAILED after %s s: %s\n' "$took" "$heading"
         [ -z "$going_on" ] || return 0
         exit 1
@@ -296,6 +297,8 @@ together() {
     going_on=
     trap - INT TERM
     if [ "$failed" != 0 ] || [ -e "$logs/failed" ]; then
+        # Whoever keeps only the end of what is printed must find there what has failed.
+        tail -n 12 "$logs"/*.closing 2>/dev/null || :
         [ ! -e "$logs/failed" ] || sort -u "$logs/failed" | sed 's/^/FAILED: /'
         exit 1
     fi
