@@ -26,10 +26,23 @@ const MEMORY: usize = 2 * 1024 * 1024;
 /// One after the other: what is measured is the fetcher, not how tests share two processors.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How late this machine wakes a thread that does nothing but sleep: on a busy one the fetcher cannot be earlier.
+/// How late this machine is: it wakes a thread late that does nothing but sleep, and lets those wait for a processor that have something to do.
+/// On a busy one the fetcher cannot be earlier.
 struct Lateness {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Duration>,
+    waited: Duration,
+}
+
+/// For how long the threads of this process that are there have waited for a processor, by Linux's count.
+fn waited() -> Duration {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    let texts =
+        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+    texts
+        .filter_map(|text| text.split(' ').nth(1).and_then(|nanos| nanos.parse().ok()))
+        .map(Duration::from_nanos)
+        .sum()
 }
 
 impl Lateness {
@@ -37,6 +50,7 @@ impl Lateness {
         const NAP: Duration = Duration::from_millis(5);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let waited = waited();
         let thread = thread::spawn(move || {
             let mut late = Duration::ZERO;
             while !stopped.load(Ordering::SeqCst) {
@@ -46,12 +60,13 @@ impl Lateness {
             }
             late
         });
-        Self { stop, thread }
+        Self { stop, thread, waited }
     }
 
     fn stop(self) -> Duration {
+        let waited = waited().saturating_sub(self.waited);
         self.stop.store(true, Ordering::SeqCst);
-        self.thread.join().unwrap()
+        self.thread.join().unwrap().max(waited)
     }
 }
 
