@@ -35,13 +35,44 @@ static imagxp_bytes issue(struct broker *broker, const imagxp_visa *visa) {
     return token;
 }
 
+/* A publisher by this policy, which knows the agent, and a broker whose keys it may not know yet. */
+static void market_open(struct world *world, struct broker *broker, const char *policy, imagxp_replay_store *store) {
+    world_open(world, policy, store);
+    world_supply(world, NOW);
+    broker_open(broker);
+}
+
+static void keys_supply(struct world *world, const struct broker *broker) {
+    OK(imagxp_publisher_supply(world->publisher, S(JWKS_URL), S(broker->jwks), IMAGXP_MAX_AGE_NONE, NOW, &err));
+}
+
+static void market_close(struct world *world, struct broker *broker) {
+    imagxp_key_free(broker->key);
+    world_close(world);
+}
+
+/* A request for the page with a visa. */
+struct reading {
+    imagxp_headers *headers;
+    imagxp_request *request;
+};
+
+static struct reading paid_reading(struct world *world, const imagxp_bytes *token) {
+    imagxp_headers *headers = sign(world, PAGE, borrow(token));
+    struct reading reading = {headers, received(headers, PAGE)};
+    return reading;
+}
+
+static void reading_free(struct reading *reading) {
+    imagxp_request_free(reading->request);
+    imagxp_headers_free(reading->headers);
+}
+
 static void a_visa_pays_once(void) {
     struct world world;
     struct broker broker;
     imagxp_verdict *paid = NULL;
-    world_open(&world, PAID_POLICY, NULL);
-    world_supply(&world, NOW);
-    broker_open(&broker);
+    market_open(&world, &broker, PAID_POLICY, NULL);
 
     imagxp_request *unpaid = signed_request(&world, PAGE);
     imagxp_verdict *verdict = verify(&world, unpaid, NOW);
@@ -60,9 +91,8 @@ static void a_visa_pays_once(void) {
     OK(imagxp_visa_set_lifetime(visa, 60, &err));
     OK(imagxp_visa_set_max_uses(visa, 1, &err));
     imagxp_bytes token = issue(&broker, visa);
-    imagxp_headers *headers = sign(&world, PAGE, borrow(&token));
-    imagxp_request *request = received(headers, PAGE);
-    verdict = verify(&world, request, NOW);
+    struct reading first = paid_reading(&world, &token);
+    verdict = verify(&world, first.request, NOW);
     CHECK(imagxp_verdict_code(verdict) == IMAGXP_PAYMENT_JWKS_NEEDED);
     CHECK(imagxp_verdict_need(verdict, 0) == IMAGXP_NEED_JWKS);
     EQUALS(imagxp_verdict_need_url(verdict, 0), JWKS_URL);
@@ -75,18 +105,14 @@ static void a_visa_pays_once(void) {
     EQUALS(imagxp_verdict_payment_currency(paid), "USD");
     imagxp_verdict_free(paid);
     imagxp_verdict_free(verdict);
-    imagxp_request_free(request);
-    imagxp_headers_free(headers);
+    reading_free(&first);
 
-    headers = sign(&world, PAGE, borrow(&token));
-    request = received(headers, PAGE);
-    expect_code(&world, request, NOW, IMAGXP_PAYMENT_ALREADY_USED);
-    imagxp_request_free(request);
-    imagxp_headers_free(headers);
+    struct reading second = paid_reading(&world, &token);
+    expect_code(&world, second.request, NOW, IMAGXP_PAYMENT_ALREADY_USED);
+    reading_free(&second);
     imagxp_bytes_free(&token);
     imagxp_visa_free(visa);
-    imagxp_key_free(broker.key);
-    world_close(&world);
+    market_close(&world, &broker);
 }
 
 /* What a store is asked. It keeps everything; at most so many keys. */
@@ -134,29 +160,24 @@ static void uses_are_found_by_looking(void) {
         imagxp_replay_store *store = NULL;
         memset(&counted, 0, sizeof counted);
         OK(imagxp_replay_store_new(&counted, counted_insert, can_look ? counted_seen : NULL, NULL, &store, &err));
-        world_open(&world, PAID_POLICY, store);
+        market_open(&world, &broker, PAID_POLICY, store);
         imagxp_replay_store_free(store);
-        world_supply(&world, NOW);
-        broker_open(&broker);
-        OK(imagxp_publisher_supply(world.publisher, S(JWKS_URL), S(broker.jwks), IMAGXP_MAX_AGE_NONE, NOW, &err));
+        keys_supply(&world, &broker);
         imagxp_visa *visa = new_visa("0.001");
         OK(imagxp_visa_set_max_uses(visa, 1000, &err));
         imagxp_bytes token = issue(&broker, visa);
         for (size_t use = 1; use <= 30; use++) {
-            imagxp_headers *headers = sign(&world, PAGE, borrow(&token));
-            imagxp_request *request = received(headers, PAGE);
+            struct reading reading = paid_reading(&world, &token);
             counted.insertions = counted.questions = 0;
-            expect_code(&world, request, NOW, IMAGXP_OK);
+            expect_code(&world, reading.request, NOW, IMAGXP_OK);
             /* The nonce costs one of each. */
             CHECK(counted.insertions == (can_look ? 2 : 1 + use));
             CHECK(counted.questions <= 1 + 10);
-            imagxp_request_free(request);
-            imagxp_headers_free(headers);
+            reading_free(&reading);
         }
         imagxp_bytes_free(&token);
         imagxp_visa_free(visa);
-        imagxp_key_free(broker.key);
-        world_close(&world);
+        market_close(&world, &broker);
     }
 }
 
@@ -164,10 +185,8 @@ static void uses_are_found_by_looking(void) {
 static void other_visas_are_refused(void) {
     struct world world;
     struct broker broker;
-    world_open(&world, PAID_POLICY, NULL);
-    world_supply(&world, NOW);
-    broker_open(&broker);
-    OK(imagxp_publisher_supply(world.publisher, S(JWKS_URL), S(broker.jwks), IMAGXP_MAX_AGE_NONE, NOW, &err));
+    market_open(&world, &broker, PAID_POLICY, NULL);
+    keys_supply(&world, &broker);
     const imagxp_status expected[2] = {IMAGXP_PAYMENT_WRONG_HOLDER, IMAGXP_PAYMENT_INSUFFICIENT};
     for (size_t i = 0; i < 2; i++) {
         imagxp_visa *visa = new_visa(i == 0 ? "0.001" : "0.0009");
@@ -175,16 +194,13 @@ static void other_visas_are_refused(void) {
             OK(imagxp_visa_set_holder(visa, S("oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U"), &err));
         }
         imagxp_bytes token = issue(&broker, visa);
-        imagxp_headers *headers = sign(&world, PAGE, borrow(&token));
-        imagxp_request *request = received(headers, PAGE);
-        expect_code(&world, request, NOW, expected[i]);
-        imagxp_request_free(request);
-        imagxp_headers_free(headers);
+        struct reading reading = paid_reading(&world, &token);
+        expect_code(&world, reading.request, NOW, expected[i]);
+        reading_free(&reading);
         imagxp_bytes_free(&token);
         imagxp_visa_free(visa);
     }
-    imagxp_key_free(broker.key);
-    world_close(&world);
+    market_close(&world, &broker);
 }
 
 static void the_broker_is_asked(void) {
@@ -203,15 +219,12 @@ static void the_broker_is_asked(void) {
         struct world world;
         struct broker broker;
         imagxp_verdict *answered = NULL;
-        world_open(&world, REDEEM_POLICY, NULL);
-        world_supply(&world, NOW);
-        broker_open(&broker);
-        OK(imagxp_publisher_supply(world.publisher, S(JWKS_URL), S(broker.jwks), IMAGXP_MAX_AGE_NONE, NOW, &err));
+        market_open(&world, &broker, REDEEM_POLICY, NULL);
+        keys_supply(&world, &broker);
         imagxp_visa *visa = new_visa("0.001");
         imagxp_bytes token = issue(&broker, visa);
-        imagxp_headers *headers = sign(&world, PAGE, borrow(&token));
-        imagxp_request *request = received(headers, PAGE);
-        imagxp_verdict *verdict = verify(&world, request, NOW);
+        struct reading reading = paid_reading(&world, &token);
+        imagxp_verdict *verdict = verify(&world, reading.request, NOW);
         CHECK(imagxp_verdict_code(verdict) == IMAGXP_PAYMENT_REDEEM_NEEDED);
         CHECK(imagxp_verdict_need(verdict, 0) == IMAGXP_NEED_REDEEM);
         EQUALS(imagxp_verdict_need_url(verdict, 0), "https://broker.example/v1/visas/redeem");
@@ -229,12 +242,10 @@ static void the_broker_is_asked(void) {
         FAILS(imagxp_publisher_redemption(world.publisher, answered, NOW, &body, &err), IMAGXP_USAGE_ARGUMENT);
         imagxp_verdict_free(answered);
         imagxp_verdict_free(verdict);
-        imagxp_request_free(request);
-        imagxp_headers_free(headers);
+        reading_free(&reading);
         imagxp_bytes_free(&token);
         imagxp_visa_free(visa);
-        imagxp_key_free(broker.key);
-        world_close(&world);
+        market_close(&world, &broker);
     }
 }
 

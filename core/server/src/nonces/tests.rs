@@ -7,12 +7,23 @@ fn entry(number: u8, expires_at: Timestamp) -> ReplayEntry {
     ReplayEntry { key: [number; 16], agent: [1; 16], expires_at }
 }
 
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// When the nonces of requests that come now may be forgotten.
+const LATER: Timestamp = NOW.saturating_add_secs(365);
+
+/// The journal of a process that has kept this one, and has ended.
+fn left_by_another(data: &Path, number: u8) -> PathBuf {
+    let store = KeptNonces::open(data, NOW).unwrap();
+    assert_eq!(store.insert_if_absent(&entry(number, LATER), NOW), Insert::Fresh);
+    journal(data)
+}
+
 #[test]
 fn what_a_power_cut_may_have_taken_is_refused() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let open = |boot| KeptNonces::open_in(data.path(), now, boot).unwrap();
-    let doubts = |store: KeptNonces| store.forgotten(now.saturating_add_secs(WINDOW_S - 1));
+    let open = |boot| KeptNonces::open_in(data.path(), NOW, boot).unwrap();
+    let doubts = |store: KeptNonces| store.forgotten(NOW.saturating_add_secs(WINDOW_S - 1));
     assert!(!doubts(open(Some(b"first"))), "there was nothing before");
     std::fs::write(data.path().join("ledger.db"), "").unwrap();
     assert!(!doubts(open(Some(b"first"))), "the process ended, the machine did not");
@@ -26,21 +37,20 @@ fn what_a_power_cut_may_have_taken_is_refused() {
 #[test]
 fn what_would_be_taken_for_new_after_a_power_cut_waits_for_the_disk() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
-    let dated = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + (WINDOW_S + KEEP_S) * 1000);
+    let store = KeptNonces::open_in(data.path(), NOW, Some(b"first")).unwrap();
+    let dated = |ahead_ms: i64| NOW.saturating_add_millis(ahead_ms + (WINDOW_S + KEEP_S) * 1000);
     let synced = |store: &KeptNonces| store.journal.lock().unwrap().named;
-    assert_eq!(store.insert_if_absent(&entry(1, dated(0)), now), Insert::Fresh);
-    assert_eq!(store.insert_if_absent(&entry(2, dated(AHEAD_MS - 1)), now), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(1, dated(0)), NOW), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(2, dated(AHEAD_MS - 1)), NOW), Insert::Fresh);
     assert!(!synced(&store));
-    assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), now), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(3, dated(AHEAD_MS)), NOW), Insert::Fresh);
     assert!(synced(&store));
     // What waits for no disk is refused by the next run of the machine.
     drop(store);
     std::fs::write(data.path().join("ledger.db"), "").unwrap();
-    let started = now.saturating_add_millis(AHEAD_MS);
+    let started = NOW.saturating_add_millis(AHEAD_MS);
     let next = KeptNonces::open_in(data.path(), started, Some(b"second")).unwrap();
-    let ends = |ahead_ms: i64| now.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
+    let ends = |ahead_ms: i64| NOW.saturating_add_millis(ahead_ms + WINDOW_S * 1000);
     assert!(next.forgotten(ends(AHEAD_MS - 1)) && !next.forgotten(ends(AHEAD_MS)));
 }
 
@@ -58,23 +68,21 @@ fn half_written(path: &Path) {
 #[test]
 fn what_follows_a_full_disk_is_seen_after_the_end() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let later = now.saturating_add_secs(365);
-    let store = KeptNonces::open(data.path(), now).unwrap();
+    let store = KeptNonces::open(data.path(), NOW).unwrap();
     for number in 1..4 {
-        assert_eq!(store.insert_if_absent(&entry(number, later), now), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(number, LATER), NOW), Insert::Fresh);
         half_written(&journal(data.path()));
     }
     // A process that ends then, and one that begins in the same millisecond.
     drop(store);
-    let store = KeptNonces::open(data.path(), now).unwrap();
-    assert_eq!(store.insert_if_absent(&entry(4, later), now), Insert::Fresh);
+    let store = KeptNonces::open(data.path(), NOW).unwrap();
+    assert_eq!(store.insert_if_absent(&entry(4, LATER), NOW), Insert::Fresh);
     drop(store);
-    let again = KeptNonces::open(data.path(), now.saturating_add_secs(1)).unwrap();
+    let again = KeptNonces::open(data.path(), NOW.saturating_add_secs(1)).unwrap();
     for number in 1..5 {
-        assert_eq!(again.seen(&[number; 16], now), Seen::Yes, "{number}");
+        assert_eq!(again.seen(&[number; 16], NOW), Seen::Yes, "{number}");
     }
-    assert!(!again.forgotten(now), "nothing is missing");
+    assert!(!again.forgotten(NOW), "nothing is missing");
 }
 
 /// As processes wrote until now: behind the half of a record.
@@ -91,31 +99,25 @@ fn moved(path: &Path, numbers: core::ops::Range<u8>, expires_at: Timestamp) {
 #[test]
 fn what_an_earlier_version_wrote_behind_a_full_disk_is_found() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let store = KeptNonces::open(data.path(), now).unwrap();
-    assert_eq!(store.insert_if_absent(&entry(1, now.saturating_add_secs(365)), now), Insert::Fresh);
-    drop(store);
-    let path = journal(data.path());
+    let path = left_by_another(data.path(), 1);
     // Nonces, and uses of visas, which are kept for longer; keys of zeros look like the beginning of a time.
-    moved(&path, 2..9, now.saturating_add_secs(365));
-    moved(&path, 0..1, now.saturating_add_secs(3600));
-    moved(&path, 9..12, now.saturating_add_secs(3600));
-    let store = KeptNonces::open(data.path(), now.saturating_add_secs(1)).unwrap();
+    moved(&path, 2..9, LATER);
+    moved(&path, 0..1, NOW.saturating_add_secs(3600));
+    moved(&path, 9..12, NOW.saturating_add_secs(3600));
+    let store = KeptNonces::open(data.path(), NOW.saturating_add_secs(1)).unwrap();
     for number in 0..12 {
-        assert_eq!(store.seen(&[number; 16], now), Seen::Yes, "{number}");
+        assert_eq!(store.seen(&[number; 16], NOW), Seen::Yes, "{number}");
     }
-    assert!(!store.forgotten(now), "nothing is missing");
+    assert!(!store.forgotten(NOW), "nothing is missing");
 }
 
 #[test]
 fn pages_that_a_power_cut_has_taken_are_doubted_once() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let later = now.saturating_add_secs(365);
     std::fs::write(data.path().join("ledger.db"), "").unwrap();
-    let store = KeptNonces::open_in(data.path(), now, Some(b"first")).unwrap();
+    let store = KeptNonces::open_in(data.path(), NOW, Some(b"first")).unwrap();
     for number in 1..12 {
-        assert_eq!(store.insert_if_absent(&entry(number, later), now), Insert::Fresh);
+        assert_eq!(store.insert_if_absent(&entry(number, LATER), NOW), Insert::Fresh);
     }
     drop(store);
     let path = journal(data.path());
@@ -123,37 +125,32 @@ fn pages_that_a_power_cut_has_taken_are_doubted_once() {
     bytes.get_mut(100..300).unwrap().fill(0);
     bytes.extend([0; 4096]);
     std::fs::write(&path, bytes).unwrap();
-    let second = || KeptNonces::open_in(data.path(), now.saturating_add_secs(1), Some(b"second")).unwrap();
-    assert!(second().forgotten(now.saturating_add_secs(WINDOW_S)));
+    let second = || KeptNonces::open_in(data.path(), NOW.saturating_add_secs(1), Some(b"second")).unwrap();
+    assert!(second().forgotten(NOW.saturating_add_secs(WINDOW_S)));
     let store = second();
-    assert!(!store.forgotten(now), "the machine has not ended since");
-    let lost: Vec<u8> = (1..12).filter(|number| store.seen(&[*number; 16], now) != Seen::Yes).collect();
+    assert!(!store.forgotten(NOW), "the machine has not ended since");
+    let lost: Vec<u8> = (1..12).filter(|number| store.seen(&[*number; 16], NOW) != Seen::Yes).collect();
     assert_eq!(lost, [3, 4, 5, 6, 7, 8]);
 }
 
 #[test]
 fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let later = now.saturating_add_secs(365);
-    let store = KeptNonces::open(data.path(), now).unwrap();
-    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
-    drop(store);
+    let path = left_by_another(data.path(), 1);
     // More than the half of a record, in which there is no time.
-    let path = journal(data.path());
     OpenOptions::new().append(true).open(&path).unwrap().write_all(&[7; 3 * RECORD]).unwrap();
-    let opened = now.saturating_add_secs(1);
+    let opened = NOW.saturating_add_secs(1);
     let store = KeptNonces::open(data.path(), opened).unwrap();
-    assert_eq!(store.seen(&[1; 16], now), Seen::Yes);
+    assert_eq!(store.seen(&[1; 16], NOW), Seen::Yes);
     // Whatever it may have been, dated ahead by a window: a claim's time of forgetting is a window later.
     assert!(store.forgotten(opened.saturating_add_secs(2 * WINDOW_S - 1)));
     assert!(!store.forgotten(opened.saturating_add_secs(2 * WINDOW_S)));
     drop(store);
     // An hour later nobody is refused for it; after days it is gone.
-    let hour = now.saturating_add_secs(3600);
+    let hour = NOW.saturating_add_secs(3600);
     let store = KeptNonces::open(data.path(), hour).unwrap();
     assert!(!store.forgotten(hour));
-    let days = now.saturating_add_secs(4 * 86_400);
+    let days = NOW.saturating_add_secs(4 * 86_400);
     assert_eq!(store.insert_if_absent(&entry(9, days), days), Insert::Fresh);
     assert!(!path.exists());
 }
@@ -161,26 +158,24 @@ fn what_cannot_be_read_is_refused_and_not_kept_for_ever() {
 #[test]
 fn what_was_seen_is_seen_after_the_end_too() {
     let data = tempfile::tempdir().unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let later = now.saturating_add_secs(365);
     std::fs::write(data.path().join("ledger.db"), "").unwrap();
-    let store = KeptNonces::open(data.path(), now).unwrap();
-    assert_eq!(KeptNonces::open(data.path(), now).unwrap_err().code(), "replay.shared");
-    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Fresh);
-    assert_eq!(store.insert_if_absent(&entry(1, later), now), Insert::Seen);
+    let store = KeptNonces::open(data.path(), NOW).unwrap();
+    assert_eq!(KeptNonces::open(data.path(), NOW).unwrap_err().code(), "replay.shared");
+    assert_eq!(store.insert_if_absent(&entry(1, LATER), NOW), Insert::Fresh);
+    assert_eq!(store.insert_if_absent(&entry(1, LATER), NOW), Insert::Seen);
     // Nobody knows what came before the first process.
-    assert!(store.forgotten(now.saturating_add_secs(WINDOW_S - 1)));
-    assert!(!store.forgotten(now.saturating_add_secs(WINDOW_S)));
+    assert!(store.forgotten(NOW.saturating_add_secs(WINDOW_S - 1)));
+    assert!(!store.forgotten(NOW.saturating_add_secs(WINDOW_S)));
     drop(store);
     // A record that a power cut has cut off.
     OpenOptions::new().append(true).open(journal(data.path())).unwrap().write_all(&[7; 11]).unwrap();
-    let again = KeptNonces::open(data.path(), now.saturating_add_secs(60)).unwrap();
-    assert!(!again.forgotten(now.saturating_add_secs(WINDOW_S - 1)), "it is known what came before");
-    assert_eq!(again.insert_if_absent(&entry(1, later), now), Insert::Seen);
-    assert_eq!(again.insert_if_absent(&entry(2, later), now), Insert::Fresh);
+    let again = KeptNonces::open(data.path(), NOW.saturating_add_secs(60)).unwrap();
+    assert!(!again.forgotten(NOW.saturating_add_secs(WINDOW_S - 1)), "it is known what came before");
+    assert_eq!(again.insert_if_absent(&entry(1, LATER), NOW), Insert::Seen);
+    assert_eq!(again.insert_if_absent(&entry(2, LATER), NOW), Insert::Fresh);
     // Files are changed and, when all of them has expired, deleted.
     for day in 1..4_u8 {
-        let then = now.saturating_add_secs(i64::from(day) * 86_400 + 3600);
+        let then = NOW.saturating_add_secs(i64::from(day) * 86_400 + 3600);
         let made = again.insert_if_absent(&entry(day + 10, then.saturating_add_secs(365)), then);
         assert_eq!(made, Insert::Fresh);
     }
