@@ -297,8 +297,7 @@ together() {
     going_on=
     trap - INT TERM
     if [ "$failed" != 0 ] || [ -e "$logs/failed" ]; then
-        # Whoever keeps only the end of what is printed must find there what has failed.
-        tail -n 12 "$logs"/*.closing 2>/dev/null || :
+        cat "$logs"/*.closing 2>/dev/null || : # for whoever keeps only the end of what is printed
         [ ! -e "$logs/failed" ] || sort -u "$logs/failed" | sed 's/^/FAILED: /'
         exit 1
     fi
